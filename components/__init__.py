@@ -1,0 +1,1 @@
+"""What should exist: Pulumi components and the typed settings they take."""

@@ -1,0 +1,72 @@
+"""A source's settings as arguments for pulumi-aws: what the encrypted instance must share with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from controlplane.instances import Instance
+from migration import journal
+
+__all__ = ["owner_settings", "storage_settings"]
+
+_GP3_THRESHOLD_GIB = 400
+"""Below this, RDS for MySQL refuses IOPS and throughput on gp3 ("Amazon RDS DB instance storage", RDS User Guide)."""
+
+# pulumi-aws argument → key of DescribeDBInstances; copied as they are, where the source has them.
+_PLAIN = {
+    "instance_class": "DBInstanceClass",
+    "max_allocated_storage": "MaxAllocatedStorage",
+    "multi_az": "MultiAZ",
+    "publicly_accessible": "PubliclyAccessible",
+    "backup_retention_period": "BackupRetentionPeriod",
+    "backup_window": "PreferredBackupWindow",
+    "backup_target": "BackupTarget",
+    "maintenance_window": "PreferredMaintenanceWindow",
+    "auto_minor_version_upgrade": "AutoMinorVersionUpgrade",
+    "copy_tags_to_snapshot": "CopyTagsToSnapshot",
+    "deletion_protection": "DeletionProtection",
+    "iam_database_authentication_enabled": "IAMDatabaseAuthenticationEnabled",
+    "monitoring_interval": "MonitoringInterval",
+    "monitoring_role_arn": "MonitoringRoleArn",
+    "performance_insights_enabled": "PerformanceInsightsEnabled",
+    "performance_insights_kms_key_id": "PerformanceInsightsKMSKeyId",
+    "performance_insights_retention_period": "PerformanceInsightsRetentionPeriod",
+    "database_insights_mode": "DatabaseInsightsMode",
+    "enabled_cloudwatch_logs_exports": "EnabledCloudwatchLogsExports",
+    "ca_cert_identifier": "CACertificateIdentifier",
+    "license_model": "LicenseModel",
+    "network_type": "NetworkType",
+    "dedicated_log_volume": "DedicatedLogVolume",
+    "engine_lifecycle_support": "EngineLifecycleSupport",
+}
+
+
+def owner_settings(source: Instance) -> dict[str, Any]:
+    """Return everything that the source's owner set and a restore can take over."""
+    found = source.description
+    settings = {
+        argument: found[key] for argument, key in _PLAIN.items() if found.get(key) not in (None, "", [])
+    }
+    settings |= storage_settings(source)
+    settings["port"] = source.port
+    settings["db_subnet_group_name"] = (found.get("DBSubnetGroup") or {}).get("DBSubnetGroupName")
+    settings["vpc_security_group_ids"] = sorted(
+        group["VpcSecurityGroupId"] for group in found["VpcSecurityGroups"]
+    )
+    settings["option_group_name"] = found["OptionGroupMemberships"][0]["OptionGroupName"]
+    settings["tags"] = journal.without(source.tags)
+    return settings
+
+
+def storage_settings(source: Instance) -> dict[str, Any]:
+    """Return type, IOPS and throughput of the storage, where RDS lets them be given."""
+    found = source.description
+    kind = found.get("StorageType")
+    settings: dict[str, Any] = {"storage_type": kind}
+    if kind in {"io1", "io2"} or (kind == "gp3" and found["AllocatedStorage"] >= _GP3_THRESHOLD_GIB):
+        settings |= {
+            argument: found[key]
+            for argument, key in (("iops", "Iops"), ("storage_throughput", "StorageThroughput"))
+            if found.get(key)
+        }
+    return settings

@@ -1,0 +1,380 @@
+"""One source's road from unencrypted to encrypted, as Pulumi resources.
+
+source ─▶ replica ─▶ stopped replication ─▶ snapshot ─▶ encrypted copy ─▶ encrypted instance
+                                                                              │
+replica resumes ◀─ catch-up ◀─ external replication ◀─ custody ◀──────────────┘
+                      │
+                  cut-over ─▶ retirement
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import pulumi
+import pulumi_aws as aws
+
+from components.likeness import owner_settings, storage_settings
+from components.settings import Phase, SourceSettings
+from controlplane import keys
+from controlplane.aws import Aws
+from controlplane.instances import Instance
+from controlplane.parameter_groups import ParameterGroups
+from foundation.errors import Refused
+from migration import journal
+from migration.access import AccessSettings
+from migration.journal import Role, tags_for
+from migration.names import Names
+from migration.survey import survey
+from providers.binlog_retention import BinlogRetention
+from providers.catch_up import CatchUp
+from providers.claim import Claim
+from providers.custody import Custody
+from providers.cut_over import CutOver
+from providers.external_replication import ExternalReplication
+from providers.group_access import GroupAccess
+from providers.preflight import Preflight
+from providers.replication_user import ReplicationUser
+from providers.resumed_replication import ResumedReplication
+from providers.retirement import Retirement
+from providers.step import urn_of
+from providers.stopped_replication import StoppedReplication
+from providers.write_fence import WriteFence
+
+__all__ = ["Migration", "MigrationArgs"]
+
+# A large database takes hours where pulumi-aws would give up after 20 to 80 minutes.
+_PATIENCE: Final = pulumi.CustomTimeouts(create="24h", update="24h", delete="6h")
+
+S = TypeVar("S", bound=pulumi.dynamic.Resource)
+
+
+@dataclass(frozen=True)
+class MigrationArgs:
+    """What a migration is made from.
+
+    Attributes:
+        settings: the source's part of the stack's config.
+        phase: how far to go.
+        owner: names the stack in the claim on the source.
+        aws: clients for looking at the world while the program runs; everything that is done is done by resources.
+    """
+
+    settings: SourceSettings
+    phase: Phase
+    owner: str
+    aws: Aws
+
+
+class Migration(pulumi.ComponentResource):
+    """Takes one RDS MySQL instance as far as its phase says.
+
+    Raises:
+        Refused: the source does not exist, is encrypted already, or the key cannot be used; one sentence each.
+    """
+
+    outputs: dict[str, pulumi.Input[Any]]
+
+    def __init__(self, name: str, args: MigrationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("rds-encrypt:index:Migration", name, None, opts)
+        self._settings = args.settings
+        self._aws = args.aws
+        self._owner = args.owner
+        self._phase = args.phase
+        self._names = Names.of(args.settings.identifier)
+        self._survey = survey(args.aws, self._names)
+        self._access = AccessSettings(
+            secret_id=args.settings.credentials.secret_id,
+            environment=args.settings.credentials.environment,
+            username=args.settings.credentials.username,
+            ca_file=args.settings.ca_file,
+        )
+        source = self._survey.source
+        self._source_group = source.tags.get(journal.FENCED_GROUP, source.parameter_group) if source else ""
+        self._key = keys.resolve(args.aws, args.settings.kms_key)
+        self._preflight = self._declare_preflight()
+        self._claim = self._declare_claim()
+        self.outputs = {
+            "identifier": args.settings.identifier,
+            "phase": args.phase,
+            "kms_key_id": self._key.arn,
+        }
+        match args.settings.mode, args.phase:
+            case _, "cleanup":
+                self._clean_up()
+            case "replicate", phase:
+                self._replicate(cut_over=phase == "cutover")
+            case "snapshot", phase:
+                self._copy_with_downtime(cut_over=phase == "cutover")
+        self.register_outputs(self.outputs)
+
+    # The phases, as lists of what should exist.
+
+    def _replicate(self, *, cut_over: bool) -> None:
+        access = self._declare_group_access()
+        retention = self._step(
+            BinlogRetention, {"hours": self._settings.binlog_retention_hours}, [self._claim]
+        )
+        user = self._step(ReplicationUser, {}, [self._claim])
+        replica = self._declare_replica([retention, user])
+        stopped = self._step(StoppedReplication, {"replica_id": replica.id}, [replica])
+        snapshot = self._declare_snapshot(replica.identifier, [stopped])
+        encrypted = self._declare_encrypted(snapshot)
+        custody = self._declare_custody(encrypted)
+        attached = self._step(
+            ExternalReplication,
+            {
+                "encrypted_id": encrypted.id,
+                "replica_id": replica.id,
+                "file": stopped.file,
+                "position": stopped.position,
+            },
+            [custody, access, user],
+        )
+        caught_up = self._step(
+            CatchUp, {"encrypted_id": encrypted.id, "hours": self._settings.catch_up_hours}, [attached]
+        )
+        resumed = self._step(ResumedReplication, {"replica_id": replica.id}, [caught_up])
+        self._declare_fence_group()
+        self.outputs |= {
+            "coordinates": pulumi.Output.format("{0}:{1}", stopped.file, stopped.position),
+            "in_sync_at": caught_up.in_sync_at,
+            "encrypted_instance": encrypted.id,
+        }
+        if cut_over:
+            self._declare_cut_over(encrypted, [caught_up, resumed], snapshot_at=None)
+
+    def _copy_with_downtime(self, *, cut_over: bool) -> None:
+        self._declare_fence_group()
+        if not cut_over:
+            return
+        fence = self._step(
+            WriteFence,
+            {"group": self._source_group, "seconds": self._settings.cutover.max_write_outage},
+            [self._claim],
+        )
+        snapshot = self._declare_snapshot(self._names.source, [fence])
+        encrypted = self._declare_encrypted(snapshot)
+        custody = self._declare_custody(encrypted)
+        at = pulumi.Output.format("{0}:{1}", fence.file, fence.position)
+        self.outputs |= {"coordinates": at, "encrypted_instance": encrypted.id}
+        self._declare_cut_over(encrypted, [custody], snapshot_at=at)
+
+    def _clean_up(self) -> None:
+        encrypted = self._survey.encrypted
+        if encrypted is None:
+            return  # Preflight says that this phase is too early.
+        self._declare_custody_of(encrypted.resource_id, [])
+        done = self._declare_cut_over_of(encrypted.resource_id, [], snapshot_at=None)
+        retirement = self._step(
+            Retirement,
+            {
+                "identifier": self._names.source,
+                "encrypted_id": encrypted.resource_id,
+                "old": self._settings.cleanup.old,
+            },
+            [done],
+        )
+        self.outputs |= {
+            "encrypted_instance": encrypted.resource_id,
+            "old": self._names.old,
+            "old_status": retirement.old_status,
+            "old_backups_kept_until": retirement.keep_until,
+            "automatic_snapshots_wanted": retirement.snapshots_wanted,
+        }
+
+    # What exists before anything else.
+
+    def _declare_preflight(self) -> Preflight:
+        inputs = {
+            "identifier": self._names.source,
+            "phase": self._phase,
+            "mode": self._settings.mode,
+            "kms_key_arn": self._key.arn,
+        }
+        return Preflight(self._names.source, inputs, pulumi.ResourceOptions(parent=self))
+
+    def _declare_claim(self) -> Claim:
+        return self._step(Claim, {"owner": self._owner}, [self._preflight])
+
+    def _declare_group_access(self) -> GroupAccess:
+        source = self._require_source()
+        groups = sorted(group["VpcSecurityGroupId"] for group in source.description["VpcSecurityGroups"])
+        return self._step(GroupAccess, {"groups": groups, "port": source.port}, [self._claim])
+
+    # AWS resources.
+
+    def _declare_replica(self, after: list[pulumi.Resource]) -> aws.rds.Instance:
+        source = self._require_source()
+        settings = owner_settings(source)
+        return aws.rds.Instance(
+            self._names.replica,
+            identifier=self._names.replica,
+            replicate_source_db=self._names.source,
+            instance_class=settings["instance_class"],
+            vpc_security_group_ids=settings["vpc_security_group_ids"],
+            port=settings["port"],
+            # A new minor version in the middle of a migration would be a surprise.
+            auto_minor_version_upgrade=False,
+            apply_immediately=True,
+            skip_final_snapshot=True,
+            tags=settings["tags"] | tags_for(Role.REPLICA, source.resource_id),
+            **storage_settings(source),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=after,
+                custom_timeouts=_PATIENCE,
+                # RDS rewrites the source's name here when the source is renamed.
+                ignore_changes=["replicateSourceDb", "identifier"],
+            ),
+        )
+
+    def _declare_snapshot(
+        self, instance: pulumi.Input[str], after: list[pulumi.Resource]
+    ) -> aws.rds.Snapshot:
+        return aws.rds.Snapshot(
+            self._names.replica,
+            db_instance_identifier=instance,
+            db_snapshot_identifier=self._names.replica,
+            tags=tags_for(Role.SOURCE, self._survey.source_id),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=after,
+                custom_timeouts=_PATIENCE,
+                ignore_changes=["dbInstanceIdentifier"],
+            ),
+        )
+
+    def _declare_encrypted(self, snapshot: aws.rds.Snapshot) -> aws.rds.Instance:
+        source = self._require_source()
+        copy = aws.rds.SnapshotCopy(
+            self._names.encrypted,
+            source_db_snapshot_identifier=snapshot.db_snapshot_arn,
+            target_db_snapshot_identifier=self._names.encrypted,
+            kms_key_id=self._key.arn,
+            tags=tags_for(Role.ENCRYPTED, source.resource_id),
+            # An alias that moves to another key must not throw the copy away in the middle of a migration.
+            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=_PATIENCE, ignore_changes=["kmsKeyId"]),
+        )
+        hold = self._declare_group(
+            self._names.encrypted, pulumi.ResourceOptions(parent=self, depends_on=[self._claim])
+        )
+        settings = owner_settings(source)
+        settings["tags"] |= tags_for(Role.ENCRYPTED, source.resource_id)
+        return aws.rds.Instance(
+            self._names.encrypted,
+            identifier=self._names.encrypted,
+            snapshot_identifier=copy.target_db_snapshot_identifier,
+            # Not computed by the provider: left out, the next preview would replace the instance.
+            storage_encrypted=True,
+            parameter_group_name=hold.name,
+            apply_immediately=True,
+            skip_final_snapshot=True,
+            **settings,
+            opts=self._encrypted_options(),
+        )
+
+    def _encrypted_options(self) -> pulumi.ResourceOptions:
+        """Never deleted by the provider, which goes by the name in state; Custody deletes by identity, if at all.
+
+        Until the cut-over the instance follows the source's settings. From then on nothing about it is this stack's
+        business, and an update would go to a name that has moved.
+        """
+        ours = self._phase == "replicate" and not self._survey.swap_begun
+        forever = ["identifier", "snapshotIdentifier", "kmsKeyId", "storageEncrypted"]
+        return pulumi.ResourceOptions(
+            parent=self,
+            retain_on_delete=True,
+            custom_timeouts=_PATIENCE,
+            ignore_changes=forever if ours else ["*"],
+        )
+
+    def _declare_fence_group(self) -> None:
+        # The old instance takes it along when it is renamed, so the provider must not delete it: see Custody.
+        self._declare_group(
+            self._names.fence,
+            pulumi.ResourceOptions(
+                parent=self, depends_on=[self._claim], retain_on_delete=True, ignore_changes=["*"]
+            ),
+        )
+
+    def _declare_group(self, name: str, opts: pulumi.ResourceOptions) -> aws.rds.ParameterGroup:
+        """Declare a clone of the source's parameter group that keeps an instance read-only and its events quiet."""
+        groups = ParameterGroups(self._aws)
+        values = groups.user_values(self._source_group)
+        values |= {"read_only": ("1", "immediate"), "event_scheduler": ("OFF", "immediate")}
+        return aws.rds.ParameterGroup(
+            name,
+            name=name,
+            family=groups.family(self._source_group),
+            description=f"{self._source_group}, read-only while {self._names.source} is being encrypted",
+            parameters=[
+                {"name": parameter, "value": value, "apply_method": method}
+                for parameter, (value, method) in sorted(values.items())
+            ],
+            opts=opts,
+        )
+
+    # Steps that several phases declare.
+
+    def _declare_custody(self, encrypted: aws.rds.Instance) -> Custody:
+        return self._declare_custody_of(encrypted.id, [encrypted])
+
+    def _declare_custody_of(self, encrypted_id: pulumi.Input[str], after: list[pulumi.Resource]) -> Custody:
+        inputs = {"identifier": self._names.source, "encrypted_id": encrypted_id}
+        return self._step(Custody, inputs, [self._claim, *after])
+
+    def _declare_cut_over(
+        self,
+        encrypted: aws.rds.Instance,
+        after: list[pulumi.Resource],
+        *,
+        snapshot_at: pulumi.Input[str] | None,
+    ) -> None:
+        self._declare_cut_over_of(encrypted.id, after, snapshot_at=snapshot_at)
+
+    def _declare_cut_over_of(
+        self,
+        encrypted_id: pulumi.Input[str],
+        after: list[pulumi.Resource],
+        *,
+        snapshot_at: pulumi.Input[str] | None,
+    ) -> CutOver:
+        limits = self._settings.cutover
+        done = self._step(
+            CutOver,
+            {
+                "identifier": self._names.source,
+                "encrypted_id": encrypted_id,
+                "source_group": self._source_group,
+                "max_write_outage": limits.max_write_outage,
+                "long_transaction": limits.long_transaction,
+                "snapshot_at": snapshot_at,
+            },
+            [self._claim, *after],
+        )
+        self.outputs |= {
+            "server_uuid": done.server_uuid,
+            "final_coordinates": done.final_coordinates,
+            "timeline": done.timeline,
+            "unenabled_events": done.unenabled_events,
+        }
+        return done
+
+    def _require_source(self) -> Instance:
+        if self._survey.source is None:
+            raise Refused(
+                "the source does not exist any more", where=self._names.source, fix="Set `phase` to `cleanup`"
+            )
+        return self._survey.source
+
+    def _step(self, kind: type[S], inputs: dict[str, Any], after: list[pulumi.Resource]) -> S:
+        """Declare a step of this source, with what every step needs."""
+        name = self._names.source
+        common = {
+            "source_id": self._survey.source_id,
+            "access": self._access.as_inputs(),
+            "urn": urn_of(kind, name, self),
+        }
+        return kind(name, {**common, **inputs}, pulumi.ResourceOptions(parent=self, depends_on=after))  # type: ignore[arg-type] # all our steps take (name, inputs, opts)

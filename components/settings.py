@@ -1,0 +1,121 @@
+"""The stack's config as typed, frozen values; whatever is wrong with it is one sentence that names the key."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+import pulumi
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from foundation.errors import Refused
+
+__all__ = ["CleanupSettings", "Credentials", "CutOverSettings", "Settings", "SourceSettings", "load"]
+
+NAMESPACE = "rds-encrypt"
+
+Phase = Literal["replicate", "cutover", "cleanup"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class Credentials(_Strict):
+    """Where the master account is kept: a Secrets Manager secret, or an environment variable with the password."""
+
+    secret_id: str | None = None
+    environment: str | None = None
+    username: str | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.secret_id is None) == (self.environment is None):
+            raise ValueError("give either `secretId` or `environment`")
+        return self
+
+
+class CutOverSettings(_Strict):
+    """Limits of the cut-over, in seconds."""
+
+    max_write_outage: Annotated[int, Field(ge=5, le=3600)] = 60
+    long_transaction: Annotated[int, Field(ge=1, le=86400)] = 30
+
+
+class CleanupSettings(_Strict):
+    """What becomes of the old instance: kept running, stopped, or deleted once its backups have been replaced."""
+
+    old: Literal["keep", "stop", "delete"] = "stop"
+
+
+class SourceSettings(_Strict):
+    """One instance to encrypt."""
+
+    identifier: str
+    credentials: Credentials
+    kms_key: str = "alias/aws/rds"
+    mode: Literal["replicate", "snapshot"] = "replicate"
+    phase: Phase | None = None
+    ca_file: str | None = None
+    binlog_retention_hours: Annotated[int, Field(ge=1, le=168)] = 72
+    catch_up_hours: Annotated[int, Field(ge=1, le=720)] = 48
+    cutover: CutOverSettings = CutOverSettings()
+    cleanup: CleanupSettings = CleanupSettings()
+
+
+class Settings(_Strict):
+    """The whole stack."""
+
+    phase: Phase = "replicate"
+    sources: Annotated[tuple[SourceSettings, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _no_twins(self) -> Self:
+        names = [source.identifier for source in self.sources]
+        if twins := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"`identifier` {', '.join(sorted(twins))} is listed twice")
+        return self
+
+    def phase_of(self, source: SourceSettings) -> Phase:
+        """Return the phase of one source: its own, or the stack's."""
+        return source.phase or self.phase
+
+
+def load(config: pulumi.Config) -> Settings:
+    """Read the stack's config.
+
+    Raises:
+        Refused: the first thing that is wrong, by its key.
+    """
+    values = {"phase": config.get("phase"), "sources": config.get_object("sources")}
+    return parse({key: value for key, value in values.items() if value is not None})
+
+
+def parse(values: dict[str, Any]) -> Settings:
+    """Turn plain values into settings; see ``load``."""
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise _sentence(error) from None
+
+
+def _sentence(error: ValidationError) -> Refused:
+    first = error.errors(include_url=False)[0]
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+    key = f"{NAMESPACE}:{path}" if path else NAMESPACE
+    match first["type"]:
+        case "missing":
+            return Refused("this key is missing", where=key, fix=f"`pulumi config set --path '{key}' …`")
+        case "extra_forbidden":
+            return Refused(
+                "there is no such key", where=key, fix="Correct its spelling; Pulumi.yaml lists the keys"
+            )
+        case "value_error":
+            return Refused(first["msg"].removeprefix("Value error, "), where=key)
+    given = first["input"]
+    shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool) else ""
+    return Refused(f"{_lowered(first['msg'])}{shown}", where=key, fix=f"`pulumi config set --path '{key}' …`")
+
+
+def _lowered(message: str) -> str:
+    return message[:1].lower() + message[1:]

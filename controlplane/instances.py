@@ -1,0 +1,327 @@
+"""DB instances: found by name once, then known by their DbiResourceId, which no rename changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import botocore.exceptions
+
+from controlplane.aws import Aws, code_of, sorted_errors
+from foundation.errors import Bug, NeedsHuman
+from foundation.waiting import Progress, Wait, silent, until
+
+__all__ = ["Instance", "Instances"]
+
+_BROKEN = {
+    "failed",
+    "incompatible-create",
+    "incompatible-network",
+    "incompatible-option-group",
+    "incompatible-parameters",
+    "incompatible-restore",
+    "inaccessible-encryption-credentials",
+    "restore-error",
+    "storage-full",
+}
+
+
+@dataclass(frozen=True)
+class Instance:
+    """What DescribeDBInstances says of one instance; ``description`` holds all of it."""
+
+    description: Mapping[str, Any]
+
+    @property
+    def identifier(self) -> str:
+        """The name it has now."""
+        return str(self.description["DBInstanceIdentifier"])
+
+    @property
+    def resource_id(self) -> str:
+        """The DbiResourceId: the identity that stays (``db-…``)."""
+        return str(self.description["DbiResourceId"])
+
+    @property
+    def arn(self) -> str:
+        """The ARN; it contains the name and changes with it."""
+        return str(self.description["DBInstanceArn"])
+
+    @property
+    def status(self) -> str:
+        """AWS's status, such as ``available``."""
+        return str(self.description["DBInstanceStatus"])
+
+    @property
+    def available(self) -> bool:
+        """Whether it is in status ``available``."""
+        return self.status == "available"
+
+    @property
+    def address(self) -> str | None:
+        """The host name it answers at, once it has one."""
+        return (self.description.get("Endpoint") or {}).get("Address")
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        endpoint = self.description.get("Endpoint") or {}
+        return int(endpoint.get("Port") or self.description.get("DbInstancePort") or 3306)
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether its storage is encrypted."""
+        return bool(self.description.get("StorageEncrypted"))
+
+    @property
+    def parameter_group(self) -> str:
+        """The name of the parameter group it is associated with."""
+        return str(self.description["DBParameterGroups"][0]["DBParameterGroupName"])
+
+    @property
+    def parameters_in_sync(self) -> bool:
+        """Whether the associated parameter group is the one in effect."""
+        return bool(self.description["DBParameterGroups"][0]["ParameterApplyStatus"] == "in-sync")
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Its tags."""
+        return {tag["Key"]: tag["Value"] for tag in self.description.get("TagList", [])}
+
+    @property
+    def retention_days(self) -> int:
+        """Days that automated backups are kept; 0 means that backups, and with them binlogs, are off."""
+        return int(self.description.get("BackupRetentionPeriod") or 0)
+
+    @property
+    def replicas(self) -> list[str]:
+        """The identifiers of its replicas in this region."""
+        return list(self.description.get("ReadReplicaDBInstanceIdentifiers", []))
+
+    def __str__(self) -> str:
+        return f"{self.identifier} ({self.resource_id}) is {self.status}"
+
+
+class Instances:
+    """The region's DB instances."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+
+    def named(self, identifiers: Iterable[str]) -> dict[str, Instance]:
+        """Return those of the given names that exist, by name, with one request."""
+        wanted = sorted({identifier.lower() for identifier in identifiers})
+        found = self._filtered("db-instance-id", wanted, where=", ".join(wanted))
+        return {instance.identifier: instance for instance in found}
+
+    def find(self, resource_id: str) -> Instance | None:
+        """Return the instance with this DbiResourceId, or ``None`` if there is none (any more)."""
+        found = self._filtered("dbi-resource-id", [resource_id], where=resource_id)
+        return found[0] if found else None
+
+    def get(self, resource_id: str) -> Instance:
+        """Return the instance with this DbiResourceId.
+
+        Raises:
+            NeedsHuman: there is none.
+        """
+        found = self.find(resource_id)
+        if found is None:
+            raise NeedsHuman(
+                "this DB instance no longer exists",
+                where=resource_id,
+                fix="Run `pulumi refresh` to see what else is gone",
+            )
+        return found
+
+    def wait_until_available(
+        self, resource_id: str, *, deadline: float, progress: Progress = silent, longest: float = 10.0
+    ) -> Instance:
+        """Wait until the instance is available.
+
+        Raises:
+            NeedsHuman: it is gone, or in a status it will not leave by itself.
+            TimedOut: ``deadline`` seconds were not enough.
+        """
+        return self.wait(
+            resource_id,
+            "be available",
+            lambda seen: seen.available,
+            deadline=deadline,
+            progress=progress,
+            longest=longest,
+        )
+
+    def wait(
+        self,
+        resource_id: str,
+        purpose: str,
+        done: Any,
+        *,
+        deadline: float,
+        progress: Progress = silent,
+        longest: float = 10.0,
+    ) -> Instance:
+        """Wait until ``done`` holds for the instance, known by its DbiResourceId, whatever it is called meanwhile."""
+        seen = until(
+            Wait(
+                f"{resource_id} to {purpose}",
+                deadline=deadline,
+                longest=longest,
+                advice="Look at the instance's events in the RDS console, then run the same command again",
+            ),
+            lambda: self.find(resource_id),
+            done=lambda found: found is not None and done(found),
+            failed=lambda found: (
+                f"its status is {found.status}" if found and found.status in _BROKEN else None
+            ),
+            describe=lambda found: str(found) if found else "not listed at the moment",
+            progress=progress,
+        )
+        if seen is None:
+            raise Bug(f"a wait for {resource_id} ended with nothing seen")
+        return seen
+
+    def modify(self, resource_id: str, **changes: Any) -> None:
+        """Modify the instance at once; the identity is looked up right before, since AWS only takes the name.
+
+        Raises:
+            NeedsHuman: AWS refused, or the instance is gone.
+            Retryable: the instance is busy.
+        """
+        identifier = self.get(resource_id).identifier
+        with sorted_errors(identifier):
+            self._aws.rds.modify_db_instance(
+                DBInstanceIdentifier=identifier, ApplyImmediately=True, **changes
+            )
+
+    def rename(
+        self,
+        resource_id: str,
+        identifier: str,
+        *,
+        parameter_group: str,
+        deadline: float,
+        progress: Progress = silent,
+    ) -> Instance:
+        """Give the instance another name and parameter group, and wait until it is available with both in effect.
+
+        A rename reboots, which is what puts the group into effect; where it did not, a reboot is asked for.
+
+        Raises:
+            NeedsHuman: the name is taken, or AWS refused.
+            TimedOut: it was not available again within ``deadline`` seconds.
+        """
+        now = self.get(resource_id)
+        if now.identifier != identifier:
+            self.modify(resource_id, NewDBInstanceIdentifier=identifier, DBParameterGroupName=parameter_group)
+        elif now.parameter_group != parameter_group:
+            self.modify(resource_id, DBParameterGroupName=parameter_group)
+        # The status may still say `available` right after the call: what counts is the new name.
+        renamed = self.wait(
+            resource_id,
+            f"be available as {identifier} with parameter group {parameter_group}",
+            lambda seen: (
+                seen.identifier == identifier and seen.available and seen.parameter_group == parameter_group
+            ),
+            deadline=deadline,
+            progress=progress,
+            longest=1.0,
+        )
+        if renamed.parameters_in_sync:
+            return renamed
+        with sorted_errors(identifier):
+            self._aws.rds.reboot_db_instance(DBInstanceIdentifier=identifier)
+        return self.wait(
+            resource_id,
+            f"be available with parameter group {parameter_group} in effect",
+            lambda seen: seen.available and seen.parameters_in_sync,
+            deadline=deadline,
+            progress=progress,
+            longest=1.0,
+        )
+
+    def stop(self, resource_id: str) -> None:
+        """Stop the instance, if it is not stopped yet; RDS starts it again by itself after seven days."""
+        now = self.get(resource_id)
+        if now.status not in {"stopped", "stopping"}:
+            with sorted_errors(now.identifier):
+                self._aws.rds.stop_db_instance(DBInstanceIdentifier=now.identifier)
+
+    def delete(
+        self, resource_id: str, *, final_snapshot: str | None, deadline: float, progress: Progress = silent
+    ) -> None:
+        """Delete the instance, deletion protection or not, and wait until it is gone.
+
+        Raises:
+            NeedsHuman: AWS refused.
+        """
+        now = self.find(resource_id)
+        if now is None:
+            return
+        if now.description.get("DeletionProtection"):
+            self.modify(resource_id, DeletionProtection=False)
+            self.wait(
+                resource_id,
+                "lose its deletion protection",
+                lambda seen: seen.available and not seen.description.get("DeletionProtection"),
+                deadline=deadline,
+            )
+        if now.status != "deleting":
+            with sorted_errors(now.identifier):
+                if final_snapshot is None:
+                    self._aws.rds.delete_db_instance(
+                        DBInstanceIdentifier=now.identifier, SkipFinalSnapshot=True
+                    )
+                else:
+                    self._aws.rds.delete_db_instance(
+                        DBInstanceIdentifier=now.identifier, FinalDBSnapshotIdentifier=final_snapshot
+                    )
+        until(
+            Wait(f"{now} to be deleted", deadline=deadline),
+            lambda: self.find(resource_id),
+            done=lambda found: found is None,
+            describe=str,
+            progress=progress,
+        )
+
+    def tag(self, resource_id: str, tags: Mapping[str, str]) -> None:
+        """Add tags, or change those with the same keys."""
+        now = self.get(resource_id)
+        if all(now.tags.get(key) == value for key, value in tags.items()):
+            return
+        with sorted_errors(now.identifier):
+            self._aws.rds.add_tags_to_resource(
+                ResourceName=now.arn, Tags=[{"Key": key, "Value": value} for key, value in tags.items()]
+            )
+
+    def untag(self, resource_id: str, keys: Iterable[str]) -> None:
+        """Remove tags, if the instance still exists and has them."""
+        now = self.find(resource_id)
+        present = [key for key in keys if now is not None and key in now.tags]
+        if now is None or not present:
+            return
+        with sorted_errors(now.identifier):
+            self._aws.rds.remove_tags_from_resource(ResourceName=now.arn, TagKeys=present)
+
+    def automatic_snapshots(self, identifier: str) -> int:
+        """Return how many automated snapshots the instance has."""
+        with sorted_errors(identifier):
+            pages = self._aws.rds.get_paginator("describe_db_snapshots").paginate(
+                DBInstanceIdentifier=identifier, SnapshotType="automated"
+            )
+            return sum(len(page["DBSnapshots"]) for page in pages)
+
+    def _filtered(self, name: str, values: list[str], *, where: str) -> list[Instance]:
+        with sorted_errors(where):
+            try:
+                pages = self._aws.rds.get_paginator("describe_db_instances").paginate(
+                    Filters=[{"Name": name, "Values": values}]
+                )
+                return [Instance(found) for page in pages for found in page["DBInstances"]]
+            except botocore.exceptions.ClientError as error:
+                # AWS answers an unknown name with an empty list, but an unknown DbiResourceId with this error at times.
+                if code_of(error) in {"DBInstanceNotFound", "DBInstanceNotFoundFault"}:
+                    return []
+                raise

@@ -1,0 +1,91 @@
+"""The errors of a migration, and what each asks of whoever sees it.
+
+MigrationError          what happened, where, what to do, what is safe now
+├── Retryable           the world was not ready or a call was lost; running the same step again is right
+│   ├── TimedOut        a wait reached its deadline; the last thing seen is in the message
+│   └── Cancelled       the run that wanted this step has ended; nobody waits for the answer
+├── NeedsHuman          running again changes nothing until somebody acts
+│   ├── Refused         the input or the world is not fit for this migration (found before anything was touched)
+│   └── WriteRefused    the server is read-only; for a fence this is the good news
+├── OutcomeUnknown      the connection died during a statement that may have taken effect: look, never repeat blindly
+└── Bug                 what we believed impossible; please report it
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "Bug",
+    "Cancelled",
+    "MigrationError",
+    "NeedsHuman",
+    "OutcomeUnknown",
+    "Refused",
+    "Retryable",
+    "TimedOut",
+    "WriteRefused",
+]
+
+
+class MigrationError(Exception):
+    """One failure, told in the order a person needs it.
+
+    Args:
+        what: what happened, as a clause without a full stop.
+        where: the instance, host, resource or setting concerned.
+        fix: what to do about it, as an imperative sentence without a full stop.
+        safe: what is safe now (writes, data, replication), when that is not obvious.
+    """
+
+    kind = "error"
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "", safe: str = "") -> None:
+        self.what = what
+        self.where = where
+        self.fix = fix
+        self.safe = safe
+        super().__init__(what, where, fix, safe)
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        sentences = [head, self.fix, self.safe]
+        return " ".join(f"{s.rstrip('.')}." for s in sentences if s)
+
+
+class Retryable(MigrationError):
+    """The same step may succeed when it is run again."""
+
+    kind = "retry"
+
+
+class TimedOut(Retryable):
+    """A wait reached its deadline."""
+
+
+class Cancelled(Retryable):
+    """The run that asked for this step is gone."""
+
+
+class NeedsHuman(MigrationError):
+    """Somebody has to look or act before this can succeed."""
+
+    kind = "needs a human"
+
+
+class Refused(NeedsHuman):
+    """The input or the world is not fit for this migration; nothing was touched."""
+
+
+class WriteRefused(NeedsHuman):
+    """The server refused a write because it is read-only."""
+
+
+class OutcomeUnknown(MigrationError):
+    """A statement may or may not have taken effect; only a look at the server can tell."""
+
+    kind = "outcome unknown"
+
+
+class Bug(MigrationError):
+    """A state that the program believed impossible."""
+
+    kind = "bug"

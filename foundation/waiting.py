@@ -1,0 +1,86 @@
+"""Waits as data: one loop serves every wait, each with an interval, a deadline and a failure test."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from foundation.errors import Cancelled, NeedsHuman, TimedOut
+
+__all__ = ["Progress", "Wait", "silent", "until"]
+
+T = TypeVar("T")
+
+Progress = Callable[[str], None]
+"""Receives a few words on how far a wait has come."""
+
+_COORDINATOR = os.getppid()
+
+
+def silent(_message: str) -> None:
+    """A progress receiver that drops what it is told."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """How to wait for one thing.
+
+    Attributes:
+        what: what is waited for; starts the error when the deadline passes ("orders to be available").
+        deadline: seconds after which the wait fails.
+        first: seconds before the second look; each later pause grows by half.
+        longest: seconds that a pause never exceeds.
+        advice: what a person should look at when the deadline passes.
+    """
+
+    what: str
+    deadline: float
+    first: float = 0.3
+    longest: float = 10.0
+    advice: str = "Run the same command again to go on waiting"
+
+
+def until(
+    wait: Wait,
+    look: Callable[[], T],
+    *,
+    done: Callable[[T], bool],
+    failed: Callable[[T], str | None] = lambda _seen: None,
+    describe: Callable[[T], str] = repr,
+    progress: Progress = silent,
+) -> T:
+    """Look again and again until ``done`` holds, and return what was seen then.
+
+    Raises:
+        NeedsHuman: ``failed`` gave a reason why waiting is pointless.
+        TimedOut: the deadline passed; the message ends with the last thing seen.
+        Cancelled: the process that started this one has gone, so nobody waits for the result.
+    """
+    started = time.monotonic()
+    pause = wait.first
+    while True:
+        seen = look()
+        if done(seen):
+            return seen
+        if reason := failed(seen):
+            raise NeedsHuman(f"waiting for {wait.what} is pointless: {reason}", fix=wait.advice)
+        elapsed = time.monotonic() - started
+        progress(describe(seen))
+        if elapsed > wait.deadline:
+            raise TimedOut(
+                f"waited {elapsed:.0f} s for {wait.what}; last seen: {describe(seen)}", fix=wait.advice
+            )
+        _stop_if_orphaned(wait.what)
+        # Jitter keeps the steps of many sources from asking AWS at the same instant.
+        time.sleep(min(pause, wait.longest) * random.uniform(0.8, 1.2))  # noqa: S311 - not cryptography
+        pause *= 1.5
+
+
+def _stop_if_orphaned(what: str) -> None:
+    """Notice that the engine died: dynamic providers are not told of a cancel."""
+    if os.getppid() != _COORDINATOR:
+        raise Cancelled(f"the run that waited for {what} has ended", fix="Run `pulumi up` again")

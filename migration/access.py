@@ -1,0 +1,93 @@
+"""Reaching the MySQL of an RDS instance: whose account, over what road, trusting which certificates."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from controlplane.aws import Aws
+from controlplane.instances import Instance
+from controlplane.secret_store import read_account
+from foundation.errors import NeedsHuman, Retryable
+from replication.session import Credentials, Endpoint, Session, Tls, connect
+
+__all__ = ["RDS_CA_BUNDLE", "Access", "AccessSettings", "endpoint_of"]
+
+RDS_CA_BUNDLE = Path(__file__).resolve().parent.parent / "replication" / "rds-ca-bundle.pem"
+"""Amazon's certificate authorities for RDS in all commercial regions."""
+
+
+@dataclass(frozen=True)
+class AccessSettings:
+    """References to an account, never the account itself.
+
+    Attributes:
+        secret_id: name or ARN of a Secrets Manager secret that holds the master account.
+        environment: name of an environment variable that holds the master password; used when there is no secret.
+        username: the master user, where the secret does not say; defaults to the instance's own.
+        ca_file: certificate authorities to trust; defaults to Amazon's bundle.
+    """
+
+    secret_id: str | None = None
+    environment: str | None = None
+    username: str | None = None
+    ca_file: str | None = None
+
+    @classmethod
+    def from_inputs(cls, inputs: Mapping[str, Any]) -> AccessSettings:
+        """Read what ``as_inputs`` wrote."""
+        return cls(**{key: inputs.get(key) for key in cls.__dataclass_fields__})
+
+    def as_inputs(self) -> dict[str, str]:
+        """Return the settings that are set, as plain values that may stand in a state file."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+class Access:
+    """Opens sessions on instances with the account that the settings refer to."""
+
+    def __init__(self, aws: Aws, settings: AccessSettings) -> None:
+        self._aws = aws
+        self._settings = settings
+
+    @contextmanager
+    def session(self, instance: Instance) -> Iterator[Session]:
+        """Open a session as the master user of the instance.
+
+        Raises:
+            Retryable: the instance has no address yet, or cannot be reached.
+            NeedsHuman: the account or the certificate is refused.
+        """
+        tls = Tls(self._settings.ca_file or str(RDS_CA_BUNDLE))
+        with connect(endpoint_of(instance), self._credentials(instance), tls) as session:
+            yield session
+
+    def _credentials(self, instance: Instance) -> Credentials:
+        master = self._settings.username or str(instance.description.get("MasterUsername", ""))
+        if self._settings.secret_id:
+            account = read_account(self._aws, self._settings.secret_id)
+            return Credentials(account.username or master, account.password)
+        variable = self._settings.environment or ""
+        password = os.environ.get(variable)
+        if not password:
+            raise NeedsHuman(
+                f"the environment variable {variable or '(none given)'} holds no password",
+                where=f"credentials for {instance.identifier}",
+                fix="Export it, or name a Secrets Manager secret in `credentials.secretId`",
+            )
+        return Credentials(master, password)
+
+
+def endpoint_of(instance: Instance) -> Endpoint:
+    """Return where the instance's MySQL listens.
+
+    Raises:
+        Retryable: it has no address (yet).
+    """
+    if not instance.address:
+        raise Retryable(f"the instance has no address (it is {instance.status})", where=instance.identifier)
+    return Endpoint(instance.address, instance.port)

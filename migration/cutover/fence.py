@@ -1,0 +1,133 @@
+"""The fence: ``read_only = 1`` in a parameter group that only the source uses.
+
+It holds over existing connections, over our death and over a reboot, since the group outlives all of them. Reads go on.
+Source: "Working with parameter groups" and "Common DBA tasks for MySQL" in the Amazon RDS User Guide; `read_only` is dynamic
+there. FLUSH TABLES WITH READ LOCK is not permitted on RDS.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from controlplane.instances import Instances
+from controlplane.parameter_groups import ParameterGroups, is_default
+from foundation.errors import Bug, NeedsHuman
+from foundation.waiting import Wait, until
+from migration import journal
+from migration.cutover.site import Site
+from replication import writes
+from replication.session import Session
+
+__all__ = ["ParameterGroupFence", "why_not"]
+
+_PARAMETER = "read_only"
+_GRACE = 2.0
+"""Seconds that running transactions get to finish before their sessions are ended."""
+
+# Tag values allow no braces, so the value to put back is noted as a word.
+_WORDS = {None: "default", "0": "off", "OFF": "off", "{TrueIfReplica}": "true-if-replica"}
+_VALUES = {"default": None, "off": "0", "true-if-replica": "{TrueIfReplica}"}
+
+
+def why_not(groups: ParameterGroups, group: str, source_id: str, replica_ids: set[str]) -> str | None:
+    """Return why this group cannot carry the fence, or ``None`` if it can."""
+    if is_default(group):
+        return f"parameter group {group} is AWS's default, which cannot be changed"
+    others = groups.users(group) - {source_id} - replica_ids
+    if others:
+        return f"parameter group {group} is shared with {', '.join(sorted(others))}"
+    return None
+
+
+@dataclass(frozen=True)
+class ParameterGroupFence:
+    """Keeps applications from writing to the source."""
+
+    instances: Instances
+    groups: ParameterGroups
+    source_id: str
+    group: str
+
+    @classmethod
+    def of(cls, site: Site) -> ParameterGroupFence:
+        """Return the fence of a cut-over's source."""
+        return cls(site.instances, site.groups, site.source_id, site.source_group)
+
+    def apply(self, session: Session, *, deadline: float) -> None:
+        """Fence the source and prove that it refuses writes; writers that keep the fence from closing are ended.
+
+        Raises:
+            NeedsHuman: somebody made it read-only before us, or it accepts our write in spite of the fence.
+            TimedOut: the parameter did not take effect within ``deadline`` seconds.
+        """
+        self._note_value_before()
+        self.groups.set_now(self.group, {_PARAMETER: "1"})
+        started = time.monotonic()
+
+        def closed() -> bool:
+            if writes.read_only(session):
+                return True
+            if time.monotonic() - started > _GRACE:
+                writes.end_writing_sessions(session)
+            return False
+
+        until(
+            Wait(f"read_only on {session.endpoint}", deadline=deadline, first=0.05, longest=0.5),
+            closed,
+            done=bool,
+            describe=lambda on: "read_only is on" if on else "read_only is off",
+        )
+        if not self.holds(session):
+            raise NeedsHuman(
+                "the master user can still write although read_only is on",
+                where=f"MySQL at {session.endpoint}",
+                fix="Revoke SUPER and CONNECTION_ADMIN from it, then run `pulumi up` again",
+            )
+
+    def holds(self, session: Session) -> bool:
+        """Whether the source refuses a write, by attempting one."""
+        return writes.refused(session)
+
+    def lift(self, session: Session, *, deadline: float = 60.0) -> None:
+        """Put `read_only` back as it was and confirm that the source accepts writes.
+
+        Raises:
+            TimedOut: the source stayed read-only for ``deadline`` seconds.
+        """
+        if not self.put_back():
+            return
+        until(
+            Wait(f"writes to be allowed on {session.endpoint}", deadline=deadline, first=0.05, longest=0.5),
+            lambda: writes.read_only(session),
+            done=lambda on: not on,
+            describe=lambda on: "read_only is on" if on else "read_only is off",
+        )
+        self.instances.untag(self.source_id, [journal.FENCE_BEFORE])
+
+    def put_back(self) -> bool:
+        """Give the group its own value of `read_only` again; return whether it had been ours."""
+        noted = self.instances.get(self.source_id).tags.get(journal.FENCE_BEFORE)
+        if noted is None:
+            return False
+        if noted not in _VALUES:
+            raise Bug(f"tag {journal.FENCE_BEFORE} has the unknown value {noted!r}", where=self.source_id)
+        value = _VALUES[noted]
+        if value is None:
+            self.groups.reset_now(self.group, [_PARAMETER])
+        else:
+            self.groups.set_now(self.group, {_PARAMETER: value})
+        return True
+
+    def _note_value_before(self) -> None:
+        source = self.instances.get(self.source_id)
+        if journal.FENCE_BEFORE in source.tags:
+            return
+        value = self.groups.user_values(self.group).get(_PARAMETER, (None, ""))[0]
+        if value not in _WORDS:
+            raise NeedsHuman(
+                f"read_only is {value} in it already, and not by this migration",
+                where=f"parameter group {self.group}",
+                fix="Find out who fenced the source; set it to 0 when it may be written to again",
+            )
+        self.instances.tag(self.source_id, {journal.FENCE_BEFORE: _WORDS[value]})

@@ -1,0 +1,70 @@
+"""The durable journal: tags on the instances say whose they are and how far a cut-over has come.
+
+State files get lost and processes get killed; tags stay with the DbiResourceId through every rename.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+__all__ = [
+    "FENCED_GROUP",
+    "FENCE_BEFORE",
+    "KEYS",
+    "MIGRATION",
+    "OWNER",
+    "PARTNER",
+    "PROMOTED_AT",
+    "RETENTION_BEFORE",
+    "ROLE",
+    "SWAPPED",
+    "Role",
+    "belongs",
+    "tags_for",
+    "without",
+]
+
+_PREFIX = "rds-encrypt:"
+ROLE = f"{_PREFIX}role"
+MIGRATION = f"{_PREFIX}migration"
+"""The DbiResourceId of the source; the same on all instances of one migration."""
+OWNER = f"{_PREFIX}owner"
+"""The stack that runs the migration."""
+PARTNER = f"{_PREFIX}encrypted"
+"""On the source: the DbiResourceId of its encrypted instance, written before the names move."""
+FENCED_GROUP = f"{_PREFIX}parameter-group"
+"""On the source: the parameter group it had when the migration began, which the encrypted instance will take over."""
+FENCE_BEFORE = f"{_PREFIX}read-only-before"
+"""On the source: what `read_only` was in that group before the fence."""
+RETENTION_BEFORE = f"{_PREFIX}binlog-retention-before"
+"""On the source: `binlog retention hours` before the migration; 0 for RDS's default of purging at once."""
+PROMOTED_AT = f"{_PREFIX}promoted-at"
+"""On the encrypted instance: the source's coordinates at which it stopped following."""
+SWAPPED = f"{_PREFIX}swapped"
+"""On the encrypted instance: when the names began to move, the point of no return."""
+
+KEYS = (ROLE, MIGRATION, OWNER, PARTNER, FENCED_GROUP, FENCE_BEFORE, RETENTION_BEFORE, PROMOTED_AT, SWAPPED)
+
+
+class Role(StrEnum):
+    """What an instance is in a migration."""
+
+    SOURCE = "source"
+    REPLICA = "replica"
+    ENCRYPTED = "encrypted"
+
+
+def tags_for(role: Role, migration: str) -> dict[str, str]:
+    """Return the tags that mark an instance as part of a migration."""
+    return {ROLE: str(role), MIGRATION: migration}
+
+
+def belongs(tags: Mapping[str, str], role: Role) -> bool:
+    """Whether these tags mark an instance of that role."""
+    return tags.get(ROLE) == role
+
+
+def without(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the owner's own tags: those that neither we nor AWS wrote."""
+    return {key: value for key, value in tags.items() if not key.startswith((_PREFIX, "aws:", "rds:"))}

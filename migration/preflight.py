@@ -1,0 +1,155 @@
+"""What can be known before anything is touched: each check looks, and says in one sentence what stands in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from controlplane.aws import Aws
+from controlplane.instances import Instance, Instances
+from controlplane.parameter_groups import ParameterGroups
+from foundation.errors import Refused
+from migration.cutover import fence
+from migration.survey import Survey
+from replication.dialect import SUPPORTED
+
+__all__ = ["CHECKS", "Mode", "Phase", "Plan", "findings"]
+
+Phase = str
+Mode = str
+
+_NO_ENCRYPTION = ("db.m1.", "db.m2.", "db.t2.micro")
+"""Classes whose storage cannot be encrypted ("Encrypting Amazon RDS resources", Amazon RDS User Guide)."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done with a source: the phase wanted, and by which road."""
+
+    phase: Phase
+    mode: Mode
+    survey: Survey
+
+
+Check = Callable[[Aws, Plan], Refused | None]
+
+
+def findings(aws: Aws, plan: Plan) -> list[Refused]:
+    """Return what stands in the way of the plan, in the order of ``CHECKS``."""
+    return [found for check in CHECKS if (found := check(aws, plan)) is not None]
+
+
+def phase_follows(_aws: Aws, plan: Plan) -> Refused | None:
+    """Phases are reached one after the other."""
+    name, phase = plan.survey.names.source, plan.phase
+    if phase == "replicate" and plan.survey.swap_begun:
+        return Refused(
+            "phase `replicate` is over, since the cut-over has begun",
+            where=name,
+            fix="Set `phase` to `cutover` to complete it, or to `cleanup` once it is complete",
+        )
+    if phase == "cutover" and plan.mode == "replicate" and plan.survey.encrypted is None:
+        return Refused(
+            "phase `cutover` needs an encrypted instance that replicates, and there is none",
+            where=name,
+            fix="Set `phase` to `replicate` and run `pulumi up` first",
+        )
+    if phase == "cleanup" and not plan.survey.cut_over:
+        return Refused(
+            "phase `cleanup` needs the cut-over to be complete, and it is not",
+            where=name,
+            fix="Set `phase` to `cutover` and run `pulumi up` first",
+        )
+    return None
+
+
+def engine_supported(_aws: Aws, plan: Plan) -> Refused | None:
+    """The engine is MySQL of a version that we know."""
+    source = plan.survey.source
+    if source is None:
+        return None
+    engine, version = str(source.description["Engine"]), str(source.description["EngineVersion"])
+    series = ".".join(version.split(".")[:2])
+    if engine == "mysql" and series in SUPPORTED:
+        return None
+    return Refused(
+        f"its engine is {engine} {version}",
+        where=source.identifier,
+        fix=f"Only MySQL {', '.join(SUPPORTED)} can be migrated; take it out of `sources`",
+    )
+
+
+def class_encrypts(_aws: Aws, plan: Plan) -> Refused | None:
+    """The instance class supports encrypted storage."""
+    source = plan.survey.source
+    if source is None or not str(source.description["DBInstanceClass"]).startswith(_NO_ENCRYPTION):
+        return None
+    return Refused(
+        f"storage cannot be encrypted on class {source.description['DBInstanceClass']}",
+        where=source.identifier,
+        fix="Change it to a class that supports encryption, such as db.t3.small, first",
+    )
+
+
+def backups_on(_aws: Aws, plan: Plan) -> Refused | None:
+    """Automated backups are on, without which RDS writes no binlog."""
+    source = plan.survey.source
+    if source is None or source.retention_days > 0:
+        return None
+    return Refused(
+        "its backup retention period is 0, so RDS writes no binlog and nothing can replicate from it",
+        where=source.identifier,
+        fix="Set the retention period to at least 1 day (switching it on suspends I/O for a moment)",
+    )
+
+
+def stands_alone(_aws: Aws, plan: Plan) -> Refused | None:
+    """The source is a plain instance: no replica, no cluster member, no master secret that RDS manages."""
+    source = plan.survey.source
+    if source is None:
+        return None
+    if origin := source.description.get("ReadReplicaSourceDBInstanceIdentifier"):
+        what, fix = f"it is itself a replica of {origin}", "Migrate its source, then create the replica again"
+    elif cluster := source.description.get("DBClusterIdentifier"):
+        what, fix = (
+            f"it belongs to cluster {cluster}",
+            "Only single instances can be migrated; take it out of `sources`",
+        )
+    elif source.description.get("MasterUserSecret"):
+        what = "RDS manages its master password, and a restored instance would get another"
+        fix = "Set a master password of your own for the time of the migration"
+    else:
+        return None
+    return Refused(what, where=source.identifier, fix=fix)
+
+
+def fence_possible(aws: Aws, plan: Plan) -> Refused | None:
+    """The source's parameter group can carry the fence; asked until the names have moved."""
+    source = plan.survey.source
+    if source is None or plan.survey.swap_begun:
+        return None
+    replicas = Instances(aws).named(source.replicas) if source.replicas else dict[str, Instance]()
+    reason = fence.why_not(
+        ParameterGroups(aws),
+        source.parameter_group,
+        source.resource_id,
+        {replica.resource_id for replica in replicas.values()},
+    )
+    if reason is None:
+        return None
+    return Refused(
+        f"writes could not be fenced at the cut-over: {reason}",
+        where=source.identifier,
+        fix="Give the instance a parameter group of its own and reboot it once, in a maintenance window",
+    )
+
+
+CHECKS: Iterable[Check] = (
+    phase_follows,
+    engine_supported,
+    class_encrypts,
+    backups_on,
+    stands_alone,
+    fence_possible,
+)
+"""All checks, in the order in which their findings are shown."""

@@ -1,0 +1,93 @@
+"""Which instance is the source and which the encrypted one, whatever they are called at the moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from controlplane.aws import Aws
+from controlplane.instances import Instance, Instances
+from foundation.errors import Bug, Refused
+from foundation.waiting import Wait, until
+from migration import journal
+from migration.journal import Role
+from migration.names import Names
+
+__all__ = ["Survey", "survey"]
+
+_RENAME_GAP = 300.0
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The instances of one migration, by role.
+
+    ``source`` is ``None`` only after the old instance was deleted for good.
+    """
+
+    names: Names
+    source: Instance | None
+    encrypted: Instance | None
+
+    @property
+    def swap_begun(self) -> bool:
+        """Whether the cut-over has passed the point of no return."""
+        return self.encrypted is not None and journal.SWAPPED in self.encrypted.tags
+
+    @property
+    def cut_over(self) -> bool:
+        """Whether the source's name belongs to the encrypted instance."""
+        return self.encrypted is not None and self.encrypted.identifier == self.names.source
+
+    @property
+    def source_id(self) -> str:
+        """The DbiResourceId of the source, even when that is deleted."""
+        if self.source is not None:
+            return self.source.resource_id
+        if self.encrypted is None:
+            raise Bug("a survey found neither source nor encrypted instance", where=self.names.source)
+        return self.encrypted.tags[journal.MIGRATION]
+
+
+def survey(aws: Aws, names: Names) -> Survey:
+    """Find the instances of a migration by their tags, with one request in the ordinary case.
+
+    Raises:
+        Refused: there is no instance of that name, or it was encrypted by somebody else.
+        TimedOut: an interrupted rename hides the instances for longer than renames last.
+    """
+    instances = Instances(aws)
+    found = instances.named(names.all)
+    encrypted = _with_role(found, Role.ENCRYPTED)
+    source = _with_role(found, Role.SOURCE)
+    if encrypted is not None and source is None:
+        source = instances.find(encrypted.tags[journal.MIGRATION])
+    if source is not None and encrypted is None and (partner := source.tags.get(journal.PARTNER)):
+        encrypted = until(
+            Wait(f"the renamed instance {partner} to be listed again", deadline=_RENAME_GAP),
+            lambda: instances.find(partner),
+            done=lambda seen: seen is not None,
+        )
+    if source is None and encrypted is None:
+        source = _untouched(aws, found, names)
+    return Survey(names, source, encrypted)
+
+
+def _with_role(found: dict[str, Instance], role: Role) -> Instance | None:
+    return next((instance for instance in found.values() if journal.belongs(instance.tags, role)), None)
+
+
+def _untouched(aws: Aws, found: dict[str, Instance], names: Names) -> Instance:
+    source = found.get(names.source)
+    if source is None:
+        raise Refused(
+            f"there is no DB instance of this name in {aws.region}",
+            where=f"identifier {names.source!r}",
+            fix="Correct `identifier`, or `aws:region`",
+        )
+    if source.encrypted:
+        raise Refused(
+            f"its storage is already encrypted (with {source.description.get('KmsKeyId', 'a KMS key')})",
+            where=source.identifier,
+            fix="Take it out of `sources`; there is nothing to do",
+        )
+    return source

@@ -1,0 +1,44 @@
+"""Binlog retention: keeps the source's binlogs for as long as the migration may need them, and puts the setting back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from migration import journal
+from migration.leftovers import put_retention_back
+from providers.step import Inputs, Outputs, Step, World
+from replication import retention
+
+__all__ = ["BinlogRetention", "BinlogRetentionProvider"]
+
+
+class BinlogRetentionProvider(Step):
+    """Inputs: ``source_id``, ``hours``. Outputs: ``hours_before``; 0 for RDS's default of purging at once."""
+
+    identity = ("source_id",)
+
+    def perform(self, world: World, inputs: Inputs) -> Outputs:
+        """Raise the retention, noting the former value before; a longer one stays as it is."""
+        source_id = inputs["source_id"]
+        with world.session(source_id) as session:
+            present = retention.read(session) or 0
+            noted = world.instances.get(source_id).tags.get(journal.RETENTION_BEFORE, str(present))
+            world.instances.tag(source_id, {journal.RETENTION_BEFORE: noted})
+            if present < inputs["hours"]:
+                retention.write(session, int(inputs["hours"]))
+        return {"hours_before": int(noted)}
+
+    def undo(self, world: World, props: Inputs) -> None:
+        """Put the former value back."""
+        put_retention_back(world.instances, world.access, props["source_id"])
+
+
+class BinlogRetention(pulumi.dynamic.Resource, module="rds", name="BinlogRetention"):
+    """How long the source keeps its binlogs during the migration."""
+
+    hours_before: pulumi.Output[int]
+
+    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        super().__init__(BinlogRetentionProvider(), name, {"hours_before": None, **inputs}, opts)

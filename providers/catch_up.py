@@ -1,0 +1,35 @@
+"""Catch-up: waits until the encrypted instance has executed all that the source had written at one look."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from providers.step import HOUR, Inputs, Outputs, Step, World
+from replication import lag
+
+__all__ = ["CatchUp", "CatchUpProvider"]
+
+
+class CatchUpProvider(Step):
+    """Inputs: ``encrypted_id``, ``source_id``, ``hours`` to wait at most. Outputs: ``in_sync_at``: coordinates."""
+
+    identity = ("encrypted_id", "source_id")
+
+    def perform(self, world: World, inputs: Inputs) -> Outputs:
+        """Wait, showing the lag."""
+        with world.session(inputs["source_id"]) as source, world.session(inputs["encrypted_id"]) as encrypted:
+            reached = lag.catch_up(
+                source, encrypted, deadline=float(inputs["hours"]) * HOUR, progress=world.progress
+            )
+        return {"in_sync_at": str(reached.source)}
+
+
+class CatchUp(pulumi.dynamic.Resource, module="rds", name="CatchUp"):
+    """The encrypted instance, level with the source."""
+
+    in_sync_at: pulumi.Output[str]
+
+    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        super().__init__(CatchUpProvider(), name, {"in_sync_at": None, **inputs}, opts)

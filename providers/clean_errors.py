@@ -1,0 +1,43 @@
+"""Makes the dynamic provider's host print our errors as one sentence instead of a Python traceback.
+
+The host (``python -m pulumi.dynamic``) answers every exception with ``traceback.format_exc()``, which no exception can
+influence. It looks the module up by name when it needs it, so in that process (ours alone) the name is given a formatter
+that knows the errors meant for people. Bugs keep their traceback. Should the host change, tracebacks come back; a test sees it.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+from foundation.errors import Bug, MigrationError
+
+__all__ = ["install", "sentence"]
+
+
+def sentence(error: BaseException) -> str | None:
+    """Return what a person should read, or ``None`` for an error that only a traceback explains."""
+    if isinstance(error, BaseExceptionGroup):
+        parts = [sentence(inner) for inner in error.exceptions]
+        return None if None in parts else f"{error.message}: " + " And: ".join(part for part in parts if part)
+    if isinstance(error, MigrationError) and not isinstance(error, Bug):
+        return str(error)
+    return None
+
+
+class _Formatter:
+    @staticmethod
+    def format_exc() -> str:
+        error = sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1]
+        clean = sentence(error) if error is not None else None
+        return (
+            clean
+            or f"This is a bug in rds-encrypt; please report it with these lines.\n{traceback.format_exc()}"
+        )
+
+
+def install() -> None:
+    """Install the formatter if this process is the dynamic provider's host."""
+    host = sys.modules["__main__"]
+    if hasattr(host, "DynamicResourceProviderServicer"):
+        host.traceback = _Formatter  # type: ignore[attr-defined]

@@ -1,0 +1,71 @@
+"""Custody: answers for the encrypted instance, known by its DbiResourceId, and is the only one who may ever delete it.
+
+The instance itself is declared with ``retain_on_delete``, because the AWS provider deletes by the name in its state, and names
+move in this program. Custody's delete looks first: an instance that carries production, or is about to, is left alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from controlplane.parameter_groups import ParameterGroups
+from foundation.errors import NeedsHuman
+from migration import journal
+from migration.journal import Role
+from migration.likeness import differences
+from migration.names import Names
+from providers.step import HOUR, Inputs, Outputs, Step, World
+
+__all__ = ["Custody", "CustodyProvider"]
+
+
+class CustodyProvider(Step):
+    """Inputs: ``identifier``, ``encrypted_id``, ``source_id``. Outputs: ``kms_key``, the key's ARN."""
+
+    identity = ("encrypted_id",)
+
+    def perform(self, world: World, inputs: Inputs) -> Outputs:
+        """Confirm that the instance is encrypted and otherwise like the source."""
+        encrypted = world.instances.wait_until_available(
+            inputs["encrypted_id"], deadline=HOUR, progress=world.progress
+        )
+        if not encrypted.encrypted:
+            raise NeedsHuman(
+                "its storage is not encrypted",
+                where=encrypted.identifier,
+                fix="Destroy the stack, start over",
+            )
+        unlike = differences(world.instances.get(inputs["source_id"]), encrypted)
+        if unlike:
+            raise NeedsHuman(
+                f"it is not like the source: {'; '.join(map(str, unlike))}",
+                where=encrypted.identifier,
+                fix="Make the settings equal, on either instance, then run `pulumi up` again",
+            )
+        return {"kms_key": str(encrypted.description["KmsKeyId"])}
+
+    def seen(self, world: World, props: Inputs) -> Outputs | None:
+        """Tell whether the instance is still there."""
+        return dict(props) if world.instances.find(props["encrypted_id"]) else None
+
+    def undo(self, world: World, props: Inputs) -> None:
+        """Delete the instance and the fence group, unless the names have begun to move: then both serve production."""
+        encrypted = world.instances.find(props["encrypted_id"])
+        if encrypted is not None:
+            if journal.SWAPPED in encrypted.tags or not journal.belongs(encrypted.tags, Role.ENCRYPTED):
+                return
+            world.instances.delete(
+                encrypted.resource_id, final_snapshot=None, deadline=3 * HOUR, progress=world.progress
+            )
+        ParameterGroups(world.aws).delete(Names(props["identifier"]).fence)
+
+
+class Custody(pulumi.dynamic.Resource, module="rds", name="Custody"):
+    """Responsibility for the encrypted instance until it carries production."""
+
+    kms_key: pulumi.Output[str]
+
+    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        super().__init__(CustodyProvider(), name, {"kms_key": None, **inputs}, opts)

@@ -1,0 +1,48 @@
+"""Group access: MySQL is allowed inside the security group that source and encrypted instance share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from controlplane import network
+from migration.journal import MIGRATION
+from providers.step import Inputs, Outputs, Step, World
+
+__all__ = ["GroupAccess", "GroupAccessProvider"]
+
+
+class GroupAccessProvider(Step):
+    """Inputs: ``source_id``, ``groups``, ``port``. Outputs: ``group`` and ``rule``; empty if nothing had to be added."""
+
+    identity = ("source_id", "port")
+
+    def perform(self, world: World, inputs: Inputs) -> Outputs:
+        """Add a rule to the first group if none of them allows it yet."""
+        groups, port = list(inputs["groups"]), int(inputs["port"])
+        if any(network.allowed_inside(world.aws, group, port) for group in groups):
+            return {"group": "", "rule": ""}
+        rule = network.allow_inside(world.aws, groups[0], port, {MIGRATION: inputs["source_id"]})
+        return {"group": groups[0], "rule": rule}
+
+    def seen(self, world: World, props: Inputs) -> Outputs | None:
+        """Tell whether the members of the groups can still reach each other."""
+        allowed = any(
+            network.allowed_inside(world.aws, group, int(props["port"])) for group in props["groups"]
+        )
+        return dict(props) if allowed else None
+
+    def undo(self, world: World, props: Inputs) -> None:
+        """Remove the rule only if we added it."""
+        if props.get("rule"):
+            network.revoke(world.aws, props["group"], props["rule"])
+
+
+class GroupAccess(pulumi.dynamic.Resource, module="rds", name="GroupAccess"):
+    """The rule that lets the encrypted instance reach the source."""
+
+    rule: pulumi.Output[str]
+
+    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        super().__init__(GroupAccessProvider(), name, {"group": None, "rule": None, **inputs}, opts)

@@ -1,0 +1,42 @@
+"""Preflight: everything that can be known before anything is touched is checked when a preview runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from foundation.errors import MigrationError
+from migration import preflight
+from migration.names import Names
+from migration.preflight import Plan
+from migration.survey import survey
+from providers.step import Inputs, Outputs, Step, World
+
+__all__ = ["Preflight", "PreflightProvider"]
+
+
+class PreflightProvider(Step):
+    """Inputs: ``identifier``, ``phase``, ``mode``, ``kms_key_arn``. Outputs: the same, as checked."""
+
+    identity = ("identifier",)
+
+    def refuse(self, world: World, inputs: Inputs) -> list[str]:
+        """Return what stands in the way of this phase, read-only."""
+        try:
+            found = survey(world.aws, Names.of(inputs["identifier"]))
+            plan = Plan(inputs["phase"], inputs["mode"], found)
+            return [str(finding) for finding in preflight.findings(world.aws, plan)]
+        except MigrationError as error:
+            return [str(error)]
+
+    def perform(self, world: World, inputs: Inputs) -> Outputs:
+        """Nothing to do: the check has already spoken."""
+        return {}
+
+
+class Preflight(pulumi.dynamic.Resource, module="rds", name="Preflight"):
+    """The checks that a phase must pass, as a resource that fails the preview if one does not."""
+
+    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        super().__init__(PreflightProvider(), name, inputs, opts)

@@ -1,0 +1,48 @@
+"""Replication user: an account of the migration's own; its password is new for each attachment and kept nowhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from migration.leftovers import drop_replication_user
+from providers.step import Inputs, Outputs, Step, World
+from replication import accounts
+
+__all__ = ["ReplicationUser", "ReplicationUserProvider"]
+
+
+class ReplicationUserProvider(Step):
+    """Inputs: ``source_id``. Outputs: ``user``."""
+
+    identity = ("source_id",)
+
+    def perform(self, world: World, inputs: Inputs) -> Outputs:
+        """Create the account if it is missing, with a password that is thrown away."""
+        with world.session(inputs["source_id"]) as session:
+            if not accounts.exists(session):
+                accounts.issue(session)
+        return {"user": accounts.REPLICATION_USER}
+
+    def seen(self, world: World, props: Inputs) -> Outputs | None:
+        """Tell whether the account is there; a source that does not run cannot be asked."""
+        if world.usable(props["source_id"]) is None:
+            return dict(props)
+        with world.session(props["source_id"]) as session:
+            return dict(props) if accounts.exists(session) else None
+
+    def undo(self, world: World, props: Inputs) -> None:
+        """Drop the account where that is possible: a fenced old instance keeps it until it is deleted."""
+        kept = drop_replication_user(world.instances, world.access, props["source_id"])
+        if kept:
+            world.progress(f"{', '.join(kept)} is fenced and keeps the replication user")
+
+
+class ReplicationUser(pulumi.dynamic.Resource, module="rds", name="ReplicationUser"):
+    """The account that the encrypted instance replicates with."""
+
+    user: pulumi.Output[str]
+
+    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        super().__init__(ReplicationUserProvider(), name, {"user": None, **inputs}, opts)

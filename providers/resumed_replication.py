@@ -1,0 +1,40 @@
+"""Resumed replication: the replica follows the source again, so that the source's binlogs can go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from providers.step import Inputs, Outputs, Step, World
+from replication import channel
+
+__all__ = ["ResumedReplication", "ResumedReplicationProvider"]
+
+
+class ResumedReplicationProvider(Step):
+    """Inputs: ``replica_id``. Outputs: ``running``."""
+
+    identity = ("replica_id",)
+
+    def perform(self, world: World, inputs: Inputs) -> Outputs:
+        """Start replication on the replica."""
+        with world.session(inputs["replica_id"]) as session:
+            return {"running": channel.start(session).running}
+
+    def seen(self, world: World, props: Inputs) -> Outputs | None:
+        """Tell whether the replica still follows; one that is gone cannot be asked."""
+        if world.usable(props["replica_id"]) is None:
+            return dict(props)
+        with world.session(props["replica_id"]) as session:
+            status = channel.status(session)
+        return dict(props) if status is not None and not status.stopped else None
+
+
+class ResumedReplication(pulumi.dynamic.Resource, module="rds", name="ResumedReplication"):
+    """The replica, following again after its snapshot was put to use."""
+
+    running: pulumi.Output[bool]
+
+    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        super().__init__(ResumedReplicationProvider(), name, {"running": None, **inputs}, opts)

@@ -1,0 +1,111 @@
+"""Retirement: the old instance is kept, stopped or deleted, and nothing of the migration stays on the new one."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pulumi
+
+from controlplane.instances import Instance
+from controlplane.parameter_groups import ParameterGroups
+from foundation.errors import NeedsHuman
+from migration import journal
+from migration.leftovers import drop_replication_user, put_retention_back
+from migration.names import Names
+from providers.step import HOUR, Inputs, Outputs, Step, World
+
+__all__ = ["Retirement", "RetirementProvider"]
+
+
+class RetirementProvider(Step):
+    """Inputs: ``identifier``, ``source_id``, ``encrypted_id``, ``old``: keep, stop or delete.
+
+    Outputs: ``old_status``, ``keep_until`` (ISO date), ``snapshots_wanted``: automated snapshots that the new instance must
+    have before the backups of the old one are replaced.
+    """
+
+    identity = ("source_id", "encrypted_id")
+
+    def perform(self, world: World, inputs: Inputs) -> Outputs:
+        """Confirm who carries production, then take down what only the migration needed, in the order RDS allows."""
+        names = Names(inputs["identifier"])
+        production = world.instances.get(inputs["encrypted_id"])
+        old = world.instances.find(inputs["source_id"])
+        _require_cut_over(production, names)
+        self._delete_replica(world, names, inputs["source_id"])
+        drop_replication_user(world.instances, world.access, inputs["source_id"])
+        put_retention_back(world.instances, world.access, inputs["source_id"])
+        keep_until = _keep_until(production)
+        status = "deleted"
+        if old is not None:
+            wanted = inputs["old"]
+            if wanted == "delete":
+                self._delete_old(world, old, names, keep_until)
+            elif wanted == "stop" and old.available:
+                world.instances.stop(old.resource_id)
+                status = "stopped"
+            else:
+                status = old.status
+        return {
+            "old_status": status,
+            "keep_until": keep_until.date().isoformat(),
+            "snapshots_wanted": production.retention_days,
+        }
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> Any:
+        """Another fate for the old instance is the one change that is acted on."""
+        return pulumi.dynamic.UpdateResult({**_olds, **_news, **self.perform(self.world(_news), _news)})
+
+    def _delete_replica(self, world: World, names: Names, source_id: str) -> None:
+        # RDS refuses to stop an instance that has a replica, and the engine deletes only after all creates.
+        replica = world.instances.named([names.replica]).get(names.replica)
+        if replica is not None and replica.tags.get(journal.MIGRATION) == source_id:
+            world.instances.delete(
+                replica.resource_id, final_snapshot=None, deadline=3 * HOUR, progress=world.progress
+            )
+
+    def _delete_old(self, world: World, old: Instance, names: Names, keep_until: datetime) -> None:
+        if datetime.now(keep_until.tzinfo) < keep_until:
+            raise NeedsHuman(
+                f"its backups are the only ones from before the cut-over, and are to be kept until {keep_until:%Y-%m-%d}",
+                where=old.identifier,
+                fix="Set `cleanup.old` to `stop` until then",
+            )
+        final = f"{names.old}-final"
+        world.instances.delete(
+            old.resource_id, final_snapshot=final, deadline=3 * HOUR, progress=world.progress
+        )
+        ParameterGroups(world.aws).delete(names.fence)
+
+
+def _require_cut_over(production: Instance, names: Names) -> None:
+    if (
+        production.identifier != names.source
+        or not production.encrypted
+        or journal.SWAPPED not in production.tags
+    ):
+        raise NeedsHuman(
+            f"it is not the encrypted instance that `{names.source}` should be by now",
+            where=production.identifier,
+            fix="Run `pulumi up` in phase `cutover` first",
+        )
+
+
+def _keep_until(production: Instance) -> datetime:
+    """The day when the new instance has as many days of automated backups as its owner wants to have."""
+    return datetime.fromisoformat(production.tags[journal.SWAPPED]) + timedelta(
+        days=production.retention_days
+    )
+
+
+class Retirement(pulumi.dynamic.Resource, module="rds", name="Retirement"):
+    """The end of the migration: what becomes of the old instance."""
+
+    old_status: pulumi.Output[str]
+    keep_until: pulumi.Output[str]
+    snapshots_wanted: pulumi.Output[int]
+
+    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        outputs = {"old_status": None, "keep_until": None, "snapshots_wanted": None}
+        super().__init__(RetirementProvider(), name, {**outputs, **inputs}, opts)

@@ -1,0 +1,155 @@
+"""The shape that all steps share: identity, difference, and the world as the step's code sees it.
+
+Providers are pickled by reference into the state, so these modules and classes keep their names for ever, and instances
+hold nothing but what ``configure`` gives them in the provider's process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pulumi
+from pulumi.dynamic import (
+    CheckFailure,
+    CheckResult,
+    ConfigureRequest,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    ResourceProvider,
+    UpdateResult,
+)
+
+from controlplane.aws import Aws, AwsSettings
+from controlplane.instances import Instance, Instances
+from foundation.waiting import Progress
+from migration.access import Access, AccessSettings
+from providers import clean_errors
+from providers.progress import progress_for
+from replication.session import Session
+
+__all__ = ["HOUR", "Inputs", "Outputs", "Step", "World", "known", "urn_of"]
+
+clean_errors.install()
+
+Inputs = Mapping[str, Any]
+Outputs = dict[str, Any]
+
+HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class World:
+    """What a step acts on: AWS, the account for MySQL, and where to show progress."""
+
+    aws: Aws
+    access: Access
+    progress: Progress
+
+    @property
+    def instances(self) -> Instances:
+        """The region's DB instances."""
+        return Instances(self.aws)
+
+    @contextmanager
+    def session(self, resource_id: str) -> Iterator[Session]:
+        """Open a session on the instance with this DbiResourceId, whatever it is called."""
+        with self.access.session(self.instances.get(resource_id)) as session:
+            yield session
+
+    def usable(self, resource_id: str) -> Instance | None:
+        """Return the instance if it exists and runs, so that MySQL on it can be asked."""
+        found = self.instances.find(resource_id)
+        return found if found is not None and found.available else None
+
+
+class Step(ResourceProvider):
+    """A step: ``perform`` looks and then does what is missing, ``seen`` tells today's truth, ``undo`` is the inverse.
+
+    Attributes:
+        identity: inputs that make it another step; a change of one replaces the resource. A change of any other input is
+            recorded, never acted on again: a finished step is not redone because a setting moved.
+        ignored: inputs that are not worth a difference at all.
+    """
+
+    serialize_as_secret_always = False
+    identity: ClassVar[tuple[str, ...]] = ()
+    ignored: ClassVar[tuple[str, ...]] = ("urn", "access", "__provider")
+
+    def configure(self, req: ConfigureRequest) -> None:
+        """Take the AWS settings of the stack."""
+        self._settings = AwsSettings(
+            region=req.config.get("aws:region"), profile=req.config.get("aws:profile")
+        )
+
+    def world(self, inputs: Inputs) -> World:
+        """Return the world for one call, with fresh clients."""
+        aws = Aws(self._settings)
+        settings = AccessSettings.from_inputs(inputs.get("access") or {})
+        return World(aws, Access(aws, settings), progress_for(inputs.get("urn")))
+
+    # What a step is made of.
+
+    def refuse(self, world: World, inputs: Inputs) -> list[str]:
+        """Return, as sentences, why these inputs cannot work; called at preview, with what is known then."""
+        return []
+
+    def perform(self, world: World, inputs: Inputs) -> Outputs:
+        """Look, do what is missing, confirm by looking, and return what was seen."""
+        raise NotImplementedError
+
+    def seen(self, world: World, props: Inputs) -> Outputs | None:
+        """Return the outputs as they are today, or ``None`` if the step's effect is gone."""
+        return dict(props)
+
+    def undo(self, world: World, props: Inputs) -> None:
+        """Do the inverse if that is safe now; otherwise nothing."""
+
+    # What Pulumi calls.
+
+    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Refuse inputs that cannot work."""
+        failures = [CheckFailure("", sentence) for sentence in self.refuse(self.world(news), news)]
+        return CheckResult(news, failures)
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        """Compare the inputs that matter."""
+        changed = {
+            key
+            for key, value in _news.items()
+            if key not in self.ignored and value is not None and known(value) and _olds.get(key) != value
+        }
+        replaces = sorted(changed & set(self.identity))
+        return DiffResult(changes=bool(changed), replaces=replaces, delete_before_replace=bool(replaces))
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Perform the step."""
+        outputs = {**props, **self.perform(self.world(props), props)}
+        return CreateResult(":".join(str(props[key]) for key in self.identity), outputs)
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """Look at what the step left behind."""
+        outputs = self.seen(self.world(props), props)
+        return ReadResult(id_, {**props, **outputs}) if outputs is not None else ReadResult("", {})
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        """Record new inputs beside the old outputs."""
+        return UpdateResult({**_olds, **_news})
+
+    def delete(self, _id: str, _props: dict[str, Any]) -> None:
+        """Undo the step."""
+        self.undo(self.world(_props), _props)
+
+
+def known(value: object) -> bool:
+    """Whether a value is known; at preview, what another resource will output is not."""
+    return value != pulumi.runtime.rpc.UNKNOWN
+
+
+def urn_of(step: type[pulumi.dynamic.Resource], name: str, parent: pulumi.Resource) -> str:
+    """Return the URN that a step will have, so that it can show progress in its own row."""
+    chain = f"{parent.pulumi_resource_type}$pulumi-python:{step._resource_type_name}"  # noqa: SLF001 - no public name
+    return f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{chain}::{name}"

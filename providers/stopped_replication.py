@@ -1,0 +1,35 @@
+"""Stopped replication: the replica stands still, and the coordinates at which it does are known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from providers.step import HOUR, Inputs, Outputs, Step, World
+from replication import channel
+
+__all__ = ["StoppedReplication", "StoppedReplicationProvider"]
+
+
+class StoppedReplicationProvider(Step):
+    """Inputs: ``replica_id``. Outputs: ``file``, ``position``: the source's coordinates that the replica has executed."""
+
+    identity = ("replica_id",)
+
+    def perform(self, world: World, inputs: Inputs) -> Outputs:
+        """Stop replication and read the coordinates from the replica, not from the source."""
+        world.instances.wait_until_available(inputs["replica_id"], deadline=HOUR, progress=world.progress)
+        with world.session(inputs["replica_id"]) as session:
+            stopped = channel.stop(session)
+        return {"file": stopped.executed.file, "position": stopped.executed.position}
+
+
+class StoppedReplication(pulumi.dynamic.Resource, module="rds", name="StoppedReplication"):
+    """The moment of the source's history that the snapshot will hold."""
+
+    file: pulumi.Output[str]
+    position: pulumi.Output[int]
+
+    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        super().__init__(StoppedReplicationProvider(), name, {"file": None, "position": None, **inputs}, opts)

@@ -1,0 +1,61 @@
+"""Write fence: in mode ``snapshot`` the source refuses writes from before its snapshot until the names are swapped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from controlplane.parameter_groups import ParameterGroups
+from migration import journal
+from migration.cutover.fence import ParameterGroupFence
+from providers.step import Inputs, Outputs, Step, World
+from replication import writes
+
+__all__ = ["WriteFence", "WriteFenceProvider"]
+
+
+class WriteFenceProvider(Step):
+    """Inputs: ``source_id``, ``group``, ``seconds`` for the fence to close. Outputs: ``file``, ``position``."""
+
+    identity = ("source_id",)
+
+    def perform(self, world: World, inputs: Inputs) -> Outputs:
+        """Close the fence, end what still writes, and note where the source stands still."""
+        fence = _fence(world, inputs)
+        with world.session(inputs["source_id"]) as session:
+            fence.apply(session, deadline=float(inputs["seconds"]))
+            writes.end_writing_sessions(session)
+            final = writes.stand_still(session)
+        return {"file": final.file, "position": final.position}
+
+    def seen(self, world: World, props: Inputs) -> Outputs | None:
+        """Tell whether the fence still holds; a source that does not run cannot be asked."""
+        if world.usable(props["source_id"]) is None:
+            return dict(props)
+        with world.session(props["source_id"]) as session:
+            return dict(props) if writes.read_only(session) else None
+
+    def undo(self, world: World, props: Inputs) -> None:
+        """Lift the fence, unless the names have begun to move: then the old instance stays fenced."""
+        source = world.usable(props["source_id"])
+        if source is None or journal.PARTNER in source.tags:
+            return
+        with world.session(props["source_id"]) as session:
+            _fence(world, props).lift(session)
+
+
+def _fence(world: World, inputs: Inputs) -> ParameterGroupFence:
+    return ParameterGroupFence(
+        world.instances, ParameterGroups(world.aws), inputs["source_id"], inputs["group"]
+    )
+
+
+class WriteFence(pulumi.dynamic.Resource, module="rds", name="WriteFence"):
+    """The source, read-only while its snapshot becomes the encrypted instance."""
+
+    file: pulumi.Output[str]
+    position: pulumi.Output[int]
+
+    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        super().__init__(WriteFenceProvider(), name, {"file": None, "position": None, **inputs}, opts)

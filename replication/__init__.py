@@ -1,0 +1,1 @@
+"""MySQL as a data plane: sessions, dialects, coordinates, channels. Knows nothing of Pulumi or AWS's API."""

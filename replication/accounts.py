@@ -1,0 +1,38 @@
+"""The account that replication uses: made for the migration, dropped after it, its password never kept anywhere."""
+
+from __future__ import annotations
+
+import secrets
+
+from replication.session import Credentials, Session
+
+__all__ = ["REPLICATION_USER", "drop", "exists", "issue"]
+
+REPLICATION_USER = "rds_encrypt_replication"
+"""The name of the account; within the 32 characters that MySQL 5.7 allows."""
+
+
+def exists(session: Session) -> bool:
+    """Whether the account is there."""
+    return session.row("SELECT 1 FROM mysql.user WHERE user = %s", REPLICATION_USER) is not None
+
+
+def issue(session: Session) -> Credentials:
+    """Create the account if it is missing and give it a fresh password, returned only to the caller.
+
+    A fresh password for each attachment means that none needs to be stored between them. The server writes the
+    statement to its binlog with the hash in place of the password.
+    """
+    # Letters, digits, - and _ only: RDS's procedure builds a statement from it, and 32 characters is its limit.
+    password = secrets.token_urlsafe(24)[:32]
+    session.execute(
+        "CREATE USER IF NOT EXISTS %s@'%%' IDENTIFIED BY %s REQUIRE SSL", REPLICATION_USER, password
+    )
+    session.execute("ALTER USER %s@'%%' IDENTIFIED BY %s REQUIRE SSL", REPLICATION_USER, password)
+    session.execute("GRANT REPLICATION SLAVE ON *.* TO %s@'%%'", REPLICATION_USER)
+    return Credentials(REPLICATION_USER, password)
+
+
+def drop(session: Session) -> None:
+    """Drop the account if it exists."""
+    session.execute("DROP USER IF EXISTS %s@'%%'", REPLICATION_USER)

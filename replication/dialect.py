@@ -1,0 +1,118 @@
+"""How our verbs are spelled in each MySQL version; chosen once per session, the only place that asks for a version.
+
+Sources: MySQL 8.0.22 and 8.4 release notes (SHOW REPLICA STATUS, SHOW BINARY LOG STATUS), and "Stored procedure
+reference for RDS for MySQL" in the Amazon RDS User Guide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from foundation.errors import Refused
+from replication.session import Session
+
+__all__ = ["SUPPORTED", "Dialect", "dialect_of"]
+
+SUPPORTED = ("5.7", "8.0", "8.4")
+"""The MySQL series that this program knows how to migrate."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """The statements, columns and procedures of one range of versions."""
+
+    replica_status: str
+    binlog_status: str
+    io_running: str
+    sql_running: str
+    source_host: str
+    source_uuid: str
+    executed_file: str
+    executed_position: str
+    read_file: str
+    read_position: str
+    seconds_behind: str
+    set_external: str
+    reset_external: str
+    unfenceable: str
+
+
+# RDS's own accounts may write to a read-only server by design; everybody else who can is a hole in a fence.
+_SUPER = (
+    "SELECT user, host FROM mysql.user WHERE super_priv = 'Y'"
+    " AND user NOT IN ('rdsadmin', 'rdsrepladmin', 'mysql.sys', 'mysql.session', 'mysql.infoschema')"
+)
+_SUPER_OR_DYNAMIC = (
+    "SELECT user, host FROM mysql.user LEFT JOIN mysql.global_grants USING (user, host)"
+    " WHERE (super_priv = 'Y' OR priv = 'CONNECTION_ADMIN')"
+    " AND user NOT IN ('rdsadmin', 'rdsrepladmin', 'mysql.sys', 'mysql.session', 'mysql.infoschema')"
+    " GROUP BY user, host"
+)
+
+_OLD = Dialect(
+    replica_status="SHOW SLAVE STATUS",
+    binlog_status="SHOW MASTER STATUS",
+    io_running="Slave_IO_Running",
+    sql_running="Slave_SQL_Running",
+    source_host="Master_Host",
+    source_uuid="Master_UUID",
+    executed_file="Relay_Master_Log_File",
+    executed_position="Exec_Master_Log_Pos",
+    read_file="Master_Log_File",
+    read_position="Read_Master_Log_Pos",
+    seconds_behind="Seconds_Behind_Master",
+    set_external="mysql.rds_set_external_master",
+    reset_external="mysql.rds_reset_external_master",
+    unfenceable=_SUPER,
+)
+_BETWEEN = Dialect(
+    replica_status="SHOW REPLICA STATUS",
+    binlog_status="SHOW MASTER STATUS",
+    io_running="Replica_IO_Running",
+    sql_running="Replica_SQL_Running",
+    source_host="Source_Host",
+    source_uuid="Source_UUID",
+    executed_file="Relay_Source_Log_File",
+    executed_position="Exec_Source_Log_Pos",
+    read_file="Source_Log_File",
+    read_position="Read_Source_Log_Pos",
+    seconds_behind="Seconds_Behind_Source",
+    set_external="mysql.rds_set_external_master",
+    reset_external="mysql.rds_reset_external_master",
+    unfenceable=_SUPER_OR_DYNAMIC,
+)
+_NEW = Dialect(
+    replica_status="SHOW REPLICA STATUS",
+    binlog_status="SHOW BINARY LOG STATUS",
+    io_running="Replica_IO_Running",
+    sql_running="Replica_SQL_Running",
+    source_host="Source_Host",
+    source_uuid="Source_UUID",
+    executed_file="Relay_Source_Log_File",
+    executed_position="Exec_Source_Log_Pos",
+    read_file="Source_Log_File",
+    read_position="Read_Source_Log_Pos",
+    seconds_behind="Seconds_Behind_Source",
+    set_external="mysql.rds_set_external_source",
+    reset_external="mysql.rds_reset_external_source",
+    unfenceable=_SUPER_OR_DYNAMIC,
+)
+
+
+def dialect_of(session: Session) -> Dialect:
+    """Return the dialect that the session's server speaks.
+
+    Raises:
+        Refused: the server's series is not in ``SUPPORTED``.
+    """
+    version = session.version
+    series = f"{version[0]}.{version[1]}"
+    if series not in SUPPORTED:
+        raise Refused(
+            f"MySQL {series} is not supported",
+            where=f"MySQL at {session.endpoint}",
+            fix=f"Use one of {', '.join(SUPPORTED)}",
+        )
+    if version >= (8, 4, 0):
+        return _NEW
+    return _BETWEEN if version >= (8, 0, 22) else _OLD

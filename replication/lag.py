@@ -1,0 +1,99 @@
+"""How far an instance is behind its source: in seconds, in bytes, and whether it has executed given coordinates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from foundation.errors import NeedsHuman
+from foundation.waiting import Progress, Wait, silent, until
+from replication import channel
+from replication.channel import ReplicaStatus
+from replication.coordinates import Coordinates, bytes_between, current
+from replication.session import Session
+
+__all__ = ["Lag", "catch_up", "drain", "measure"]
+
+
+@dataclass(frozen=True)
+class Lag:
+    """How far behind a replica is, and the state it was found in."""
+
+    status: ReplicaStatus
+    source: Coordinates
+    bytes: int
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether the replica runs and has executed all that the source had written when we looked.
+
+        Seconds behind source is not asked: it is zero whenever the applier has nothing to do, for whatever reason.
+        """
+        return self.status.running and self.status.executed >= self.source
+
+    def __str__(self) -> str:
+        seconds = "unknown" if self.status.seconds_behind is None else f"{self.status.seconds_behind} s"
+        trouble = f", {self.status.error}" if self.status.error else ""
+        return f"lag {seconds}, {self.bytes / 1e6:.2f} MB behind{trouble}"
+
+
+def measure(source: Session, replica: Session) -> Lag:
+    """Look at the source first, then at the replica: it can only be further than this says.
+
+    Raises:
+        NeedsHuman: the replica follows nobody.
+    """
+    written = current(source)
+    status = channel.status(replica)
+    if status is None:
+        raise NeedsHuman(
+            "the instance follows nobody, so it will never catch up",
+            where=f"MySQL at {replica.endpoint}",
+            fix="Run `pulumi refresh`, then `pulumi up`, to attach it again",
+        )
+    return Lag(status, written, bytes_between(source, status.executed))
+
+
+def catch_up(source: Session, replica: Session, *, deadline: float, progress: Progress = silent) -> Lag:
+    """Wait until the replica has executed all that the source had written at one look.
+
+    Raises:
+        NeedsHuman: replication is broken.
+        TimedOut: it did not catch up within ``deadline`` seconds.
+    """
+    return until(
+        Wait(
+            f"{replica.endpoint} to catch up with {source.endpoint}",
+            deadline=deadline,
+            longest=5.0,
+            advice="Give the encrypted instance more time, or less to do; then run `pulumi up` again",
+        ),
+        lambda: measure(source, replica),
+        done=lambda lag: lag.in_sync,
+        failed=lambda lag: lag.status.fatal_error,
+        describe=str,
+        progress=progress,
+    )
+
+
+def drain(replica: Session, final: Coordinates, *, deadline: float) -> Coordinates:
+    """Wait until the replica has executed ``final``, the coordinates at which the fenced source stands still.
+
+    Raises:
+        NeedsHuman: replication is broken or absent.
+        TimedOut: ``deadline`` seconds were not enough.
+    """
+
+    def executed() -> ReplicaStatus:
+        found = channel.status(replica)
+        if found is None:
+            raise NeedsHuman("the instance follows nobody", where=f"MySQL at {replica.endpoint}")
+        return found
+
+    seen = until(
+        Wait(f"{replica.endpoint} to execute {final}", deadline=deadline, first=0.05, longest=0.5),
+        executed,
+        done=lambda found: found.executed >= final,
+        failed=lambda found: found.fatal_error,
+        describe=str,
+    )
+    return seen.executed

@@ -1,0 +1,37 @@
+"""How long RDS keeps binlogs that nothing else holds.
+
+Source: "mysql.rds_set_configuration" in the Amazon RDS User Guide: NULL means "as short as possible", at most 168 hours.
+"""
+
+from __future__ import annotations
+
+from foundation.errors import NeedsHuman
+from replication.session import Session
+
+__all__ = ["MAXIMUM_HOURS", "read", "write"]
+
+MAXIMUM_HOURS = 168
+_NAME = "binlog retention hours"
+
+
+def read(session: Session) -> int | None:
+    """Return the retention in hours, ``None`` if RDS purges as soon as it can."""
+    value = session.value("SELECT value FROM mysql.rds_configuration WHERE name = %s", _NAME)
+    return None if value in (None, "") else int(value)
+
+
+def write(session: Session, hours: int | None) -> None:
+    """Set the retention in hours and confirm it.
+
+    Raises:
+        NeedsHuman: the setting did not take.
+    """
+    if read(session) == hours:
+        return
+    session.call("mysql.rds_set_configuration", _NAME, hours)
+    if read(session) != hours:
+        raise NeedsHuman(
+            f"binlog retention did not become {hours} hours",
+            where=f"MySQL at {session.endpoint}",
+            fix="CALL mysql.rds_show_configuration and see what keeps it from changing",
+        )

@@ -1,0 +1,87 @@
+"""Proofs about writes: that a server refuses them, that none is under way, that its history stands still."""
+
+from __future__ import annotations
+
+import time
+
+from foundation.errors import Retryable, WriteRefused
+from replication.coordinates import Coordinates, current
+from replication.dialect import dialect_of
+from replication.session import Session
+
+__all__ = [
+    "end_writing_sessions",
+    "long_transactions",
+    "read_only",
+    "refused",
+    "stand_still",
+    "unfenceable_accounts",
+]
+
+_PROBE = "DROP DATABASE IF EXISTS `rds_encrypt_fence_probe`"
+"""A write that changes nothing where writes are allowed: the schema never exists."""
+
+
+def read_only(session: Session) -> bool:
+    """What the server says of itself; ``refused`` proves it."""
+    return bool(int(session.value("SELECT @@GLOBAL.read_only")))
+
+
+def refused(session: Session) -> bool:
+    """Prove that the server refuses writes, by attempting one."""
+    try:
+        session.execute(_PROBE)
+    except WriteRefused:
+        return True
+    return False
+
+
+def stand_still(session: Session, *, pause: float = 0.1) -> Coordinates:
+    """Return the coordinates of a fenced server once two looks agree.
+
+    Raises:
+        Retryable: the binlog still grows, so somebody slips past the fence.
+    """
+    before = current(session)
+    for _ in range(20):
+        time.sleep(pause)
+        after = current(session)
+        if after == before:
+            return after
+        before = after
+    raise Retryable(
+        f"the binlog still grows although writes are refused (now {before})",
+        where=f"MySQL at {session.endpoint}",
+        fix="Find the account that may write in spite of read_only (SUPER, CONNECTION_ADMIN) and stop it",
+    )
+
+
+def end_writing_sessions(session: Session) -> int:
+    """Kill the sessions that hold a transaction with changes, or that write right now; return how many.
+
+    Such a session keeps `read_only` from taking effect, or would only learn at its COMMIT that it lost.
+    """
+    own = session.value("SELECT CONNECTION_ID()")
+    writers = session.rows(
+        "SELECT DISTINCT trx_mysql_thread_id AS id FROM information_schema.innodb_trx"
+        " WHERE trx_mysql_thread_id <> %s AND (trx_rows_modified > 0 OR trx_rows_locked > 0)",
+        own,
+    )
+    for writer in writers:
+        session.call("mysql.rds_kill", int(writer["id"]))
+    return len(writers)
+
+
+def unfenceable_accounts(session: Session) -> list[str]:
+    """Return the accounts that `read_only` does not stop, as ``user@host``."""
+    return [f"{row['user']}@{row['host']}" for row in session.rows(dialect_of(session).unfenceable)]
+
+
+def long_transactions(session: Session, seconds: int) -> list[str]:
+    """Return the transactions that have been open for longer than ``seconds``, as ``thread (age)``."""
+    rows = session.rows(
+        "SELECT trx_mysql_thread_id AS id, TIMESTAMPDIFF(SECOND, trx_started, NOW()) AS age"
+        " FROM information_schema.innodb_trx WHERE TIMESTAMPDIFF(SECOND, trx_started, NOW()) > %s",
+        seconds,
+    )
+    return [f"{row['id']} ({row['age']} s)" for row in rows]
