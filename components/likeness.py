@@ -15,7 +15,6 @@ _GP3_THRESHOLD_GIB = 400
 # pulumi-aws argument → key of DescribeDBInstances; copied as they are, where the source has them.
 _PLAIN = {
     "instance_class": "DBInstanceClass",
-    "max_allocated_storage": "MaxAllocatedStorage",
     "multi_az": "MultiAZ",
     "publicly_accessible": "PubliclyAccessible",
     "backup_retention_period": "BackupRetentionPeriod",
@@ -59,10 +58,12 @@ def owner_settings(source: Instance) -> dict[str, Any]:
 
 
 def storage_settings(source: Instance) -> dict[str, Any]:
-    """Return type, IOPS and throughput of the storage, where RDS lets them be given."""
+    """Return type, growth limit, IOPS and throughput of the storage, where RDS lets them be given."""
     found = source.description
     kind = found.get("StorageType")
     settings: dict[str, Any] = {"storage_type": kind}
+    if limit := found.get("MaxAllocatedStorage"):
+        settings["max_allocated_storage"] = limit
     if kind in {"io1", "io2"} or (kind == "gp3" and found["AllocatedStorage"] >= _GP3_THRESHOLD_GIB):
         settings |= {
             argument: found[key]

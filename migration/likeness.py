@@ -19,6 +19,7 @@ ALLOWED: Mapping[str, str] = {
     "InstanceCreateTime": "a time",
     "LatestRestorableTime": "a time",
     "StorageEncrypted": "what this is about",
+    "StorageEncryptionType": "what this is about",
     "KmsKeyId": "what this is about",
     "DBInstanceStatus": "a moment's state",
     "StatusInfos": "a moment's state",
