@@ -9,11 +9,13 @@ replica resumes ◀─ catch-up ◀─ external replication ◀─ custody ◀�
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import pulumi
 import pulumi_aws as aws
+from pydantic.alias_generators import to_camel
 
 from components.likeness import owner_settings, storage_settings
 from components.settings import Phase, SourceSettings
@@ -46,6 +48,12 @@ __all__ = ["Migration", "MigrationArgs"]
 
 # A large database takes hours where pulumi-aws would give up after 20 to 80 minutes.
 _PATIENCE: Final = pulumi.CustomTimeouts(create="24h", update="24h", delete="6h")
+
+# What the engine and the AWS provider must not compare any more. The provider knows no wildcard, so every input is named.
+_EVERYTHING: Final = [
+    *(to_camel(name) for name in inspect.signature(aws.rds.InstanceArgs).parameters),
+    "tagsAll",
+]
 
 S = TypeVar("S", bound=pulumi.dynamic.Resource)
 
@@ -165,6 +173,7 @@ class Migration(pulumi.ComponentResource):
         encrypted = self._survey.encrypted
         if encrypted is None:
             return  # Preflight says that this phase is too early.
+        self._keep_encrypted(encrypted)
         self._declare_custody_of(encrypted.resource_id, [])
         done = self._declare_cut_over_of(encrypted.resource_id, [], snapshot_at=None)
         retirement = self._step(
@@ -225,8 +234,8 @@ class Migration(pulumi.ComponentResource):
                 parent=self,
                 depends_on=after,
                 custom_timeouts=_PATIENCE,
-                # RDS rewrites the source's name here when the source is renamed.
-                ignore_changes=["replicateSourceDb", "identifier"],
+                # A throw-away: RDS lets it inherit settings, and rewrites the source's name when that is renamed.
+                ignore_changes=_EVERYTHING,
             ),
         )
 
@@ -275,6 +284,15 @@ class Migration(pulumi.ComponentResource):
             opts=self._encrypted_options(),
         )
 
+    def _keep_encrypted(self, encrypted: Instance) -> None:
+        """Go on declaring the instance that carries production, so that no preview ever proposes to delete it."""
+        aws.rds.Instance(
+            self._names.encrypted,
+            identifier=encrypted.identifier,
+            instance_class=encrypted.description["DBInstanceClass"],
+            opts=self._encrypted_options(),
+        )
+
     def _encrypted_options(self) -> pulumi.ResourceOptions:
         """Never deleted by the provider, which goes by the name in state; Custody deletes by identity, if at all.
 
@@ -287,7 +305,7 @@ class Migration(pulumi.ComponentResource):
             parent=self,
             retain_on_delete=True,
             custom_timeouts=_PATIENCE,
-            ignore_changes=forever if ours else ["*"],
+            ignore_changes=forever if ours else _EVERYTHING,
         )
 
     def _declare_fence_group(self) -> None:
