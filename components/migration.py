@@ -40,8 +40,10 @@ from providers.preflight import Preflight
 from providers.replication_user import ReplicationUser
 from providers.resumed_replication import ResumedReplication
 from providers.retirement import Retirement
+from providers.roll_back import RollBack
 from providers.step import urn_of
 from providers.stopped_replication import StoppedReplication
+from providers.swap import SWAP_OUTPUTS
 from providers.write_fence import WriteFence
 
 __all__ = ["Migration", "MigrationArgs"]
@@ -112,14 +114,14 @@ class Migration(pulumi.ComponentResource):
             case _, "cleanup":
                 self._clean_up()
             case "replicate", phase:
-                self._replicate(cut_over=phase == "cutover")
+                self._replicate(phase)
             case "snapshot", phase:
-                self._copy_with_downtime(cut_over=phase == "cutover")
+                self._copy_with_downtime(phase)
         self.register_outputs(self.outputs)
 
     # The phases, as lists of what should exist.
 
-    def _replicate(self, *, cut_over: bool) -> None:
+    def _replicate(self, phase: Phase) -> None:
         access = self._declare_group_access()
         retention = self._step(
             BinlogRetention, {"hours": self._settings.binlog_retention_hours}, [self._claim]
@@ -150,12 +152,20 @@ class Migration(pulumi.ComponentResource):
             "in_sync_at": caught_up.in_sync_at,
             "encrypted_instance": encrypted.id,
         }
-        if cut_over:
-            self._declare_cut_over(encrypted, [caught_up, resumed], snapshot_at=None)
+        if phase == "cutover":
+            self._declare_swap(CutOver, encrypted.id, [caught_up, resumed])
+        elif phase == "rollback":
+            self._declare_swap(RollBack, encrypted.id, [caught_up, resumed])
 
-    def _copy_with_downtime(self, *, cut_over: bool) -> None:
+    def _copy_with_downtime(self, phase: Phase) -> None:
         self._declare_fence_group()
-        if not cut_over:
+        if phase == "rollback":
+            raise Refused(
+                "mode `snapshot` has no way back",
+                where=self._names.source,
+                fix=f"Go on with phase `cleanup`; `{self._names.old}` holds the data as it was before",
+            )
+        if phase == "replicate":
             return
         fence = self._step(
             WriteFence,
@@ -167,7 +177,7 @@ class Migration(pulumi.ComponentResource):
         custody = self._declare_custody(encrypted)
         at = pulumi.Output.format("{0}:{1}", fence.file, fence.position)
         self.outputs |= {"coordinates": at, "encrypted_instance": encrypted.id}
-        self._declare_cut_over(encrypted, [custody], snapshot_at=at)
+        self._declare_swap(CutOver, encrypted.id, [custody], snapshot_at=at)
 
     def _clean_up(self) -> None:
         encrypted = self._survey.encrypted
@@ -175,7 +185,7 @@ class Migration(pulumi.ComponentResource):
             return  # Preflight says that this phase is too early.
         self._keep_encrypted(encrypted)
         self._declare_custody_of(encrypted.resource_id, [])
-        done = self._declare_cut_over_of(encrypted.resource_id, [], snapshot_at=None)
+        done = self._declare_swap(CutOver, encrypted.resource_id, [])
         retirement = self._step(
             Retirement,
             {
@@ -343,41 +353,30 @@ class Migration(pulumi.ComponentResource):
         inputs = {"identifier": self._names.source, "encrypted_id": encrypted_id}
         return self._step(Custody, inputs, [self._claim, *after])
 
-    def _declare_cut_over(
+    def _declare_swap(
         self,
-        encrypted: aws.rds.Instance,
-        after: list[pulumi.Resource],
-        *,
-        snapshot_at: pulumi.Input[str] | None,
-    ) -> None:
-        self._declare_cut_over_of(encrypted.id, after, snapshot_at=snapshot_at)
-
-    def _declare_cut_over_of(
-        self,
+        kind: type[CutOver] | type[RollBack],
         encrypted_id: pulumi.Input[str],
         after: list[pulumi.Resource],
         *,
-        snapshot_at: pulumi.Input[str] | None,
-    ) -> CutOver:
+        snapshot_at: pulumi.Input[str] | None = None,
+    ) -> pulumi.Resource:
         limits = self._settings.cutover
         done = self._step(
-            CutOver,
+            kind,
             {
                 "identifier": self._names.source,
                 "encrypted_id": encrypted_id,
                 "source_group": self._source_group,
                 "max_write_outage": limits.max_write_outage,
                 "long_transaction": limits.long_transaction,
+                "max_lag": limits.max_lag,
+                "force": list(limits.force),
                 "snapshot_at": snapshot_at,
             },
             [self._claim, *after],
         )
-        self.outputs |= {
-            "server_uuid": done.server_uuid,
-            "final_coordinates": done.final_coordinates,
-            "timeline": done.timeline,
-            "unenabled_events": done.unenabled_events,
-        }
+        self.outputs |= {key: getattr(done, key) for key in SWAP_OUTPUTS}
         return done
 
     def _require_source(self) -> Instance:

@@ -14,7 +14,18 @@ __all__ = ["CleanupSettings", "Credentials", "CutOverSettings", "Settings", "Sou
 
 NAMESPACE = "rds-encrypt"
 
-Phase = Literal["replicate", "cutover", "cleanup"]
+Phase = Literal["replicate", "cutover", "rollback", "cleanup"]
+
+GuardName = Literal[
+    "both-available",
+    "fence-possible",
+    "nobody-slips-past",
+    "no-long-transaction",
+    "replication-in-reach",
+    "winner-is-held",
+    "storage-is-warm",
+    "no-maintenance-soon",
+]
 
 
 class _Strict(BaseModel):
@@ -36,10 +47,12 @@ class Credentials(_Strict):
 
 
 class CutOverSettings(_Strict):
-    """Limits of the cut-over, in seconds."""
+    """Limits of the cut-over, in seconds, and the guards to overrule."""
 
     max_write_outage: Annotated[int, Field(ge=5, le=3600)] = 60
     long_transaction: Annotated[int, Field(ge=1, le=86400)] = 30
+    max_lag: Annotated[int, Field(ge=0, le=3600)] = 10
+    force: tuple[GuardName, ...] = ()
 
 
 class CleanupSettings(_Strict):

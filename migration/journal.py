@@ -17,7 +17,9 @@ __all__ = [
     "PARTNER",
     "PROMOTED_AT",
     "RETENTION_BEFORE",
+    "RETURNING",
     "ROLE",
+    "ROLLED_BACK",
     "SWAPPED",
     "Role",
     "belongs",
@@ -40,11 +42,28 @@ FENCE_BEFORE = f"{_PREFIX}read-only-before"
 RETENTION_BEFORE = f"{_PREFIX}binlog-retention-before"
 """On the source: `binlog retention hours` before the migration; 0 for RDS's default of purging at once."""
 PROMOTED_AT = f"{_PREFIX}promoted-at"
-"""On the encrypted instance: the source's coordinates at which it stopped following."""
+"""On the instance that takes the name over: the other one's coordinates at which it stopped following."""
 SWAPPED = f"{_PREFIX}swapped"
 """On the encrypted instance: when the names began to move, the point of no return."""
 
-KEYS = (ROLE, MIGRATION, OWNER, PARTNER, FENCED_GROUP, FENCE_BEFORE, RETENTION_BEFORE, PROMOTED_AT, SWAPPED)
+RETURNING = f"{_PREFIX}returning"
+"""On the encrypted instance: when the names began to move back, a rollback's point of no return."""
+ROLLED_BACK = f"{_PREFIX}rolled-back"
+"""On the encrypted instance: when the source had its name back."""
+
+KEYS = (
+    ROLE,
+    MIGRATION,
+    OWNER,
+    PARTNER,
+    FENCED_GROUP,
+    FENCE_BEFORE,
+    RETENTION_BEFORE,
+    PROMOTED_AT,
+    SWAPPED,
+    RETURNING,
+    ROLLED_BACK,
+)
 
 
 class Role(StrEnum):

@@ -54,6 +54,12 @@ def phase_follows(_aws: Aws, plan: Plan) -> Refused | None:
             where=name,
             fix="Set `phase` to `replicate` and run `pulumi up` first",
         )
+    if phase == "rollback" and not plan.survey.can_roll_back:
+        return Refused(
+            "there is no cut-over to roll back",
+            where=name,
+            fix="Set `phase` to the one that the source is in, `replicate` or `cleanup`",
+        )
     if phase == "cleanup" and not plan.survey.cut_over:
         return Refused(
             "phase `cleanup` needs the cut-over to be complete, and it is not",
@@ -129,12 +135,8 @@ def fence_possible(aws: Aws, plan: Plan) -> Refused | None:
     if source is None or plan.survey.swap_begun:
         return None
     replicas = Instances(aws).named(source.replicas) if source.replicas else dict[str, Instance]()
-    reason = fence.why_not(
-        ParameterGroups(aws),
-        source.parameter_group,
-        source.resource_id,
-        {replica.resource_id for replica in replicas.values()},
-    )
+    allowed = {source.resource_id, *(replica.resource_id for replica in replicas.values())}
+    reason = fence.why_not(ParameterGroups(aws), source.parameter_group, allowed)
     if reason is None:
         return None
     return Refused(

@@ -34,6 +34,14 @@ class Survey:
         return self.encrypted is not None and journal.SWAPPED in self.encrypted.tags
 
     @property
+    def can_roll_back(self) -> bool:
+        """Whether the source can have its name back, or has it back already: it follows, and was not retired."""
+        if self.encrypted is None or self.source is None:
+            return False
+        tags = self.encrypted.tags
+        return journal.ROLLED_BACK in tags or (journal.SWAPPED in tags and journal.OWNER in self.source.tags)
+
+    @property
     def cut_over(self) -> bool:
         """Whether the source's name belongs to the encrypted instance."""
         return self.encrypted is not None and self.encrypted.identifier == self.names.source

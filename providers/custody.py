@@ -44,6 +44,8 @@ class CustodyProvider(Step):
                 where=encrypted.identifier,
                 fix="Make the settings equal, on either instance, then run `pulumi up` again",
             )
+        # From here on either of the two leads to the other, whatever they are called.
+        world.instances.tag(inputs["source_id"], {journal.PARTNER: encrypted.resource_id})
         return {"kms_key": str(encrypted.description["KmsKeyId"])}
 
     def seen(self, world: World, props: Inputs) -> Outputs | None:

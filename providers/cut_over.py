@@ -6,47 +6,29 @@ from typing import Any
 
 import pulumi
 
-from migration.cutover.protocol import cut_over
-from migration.cutover.site import Limits, Site
+from migration.cutover.course import cut_over_course
 from migration.names import Names
 from providers.step import Inputs, Outputs, Step, World
-from replication.coordinates import Coordinates
+from providers.swap import SWAP_OUTPUTS, close_way_back, perform_swap
 
 __all__ = ["CutOver", "CutOverProvider"]
 
 
 class CutOverProvider(Step):
-    """Inputs: ``identifier``, ``source_id``, ``encrypted_id``, ``source_group``, limits, and ``snapshot_at`` in mode ``snapshot``.
-
-    Outputs: ``server_uuid`` that answers at the name now, ``final_coordinates``, ``timeline``, ``unenabled_events``.
+    """Inputs: see ``providers.swap``. Outputs: ``server_uuid`` that answers at the name now, ``final_coordinates``,
+    ``timeline``, ``unenabled_events``, ``forced_guards``.
     """
 
     identity = ("encrypted_id", "source_id")
 
     def perform(self, world: World, inputs: Inputs) -> Outputs:
         """Run the protocol, or roll an interrupted one forward."""
-        snapshot_at = inputs.get("snapshot_at")
-        site = Site(
-            aws=world.aws,
-            access=world.access,
-            names=Names(inputs["identifier"]),
-            source_id=inputs["source_id"],
-            encrypted_id=inputs["encrypted_id"],
-            source_group=inputs["source_group"],
-            limits=Limits(
-                write_outage=float(inputs["max_write_outage"]),
-                long_transaction=int(inputs["long_transaction"]),
-            ),
-            snapshot_coordinates=Coordinates.parse(snapshot_at) if snapshot_at else None,
-            progress=world.progress,
-        )
-        outcome = cut_over(site)
-        return {
-            "server_uuid": outcome.server_uuid,
-            "final_coordinates": outcome.final,
-            "timeline": site.timeline.as_outputs(),
-            "unenabled_events": list(outcome.unenabled_events),
-        }
+        course = cut_over_course(Names(inputs["identifier"]), inputs["source_id"], inputs["encrypted_id"])
+        return perform_swap(world, inputs, course)
+
+    def undo(self, world: World, props: Inputs) -> None:
+        """The swap stays; only the way back ends, since nobody will look after it any more."""
+        close_way_back(world, props["source_id"], props["encrypted_id"])
 
 
 class CutOver(pulumi.dynamic.Resource, module="rds", name="CutOver"):
@@ -56,7 +38,7 @@ class CutOver(pulumi.dynamic.Resource, module="rds", name="CutOver"):
     final_coordinates: pulumi.Output[str]
     timeline: pulumi.Output[dict[str, str]]
     unenabled_events: pulumi.Output[list[str]]
+    forced_guards: pulumi.Output[list[str]]
 
     def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        outputs = {"server_uuid": None, "final_coordinates": None, "timeline": None, "unenabled_events": None}
-        super().__init__(CutOverProvider(), name, {**outputs, **inputs}, opts)
+        super().__init__(CutOverProvider(), name, {**SWAP_OUTPUTS, **inputs}, opts)

@@ -51,7 +51,7 @@ class ExternalReplicationProvider(Step):
     def _attach(self, world: World, inputs: Inputs, coordinates: Coordinates) -> None:
         self._require_untouched_replica(world, inputs["replica_id"], coordinates)
         with world.session(inputs["source_id"]) as source:
-            account = accounts.issue(source)
+            account = accounts.issue(source, accounts.REPLICATION_USER)
         endpoint = endpoint_of(world.instances.get(inputs["source_id"]))
         with world.session(inputs["encrypted_id"]) as encrypted:
             channel.attach(encrypted, endpoint, account, coordinates)

@@ -22,7 +22,7 @@ class ReplicationUserProvider(Step):
         """Create the account if it is missing, with a password that is thrown away."""
         with world.session(inputs["source_id"]) as session:
             if not accounts.exists(session):
-                accounts.issue(session)
+                accounts.issue(session, accounts.REPLICATION_USER)
         return {"user": accounts.REPLICATION_USER}
 
     def seen(self, world: World, props: Inputs) -> Outputs | None:

@@ -14,6 +14,7 @@ from migration import journal
 from migration.leftovers import drop_replication_user, put_retention_back
 from migration.names import Names
 from providers.step import HOUR, Inputs, Outputs, Step, World
+from providers.swap import close_way_back
 
 __all__ = ["Retirement", "RetirementProvider"]
 
@@ -34,7 +35,9 @@ class RetirementProvider(Step):
         old = world.instances.find(inputs["source_id"])
         _require_cut_over(production, names)
         self._delete_replica(world, names, inputs["source_id"])
+        # Dropped on production first: replication carries that to the old instance, which is fenced.
         drop_replication_user(world.instances, world.access, inputs["source_id"])
+        close_way_back(world, inputs["source_id"], inputs["encrypted_id"])
         put_retention_back(world.instances, world.access, inputs["source_id"])
         keep_until = _keep_until(production)
         status = "deleted"

@@ -39,7 +39,8 @@ class WriteFenceProvider(Step):
     def undo(self, world: World, props: Inputs) -> None:
         """Lift the fence, unless the names have begun to move: then the old instance stays fenced."""
         source = world.usable(props["source_id"])
-        if source is None or journal.PARTNER in source.tags:
+        partner = world.instances.find(source.tags.get(journal.PARTNER, "")) if source is not None else None
+        if source is None or (partner is not None and journal.SWAPPED in partner.tags):
             return
         with world.session(props["source_id"]) as session:
             _fence(world, props).lift(session)

@@ -6,10 +6,13 @@ import secrets
 
 from replication.session import Credentials, Session
 
-__all__ = ["REPLICATION_USER", "drop", "exists", "issue"]
+__all__ = ["REPLICATION_USER", "REVERSE_USER", "drop", "exists", "issue"]
 
+# Within the 32 characters that MySQL 5.7 allows. Two, since one's new password must not cut the other's channel.
 REPLICATION_USER = "rds_encrypt_replication"
-"""The name of the account; within the 32 characters that MySQL 5.7 allows."""
+"""The account with which the encrypted instance follows the source."""
+REVERSE_USER = "rds_encrypt_reverse"
+"""The account with which the old instance follows the encrypted one after the cut-over."""
 
 
 def exists(session: Session) -> bool:
@@ -17,7 +20,7 @@ def exists(session: Session) -> bool:
     return session.row("SELECT 1 FROM mysql.user WHERE user = %s", REPLICATION_USER) is not None
 
 
-def issue(session: Session) -> Credentials:
+def issue(session: Session, user: str) -> Credentials:
     """Create the account if it is missing and give it a fresh password, returned only to the caller.
 
     A fresh password for each attachment means that none needs to be stored between them. The server writes the
@@ -25,14 +28,13 @@ def issue(session: Session) -> Credentials:
     """
     # Letters, digits, - and _ only: RDS's procedure builds a statement from it, and 32 characters is its limit.
     password = secrets.token_urlsafe(24)[:32]
-    session.execute(
-        "CREATE USER IF NOT EXISTS %s@'%%' IDENTIFIED BY %s REQUIRE SSL", REPLICATION_USER, password
-    )
-    session.execute("ALTER USER %s@'%%' IDENTIFIED BY %s REQUIRE SSL", REPLICATION_USER, password)
-    session.execute("GRANT REPLICATION SLAVE ON *.* TO %s@'%%'", REPLICATION_USER)
-    return Credentials(REPLICATION_USER, password)
+    session.execute("CREATE USER IF NOT EXISTS %s@'%%' IDENTIFIED BY %s REQUIRE SSL", user, password)
+    session.execute("ALTER USER %s@'%%' IDENTIFIED BY %s REQUIRE SSL", user, password)
+    session.execute("GRANT REPLICATION SLAVE ON *.* TO %s@'%%'", user)
+    return Credentials(user, password)
 
 
 def drop(session: Session) -> None:
-    """Drop the account if it exists."""
-    session.execute("DROP USER IF EXISTS %s@'%%'", REPLICATION_USER)
+    """Drop both accounts, as far as they exist."""
+    for user in (REPLICATION_USER, REVERSE_USER):
+        session.execute("DROP USER IF EXISTS %s@'%%'", user)

@@ -10,7 +10,10 @@ from foundation.errors import Bug, NeedsHuman
 from replication.dialect import dialect_of
 from replication.session import Session
 
-__all__ = ["Coordinates", "bytes_between", "current"]
+__all__ = ["Coordinates", "bytes_between", "current", "wrote_since"]
+
+_HOUSEKEEPING = {"Rotate", "Format_desc", "Previous_gtids", "Stop", "Heartbeat"}
+"""Binlog events that change no data."""
 
 
 @total_ordering
@@ -76,3 +79,19 @@ def bytes_between(session: Session, executed: Coordinates) -> int:
         elif start > executed:
             behind += int(log["File_size"])
     return behind
+
+
+def wrote_since(session: Session, since: Coordinates) -> bool:
+    """Whether the server has written any change since it stood at ``since``.
+
+    Coordinates alone do not tell: RDS starts a new binlog file every few minutes, whether or not anybody writes.
+    """
+    for log in session.rows("SHOW BINARY LOGS"):
+        file = str(log["Log_name"])
+        if Coordinates(file, 0) < Coordinates(since.file, 0):
+            continue
+        position = since.position if file == since.file else 4
+        for event in session.rows("SHOW BINLOG EVENTS IN %s FROM %s", file, position):
+            if event["Event_type"] not in _HOUSEKEEPING:
+                return True
+    return False

@@ -30,11 +30,11 @@ _WORDS = {None: "default", "0": "off", "OFF": "off", "{TrueIfReplica}": "true-if
 _VALUES = {"default": None, "off": "0", "true-if-replica": "{TrueIfReplica}"}
 
 
-def why_not(groups: ParameterGroups, group: str, source_id: str, replica_ids: set[str]) -> str | None:
-    """Return why this group cannot carry the fence, or ``None`` if it can."""
+def why_not(groups: ParameterGroups, group: str, allowed: set[str]) -> str | None:
+    """Return why this group cannot carry the fence, or ``None`` if it can; ``allowed`` may use it (DbiResourceIds)."""
     if is_default(group):
         return f"parameter group {group} is AWS's default, which cannot be changed"
-    others = groups.users(group) - {source_id} - replica_ids
+    others = groups.users(group) - allowed
     if others:
         return f"parameter group {group} is shared with {', '.join(sorted(others))}"
     return None
@@ -42,17 +42,17 @@ def why_not(groups: ParameterGroups, group: str, source_id: str, replica_ids: se
 
 @dataclass(frozen=True)
 class ParameterGroupFence:
-    """Keeps applications from writing to the source."""
+    """Keeps applications from writing to an instance."""
 
     instances: Instances
     groups: ParameterGroups
-    source_id: str
+    instance_id: str
     group: str
 
     @classmethod
     def of(cls, site: Site) -> ParameterGroupFence:
-        """Return the fence of a cut-over's source."""
-        return cls(site.instances, site.groups, site.source_id, site.source_group)
+        """Return the fence around the instance that is to lose the name."""
+        return cls(site.instances, site.groups, site.course.losing_id, site.source_group)
 
     def apply(self, session: Session, *, deadline: float) -> None:
         """Fence the source and prove that it refuses writes; writers that keep the fence from closing are ended.
@@ -103,15 +103,15 @@ class ParameterGroupFence:
             done=lambda on: not on,
             describe=lambda on: "read_only is on" if on else "read_only is off",
         )
-        self.instances.untag(self.source_id, [journal.FENCE_BEFORE])
+        self.instances.untag(self.instance_id, [journal.FENCE_BEFORE])
 
     def put_back(self) -> bool:
         """Give the group its own value of `read_only` again; return whether it had been ours."""
-        noted = self.instances.get(self.source_id).tags.get(journal.FENCE_BEFORE)
+        noted = self.instances.get(self.instance_id).tags.get(journal.FENCE_BEFORE)
         if noted is None:
             return False
         if noted not in _VALUES:
-            raise Bug(f"tag {journal.FENCE_BEFORE} has the unknown value {noted!r}", where=self.source_id)
+            raise Bug(f"tag {journal.FENCE_BEFORE} has the unknown value {noted!r}", where=self.instance_id)
         value = _VALUES[noted]
         if value is None:
             self.groups.reset_now(self.group, [_PARAMETER])
@@ -120,7 +120,7 @@ class ParameterGroupFence:
         return True
 
     def _note_value_before(self) -> None:
-        source = self.instances.get(self.source_id)
+        source = self.instances.get(self.instance_id)
         if journal.FENCE_BEFORE in source.tags:
             return
         value = self.groups.user_values(self.group).get(_PARAMETER, (None, ""))[0]
@@ -130,4 +130,4 @@ class ParameterGroupFence:
                 where=f"parameter group {self.group}",
                 fix="Find out who fenced the source; set it to 0 when it may be written to again",
             )
-        self.instances.tag(self.source_id, {journal.FENCE_BEFORE: _WORDS[value]})
+        self.instances.tag(self.instance_id, {journal.FENCE_BEFORE: _WORDS[value]})

@@ -16,82 +16,108 @@ from migration.cutover.fence import ParameterGroupFence
 from migration.cutover.site import Site
 from migration.cutover.timeline import Moment
 from replication import accounts, channel, events, lag, writes
-from replication.coordinates import Coordinates
-from replication.session import Session
+from replication.coordinates import Coordinates, current, wrote_since
+from replication.session import Credentials, Session
 
-__all__ = ["Outcome", "cut_over"]
+__all__ = ["Outcome", "swap"]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a cut-over found at its end."""
+    """What a swap found at its end.
+
+    Attributes:
+        server_uuid: who answers at the name now.
+        final: the losing instance's coordinates that the winning one had executed when it was promoted.
+        unenabled_events: events that only their definer may enable.
+        forced: guards that were red and overruled, with what they saw.
+    """
 
     server_uuid: str
     final: str
     unenabled_events: tuple[str, ...]
+    forced: tuple[str, ...]
 
 
-def cut_over(site: Site) -> Outcome:
-    """Give the source's name to the encrypted instance, or leave everything as it was.
+def swap(site: Site) -> Outcome:
+    """Give the name to the winning instance, or leave everything as it was.
 
     Raises:
-        NeedsHuman: a guard is red, or the world changed under our hands; nothing is half-done before the swap.
-        TimedOut: the write-outage budget ran out before the swap; everything is as before.
-        ExceptionGroup: undoing failed too; both causes are in it.
+        NeedsHuman: a guard is red, or the world changed under our hands; nothing is half-done before the names move.
+        TimedOut: the write-outage budget ran out before the names moved; everything is as before.
+        BaseExceptionGroup: undoing failed too; both causes are in it.
     """
-    if not _swap_begun(site):
-        with site.sessions() as (source, encrypted), _undone_on_failure(site, source, encrypted):
-            _resume_replication(site, source, encrypted)
-            guards.require_green(site, source, encrypted)
+    forced: tuple[str, ...] = ()
+    if not site.course.begun(site.encrypted().tags):
+        with site.sessions() as (losing, winning), _undone_on_failure(site):
+            _undo(site, losing, winning)  # what an interrupted attempt left behind
+            forced = guards.require_green(site, losing, winning)
+            account = _account_for_the_way_back(site, losing, winning)
             started = time.monotonic()
-            final = _fence(site, source)
-            _drain(site, encrypted, final)
-            _promote(site, source, encrypted, final)
+            final = _fence(site, losing)
+            _drain(site, losing, winning, final)
+            _promote(site, losing, winning, final)
+            _prepare_way_back(site, losing, winning, account)
             _require_within_budget(site, time.monotonic() - started)
-            _begin_swap(site)
+            _begin(site)
     # ── point of no return: from here on, running again rolls forward ──
-    _swap_names(site)
-    return _open(site)
+    _move_names(site)
+    return _open(site, forced)
 
 
-def _swap_begun(site: Site) -> bool:
-    return journal.SWAPPED in site.encrypted().tags
+def _account_for_the_way_back(site: Site, losing: Session, winning: Session) -> Credentials | None:
+    """Make the account before the fence closes: the winning instance can only get it by replication."""
+    if site.snapshot_coordinates is not None:
+        return None
+    account = accounts.issue(losing, site.course.reverse_user)
+    lag.drain(winning, current(losing), deadline=site.limits.write_outage)
+    return account
 
 
-def _fence(site: Site, source: Session) -> Coordinates:
+def _fence(site: Site, losing: Session) -> Coordinates:
     site.progress("closing the fence")
     site.timeline.mark(Moment.FENCE_REQUESTED)
-    ParameterGroupFence.of(site).apply(source, deadline=site.limits.write_outage / 2)
+    ParameterGroupFence.of(site).apply(losing, deadline=site.limits.write_outage / 2)
     site.timeline.mark(Moment.FENCED)
-    writes.end_writing_sessions(source)
-    return writes.stand_still(source)
+    writes.end_writing_sessions(losing)
+    return writes.stand_still(losing)
 
 
-def _drain(site: Site, encrypted: Session, final: Coordinates) -> None:
+def _drain(site: Site, losing: Session, winning: Session, final: Coordinates) -> None:
     site.progress(f"draining to {final}")
     if site.snapshot_coordinates is None:
-        lag.drain(encrypted, final, deadline=site.limits.write_outage / 2)
-    elif site.snapshot_coordinates != final:
+        lag.drain(winning, final, deadline=site.limits.write_outage / 2)
+    elif wrote_since(losing, site.snapshot_coordinates):
         raise NeedsHuman(
-            f"the source stands at {final}, but its snapshot was taken at {site.snapshot_coordinates}",
+            f"the source was written to after its snapshot was taken at {site.snapshot_coordinates}",
             where=site.names.source,
             fix="Something wrote past the fence: destroy the stack and start over",
         )
     site.timeline.mark(Moment.DRAINED)
 
 
-def _promote(site: Site, source: Session, encrypted: Session, final: Coordinates) -> None:
-    site.progress("promoting the encrypted instance")
+def _promote(site: Site, losing: Session, winning: Session, final: Coordinates) -> None:
+    site.progress("promoting")
     # Written before the channel is reset: with it, an interrupted promotion can be attached again without loss.
-    site.instances.tag(site.encrypted_id, {journal.PROMOTED_AT: str(final)})
-    channel.detach(encrypted)
-    if writes.stand_still(source) != final or not ParameterGroupFence.of(site).holds(source):
+    site.instances.tag(site.course.winning_id, {journal.PROMOTED_AT: str(final)})
+    channel.detach(winning)
+    if wrote_since(losing, final) or not ParameterGroupFence.of(site).holds(losing):
         raise NeedsHuman(
-            "the source was written to behind the fence",
+            f"{site.names.source} was written to behind the fence",
             where=site.names.source,
             fix="Find the account that read_only does not stop, then run `pulumi up` again",
         )
     site.timeline.mark(Moment.PROMOTED)
+
+
+def _prepare_way_back(site: Site, losing: Session, winning: Session, account: Credentials | None) -> None:
+    """Point the losing instance at the name, from the first change that the winning one will make under it.
+
+    Not started here: until the names have moved, that address is the losing instance's own.
+    """
+    if account is None:
+        return
+    channel.attach(losing, endpoint_of(site.losing()), account, writes.stand_still(winning))
 
 
 def _require_within_budget(site: Site, spent: float) -> None:
@@ -99,68 +125,88 @@ def _require_within_budget(site: Site, spent: float) -> None:
         raise TimedOut(
             f"fence, drain and promotion took {spent:.0f} s, more than the {site.limits.write_outage:.0f} s allowed",
             where=site.names.source,
-            fix="Raise `maxWriteOutage`, or wait for quieter hours",
+            fix="Raise `cutover.maxWriteOutage`, or wait for quieter hours",
             safe="The fence is lifted and replication goes on",
         )
 
 
-def _begin_swap(site: Site) -> None:
-    site.instances.tag(site.source_id, {journal.PARTNER: site.encrypted_id})
+def _begin(site: Site) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    site.instances.tag(site.encrypted_id, {journal.SWAPPED: now})
+    site.instances.tag(site.course.encrypted_id, {site.course.point: now})
     site.timeline.mark(Moment.SWAP_BEGAN)
 
 
-def _swap_names(site: Site) -> None:
-    site.progress(f"renaming {site.names.source} to {site.names.old}")
-    # Old takes the fence with it into a group of its own, in the same reboot that renames it.
+def _move_names(site: Site) -> None:
+    course = site.course
+    site.progress(f"renaming {site.names.source} to {course.losing_name}")
+    # The losing instance takes the fence with it into a group of its own, in the same reboot that renames it.
     site.instances.rename(
-        site.source_id,
-        site.names.old,
-        parameter_group=site.names.fence,
+        course.losing_id,
+        course.losing_name,
+        parameter_group=course.losing_group,
         deadline=site.limits.rename,
         progress=site.progress,
     )
-    site.timeline.mark(Moment.SOURCE_RENAMED)
-    # Nobody uses the source's group now; the encrypted instance comes up with it, open.
+    site.timeline.mark(Moment.FIRST_RENAMED)
+    # Nobody uses the owner's group now; the winning instance comes up with it, open.
     ParameterGroupFence.of(site).put_back()
-    site.progress(f"renaming {site.names.encrypted} to {site.names.source}")
+    site.progress(f"renaming {site.winning().identifier} to {site.names.source}")
     site.instances.rename(
-        site.encrypted_id,
+        course.winning_id,
         site.names.source,
         parameter_group=site.source_group,
         deadline=site.limits.rename,
         progress=site.progress,
     )
-    site.timeline.mark(Moment.ENCRYPTED_RENAMED)
+    site.timeline.mark(Moment.SECOND_RENAMED)
 
 
-def _open(site: Site) -> Outcome:
+def _open(site: Site, forced: tuple[str, ...]) -> Outcome:
     site.progress("confirming")
-    with site.access.session(site.source()) as old:
-        if not writes.refused(old):
-            raise NeedsHuman(
-                "the old instance accepts writes",
-                where=site.names.old,
-                fix=f"Set read_only=1 in parameter group {site.names.fence}, and see that nothing writes there",
-            )
-        wanted = events.inventory(old)
-    with site.access.session(site.encrypted()) as opened:
+    with site.access.session(site.winning()) as opened, site.access.session(site.losing()) as left:
         if writes.refused(opened):
             raise NeedsHuman(
-                f"`{site.names.source}` is the encrypted instance now, but still read-only",
+                f"`{site.names.source}` has moved, but is still read-only",
                 where=site.names.source,
                 fix=f"Set read_only to its former value in parameter group {site.source_group}",
             )
         site.timeline.mark(Moment.OPEN)
-        left = _enable_events(opened, wanted)
+        if not writes.refused(left):
+            raise NeedsHuman(
+                "it accepts writes, though it lost the name",
+                where=site.course.losing_name,
+                fix=f"Set read_only=1 in parameter group {site.course.losing_group}, and see that nothing writes there",
+            )
+        _open_way_back(site, left)
+        unenabled = _enable_events(opened, events.inventory(left))
         uuid = str(opened.value("SELECT @@server_uuid"))
-    promoted_at = site.encrypted().tags.get(journal.PROMOTED_AT, "")
-    return Outcome(uuid, promoted_at, left)
+    final = site.winning().tags.get(journal.PROMOTED_AT, "")
+    _complete(site)
+    return Outcome(uuid, final, unenabled, forced)
+
+
+def _open_way_back(site: Site, left: Session) -> None:
+    """Let the losing instance follow at once: it may have given up on the name while nobody answered there."""
+    if channel.status(left) is None:
+        return
+    channel.stop(left)
+    channel.start(left)
+    site.timeline.mark(Moment.WAY_BACK_OPEN)
+
+
+def _complete(site: Site) -> None:
+    course = site.course
+    site.instances.untag(course.losing_id, [journal.FENCE_BEFORE])
+    site.instances.untag(course.winning_id, [journal.PROMOTED_AT])
+    if course.point == journal.RETURNING:
+        site.instances.tag(
+            course.encrypted_id, {journal.ROLLED_BACK: datetime.now(UTC).isoformat(timespec="seconds")}
+        )
+    site.instances.untag(course.encrypted_id, course.cleared)
 
 
 def _enable_events(opened: Session, wanted: list[events.Event]) -> tuple[str, ...]:
-    """Enable what was enabled on the source; return the events whose definer we may not set."""
+    """Enable what was enabled on the losing instance; return the events whose definer we may not set."""
     here = {(event.schema, event.name): event for event in events.inventory(opened)}
     left: list[str] = []
     for event in wanted:
@@ -175,32 +221,31 @@ def _enable_events(opened: Session, wanted: list[events.Event]) -> tuple[str, ..
     return tuple(left)
 
 
-def _resume_replication(site: Site, source: Session, encrypted: Session) -> None:
-    """Attach an encrypted instance that an interrupted cut-over had promoted, and wait until it follows again.
+def _undo(site: Site, losing: Session, winning: Session) -> None:
+    """Put back what an attempt did before the names moved; does nothing after none.
 
-    It stands exactly where it was promoted, since nobody could write to it, so nothing is lost by going on from there.
+    A promoted instance stands exactly where it was promoted, since nobody could write to it, so it goes on from there.
     """
-    noted = site.encrypted().tags.get(journal.PROMOTED_AT)
-    if noted is None or site.snapshot_coordinates is not None:
+    if site.snapshot_coordinates is not None:
         return
-    if channel.status(encrypted) is None:
-        _attach_again(site, source, encrypted, Coordinates.parse(noted))
-    if channel.status(encrypted) is not None:
-        channel.start(encrypted)
-        lag.catch_up(source, encrypted, deadline=site.limits.rename, progress=site.progress)
-    site.instances.untag(site.encrypted_id, [journal.PROMOTED_AT])
-
-
-def _attach_again(site: Site, source: Session, encrypted: Session, at: Coordinates) -> None:
-    # A new password is a write, which the fence would refuse.
-    ParameterGroupFence.of(site).lift(source)
-    account = accounts.issue(source)
-    channel.attach(encrypted, endpoint_of(site.source()), account, at)
+    course = site.course
+    ParameterGroupFence.of(site).lift(losing)
+    # The losing instance follows nobody in this phase of its life: a channel on it is our way back, not taken yet.
+    channel.detach(losing)
+    noted = site.winning().tags.get(journal.PROMOTED_AT)
+    if noted is None:
+        return
+    if channel.status(winning) is None:
+        account = accounts.issue(losing, course.following_user)
+        channel.attach(winning, endpoint_of(site.losing()), account, Coordinates.parse(noted))
+    channel.start(winning)
+    lag.catch_up(losing, winning, deadline=site.limits.rename, progress=site.progress)
+    site.instances.untag(course.winning_id, [journal.PROMOTED_AT])
 
 
 @contextmanager
-def _undone_on_failure(site: Site, source: Session, encrypted: Session) -> Iterator[None]:
-    """Lift the fence and follow the source again if anything fails.
+def _undone_on_failure(site: Site) -> Iterator[None]:
+    """Lift the fence and follow again if anything fails.
 
     In mode ``snapshot`` the fence stays: a single write would make the copy worthless, and downtime was agreed to.
     """
@@ -211,12 +256,12 @@ def _undone_on_failure(site: Site, source: Session, encrypted: Session) -> Itera
             raise
         site.progress("undoing")
         try:
-            site.instances.untag(site.encrypted_id, [journal.SWAPPED])
-            with site.access.session(site.source()) as fresh:
-                ParameterGroupFence.of(site).lift(fresh)
-            _resume_replication(site, source, encrypted)
+            # The sessions may be what failed, so the way out does not depend on them.
+            with site.sessions() as (fresh_losing, fresh_winning):
+                site.instances.untag(site.course.encrypted_id, [site.course.point])
+                _undo(site, fresh_losing, fresh_winning)
         except Exception as failure:  # noqa: BLE001 - both causes are raised, whatever they are
             raise BaseExceptionGroup(
-                "the cut-over failed, and so did undoing it", [cause, failure]
+                f"the {site.course.verb} failed, and so did undoing it", [cause, failure]
             ) from cause
         raise

@@ -11,6 +11,7 @@ from controlplane.instances import Instance, Instances
 from controlplane.parameter_groups import ParameterGroups
 from foundation.waiting import Progress, silent
 from migration.access import Access
+from migration.cutover.course import Course
 from migration.cutover.timeline import Timeline
 from migration.names import Names
 from replication.coordinates import Coordinates
@@ -26,12 +27,14 @@ class Limits:
     Attributes:
         write_outage: everything from the fence until the names begin to move; exceeded, the cut-over is called off.
         rename: one rename, AWS's work, until the instance is available under its new name.
-        long_transaction: a transaction open for longer than this on the source stops the cut-over before the fence.
+        long_transaction: a transaction open for longer than this on the losing instance stops the cut-over before the fence.
+        lag: seconds that the winning instance may be behind before the fence closes.
     """
 
     write_outage: float = 60.0
     rename: float = 1800.0
     long_transaction: int = 30
+    lag: int = 10
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Site:
     """One cut-over's instances and tools.
 
     Attributes:
+        source_group: the parameter group of the instance's owner; whoever has the name runs with it.
+        forced: names of guards that are not to stop the cut-over.
         snapshot_coordinates: in mode ``snapshot``, where the fenced source stood when its snapshot was taken; nothing
             replicates then, and the source must still stand there.
     """
@@ -46,10 +51,10 @@ class Site:
     aws: Aws
     access: Access
     names: Names
-    source_id: str
-    encrypted_id: str
+    course: Course
     source_group: str
     limits: Limits = field(default_factory=Limits)
+    forced: frozenset[str] = frozenset()
     snapshot_coordinates: Coordinates | None = None
     progress: Progress = silent
     timeline: Timeline = field(default_factory=Timeline)
@@ -64,16 +69,20 @@ class Site:
         """The region's parameter groups."""
         return ParameterGroups(self.aws)
 
-    def source(self) -> Instance:
-        """The source as it is now, called ``X`` or ``X-old``."""
-        return self.instances.get(self.source_id)
+    def losing(self) -> Instance:
+        """The instance that gives the name up, as it is now."""
+        return self.instances.get(self.course.losing_id)
+
+    def winning(self) -> Instance:
+        """The instance that takes the name over, as it is now."""
+        return self.instances.get(self.course.winning_id)
 
     def encrypted(self) -> Instance:
-        """The encrypted instance as it is now, called ``X-encrypted`` or ``X``."""
-        return self.instances.get(self.encrypted_id)
+        """The encrypted instance, which carries the journal, as it is now."""
+        return self.instances.get(self.course.encrypted_id)
 
     @contextmanager
     def sessions(self) -> Iterator[tuple[Session, Session]]:
-        """Open a session on each: source first, encrypted instance second."""
-        with self.access.session(self.source()) as source, self.access.session(self.encrypted()) as encrypted:
-            yield source, encrypted
+        """Open a session on each: the losing instance first, the winning one second."""
+        with self.access.session(self.losing()) as losing, self.access.session(self.winning()) as winning:
+            yield losing, winning

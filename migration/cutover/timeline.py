@@ -16,9 +16,10 @@ class Moment(StrEnum):
     DRAINED = "drained"
     PROMOTED = "promoted"
     SWAP_BEGAN = "swap_began"
-    SOURCE_RENAMED = "source_renamed"
-    ENCRYPTED_RENAMED = "encrypted_renamed"
+    FIRST_RENAMED = "first_renamed"
+    SECOND_RENAMED = "second_renamed"
     OPEN = "open"
+    WAY_BACK_OPEN = "way_back_open"
 
 
 class Timeline:
