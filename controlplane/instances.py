@@ -100,7 +100,7 @@ class Instance:
         return list(self.description.get("ReadReplicaDBInstanceIdentifiers", []))
 
     def __str__(self) -> str:
-        return f"{self.identifier} ({self.resource_id}) is {self.status}"
+        return f"{self.identifier} is {self.status}"
 
 
 class Instances:

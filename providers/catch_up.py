@@ -23,7 +23,7 @@ class CatchUpProvider(Step):
             reached = lag.catch_up(
                 source, encrypted, deadline=float(inputs["hours"]) * HOUR, progress=world.progress
             )
-        return {"in_sync_at": str(reached.source)}
+        return {"in_sync_at": str(reached)}
 
 
 class CatchUp(pulumi.dynamic.Resource, module="rds", name="CatchUp"):

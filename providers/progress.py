@@ -15,22 +15,29 @@ from foundation.waiting import Progress, silent
 
 __all__ = ["progress_for"]
 
-_EVERY = 1.0
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 15.0
 
 
 def progress_for(urn: str | None) -> Progress:
-    """Return a receiver that shows its words in the row of ``urn``, at most once a second."""
+    """Return a receiver that shows its words in the row of ``urn``.
+
+    Each message is a line of its own in a log that is not a terminal, so the pauses between them grow; a new kind of message
+    (its first word) always shows.
+    """
     if not urn or "DynamicResourceProviderServicer" not in dir(sys.modules["__main__"]):
         return silent
     # The engine starts its plugins with the address of its log service as the last argument.
     engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(sys.argv[-1]))
-    shown_at, shown = 0.0, ""
+    shown_at, shown, pause = 0.0, "", _FIRST_PAUSE
 
     def show(message: str) -> None:
-        nonlocal shown_at, shown
+        nonlocal shown_at, shown, pause
         now = time.monotonic()
-        if message == shown or now - shown_at < _EVERY:
+        same_kind = message.split(" ", 1)[0] == shown.split(" ", 1)[0]
+        if message == shown or (same_kind and now - shown_at < pause):
             return
+        pause = min(pause * 1.5, _LONGEST_PAUSE) if same_kind else _FIRST_PAUSE
         shown_at, shown = now, message
         try:
             engine.Log(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from foundation.errors import NeedsHuman
@@ -13,6 +14,9 @@ from replication.session import Session
 
 __all__ = ["Lag", "catch_up", "drain", "measure"]
 
+_SHORT_LAP = 30.0
+"""Seconds of a lap after which the replica counts as level with its source."""
+
 
 @dataclass(frozen=True)
 class Lag:
@@ -22,13 +26,12 @@ class Lag:
     source: Coordinates
     bytes: int
 
-    @property
-    def in_sync(self) -> bool:
-        """Whether the replica runs and has executed all that the source had written when we looked.
+    def reached(self, target: Coordinates) -> bool:
+        """Whether the replica runs and has executed ``target``.
 
         Seconds behind source is not asked: it is zero whenever the applier has nothing to do, for whatever reason.
         """
-        return self.status.running and self.status.executed >= self.source
+        return self.status.running and self.status.executed >= target
 
     def __str__(self) -> str:
         seconds = "unknown" if self.status.seconds_behind is None else f"{self.status.seconds_behind} s"
@@ -53,26 +56,35 @@ def measure(source: Session, replica: Session) -> Lag:
     return Lag(status, written, bytes_between(source, status.executed))
 
 
-def catch_up(source: Session, replica: Session, *, deadline: float, progress: Progress = silent) -> Lag:
-    """Wait until the replica has executed all that the source had written at one look.
+def catch_up(
+    source: Session, replica: Session, *, deadline: float, progress: Progress = silent
+) -> Coordinates:
+    """Wait until the replica has executed all that the source had written at one look, and return that.
+
+    While the replica works on that, the source writes on; so another lap follows until one is short, which
+    leaves the replica no further behind than a drain can make up for.
 
     Raises:
         NeedsHuman: replication is broken.
-        TimedOut: it did not catch up within ``deadline`` seconds.
+        TimedOut: one lap took longer than ``deadline`` seconds.
     """
-    return until(
-        Wait(
-            f"{replica.endpoint} to catch up with {source.endpoint}",
-            deadline=deadline,
-            longest=5.0,
-            advice="Give the encrypted instance more time, or less to do; then run `pulumi up` again",
-        ),
-        lambda: measure(source, replica),
-        done=lambda lag: lag.in_sync,
-        failed=lambda lag: lag.status.fatal_error,
-        describe=str,
-        progress=progress,
-    )
+    while True:
+        target, began = current(source), time.monotonic()
+        until(
+            Wait(
+                f"{replica.endpoint} to catch up with {source.endpoint}",
+                deadline=deadline,
+                longest=5.0,
+                advice="Give the encrypted instance more time, or less to do; then run `pulumi up` again",
+            ),
+            lambda: measure(source, replica),
+            done=lambda lag, target=target: lag.reached(target),  # type: ignore[misc] # bound per lap
+            failed=lambda lag: lag.status.fatal_error,
+            describe=str,
+            progress=progress,
+        )
+        if time.monotonic() - began < _SHORT_LAP:
+            return target
 
 
 def drain(replica: Session, final: Coordinates, *, deadline: float) -> Coordinates:
