@@ -1,0 +1,59 @@
+# `make` lists what there is to make.
+
+PYTHON  ?= python3
+ENGINE  ?= 8.0
+PY      := .cache/venv/bin/python
+SOURCES := $(wildcard foundation controlplane replication migration providers components sandbox bench demo tests tools __main__.py)
+TESTS   := $(wildcard tests/unit tests/sandbox tests/engine tests/chaos)
+
+# The language host takes the Python that is first on PATH.
+export PATH := $(CURDIR)/.cache/venv/bin:$(CURDIR)/.cache/bin:$(PATH)
+
+heading = @printf '\n\033[1m%s\033[0m\n' $(1)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup sandbox sandbox-down env demo lint format test test-unit clean
+
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## get the tool chain: Pulumi, Python packages, MySQL servers (into .cache/)
+	@$(PYTHON) tools/setup.py
+
+demo: setup ## encrypt a running database, start to end (ENGINE=8.0 or 5.7)
+	@$(PY) -m demo --engine $(ENGINE)
+
+sandbox: setup ## start a local RDS with a seeded database and leave it running
+	@$(PY) -m sandbox up
+
+sandbox-down: ## stop it
+	@$(PY) -m sandbox down
+
+env: ## print the exports that point a shell at the running sandbox: eval "$(make -s env)"
+	@$(PY) -m sandbox env
+
+lint: setup ## ruff, mypy and import-linter
+	$(call heading,'ruff')
+	@ruff check .
+	@ruff format --check .
+	$(call heading,'mypy')
+	@mypy $(SOURCES)
+	$(call heading,'import-linter')
+	@lint-imports --cache-dir .cache/import-linter
+
+format: setup ## let ruff put the code in order
+	@ruff check --fix --quiet . ; ruff format .
+
+test: lint ## the whole gate: lint, then unit, sandbox and engine tests
+	@for folder in $(TESTS); do \
+		printf '\n\033[1m%s\033[0m\n' "$$folder"; \
+		$(PY) -m pytest -q $$folder || exit 1; \
+	done
+
+test-unit: setup ## the quick tests only
+	@$(PY) -m pytest -q -m 'not slow and not engine' tests/unit
+
+clean: ## remove everything that was made, the tool chain included
+	@if [ -x $(PY) ] && [ -d .cache/sandbox ]; then $(PY) -m sandbox down; fi
+	@rm -rf .cache .venv build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

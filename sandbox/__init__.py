@@ -1,0 +1,8 @@
+"""A local RDS: AWS's API in front of real MySQL servers."""
+
+from __future__ import annotations
+
+from sandbox.faults import Faults
+from sandbox.process import Sandbox, SandboxError
+
+__all__ = ["Faults", "Sandbox", "SandboxError"]

@@ -1,0 +1,145 @@
+"""Faults that can be injected: the book that the server keeps, and the client that tests write into it with."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.request
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+__all__ = ["FAULTS_PATH", "Fault", "FaultBook", "Faults"]
+
+FAULTS_PATH = "/_sandbox/faults"
+CallKind = Literal["throttle", "error", "slow"]
+
+
+@dataclass
+class Fault:
+    """A fault that the next `count` calls of an action meet (`*` is any action of the service)."""
+
+    kind: CallKind
+    action: str = "*"
+    service: str = "rds"
+    count: int = 1
+    ms: int = 0
+    status: int = 500
+
+
+class FaultBook:
+    """The faults that are still to happen; each call takes those that are meant for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls: list[Fault] = []
+        self._restores: list[str] = []
+        self._copies = 0
+
+    def add(self, fault: Fault) -> None:
+        with self._lock:
+            self._calls.append(fault)
+
+    def fail_restores(self, statuses: list[str]) -> None:
+        with self._lock:
+            self._restores.extend(statuses)
+
+    def fail_copies(self, count: int) -> None:
+        with self._lock:
+            self._copies += count
+
+    def clear(self) -> None:
+        with self._lock:
+            self._calls.clear()
+            self._restores.clear()
+            self._copies = 0
+
+    def take(self, service: str, action: str) -> list[Fault]:
+        """Return the faults that this call meets, and count them off."""
+        with self._lock:
+            met = [
+                fault
+                for fault in self._calls
+                if fault.service in ("*", service) and fault.action in ("*", action) and fault.count > 0
+            ]
+            for fault in met:
+                fault.count -= 1
+            self._calls = [fault for fault in self._calls if fault.count > 0]
+            return met
+
+    def take_restore_failure(self) -> str | None:
+        with self._lock:
+            return self._restores.pop(0) if self._restores else None
+
+    def take_copy_failure(self) -> bool:
+        with self._lock:
+            fails = self._copies > 0
+            self._copies -= fails
+            return fails
+
+    def pending(self) -> dict[str, Any]:
+        with self._lock:
+            return {
+                "calls": [asdict(fault) for fault in self._calls],
+                "restores": list(self._restores),
+                "copies": self._copies,
+            }
+
+
+class Faults:
+    """Writes faults into a running sandbox."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._url = endpoint + FAULTS_PATH
+
+    def throttle(self, action: str = "*", count: int = 1, service: str = "rds") -> None:
+        """Let the next calls be refused with `Throttling`."""
+        self._post(kind="throttle", action=action, count=count, service=service)
+
+    def error(self, action: str = "*", count: int = 1, status: int = 500, service: str = "rds") -> None:
+        """Let the next calls end with an HTTP 5xx; what they ask for is not done."""
+        self._post(kind="error", action=action, count=count, status=status, service=service)
+
+    def slow(self, ms: int, action: str = "*", count: int = 1, service: str = "rds") -> None:
+        """Let the next calls be answered late."""
+        self._post(kind="slow", action=action, count=count, ms=ms, service=service)
+
+    def kill(self, instance: str, *, restart: bool = True) -> None:
+        """Kill an instance's server as a crash would; RDS starts it again unless `restart` is false."""
+        self._post(kind="kill", instance=instance, restart=restart)
+
+    def freeze(self, instance: str) -> None:
+        """Stop an instance's server in its tracks: connections hang."""
+        self._post(kind="freeze", instance=instance)
+
+    def thaw(self, instance: str) -> None:
+        self._post(kind="thaw", instance=instance)
+
+    def fail_restore(self, status: str = "incompatible-restore", count: int = 1) -> None:
+        """Let the next restores end in that status."""
+        self._post(kind="fail-restore", status=status, count=count)
+
+    def fail_copy(self, count: int = 1) -> None:
+        """Let the next snapshot copies end as `failed`."""
+        self._post(kind="fail-copy", count=count)
+
+    def quota(self, name: str, maximum: int) -> None:
+        """Set a quota of the account, by its name in DescribeAccountAttributes."""
+        self._post(kind="quota", name=name, maximum=maximum)
+
+    def automated_backup(self, instance: str) -> None:
+        """Let RDS take an automated snapshot now, as if the backup window had come."""
+        self._post(kind="automated-backup", instance=instance)
+
+    def clear(self) -> None:
+        """Forget the faults that have not happened yet."""
+        self._send(urllib.request.Request(self._url, method="DELETE"))
+
+    def _post(self, **fault: Any) -> None:
+        body = json.dumps(fault).encode()
+        headers = {"Content-Type": "application/json"}
+        self._send(urllib.request.Request(self._url, data=body, headers=headers, method="POST"))
+
+    @staticmethod
+    def _send(request: urllib.request.Request) -> None:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            response.read()

@@ -1,0 +1,69 @@
+-- Configuration, sessions and logs, as RDS lets the master user handle them.
+
+CREATE PROCEDURE mysql.rds_show_configuration()
+  SELECT name, value, description FROM mysql.rds_configuration
+$$
+CREATE PROCEDURE mysql.rds_set_configuration(IN name VARCHAR(30), IN value INT)
+main: BEGIN
+  DECLARE logging BOOLEAN DEFAULT @@session.sql_log_bin;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET SESSION sql_log_bin = logging; RESIGNAL; END;
+  IF NOT EXISTS (SELECT 1 FROM mysql.rds_configuration known WHERE known.name = name) THEN
+    SET @rds_message = CONCAT('Cannot set unknown configuration parameter ', QUOTE(name), ' using mysql.rds_set_configuration.');
+    SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = @rds_message;
+  ELSEIF name = 'binlog retention hours' AND value NOT BETWEEN 1 AND 168 THEN
+    SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'For binlog retention hours the value must be between 1 and 168 inclusive or be NULL';
+  ELSEIF name = 'target delay' AND (value IS NULL OR value NOT BETWEEN 0 AND 86400) THEN
+    SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'For target delay the value must be between 0 and 86400 inclusive';
+  ELSEIF name = 'source delay' THEN
+    CALL mysql.rds_set_source_delay(value);
+    LEAVE main;
+  END IF;
+  SET SESSION sql_log_bin = 0;
+  UPDATE mysql.rds_configuration known SET known.value = value WHERE known.name = name;
+  SET SESSION sql_log_bin = logging;
+END
+$$
+CREATE PROCEDURE mysql.rds_check_killable(IN thread BIGINT)
+  SQL SECURITY INVOKER
+BEGIN
+  IF EXISTS (SELECT 1 FROM information_schema.processlist WHERE id = thread AND user IN ('rdsadmin', 'rdsrepladmin', 'system user', 'event_scheduler')) THEN
+    SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'You are not allowed to end this session: it belongs to RDS.';
+  END IF;
+END
+$$
+CREATE PROCEDURE mysql.rds_kill(IN thread BIGINT)
+  READS SQL DATA
+BEGIN
+  CALL mysql.rds_check_killable(thread);
+  KILL CONNECTION thread;
+END
+$$
+CREATE PROCEDURE mysql.rds_kill_query(IN thread BIGINT)
+  READS SQL DATA
+BEGIN
+  CALL mysql.rds_check_killable(thread);
+  KILL QUERY thread;
+END
+$$
+CREATE PROCEDURE mysql.rds_rotate_slow_log()
+BEGIN
+  DECLARE logging BOOLEAN DEFAULT @@session.sql_log_bin;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET SESSION sql_log_bin = logging; RESIGNAL; END;
+  SET SESSION sql_log_bin = 0;
+  DROP TABLE IF EXISTS mysql.slow_log_backup;
+  CREATE TABLE mysql.slow_log_next LIKE mysql.slow_log;
+  RENAME TABLE mysql.slow_log TO mysql.slow_log_backup, mysql.slow_log_next TO mysql.slow_log;
+  SET SESSION sql_log_bin = logging;
+END
+$$
+CREATE PROCEDURE mysql.rds_rotate_general_log()
+BEGIN
+  DECLARE logging BOOLEAN DEFAULT @@session.sql_log_bin;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET SESSION sql_log_bin = logging; RESIGNAL; END;
+  SET SESSION sql_log_bin = 0;
+  DROP TABLE IF EXISTS mysql.general_log_backup;
+  CREATE TABLE mysql.general_log_next LIKE mysql.general_log;
+  RENAME TABLE mysql.general_log TO mysql.general_log_backup, mysql.general_log_next TO mysql.general_log;
+  SET SESSION sql_log_bin = logging;
+END
+$$

@@ -1,0 +1,94 @@
+"""Sessions of rdsadmin over a server's unix socket."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.cursors import DictCursor
+
+__all__ = ["ADMIN", "SOCKET", "AdminSession", "admin_session", "end_all", "execute", "query"]
+
+_NO_SUCH_THREAD = 1094
+_OTHERS = (
+    "SELECT id AS id FROM information_schema.processlist "
+    "WHERE id <> CONNECTION_ID() AND user NOT IN ('system user', 'event_scheduler')"
+)
+_ENDING = 1.0
+
+ADMIN = "rdsadmin"
+SOCKET = "mysqld.sock"
+
+# A string: the class is generic in its type stubs only.
+AdminSession: TypeAlias = "Connection[DictCursor]"
+
+
+@contextmanager
+def admin_session(
+    directory: Path, password: str, *, user: str = ADMIN, timeout: float = 10.0
+) -> Iterator[AdminSession]:
+    """A session that is not written to the binary log: what the host does on a server is its own affair."""
+    # Through an open directory, since the address of a unix socket may have 107 characters only.
+    handle = os.open(directory, os.O_PATH | os.O_DIRECTORY)
+    try:
+        session = pymysql.connect(
+            unix_socket=f"/proc/self/fd/{handle}/{SOCKET}",
+            user=user,
+            password=password,
+            charset="utf8mb4",
+            autocommit=True,
+            connect_timeout=timeout,
+            read_timeout=600,
+            ssl_disabled=True,
+            cursorclass=DictCursor,
+        )
+    finally:
+        os.close(handle)
+    with session:
+        execute(session, "SET SESSION sql_log_bin = 0")
+        yield session
+
+
+def execute(session: AdminSession, statement: str, values: tuple[object, ...] = ()) -> int:
+    """Run a statement for its effect; returns the rows it changed."""
+    with session.cursor() as cursor:
+        return cursor.execute(statement, values or None)
+
+
+def query(session: AdminSession, statement: str, values: tuple[object, ...] = ()) -> list[dict[str, Any]]:
+    """The rows of a statement."""
+    with session.cursor() as cursor:
+        cursor.execute(statement, values or None)
+        return list(cursor.fetchall())
+
+
+def end_all(session: AdminSession) -> None:
+    """End every other session, replication's and the event scheduler's too, until the server starts again.
+
+    Newcomers hear "too many connections" (1040), or a replica would be back within milliseconds.
+    """
+    execute(session, "SET GLOBAL max_connections = 1")
+    execute(session, "SET GLOBAL event_scheduler = OFF")
+    if query(session, "SHOW SLAVE STATUS"):
+        execute(session, "STOP SLAVE")
+    end = time.monotonic() + _ENDING
+    while others := query(session, _OTHERS):
+        _kill(session, others)
+        if time.monotonic() > end:
+            return  # mysqld's shutdown deals with those that are slow to notice
+        time.sleep(0.02)
+
+
+def _kill(session: AdminSession, others: list[dict[str, Any]]) -> None:
+    for other in others:
+        try:
+            execute(session, "KILL CONNECTION %s", (other["id"],))
+        except pymysql.err.MySQLError as error:
+            if error.args[0] != _NO_SUCH_THREAD:  # it ended by itself
+                raise

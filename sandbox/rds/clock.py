@@ -1,0 +1,54 @@
+"""The time model: how long each transition of a resource lasts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+__all__ = ["PROFILES", "Closing", "TimeModel", "now"]
+
+# Seconds. `notice` is how long a describe still says `available` after a Modify was accepted; `away` is the part of a
+# rename in which neither name answers; `recovery` is how long RDS needs to see that a server process has died; `purge` is how
+# often it removes binary logs that nothing holds.
+PROFILES: Mapping[str, Mapping[str, float]] = {
+    "fast": {
+        "notice": 0.15, "create": 0.3, "replica": 0.3, "backup": 0.25, "restore": 0.4, "snapshot": 0.3, "copy": 0.4,
+        "modify": 0.25, "away": 0.3, "rename": 0.3, "reboot": 0.2, "stop": 0.2, "start": 0.2, "delete": 0.3,
+        "apply": 0.1, "promote": 0.25, "recovery": 1.0, "hydrate": 0.5, "purge": 5,
+    },
+    "realistic": {
+        "notice": 5, "create": 300, "replica": 360, "backup": 60, "restore": 480, "snapshot": 120, "copy": 240,
+        "modify": 60, "away": 65, "rename": 20, "reboot": 30, "stop": 180, "start": 240, "delete": 180,
+        "apply": 10, "promote": 120, "recovery": 30, "hydrate": 600, "purge": 300,
+    },
+}  # fmt: skip
+
+
+class Closing(Exception):
+    """Raised out of a pause when the sandbox stops."""
+
+
+@dataclass(frozen=True)
+class TimeModel:
+    """Durations by name, times a factor; pauses end early when the sandbox stops."""
+
+    profile: str = "fast"
+    factor: float = 1.0
+    closing: threading.Event = field(default_factory=threading.Event)
+
+    def seconds(self, what: str) -> float:
+        return PROFILES[self.profile][what] * self.factor
+
+    def pause(self, what: str) -> None:
+        """Let a transition last as long as the model says."""
+        self.sleep(self.seconds(what))
+
+    def sleep(self, seconds: float) -> None:
+        if self.closing.wait(seconds):
+            raise Closing
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

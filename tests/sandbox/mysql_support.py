@@ -1,0 +1,118 @@
+"""What the tests of hosted servers share: a place to keep them, sessions to them, and waiting."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pymysql
+from pymysql.cursors import DictCursor
+
+from sandbox.mysql import CertificateAuthority, MySQLBinaries, MySQLServer, find_binaries
+
+VERSIONS = ("8.0", "5.7")
+MASTER = "admin"
+PASSWORD = "it's a \\ password"
+GIVEN: Mapping[str, str] = {"event_scheduler": "OFF"}
+NO_MORE: Mapping[str, str] = {}
+
+T = TypeVar("T")
+_numbers = itertools.count(1)
+
+
+class Farm:
+    """Servers of one version in one directory; whatever happens, none outlives it."""
+
+    def __init__(self, directory: Path, version: str) -> None:
+        self.directory = directory
+        self.binaries: MySQLBinaries = find_binaries(version)
+        self.certificates = CertificateAuthority(directory)
+        self._servers: list[MySQLServer] = []
+
+    def place(self) -> dict[str, Any]:
+        """The arguments of a server that is to be: a directory, an address and an id that no other has."""
+        number = next(_numbers)
+        return {
+            "directory": self.directory / f"server-{number}",
+            "binaries": self.binaries,
+            "address": f"127.98.{number // 250}.{number % 250 + 1}",
+            "port": 3306,
+            "server_id": 100 + number,
+            "certificates": self.certificates,
+        }
+
+    def new(self, parameters: Mapping[str, str] = NO_MORE) -> MySQLServer:
+        server = MySQLServer(**self.place())
+        self._servers.append(server)
+        server.initialise(master_user=MASTER, master_password=PASSWORD, database="shop")
+        server.start({**GIVEN, **parameters}, binlog=True)
+        return server
+
+    def adopt(self, snapshot: Path) -> MySQLServer:
+        server = MySQLServer.adopt(snapshot, **self.place())
+        self._servers.append(server)
+        return server
+
+    def close(self) -> None:
+        for server in self._servers:
+            server.kill()
+
+    @classmethod
+    @contextmanager
+    def open(cls, directory: Path, version: str) -> Iterator[Farm]:
+        farm = cls(directory, version)
+        try:
+            yield farm
+        finally:
+            farm.close()
+
+
+class Session:
+    """A client of a server, over verified TLS."""
+
+    def __init__(
+        self, server: MySQLServer, user: str = MASTER, password: str = PASSWORD, **options: Any
+    ) -> None:
+        authority = server.directory.parent / "ca.pem"
+        given: dict[str, Any] = {
+            "host": server.address,
+            "port": server.port,
+            "user": user,
+            "password": password,
+            "database": "shop",
+            "autocommit": True,
+            "cursorclass": DictCursor,
+            "ssl_ca": str(authority),
+            "ssl_verify_cert": True,
+            "ssl_verify_identity": True,
+        }
+        self.connection = pymysql.connect(**{**given, **options})
+
+    def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement, values or None)
+            return list(cursor.fetchall())
+
+    def value(self, statement: str, *values: object) -> Any:
+        return next(iter(self.rows(statement, *values)[0].values()))
+
+    def refusal(self, statement: str, *values: object) -> tuple[int, str]:
+        """The error that a statement ends with."""
+        try:
+            rows = self.rows(statement, *values)
+        except pymysql.err.MySQLError as error:
+            return int(error.args[0]), str(error.args[1])
+        raise AssertionError(f"{statement} was not refused, and returned {rows}")
+
+
+def until(look: Callable[[], T], accept: Callable[[T], bool], deadline: float = 15.0) -> T:
+    """Look until what is seen is accepted; fail with the last thing seen."""
+    end = time.monotonic() + deadline
+    while not accept(seen := look()):
+        assert time.monotonic() < end, f"not within {deadline} s; last seen: {seen}"
+        time.sleep(0.05)
+    return seen

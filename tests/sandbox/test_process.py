@@ -1,0 +1,233 @@
+"""A sandbox from outside: started, recorded, broken on purpose, stopped, killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+from botocore.exceptions import ClientError
+
+from sandbox import Sandbox, SandboxError
+from sandbox.process import ROOT
+from sandbox.recorder import masked
+from sandbox.seed import seed
+from tests.sandbox.rds_support import available, begin, connect, gone, instance, make, query, until, value
+
+
+def servers_under(directory: Path) -> list[int]:
+    """The processes whose command line names a file under the directory."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            if f"{directory}/instances/" in command:
+                found.append(int(entry.name))
+    return found
+
+
+def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sandbox", *arguments, "--directory", str(directory)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=ROOT)
+
+
+def test_up_down_and_all_between(tmp_path: Path) -> None:
+    try:
+        up = run(tmp_path, "up", "--rows", "2000")
+        assert up.returncode == 0, up.stdout + up.stderr
+        assert "orders" in up.stdout
+        again = run(tmp_path, "up")
+        assert again.returncode == 0
+        assert "runs already" in again.stdout
+        assert "orders: available" in run(tmp_path, "status").stdout
+        exports = run(tmp_path, "env").stdout
+        assert f"export RDS_CA_BUNDLE={tmp_path}/ca.pem" in exports
+        assert (tmp_path / "env.sh").read_text().startswith("export AWS_ENDPOINT_URL=http://127.0.0.1:")
+
+        found = Sandbox.find(tmp_path)
+        assert found is not None
+        secret = found.client("secretsmanager").get_secret_value(SecretId="orders/master")["SecretString"]
+        orders = found.client("rds").describe_db_instances(DBInstanceIdentifier="orders")["DBInstances"][0]
+        password = json.loads(secret)["password"]
+        assert value(found, orders, "(SELECT COUNT(*) FROM order_items)", password=password) > 1000
+        assert password not in (tmp_path / "calls.jsonl").read_text()
+        assert len(servers_under(tmp_path)) == 1
+    finally:
+        down = run(tmp_path, "down")
+    assert down.returncode == 0
+    assert servers_under(tmp_path) == []
+    assert "No sandbox is running" in run(tmp_path, "down").stdout
+    assert run(tmp_path, "status").returncode == 1
+
+
+def test_nothing_is_left_after_a_kill_and_the_next_start(tmp_path: Path) -> None:
+    killed = Sandbox.start(tmp_path)
+    make(killed, "orphan")
+    os.kill(killed.pid, signal.SIGKILL)
+    until(lambda: Sandbox.find(tmp_path), lambda found: found is None)
+    assert len(servers_under(tmp_path)) == 1, "the server outlives the sandbox …"
+    with Sandbox.running(tmp_path) as afresh:
+        assert servers_under(tmp_path) == [], "… but not its next start"
+        assert afresh.client("rds").describe_db_instances()["DBInstances"] == []
+        assert afresh.client("secretsmanager").list_secrets()["SecretList"] == []
+
+
+def test_nothing_is_left_of_a_sandbox_that_is_killed_while_it_is_used(tmp_path: Path) -> None:
+    with Sandbox.running(tmp_path) as killed:
+        make(killed, "orphan")
+        os.kill(killed.pid, signal.SIGKILL)
+    assert servers_under(tmp_path) == []
+
+
+def fail_in_the_block(directory: Path) -> None:
+    with Sandbox.running(directory) as running:
+        begin(running, "half-made")
+        raise KeyError
+
+
+def test_an_exception_in_the_block_stops_the_whole_tree(tmp_path: Path) -> None:
+    with pytest.raises(KeyError):
+        fail_in_the_block(tmp_path)
+    assert servers_under(tmp_path) == []
+    assert Sandbox.find(tmp_path) is None
+
+
+def test_one_directory_holds_one_sandbox_and_two_have_two_networks(sandbox: Sandbox, tmp_path: Path) -> None:
+    with pytest.raises(SandboxError, match="is running in"), Sandbox.running(sandbox.directory):
+        pytest.fail("a second sandbox ran in the same directory")
+    with Sandbox.running(tmp_path) as other:
+        begin(other, "alone")
+        begin(sandbox, "alone")
+        networks = [address_of(each, "alone").split(".")[1] for each in (sandbox, other)]
+    assert networks[0] != networks[1]
+    sandbox.client("rds").delete_db_instance(DBInstanceIdentifier="alone", SkipFinalSnapshot=True)
+
+
+def address_of(sandbox: Sandbox, identifier: str) -> str:
+    return next(str(e["address"]) for e in sandbox.status()["instances"] if e["identifier"] == identifier)
+
+
+def test_calls_are_recorded_without_secrets(sandbox: Sandbox) -> None:
+    rds = sandbox.client("rds")
+    with pytest.raises(ClientError):
+        rds.modify_db_instance(DBInstanceIdentifier="nobody-at-all", MasterUserPassword="Not-To-Be-Seen")
+    sandbox.client("secretsmanager").create_secret(Name="hidden", SecretString="Not-To-Be-Seen")
+    sandbox.client("ssm").put_parameter(Name="hidden", Value="Not-To-Be-Seen", Type="SecureString")
+    sandbox.client("kms").generate_random(NumberOfBytes=8)
+    text = (sandbox.directory / "calls.jsonl").read_text()
+    assert "Not-To-Be-Seen" not in text
+    call = next(
+        each
+        for each in reversed(sandbox.calls())
+        if each["parameters"].get("DBInstanceIdentifier") == "nobody-at-all"
+    )
+    assert call["action"] == "ModifyDBInstance"
+    assert (call["service"], call["status"], call["error_code"]) == ("rds", 404, "DBInstanceNotFound")
+    assert call["parameters"]["MasterUserPassword"] == "***"
+    assert set(call) == {"time", "service", "action", "parameters", "status", "error_code", "ms"}
+    assert "rds.amazonaws.com" not in (sandbox.directory / "server.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        ({"SecretId": "a", "SecretString": "s"}, {"SecretId": "a", "SecretString": "***"}),
+        ({"Plaintext": "s", "KeyId": "k"}, {"Plaintext": "***", "KeyId": "k"}),
+        ({"Nested": [{"AuthToken": "s"}]}, {"Nested": [{"AuthToken": "***"}]}),
+        ({"ManageMasterUserPassword": True}, {"ManageMasterUserPassword": True}),
+    ],
+)
+def test_masking(given: dict[str, Any], seen: dict[str, Any]) -> None:
+    assert masked(given) == seen
+
+
+def test_throttling_errors_and_slowness_meet_the_calls_they_are_meant_for(sandbox: Sandbox) -> None:
+    rds, kms = sandbox.client("rds"), sandbox.client("kms")
+    sandbox.faults.throttle("DescribeDBInstances", count=2)
+    for _ in range(2):
+        with pytest.raises(ClientError, match="Throttling"):
+            rds.describe_db_instances()
+    rds.describe_db_instances()
+    sandbox.faults.error(count=1, status=503)
+    with pytest.raises(ClientError) as failed:
+        rds.describe_db_snapshots()
+    assert failed.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+    sandbox.faults.throttle("ListKeys", service="kms")
+    with pytest.raises(ClientError, match="ThrottlingException"):
+        kms.list_keys()
+    kms.list_keys()
+    sandbox.faults.slow(400, "DescribeDBSnapshots")
+    begun = time.monotonic()
+    rds.describe_db_snapshots()
+    assert time.monotonic() - begun >= 0.4
+    sandbox.faults.throttle(count=5)
+    sandbox.faults.clear()
+    rds.describe_db_instances()
+
+
+def test_a_killed_server_comes_back_and_a_frozen_one_is_thawed(sandbox: Sandbox) -> None:
+    made = make(sandbox, "victim")
+    address = made["Endpoint"]["Address"]
+    query(sandbox, made, "CREATE TABLE t (id INT PRIMARY KEY)")
+    query(sandbox, made, "INSERT INTO t VALUES (1)")
+    sandbox.faults.kill("victim")
+    with pytest.raises(pymysql.err.OperationalError):
+        connect(sandbox, address)
+
+    def rows() -> list[dict[str, Any]]:
+        try:
+            return query(sandbox, made, "SELECT * FROM t")
+        except pymysql.err.OperationalError:
+            return []
+
+    until(rows, lambda seen: seen == [{"id": 1}])
+    sandbox.faults.freeze("victim")
+    with pytest.raises(pymysql.err.OperationalError):
+        pymysql.connect(host=address, user="admin", password="x", connect_timeout=1, read_timeout=1)
+    assert instance(sandbox, made["DbiResourceId"])["DBInstanceStatus"] == "available"
+    sandbox.faults.thaw("victim")
+    assert rows() == [{"id": 1}]
+    sandbox.client("rds").delete_db_instance(DBInstanceIdentifier="victim", SkipFinalSnapshot=True)
+    gone(sandbox, made["DbiResourceId"])
+
+
+@pytest.mark.parametrize("engine", ["8.0", "5.7"])
+def test_the_seed_is_what_a_user_would_have(sandbox: Sandbox, engine: str) -> None:
+    name = f"seeded-{engine.replace('.', '')}"
+    made = seed(sandbox, engine=engine, rows=3000, identifier=name)
+    assert made.rows >= 3000
+    orders = available(sandbox, made.resource_id)
+    assert orders["DeletionProtection"]
+    assert orders["EnabledCloudwatchLogsExports"] == ["error", "slowquery"]
+
+    def ask(statement: str) -> list[dict[str, Any]]:
+        return query(sandbox, orders, statement, password=made.master_password)
+
+    until(lambda: ask("SELECT COUNT(*) AS n FROM heartbeats")[0]["n"], lambda beats: beats > 0)
+    assert ask("SELECT @@binlog_format AS format, @@max_connections AS top")[0] == {
+        "format": "ROW",
+        "top": 200,
+    }
+    ask("CALL ship_order(1)")
+    assert ask("SELECT new_status FROM order_changes")[0]["new_status"] == "shipped"
+    assert ask("SELECT order_total(1) > 0 AS ok")[0]["ok"] == 1
+    assert "🦊" in ask("SELECT GROUP_CONCAT(DISTINCT LEFT(name, 6)) AS names FROM customers")[0]["names"]
+    application = connect(sandbox, made.address, made.application_password, made.application_user)
+    with application, application.cursor() as cursor:
+        cursor.execute("INSERT INTO writes (token) VALUES ('by the application')")
+        with pytest.raises(pymysql.err.OperationalError):
+            cursor.execute("DROP TABLE writes")
+    with pytest.raises(SandboxError, match="can't be seeded"):
+        seed(sandbox, engine=engine, rows=10, identifier=name)
+    sandbox.client("rds").modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False)
+    sandbox.client("rds").delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
