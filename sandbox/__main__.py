@@ -78,14 +78,16 @@ def _plant(sandbox: Sandbox, options: argparse.Namespace) -> None:
 
 
 def _explain(sandbox: Sandbox) -> None:
-    for instance in sandbox.status()["instances"]:
+    instances = sandbox.status()["instances"]
+    for instance in instances:
         print(
             f"  instance {instance['identifier']}: {instance['address']}:{instance['port']}, "
             f"MySQL {instance['engine_version']}, {instance['status']}"
         )
-    print(
-        "  master user: admin, its password is in the secret orders/master (the application's in orders/app)"
-    )
+    if any(instance["identifier"] == "orders" for instance in instances):
+        print(
+            "  master user: admin, its password is in the secret orders/master (the application's: orders/app)"
+        )
     print(f"  TLS: verify with {sandbox.directory / 'ca.pem'}")
     print('  to point a shell at it: eval "$(make -s env)", to stop it: make sandbox-down')
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sandbox.control import Control
 from sandbox.faults import FaultBook
-from sandbox.lock import DirectoryLock
+from sandbox.lock import DirectoryLock, is_locked
 from sandbox.mysql.binaries import MySQLBinaries, find_binaries
 from sandbox.mysql.certificates import CertificateAuthority
 from sandbox.mysql.errors import MySQLNotInstalled
@@ -63,7 +63,11 @@ def serve(options: Options) -> None:
 
 def _clean(directory: Path, network: Network) -> None:
     """Remove what a killed sandbox left: in this directory, and on the network that we take over from it."""
-    for owner in {directory, network.previous_owner or directory}:
+    owners = {directory}
+    if network.previous_owner is not None and not is_locked(network.previous_owner):
+        # A former owner that runs again, on another network, keeps its servers.
+        owners.add(network.previous_owner)
+    for owner in owners:
         for orphan in reap_orphans(owner):
             _log.warning("Ended process %s, left behind by a former sandbox", orphan.pid)
     for name in _LEFTOVERS:

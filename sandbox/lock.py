@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from types import TracebackType
 
 __all__ = ["DirectoryLock", "is_locked"]
 
 _NAME = ".lock"
+_PATIENCE = 2.0
 
 
 class DirectoryLock:
@@ -21,11 +23,13 @@ class DirectoryLock:
 
     def __enter__(self) -> None:
         self._handle = os.open(self._directory / _NAME, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(self._handle)
-            raise RuntimeError(f"A sandbox is running in {self._directory}: stop it first.") from error
+        # Whoever looks whether a sandbox runs here holds the lock for an instant.
+        deadline = time.monotonic() + _PATIENCE
+        while not _take(self._handle):
+            if time.monotonic() > deadline:
+                os.close(self._handle)
+                raise RuntimeError(f"A sandbox is running in {self._directory}: stop it first.")
+            time.sleep(0.02)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -39,9 +43,14 @@ def is_locked(directory: Path) -> bool:
         return False
     handle = os.open(directory / _NAME, os.O_RDWR)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _take(handle)
     finally:
         os.close(handle)
-    return False
+
+
+def _take(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
