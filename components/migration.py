@@ -56,6 +56,7 @@ _EVERYTHING: Final = [
     *(to_camel(name) for name in inspect.signature(aws.rds.InstanceArgs).parameters),
     "tagsAll",
 ]
+_EVERYTHING_OF_GROUPS: Final = ["name", "family", "description", "parameters", "tags", "tagsAll"]
 
 S = TypeVar("S", bound=pulumi.dynamic.Resource)
 
@@ -276,9 +277,7 @@ class Migration(pulumi.ComponentResource):
             # An alias that moves to another key must not throw the copy away in the middle of a migration.
             opts=pulumi.ResourceOptions(parent=self, custom_timeouts=_PATIENCE, ignore_changes=["kmsKeyId"]),
         )
-        hold = self._declare_group(
-            self._names.encrypted, pulumi.ResourceOptions(parent=self, depends_on=[self._claim])
-        )
+        hold = self._declare_group(self._names.encrypted)
         settings = owner_settings(source)
         settings["tags"] |= tags_for(Role.ENCRYPTED, source.resource_id)
         return aws.rds.Instance(
@@ -309,26 +308,23 @@ class Migration(pulumi.ComponentResource):
         Until the cut-over the instance follows the source's settings. From then on nothing about it is this stack's
         business, and an update would go to a name that has moved.
         """
-        ours = self._phase == "replicate" and not self._survey.swap_begun
         forever = ["identifier", "snapshotIdentifier", "kmsKeyId", "storageEncrypted"]
         return pulumi.ResourceOptions(
             parent=self,
             retain_on_delete=True,
             custom_timeouts=_PATIENCE,
-            ignore_changes=forever if ours else _EVERYTHING,
+            ignore_changes=forever if self._follows_source else _EVERYTHING,
         )
 
     def _declare_fence_group(self) -> None:
-        # The old instance takes it along when it is renamed, so the provider must not delete it: see Custody.
-        self._declare_group(
-            self._names.fence,
-            pulumi.ResourceOptions(
-                parent=self, depends_on=[self._claim], retain_on_delete=True, ignore_changes=["*"]
-            ),
-        )
+        """The old instance takes this one along when it is renamed."""
+        self._declare_group(self._names.fence)
 
-    def _declare_group(self, name: str, opts: pulumi.ResourceOptions) -> aws.rds.ParameterGroup:
-        """Declare a clone of the source's parameter group that keeps an instance read-only and its events quiet."""
+    def _declare_group(self, name: str) -> aws.rds.ParameterGroup:
+        """Declare a clone of the source's parameter group that keeps an instance read-only and its events quiet.
+
+        Instances that carry production, or its past, may run with it, so it is Custody that deletes it when nobody does.
+        """
         groups = ParameterGroups(self._aws)
         values = groups.user_values(self._source_group)
         values |= {"read_only": ("1", "immediate"), "event_scheduler": ("OFF", "immediate")}
@@ -341,7 +337,12 @@ class Migration(pulumi.ComponentResource):
                 {"name": parameter, "value": value, "apply_method": method}
                 for parameter, (value, method) in sorted(values.items())
             ],
-            opts=opts,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[self._claim],
+                retain_on_delete=True,
+                ignore_changes=_EVERYTHING_OF_GROUPS,
+            ),
         )
 
     # Steps that several phases declare.
@@ -361,23 +362,24 @@ class Migration(pulumi.ComponentResource):
         *,
         snapshot_at: pulumi.Input[str] | None = None,
     ) -> pulumi.Resource:
-        limits = self._settings.cutover
         done = self._step(
             kind,
             {
                 "identifier": self._names.source,
                 "encrypted_id": encrypted_id,
                 "source_group": self._source_group,
-                "max_write_outage": limits.max_write_outage,
-                "long_transaction": limits.long_transaction,
-                "max_lag": limits.max_lag,
-                "force": list(limits.force),
+                "cutover": self._settings.cutover.model_dump(mode="json", exclude_none=True),
                 "snapshot_at": snapshot_at,
             },
             [self._claim, *after],
         )
         self.outputs |= {key: getattr(done, key) for key in SWAP_OUTPUTS}
         return done
+
+    @property
+    def _follows_source(self) -> bool:
+        """Whether settings still follow the source's; once a cut-over is wanted, an update could undo what it did."""
+        return self._phase == "replicate" and not self._survey.swap_begun
 
     def _require_source(self) -> Instance:
         if self._survey.source is None:

@@ -23,6 +23,7 @@ GuardName = Literal[
     "no-long-transaction",
     "replication-in-reach",
     "winner-is-held",
+    "record-points-here",
     "storage-is-warm",
     "no-maintenance-soon",
 ]
@@ -46,13 +47,42 @@ class Credentials(_Strict):
         return self
 
 
-class CutOverSettings(_Strict):
-    """Limits of the cut-over, in seconds, and the guards to overrule."""
+class DnsSettings(_Strict):
+    """The Route 53 CNAME that applications use."""
 
+    hosted_zone_id: str
+    record: str
+
+
+class HookSettings(_Strict):
+    """Commands as lists of arguments: `before` may veto, `swap` moves applications in strategy `dns`, `after` announces."""
+
+    before: tuple[str, ...] = ()
+    swap: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+
+class CutOverSettings(_Strict):
+    """How applications move, limits in seconds, the user's commands, and the guards to overrule."""
+
+    strategy: Literal["rename", "dns", "none"] = "rename"
+    dns: DnsSettings | None = None
+    hooks: HookSettings = HookSettings()
+    postpone: bool = False
     max_write_outage: Annotated[int, Field(ge=5, le=3600)] = 60
     long_transaction: Annotated[int, Field(ge=1, le=86400)] = 30
     max_lag: Annotated[int, Field(ge=0, le=3600)] = 10
     force: tuple[GuardName, ...] = ()
+
+    @model_validator(mode="after")
+    def _dns_has_a_way(self) -> Self:
+        if (self.dns is not None or self.hooks.swap) and self.strategy != "dns":
+            raise ValueError("`dns` and `hooks.swap` go with `strategy: dns` only")
+        if self.strategy == "dns" and (self.dns is None) == (not self.hooks.swap):
+            raise ValueError(
+                "`strategy: dns` needs either `dns` (a Route 53 record) or `hooks.swap` (a command)"
+            )
+        return self
 
 
 class CleanupSettings(_Strict):

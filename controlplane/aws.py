@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_rds import RDSClient
+    from mypy_boto3_route53 import Route53Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 __all__ = ["Aws", "AwsSettings", "code_of", "sorted_errors"]
@@ -80,6 +81,11 @@ class Aws:
     def ec2(self) -> EC2Client:
         """EC2, for security groups."""
         return self._session.client("ec2", config=self._config)
+
+    @cached_property
+    def route53(self) -> Route53Client:
+        """Route 53, for the record that applications use."""
+        return self._session.client("route53", config=self._config)
 
     @cached_property
     def secrets(self) -> SecretsManagerClient:

@@ -75,11 +75,14 @@ class ParameterGroups:
                 Parameters=[{"ParameterName": key, "ApplyMethod": "immediate"} for key in parameters],
             )
 
-    def delete(self, name: str) -> None:
-        """Delete a group that no instance uses any more, if it still exists."""
+    def delete_if_unused(self, name: str) -> bool:
+        """Delete a group unless an instance uses it; return whether it is gone."""
+        if self.users(name):
+            return False
         with sorted_errors(f"parameter group {name}"):
             try:
                 self._aws.rds.delete_db_parameter_group(DBParameterGroupName=name)
             except botocore.exceptions.ClientError as error:
                 if code_of(error) not in {"DBParameterGroupNotFound", "DBParameterGroupNotFoundFault"}:
                     raise
+        return True

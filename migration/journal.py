@@ -13,9 +13,11 @@ __all__ = [
     "FENCE_BEFORE",
     "KEYS",
     "MIGRATION",
+    "OPENED",
     "OWNER",
     "PARTNER",
     "PROMOTED_AT",
+    "RELEASE",
     "RETENTION_BEFORE",
     "RETURNING",
     "ROLE",
@@ -46,6 +48,10 @@ PROMOTED_AT = f"{_PREFIX}promoted-at"
 SWAPPED = f"{_PREFIX}swapped"
 """On the encrypted instance: when the names began to move, the point of no return."""
 
+OPENED = f"{_PREFIX}opened"
+"""On the encrypted instance: when it began to take production's writes, the end of the cut-over."""
+RELEASE = f"{_PREFIX}release"
+"""On the source, written by an operator: a postponed cut-over may begin."""
 RETURNING = f"{_PREFIX}returning"
 """On the encrypted instance: when the names began to move back, a rollback's point of no return."""
 ROLLED_BACK = f"{_PREFIX}rolled-back"
@@ -61,6 +67,8 @@ KEYS = (
     RETENTION_BEFORE,
     PROMOTED_AT,
     SWAPPED,
+    OPENED,
+    RELEASE,
     RETURNING,
     ROLLED_BACK,
 )

@@ -43,8 +43,8 @@ class Survey:
 
     @property
     def cut_over(self) -> bool:
-        """Whether the source's name belongs to the encrypted instance."""
-        return self.encrypted is not None and self.encrypted.identifier == self.names.source
+        """Whether the encrypted instance carries production."""
+        return self.encrypted is not None and journal.OPENED in self.encrypted.tags
 
     @property
     def source_id(self) -> str:

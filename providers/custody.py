@@ -53,15 +53,18 @@ class CustodyProvider(Step):
         return dict(props) if world.instances.find(props["encrypted_id"]) else None
 
     def undo(self, world: World, props: Inputs) -> None:
-        """Delete the instance and the fence group, unless the names have begun to move: then both serve production."""
+        """Delete the instance, unless the names have begun to move: then it is production. Groups go when nobody uses them."""
         encrypted = world.instances.find(props["encrypted_id"])
-        if encrypted is not None:
-            if journal.SWAPPED in encrypted.tags or not journal.belongs(encrypted.tags, Role.ENCRYPTED):
-                return
+        carries_production = encrypted is not None and (
+            journal.SWAPPED in encrypted.tags or not journal.belongs(encrypted.tags, Role.ENCRYPTED)
+        )
+        if encrypted is not None and not carries_production:
             world.instances.delete(
                 encrypted.resource_id, final_snapshot=None, deadline=3 * HOUR, progress=world.progress
             )
-        ParameterGroups(world.aws).delete(Names(props["identifier"]).fence)
+        names = Names(props["identifier"])
+        for group in (names.encrypted, names.fence):
+            ParameterGroups(world.aws).delete_if_unused(group)
 
 
 class Custody(pulumi.dynamic.Resource, module="rds", name="Custody"):

@@ -50,6 +50,8 @@ class RetirementProvider(Step):
                 status = "stopped"
             else:
                 status = old.status
+        for group in (names.encrypted, names.fence):
+            ParameterGroups(world.aws).delete_if_unused(group)
         return {
             "old_status": status,
             "keep_until": keep_until.date().isoformat(),
@@ -79,7 +81,6 @@ class RetirementProvider(Step):
         world.instances.delete(
             old.resource_id, final_snapshot=final, deadline=3 * HOUR, progress=world.progress
         )
-        ParameterGroups(world.aws).delete(names.fence)
 
 
 def _require_cut_over(production: Instance, names: Names) -> None:
@@ -97,9 +98,7 @@ def _require_cut_over(production: Instance, names: Names) -> None:
 
 def _keep_until(production: Instance) -> datetime:
     """The day when the new instance has as many days of automated backups as its owner wants to have."""
-    return datetime.fromisoformat(production.tags[journal.SWAPPED]) + timedelta(
-        days=production.retention_days
-    )
+    return datetime.fromisoformat(production.tags[journal.OPENED]) + timedelta(days=production.retention_days)
 
 
 class Retirement(pulumi.dynamic.Resource, module="rds", name="Retirement"):

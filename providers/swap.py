@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from migration import journal
 from migration.cutover.course import Course
+from migration.cutover.hooks import Hooks
 from migration.cutover.protocol import swap
 from migration.cutover.site import Limits, Site
+from migration.cutover.strategies import InPlace, Record, Rename, Strategy
 from migration.names import Names
 from providers.step import Inputs, Outputs, World
 from replication import channel, lag
 from replication.coordinates import Coordinates, current
 
-__all__ = ["SWAP_OUTPUTS", "close_way_back", "perform_swap"]
+__all__ = ["SWAP_OUTPUTS", "close_way_back", "perform_swap", "site_of"]
 
 SWAP_OUTPUTS = {
     "server_uuid": None,
@@ -28,25 +33,10 @@ _DRAIN = 300.0
 def perform_swap(world: World, inputs: Inputs, course: Course) -> Outputs:
     """Run the protocol.
 
-    Inputs: ``identifier``, ``source_group``, ``max_write_outage`` and ``long_transaction`` and ``max_lag`` in seconds, ``force``
-    (names of guards), and ``snapshot_at`` (coordinates) in mode ``snapshot``.
+    Inputs: ``identifier``, ``source_group``, ``cutover`` (the settings of that name, as plain values), and ``snapshot_at``
+    (coordinates) in mode ``snapshot``.
     """
-    snapshot_at = inputs.get("snapshot_at")
-    site = Site(
-        aws=world.aws,
-        access=world.access,
-        names=Names(inputs["identifier"]),
-        course=course,
-        source_group=inputs["source_group"],
-        limits=Limits(
-            write_outage=float(inputs["max_write_outage"]),
-            long_transaction=int(inputs["long_transaction"]),
-            lag=int(inputs["max_lag"]),
-        ),
-        forced=frozenset(inputs.get("force") or ()),
-        snapshot_coordinates=Coordinates.parse(snapshot_at) if snapshot_at else None,
-        progress=world.progress,
-    )
+    site = site_of(world, inputs, course)
     outcome = swap(site)
     return {
         "server_uuid": outcome.server_uuid,
@@ -55,6 +45,37 @@ def perform_swap(world: World, inputs: Inputs, course: Course) -> Outputs:
         "unenabled_events": list(outcome.unenabled_events),
         "forced_guards": list(outcome.forced),
     }
+
+
+def site_of(world: World, inputs: Inputs, course: Course) -> Site:
+    """Return where the protocol takes place."""
+    settings, snapshot_at = inputs["cutover"], inputs.get("snapshot_at")
+    commands = settings.get("hooks") or {}
+    return Site(
+        aws=world.aws,
+        access=world.access,
+        names=Names(inputs["identifier"]),
+        course=course,
+        source_group=inputs["source_group"],
+        strategy=_strategy(settings),
+        hooks=Hooks(**{which: tuple(command) for which, command in commands.items()}),
+        postponed=bool(settings["postpone"]),
+        limits=Limits(
+            write_outage=float(settings["max_write_outage"]),
+            long_transaction=int(settings["long_transaction"]),
+            lag=int(settings["max_lag"]),
+        ),
+        forced=frozenset(settings.get("force") or ()),
+        snapshot_coordinates=Coordinates.parse(snapshot_at) if snapshot_at else None,
+        progress=world.progress,
+    )
+
+
+def _strategy(settings: Mapping[str, Any]) -> Strategy:
+    if settings["strategy"] == "rename":
+        return Rename()
+    dns = settings.get("dns")
+    return InPlace(Record(dns["hosted_zone_id"], dns["record"]) if dns else None)
 
 
 def close_way_back(world: World, source_id: str, encrypted_id: str) -> None:

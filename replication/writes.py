@@ -5,17 +5,20 @@ from __future__ import annotations
 import time
 
 from foundation.errors import Retryable, WriteRefused
+from foundation.waiting import Wait, until
 from replication.coordinates import Coordinates, current
 from replication.dialect import dialect_of
 from replication.session import Session
 
 __all__ = [
+    "end_application_sessions",
     "end_writing_sessions",
     "long_transactions",
     "read_only",
     "refused",
     "stand_still",
     "unfenceable_accounts",
+    "wait_until_writable",
 ]
 
 _PROBE = "DROP DATABASE IF EXISTS `rds_encrypt_fence_probe`"
@@ -70,6 +73,36 @@ def end_writing_sessions(session: Session) -> int:
     for writer in writers:
         session.call("mysql.rds_kill", int(writer["id"]))
     return len(writers)
+
+
+def end_application_sessions(session: Session) -> int:
+    """Kill every session that is neither ours nor RDS's own nor replication's; return how many.
+
+    Pools that hold connections to a fenced instance would go on failing there instead of connecting to the other one.
+    """
+    own = session.value("SELECT CONNECTION_ID()")
+    found = session.rows(
+        "SELECT id FROM information_schema.processlist WHERE id <> %s AND command NOT LIKE 'Binlog Dump%%'"
+        " AND user NOT IN ('rdsadmin', 'rdsrepladmin', 'system user', 'event_scheduler', 'unauthenticated user')",
+        own,
+    )
+    for row in found:
+        session.call("mysql.rds_kill", int(row["id"]))
+    return len(found)
+
+
+def wait_until_writable(session: Session, *, deadline: float) -> None:
+    """Wait until the server is no longer read-only.
+
+    Raises:
+        TimedOut: it still was after ``deadline`` seconds.
+    """
+    until(
+        Wait(f"writes to be allowed on {session.endpoint}", deadline=deadline, first=0.05, longest=0.5),
+        lambda: read_only(session),
+        done=lambda on: not on,
+        describe=lambda on: "read_only is on" if on else "read_only is off",
+    )
 
 
 def unfenceable_accounts(session: Session) -> list[str]:

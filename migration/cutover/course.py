@@ -29,7 +29,8 @@ class Course:
         following_user: the account with which the winning one follows the losing one now.
         reverse_user: the account with which the losing one will follow the winning one.
         point: the tag on the encrypted instance that marks the point of no return of this direction.
-        cleared: tags to take off the encrypted instance once the direction is complete.
+        cleared: tags to take off both instances once the direction is complete.
+        marked: the tag that says so on the encrypted instance.
     """
 
     verb: str
@@ -41,6 +42,7 @@ class Course:
     reverse_user: str
     point: str
     cleared: tuple[str, ...]
+    marked: str
     encrypted_id: str
 
     def begun(self, tags: Mapping[str, str]) -> bool:
@@ -59,7 +61,8 @@ def cut_over_course(names: Names, source_id: str, encrypted_id: str) -> Course:
         following_user=REPLICATION_USER,
         reverse_user=REVERSE_USER,
         point=journal.SWAPPED,
-        cleared=(journal.ROLLED_BACK,),
+        cleared=(journal.ROLLED_BACK, journal.RELEASE),
+        marked=journal.OPENED,
         encrypted_id=encrypted_id,
     )
 
@@ -75,6 +78,7 @@ def rollback_course(names: Names, source_id: str, encrypted_id: str) -> Course:
         following_user=REVERSE_USER,
         reverse_user=REPLICATION_USER,
         point=journal.RETURNING,
-        cleared=(journal.RETURNING, journal.SWAPPED),
+        cleared=(journal.RETURNING, journal.SWAPPED, journal.OPENED),
+        marked=journal.ROLLED_BACK,
         encrypted_id=encrypted_id,
     )

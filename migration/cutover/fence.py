@@ -52,7 +52,7 @@ class ParameterGroupFence:
     @classmethod
     def of(cls, site: Site) -> ParameterGroupFence:
         """Return the fence around the instance that is to lose the name."""
-        return cls(site.instances, site.groups, site.course.losing_id, site.source_group)
+        return cls(site.instances, site.groups, site.course.losing_id, site.strategy.fence_group(site))
 
     def apply(self, session: Session, *, deadline: float) -> None:
         """Fence the source and prove that it refuses writes; writers that keep the fence from closing are ended.
@@ -97,12 +97,7 @@ class ParameterGroupFence:
         """
         if not self.put_back():
             return
-        until(
-            Wait(f"writes to be allowed on {session.endpoint}", deadline=deadline, first=0.05, longest=0.5),
-            lambda: writes.read_only(session),
-            done=lambda on: not on,
-            describe=lambda on: "read_only is on" if on else "read_only is off",
-        )
+        writes.wait_until_writable(session, deadline=deadline)
         self.instances.untag(self.instance_id, [journal.FENCE_BEFORE])
 
     def put_back(self) -> bool:

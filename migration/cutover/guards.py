@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from controlplane import records
 from foundation.errors import NeedsHuman
+from migration import journal
 from migration.cutover import fence
 from migration.cutover.site import Site
 from replication import lag, writes
@@ -32,13 +34,13 @@ def both_available(site: Site, _losing: Session, _winning: Session) -> str | Non
 
 def fence_possible(site: Site, _losing: Session, _winning: Session) -> str | None:
     """The owner's parameter group may carry the fence: only this instance uses it, and it is in effect."""
-    losing = site.losing()
-    if losing.parameter_group != site.source_group or not losing.parameters_in_sync:
-        return f"{losing.identifier} does not run with parameter group {site.source_group} in effect"
+    losing, group = site.losing(), site.strategy.fence_group(site)
+    if losing.parameter_group != group or not losing.parameters_in_sync:
+        return f"{losing.identifier} does not run with parameter group {group} in effect"
     replicas = [*losing.replicas, *site.winning().replicas]
     found = site.instances.named(replicas).values() if replicas else ()
     allowed = {site.course.losing_id, *(replica.resource_id for replica in found)}
-    return fence.why_not(site.groups, site.source_group, allowed)
+    return fence.why_not(site.groups, group, allowed)
 
 
 def nobody_slips_past(_site: Site, losing: Session, _winning: Session) -> str | None:
@@ -69,8 +71,19 @@ def winner_is_held(site: Site, _losing: Session, winning: Session) -> str | None
     name = site.winning().identifier
     if not writes.refused(winning):
         return f"{name} accepts writes"
+    if site.course.winning_id != site.course.encrypted_id or journal.ROLLED_BACK in site.encrypted().tags:
+        return None  # it has been production before: its events fail on read_only, as they should
     scheduler = str(winning.value("SELECT @@GLOBAL.event_scheduler"))
     return f"event_scheduler is {scheduler} on {name}" if scheduler == "ON" else None
+
+
+def record_points_here(site: Site, _losing: Session, _winning: Session) -> str | None:
+    """In strategy ``dns``, the record that applications use points at the instance that is to lose them."""
+    record = getattr(site.strategy, "record", None)
+    if record is None:
+        return None
+    target = records.target(site.aws, record.zone, record.name)
+    return f"{record.name} points at {target}" if target != site.losing().address else None
 
 
 def storage_is_warm(site: Site, _losing: Session, _winning: Session) -> str | None:
@@ -118,6 +131,7 @@ GUARDS: dict[str, Guard] = {
     "no-long-transaction": no_long_transaction,
     "replication-in-reach": replication_in_reach,
     "winner-is-held": winner_is_held,
+    "record-points-here": record_points_here,
     "storage-is-warm": storage_is_warm,
     "no-maintenance-soon": no_maintenance_soon,
 }

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from foundation.errors import NeedsHuman, TimedOut
 from migration import journal
 from migration.access import endpoint_of
-from migration.cutover import guards
+from migration.cutover import guards, hooks
 from migration.cutover.fence import ParameterGroupFence
 from migration.cutover.site import Site
 from migration.cutover.timeline import Moment
@@ -51,7 +51,7 @@ def swap(site: Site) -> Outcome:
     if not site.course.begun(site.encrypted().tags):
         with site.sessions() as (losing, winning), _undone_on_failure(site):
             _undo(site, losing, winning)  # what an interrupted attempt left behind
-            forced = guards.require_green(site, losing, winning)
+            forced = _permission(site, losing, winning)
             account = _account_for_the_way_back(site, losing, winning)
             started = time.monotonic()
             final = _fence(site, losing)
@@ -61,8 +61,19 @@ def swap(site: Site) -> Outcome:
             _require_within_budget(site, time.monotonic() - started)
             _begin(site)
     # ── point of no return: from here on, running again rolls forward ──
-    _move_names(site)
-    return _open(site, forced)
+    site.strategy.move(site)
+    return _confirm(site, forced)
+
+
+def _permission(site: Site, losing: Session, winning: Session) -> tuple[str, ...]:
+    """Ask the guards, wait for the operator if the cut-over is postponed, ask again, and let the user's hook veto."""
+    forced = guards.require_green(site, losing, winning)
+    if site.postponed:
+        hooks.wait_for_release(site, lambda: guards.require_green(site, losing, winning))
+        forced = guards.require_green(site, losing, winning)
+    if site.hooks.before:
+        hooks.run(site, "before", site.hooks.before)
+    return forced
 
 
 def _account_for_the_way_back(site: Site, losing: Session, winning: Session) -> Credentials | None:
@@ -111,13 +122,13 @@ def _promote(site: Site, losing: Session, winning: Session, final: Coordinates) 
 
 
 def _prepare_way_back(site: Site, losing: Session, winning: Session, account: Credentials | None) -> None:
-    """Point the losing instance at the name, from the first change that the winning one will make under it.
+    """Point the losing instance at where the winning one will be, from the first change that that will make.
 
-    Not started here: until the names have moved, that address is the losing instance's own.
+    Not started here: until a name has moved, its address is the losing instance's own.
     """
     if account is None:
         return
-    channel.attach(losing, endpoint_of(site.losing()), account, writes.stand_still(winning))
+    channel.attach(losing, site.strategy.address_afterwards(site), account, writes.stand_still(winning))
 
 
 def _require_within_budget(site: Site, spent: float) -> None:
@@ -136,57 +147,34 @@ def _begin(site: Site) -> None:
     site.timeline.mark(Moment.SWAP_BEGAN)
 
 
-def _move_names(site: Site) -> None:
-    course = site.course
-    site.progress(f"renaming {site.names.source} to {course.losing_name}")
-    # The losing instance takes the fence with it into a group of its own, in the same reboot that renames it.
-    site.instances.rename(
-        course.losing_id,
-        course.losing_name,
-        parameter_group=course.losing_group,
-        deadline=site.limits.rename,
-        progress=site.progress,
-    )
-    site.timeline.mark(Moment.FIRST_RENAMED)
-    # Nobody uses the owner's group now; the winning instance comes up with it, open.
-    ParameterGroupFence.of(site).put_back()
-    site.progress(f"renaming {site.winning().identifier} to {site.names.source}")
-    site.instances.rename(
-        course.winning_id,
-        site.names.source,
-        parameter_group=site.source_group,
-        deadline=site.limits.rename,
-        progress=site.progress,
-    )
-    site.timeline.mark(Moment.SECOND_RENAMED)
-
-
-def _open(site: Site, forced: tuple[str, ...]) -> Outcome:
+def _confirm(site: Site, forced: tuple[str, ...]) -> Outcome:
     site.progress("confirming")
     with site.access.session(site.winning()) as opened, site.access.session(site.losing()) as left:
         if writes.refused(opened):
             raise NeedsHuman(
                 f"`{site.names.source}` has moved, but is still read-only",
                 where=site.names.source,
-                fix=f"Set read_only to its former value in parameter group {site.source_group}",
+                fix=f"Set read_only to its former value in parameter group {site.winning().parameter_group}",
             )
         site.timeline.mark(Moment.OPEN)
         if not writes.refused(left):
             raise NeedsHuman(
                 "it accepts writes, though it lost the name",
-                where=site.course.losing_name,
-                fix=f"Set read_only=1 in parameter group {site.course.losing_group}, and see that nothing writes there",
+                where=site.losing().identifier,
+                fix=f"Set read_only=1 in parameter group {site.losing().parameter_group}, and see that nothing writes there",
             )
         _open_way_back(site, left)
         unenabled = _enable_events(opened, events.inventory(left))
         uuid = str(opened.value("SELECT @@server_uuid"))
     final = site.winning().tags.get(journal.PROMOTED_AT, "")
     _complete(site)
+    if site.hooks.after:
+        hooks.run(site, "after", site.hooks.after)
     return Outcome(uuid, final, unenabled, forced)
 
 
 def _open_way_back(site: Site, left: Session) -> None:
-    """Let the losing instance follow at once: it may have given up on the name while nobody answered there."""
+    """Let the losing instance follow at once: it may be between two attempts to reach an address that was not there."""
     if channel.status(left) is None:
         return
     channel.stop(left)
@@ -196,13 +184,10 @@ def _open_way_back(site: Site, left: Session) -> None:
 
 def _complete(site: Site) -> None:
     course = site.course
-    site.instances.untag(course.losing_id, [journal.FENCE_BEFORE])
-    site.instances.untag(course.winning_id, [journal.PROMOTED_AT])
-    if course.point == journal.RETURNING:
-        site.instances.tag(
-            course.encrypted_id, {journal.ROLLED_BACK: datetime.now(UTC).isoformat(timespec="seconds")}
-        )
-    site.instances.untag(course.encrypted_id, course.cleared)
+    site.instances.tag(course.encrypted_id, {course.marked: datetime.now(UTC).isoformat(timespec="seconds")})
+    site.instances.untag(course.winning_id, [journal.PROMOTED_AT, journal.FENCE_BEFORE])
+    for resource_id in (course.encrypted_id, course.losing_id):
+        site.instances.untag(resource_id, course.cleared)
 
 
 def _enable_events(opened: Session, wanted: list[events.Event]) -> tuple[str, ...]:

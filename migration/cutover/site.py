@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from controlplane.aws import Aws
 from controlplane.instances import Instance, Instances
@@ -12,10 +13,14 @@ from controlplane.parameter_groups import ParameterGroups
 from foundation.waiting import Progress, silent
 from migration.access import Access
 from migration.cutover.course import Course
+from migration.cutover.hooks import Hooks
 from migration.cutover.timeline import Timeline
 from migration.names import Names
 from replication.coordinates import Coordinates
 from replication.session import Session
+
+if TYPE_CHECKING:
+    from migration.cutover.strategies import Strategy
 
 __all__ = ["Limits", "Site"]
 
@@ -43,6 +48,9 @@ class Site:
 
     Attributes:
         source_group: the parameter group of the instance's owner; whoever has the name runs with it.
+        strategy: how applications get from one instance to the other.
+        hooks: the user's commands.
+        postponed: whether an operator has to release the cut-over once the guards are green.
         forced: names of guards that are not to stop the cut-over.
         snapshot_coordinates: in mode ``snapshot``, where the fenced source stood when its snapshot was taken; nothing
             replicates then, and the source must still stand there.
@@ -53,6 +61,9 @@ class Site:
     names: Names
     course: Course
     source_group: str
+    strategy: Strategy
+    hooks: Hooks = field(default_factory=Hooks)
+    postponed: bool = False
     limits: Limits = field(default_factory=Limits)
     forced: frozenset[str] = frozenset()
     snapshot_coordinates: Coordinates | None = None

@@ -18,6 +18,7 @@ class Moment(StrEnum):
     SWAP_BEGAN = "swap_began"
     FIRST_RENAMED = "first_renamed"
     SECOND_RENAMED = "second_renamed"
+    APPLICATIONS_MOVED = "applications_moved"
     OPEN = "open"
     WAY_BACK_OPEN = "way_back_open"
 

@@ -1,0 +1,130 @@
+"""How applications get from one instance to the other: by its name, by a DNS record or command of theirs, or not by us.
+
+`rename` is the runbook's way: applications notice nothing but the gap, but each rename reboots and takes AWS minutes. The others leave
+both names as they are and take seconds: the winning instance opens where it stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from controlplane import records
+from migration import journal
+from migration.access import endpoint_of
+from migration.cutover import hooks
+from migration.cutover.fence import ParameterGroupFence
+from migration.cutover.site import Site
+from migration.cutover.timeline import Moment
+from replication import writes
+from replication.session import Endpoint
+
+__all__ = ["InPlace", "Record", "Rename", "Strategy"]
+
+
+class Strategy(Protocol):
+    """One way of moving applications."""
+
+    def fence_group(self, site: Site) -> str:
+        """Return the parameter group that carries the fence around the losing instance."""
+        ...
+
+    def address_afterwards(self, site: Site) -> Endpoint:
+        """Return where the winning instance will answer once the move is complete."""
+        ...
+
+    def move(self, site: Site) -> None:
+        """Move the applications and open the winning instance; can be run again from any point."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rename:
+    """Swap the names; whoever has the name runs with its owner's parameter group."""
+
+    def fence_group(self, site: Site) -> str:
+        """The owner's group, which the losing instance runs with."""
+        return site.source_group
+
+    def address_afterwards(self, site: Site) -> Endpoint:
+        """The name's address, which is the losing instance's own until it is renamed."""
+        return endpoint_of(site.losing())
+
+    def move(self, site: Site) -> None:
+        """Rename the losing instance away, unfence the owner's group, rename the winning one into its place."""
+        course = site.course
+        site.progress(f"renaming {site.names.source} to {course.losing_name}")
+        # The losing instance takes the fence with it into a group of its own, in the same reboot that renames it.
+        site.instances.rename(
+            course.losing_id,
+            course.losing_name,
+            parameter_group=course.losing_group,
+            deadline=site.limits.rename,
+            progress=site.progress,
+        )
+        site.timeline.mark(Moment.FIRST_RENAMED)
+        # Nobody uses the owner's group now; the winning instance comes up with it, open.
+        ParameterGroupFence.of(site).put_back()
+        site.progress(f"renaming {site.winning().identifier} to {site.names.source}")
+        site.instances.rename(
+            course.winning_id,
+            site.names.source,
+            parameter_group=site.source_group,
+            deadline=site.limits.rename,
+            progress=site.progress,
+        )
+        site.timeline.mark(Moment.SECOND_RENAMED)
+        site.instances.untag(course.losing_id, [journal.FENCE_BEFORE])
+
+
+@dataclass(frozen=True)
+class Record:
+    """A Route 53 CNAME that applications use."""
+
+    zone: str
+    name: str
+
+
+@dataclass(frozen=True)
+class InPlace:
+    """Leave the names alone: open the winning instance where it stands, and point applications at it.
+
+    With a record we change that; with a `swap` hook the user does; with neither, applications are the user's to move.
+    """
+
+    record: Record | None = None
+
+    def fence_group(self, site: Site) -> str:
+        """The group that the losing instance runs with."""
+        return site.losing().parameter_group
+
+    def address_afterwards(self, site: Site) -> Endpoint:
+        """Where it is."""
+        return endpoint_of(site.winning())
+
+    def move(self, site: Site) -> None:
+        """Open the winning instance, then move the applications and end the sessions that hang on to the losing one."""
+        winning = site.winning()
+        self._open(site, winning.parameter_group)
+        if self.record is not None:
+            site.progress(f"pointing {self.record.name} at {winning.identifier}")
+            records.point(site.aws, self.record.zone, self.record.name, endpoint_of(winning).host)
+        elif site.hooks.swap:
+            hooks.run(site, "swap", site.hooks.swap)
+        with site.access.session(site.losing()) as losing:
+            writes.end_application_sessions(losing)
+        site.timeline.mark(Moment.APPLICATIONS_MOVED)
+
+    def _open(self, site: Site, group: str) -> None:
+        """Let the winning instance be written to, and its events fire, as its owner has it."""
+        fenced_before = ParameterGroupFence(site.instances, site.groups, site.course.winning_id, group)
+        if not fenced_before.put_back():
+            # A clone of the owner's group that was held from the start: `read_only` is off by the engine's default.
+            site.groups.reset_now(group, ["read_only"])
+            scheduler = site.groups.user_values(site.source_group).get("event_scheduler")
+            if scheduler is None:
+                site.groups.reset_now(group, ["event_scheduler"])
+            else:
+                site.groups.set_now(group, {"event_scheduler": scheduler[0]})
+        with site.access.session(site.winning()) as winning:
+            writes.wait_until_writable(winning, deadline=site.limits.write_outage)
