@@ -23,9 +23,12 @@ from controlplane import keys
 from controlplane.aws import Aws
 from controlplane.instances import Instance
 from controlplane.parameter_groups import ParameterGroups
-from foundation.errors import Refused
+from foundation.errors import Refused, Retryable
+from foundation.waiting import silent
 from migration import journal
-from migration.access import AccessSettings
+from migration.access import Access, AccessSettings
+from migration.cutover.briefing import briefing
+from migration.cutover.course import cut_over_course, rollback_course
 from migration.journal import Role, tags_for
 from migration.names import Names
 from migration.survey import survey
@@ -41,9 +44,9 @@ from providers.replication_user import ReplicationUser
 from providers.resumed_replication import ResumedReplication
 from providers.retirement import Retirement
 from providers.roll_back import RollBack
-from providers.step import urn_of
+from providers.step import World, urn_of
 from providers.stopped_replication import StoppedReplication
-from providers.swap import SWAP_OUTPUTS
+from providers.swap import SWAP_OUTPUTS, site_of
 from providers.write_fence import WriteFence
 
 __all__ = ["Migration", "MigrationArgs"]
@@ -192,13 +195,13 @@ class Migration(pulumi.ComponentResource):
             {
                 "identifier": self._names.source,
                 "encrypted_id": encrypted.resource_id,
-                "old": self._settings.cleanup.old,
+                "fate": self._settings.cleanup.old,
             },
             [done],
         )
         self.outputs |= {
             "encrypted_instance": encrypted.resource_id,
-            "old": self._names.old,
+            "old": retirement.old,
             "old_status": retirement.old_status,
             "old_backups_kept_until": retirement.keep_until,
             "automatic_snapshots_wanted": retirement.snapshots_wanted,
@@ -374,7 +377,29 @@ class Migration(pulumi.ComponentResource):
             [self._claim, *after],
         )
         self.outputs |= {key: getattr(done, key) for key in SWAP_OUTPUTS}
+        if pulumi.runtime.is_dry_run() and self._phase in {"cutover", "rollback"}:
+            self._brief(done)
         return done
+
+    def _brief(self, swap: pulumi.Resource) -> None:
+        """Say in the preview what the guards see, what will move, and what the way back is."""
+        encrypted = self._survey.encrypted
+        forward = self._phase == "cutover"
+        if encrypted is None or self._survey.cut_over == forward or self._settings.mode == "snapshot":
+            return
+        course = (cut_over_course if forward else rollback_course)(
+            self._names, self._survey.source_id, encrypted.resource_id
+        )
+        inputs = {
+            "identifier": self._names.source,
+            "source_group": self._source_group,
+            "cutover": self._settings.cutover.model_dump(mode="json", exclude_none=True),
+        }
+        world = World(self._aws, Access(self._aws, self._access), silent)
+        try:
+            pulumi.log.info(briefing(site_of(world, inputs, course)), resource=swap)
+        except Retryable as error:
+            pulumi.log.warn(f"the guards could not be asked: {error}", resource=swap)
 
     @property
     def _follows_source(self) -> bool:

@@ -6,10 +6,12 @@ from typing import Any
 
 import pulumi
 
+from foundation.errors import NeedsHuman
 from migration import journal
 from migration.leftovers import put_retention_back
 from providers.step import Inputs, Outputs, Step, World
-from replication import retention
+from replication import channel, retention
+from replication.session import Session
 
 __all__ = ["BinlogRetention", "BinlogRetentionProvider"]
 
@@ -23,6 +25,7 @@ class BinlogRetentionProvider(Step):
         """Raise the retention, noting the former value before; a longer one stays as it is."""
         source_id = inputs["source_id"]
         with world.session(source_id) as session:
+            _require_no_source_of_its_own(session, source_id)
             present = retention.read(session) or 0
             noted = world.instances.get(source_id).tags.get(journal.RETENTION_BEFORE, str(present))
             world.instances.tag(source_id, {journal.RETENTION_BEFORE: noted})
@@ -33,6 +36,17 @@ class BinlogRetentionProvider(Step):
     def undo(self, world: World, props: Inputs) -> None:
         """Put the former value back."""
         put_retention_back(world.instances, world.access, props["source_id"])
+
+
+def _require_no_source_of_its_own(session: Session, source_id: str) -> None:
+    status = channel.status(session)
+    if status is not None and not status.ours:
+        raise NeedsHuman(
+            f"the source itself follows {status.source_host}, from outside RDS",
+            where=source_id,
+            fix="End that replication first: the encrypted instance could not take it over",
+            safe="Nothing was changed",
+        )
 
 
 class BinlogRetention(pulumi.dynamic.Resource, module="rds", name="BinlogRetention"):

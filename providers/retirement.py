@@ -20,9 +20,9 @@ __all__ = ["Retirement", "RetirementProvider"]
 
 
 class RetirementProvider(Step):
-    """Inputs: ``identifier``, ``source_id``, ``encrypted_id``, ``old``: keep, stop or delete.
+    """Inputs: ``identifier``, ``source_id``, ``encrypted_id``, ``fate`` of the old one: keep, stop or delete.
 
-    Outputs: ``old_status``, ``keep_until`` (ISO date), ``snapshots_wanted``: automated snapshots that the new instance must
+    Outputs: ``old`` (its name), ``old_status``, ``keep_until`` (ISO date), ``snapshots_wanted``: automated snapshots that the new instance must
     have before the backups of the old one are replaced.
     """
 
@@ -42,7 +42,7 @@ class RetirementProvider(Step):
         keep_until = _keep_until(production)
         status = "deleted"
         if old is not None:
-            wanted = inputs["old"]
+            wanted = inputs["fate"]
             if wanted == "delete":
                 self._delete_old(world, old, names, keep_until)
             elif wanted == "stop" and old.available:
@@ -53,6 +53,7 @@ class RetirementProvider(Step):
         for group in (names.encrypted, names.fence):
             ParameterGroups(world.aws).delete_if_unused(group)
         return {
+            "old": old.identifier if old is not None else names.old,
             "old_status": status,
             "keep_until": keep_until.date().isoformat(),
             "snapshots_wanted": production.retention_days,
@@ -84,11 +85,7 @@ class RetirementProvider(Step):
 
 
 def _require_cut_over(production: Instance, names: Names) -> None:
-    if (
-        production.identifier != names.source
-        or not production.encrypted
-        or journal.SWAPPED not in production.tags
-    ):
+    if not production.encrypted or journal.OPENED not in production.tags:
         raise NeedsHuman(
             f"it is not the encrypted instance that `{names.source}` should be by now",
             where=production.identifier,
@@ -104,10 +101,11 @@ def _keep_until(production: Instance) -> datetime:
 class Retirement(pulumi.dynamic.Resource, module="rds", name="Retirement"):
     """The end of the migration: what becomes of the old instance."""
 
+    old: pulumi.Output[str]
     old_status: pulumi.Output[str]
     keep_until: pulumi.Output[str]
     snapshots_wanted: pulumi.Output[int]
 
     def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        outputs = {"old_status": None, "keep_until": None, "snapshots_wanted": None}
+        outputs = {"old": None, "old_status": None, "keep_until": None, "snapshots_wanted": None}
         super().__init__(RetirementProvider(), name, {**outputs, **inputs}, opts)

@@ -77,7 +77,7 @@ class Step(ResourceProvider):
 
     serialize_as_secret_always = False
     identity: ClassVar[tuple[str, ...]] = ()
-    ignored: ClassVar[tuple[str, ...]] = ("urn", "access", "__provider")
+    ignored: ClassVar[tuple[str, ...]] = ("urn", "__provider")
 
     def configure(self, req: ConfigureRequest) -> None:
         """Take the AWS settings of the stack."""

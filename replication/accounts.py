@@ -6,13 +6,15 @@ import secrets
 
 from replication.session import Credentials, Session
 
-__all__ = ["REPLICATION_USER", "REVERSE_USER", "drop", "exists", "issue"]
+__all__ = ["OUR_USERS", "REPLICATION_USER", "REVERSE_USER", "drop", "exists", "issue"]
 
 # Within the 32 characters that MySQL 5.7 allows. Two, since one's new password must not cut the other's channel.
 REPLICATION_USER = "rds_encrypt_replication"
 """The account with which the encrypted instance follows the source."""
 REVERSE_USER = "rds_encrypt_reverse"
 """The account with which the old instance follows the encrypted one after the cut-over."""
+
+OUR_USERS = (REPLICATION_USER, REVERSE_USER)
 
 
 def exists(session: Session) -> bool:
@@ -36,5 +38,5 @@ def issue(session: Session, user: str) -> Credentials:
 
 def drop(session: Session) -> None:
     """Drop both accounts, as far as they exist."""
-    for user in (REPLICATION_USER, REVERSE_USER):
+    for user in OUR_USERS:
         session.execute("DROP USER IF EXISTS %s@'%%'", user)

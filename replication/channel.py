@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from foundation.errors import NeedsHuman, Refused
 from foundation.waiting import Wait, until
+from replication.accounts import OUR_USERS
 from replication.coordinates import Coordinates
 from replication.dialect import dialect_of
 from replication.session import Credentials, Endpoint, Row, Session
@@ -27,6 +28,7 @@ class ReplicaStatus:
     """
 
     source_host: str
+    source_user: str
     source_uuid: str
     io_running: str
     sql_running: bool
@@ -36,6 +38,11 @@ class ReplicaStatus:
     io_error: str
     sql_error: str
     auto_position: bool
+
+    @property
+    def ours(self) -> bool:
+        """Whether this migration set the channel up; anybody else's is not ours to touch."""
+        return self.source_user in OUR_USERS
 
     @property
     def running(self) -> bool:
@@ -73,6 +80,7 @@ def status(session: Session) -> ReplicaStatus | None:
     lag = row[words.seconds_behind]
     return ReplicaStatus(
         source_host=row[words.source_host],
+        source_user=row[words.source_user],
         source_uuid=row[words.source_uuid] or "",
         io_running=row[words.io_running],
         sql_running=row[words.sql_running] == "Yes",

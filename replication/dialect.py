@@ -26,6 +26,7 @@ class Dialect:
     io_running: str
     sql_running: str
     source_host: str
+    source_user: str
     source_uuid: str
     executed_file: str
     executed_position: str
@@ -55,6 +56,7 @@ _OLD = Dialect(
     io_running="Slave_IO_Running",
     sql_running="Slave_SQL_Running",
     source_host="Master_Host",
+    source_user="Master_User",
     source_uuid="Master_UUID",
     executed_file="Relay_Master_Log_File",
     executed_position="Exec_Master_Log_Pos",
@@ -71,6 +73,7 @@ _BETWEEN = Dialect(
     io_running="Replica_IO_Running",
     sql_running="Replica_SQL_Running",
     source_host="Source_Host",
+    source_user="Source_User",
     source_uuid="Source_UUID",
     executed_file="Relay_Source_Log_File",
     executed_position="Exec_Source_Log_Pos",
@@ -87,6 +90,7 @@ _NEW = Dialect(
     io_running="Replica_IO_Running",
     sql_running="Replica_SQL_Running",
     source_host="Source_Host",
+    source_user="Source_User",
     source_uuid="Source_UUID",
     executed_file="Relay_Source_Log_File",
     executed_position="Exec_Source_Log_Pos",

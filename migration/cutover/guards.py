@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from controlplane import records
@@ -13,101 +14,123 @@ from migration.cutover.site import Site
 from replication import lag, writes
 from replication.session import Session
 
-__all__ = ["GUARDS", "minutes_until_maintenance", "require_green"]
+__all__ = ["GUARDS", "Reading", "minutes_until_maintenance", "read", "require_green"]
 
-Guard = Callable[[Site, Session, Session], str | None]
 
 _MAINTENANCE_MARGIN = 30
 """Minutes before a maintenance window in which a cut-over had better not begin."""
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-def both_available(site: Site, _losing: Session, _winning: Session) -> str | None:
+@dataclass(frozen=True)
+class Reading:
+    """What a guard saw, in a clause, and whether that is as it should be."""
+
+    green: bool
+    saw: str
+
+
+Guard = Callable[[Site, Session, Session], Reading]
+
+
+def both_available(site: Site, _losing: Session, _winning: Session) -> Reading:
     """Both instances are available and nothing is pending on them."""
     for instance in (site.losing(), site.winning()):
         if not instance.available:
-            return f"{instance.identifier} is {instance.status}"
+            return Reading(False, f"{instance.identifier} is {instance.status}")
         if pending := instance.description.get("PendingModifiedValues"):
-            return f"{instance.identifier} has pending modifications ({', '.join(pending)})"
-    return None
+            return Reading(False, f"{instance.identifier} has pending modifications ({', '.join(pending)})")
+    return Reading(True, "both instances are available, nothing is pending")
 
 
-def fence_possible(site: Site, _losing: Session, _winning: Session) -> str | None:
-    """The owner's parameter group may carry the fence: only this instance uses it, and it is in effect."""
+def fence_possible(site: Site, _losing: Session, _winning: Session) -> Reading:
+    """The parameter group may carry the fence: only this instance uses it, and it is in effect."""
     losing, group = site.losing(), site.strategy.fence_group(site)
     if losing.parameter_group != group or not losing.parameters_in_sync:
-        return f"{losing.identifier} does not run with parameter group {group} in effect"
+        return Reading(False, f"{losing.identifier} does not run with parameter group {group} in effect")
     replicas = [*losing.replicas, *site.winning().replicas]
     found = site.instances.named(replicas).values() if replicas else ()
     allowed = {site.course.losing_id, *(replica.resource_id for replica in found)}
-    return fence.why_not(site.groups, group, allowed)
+    reason = fence.why_not(site.groups, group, allowed)
+    return Reading(reason is None, reason or f"read_only can be set in parameter group {group}")
 
 
-def nobody_slips_past(_site: Site, losing: Session, _winning: Session) -> str | None:
+def nobody_slips_past(_site: Site, losing: Session, _winning: Session) -> Reading:
     """No account may write in spite of `read_only`."""
     accounts = writes.unfenceable_accounts(losing)
-    return f"read_only does not stop {', '.join(accounts)}" if accounts else None
+    if accounts:
+        return Reading(False, f"read_only does not stop {', '.join(accounts)}")
+    return Reading(True, "read_only stops every account")
 
 
-def no_long_transaction(site: Site, losing: Session, _winning: Session) -> str | None:
+def no_long_transaction(site: Site, losing: Session, _winning: Session) -> Reading:
     """No transaction has been open for long where the writes are."""
-    found = writes.long_transactions(losing, site.limits.long_transaction)
-    return f"sessions have had a transaction open for long: {', '.join(found)}" if found else None
+    limit = site.limits.long_transaction
+    found = writes.long_transactions(losing, limit)
+    if found:
+        return Reading(False, f"sessions have had a transaction open for long: {', '.join(found)}")
+    return Reading(True, f"no transaction is older than {limit} s")
 
 
-def replication_in_reach(site: Site, losing: Session, winning: Session) -> str | None:
+def replication_in_reach(site: Site, losing: Session, winning: Session) -> Reading:
     """The winning instance replicates and is close behind; not asked in mode ``snapshot``."""
     if site.snapshot_coordinates is not None:
-        return None
+        return Reading(True, f"nothing replicates; the snapshot was taken at {site.snapshot_coordinates}")
     seen = lag.measure(losing, winning)
     if not seen.status.running:
-        return f"replication to {site.winning().identifier} is {seen.status}"
+        return Reading(False, f"replication to {site.winning().identifier} is {seen.status}")
     behind = seen.status.seconds_behind
-    return f"it is {behind} s behind" if behind is None or behind > site.limits.lag else None
+    return Reading(behind is not None and behind <= site.limits.lag, f"{seen} (limit {site.limits.lag} s)")
 
 
-def winner_is_held(site: Site, _losing: Session, winning: Session) -> str | None:
+def winner_is_held(site: Site, _losing: Session, winning: Session) -> Reading:
     """Nobody can write to the winning instance, and no event fires there."""
     name = site.winning().identifier
     if not writes.refused(winning):
-        return f"{name} accepts writes"
-    if site.course.winning_id != site.course.encrypted_id or journal.ROLLED_BACK in site.encrypted().tags:
-        return None  # it has been production before: its events fail on read_only, as they should
+        return Reading(False, f"{name} accepts writes")
     scheduler = str(winning.value("SELECT @@GLOBAL.event_scheduler"))
-    return f"event_scheduler is {scheduler} on {name}" if scheduler == "ON" else None
+    # One that was production before may have it on: its events fail on read_only, as they should.
+    fresh = (
+        site.course.winning_id == site.course.encrypted_id
+        and journal.ROLLED_BACK not in site.encrypted().tags
+    )
+    return Reading(
+        not (fresh and scheduler == "ON"), f"{name} refuses writes, event_scheduler is {scheduler}"
+    )
 
 
-def record_points_here(site: Site, _losing: Session, _winning: Session) -> str | None:
+def record_points_here(site: Site, _losing: Session, _winning: Session) -> Reading:
     """In strategy ``dns``, the record that applications use points at the instance that is to lose them."""
-    record = getattr(site.strategy, "record", None)
+    record = site.strategy.record
     if record is None:
-        return None
+        return Reading(True, "no record to change")
     target = records.target(site.aws, record.zone, record.name)
-    return f"{record.name} points at {target}" if target != site.losing().address else None
+    return Reading(target == site.losing().address, f"{record.name} points at {target}")
 
 
-def storage_is_warm(site: Site, _losing: Session, _winning: Session) -> str | None:
+def storage_is_warm(site: Site, _losing: Session, _winning: Session) -> Reading:
     """A restored volume has been loaded from its snapshot, so that the first hours after the swap are not slow ones."""
-    description = site.winning().description
-    status = description.get("StorageOperationStatus")
-    done = description.get("StorageOperationPercentProgress")
+    winning = site.winning()
+    status = winning.description.get("StorageOperationStatus")
+    done = winning.description.get("StorageOperationPercentProgress")
     if not status or status in {"completed", "none"} or done in (None, 100):
-        return None
-    return f"the storage of {site.winning().identifier} is {status} ({done} %)"
+        return Reading(True, f"the storage of {winning.identifier} is loaded, as far as RDS says")
+    return Reading(False, f"the storage of {winning.identifier} is {status} ({done} %)")
 
 
-def no_maintenance_soon(site: Site, _losing: Session, _winning: Session) -> str | None:
+def no_maintenance_soon(site: Site, _losing: Session, _winning: Session) -> Reading:
     """Neither instance has a maintenance window that is open or about to be."""
     now = datetime.now(UTC)
+    nearest = 7 * 24 * 60
     for instance in (site.losing(), site.winning()):
         window = str(instance.description.get("PreferredMaintenanceWindow") or "")
-        pending = instance.description.get("PendingModifiedValues")
-        minutes = minutes_until_maintenance(window, now) if window and pending else None
-        if minutes is not None and minutes < _MAINTENANCE_MARGIN:
-            return (
-                f"the maintenance window of {instance.identifier} ({window}) is near and something is pending"
+        minutes = minutes_until_maintenance(window, now) if window else nearest
+        if minutes < _MAINTENANCE_MARGIN:
+            return Reading(
+                False, f"the maintenance window of {instance.identifier} ({window}) is near or open"
             )
-    return None
+        nearest = min(nearest, minutes)
+    return Reading(True, f"the next maintenance window opens in {nearest // 60} h")
 
 
 def minutes_until_maintenance(window: str, now: datetime) -> int:
@@ -138,13 +161,18 @@ GUARDS: dict[str, Guard] = {
 """All guards by name, in the order in which they are asked."""
 
 
+def read(site: Site, losing: Session, winning: Session) -> dict[str, Reading]:
+    """Ask every guard."""
+    return {name: guard(site, losing, winning) for name, guard in GUARDS.items()}
+
+
 def require_green(site: Site, losing: Session, winning: Session) -> tuple[str, ...]:
     """Ask every guard; return the red ones that the config overrules, with what they saw.
 
     Raises:
         NeedsHuman: at least one is red; nothing was touched.
     """
-    red = {name: saw for name, guard in GUARDS.items() if (saw := guard(site, losing, winning))}
+    red = {name: reading.saw for name, reading in read(site, losing, winning).items() if not reading.green}
     stopping = [f"{name} ({saw})" for name, saw in red.items() if name not in site.forced]
     if stopping:
         raise NeedsHuman(

@@ -215,8 +215,10 @@ def _undo(site: Site, losing: Session, winning: Session) -> None:
         return
     course = site.course
     ParameterGroupFence.of(site).lift(losing)
-    # The losing instance follows nobody in this phase of its life: a channel on it is our way back, not taken yet.
-    channel.detach(losing)
+    # A channel of ours on the losing instance is the way back, prepared and not taken.
+    way_back = channel.status(losing)
+    if way_back is not None and way_back.ours:
+        channel.detach(losing)
     noted = site.winning().tags.get(journal.PROMOTED_AT)
     if noted is None:
         return

@@ -22,8 +22,30 @@ from replication.session import Endpoint
 __all__ = ["InPlace", "Record", "Rename", "Strategy"]
 
 
+@dataclass(frozen=True)
+class Record:
+    """A Route 53 CNAME that applications use."""
+
+    zone: str
+    name: str
+
+
 class Strategy(Protocol):
     """One way of moving applications."""
+
+    @property
+    def record(self) -> Record | None:
+        """The record that applications use, if it is ours to change."""
+        ...
+
+    @property
+    def renames(self) -> bool:
+        """Whether the names move, which AWS takes its time for."""
+        ...
+
+    def moves(self, site: Site) -> list[str]:
+        """Return what ``move`` will do, for the briefing."""
+        ...
 
     def fence_group(self, site: Site) -> str:
         """Return the parameter group that carries the fence around the losing instance."""
@@ -41,6 +63,16 @@ class Strategy(Protocol):
 @dataclass(frozen=True)
 class Rename:
     """Swap the names; whoever has the name runs with its owner's parameter group."""
+
+    record: None = None
+    renames: bool = True
+
+    def moves(self, site: Site) -> list[str]:
+        """Both renames."""
+        return [
+            f"rename {site.losing().identifier} to {site.course.losing_name}, fenced by parameter group {site.course.losing_group}",
+            f"rename {site.winning().identifier} to {site.names.source}, open with parameter group {site.source_group}",
+        ]
 
     def fence_group(self, site: Site) -> str:
         """The owner's group, which the losing instance runs with."""
@@ -78,14 +110,6 @@ class Rename:
 
 
 @dataclass(frozen=True)
-class Record:
-    """A Route 53 CNAME that applications use."""
-
-    zone: str
-    name: str
-
-
-@dataclass(frozen=True)
 class InPlace:
     """Leave the names alone: open the winning instance where it stands, and point applications at it.
 
@@ -93,6 +117,22 @@ class InPlace:
     """
 
     record: Record | None = None
+    renames: bool = False
+
+    def moves(self, site: Site) -> list[str]:
+        """Opening, and what points applications there."""
+        winning = site.winning().identifier
+        if self.record is not None:
+            how = f"point {self.record.name} at {winning}"
+        elif site.hooks.swap:
+            how = f"run `{site.hooks.swap[0]}`, which moves the applications"
+        else:
+            how = f"hand {winning} over: moving the applications is yours"
+        return [
+            f"open {winning} where it stands",
+            how,
+            f"end the sessions that hang on to {site.losing().identifier}",
+        ]
 
     def fence_group(self, site: Site) -> str:
         """The group that the losing instance runs with."""
