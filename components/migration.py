@@ -19,7 +19,7 @@ from pydantic.alias_generators import to_camel
 
 from components.likeness import owner_settings, storage_settings
 from components.settings import Phase, SourceSettings
-from controlplane import keys
+from controlplane import keys, snapshots
 from controlplane.aws import Aws
 from controlplane.instances import Instance
 from controlplane.parameter_groups import ParameterGroups
@@ -135,7 +135,8 @@ class Migration(pulumi.ComponentResource):
         stopped = self._step(StoppedReplication, {"replica_id": replica.id}, [replica])
         snapshot = self._declare_snapshot(replica.identifier, [stopped])
         encrypted = self._declare_encrypted(snapshot)
-        custody = self._declare_custody(encrypted)
+        # Undone before retention and user are, for which the source must take writes.
+        custody = self._declare_custody(encrypted, [retention, user])
         attached = self._step(
             ExternalReplication,
             {
@@ -178,7 +179,7 @@ class Migration(pulumi.ComponentResource):
         )
         snapshot = self._declare_snapshot(self._names.source, [fence])
         encrypted = self._declare_encrypted(snapshot)
-        custody = self._declare_custody(encrypted)
+        custody = self._declare_custody(encrypted, [fence])
         at = pulumi.Output.format("{0}:{1}", fence.file, fence.position)
         self.outputs |= {"coordinates": at, "encrypted_instance": encrypted.id}
         self._declare_swap(CutOver, encrypted.id, [custody], snapshot_at=at)
@@ -215,6 +216,7 @@ class Migration(pulumi.ComponentResource):
             "phase": self._phase,
             "mode": self._settings.mode,
             "kms_key_arn": self._key.arn,
+            "access": self._access.as_inputs(),
         }
         return Preflight(self._names.source, inputs, pulumi.ResourceOptions(parent=self))
 
@@ -248,6 +250,7 @@ class Migration(pulumi.ComponentResource):
                 parent=self,
                 depends_on=after,
                 custom_timeouts=_PATIENCE,
+                import_=self._survey.replica.resource_id if self._survey.replica else None,
                 # A throw-away: RDS lets it inherit settings, and rewrites the source's name when that is renamed.
                 ignore_changes=_EVERYTHING,
             ),
@@ -260,12 +263,13 @@ class Migration(pulumi.ComponentResource):
             self._names.replica,
             db_instance_identifier=instance,
             db_snapshot_identifier=self._names.replica,
-            tags=tags_for(Role.SOURCE, self._survey.source_id),
+            tags=tags_for(Role.REPLICA, self._survey.source_id),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=after,
                 custom_timeouts=_PATIENCE,
-                ignore_changes=["dbInstanceIdentifier"],
+                import_=self._orphan(self._names.replica),
+                ignore_changes=["dbInstanceIdentifier", "dbSnapshotIdentifier", "tags", "tagsAll"],
             ),
         )
 
@@ -278,7 +282,12 @@ class Migration(pulumi.ComponentResource):
             kms_key_id=self._key.arn,
             tags=tags_for(Role.ENCRYPTED, source.resource_id),
             # An alias that moves to another key must not throw the copy away in the middle of a migration.
-            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=_PATIENCE, ignore_changes=["kmsKeyId"]),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                custom_timeouts=_PATIENCE,
+                import_=self._orphan(self._names.encrypted),
+                ignore_changes=["kmsKeyId", "sourceDbSnapshotIdentifier", "copyTags", "tags", "tagsAll"],
+            ),
         )
         hold = self._declare_group(self._names.encrypted)
         settings = owner_settings(source)
@@ -312,11 +321,23 @@ class Migration(pulumi.ComponentResource):
         business, and an update would go to a name that has moved.
         """
         forever = ["identifier", "snapshotIdentifier", "kmsKeyId", "storageEncrypted"]
+        encrypted = self._survey.encrypted
+        # One that Custody has not seen yet may be what a killed run left behind: it is taken over as it is.
+        source = self._survey.source
+        orphan = encrypted is not None and source is not None and journal.PARTNER not in source.tags
         return pulumi.ResourceOptions(
             parent=self,
             retain_on_delete=True,
             custom_timeouts=_PATIENCE,
-            ignore_changes=forever if self._follows_source else _EVERYTHING,
+            import_=encrypted.resource_id if encrypted is not None else None,
+            ignore_changes=forever if self._follows_source and not orphan else _EVERYTHING,
+        )
+
+    def _orphan(self, snapshot: str) -> str | None:
+        """Return the snapshot's name if it exists and is ours: the engine takes over what is not in its state yet."""
+        tags = snapshots.tags_of(self._aws, snapshot)
+        return (
+            snapshot if tags is not None and tags.get(journal.MIGRATION) == self._survey.source_id else None
         )
 
     def _declare_fence_group(self) -> None:
@@ -331,11 +352,12 @@ class Migration(pulumi.ComponentResource):
         groups = ParameterGroups(self._aws)
         values = groups.user_values(self._source_group)
         values |= {"read_only": ("1", "immediate"), "event_scheduler": ("OFF", "immediate")}
+        description = f"{self._source_group}, read-only while {self._names.source} is being encrypted"
         return aws.rds.ParameterGroup(
             name,
             name=name,
             family=groups.family(self._source_group),
-            description=f"{self._source_group}, read-only while {self._names.source} is being encrypted",
+            description=description,
             parameters=[
                 {"name": parameter, "value": value, "apply_method": method}
                 for parameter, (value, method) in sorted(values.items())
@@ -344,14 +366,15 @@ class Migration(pulumi.ComponentResource):
                 parent=self,
                 depends_on=[self._claim],
                 retain_on_delete=True,
-                ignore_changes=_EVERYTHING_OF_GROUPS,
+                import_=name if groups.description(name) == description else None,
+                ignore_changes=[] if self._follows_source else _EVERYTHING_OF_GROUPS,
             ),
         )
 
     # Steps that several phases declare.
 
-    def _declare_custody(self, encrypted: aws.rds.Instance) -> Custody:
-        return self._declare_custody_of(encrypted.id, [encrypted])
+    def _declare_custody(self, encrypted: aws.rds.Instance, after: list[pulumi.Resource]) -> Custody:
+        return self._declare_custody_of(encrypted.id, [encrypted, *after])
 
     def _declare_custody_of(self, encrypted_id: pulumi.Input[str], after: list[pulumi.Resource]) -> Custody:
         inputs = {"identifier": self._names.source, "encrypted_id": encrypted_id}

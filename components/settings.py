@@ -20,6 +20,7 @@ GuardName = Literal[
     "both-available",
     "fence-possible",
     "nobody-slips-past",
+    "loser-takes-writes",
     "no-long-transaction",
     "replication-in-reach",
     "winner-is-held",

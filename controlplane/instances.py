@@ -82,7 +82,12 @@ class Instance:
     @property
     def parameters_in_sync(self) -> bool:
         """Whether the associated parameter group is the one in effect."""
-        return bool(self.description["DBParameterGroups"][0]["ParameterApplyStatus"] == "in-sync")
+        return self.parameter_status == "in-sync"
+
+    @property
+    def parameter_status(self) -> str:
+        """``in-sync``, ``applying`` while a change is on its way, or ``pending-reboot``."""
+        return str(self.description["DBParameterGroups"][0]["ParameterApplyStatus"])
 
     @property
     def tags(self) -> dict[str, str]:
@@ -223,13 +228,16 @@ class Instances:
             resource_id,
             f"be available as {identifier} with parameter group {parameter_group}",
             lambda seen: (
-                seen.identifier == identifier and seen.available and seen.parameter_group == parameter_group
+                seen.identifier == identifier
+                and seen.available
+                and seen.parameter_group == parameter_group
+                and seen.parameter_status != "applying"
             ),
             deadline=deadline,
             progress=progress,
-            longest=1.0,
+            longest=0.5,
         )
-        if renamed.parameters_in_sync:
+        if renamed.parameter_status != "pending-reboot":
             return renamed
         with sorted_errors(identifier):
             self._aws.rds.reboot_db_instance(DBInstanceIdentifier=identifier)
@@ -239,7 +247,7 @@ class Instances:
             lambda seen: seen.available and seen.parameters_in_sync,
             deadline=deadline,
             progress=progress,
-            longest=1.0,
+            longest=0.5,
         )
 
     def stop(self, resource_id: str) -> None:

@@ -10,6 +10,8 @@ from controlplane.aws import Aws, code_of, sorted_errors
 
 __all__ = ["ParameterGroups", "is_default"]
 
+_NOT_FOUND = {"DBParameterGroupNotFound", "DBParameterGroupNotFoundFault"}
+
 
 def is_default(name: str) -> bool:
     """Whether the group is one of AWS's own, which cannot be changed."""
@@ -21,6 +23,17 @@ class ParameterGroups:
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
+
+    def description(self, name: str) -> str | None:
+        """Return the group's description, or ``None`` if there is no such group."""
+        with sorted_errors(f"parameter group {name}"):
+            try:
+                found = self._aws.rds.describe_db_parameter_groups(DBParameterGroupName=name)
+            except botocore.exceptions.ClientError as error:
+                if code_of(error) in _NOT_FOUND:
+                    return None
+                raise
+        return found["DBParameterGroups"][0]["Description"]
 
     def family(self, name: str) -> str:
         """Return the group's family, such as ``mysql8.0``."""
@@ -83,6 +96,6 @@ class ParameterGroups:
             try:
                 self._aws.rds.delete_db_parameter_group(DBParameterGroupName=name)
             except botocore.exceptions.ClientError as error:
-                if code_of(error) not in {"DBParameterGroupNotFound", "DBParameterGroupNotFoundFault"}:
+                if code_of(error) not in _NOT_FOUND:
                     raise
         return True

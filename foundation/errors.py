@@ -43,7 +43,7 @@ class MigrationError(Exception):
         self.where = where
         self.fix = fix
         self.safe = safe
-        super().__init__(what, where, fix, safe)
+        super().__init__(what)  # the fields travel in __dict__, so that errors can be copied and pickled
 
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}" if self.where else self.what

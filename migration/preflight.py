@@ -48,6 +48,13 @@ def phase_follows(_aws: Aws, plan: Plan) -> Refused | None:
             where=name,
             fix="Set `phase` to `cutover` to complete it, or to `cleanup` once it is complete",
         )
+    if phase == "replicate" and plan.mode == "replicate" and plan.survey.fenced:
+        return Refused(
+            "a cut-over was interrupted, and the source is still fenced",
+            where=name,
+            fix="Set `phase` to `cutover` and run `pulumi up`, which completes it or undoes it",
+            safe="No write is lost; applications cannot write until then",
+        )
     if phase == "cutover" and plan.mode == "replicate" and plan.survey.encrypted is None:
         return Refused(
             "phase `cutover` needs an encrypted instance that replicates, and there is none",
@@ -124,6 +131,9 @@ def stands_alone(_aws: Aws, plan: Plan) -> Refused | None:
     elif source.description.get("MasterUserSecret"):
         what = "RDS manages its master password, and a restored instance would get another"
         fix = "Set a master password of your own for the time of the migration"
+    elif roles := source.description.get("AssociatedRoles"):
+        what = f"it has {len(roles)} IAM role(s) associated, which a restored instance does not get"
+        fix = "Take them off for the time of the migration"
     else:
         return None
     return Refused(what, where=source.identifier, fix=fix)

@@ -27,11 +27,17 @@ class Survey:
     names: Names
     source: Instance | None
     encrypted: Instance | None
+    replica: Instance | None = None
 
     @property
     def swap_begun(self) -> bool:
         """Whether the cut-over has passed the point of no return."""
         return self.encrypted is not None and journal.SWAPPED in self.encrypted.tags
+
+    @property
+    def fenced(self) -> bool:
+        """Whether an interrupted cut-over left the source read-only."""
+        return not self.swap_begun and self.source is not None and journal.FENCE_BEFORE in self.source.tags
 
     @property
     def can_roll_back(self) -> bool:
@@ -77,7 +83,7 @@ def survey(aws: Aws, names: Names) -> Survey:
         )
     if source is None and encrypted is None:
         source = _untouched(aws, found, names)
-    return Survey(names, source, encrypted)
+    return Survey(names, source, encrypted, _with_role(found, Role.REPLICA))
 
 
 def _with_role(found: dict[str, Instance], role: Role) -> Instance | None:

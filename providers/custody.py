@@ -10,9 +10,11 @@ from typing import Any
 
 import pulumi
 
+from controlplane.instances import Instance
 from controlplane.parameter_groups import ParameterGroups
 from foundation.errors import NeedsHuman
 from migration import journal
+from migration.cutover.fence import ParameterGroupFence
 from migration.journal import Role
 from migration.likeness import differences
 from migration.names import Names
@@ -29,7 +31,7 @@ class CustodyProvider(Step):
     def perform(self, world: World, inputs: Inputs) -> Outputs:
         """Confirm that the instance is encrypted and otherwise like the source."""
         encrypted = world.instances.wait_until_available(
-            inputs["encrypted_id"], deadline=HOUR, progress=world.progress
+            inputs["encrypted_id"], deadline=24 * HOUR, progress=world.progress
         )
         if not encrypted.encrypted:
             raise NeedsHuman(
@@ -53,11 +55,17 @@ class CustodyProvider(Step):
         return dict(props) if world.instances.find(props["encrypted_id"]) else None
 
     def undo(self, world: World, props: Inputs) -> None:
-        """Delete the instance, unless the names have begun to move: then it is production. Groups go when nobody uses them."""
+        """Lift what an interrupted swap left fenced; delete the instance, unless the names have begun to move.
+
+        From then on it is production. Parameter groups go when nobody uses them.
+        """
         encrypted = world.instances.find(props["encrypted_id"])
         carries_production = encrypted is not None and (
             journal.SWAPPED in encrypted.tags or not journal.belongs(encrypted.tags, Role.ENCRYPTED)
         )
+        production = encrypted if carries_production else world.instances.find(props["source_id"])
+        if production is not None:
+            _lift_fence(world, production)
         if encrypted is not None and not carries_production:
             world.instances.delete(
                 encrypted.resource_id, final_snapshot=None, deadline=3 * HOUR, progress=world.progress
@@ -65,6 +73,15 @@ class CustodyProvider(Step):
         names = Names(props["identifier"])
         for group in (names.encrypted, names.fence):
             ParameterGroups(world.aws).delete_if_unused(group)
+
+
+def _lift_fence(world: World, production: Instance) -> None:
+    if journal.FENCE_BEFORE not in production.tags or journal.RETURNING in production.tags:
+        return
+    groups = ParameterGroups(world.aws)
+    fence = ParameterGroupFence(world.instances, groups, production.resource_id, production.parameter_group)
+    with world.session(production.resource_id) as session:
+        fence.lift(session)
 
 
 class Custody(pulumi.dynamic.Resource, module="rds", name="Custody"):

@@ -10,8 +10,9 @@ from foundation.errors import MigrationError
 from migration import preflight
 from migration.names import Names
 from migration.preflight import Plan
-from migration.survey import survey
+from migration.survey import Survey, survey
 from providers.step import Inputs, Outputs, Step, World
+from replication.dialect import dialect_of
 
 __all__ = ["Preflight", "PreflightProvider"]
 
@@ -26,13 +27,23 @@ class PreflightProvider(Step):
         try:
             found = survey(world.aws, Names.of(inputs["identifier"]))
             plan = Plan(inputs["phase"], inputs["mode"], found)
-            return [str(finding) for finding in preflight.findings(world.aws, plan)]
+            obstacles = [str(finding) for finding in preflight.findings(world.aws, plan)]
+            return obstacles or _unreachable(world, found)
         except MigrationError as error:
             return [str(error)]
 
     def perform(self, world: World, inputs: Inputs) -> Outputs:
         """Nothing to do: the check has already spoken."""
         return {}
+
+
+def _unreachable(world: World, found: Survey) -> list[str]:
+    """Open a session, so that a wrong secret, network path or certificate shows now and not in the middle."""
+    for instance in (found.source, found.encrypted):
+        if instance is not None and instance.available:
+            with world.access.session(instance) as session:
+                dialect_of(session)
+    return []
 
 
 class Preflight(pulumi.dynamic.Resource, module="rds", name="Preflight"):

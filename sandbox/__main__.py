@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from sandbox.process import DEFAULT_DIRECTORY, Sandbox, SandboxError
+from sandbox.pulumi import forget_stacks, pulumi_settings
 from sandbox.seed import seed
 
 __all__ = ["main"]
@@ -62,6 +63,7 @@ def _up(options: argparse.Namespace) -> None:
     if running is not None:
         print(f"The sandbox runs already at {running.endpoint}.")
     else:
+        forget_stacks(options.directory)
         running = Sandbox.start(options.directory, options.profile, options.factor, options.port)
         print(f"The sandbox runs at {running.endpoint}.")
         if not options.no_seed:
@@ -131,7 +133,8 @@ def _require(options: argparse.Namespace) -> Sandbox:
 
 
 def _exports(sandbox: Sandbox) -> str:
-    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sandbox.environment().items())
+    settings = sandbox.environment() | pulumi_settings(sandbox)
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in settings.items())
 
 
 def _write_env(sandbox: Sandbox) -> None:

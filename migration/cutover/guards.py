@@ -63,6 +63,15 @@ def nobody_slips_past(_site: Site, losing: Session, _winning: Session) -> Readin
     return Reading(True, "read_only stops every account")
 
 
+def loser_takes_writes(site: Site, losing: Session, _winning: Session) -> Reading:
+    """Our account may do on the losing instance what will prove that the winning one is open; not in mode ``snapshot``."""
+    if site.snapshot_coordinates is not None:
+        return Reading(True, "fenced since before its snapshot")
+    if writes.refused(losing):
+        return Reading(False, f"{site.losing().identifier} refuses writes, and not because of us")
+    return Reading(True, "a write by our account is accepted")
+
+
 def no_long_transaction(site: Site, losing: Session, _winning: Session) -> Reading:
     """No transaction has been open for long where the writes are."""
     limit = site.limits.long_transaction
@@ -151,6 +160,7 @@ GUARDS: dict[str, Guard] = {
     "both-available": both_available,
     "fence-possible": fence_possible,
     "nobody-slips-past": nobody_slips_past,
+    "loser-takes-writes": loser_takes_writes,
     "no-long-transaction": no_long_transaction,
     "replication-in-reach": replication_in_reach,
     "winner-is-held": winner_is_held,

@@ -96,7 +96,8 @@ class Rename:
         )
         site.timeline.mark(Moment.FIRST_RENAMED)
         # Nobody uses the owner's group now; the winning instance comes up with it, open.
-        ParameterGroupFence.of(site).put_back()
+        if site.winning().identifier != site.names.source:
+            ParameterGroupFence.of(site).put_back()
         site.progress(f"renaming {site.winning().identifier} to {site.names.source}")
         site.instances.rename(
             course.winning_id,
