@@ -22,6 +22,7 @@ GuardName = Literal[
     "nobody-slips-past",
     "loser-takes-writes",
     "no-long-transaction",
+    "no-definition-change",
     "replication-in-reach",
     "winner-is-held",
     "record-points-here",

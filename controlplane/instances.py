@@ -201,7 +201,27 @@ class Instances:
                 DBInstanceIdentifier=identifier, ApplyImmediately=True, **changes
             )
 
-    def rename(
+    def ask_rename(self, resource_id: str, identifier: str, *, parameter_group: str, deadline: float) -> None:
+        """Ask for another name and parameter group, again and again while the name is still taken.
+
+        A name is free a while before the instance that gave it up is available again, and waiting is outage.
+
+        Raises:
+            NeedsHuman: AWS refused for another reason.
+            TimedOut: the name stayed taken for ``deadline`` seconds.
+        """
+        now = self.get(resource_id)
+        changes = {} if now.identifier == identifier else {"NewDBInstanceIdentifier": identifier}
+        if not changes and now.parameter_group == parameter_group:
+            return
+        until(
+            Wait(f"the name {identifier} to be free", deadline=deadline, first=0.25, longest=0.25),
+            lambda: self._asked(now.identifier, {**changes, "DBParameterGroupName": parameter_group}),
+            done=bool,
+            describe=lambda _: "still taken",
+        )
+
+    def await_rename(
         self,
         resource_id: str,
         identifier: str,
@@ -210,19 +230,13 @@ class Instances:
         deadline: float,
         progress: Progress = silent,
     ) -> Instance:
-        """Give the instance another name and parameter group, and wait until it is available with both in effect.
+        """Wait until the instance is available with the name and the group that were asked for, both in effect.
 
         A rename reboots, which is what puts the group into effect; where it did not, a reboot is asked for.
 
         Raises:
-            NeedsHuman: the name is taken, or AWS refused.
-            TimedOut: it was not available again within ``deadline`` seconds.
+            TimedOut: it was not within ``deadline`` seconds.
         """
-        now = self.get(resource_id)
-        if now.identifier != identifier:
-            self.modify(resource_id, NewDBInstanceIdentifier=identifier, DBParameterGroupName=parameter_group)
-        elif now.parameter_group != parameter_group:
-            self.modify(resource_id, DBParameterGroupName=parameter_group)
         # The status may still say `available` right after the call: what counts is the new name.
         renamed = self.wait(
             resource_id,
@@ -235,7 +249,7 @@ class Instances:
             ),
             deadline=deadline,
             progress=progress,
-            longest=0.5,
+            longest=0.3,
         )
         if renamed.parameter_status != "pending-reboot":
             return renamed
@@ -247,8 +261,20 @@ class Instances:
             lambda seen: seen.available and seen.parameters_in_sync,
             deadline=deadline,
             progress=progress,
-            longest=0.5,
+            longest=0.3,
         )
+
+    def _asked(self, identifier: str, changes: Mapping[str, Any]) -> bool:
+        with sorted_errors(identifier):
+            try:
+                self._aws.rds.modify_db_instance(
+                    DBInstanceIdentifier=identifier, ApplyImmediately=True, **changes
+                )
+            except botocore.exceptions.ClientError as error:
+                if code_of(error) in {"DBInstanceAlreadyExists", "DBInstanceAlreadyExistsFault"}:
+                    return False
+                raise
+        return True
 
     def stop(self, resource_id: str) -> None:
         """Stop the instance, if it is not stopped yet; RDS starts it again by itself after seven days."""

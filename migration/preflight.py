@@ -39,41 +39,43 @@ def findings(aws: Aws, plan: Plan) -> list[Refused]:
     return [found for check in CHECKS if (found := check(aws, plan)) is not None]
 
 
+def no_swap_under_way(_aws: Aws, plan: Plan) -> Refused | None:
+    """A swap that was interrupted is completed, or undone, before anything else."""
+    survey, phase = plan.survey, plan.phase
+    if survey.returning and phase != "rollback":
+        what, way_out = "a rollback has begun and is not complete", "rollback"
+    elif survey.swap_begun and not survey.cut_over and phase != "cutover":
+        what, way_out = "the cut-over has begun and is not complete", "cutover"
+    elif survey.fenced and phase == "replicate" and plan.mode == "replicate":
+        what, way_out = "a cut-over was interrupted, and the source is still fenced", "cutover"
+    else:
+        return None
+    return Refused(
+        what,
+        where=survey.names.source,
+        fix=f"Set `phase` to `{way_out}` and run `pulumi up`, which completes it, or undoes it if it can",
+        safe="No write is lost meanwhile",
+    )
+
+
 def phase_follows(_aws: Aws, plan: Plan) -> Refused | None:
     """Phases are reached one after the other."""
-    name, phase = plan.survey.names.source, plan.phase
-    if phase == "replicate" and plan.survey.swap_begun:
-        return Refused(
-            "phase `replicate` is over, since the cut-over has begun",
-            where=name,
-            fix="Set `phase` to `cutover` to complete it, or to `cleanup` once it is complete",
-        )
-    if phase == "replicate" and plan.mode == "replicate" and plan.survey.fenced:
-        return Refused(
-            "a cut-over was interrupted, and the source is still fenced",
-            where=name,
-            fix="Set `phase` to `cutover` and run `pulumi up`, which completes it or undoes it",
-            safe="No write is lost; applications cannot write until then",
-        )
-    if phase == "cutover" and plan.mode == "replicate" and plan.survey.encrypted is None:
-        return Refused(
-            "phase `cutover` needs an encrypted instance that replicates, and there is none",
-            where=name,
-            fix="Set `phase` to `replicate` and run `pulumi up` first",
-        )
-    if phase == "rollback" and not plan.survey.can_roll_back:
-        return Refused(
-            "there is no cut-over to roll back",
-            where=name,
-            fix="Set `phase` to the one that the source is in, `replicate` or `cleanup`",
-        )
-    if phase == "cleanup" and not plan.survey.cut_over:
-        return Refused(
-            "phase `cleanup` needs the cut-over to be complete, and it is not",
-            where=name,
-            fix="Set `phase` to `cutover` and run `pulumi up` first",
-        )
-    return None
+    survey, phase = plan.survey, plan.phase
+    if phase == "replicate" and survey.cut_over:
+        what = "phase `replicate` is over, since the cut-over is complete"
+        fix = "Set `phase` to `cleanup`, or to `rollback` to go back"
+    elif phase == "cutover" and plan.mode == "replicate" and survey.encrypted is None:
+        what = "phase `cutover` needs an encrypted instance that replicates, and there is none"
+        fix = "Set `phase` to `replicate` and run `pulumi up` first"
+    elif phase == "rollback" and not survey.can_roll_back:
+        what = "there is no cut-over to roll back"
+        fix = "Set `phase` to the one that the source is in, `replicate` or `cleanup`"
+    elif phase == "cleanup" and not survey.cut_over:
+        what = "phase `cleanup` needs the cut-over to be complete, and it is not"
+        fix = "Set `phase` to `cutover` and run `pulumi up` first"
+    else:
+        return None
+    return Refused(what, where=survey.names.source, fix=fix)
 
 
 def engine_supported(_aws: Aws, plan: Plan) -> Refused | None:
@@ -157,6 +159,7 @@ def fence_possible(aws: Aws, plan: Plan) -> Refused | None:
 
 
 CHECKS: Iterable[Check] = (
+    no_swap_under_way,
     phase_follows,
     engine_supported,
     class_encrypts,

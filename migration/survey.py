@@ -40,6 +40,11 @@ class Survey:
         return not self.swap_begun and self.source is not None and journal.FENCE_BEFORE in self.source.tags
 
     @property
+    def returning(self) -> bool:
+        """Whether a rollback has passed its point of no return and is not complete."""
+        return self.encrypted is not None and journal.RETURNING in self.encrypted.tags
+
+    @property
     def can_roll_back(self) -> bool:
         """Whether the source can have its name back, or has it back already: it follows, and was not retired."""
         if self.encrypted is None or self.source is None:

@@ -11,6 +11,7 @@ from replication.dialect import dialect_of
 from replication.session import Session
 
 __all__ = [
+    "definition_changes",
     "end_application_sessions",
     "end_writing_sessions",
     "long_transactions",
@@ -60,19 +61,39 @@ def stand_still(session: Session, *, pause: float = 0.1) -> Coordinates:
 
 
 def end_writing_sessions(session: Session) -> int:
-    """Kill the sessions that hold a transaction with changes, or that write right now; return how many.
+    """Kill the sessions that hold a transaction with changes, that write right now, or that change a table's definition.
 
-    Such a session keeps `read_only` from taking effect, or would only learn at its COMMIT that it lost.
+    Such a session keeps `read_only` from taking effect, or would only learn at its COMMIT that it lost. A definition change
+    that waits for a lock is the worst: while it waits, nobody else may write either.
     """
     own = session.value("SELECT CONNECTION_ID()")
-    writers = session.rows(
+    transactions = session.rows(
         "SELECT DISTINCT trx_mysql_thread_id AS id FROM information_schema.innodb_trx"
         " WHERE trx_mysql_thread_id <> %s AND (trx_rows_modified > 0 OR trx_rows_locked > 0)",
         own,
     )
-    for writer in writers:
-        session.call("mysql.rds_kill", int(writer["id"]))
-    return len(writers)
+    doomed = {int(row["id"]) for row in transactions} | {
+        thread for thread, _ in _definition_changes(session, 0)
+    }
+    for thread in doomed:
+        session.call("mysql.rds_kill", thread)
+    return len(doomed)
+
+
+def definition_changes(session: Session, seconds: int) -> list[str]:
+    """Return the statements that have been changing definitions, or waiting to, for that long, as ``thread (state)``."""
+    return [f"{thread} ({state})" for thread, state in _definition_changes(session, seconds)]
+
+
+def _definition_changes(session: Session, seconds: int) -> list[tuple[int, str]]:
+    rows = session.rows(
+        "SELECT id, COALESCE(state, '') AS state FROM information_schema.processlist"
+        " WHERE id <> CONNECTION_ID() AND command = 'Query' AND time >= %s AND user <> 'system user'"
+        " AND (state = 'Waiting for table metadata lock'"
+        " OR info REGEXP '^[[:space:]]*(ALTER|CREATE|DROP|OPTIMIZE|RENAME|TRUNCATE|REPAIR)[[:space:]]')",
+        seconds,
+    )
+    return [(int(row["id"]), str(row["state"])) for row in rows]
 
 
 def end_application_sessions(session: Session) -> int:

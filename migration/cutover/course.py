@@ -47,7 +47,8 @@ class Course:
 
     def begun(self, tags: Mapping[str, str]) -> bool:
         """Whether the point of no return was passed, by the tags of the encrypted instance."""
-        return self.point in tags
+        # A rollback under way has both tags; it is not the cut-over's to complete.
+        return self.point in tags and (self.point == journal.RETURNING or journal.RETURNING not in tags)
 
 
 def cut_over_course(names: Names, source_id: str, encrypted_id: str) -> Course:

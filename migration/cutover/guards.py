@@ -81,6 +81,14 @@ def no_long_transaction(site: Site, losing: Session, _winning: Session) -> Readi
     return Reading(True, f"no transaction is older than {limit} s")
 
 
+def no_definition_change(_site: Site, losing: Session, _winning: Session) -> Reading:
+    """No ALTER or the like runs, or waits for a lock that would make every writer wait with it."""
+    found = writes.definition_changes(losing, 1)
+    if found:
+        return Reading(False, f"sessions are changing definitions: {', '.join(found)}")
+    return Reading(True, "nobody changes a table's definition")
+
+
 def replication_in_reach(site: Site, losing: Session, winning: Session) -> Reading:
     """The winning instance replicates and is close behind; not asked in mode ``snapshot``."""
     if site.snapshot_coordinates is not None:
@@ -162,6 +170,7 @@ GUARDS: dict[str, Guard] = {
     "nobody-slips-past": nobody_slips_past,
     "loser-takes-writes": loser_takes_writes,
     "no-long-transaction": no_long_transaction,
+    "no-definition-change": no_definition_change,
     "replication-in-reach": replication_in_reach,
     "winner-is-held": winner_is_held,
     "record-points-here": record_points_here,

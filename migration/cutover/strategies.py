@@ -83,30 +83,30 @@ class Rename:
         return endpoint_of(site.losing())
 
     def move(self, site: Site) -> None:
-        """Rename the losing instance away, unfence the owner's group, rename the winning one into its place."""
-        course = site.course
+        """Ask for both renames, unfence the owner's group when nobody fenced uses it any more, wait for the winning one."""
+        course, instances, deadline = site.course, site.instances, site.limits.rename
         site.progress(f"renaming {site.names.source} to {course.losing_name}")
         # The losing instance takes the fence with it into a group of its own, in the same reboot that renames it.
-        site.instances.rename(
-            course.losing_id,
-            course.losing_name,
-            parameter_group=course.losing_group,
-            deadline=site.limits.rename,
-            progress=site.progress,
+        losing_group = course.losing_group
+        instances.ask_rename(
+            course.losing_id, course.losing_name, parameter_group=losing_group, deadline=deadline
+        )
+        instances.ask_rename(
+            course.winning_id, site.names.source, parameter_group=site.source_group, deadline=deadline
+        )
+        instances.await_rename(
+            course.losing_id, course.losing_name, parameter_group=losing_group, deadline=deadline
         )
         site.timeline.mark(Moment.FIRST_RENAMED)
-        # Nobody uses the owner's group now; the winning instance comes up with it, open.
-        if site.winning().identifier != site.names.source:
-            ParameterGroupFence.of(site).put_back()
-        site.progress(f"renaming {site.winning().identifier} to {site.names.source}")
-        site.instances.rename(
-            course.winning_id,
-            site.names.source,
-            parameter_group=site.source_group,
-            deadline=site.limits.rename,
-            progress=site.progress,
+        # Only now: an instance whose new group is not in effect yet still runs with the owner's, and would be opened.
+        ParameterGroupFence.of(site).put_back()
+        site.progress(f"waiting for {site.names.source} to answer from the other instance")
+        instances.await_rename(
+            course.winning_id, site.names.source, parameter_group=site.source_group, deadline=deadline
         )
         site.timeline.mark(Moment.SECOND_RENAMED)
+        with site.access.session(site.winning()) as winning:
+            writes.wait_until_writable(winning, deadline=site.limits.write_outage)
         site.instances.untag(course.losing_id, [journal.FENCE_BEFORE])
 
 
@@ -144,19 +144,22 @@ class InPlace:
         return endpoint_of(site.winning())
 
     def move(self, site: Site) -> None:
-        """Open the winning instance, then move the applications and end the sessions that hang on to the losing one."""
+        """Open the winning instance, move the applications, and end the sessions that hang on to the losing one."""
         winning = site.winning()
-        self._open(site, winning.parameter_group)
+        self._unfence(site, winning.parameter_group)
+        # Moved before the parameter has taken effect: resolvers keep the old answer for a while anyway.
         if self.record is not None:
             site.progress(f"pointing {self.record.name} at {winning.identifier}")
             records.point(site.aws, self.record.zone, self.record.name, endpoint_of(winning).host)
         elif site.hooks.swap:
             hooks.run(site, "swap", site.hooks.swap)
+        with site.access.session(winning) as opening:
+            writes.wait_until_writable(opening, deadline=site.limits.write_outage)
         with site.access.session(site.losing()) as losing:
             writes.end_application_sessions(losing)
         site.timeline.mark(Moment.APPLICATIONS_MOVED)
 
-    def _open(self, site: Site, group: str) -> None:
+    def _unfence(self, site: Site, group: str) -> None:
         """Let the winning instance be written to, and its events fire, as its owner has it."""
         fenced_before = ParameterGroupFence(site.instances, site.groups, site.course.winning_id, group)
         if not fenced_before.put_back():
@@ -167,5 +170,3 @@ class InPlace:
                 site.groups.reset_now(group, ["event_scheduler"])
             else:
                 site.groups.set_now(group, {"event_scheduler": scheduler[0]})
-        with site.access.session(site.winning()) as winning:
-            writes.wait_until_writable(winning, deadline=site.limits.write_outage)
