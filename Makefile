@@ -2,6 +2,9 @@
 
 PYTHON  ?= python3
 ENGINE  ?= 8.0
+N       ?= 200
+PAIRS   ?= 5
+STRATEGY ?= rename
 PY      := .cache/venv/bin/python
 SOURCES := $(wildcard foundation controlplane replication migration providers components sandbox bench demo tests tools __main__.py)
 TESTS   := $(wildcard tests/unit tests/sandbox tests/engine tests/chaos)
@@ -12,7 +15,7 @@ export PATH := $(CURDIR)/.cache/venv/bin:$(CURDIR)/.cache/bin:$(PATH)
 heading = @printf '\n\033[1m%s\033[0m\n' $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox sandbox-down env demo lint format test test-unit clean
+.PHONY: help setup sandbox sandbox-down env demo lint format test test-unit chaos-cutover bench-cutover clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +52,12 @@ test: lint ## the whole gate: lint, then unit, sandbox and engine tests
 		printf '\n\033[1m%s\033[0m\n' "$$folder"; \
 		$(PY) -m pytest -q $$folder || exit 1; \
 	done
+
+chaos-cutover: setup ## interrupt cut-overs and rollbacks, 200 times and more (N=…, SEED=…, ENGINE=…)
+	@$(PY) -m tests.chaos --interruptions $(N) --engine $(ENGINE) $(if $(SEED),--seed $(SEED))
+
+bench-cutover: setup ## measure the cut-over against the plain runbook (PAIRS=…, STRATEGY=rename or dns, ENGINE=…)
+	@$(PY) -m bench.cutover --pairs $(PAIRS) --strategy $(STRATEGY) --engine $(ENGINE)
 
 test-unit: setup ## the quick tests only
 	@$(PY) -m pytest -q -m 'not slow and not engine' tests/unit

@@ -1,0 +1,53 @@
+"""`python -m tests.chaos`: interrupt cut-overs and rollbacks until the world gives in, or the count is reached."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.chaos.report import sentences
+from tests.chaos.schedule import run
+
+_REPORT = Path("build/chaos-cutover.json")
+
+
+def main() -> int:
+    """Run trials, print what became of them, and return 1 if an invariant was violated."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--interruptions", type=int, default=200, help="how many must strike (%(default)s)")
+    parser.add_argument("--seed", type=int, default=None, help="decides every trial; printed")
+    parser.add_argument("--engine", default="8.0", choices=("8.0", "5.7"))
+    parser.add_argument(
+        "--pulumi-every", type=int, default=16, help="trials between those through the engine"
+    )
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so many minutes")
+    parser.add_argument("--report", type=Path, default=_REPORT)
+    given = parser.parse_args()
+    seed = secrets.randbelow(10**6) if given.seed is None else given.seed
+    print(f"seed {seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="rds-chaos-") as directory:
+        report = run(
+            Path(directory),
+            seed=seed,
+            interruptions=given.interruptions,
+            engine=given.engine,
+            pulumi_every=given.pulumi_every,
+            seconds=60 * given.minutes,
+            tell=lambda text: print(text, flush=True),
+            report_to=given.report,
+        )
+    report.write(given.report)
+    print("\n" + report.table())
+    print("\nWhat interrupted runs said:")
+    for sentence, times in sentences(report.trials).most_common():
+        print(f"  {times:3} × {sentence[:300]}")
+    print("\n" + report.summary())
+    print(*(f"  !! {text}" for text in report.wrong), sep="\n")
+    return 1 if report.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,175 @@
+"""What can go wrong in the middle of a swap, and how it ends again.
+
+There is no wire between the instances of a sandbox that could be cut without cutting everybody's, so `cut` does what a cut
+does to replication: both replication accounts are locked (behind the binary log, as RDS's own account) and their
+connections ended, over and over, so that no channel stands and none comes up until the cut ends.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Literal
+
+import pymysql
+
+from replication.accounts import REPLICATION_USER, REVERSE_USER
+from sandbox.mysql.sessions import execute, query
+from tests.chaos.child import Child
+from tests.chaos.stage import Direction, Stage
+
+__all__ = ["COORDINATOR_LIVES", "WEIGHTS", "Kind", "Strike", "drawn"]
+
+Kind = Literal[
+    "kill runner",
+    "interrupt runner",
+    "kill losing",
+    "kill winning",
+    "kill runner and losing",
+    "kill runner and winning",
+    "freeze losing",
+    "freeze winning",
+    "throttle",
+    "5xx",
+    "slow API",
+    "cut",
+]
+
+WEIGHTS: dict[Kind, int] = {
+    "kill runner": 4,
+    "interrupt runner": 3,
+    "kill losing": 3,
+    "kill winning": 3,
+    "kill runner and losing": 2,
+    "kill runner and winning": 2,
+    "freeze losing": 2,
+    "freeze winning": 2,
+    "throttle": 2,
+    "5xx": 2,
+    "slow API": 1,
+    "cut": 3,
+}
+"""How often each is drawn."""
+
+COORDINATOR_LIVES = {kind for kind in WEIGHTS if not kind.startswith("kill runner")}
+"""After these the program can still undo what it did, and must."""
+
+
+@dataclass(frozen=True)
+class Strike:
+    """One interruption: what, for how long, how often."""
+
+    kind: Kind
+    seconds: float = 0.0
+    count: int = 0
+
+    def __str__(self) -> str:
+        if self.seconds:
+            return f"{self.kind} for {self.seconds:.1f} s"
+        return f"{self.kind} ×{self.count}" if self.count else self.kind
+
+    def begin(self, stage: Stage, direction: Direction, child: Child) -> Callable[[], None]:
+        """Do it, and return what ends it: to be called once, when its time is over."""
+        faults = stage.road.sandbox.faults
+        ids = {"losing": direction.losing, "winning": direction.winning}
+        match self.kind.split():
+            case ["kill", "runner", *rest]:
+                child.kill()
+                for who in rest[1:]:
+                    faults.kill(_name(stage, ids[who]))
+            case ["interrupt", "runner"]:
+                child.interrupt()
+            case ["kill", who]:
+                faults.kill(_name(stage, ids[who]))
+            case ["freeze", who]:
+                faults.freeze(_name(stage, ids[who]))
+                return lambda: faults.thaw(_name(stage, ids[who]))
+            case ["throttle"]:
+                faults.throttle(count=self.count)
+                return faults.clear
+            case ["5xx"]:
+                faults.error(count=self.count, status=503)
+                return faults.clear
+            case ["slow", "API"]:
+                faults.slow(ms=1500, count=self.count)
+                return faults.clear
+            case ["cut"]:
+                return _Cut(stage, (direction.losing, direction.winning)).begin()
+        return _nothing
+
+
+def drawn(dice: random.Random, kind: Kind | None = None) -> Strike:
+    """Draw an interruption; the seed decides everything about it."""
+    chosen = kind or dice.choices(list(WEIGHTS), weights=list(WEIGHTS.values()))[0]
+    if chosen.startswith("freeze"):
+        return Strike(chosen, seconds=dice.uniform(0.5, 6.0))
+    if chosen == "cut":
+        return Strike(chosen, seconds=dice.uniform(0.5, 12.0))
+    if chosen in {"throttle", "5xx"}:
+        # Up to what boto3's retries can hide, and beyond it.
+        return Strike(chosen, count=dice.choice((1, 3, 6, 12, 25)))
+    if chosen == "slow API":
+        return Strike(chosen, count=dice.randint(1, 6))
+    return Strike(chosen)
+
+
+class _Cut:
+    """Keeps replication between two instances down until it is told to end."""
+
+    def __init__(self, stage: Stage, ids: tuple[str, str]) -> None:
+        self._stage = stage
+        self._ids = ids
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._keep_down, daemon=True)
+
+    def begin(self) -> Callable[[], None]:
+        self._thread.start()
+        return self._end
+
+    def _keep_down(self) -> None:
+        while not self._over.wait(0.1):
+            for resource_id in self._ids:
+                self._quietly(resource_id, lock=True)
+
+    def _end(self) -> None:
+        self._over.set()
+        self._thread.join(30)
+        for resource_id in self._ids:
+            deadline = time.monotonic() + 60
+            while not self._quietly(resource_id, lock=False):
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"the accounts on {resource_id} could not be unlocked")
+                time.sleep(0.1)
+
+    def _quietly(self, resource_id: str, *, lock: bool) -> bool:
+        """Lock or unlock; false while the server is away, which is as good as cut."""
+        try:
+            with ExitStack() as stack:
+                session = stack.enter_context(self._stage.host(resource_id))
+                for user in (REPLICATION_USER, REVERSE_USER):
+                    how = "LOCK" if lock else "UNLOCK"
+                    execute(session, f"ALTER USER IF EXISTS '{user}'@'%' ACCOUNT {how}")
+                    if lock:
+                        for row in query(session, _CONNECTIONS, (user,)):
+                            execute(session, f"KILL {int(row['id'])}")
+        except (pymysql.err.MySQLError, OSError):
+            return False
+        return True
+
+
+_CONNECTIONS = "SELECT id AS id FROM information_schema.processlist WHERE user = %s"
+
+
+def _name(stage: Stage, resource_id: str) -> str:
+    """The fault API goes by name, which may be about to change."""
+    found = {each["resource_id"]: each["identifier"] for each in stage.road.sandbox.status()["instances"]}
+    name: str = found[resource_id]
+    return name
+
+
+def _nothing() -> None:
+    """An interruption that is over as soon as it has happened."""

@@ -1,0 +1,135 @@
+"""The invariants of the design, as questions to the world after a trial; each answer is a list of what is wrong."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import pymysql
+
+from demo.database import rows, value
+from migration import journal
+from tests.chaos.stage import Direction, Stage
+from tests.chaos.traffic import Ack
+
+__all__ = ["accounting", "completed", "following", "one_writer", "safely_aborted", "untouched"]
+
+_RESTORED = 30.0
+"""Seconds in which a fence must be lifted, and replication run, once a run has failed before the names moved."""
+_FOLLOWS = 90.0
+"""Seconds in which the losing instance must have caught up with the winning one. MySQL itself waits 60 s between attempts
+to connect."""
+_TRANSIENT = {journal.PROMOTED_AT, journal.FENCE_BEFORE, journal.RETURNING}
+_RUNNING = ("Replica_IO_Running", "Replica_SQL_Running", "Slave_IO_Running", "Slave_SQL_Running")
+
+
+def one_writer(acks: Sequence[Ack], losing: str, winning: str) -> list[str]:
+    """1: once the winning instance has taken a write, the losing one takes none (`losing`, `winning`: server_uuids)."""
+    won = [ack for ack in acks if ack.server == winning]
+    if not won:
+        return []
+    first = min(won, key=lambda ack: ack.ended)
+    late = [ack for ack in acks if ack.server == losing and ack.began > first.ended]
+    if not late:
+        return []
+    seconds = max(ack.ended for ack in late) - first.ended
+    found = f"{len(late)} writes ({late[0].token} …) were taken by the losing instance up to {seconds:.3f} s after"
+    return [f"invariant 1: {found} the winning one had taken {first.token}"]
+
+
+def accounting(acks: Iterable[Ack], present: Iterable[Mapping[str, Any]]) -> list[str]:
+    """2: what was acknowledged is there, once; what was not may be there, but then as a whole transaction."""
+    found = {str(row["token"]): int(row["times"]) for row in present}
+    wrong = []
+    if lost := sorted(ack.token for ack in acks if ack.token not in found):
+        wrong.append(f"invariant 2: {len(lost)} acknowledged writes are lost ({', '.join(lost[:5])} …)")
+    if twice := [token for token, times in found.items() if times > 1]:
+        wrong.append(f"invariant 2: {len(twice)} writes are there twice ({', '.join(twice[:5])} …)")
+    sizes: dict[str, Counter[str]] = defaultdict(Counter)
+    for token in found:
+        batch, _, row = token.rpartition("-")
+        sizes[batch][row] += 1
+    if torn := [
+        batch
+        for batch, parts in sizes.items()
+        if len(parts) not in {1, 3} or (len(parts) == 1 and "0" not in parts)
+    ]:
+        wrong.append(f"invariant 2: {len(torn)} transactions are torn ({', '.join(torn[:5])} …)")
+    return wrong
+
+
+def safely_aborted(stage: Stage, direction: Direction, since: float) -> list[str]:
+    """3: the names have not moved, so the application writes and the other instance follows."""
+    wrong = []
+    if not stage.traffic.wait_for(stage.servers[direction.losing], since, _RESTORED):
+        wrong.append(f"invariant 3: {_RESTORED:.0f} s after the abort the application still cannot write")
+    if trouble := _eventually(lambda: following(stage, direction.winning), _RESTORED):
+        wrong.append(f"invariant 3: {_RESTORED:.0f} s after the abort replication does not run ({trouble})")
+    return wrong
+
+
+def untouched(stage: Stage) -> list[str]:
+    """5: the bystander is as it was."""
+    now = stage.bystander_now()
+    return [
+        f"invariant 5: {key} of the bystander was {before!r} and is {now.get(key)!r}"
+        for key, before in stage.bystander.items()
+        if now.get(key) != before
+    ]
+
+
+def completed(stage: Stage, direction: Direction) -> list[str]:
+    """The end of a swap: who has the name, who takes writes, who follows whom, what is left of the journal."""
+    wrong = []
+    names = {
+        stage.describe(each)["DBInstanceIdentifier"]: each for each in (direction.winning, direction.losing)
+    }
+    if names.get("orders") != direction.winning:
+        wrong.append(f"the name is not where it should be: {names}")
+    began = time.monotonic()
+    if not stage.traffic.wait_for(stage.servers[direction.winning], began, 15.0):
+        wrong.append("15 s after the end the winning instance has taken no write")
+    with stage.connected(direction.losing) as losing, stage.connected(direction.winning) as winning:
+        if int(value(losing, "SELECT @@GLOBAL.read_only")) != 1:
+            wrong.append("invariant 1: the losing instance is not read-only at the end")
+        schedulers = [str(value(each, "SELECT @@GLOBAL.event_scheduler")) for each in (losing, winning)]
+        if schedulers != ["OFF", "ON"]:
+            wrong.append(
+                f"event_scheduler is {schedulers[0]} on the losing instance, {schedulers[1]} on the winning one"
+            )
+        events = rows(
+            winning, "SELECT status AS status FROM information_schema.events WHERE event_name = 'heartbeat'"
+        )
+        if [row["status"] for row in events] != ["ENABLED"]:
+            wrong.append(f"the event is {events} on the winning instance")
+    left = {**stage.tags(direction.winning), **stage.tags(direction.losing)}.keys() & _TRANSIENT
+    if left:
+        wrong.append(f"tags are left: {', '.join(sorted(left))}")
+    if trouble := _eventually(lambda: following(stage, direction.losing), _FOLLOWS):
+        wrong.append(f"the way back is closed: {trouble}")
+    return wrong
+
+
+def following(stage: Stage, resource_id: str) -> str:
+    """Return what keeps an instance from following the other, or nothing."""
+    try:
+        with stage.connected(resource_id) as connection:
+            found = rows(connection, "SHOW SLAVE STATUS")
+    except (pymysql.err.MySQLError, OSError) as error:
+        return str(error)
+    if not found:
+        return "it follows nobody"
+    status = found[0]
+    threads = [str(status[column]) for column in _RUNNING if column in status]
+    if threads == ["Yes", "Yes"]:
+        return ""
+    return f"{'/'.join(threads)} {status['Last_IO_Error']} {status['Last_SQL_Error']}".strip()
+
+
+def _eventually(look: Callable[[], str], seconds: float) -> str:
+    deadline = time.monotonic() + seconds
+    while (trouble := look()) and time.monotonic() < deadline:
+        time.sleep(0.3)
+    return trouble

@@ -1,0 +1,242 @@
+"""Where trials take place: a sandbox in phase `replicate`, its two instances by identity, and a bystander beside them."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.error
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from demo.database import Address, Connection, connected, rows, value
+from migration import journal
+from sandbox.mysql.accounts import HostSecrets
+from sandbox.mysql.sessions import AdminSession, admin_session
+from tests.chaos.child import Child
+from tests.chaos.traffic import TABLE, Traffic, create_table
+from tests.engine.road import IDENTIFIER, Road, driving
+
+__all__ = ["OUTAGE", "Direction", "Stage", "staged"]
+
+BYSTANDER = "orders-archive"
+_WRITERS = 3
+_LOOK_EVERY = 0.1
+OUTAGE = 20
+"""Seconds of write outage that a trial allows: long enough for a busy machine, short enough for many trials."""
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One of the two ways, with who loses and who wins."""
+
+    verb: str
+    phase: str
+    losing: str
+    winning: str
+    point: str
+    """The tag on the encrypted instance that says that the names have begun to move."""
+
+
+@dataclass
+class Stage:
+    """The world of the trials."""
+
+    road: Road
+    source_id: str
+    encrypted_id: str
+    servers: dict[str, str]
+    """`@@server_uuid` by DbiResourceId."""
+    inputs: dict[str, Any]
+    """What the engine gives a swap."""
+    traffic: Traffic
+    bystander: dict[str, Any]
+    swapped: bool = False
+    _spare: Child | None = None
+
+    @property
+    def direction(self) -> Direction:
+        """Where the next swap goes."""
+        if self.swapped:
+            return Direction("rollback", "rollback", self.encrypted_id, self.source_id, journal.RETURNING)
+        return Direction("cut-over", "cutover", self.source_id, self.encrypted_id, journal.SWAPPED)
+
+    @property
+    def directory(self) -> Path:
+        return self.road.workspace.directory
+
+    def start(self, direction: Direction, *holds: str) -> Child:
+        """Start one run of the swap in a process of its own; whatever it needs to know is in the world."""
+        child, self._spare = self._spare or self._child(), self._child()
+        child.order({"verb": direction.verb, "region": "us-east-1", "inputs": self.inputs, "holds": holds})
+        return child
+
+    def dismiss(self) -> None:
+        """End the run that was made ready and is not wanted."""
+        if self._spare is not None:
+            self._spare.kill()
+            self._spare.ending()
+
+    def _child(self) -> Child:
+        workspace = self.road.workspace
+        return Child(
+            environment=workspace.environment,
+            project=workspace.project,
+            log=self.directory / "runner.log",
+        )
+
+    # Looks at the world.
+
+    def describe(self, resource_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.road.client("rds").describe_db_instances(
+            Filters=[{"Name": "dbi-resource-id", "Values": [resource_id]}]
+        )["DBInstances"][0]
+        return found
+
+    def tags(self, resource_id: str) -> dict[str, str]:
+        return {tag["Key"]: tag["Value"] for tag in self.describe(resource_id).get("TagList", [])}
+
+    def begun(self, direction: Direction) -> bool:
+        """Whether the point of no return was passed."""
+        return direction.point in self.tags(self.encrypted_id)
+
+    @contextmanager
+    def connected(self, resource_id: str) -> Iterator[Connection]:
+        """Open a session as the master user, at the instance's present address."""
+        endpoint = self.describe(resource_id)["Endpoint"]
+        where = Address(endpoint["Address"], endpoint["Port"], self.road.seeded.ca_bundle)
+        with connected(where, self.road.master, database=self.road.seeded.database) as connection:
+            yield connection
+
+    @contextmanager
+    def host(self, resource_id: str) -> Iterator[AdminSession]:
+        """Open a session as RDS's own account, over the server's socket: for breaking things."""
+        found = {each["resource_id"]: each for each in self.road.sandbox.status()["instances"]}
+        directory = Path(found[resource_id]["directory"])
+        with admin_session(directory, HostSecrets.of(directory / "data").admin, timeout=2.0) as session:
+            yield session
+
+    def rows_of(self, resource_id: str, trial: int) -> list[dict[str, Any]]:
+        """Return how often each token of a trial stands on an instance."""
+        with self.connected(resource_id) as connection:
+            return rows(
+                connection,
+                f"SELECT token, batch, COUNT(*) AS times FROM {TABLE} WHERE trial = %s GROUP BY token, batch",
+                trial,
+            )
+
+    def bystander_now(self) -> dict[str, Any]:
+        """Return what the bystander is like now, without what moves by itself."""
+        found = self.describe(self.bystander["DbiResourceId"])
+        return {key: value for key, value in found.items() if key != "LatestRestorableTime"}
+
+
+class _Compass:
+    """Knows where each instance answers at the moment, by its DbiResourceId."""
+
+    def __init__(self, road: Road) -> None:
+        self._road = road
+        self._found: dict[str, Address] = {}
+        self._stopping = threading.Event()
+
+    @contextmanager
+    def turning(self) -> Iterator[_Compass]:
+        thread = threading.Thread(target=self._run, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._stopping.set()
+            thread.join(5)
+
+    def at(self, resource_id: str) -> Address | None:
+        return self._found.get(resource_id)
+
+    def _run(self) -> None:
+        bundle = self._road.seeded.ca_bundle
+        while not self._stopping.wait(_LOOK_EVERY):
+            try:
+                found = self._road.sandbox.status()["instances"]
+            except (urllib.error.URLError, OSError):
+                continue
+            self._found = {
+                each["resource_id"]: Address(each["address"], each["port"], bundle) for each in found
+            }
+
+
+@contextmanager
+def staged(directory: Path, engine: str = "8.0") -> Iterator[Stage]:
+    """Bring a sandbox into phase `replicate`, through the real CLI, with applications at work, and take it down again."""
+    with ExitStack() as stack:
+        road = stack.enter_context(driving(directory, engine))
+        with road.connected(IDENTIFIER) as connection:
+            create_table(connection)
+        bystander = _bystander(road, engine)
+        road.up("replicate", cutover={"maxWriteOutage": OUTAGE})
+        source_id = road.instance(IDENTIFIER)["DbiResourceId"]
+        encrypted_id = road.outputs()["encrypted_instance"]
+        servers = {
+            source_id: _server(road, IDENTIFIER),
+            encrypted_id: _server(road, f"{IDENTIFIER}-encrypted"),
+        }
+        traffic = Traffic(road.application, road.seeded.database)
+        stage = Stage(road, source_id, encrypted_id, servers, _inputs_of_a_swap(road), traffic, bystander)
+        name = road.address(IDENTIFIER)
+        compass = stack.enter_context(_Compass(road).turning())
+        stack.enter_context(
+            traffic.flowing(
+                [lambda: name] * _WRITERS,
+                [lambda: compass.at(source_id), lambda: compass.at(encrypted_id)],
+            )
+        )
+        stack.callback(stage.dismiss)
+        yield stage
+
+
+def _inputs_of_a_swap(road: Road) -> dict[str, Any]:
+    """Ask the engine what it would give to the step that cuts over; the one that rolls back gets the same."""
+    road.configure("cutover", cutover={"maxWriteOutage": OUTAGE})
+    planned = road.workspace.preview("--json")
+    assert planned.ok, planned.output
+    steps = json.loads(planned.output[planned.output.index("{") :])["steps"]
+    found = [
+        step["newState"]["inputs"]
+        for step in steps
+        if step["urn"].partition("::orders")[0].endswith("/rds:CutOver")
+    ]
+    assert len(found) == 1, f"the plan holds {len(found)} cut-overs"
+    # Without a URN the step has no row to show its progress in.
+    return {key: value for key, value in found[0].items() if key not in {"urn", "__provider"}}
+
+
+def _server(road: Road, identifier: str) -> str:
+    with road.connected(identifier) as connection:
+        return str(value(connection, "SELECT @@server_uuid"))
+
+
+def _bystander(road: Road, engine: str) -> dict[str, Any]:
+    """Make an instance that no swap may touch, though it is tagged as a part of some other migration."""
+    rds = road.client("rds")
+    rds.create_db_instance(
+        DBInstanceIdentifier=BYSTANDER,
+        DBInstanceClass="db.t3.medium",
+        Engine="mysql",
+        EngineVersion=engine,
+        MasterUsername="admin",
+        MasterUserPassword="throw-away-password",
+        AllocatedStorage=20,
+        Tags=[
+            {"Key": journal.ROLE, "Value": str(journal.Role.ENCRYPTED)},
+            {"Key": journal.MIGRATION, "Value": "db-OFSOMEBODYELSE"},
+        ],
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found: dict[str, Any] = road.instance(BYSTANDER)
+        if found["DBInstanceStatus"] == "available":
+            return {key: value for key, value in found.items() if key != "LatestRestorableTime"}
+        time.sleep(0.2)
+    raise TimeoutError(f"{BYSTANDER} is not available after 60 s")

@@ -1,0 +1,81 @@
+"""Everything in an account that a migration makes or changes, so that before and after can be compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from demo.database import rows, value
+from tests.engine.road import Road
+
+__all__ = ["look"]
+
+_MOVING = "LatestRestorableTime"
+
+
+def look(road: Road) -> dict[str, Any]:
+    """Return the whole account, and the source's MySQL, as nested plain values."""
+    rds, ec2 = road.client("rds"), road.client("ec2")
+    with road.connected(road.seeded.identifier) as connection:
+        mysql = {
+            "accounts": _accounts(connection),
+            "binlog retention hours": value(
+                connection, "SELECT value FROM mysql.rds_configuration WHERE name = 'binlog retention hours'"
+            ),
+            "follows": rows(connection, "SHOW SLAVE STATUS"),
+            "read_only": value(connection, "SELECT @@GLOBAL.read_only"),
+            "events": rows(connection, "SELECT event_name, status FROM information_schema.events"),
+        }
+    return {
+        "mysql": mysql,
+        "instances": {
+            found["DBInstanceIdentifier"]: {key: entry for key, entry in found.items() if key != _MOVING}
+            for found in _all(rds, "describe_db_instances", "DBInstances")
+        },
+        "snapshots": {
+            found["DBSnapshotIdentifier"]
+            # Automated ones come and go with the backups that the owner asked for.
+            for found in _all(rds, "describe_db_snapshots", "DBSnapshots", SnapshotType="manual")
+        },
+        "parameter groups": _parameter_groups(rds),
+        "option groups": {
+            found["OptionGroupName"] for found in _all(rds, "describe_option_groups", "OptionGroupsList")
+        },
+        "rules": {
+            found["SecurityGroupRuleId"]: found
+            for found in _all(ec2, "describe_security_group_rules", "SecurityGroupRules")
+        },
+    }
+
+
+def _accounts(connection: Any) -> dict[str, Any]:
+    found = rows(connection, "SELECT user, host FROM mysql.user WHERE user NOT LIKE 'mysql.%%'")
+    names = [f"'{row['user']}'@'{row['host']}'" for row in found]
+    return {
+        name: sorted(
+            str(grant) for row in rows(connection, f"SHOW GRANTS FOR {name}") for grant in row.values()
+        )
+        for name in names
+    }
+
+
+def _parameter_groups(rds: Any) -> dict[str, Any]:
+    found = _all(rds, "describe_db_parameter_groups", "DBParameterGroups")
+    return {
+        group["DBParameterGroupName"]: {
+            parameter["ParameterName"]: (parameter.get("ParameterValue"), parameter.get("ApplyMethod"))
+            for parameter in _all(
+                rds,
+                "describe_db_parameters",
+                "Parameters",
+                DBParameterGroupName=group["DBParameterGroupName"],
+                Source="user",
+            )
+        }
+        for group in found
+        if not group["DBParameterGroupName"].startswith("default.")
+    }
+
+
+def _all(client: Any, operation: str, key: str, **arguments: Any) -> list[dict[str, Any]]:
+    pages = client.get_paginator(operation).paginate(**arguments)
+    return [entry for page in pages for entry in page[key]]

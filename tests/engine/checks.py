@@ -1,0 +1,211 @@
+"""What the engine tests look at more than once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+
+from demo import compare
+from demo.database import Connection, rows, value
+from tests.engine.road import Road
+
+__all__ = [
+    "MAY_DIFFER",
+    "Production",
+    "beats",
+    "definitions",
+    "differing",
+    "owner_tags",
+    "require_equal_tables",
+    "require_fenced",
+    "require_one_event",
+    "require_production_untouched",
+    "secrets_in",
+    "snapshot_of_production",
+]
+
+MAY_DIFFER = {
+    # Names, ids and what contains them.
+    "DBInstanceIdentifier",
+    "DbiResourceId",
+    "DBInstanceArn",
+    "Endpoint",
+    "EnhancedMonitoringResourceArn",
+    # Times.
+    "InstanceCreateTime",
+    "LatestRestorableTime",
+    "CertificateDetails",
+    # Encryption.
+    "StorageEncrypted",
+    "StorageEncryptionType",
+    "KmsKeyId",
+    # A moment's state.
+    "DBInstanceStatus",
+    "StatusInfos",
+    "PendingModifiedValues",
+    "StorageOperationStatus",
+    "StorageOperationPercentProgress",
+    "IsStorageConfigUpgradeAvailable",
+    "ActivityStreamStatus",
+    # What RDS chooses, or what belongs to the source alone.
+    "AvailabilityZone",
+    "SecondaryAvailabilityZone",
+    "ReadReplicaDBInstanceIdentifiers",
+    "ReadReplicaDBClusterIdentifiers",
+    "AssociatedRoles",
+    # Until the cut-over.
+    "DBParameterGroups",
+}
+"""In what the descriptions of source and encrypted instance may differ, and in nothing else."""
+
+_OURS = "rds-encrypt:"
+_READ_ONLY = 1290
+_TABLES = 7
+_BEATS = 2.5
+"""Seconds in which an event that runs every second must have run."""
+_ACCOUNTS = "SELECT user, host FROM mysql.user WHERE user NOT LIKE 'mysql.%%' AND user NOT LIKE 'rds%%' ORDER BY user, host"
+_DEFINITIONS = {
+    "routines": "SELECT routine_name AS name, routine_type AS kind, routine_definition AS body, definer AS d,"
+    " sql_mode AS m FROM information_schema.routines WHERE routine_schema = DATABASE() ORDER BY routine_name",
+    "triggers": "SELECT trigger_name AS name, event_object_table AS tab, action_timing AS at, event_manipulation AS ev,"
+    " action_statement AS body, definer AS d FROM information_schema.triggers WHERE trigger_schema = DATABASE()"
+    " ORDER BY trigger_name",
+    "views": "SELECT table_name AS name, view_definition AS body, definer AS d FROM information_schema.views"
+    " WHERE table_schema = DATABASE() ORDER BY table_name",
+    # The status is the one thing that must differ.
+    "events": "SELECT event_name AS name, event_definition AS body, definer AS d, interval_value AS every,"
+    " interval_field AS unit, sql_mode AS m FROM information_schema.events WHERE event_schema = DATABASE()"
+    " ORDER BY event_name",
+}
+
+
+def owner_tags(description: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tags that are not the migration's."""
+    return {
+        tag["Key"]: tag["Value"] for tag in description.get("TagList", []) if not tag["Key"].startswith(_OURS)
+    }
+
+
+def differing(before: Mapping[str, Any], after: Mapping[str, Any], allowed: set[str]) -> dict[str, Any]:
+    """Return what differs between two descriptions of instances, but for what is allowed and the migration's tags."""
+    found = {
+        key: (before.get(key), after.get(key))
+        for key in before.keys() | after.keys()
+        if key not in {*allowed, "TagList"} and before.get(key) != after.get(key)
+    }
+    if owner_tags(before) != owner_tags(after):
+        found["TagList"] = (owner_tags(before), owner_tags(after))
+    return found
+
+
+def beats(connection: Connection, *, until: int = 0, patience: float = 15.0) -> list[int]:
+    """Return the ids of the heartbeats, once there is one of at least ``until``."""
+    deadline = time.monotonic() + patience
+    while True:
+        found = [int(row["id"]) for row in rows(connection, "SELECT id FROM heartbeats ORDER BY id")]
+        if (found and found[-1] >= until) or time.monotonic() > deadline:
+            return found
+        time.sleep(0.2)
+
+
+def definitions(connection: Connection) -> dict[str, Any]:
+    """Return everything but the tables: routines, triggers, views, events, and the owner's accounts with their grants."""
+    found: dict[str, Any] = {kind: rows(connection, statement) for kind, statement in _DEFINITIONS.items()}
+    assert all(found.values()), "the seed has one of each"
+    for account in rows(connection, _ACCOUNTS):
+        name = f"'{account['user']}'@'{account['host']}'"
+        found[name] = rows(connection, f"SHOW GRANTS FOR {name}")
+    return found
+
+
+def require_equal_tables(road: Road, old: str, new: str) -> None:
+    """Require that all tables have the same definition, count and checksum, up to the last row that is on old."""
+    with road.connected(old) as one, road.connected(new) as other:
+        upto = {
+            table: int(value(one, f"SELECT COALESCE(MAX(id), 0) FROM {table}"))
+            for table in ("writes", "heartbeats")
+        }
+        tables, different = compare.compare(one, other, road.seeded.database, upto)
+    assert different == []
+    assert tables == _TABLES
+
+
+def require_fenced(road: Road, identifier: str) -> None:
+    """Require that neither the master user nor the application can write to the instance."""
+    for application in (False, True):
+        with (
+            road.connected(identifier, application=application) as connection,
+            pytest.raises(pymysql.err.MySQLError) as refused,
+        ):
+            rows(connection, "UPDATE orders SET note = 'slipped past' WHERE id = 1")
+        assert refused.value.args[0] == _READ_ONLY
+
+
+def require_one_event(road: Road, running: str, quiet: str) -> None:
+    """Require that every beat since the cut-over comes from one instance; the other may only replicate them."""
+    statement = "SELECT server_id, COUNT(*) AS beats, MAX(id) AS last FROM heartbeats GROUP BY server_id"
+    with road.connected(quiet) as old, road.connected(running) as new:
+        first, second = (int(value(each, "SELECT @@server_id")) for each in (old, new))
+        before = {row["server_id"]: row for row in rows(new, statement)}
+        time.sleep(_BEATS)
+        after = {row["server_id"]: row for row in rows(new, statement)}
+        on_old = {row["server_id"]: row for row in rows(old, statement)}
+    assert after[second]["beats"] > before[second]["beats"], "the event does not run on the new one"
+    assert after[first] == before[first] == on_old[first], "the event still runs on old"
+    assert set(after) == {first, second}
+
+
+def secrets_in(secrets: Iterable[str], files: Iterable[Path], texts: Iterable[str]) -> list[str]:
+    """Return where any of the secrets stands, without quoting it."""
+    wanted = [secret.encode() for secret in secrets]
+    found = [str(file) for file in files if any(secret in file.read_bytes() for secret in wanted)]
+    return found + [
+        f"output {number}"
+        for number, text in enumerate(texts)
+        if any(secret in text.encode() for secret in wanted)
+    ]
+
+
+@dataclass(frozen=True)
+class Production:
+    """The two instances that serve or have served production, after a cut-over."""
+
+    new: dict[str, Any]
+    old: dict[str, Any]
+    new_uuid: str
+    old_uuid: str
+    customers: int
+
+
+def snapshot_of_production(road: Road) -> Production:
+    with road.connected("orders") as new, road.connected("orders-old") as old:
+        return Production(
+            new=road.instance("orders"),
+            old=road.instance("orders-old"),
+            new_uuid=str(value(new, "SELECT @@server_uuid")),
+            old_uuid=str(value(old, "SELECT @@server_uuid")),
+            customers=int(value(new, "SELECT COUNT(*) FROM customers")),
+        )
+
+
+def require_production_untouched(road: Road, before: Production) -> None:
+    """Require that both instances are what they were, serve their data, and that one of them takes writes."""
+    moves = {"LatestRestorableTime", "ReadReplicaDBInstanceIdentifiers"}
+    now = snapshot_of_production(road)
+    assert not differing(before.new, now.new, moves)
+    assert not differing(before.old, now.old, moves)
+    assert (now.new_uuid, now.old_uuid, now.customers) == (
+        before.new_uuid,
+        before.old_uuid,
+        before.customers,
+    )
+    with road.connected("orders", application=True) as connection:
+        rows(connection, "UPDATE orders SET note = 'still here' WHERE id = 1")
+        assert value(connection, "SELECT note FROM orders WHERE id = 1") == "still here"
+    require_fenced(road, "orders-old")

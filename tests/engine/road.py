@@ -1,0 +1,206 @@
+"""One source on its road: a sandbox with a seeded database, a stack of its own, and looks at both."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from demo.database import Account, Address, Connection, address, connected
+from demo.workspace import Result, Workspace
+from sandbox import Sandbox
+from sandbox.seed import Seeded, seed
+from tests.engine.rows import Row, read_rows
+
+__all__ = ["IDENTIFIER", "ROWS", "Road", "driving"]
+
+IDENTIFIER = "orders"
+ROWS = 2_000
+_SALT = "encryptionsalt:"
+_PATIENCE = 60.0
+
+
+@dataclass
+class Road:
+    """A seeded source, the stack that migrates it, and everything that the CLI printed so far."""
+
+    sandbox: Sandbox
+    seeded: Seeded
+    workspace: Workspace
+    printed: list[Result] = field(default_factory=list, repr=False)
+
+    # Config.
+
+    def configure(self, phase: str | None = None, **source: Any) -> None:
+        """Write the stack's config: one source that works, with the given settings changed; ``None`` leaves one out."""
+        settings: dict[str, Any] = {
+            "identifier": self.seeded.identifier,
+            "kmsKey": f"alias/{self.seeded.identifier}",
+            "caFile": str(self.seeded.ca_bundle.resolve()),
+            "credentials": {"secretId": self.seeded.master_secret},
+            **source,
+        }
+        self.configure_plainly(phase, [{key: value for key, value in settings.items() if value is not None}])
+
+    def configure_plainly(self, phase: str | None, sources: list[dict[str, Any]]) -> None:
+        """Write the stack's config as it is given."""
+        config: dict[str, Any] = {"aws:region": "us-east-1", "rds-encrypt:sources": sources}
+        if phase is not None:
+            config["rds-encrypt:phase"] = phase
+        file = self.workspace.config_file
+        salt = [line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith(_SALT)]
+        # JSON is YAML.
+        file.write_text("\n".join([*salt, f"config: {json.dumps(config)}", ""]), encoding="utf-8")
+
+    # The CLI; each returns what was printed and fails the test if the command fails.
+
+    def preview(self, *options: str) -> list[Row]:
+        """Preview, and return the rows of the plan."""
+        return read_rows(self._good(self.workspace.preview(*options)).output)
+
+    def up(self, phase: str, **source: Any) -> Result:
+        """Go to a phase."""
+        self.configure(phase, **source)
+        return self._good(self.workspace.up("--skip-preview"))
+
+    def destroy(self, *options: str) -> Result:
+        return self._good(self.workspace.destroy("--skip-preview", *options))
+
+    def require_rest(self) -> None:
+        """Require that there is nothing to do and nothing has drifted."""
+        self._good(self.workspace.preview(expect_no_changes=True))
+        self._good(self.workspace.refresh("--skip-preview", expect_no_changes=True))
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the outputs of the source."""
+        found: dict[str, Any] = self.workspace.outputs()[self.seeded.identifier]
+        return found
+
+    def export_state(self) -> str:
+        return self._good(self.workspace.run("stack", "export", "--stack", self.workspace.stack)).output
+
+    def import_state(self, state: str) -> None:
+        """Replace the stack's state, as somebody would who restores an old backup."""
+        file = self.workspace.directory / "imported.json"
+        file.write_text(state, encoding="utf-8")
+        self._good(
+            self.workspace.run(
+                "stack", "import", "--force", "--file", str(file), "--stack", self.workspace.stack
+            )
+        )
+
+    def killed_up(self, phase: str, row: str, reached: Callable[[], bool], **source: Any) -> Result:
+        """Go to a phase and kill the CLI with all its plugins, as soon as ``row`` is shown and ``reached`` holds."""
+        self.configure(phase, **source)
+        seen = threading.Event()
+
+        def listen(line: str) -> None:
+            if row not in line or seen.is_set():
+                return
+            seen.set()
+            deadline = time.monotonic() + _PATIENCE
+            while not reached() and time.monotonic() < deadline:
+                time.sleep(0.02)
+            _kill_sessions_of_our_children()
+
+        result = self.note(self.workspace.up("--skip-preview", listen=listen))
+        assert result.returncode == -signal.SIGKILL, result.output
+        # What every user of Pulumi does after a crash: the lock of the dead run goes.
+        self._good(self.workspace.run("cancel", "--yes", "--stack", self.workspace.stack))
+        return result
+
+    def note(self, result: Result) -> Result:
+        """Keep what a command printed, whatever it came to."""
+        self.printed.append(result)
+        return result
+
+    def _good(self, result: Result) -> Result:
+        self.note(result)
+        assert result.ok, f"{' '.join(result.command)} ended with {result.returncode}:\n{result.output}"
+        return result
+
+    # The world.
+
+    def client(self, service: str) -> Any:
+        return self.sandbox.client(service)
+
+    def instance(self, identifier: str) -> dict[str, Any]:
+        """Describe the instance of that name."""
+        found: dict[str, Any] = self.client("rds").describe_db_instances(DBInstanceIdentifier=identifier)[
+            "DBInstances"
+        ][0]
+        return found
+
+    def names(self) -> set[str]:
+        """Return the names of all instances."""
+        found = self.client("rds").describe_db_instances()["DBInstances"]
+        return {instance["DBInstanceIdentifier"] for instance in found}
+
+    def address(self, identifier: str) -> Address:
+        return address(self.client("rds"), identifier, self.seeded.ca_bundle)
+
+    @property
+    def master(self) -> Account:
+        return Account(self.seeded.master_user, self.seeded.master_password)
+
+    @property
+    def application(self) -> Account:
+        return Account(self.seeded.application_user, self.seeded.application_password)
+
+    @contextmanager
+    def connected(self, identifier: str, *, application: bool = False) -> Iterator[Connection]:
+        """Open a connection as the master user, or as the application."""
+        account = self.application if application else self.master
+        with connected(self.address(identifier), account, database=self.seeded.database) as connection:
+            yield connection
+
+
+@contextmanager
+def driving(directory: Path, engine: str = "8.0") -> Iterator[Road]:
+    """Run a sandbox with a seeded source and an empty stack for the length of a ``with`` block."""
+    with Sandbox.running(directory / "sandbox") as sandbox:
+        seeded = seed(sandbox, engine=engine, rows=ROWS, identifier=IDENTIFIER)
+        workspace = Workspace(directory / "workspace", environment=sandbox.settings())
+        workspace.create()
+        road = Road(sandbox, seeded, workspace)
+        road.configure("replicate")
+        yield road
+
+
+def _kill_sessions_of_our_children() -> None:
+    """Kill every `pulumi` that this process started, with all that belongs to its session."""
+    leaders = {
+        process.number
+        for process in _processes()
+        if process.parent == os.getpid() and process.name == "pulumi"
+    }
+    for process in _processes():
+        if process.session in leaders:
+            os.kill(process.number, signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class _Process:
+    number: int
+    name: str
+    parent: int
+    session: int
+
+
+def _processes() -> Iterator[_Process]:
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            text = (entry / "stat").read_text(encoding="utf-8")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        # The name stands in parentheses and may hold blanks.
+        name, _, rest = text.partition("(")[2].rpartition(")")
+        fields = rest.split()
+        yield _Process(int(entry.name), name, parent=int(fields[1]), session=int(fields[3]))

@@ -1,0 +1,36 @@
+"""A step that needs a human says so in one sentence, on the real engine's real terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from migration import journal
+from tests.engine.road import Road, driving
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    with driving(tmp_path_factory.mktemp("errors")) as road:
+        yield road
+
+
+def test_a_source_that_another_stack_is_migrating(road: Road) -> None:
+    road.client("rds").add_tags_to_resource(
+        ResourceName=road.instance("orders")["DBInstanceArn"],
+        Tags=[{"Key": journal.OWNER, "Value": "rds-encrypt/elsewhere"}],
+    )
+    road.configure("replicate")
+
+    result = road.note(road.workspace.up("--skip-preview"))
+
+    assert not result.ok
+    assert (
+        "error: orders: stack rds-encrypt/elsewhere is migrating this instance already."
+        " Go on there, or, if that stack is gone for good, remove the tag rds-encrypt:owner." in result.output
+    )
+    assert "Traceback" not in result.output
+    assert road.names() == {"orders"}

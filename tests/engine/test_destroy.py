@@ -1,0 +1,75 @@
+"""What `pulumi destroy` does: everything back before the cut-over, nothing to what carries production after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.engine.account import look
+from tests.engine.checks import (
+    MAY_DIFFER,
+    differing,
+    require_fenced,
+    require_production_untouched,
+    snapshot_of_production,
+)
+from tests.engine.road import Road, driving
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    with driving(tmp_path_factory.mktemp("destroy")) as road:
+        yield road
+
+
+@pytest.fixture(scope="module")
+def before(road: Road) -> dict[str, Any]:
+    return look(road)
+
+
+def test_destroy_in_replicate_leaves_the_account_as_it_was_found(road: Road, before: dict[str, Any]) -> None:
+    road.up("replicate")
+    assert look(road) != before
+
+    road.destroy()
+
+    after = look(road)
+    for part, was in before.items():
+        assert after[part] == was, part
+
+
+def test_replicate_killed_while_the_encrypted_instance_is_restored_gets_there_when_run_again(
+    road: Road, before: dict[str, Any]
+) -> None:
+    road.killed_up(
+        "replicate",
+        "aws:rds:Instance orders-encrypted creating",
+        lambda: "orders-encrypted" in road.names(),
+    )
+
+    # The first run takes over what the dead one left, the second completes its settings.
+    road.note(road.workspace.up("--skip-preview"))
+    road.up("replicate")
+
+    source, encrypted = road.instance("orders"), road.instance("orders-encrypted")
+    assert not differing(source, encrypted, MAY_DIFFER)
+    assert encrypted["StorageEncrypted"] is True
+    require_fenced(road, "orders-encrypted")
+    road.require_rest()
+
+
+def test_destroy_with_a_state_from_before_the_cut_over_leaves_production_alone(road: Road) -> None:
+    stale = road.export_state()
+    road.up("cutover")
+    production = snapshot_of_production(road)
+
+    # In this state the encrypted instance is called `orders-encrypted` and the source `orders`.
+    road.import_state(stale)
+    road.configure("replicate")
+    road.destroy()
+
+    require_production_untouched(road, production)

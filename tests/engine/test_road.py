@@ -1,0 +1,247 @@
+"""The whole road on 8.0, in order: each test goes on where the one before it stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.database import rows, value
+from demo.writer import TABLE, Writer, account_for
+from migration.likeness import ALLOWED
+from tests.engine.checks import (
+    MAY_DIFFER,
+    beats,
+    definitions,
+    differing,
+    require_equal_tables,
+    require_fenced,
+    require_one_event,
+    secrets_in,
+)
+from tests.engine.road import Road, driving
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+STEP = "pulumi-python:dynamic/rds"
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    with driving(tmp_path_factory.mktemp("road")) as road:
+        yield road
+
+
+@pytest.fixture(scope="module")
+def source(road: Road) -> dict[str, Any]:
+    """The description of the source from before the migration."""
+    return road.instance("orders")
+
+
+@pytest.fixture(scope="module")
+def writer(road: Road) -> Writer:
+    return Writer(road.address("orders"), road.application, road.seeded.database, connections=2)
+
+
+def test_the_preview_of_replicate_names_the_road(road: Road, source: dict[str, Any]) -> None:
+    plan = road.preview()
+
+    assert {str(row) for row in plan if "Stack" not in row.type} == {
+        "rds-encrypt:index:Migration orders create",
+        f"{STEP}:Preflight orders create",
+        f"{STEP}:Claim orders create",
+        f"{STEP}:GroupAccess orders create",
+        f"{STEP}:BinlogRetention orders create",
+        f"{STEP}:ReplicationUser orders create",
+        "aws:rds:Instance orders-not-encrypted create",
+        f"{STEP}:StoppedReplication orders create",
+        "aws:rds:Snapshot orders-not-encrypted create",
+        "aws:rds:SnapshotCopy orders-encrypted create",
+        "aws:rds:ParameterGroup orders-encrypted create",
+        "aws:rds:Instance orders-encrypted create",
+        f"{STEP}:Custody orders create",
+        f"{STEP}:ExternalReplication orders create",
+        f"{STEP}:CatchUp orders create",
+        f"{STEP}:ResumedReplication orders create",
+        "aws:rds:ParameterGroup orders-fence create",
+    }
+    # In the order of the runbook, which is the order in which they can be created.
+    milestones = [
+        "Claim orders",
+        "Instance orders-not-encrypted",
+        "StoppedReplication orders",
+        "Snapshot orders-not-encrypted",
+        "SnapshotCopy orders-encrypted",
+        "Instance orders-encrypted",
+        "ExternalReplication orders",
+        "CatchUp orders",
+        "ResumedReplication orders",
+    ]
+    shown = [f"{row.type.rpartition(':')[2]} {row.name}" for row in plan]
+    assert [name for name in shown if name in milestones] == milestones
+
+
+def test_a_preview_touches_nothing(road: Road, source: dict[str, Any]) -> None:
+    assert road.names() == {"orders"}
+    assert not differing(source, road.instance("orders"), set())
+
+
+def test_replicate_ends_with_a_live_encrypted_replica(road: Road) -> None:
+    road.up("replicate")
+
+    assert road.names() == {"orders", "orders-not-encrypted", "orders-encrypted"}
+    with road.connected("orders") as source:
+        last = beats(source)[-1]
+    with road.connected("orders-encrypted") as encrypted:
+        assert beats(encrypted, until=last)[-1] >= last
+
+
+def test_after_replicate_nothing_is_left_to_do(road: Road) -> None:
+    road.require_rest()
+
+
+def test_the_encrypted_instance_is_like_the_source(road: Road, source: dict[str, Any]) -> None:
+    assert set(ALLOWED) == MAY_DIFFER
+    encrypted = road.instance("orders-encrypted")
+
+    assert not differing(source, encrypted, MAY_DIFFER)
+    assert encrypted["StorageEncrypted"] is True
+    assert encrypted["KmsKeyId"] == road.seeded.key_arn
+
+
+def test_the_source_differs_in_nothing_but_its_replica(road: Road, source: dict[str, Any]) -> None:
+    moments = {"LatestRestorableTime", "ReadReplicaDBInstanceIdentifiers"}
+    assert not differing(source, road.instance("orders"), moments)
+
+
+def test_the_encrypted_instance_is_held(road: Road) -> None:
+    require_fenced(road, "orders-encrypted")
+    with road.connected("orders-encrypted") as encrypted:
+        assert value(encrypted, "SELECT @@GLOBAL.event_scheduler") == "OFF"
+
+
+def test_the_preview_of_cutover_names_the_cut_over(road: Road) -> None:
+    road.configure("cutover")
+    plan = road.preview()
+
+    assert [str(row) for row in plan if "Stack" not in row.type] == [
+        f"{STEP}:Preflight orders update [diff: ~phase]",
+        f"{STEP}:CutOver orders create",
+    ]
+
+
+def test_cutover_loses_no_acknowledged_write(road: Road, writer: Writer) -> None:
+    with writer.writing():
+        assert writer.wait_for_write(0.0, 10.0), writer.errors
+        road.up("cutover")
+        before = len(writer.acknowledged)
+        assert writer.wait_for_write(writer.acknowledged[-1].monotonic, 10.0), writer.errors
+
+    with road.connected("orders") as connection:
+        present = [row["token"] for row in rows(connection, f"SELECT token FROM {TABLE}")]
+    found = account_for(writer.acknowledged, present)
+    assert (found.lost, found.duplicates) == ((), ())
+    assert found.acknowledged > before > 0
+
+
+def test_the_name_belongs_to_the_encrypted_instance(road: Road, source: dict[str, Any]) -> None:
+    outputs, now = road.outputs(), road.instance("orders")
+
+    assert now["DbiResourceId"] == outputs["encrypted_instance"] != source["DbiResourceId"]
+    assert (now["StorageEncrypted"], now["KmsKeyId"]) == (True, road.seeded.key_arn)
+    assert now["Endpoint"]["Address"] == source["Endpoint"]["Address"]
+    assert road.instance("orders-old")["DbiResourceId"] == source["DbiResourceId"]
+    with road.connected("orders", application=True) as connection:
+        assert value(connection, "SELECT @@server_uuid") == outputs["server_uuid"]
+
+
+def test_old_refuses_writes(road: Road) -> None:
+    require_fenced(road, "orders-old")
+
+
+def test_every_table_is_equal_on_old_and_new_up_to_the_cut_over(road: Road) -> None:
+    require_equal_tables(road, "orders-old", "orders")
+
+
+def test_routines_triggers_views_and_accounts_are_equal_on_old_and_new(road: Road) -> None:
+    with road.connected("orders-old") as old, road.connected("orders") as new:
+        assert definitions(old) == definitions(new)
+
+
+def test_the_event_runs_on_the_encrypted_instance_only(road: Road) -> None:
+    require_one_event(road, "orders", "orders-old")
+
+
+def test_after_cutover_nothing_is_left_to_do(road: Road) -> None:
+    road.require_rest()
+
+
+def test_the_preview_of_cleanup_names_what_goes_and_nothing_that_carries_production(road: Road) -> None:
+    road.configure("cleanup")
+    plan = [row for row in road.preview() if "Stack" not in row.type]
+
+    assert {str(row) for row in plan if not row.action.startswith("delete")} == {
+        f"{STEP}:Preflight orders update [diff: ~phase]",
+        f"{STEP}:Retirement orders create",
+    }
+    gone = {f"{row.type} {row.name}" for row in plan if row.action.startswith("delete")}
+    assert gone == {
+        f"{STEP}:BinlogRetention orders",
+        f"{STEP}:ReplicationUser orders",
+        f"{STEP}:GroupAccess orders",
+        f"{STEP}:StoppedReplication orders",
+        f"{STEP}:ExternalReplication orders",
+        f"{STEP}:CatchUp orders",
+        f"{STEP}:ResumedReplication orders",
+        "aws:rds:Instance orders-not-encrypted",
+        "aws:rds:Snapshot orders-not-encrypted",
+        "aws:rds:SnapshotCopy orders-encrypted",
+        "aws:rds:ParameterGroup orders-encrypted",
+        "aws:rds:ParameterGroup orders-fence",
+    }
+
+
+def test_cleanup_leaves_the_encrypted_instance_and_a_stopped_old_one(road: Road) -> None:
+    road.up("cleanup")
+
+    assert road.names() == {"orders", "orders-old"}
+    assert road.instance("orders-old")["DBInstanceStatus"] in {"stopping", "stopped"}
+    outputs = road.outputs()
+    assert outputs["old"] == "orders-old"
+    assert outputs["automatic_snapshots_wanted"] == 7
+
+
+def test_the_encrypted_instance_has_all_that_the_owner_had_set(road: Road, source: dict[str, Any]) -> None:
+    now = road.instance("orders")
+
+    # The parameter group is the owner's own again, and in effect.
+    assert not differing(source, now, MAY_DIFFER - {"DBParameterGroups", "Endpoint", "DBInstanceArn"})
+
+
+def test_cleanup_leaves_nothing_of_the_migration_in_mysql(road: Road) -> None:
+    with road.connected("orders") as connection:
+        accounts = rows(connection, "SELECT user FROM mysql.user WHERE user LIKE 'rds_encrypt%%'")
+        kept = value(
+            connection, "SELECT value FROM mysql.rds_configuration WHERE name = 'binlog retention hours'"
+        )
+        follows = rows(connection, "SHOW SLAVE STATUS")
+    assert (accounts, kept, follows) == ([], None, [])
+
+
+def test_after_cleanup_nothing_is_left_to_do(road: Road) -> None:
+    road.require_rest()
+
+
+def test_no_secret_is_in_the_state_or_in_anything_printed(road: Road) -> None:
+    vault = road.client("secretsmanager")
+    texts = [
+        vault.get_secret_value(SecretId=name)["SecretString"] for name in ("orders/master", "orders/app")
+    ]
+    passwords = [json.loads(text)["password"] for text in texts]
+    files = [path for path in Path(road.workspace.directory).rglob("*") if path.is_file()]
+
+    assert any(path.name.endswith(".json") for path in files)
+    assert not secrets_in(passwords, files, (result.output for result in road.printed))

@@ -1,0 +1,81 @@
+"""The road on 5.7, in order and with fewer stops than on 8.0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from demo.database import rows, value
+from demo.writer import TABLE, Writer, account_for
+from tests.engine.checks import (
+    MAY_DIFFER,
+    definitions,
+    differing,
+    require_equal_tables,
+    require_fenced,
+    require_one_event,
+)
+from tests.engine.road import Road, driving
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    with driving(tmp_path_factory.mktemp("road57"), engine="5.7") as road:
+        yield road
+
+
+@pytest.fixture(scope="module")
+def source(road: Road) -> dict[str, Any]:
+    return road.instance("orders")
+
+
+def test_replicate(road: Road, source: dict[str, Any]) -> None:
+    assert source["EngineVersion"] == "5.7.22"
+    road.up("replicate")
+
+    assert not differing(source, road.instance("orders-encrypted"), MAY_DIFFER)
+    require_fenced(road, "orders-encrypted")
+
+
+def test_cutover_loses_no_acknowledged_write(road: Road, source: dict[str, Any]) -> None:
+    writer = Writer(road.address("orders"), road.application, road.seeded.database, connections=2)
+    with writer.writing():
+        assert writer.wait_for_write(0.0, 10.0), writer.errors
+        road.up("cutover")
+        assert writer.wait_for_write(writer.acknowledged[-1].monotonic, 10.0), writer.errors
+
+    now = road.instance("orders")
+    assert (now["StorageEncrypted"], now["KmsKeyId"]) == (True, road.seeded.key_arn)
+    with road.connected("orders") as connection:
+        present = [row["token"] for row in rows(connection, f"SELECT token FROM {TABLE}")]
+        assert value(connection, "SELECT @@server_uuid") == road.outputs()["server_uuid"]
+    found = account_for(writer.acknowledged, present)
+    assert (found.lost, found.duplicates) == ((), ())
+
+
+def test_old_and_new_hold_the_same_and_the_event_runs_on_one(road: Road) -> None:
+    require_fenced(road, "orders-old")
+    require_equal_tables(road, "orders-old", "orders")
+    with road.connected("orders-old") as old, road.connected("orders") as new:
+        assert definitions(old) == definitions(new)
+    require_one_event(road, "orders", "orders-old")
+
+
+def test_after_cutover_nothing_is_left_to_do(road: Road) -> None:
+    road.require_rest()
+
+
+def test_cleanup(road: Road, source: dict[str, Any]) -> None:
+    road.up("cleanup")
+
+    assert road.names() == {"orders", "orders-old"}
+    assert not differing(
+        source, road.instance("orders"), MAY_DIFFER - {"DBParameterGroups", "Endpoint", "DBInstanceArn"}
+    )
+    with road.connected("orders") as connection:
+        assert rows(connection, "SELECT user FROM mysql.user WHERE user LIKE 'rds_encrypt%%'") == []
+        assert rows(connection, "SHOW SLAVE STATUS") == []

@@ -1,0 +1,72 @@
+"""Access: references to an account, never the account itself."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from controlplane.aws import Aws
+from controlplane.secret_store import Account, read_account
+from foundation.errors import NeedsHuman, Retryable
+from migration.access import RDS_CA_BUNDLE, Access, AccessSettings, endpoint_of
+from tests.unit.fakes import instance
+
+
+class Vault(Aws):
+    """An account with one secret."""
+
+    def __init__(self, text: str) -> None:
+        self.secrets = cast(Any, self)
+        self._text = text
+
+    def get_secret_value(self, SecretId: str) -> dict[str, str]:  # noqa: N803 - AWS's name
+        return {"SecretString": self._text}
+
+
+def test_settings_travel_as_plain_values_without_what_is_not_set() -> None:
+    settings = AccessSettings(secret_id="orders/master", ca_file="ca.pem")
+    assert settings.as_inputs() == {"secret_id": "orders/master", "ca_file": "ca.pem"}
+    assert AccessSettings.from_inputs(settings.as_inputs()) == settings
+    assert AccessSettings.from_inputs({}) == AccessSettings()
+
+
+def test_an_account_is_read_from_a_secret_as_rds_writes_it() -> None:
+    assert read_account(Vault('{"username": "admin", "password": "p", "host": "x"}'), "s") == Account(
+        "admin", "p"
+    )
+    assert read_account(Vault('{"password": "p"}'), "s").username is None
+    assert "hunter2" not in repr(Account("admin", "hunter2"))
+
+
+@pytest.mark.parametrize("text", ["hunter2", "", "[]", '"hunter2"', '{"user": "hunter2"}', "null"])
+def test_a_secret_of_another_form_is_refused_without_being_quoted(text: str) -> None:
+    with pytest.raises(NeedsHuman, match="not JSON with a `password`") as error:
+        read_account(Vault(text), "orders/master")
+    assert "hunter2" not in str(error.value)
+    # The chained error could quote the text.
+    assert error.value.__cause__ is None
+    assert error.value.__suppress_context__
+
+
+def test_an_account_from_the_environment_is_the_instances_master(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERS_PASSWORD", "hunter2")
+    access = Access(Vault(""), AccessSettings(environment="ORDERS_PASSWORD"))
+    found = access._credentials(instance(MasterUsername="rdsmaster"))
+    assert (found.user, found.password) == ("rdsmaster", "hunter2")
+
+
+def test_a_variable_without_a_value_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ORDERS_PASSWORD", raising=False)
+    with pytest.raises(NeedsHuman, match="the environment variable ORDERS_PASSWORD holds no password"):
+        Access(Vault(""), AccessSettings(environment="ORDERS_PASSWORD"))._credentials(instance())
+
+
+def test_an_instance_without_an_address_is_not_there_yet() -> None:
+    with pytest.raises(Retryable, match=r"no address \(it is creating\)"):
+        endpoint_of(instance(Endpoint=None, DBInstanceStatus="creating"))
+    assert str(endpoint_of(instance())) == "orders.example:3306"
+
+
+def test_amazons_authorities_are_in_the_box() -> None:
+    assert RDS_CA_BUNDLE.read_text(encoding="ascii").count("BEGIN CERTIFICATE") > 50

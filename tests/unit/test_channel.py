@@ -1,0 +1,222 @@
+"""The replication channel: every verb looks first, acts only if something is missing, and believes a second look alone."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from foundation.errors import NeedsHuman, Refused
+from replication import channel, lag
+from replication.coordinates import Coordinates
+from replication.session import Credentials, Endpoint, Row
+from tests.unit.fakes import FakeSession, replica_row
+
+STATUS = "SHOW REPLICA STATUS"
+SOURCE = Endpoint("orders.example", 3306)
+ACCOUNT = Credentials("rds_encrypt_replication", "hunter2")
+STOPPED = {"Replica_IO_Running": "No", "Replica_SQL_Running": "No", "Seconds_Behind_Source": None}
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("foundation.waiting.time.sleep", lambda _seconds: None)
+
+
+def calls(session: FakeSession) -> list[str]:
+    return [statement for statement, _ in session.sent if statement.startswith("CALL")]
+
+
+class Server:
+    """A replica's state, which procedures change; answers to its status are made from it."""
+
+    def __init__(self, *, row: Row | None) -> None:
+        self.row = row
+        self.session = FakeSession(
+            {
+                STATUS: lambda: [self.row] if self.row is not None else [],
+                "CALL mysql.rds_stop_replication": lambda: self._set(**STOPPED),
+                "CALL mysql.rds_start_replication": lambda: self._set(
+                    Replica_IO_Running="Yes", Replica_SQL_Running="Yes", Seconds_Behind_Source=0
+                ),
+                "CALL mysql.rds_reset_external_master": self._reset,
+            }
+        )
+
+    def _set(self, **changes: Any) -> list[Row]:
+        self.row = {**(self.row or {}), **changes}
+        return [{"Message": "done"}]
+
+    def _reset(self) -> list[Row]:
+        self.row = None
+        return []
+
+
+def test_status_is_told_in_words_that_do_not_depend_on_the_version() -> None:
+    new = channel.status(FakeSession({STATUS: [replica_row()]}))
+    old_row = {
+        key.replace("Replica_", "Slave_").replace("Source", "Master"): value
+        for key, value in replica_row().items()
+    }
+    old = channel.status(FakeSession({"SHOW SLAVE STATUS": [old_row]}, version=(5, 7, 22)))
+    assert new == old
+    assert new is not None
+    assert new.running
+    assert new.executed == Coordinates("b.000002", 400)
+
+
+@pytest.mark.parametrize("rows", [[], [replica_row(Source_Host="")]])
+def test_who_follows_nobody_has_no_status(rows: list[Row]) -> None:
+    assert channel.status(FakeSession({STATUS: rows})) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "fatal"),
+    [
+        ({}, None),
+        ({"Replica_IO_Running": "Connecting", "Last_IO_Errno": 2003, "Last_IO_Error": "no route"}, None),
+        (
+            {"Replica_IO_Running": "No", "Last_IO_Errno": 13114, "Last_IO_Error": "purged"},
+            "13114: purged",
+        ),
+        (
+            {"Replica_SQL_Running": "No", "Last_SQL_Errno": 1062, "Last_SQL_Error": "duplicate"},
+            "1062: duplicate",
+        ),
+        (STOPPED, None),
+    ],
+)
+def test_only_an_error_that_a_thread_has_given_up_on_is_fatal(
+    changes: dict[str, Any], fatal: str | None
+) -> None:
+    status = channel.status(FakeSession({STATUS: [replica_row(**changes)]}))
+    assert status is not None
+    assert status.fatal_error == fatal
+
+
+def test_stop_stops_a_running_replica_once() -> None:
+    server = Server(row=replica_row())
+    assert channel.stop(server.session).stopped
+    channel.stop(server.session)
+    assert calls(server.session) == ["CALL mysql.rds_stop_replication"]
+
+
+def test_start_starts_a_stopped_replica_once() -> None:
+    server = Server(row=replica_row(**STOPPED))
+    assert channel.start(server.session).running
+    channel.start(server.session)
+    assert calls(server.session) == ["CALL mysql.rds_start_replication"]
+
+
+@pytest.mark.parametrize("verb", [channel.stop, channel.start])
+def test_who_follows_nobody_can_be_neither_stopped_nor_started(verb: Any) -> None:
+    with pytest.raises(NeedsHuman, match="follows nobody, though it should"):
+        verb(Server(row=None).session)
+
+
+def test_start_tells_the_error_that_keeps_it_from_running() -> None:
+    broken = replica_row(Replica_SQL_Running="No", Last_SQL_Errno=1062, Last_SQL_Error="duplicate")
+    with pytest.raises(NeedsHuman, match="1062: duplicate"):
+        channel.start(FakeSession({STATUS: [broken]}))
+
+
+def test_a_refusal_that_comes_as_a_result_set_is_heard() -> None:
+    """RDS does not let a managed replica have an external source, and says so in a row, not in an error."""
+    session = FakeSession(
+        {
+            STATUS: [],
+            "CALL mysql.rds_set_external_master": [
+                {"Message": "rds_set_external_master is disabled on this host"}
+            ],
+        }
+    )
+    with pytest.raises(NeedsHuman, match="is disabled on this host") as error:
+        channel.attach(session, SOURCE, ACCOUNT, Coordinates("b.000002", 400))
+    assert "hunter2" not in str(error.value)
+
+
+def test_attach_refuses_to_take_an_instance_from_another_source() -> None:
+    server = Server(row=replica_row(Source_Host="elsewhere.example"))
+    with pytest.raises(Refused, match=r"already follows elsewhere\.example"):
+        channel.attach(server.session, SOURCE, ACCOUNT, Coordinates("b.000002", 400))
+    assert calls(server.session) == []
+
+
+def test_attach_wants_tls_and_the_coordinates_given() -> None:
+    server = Server(row=None)
+    server.session.answers["CALL mysql.rds_set_external_master"] = lambda: server._set(
+        **replica_row(**STOPPED, Exec_Source_Log_Pos=400)
+    )
+    attached = channel.attach(server.session, SOURCE, ACCOUNT, Coordinates("b.000002", 400))
+    assert attached.executed == Coordinates("b.000002", 400)
+    (arguments,) = [sent for name, sent in server.session.sent if "set_external" in name]
+    assert arguments == ("orders.example", 3306, ACCOUNT.user, "hunter2", "b.000002", 400, 1)
+
+
+def test_detach_of_nobody_does_nothing_and_of_somebody_is_confirmed() -> None:
+    server = Server(row=replica_row(**STOPPED))
+    channel.detach(server.session)
+    channel.detach(server.session)
+    assert calls(server.session) == ["CALL mysql.rds_reset_external_master"]
+    stubborn = FakeSession({STATUS: [replica_row()], "CALL": [{"Message": "no"}]})
+    with pytest.raises(NeedsHuman, match=r"still follows orders\.example; RDS said: no"):
+        channel.detach(stubborn)
+
+
+def source_at(position: int) -> FakeSession:
+    return FakeSession(
+        {
+            "SHOW MASTER STATUS": [{"File": "b.000002", "Position": position}],
+            "SHOW BINARY LOGS": [{"Log_name": "b.000002", "File_size": position}],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "written", "level"),
+    [
+        ({}, 400, True),
+        # No seconds behind, and yet behind: the applier has nothing to do because nothing has arrived.
+        ({}, 900, False),
+        ({"Seconds_Behind_Source": 3600}, 400, True),
+        (STOPPED, 400, False),
+        ({"Replica_IO_Running": "Connecting"}, 400, False),
+    ],
+)
+def test_being_level_asks_for_coordinates_never_for_seconds(
+    changes: dict[str, Any], written: int, *, level: bool
+) -> None:
+    measured = lag.measure(source_at(written), FakeSession({STATUS: [replica_row(**changes)]}))
+    assert measured.reached(measured.source) is level
+    assert measured.bytes == max(0, written - 400)
+
+
+def test_lag_of_who_follows_nobody_is_an_error_not_zero() -> None:
+    with pytest.raises(NeedsHuman, match="follows nobody, so it will never catch up"):
+        lag.measure(source_at(400), FakeSession({STATUS: []}))
+
+
+def test_a_drain_ends_at_the_final_coordinates_and_not_before() -> None:
+    looks = iter([380, 390, 400])
+    session = FakeSession({STATUS: lambda: [replica_row(Exec_Source_Log_Pos=next(looks))]})
+    assert lag.drain(session, Coordinates("b.000002", 400), deadline=60) == Coordinates("b.000002", 400)
+
+
+def test_a_drain_of_broken_replication_gives_up_at_once() -> None:
+    broken = replica_row(Replica_SQL_Running="No", Last_SQL_Errno=1062, Last_SQL_Error="duplicate")
+    with pytest.raises(NeedsHuman, match="1062: duplicate"):
+        lag.drain(FakeSession({STATUS: [broken]}), Coordinates("b.000002", 900), deadline=60)
+
+
+def test_catching_up_ends_though_the_source_writes_on() -> None:
+    """What is waited for is one look at the source, not a target that moves."""
+    written, executed = itertools.count(400, 100), itertools.count(350, 100)
+    source = FakeSession(
+        {
+            "SHOW MASTER STATUS": lambda: [{"File": "b.000002", "Position": next(written)}],
+            "SHOW BINARY LOGS": [],
+        }
+    )
+    replica = FakeSession({STATUS: lambda: [replica_row(Exec_Source_Log_Pos=next(executed))]})
+    assert lag.catch_up(source, replica, deadline=60) == Coordinates("b.000002", 400)

@@ -1,0 +1,176 @@
+"""The cut-over's order of moves, and what a failure at each of them does: undone before the point of no return, never after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import pytest
+
+from foundation.errors import NeedsHuman, TimedOut
+from migration import journal
+from migration.cutover import protocol
+from migration.cutover.course import cut_over_course
+from migration.cutover.protocol import Outcome, swap
+from migration.cutover.site import Limits, Site
+from migration.names import Names
+from replication.coordinates import Coordinates
+from tests.unit.fakes import FakeSession, instance
+
+NAMES = Names("orders")
+FINAL = Coordinates("b.000009", 400)
+BEFORE = [
+    "undo",
+    "permission",
+    "account_for_the_way_back",
+    "fence",
+    "drain",
+    "promote",
+    "prepare_way_back",
+    "require_within_budget",
+    "begin",
+]
+"""The moves up to the point of no return; the first one takes back what an interrupted attempt left."""
+AFTER = ["move", "confirm"]
+
+
+class Road:
+    """A site whose moves only note that they were made, or fail."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, *, begun: bool = False, mode: str = "replicate"
+    ) -> None:
+        self.moves: list[str] = []
+        self.failing: dict[str, BaseException] = {}
+        tags = {journal.SWAPPED: "now"} if begun else {}
+        road = self
+
+        class TestSite(Site):
+            def encrypted(self) -> Any:
+                return instance("orders-encrypted", tags=tags)
+
+            @property
+            def instances(self) -> Any:
+                return road
+
+            @contextmanager
+            def sessions(self) -> Iterator[tuple[Any, Any]]:
+                yield FakeSession({}), FakeSession({})
+
+        self.site = TestSite(
+            aws=cast(Any, None),
+            access=cast(Any, None),
+            names=NAMES,
+            course=cut_over_course(NAMES, "db-S", "db-E"),
+            source_group="orders-mysql80",
+            strategy=cast(Any, self),
+            limits=Limits(),
+            snapshot_coordinates=FINAL if mode == "snapshot" else None,
+        )
+        answers: dict[str, Any] = {
+            "permission": (),
+            "account_for_the_way_back": None,
+            "fence": FINAL,
+            "confirm": Outcome("uuid", str(FINAL), (), ()),
+        }
+        for name in [*BEFORE, "confirm"]:
+            monkeypatch.setattr(protocol, f"_{name}", self._noted(name, answers.get(name)))
+
+    def _noted(self, name: str, answer: Any) -> Callable[..., Any]:
+        def made(*_arguments: Any) -> Any:
+            self.moves.append(name)
+            if failure := self.failing.pop(name, None):
+                raise failure
+            return answer
+
+        return made
+
+    # As the strategy.
+
+    def move(self, _site: Site) -> None:
+        self._noted("move", None)()
+
+    # As the region's instances.
+
+    def untag(self, resource_id: str, keys: list[str]) -> None:
+        self.moves.append(f"untag {resource_id} {' '.join(keys)}")
+
+
+@pytest.fixture
+def road(monkeypatch: pytest.MonkeyPatch) -> Road:
+    return Road(monkeypatch)
+
+
+def test_the_moves_come_in_their_order(road: Road) -> None:
+    assert swap(road.site).server_uuid == "uuid"
+    assert road.moves == BEFORE + AFTER
+
+
+@pytest.mark.parametrize("move", BEFORE)
+def test_a_failure_before_the_point_of_no_return_is_undone_and_its_cause_raised(
+    road: Road, move: str
+) -> None:
+    cause = TimedOut("too slow")
+    road.failing[move] = cause
+    with pytest.raises(TimedOut) as raised:
+        swap(road.site)
+    assert raised.value is cause
+    made = BEFORE[: BEFORE.index(move) + 1]
+    assert road.moves == [*made, f"untag db-E {journal.SWAPPED}", "undo"]
+
+
+def test_an_interrupt_is_undone_as_well(road: Road) -> None:
+    road.failing["drain"] = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        swap(road.site)
+    assert road.moves[-1] == "undo"
+
+
+@pytest.mark.parametrize("move", AFTER)
+def test_a_failure_after_the_point_of_no_return_undoes_nothing(road: Road, move: str) -> None:
+    road.failing[move] = NeedsHuman("a rename failed")
+    with pytest.raises(NeedsHuman):
+        swap(road.site)
+    assert road.moves.count("undo") == 1
+    assert not any(made.startswith("untag") for made in road.moves)
+
+
+def test_run_again_after_the_point_of_no_return_it_rolls_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+    road = Road(monkeypatch, begun=True)
+    swap(road.site)
+    assert road.moves == AFTER
+
+
+def test_an_undoing_that_fails_hides_neither_cause(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    road.failing["promote"] = NeedsHuman("written to behind the fence")
+    looks = iter([None, TimedOut("still read-only")])
+
+    def undo(*_arguments: Any) -> None:
+        if failure := next(looks):
+            raise failure
+
+    monkeypatch.setattr(protocol, "_undo", undo)
+    with pytest.raises(BaseExceptionGroup, match="the cut-over failed, and so did undoing it") as raised:
+        swap(road.site)
+    assert [str(error) for error in raised.value.exceptions] == [
+        "written to behind the fence.",
+        "still read-only.",
+    ]
+
+
+def test_in_mode_snapshot_a_failure_leaves_the_fence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One write would make the copy worthless, and downtime was agreed to."""
+    road = Road(monkeypatch, mode="snapshot")
+    road.failing["promote"] = TimedOut("too slow")
+    with pytest.raises(TimedOut):
+        swap(road.site)
+    assert road.moves == BEFORE[: BEFORE.index("promote") + 1]
+
+
+def test_a_budget_that_is_spent_calls_the_cut_over_off() -> None:
+    site = cast(Site, type("Budget", (), {"limits": Limits(write_outage=60), "names": NAMES})())
+    protocol._require_within_budget(site, 59.9)
+    with pytest.raises(TimedOut, match="took 61 s, more than the 60 s allowed") as error:
+        protocol._require_within_budget(site, 61.2)
+    assert "The fence is lifted and replication goes on." in str(error.value)

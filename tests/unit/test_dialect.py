@@ -1,0 +1,51 @@
+"""Dialects: each version's own words, chosen once."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from foundation.errors import Refused
+from replication.dialect import dialect_of
+from tests.unit.fakes import FakeSession
+
+
+def words(version: tuple[int, int, int]) -> str:
+    return " ".join(str(value) for value in dataclasses.asdict(dialect_of(FakeSession({}, version))).values())
+
+
+@pytest.mark.parametrize("version", [(5, 7, 22), (5, 7, 44), (8, 0, 11), (8, 0, 21)])
+def test_before_8_0_22_it_is_master_and_slave(version: tuple[int, int, int]) -> None:
+    found = dialect_of(FakeSession({}, version))
+    assert (found.replica_status, found.binlog_status) == ("SHOW SLAVE STATUS", "SHOW MASTER STATUS")
+    assert found.executed_file == "Relay_Master_Log_File"
+    assert found.set_external == "mysql.rds_set_external_master"
+
+
+@pytest.mark.parametrize("version", [(8, 0, 22), (8, 0, 31), (8, 0, 42)])
+def test_from_8_0_22_on_status_says_replica_and_procedures_say_master(version: tuple[int, int, int]) -> None:
+    found = dialect_of(FakeSession({}, version))
+    assert (found.replica_status, found.binlog_status) == ("SHOW REPLICA STATUS", "SHOW MASTER STATUS")
+    assert found.executed_file == "Relay_Source_Log_File"
+    assert found.reset_external == "mysql.rds_reset_external_master"
+
+
+def test_8_4_has_none_of_the_old_words() -> None:
+    said = words((8, 4, 3)).lower()
+    assert "show binary log status" in said
+    assert "rds_set_external_source" in said
+    assert "master" not in said
+    assert "slave" not in said
+
+
+def test_5_7_is_not_asked_for_tables_that_it_does_not_have() -> None:
+    assert "global_grants" not in words((5, 7, 22))
+    assert "global_grants" in words((8, 0, 31))
+
+
+@pytest.mark.parametrize("version", [(5, 6, 51), (8, 1, 0), (9, 1, 0)])
+def test_a_series_that_we_do_not_know_is_refused(version: tuple[int, int, int]) -> None:
+    with pytest.raises(Refused, match=r"MySQL \d\.\d is not supported") as refused:
+        dialect_of(FakeSession({}, version))
+    assert "Use one of 5.7, 8.0, 8.4." in str(refused.value)

@@ -1,0 +1,82 @@
+"""Errors: one failure in the order a person needs it, and what prints where a traceback would."""
+
+from __future__ import annotations
+
+import pytest
+
+from foundation.errors import (
+    Bug,
+    Cancelled,
+    NeedsHuman,
+    OutcomeUnknown,
+    Refused,
+    Retryable,
+    TimedOut,
+)
+from providers import clean_errors
+from providers.clean_errors import sentence
+
+
+def test_an_error_tells_where_what_fix_and_what_is_safe() -> None:
+    error = NeedsHuman("it is full", where="orders", fix="Give it more storage", safe="Writes go on")
+    assert str(error) == "orders: it is full. Give it more storage. Writes go on."
+
+
+def test_no_part_leaves_a_hole_or_a_second_full_stop() -> None:
+    assert str(NeedsHuman("it is full.")) == "it is full."
+    assert str(NeedsHuman("it is full", safe="Writes go on.")) == "it is full. Writes go on."
+
+
+def test_whoever_retries_never_retries_what_needs_a_human_or_is_unknown() -> None:
+    assert issubclass(TimedOut, Retryable)
+    assert issubclass(Cancelled, Retryable)
+    assert not any(issubclass(kind, Retryable) for kind in (NeedsHuman, OutcomeUnknown, Bug))
+    assert issubclass(Refused, NeedsHuman)
+
+
+def test_an_error_for_people_prints_as_its_sentence() -> None:
+    assert sentence(NeedsHuman("it is full", where="orders")) == "orders: it is full."
+
+
+@pytest.mark.parametrize("error", [Bug("impossible"), KeyError("x"), KeyboardInterrupt()])
+def test_a_bug_keeps_its_traceback(error: BaseException) -> None:
+    assert sentence(error) is None
+
+
+def test_a_group_prints_all_its_causes() -> None:
+    group = BaseExceptionGroup(
+        "the cut-over failed, and so did undoing it", [NeedsHuman("one"), TimedOut("two")]
+    )
+    assert sentence(group) == "the cut-over failed, and so did undoing it: one. And: two."
+
+
+def test_a_group_with_a_bug_in_it_keeps_its_traceback() -> None:
+    assert sentence(BaseExceptionGroup("both", [NeedsHuman("one"), KeyError("x")])) is None
+
+
+def test_the_host_prints_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the host does it: ``traceback.format_exc()`` within an ``except``."""
+    import __main__  # noqa: PLC0415 - this process plays the host
+
+    monkeypatch.setattr(__main__, "DynamicResourceProviderServicer", object, raising=False)
+    monkeypatch.setattr(__main__, "traceback", None, raising=False)
+    clean_errors.install()
+    formatter = __main__.traceback  # type: ignore[attr-defined]
+    try:
+        raise NeedsHuman("it is full", where="orders")
+    except NeedsHuman:
+        assert formatter.format_exc() == "orders: it is full."
+    try:
+        raise KeyError("x")
+    except KeyError:
+        printed = formatter.format_exc()
+    assert printed.startswith("This is a bug in rds-encrypt")
+    assert "KeyError: 'x'" in printed
+
+
+def test_no_other_process_is_touched() -> None:
+    import __main__  # noqa: PLC0415 - pytest's own
+
+    before = getattr(__main__, "traceback", None)
+    clean_errors.install()
+    assert getattr(__main__, "traceback", None) is before

@@ -1,0 +1,71 @@
+"""The journal of tags, and the two directions that it is written in."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from migration import journal
+from migration.cutover.course import cut_over_course, rollback_course
+from migration.journal import Role, belongs, tags_for, without
+from migration.names import Names
+
+NAMES = Names("orders")
+CUT_OVER = cut_over_course(NAMES, "db-SOURCE", "db-ENCRYPTED")
+ROLLBACK = rollback_course(NAMES, "db-SOURCE", "db-ENCRYPTED")
+
+
+def test_keys_are_all_that_the_journal_ever_writes() -> None:
+    written = {
+        value
+        for name, value in vars(journal).items()
+        if name.isupper() and isinstance(value, str) and ":" in value
+    } - {journal._PREFIX}
+    assert written == set(journal.KEYS)
+
+
+def test_tags_mark_the_role_and_the_migration() -> None:
+    tags = tags_for(Role.ENCRYPTED, "db-SOURCE")
+    assert belongs(tags, Role.ENCRYPTED)
+    assert not belongs(tags, Role.SOURCE)
+    assert tags[journal.MIGRATION] == "db-SOURCE"
+    assert not belongs({}, Role.SOURCE)
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=20), st.text(max_size=20)))
+def test_the_owners_tags_are_those_that_neither_we_nor_aws_wrote(tags: dict[str, str]) -> None:
+    ours = dict.fromkeys(journal.KEYS, "x") | {"aws:cloudformation:stack-name": "x", "rds:owner": "x"}
+    owners = {
+        key: value for key, value in tags.items() if not key.startswith(("rds-encrypt:", "aws:", "rds:"))
+    }
+    assert without({**tags, **ours}) == owners
+
+
+def test_both_directions_are_about_the_same_two_instances() -> None:
+    assert (CUT_OVER.losing_id, CUT_OVER.winning_id) == (ROLLBACK.winning_id, ROLLBACK.losing_id)
+    assert CUT_OVER.encrypted_id == ROLLBACK.encrypted_id == "db-ENCRYPTED"
+    assert (CUT_OVER.following_user, CUT_OVER.reverse_user) == (
+        ROLLBACK.reverse_user,
+        ROLLBACK.following_user,
+    )
+
+
+def test_after_a_rollback_the_encrypted_instance_is_called_and_held_as_before_the_cut_over() -> None:
+    assert (ROLLBACK.losing_name, ROLLBACK.losing_group) == (NAMES.encrypted, NAMES.encrypted)
+    assert (CUT_OVER.losing_name, CUT_OVER.losing_group) == (NAMES.old, NAMES.fence)
+
+
+def test_each_direction_begins_at_its_own_point_of_no_return() -> None:
+    assert CUT_OVER.begun({journal.SWAPPED: "now"})
+    assert not CUT_OVER.begun({journal.PROMOTED_AT: "b.000001:4"})
+    # A rollback is not begun merely because the cut-over is over.
+    assert not ROLLBACK.begun({journal.SWAPPED: "now", journal.OPENED: "now"})
+    assert ROLLBACK.begun({journal.SWAPPED: "now", journal.RETURNING: "now"})
+
+
+def test_a_complete_direction_leaves_nothing_that_makes_the_other_one_look_begun() -> None:
+    after_cut_over = {journal.SWAPPED, CUT_OVER.marked} - set(CUT_OVER.cleared)
+    assert not ROLLBACK.begun(dict.fromkeys(after_cut_over, "now"))
+    after_rollback = {*after_cut_over, journal.RETURNING, ROLLBACK.marked} - set(ROLLBACK.cleared)
+    assert not CUT_OVER.begun(dict.fromkeys(after_rollback, "now"))
+    assert not ROLLBACK.begun(dict.fromkeys(after_rollback, "now"))

@@ -1,0 +1,96 @@
+"""What the tree promises: who knows whom, and that the program says nothing of what stands in for AWS on a laptop."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("foundation", "controlplane", "replication", "migration", "providers", "components")
+
+
+def program() -> Iterator[Path]:
+    """Everything of the program that is text, whatever its suffix."""
+    yield ROOT / "__main__.py"
+    for package in PACKAGES:
+        yield from (
+            path
+            for path in sorted((ROOT / package).rglob("*"))
+            if path.is_file() and "__pycache__" not in path.parts
+        )
+
+
+def imported(path: Path) -> set[str]:
+    """The top-level packages that a module imports, also inside functions."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def modules(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+@pytest.mark.parametrize("word", ["sandbox", "127.0.0.1", "localhost", "moto"])
+def test_the_program_never_mentions(word: str) -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in program()
+        for number, line in enumerate(path.read_bytes().decode("utf-8", "replace").splitlines(), 1)
+        if word in line.lower()
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("package", "forbidden"),
+    [
+        ("controlplane", {"pulumi", "pulumi_aws", "pymysql"}),
+        ("replication", {"pulumi", "pulumi_aws", "boto3", "botocore"}),
+        ("migration", {"pulumi", "pulumi_aws", "boto3", "pymysql"}),
+        ("providers", {"pulumi_aws", "boto3", "pymysql"}),
+        ("components", {"boto3", "pymysql"}),
+        ("foundation", {"pulumi", "pulumi_aws", "boto3", "botocore", "pymysql"}),
+    ],
+)
+def test_each_layer_knows_only_its_own_tools(package: str, forbidden: set[str]) -> None:
+    assert modules(package)
+    assert {path.name: known for path in modules(package) if (known := imported(path) & forbidden)} == {}
+
+
+def test_a_step_never_imports_another_layer_above_it() -> None:
+    assert not any(imported(path) & {"components"} for path in modules("providers"))
+
+
+def test_versions_are_asked_for_in_the_dialect_alone() -> None:
+    asking = [
+        path.name
+        for package in ("replication", "migration", "providers")
+        for path in modules(package)
+        if ".version" in path.read_text(encoding="utf-8") and path.name != "dialect.py"
+    ]
+    assert asking == []
+
+
+def test_nothing_is_swallowed() -> None:
+    """No bare ``except``, no handler whose body is ``pass``."""
+    silent = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for package in PACKAGES
+        for path in modules(package)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or all(isinstance(part, ast.Pass) for part in node.body))
+    ]
+    assert silent == []
+
+
+def test_main_fits_on_one_screen() -> None:
+    assert len((ROOT / "__main__.py").read_text(encoding="utf-8").splitlines()) <= 50

@@ -1,0 +1,140 @@
+"""The stack's config: what is taken, and one sentence that names the key for what isn't."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from components import settings
+from components.settings import Settings
+from foundation.errors import Refused
+from migration.cutover.guards import GUARDS
+
+SOURCE: dict[str, Any] = {"identifier": "orders", "credentials": {"secretId": "orders/master"}}
+
+
+def parse(stack_phase: Any = None, **source: Any) -> Settings:
+    values: dict[str, Any] = {"sources": [{**SOURCE, **source}]}
+    return settings.parse(values if stack_phase is None else {**values, "phase": stack_phase})
+
+
+def refusal(values: dict[str, Any]) -> str:
+    with pytest.raises(Refused) as refused:
+        settings.parse(values)
+    return str(refused.value)
+
+
+def test_defaults_are_the_documented_ones() -> None:
+    found = parse()
+    (source,) = found.sources
+    assert found.phase_of(source) == "replicate"
+    assert (source.kms_key, source.mode, source.ca_file) == ("alias/aws/rds", "replicate", None)
+    assert (source.binlog_retention_hours, source.catch_up_hours) == (72, 48)
+    assert (source.cutover.max_write_outage, source.cutover.long_transaction) == (60, 30)
+    assert source.cleanup.old == "stop"
+
+
+def test_a_sources_phase_overrides_the_stacks() -> None:
+    found = parse("replicate", phase="cutover")
+    assert found.phase_of(found.sources[0]) == "cutover"
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError):
+        parse().phase = "cleanup"
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (
+            {},
+            "rds-encrypt:sources: this key is missing. `pulumi config set --path 'rds-encrypt:sources' …`.",
+        ),
+        (
+            {"sources": [{"credentials": {"environment": "PASSWORD"}}]},
+            (
+                "rds-encrypt:sources[0].identifier: this key is missing."
+                " `pulumi config set --path 'rds-encrypt:sources[0].identifier' …`."
+            ),
+        ),
+        (
+            {"sources": [{"identifier": "orders"}]},
+            (
+                "rds-encrypt:sources[0].credentials: this key is missing."
+                " `pulumi config set --path 'rds-encrypt:sources[0].credentials' …`."
+            ),
+        ),
+        (
+            {"sources": [{**SOURCE, "kmskey": "alias/x"}]},
+            (
+                "rds-encrypt:sources[0].kmskey: there is no such key."
+                " Correct its spelling; Pulumi.yaml lists the keys."
+            ),
+        ),
+        (
+            {"sources": [{**SOURCE, "credentials": {}}]},
+            "rds-encrypt:sources[0].credentials: give either `secretId` or `environment`.",
+        ),
+        (
+            {"sources": [{**SOURCE, "credentials": {"secretId": "a", "environment": "B"}}]},
+            "rds-encrypt:sources[0].credentials: give either `secretId` or `environment`.",
+        ),
+        ({"sources": [SOURCE, SOURCE]}, "rds-encrypt: `identifier` orders is listed twice."),
+    ],
+)
+def test_what_is_wrong_is_one_sentence_with_the_key(values: dict[str, Any], sentence: str) -> None:
+    assert refusal(values) == sentence
+
+
+def test_an_unknown_phase_is_shown_with_those_that_exist() -> None:
+    said = refusal({"sources": [SOURCE], "phase": "cut-over"})
+    assert said.startswith(
+        "rds-encrypt:phase: input should be 'replicate', 'cutover', 'rollback' or 'cleanup'"
+    )
+    assert "(it is 'cut-over')" in said
+    assert "\n" not in said
+
+
+def test_a_list_without_sources_is_refused() -> None:
+    assert refusal({"sources": []}).startswith("rds-encrypt:sources: ")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("binlogRetentionHours", 169), ("catchUpHours", 0), ("mode", "fast")]
+)
+def test_values_out_of_range_are_shown(key: str, value: Any) -> None:
+    said = refusal({"sources": [{**SOURCE, key: value}]})
+    assert said.startswith(f"rds-encrypt:sources[0].{key}: ")
+    assert repr(value) in said
+
+
+def test_the_secret_of_a_credentials_block_never_shows() -> None:
+    """Somebody will try to put the password itself there."""
+    said = refusal({"sources": [{**SOURCE, "credentials": {"password": "hunter2"}}]})
+    assert "hunter2" not in said
+
+
+def test_every_guard_can_be_overruled_by_its_name_and_nothing_else() -> None:
+    found = parse(cutover={"force": list(GUARDS)})
+    assert found.sources[0].cutover.force == tuple(GUARDS)
+    assert "force" in refusal({"sources": [{**SOURCE, "cutover": {"force": ["all"]}}]})
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=12),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3),
+        max_leaves=8,
+    )
+)
+def test_whatever_the_config_holds_the_answer_is_settings_or_one_line(value: Any) -> None:
+    for values in ({"sources": value}, {"sources": [value]}, {"sources": [SOURCE], "phase": value}):
+        try:
+            settings.parse(values)
+        except Refused as refused:
+            assert len(str(refused).splitlines()) == 1  # noqa: PT017 - a refusal is one of two good answers

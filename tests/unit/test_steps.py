@@ -1,0 +1,130 @@
+"""Steps: what makes one another step, what is merely recorded, and that they pickle by reference."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+import pkgutil
+from typing import Any
+
+import dill
+import pulumi
+import pytest
+
+import providers
+from foundation.errors import NeedsHuman
+from providers.step import Inputs, Outputs, Step, World, known
+
+UNKNOWN = pulumi.runtime.rpc.UNKNOWN
+for module in pkgutil.iter_modules(providers.__path__):
+    importlib.import_module(f"providers.{module.name}")
+STEPS = sorted(Step.__subclasses__(), key=lambda step: step.__name__)
+
+
+class Example(Step):
+    """A step that answers from what a test gives it."""
+
+    identity = ("source_id", "port")
+    reasons: tuple[str, ...] = ()
+    found: Outputs | None = None
+
+    def world(self, inputs: Inputs) -> World:
+        return None  # type: ignore[return-value]
+
+    def refuse(self, world: World, inputs: Inputs) -> list[str]:
+        return list(self.reasons)
+
+    def perform(self, world: World, inputs: Inputs) -> Outputs:
+        return {"running": True}
+
+    def seen(self, world: World, props: Inputs) -> Outputs | None:
+        return self.found
+
+
+STATE = {"source_id": "db-1", "port": 3306, "hours": 72, "running": True}
+
+
+def test_there_are_steps() -> None:
+    assert {"ClaimProvider", "CutOverProvider", "RetirementProvider"} <= {step.__name__ for step in STEPS}
+
+
+@pytest.mark.parametrize("step", [step for step in STEPS if step.__module__.startswith("providers.")])
+def test_a_step_is_in_the_state_as_a_reference_to_its_module(step: type[Step]) -> None:
+    """Today's code then runs on yesterday's state, and nothing that a step closes over gets into it."""
+    pickled = dill.dumps(step(), byref=False, recurse=False)
+    assert len(pickled) < 200
+    assert step.__module__.encode() in pickled
+    assert isinstance(pickle.loads(pickled), step)  # noqa: S301 - our own
+    assert step.serialize_as_secret_always is False
+
+
+@pytest.mark.parametrize("step", [step for step in STEPS if step.__module__.startswith("providers.")])
+def test_a_step_has_an_identity(step: type[Step]) -> None:
+    assert step.identity
+
+
+def test_the_same_inputs_are_no_change() -> None:
+    found = Example().diff("", STATE, {"source_id": "db-1", "port": 3306, "hours": 72})
+    assert not found.changes
+
+
+def test_outputs_that_are_declared_as_none_are_no_change() -> None:
+    assert not Example().diff("", STATE, {"source_id": "db-1", "running": None}).changes
+
+
+def test_what_is_not_known_yet_is_no_change() -> None:
+    assert not known(UNKNOWN)
+    assert not Example().diff("", STATE, {"source_id": UNKNOWN, "port": UNKNOWN}).changes
+
+
+def test_another_setting_is_recorded_and_the_step_not_done_again() -> None:
+    news = {"source_id": "db-1", "port": 3306, "hours": 24}
+    found = Example().diff("", STATE, news)
+    assert (found.changes, found.replaces) == (True, [])
+    assert Example().update("", STATE, news).outs == {**STATE, "hours": 24}
+
+
+def test_another_identity_is_another_step_and_the_old_one_goes_first() -> None:
+    found = Example().diff("", STATE, {"source_id": "db-2", "port": 3306})
+    assert (found.changes, found.replaces, found.delete_before_replace) == (True, ["source_id"], True)
+
+
+def test_the_urn_for_progress_is_never_a_difference() -> None:
+    assert not Example().diff("", {**STATE, "urn": "a"}, {"source_id": "db-1", "urn": "b"}).changes
+
+
+def test_another_reference_to_the_account_is_recorded_since_deletes_need_it() -> None:
+    found = Example().diff("", {**STATE, "access": {"secret_id": "a"}}, {"access": {"secret_id": "b"}})
+    assert (found.changes, found.replaces) == (True, [])
+
+
+def test_create_returns_what_was_seen_under_an_id_that_is_the_same_every_time() -> None:
+    created = Example().create({"source_id": "db-1", "port": 3306})
+    assert created.id == "db-1:3306"
+    assert created.outs == {"source_id": "db-1", "port": 3306, "running": True}
+
+
+def test_read_says_gone_when_the_effect_is_gone() -> None:
+    step = Example()
+    assert (step.read("x", STATE).id, step.read("x", STATE).outs) == ("", {})
+    step.found = {"running": False}
+    assert step.read("x", STATE).id == "x"
+    assert step.read("x", STATE).outs == {**STATE, "running": False}
+
+
+def test_check_fails_with_a_sentence_and_without_a_property_name() -> None:
+    """With a name the engine would print the value of that property beside the sentence."""
+    step = Example()
+    step.reasons = ("orders: it is encrypted already.",)
+    (failure,) = step.check({}, STATE).failures
+    assert (failure.property, failure.reason) == ("", "orders: it is encrypted already.")
+    assert not Example().check({}, STATE).failures
+
+
+def test_a_step_that_fails_leaves_the_error_to_the_host() -> None:
+    class Failing(Example):
+        def perform(self, world: World, inputs: Inputs) -> dict[str, Any]:
+            raise NeedsHuman("it is full")
+
+    with pytest.raises(NeedsHuman):
+        Failing().create(STATE)

@@ -1,0 +1,108 @@
+"""The survey: who is the source and who the encrypted one, by their tags, whatever they are called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from foundation.errors import Refused
+from migration import journal
+from migration.journal import Role, tags_for
+from migration.names import Names
+from migration.survey import Survey, survey
+from tests.unit.fakes import FakeAws, instance
+
+NAMES = Names("orders")
+ID = "db-SOURCE"
+
+
+def source(identifier: str = "orders", **tags: str) -> Any:
+    marks = {**tags_for(Role.SOURCE, ID), journal.OWNER: "rds-encrypt/dev", **tags}
+    return instance(identifier, tags=marks, DbiResourceId=ID)
+
+
+def encrypted(identifier: str = "orders-encrypted", *tags: str) -> Any:
+    marks = {**tags_for(Role.ENCRYPTED, ID), **dict.fromkeys(tags, "2026-11-24T20:00:00+00:00")}
+    return instance(identifier, tags=marks, DbiResourceId="db-ENCRYPTED", StorageEncrypted=True)
+
+
+def ids(found: Survey) -> tuple[str | None, str | None]:
+    return (
+        found.source.resource_id if found.source else None,
+        found.encrypted.resource_id if found.encrypted else None,
+    )
+
+
+def test_an_untouched_instance_of_that_name_is_the_source() -> None:
+    found = survey(FakeAws(instance()), NAMES)
+    assert ids(found) == ("db-ORDERS", None)
+    assert not found.swap_begun
+    assert not found.can_roll_back
+
+
+def test_nobody_of_that_name_is_refused_with_the_region() -> None:
+    with pytest.raises(Refused, match="there is no DB instance of this name in eu-west-1"):
+        survey(FakeAws(instance("customers")), NAMES)
+
+
+def test_an_instance_that_somebody_else_encrypted_is_refused() -> None:
+    with pytest.raises(Refused, match=r"already encrypted \(with arn:key\)"):
+        survey(FakeAws(instance(StorageEncrypted=True, KmsKeyId="arn:key")), NAMES)
+
+
+def test_in_replicate_each_is_found_under_its_name() -> None:
+    found = survey(FakeAws(source(), encrypted()), NAMES)
+    assert ids(found) == (ID, "db-ENCRYPTED")
+    assert not found.cut_over
+
+
+def test_after_the_swap_roles_stay_with_the_instances() -> None:
+    """The name `orders` is the encrypted one's by now: it is not taken for a source that is encrypted already."""
+    swapped = encrypted("orders", journal.SWAPPED, journal.OPENED)
+    found = survey(FakeAws(source("orders-old"), swapped), NAMES)
+    assert ids(found) == (ID, "db-ENCRYPTED")
+    assert (found.swap_begun, found.cut_over, found.can_roll_back) == (True, True, True)
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        (source("orders-old"), encrypted("orders-encrypted", journal.SWAPPED)),  # between the two renames
+        (source("orders"), encrypted("orders-encrypted", journal.SWAPPED)),  # before the first
+    ],
+)
+def test_between_the_renames_the_swap_has_begun_and_is_not_complete(world: tuple[Any, Any]) -> None:
+    found = survey(FakeAws(*world), NAMES)
+    assert ids(found) == (ID, "db-ENCRYPTED")
+    assert (found.swap_begun, found.cut_over) == (True, False)
+
+
+def test_a_source_in_mid_rename_is_found_by_its_identity() -> None:
+    """Neither name lists it, but the encrypted instance knows its DbiResourceId."""
+    found = survey(FakeAws(source("orders-somewhere"), encrypted()), NAMES)
+    assert ids(found) == (ID, "db-ENCRYPTED")
+
+
+def test_an_encrypted_instance_in_mid_rename_is_found_by_the_sources_note() -> None:
+    noted = source("orders-old", **{journal.PARTNER: "db-ENCRYPTED"})
+    found = survey(FakeAws(noted, encrypted("orders-tmp", journal.SWAPPED)), NAMES)
+    assert ids(found) == (ID, "db-ENCRYPTED")
+
+
+def test_a_source_that_was_deleted_for_good_is_known_by_its_id() -> None:
+    found = survey(FakeAws(encrypted("orders", journal.SWAPPED, journal.OPENED)), NAMES)
+    assert ids(found) == (None, "db-ENCRYPTED")
+    assert found.source_id == ID
+    assert not found.can_roll_back
+
+
+def test_after_a_rollback_it_can_be_rolled_back_no_further_but_stays_in_that_phase() -> None:
+    found = survey(FakeAws(source(), encrypted("orders-encrypted", journal.ROLLED_BACK)), NAMES)
+    assert (found.swap_begun, found.cut_over, found.can_roll_back) == (False, False, True)
+
+
+def test_an_instance_of_another_migration_is_nobody_of_ours() -> None:
+    """Somebody else's `orders-old` has no tags, and stays out of it."""
+    found = survey(FakeAws(source(), encrypted(), instance("orders-old")), NAMES)
+    assert ids(found) == (ID, "db-ENCRYPTED")
