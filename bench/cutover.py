@@ -67,7 +67,9 @@ def _run(options: argparse.Namespace, console: Console) -> Bench:
 
         def say(sentence: str, number: int = number) -> None:
             console.print(
-                f"{time.monotonic() - begun:6.0f} s  pair {number}  {sentence}", style="bright_black"
+                f"{time.monotonic() - begun:6.0f} s  pair {number}  {sentence}",
+                style="bright_black",
+                soft_wrap=True,
             )
 
         with place(options.directory, options.engine, model, say) as here:

@@ -26,6 +26,14 @@ _BROKEN = {
     "storage-full",
 }
 
+_NOT_YET = {
+    "DBInstanceAlreadyExists",
+    "DBInstanceAlreadyExistsFault",
+    "InvalidDBInstanceState",
+    "InvalidDBInstanceStateFault",
+}
+"""Answers to a rename that come to nothing by themselves: the name is not free yet, or an earlier change is still under way."""
+
 
 @dataclass(frozen=True)
 class Instance:
@@ -215,10 +223,12 @@ class Instances:
         if not changes and now.parameter_group == parameter_group:
             return
         until(
-            Wait(f"the name {identifier} to be free", deadline=deadline, first=0.25, longest=0.25),
+            Wait(
+                f"RDS to rename {now.identifier} to {identifier}", deadline=deadline, first=0.25, longest=0.25
+            ),
             lambda: self._asked(now.identifier, {**changes, "DBParameterGroupName": parameter_group}),
             done=bool,
-            describe=lambda _: "still taken",
+            describe=lambda _: "the name is taken, or the instance busy",
         )
 
     def await_rename(
@@ -271,7 +281,7 @@ class Instances:
                     DBInstanceIdentifier=identifier, ApplyImmediately=True, **changes
                 )
             except botocore.exceptions.ClientError as error:
-                if code_of(error) in {"DBInstanceAlreadyExists", "DBInstanceAlreadyExistsFault"}:
+                if code_of(error) in _NOT_YET:
                     return False
                 raise
         return True

@@ -113,6 +113,9 @@ def _prepare(options: Options, terminal: Terminal, sandbox: Sandbox) -> _Run:
     workspace.create()
     workspace.config_set("rds-encrypt:sources[0].caFile", str(seeded.ca_bundle.resolve()))
     _write_exports(options, sandbox, workspace)
+    terminal.good(
+        f"Pulumi stack `{workspace.stack}`: its state and config lie in {_shown(options.directory)}"
+    )
     where = Address(seeded.address, seeded.port, seeded.ca_bundle)
     application = Account(seeded.application_user, seeded.application_password)
     writer = Writer(where, application, seeded.database)
@@ -158,9 +161,8 @@ def _phase(run: _Run, phase: str) -> None:
     run.workspace.config_set("rds-encrypt:phase", phase)
     run.terminal.command("pulumi preview")
     _must(run, phase, run.workspace.preview(listen=run.terminal.listener()))
-    run.terminal.command("pulumi up --yes")
+    run.terminal.command("pulumi up --yes --skip-preview")
     begun = time.monotonic()
-    # The preview was shown a moment ago; `up` need not repeat it.
     result = run.workspace.up("--skip-preview", listen=run.terminal.listener())
     _must(run, phase, result)
     run.phases.append(Phase(phase, result.seconds, _count(run.workspace)))

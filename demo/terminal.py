@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ _PRESENT = ("creating", "updating", "deleting")
 _REPEAT = 15.0
 """Seconds after which a progress that goes on is shown again."""
 _NOISE = ("pulumi:pulumi:Stack", "rds-encrypt:index:Migration")
+_MARGIN = "  "
 _STYLES = {"+": "green", "~": "yellow", "-": "red"}
 
 
@@ -65,9 +67,14 @@ class Terminal:
 
         def show(line: str) -> None:
             if filtering(line):
-                self.console.print(_styled(line.rstrip()), soft_wrap=True)
+                self.console.print(_styled(line.rstrip(), self._width), soft_wrap=True)
 
         return show
+
+    @property
+    def _width(self) -> int:
+        """Columns to wrap at; a file or a CI log takes lines as long as they are."""
+        return self.console.width if self.console.is_terminal else 0
 
     def log(self, name: str, result: Result) -> Path:
         """Append a command's whole output to the log of that name."""
@@ -84,6 +91,7 @@ class _Filter:
     def __init__(self) -> None:
         self._block = ""
         self._progress: dict[str, tuple[str, float]] = {}
+        self._last = "-"
 
     def __call__(self, line: str) -> bool:
         if line in {"Outputs:", "Resources:", "Diagnostics:"}:
@@ -93,7 +101,11 @@ class _Filter:
             self._block = ""
         if self._block:
             return self._block != "Outputs:" and bool(line.strip())
-        return worth_showing(line) and not self._repeats(line)
+        if not worth_showing(line) or self._repeats(line):
+            return False
+        # A row is printed again with what its resource has said, which comes in full under "Diagnostics".
+        longer, self._last = line.startswith(self._last), line.rstrip()
+        return not longer
 
     def _repeats(self, line: str) -> bool:
         """Whether a row's progress says the same as a moment ago with other figures."""
@@ -119,10 +131,19 @@ def worth_showing(line: str) -> bool:
     return bool(rest) and not _BEGINNING.match(rest)
 
 
-def _styled(line: str) -> Text:
+def _styled(line: str, width: int) -> Text:
     row = _ROW.match(line)
+    shown = _wrapped(f"{_MARGIN}{line}", width)
     if "error" in line or "failed" in line:
-        return Text(f"   {line}", style="red")
-    if row is not None and row["rest"].startswith(_PRESENT):
-        return Text(f"   {line}", style="bright_black")
-    return Text(f"   {line}", style=_STYLES.get(row["sign"], "") if row is not None else "bright_black")
+        return Text(shown, style="red")
+    if row is None or row["rest"].startswith(_PRESENT):
+        return Text(shown, style="bright_black")
+    return Text(shown, style=_STYLES.get(row["sign"], ""))
+
+
+def _wrapped(line: str, width: int) -> str:
+    """Break a long line between words, what follows a little further in."""
+    if not width or len(line) <= width:
+        return line
+    indent = " " * (len(line) - len(line.lstrip()) + 3)
+    return textwrap.fill(line, width, subsequent_indent=indent, break_on_hyphens=False)

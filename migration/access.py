@@ -55,15 +55,15 @@ class Access:
         self._settings = settings
 
     @contextmanager
-    def session(self, instance: Instance) -> Iterator[Session]:
-        """Open a session as the master user of the instance.
+    def session(self, instance: Instance, *, patience: float = 4.0) -> Iterator[Session]:
+        """Open a session as the master user of the instance, trying for ``patience`` seconds.
 
         Raises:
             Retryable: the instance has no address yet, or cannot be reached.
             NeedsHuman: the account or the certificate is refused.
         """
         tls = Tls(self._settings.ca_file or str(RDS_CA_BUNDLE))
-        with connect(endpoint_of(instance), self._credentials(instance), tls) as session:
+        with connect(endpoint_of(instance), self._credentials(instance), tls, patience=patience) as session:
             yield session
 
     def _credentials(self, instance: Instance) -> Credentials:

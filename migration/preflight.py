@@ -9,6 +9,7 @@ from controlplane.aws import Aws
 from controlplane.instances import Instance, Instances
 from controlplane.parameter_groups import ParameterGroups
 from foundation.errors import Refused
+from migration import journal
 from migration.cutover import fence
 from migration.survey import Survey
 from replication.dialect import SUPPORTED
@@ -76,6 +77,20 @@ def phase_follows(_aws: Aws, plan: Plan) -> Refused | None:
     else:
         return None
     return Refused(what, where=survey.names.source, fix=fix)
+
+
+def names_free(aws: Aws, plan: Plan) -> Refused | None:
+    """Nobody else has an instance with a name that the migration will give."""
+    names = plan.survey.names
+    wanted = (names.replica, names.encrypted, names.old)
+    for name, found in Instances(aws).named(wanted).items():
+        if found.tags.get(journal.MIGRATION) != plan.survey.source_id:
+            return Refused(
+                f"an instance of this name exists, and not by this migration of {names.source}",
+                where=name,
+                fix="Rename or delete it first: the migration needs the name",
+            )
+    return None
 
 
 def engine_supported(_aws: Aws, plan: Plan) -> Refused | None:
@@ -161,6 +176,7 @@ def fence_possible(aws: Aws, plan: Plan) -> Refused | None:
 CHECKS: Iterable[Check] = (
     no_swap_under_way,
     phase_follows,
+    names_free,
     engine_supported,
     class_encrypts,
     backups_on,

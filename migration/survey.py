@@ -81,14 +81,21 @@ def survey(aws: Aws, names: Names) -> Survey:
     if encrypted is not None and source is None:
         source = instances.find(encrypted.tags[journal.MIGRATION])
     if source is not None and encrypted is None and (partner := source.tags.get(journal.PARTNER)):
-        encrypted = until(
-            Wait(f"the renamed instance {partner} to be listed again", deadline=_RENAME_GAP),
-            lambda: instances.find(partner),
-            done=lambda seen: seen is not None,
-        )
+        encrypted = _partner(instances, partner, wait=source.identifier != names.source)
     if source is None and encrypted is None:
         source = _untouched(aws, found, names)
     return Survey(names, source, encrypted, _with_role(found, Role.REPLICA))
+
+
+def _partner(instances: Instances, resource_id: str, *, wait: bool) -> Instance | None:
+    """Find the encrypted instance by its identity; a swap that was interrupted may hide it for as long as a rename lasts."""
+    if not wait:
+        return instances.find(resource_id)
+    return until(
+        Wait(f"the renamed instance {resource_id} to be listed again", deadline=_RENAME_GAP),
+        lambda: instances.find(resource_id),
+        done=lambda seen: seen is not None,
+    )
 
 
 def _with_role(found: dict[str, Instance], role: Role) -> Instance | None:

@@ -12,7 +12,7 @@ import pulumi
 
 from controlplane.instances import Instance
 from controlplane.parameter_groups import ParameterGroups
-from foundation.errors import NeedsHuman
+from foundation.errors import NeedsHuman, Retryable
 from migration import journal
 from migration.cutover.fence import ParameterGroupFence
 from migration.journal import Role
@@ -39,15 +39,10 @@ class CustodyProvider(Step):
                 where=encrypted.identifier,
                 fix="Destroy the stack, start over",
             )
-        unlike = differences(world.instances.get(inputs["source_id"]), encrypted)
-        if unlike:
-            raise NeedsHuman(
-                f"it is not like the source: {'; '.join(map(str, unlike))}",
-                where=encrypted.identifier,
-                fix="Make the settings equal, on either instance, then run `pulumi up` again",
-            )
         # From here on either of the two leads to the other, whatever they are called.
+        first_look = journal.PARTNER not in world.instances.get(inputs["source_id"]).tags
         world.instances.tag(inputs["source_id"], {journal.PARTNER: encrypted.resource_id})
+        _require_likeness(world, inputs["source_id"], encrypted, first_look=first_look)
         return {"kms_key": str(encrypted.description["KmsKeyId"])}
 
     def seen(self, world: World, props: Inputs) -> Outputs | None:
@@ -73,6 +68,25 @@ class CustodyProvider(Step):
         names = Names(props["identifier"])
         for group in (names.encrypted, names.fence):
             ParameterGroups(world.aws).delete_if_unused(group)
+
+
+def _require_likeness(world: World, source_id: str, encrypted: Instance, *, first_look: bool) -> None:
+    """Refuse an instance that lacks settings of its owner's.
+
+    One that a killed run was still creating lacks those that RDS only takes after a restore. It has just been taken over as
+    it is; the next run compares it with what is declared, and updates it.
+    """
+    unlike = differences(world.instances.get(source_id), encrypted)
+    if not unlike:
+        return
+    kind = Retryable if first_look else NeedsHuman
+    raise kind(
+        f"it is not like the source: {'; '.join(map(str, unlike))}",
+        where=encrypted.identifier,
+        fix="Run `pulumi up` again, which makes it so"
+        if first_look
+        else "Make the settings equal, on either instance, then run `pulumi up` again",
+    )
 
 
 def _lift_fence(world: World, production: Instance) -> None:

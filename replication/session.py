@@ -129,7 +129,7 @@ def connect(
     credentials: Credentials,
     tls: Tls | None,
     *,
-    attempts: int = 4,
+    patience: float = 4.0,
     read_timeout: float = 60.0,
 ) -> Iterator[Session]:
     """Open a session, trying again while the server cannot be reached.
@@ -138,7 +138,7 @@ def connect(
         endpoint: where the server listens.
         credentials: the account to use.
         tls: how to protect the session; ``None`` only for a server without TLS.
-        attempts: how often to try; pauses grow from 0.2 to 2 seconds.
+        patience: seconds to go on trying while the server cannot be reached; pauses grow from 0.2 to 2 seconds.
         read_timeout: seconds that one statement may take to answer.
 
     Raises:
@@ -148,7 +148,7 @@ def connect(
     context = tls.context() if tls else None
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(Retryable),
-        stop=tenacity.stop_after_attempt(attempts),
+        stop=tenacity.stop_after_delay(patience),
         wait=tenacity.wait_random_exponential(multiplier=0.2, max=2.0),
         reraise=True,
     )

@@ -49,8 +49,7 @@ def swap(site: Site) -> Outcome:
     """
     forced: tuple[str, ...] = ()
     if not site.course.begun(site.encrypted().tags):
-        with site.sessions() as (losing, winning), _undone_on_failure(site):
-            _undo(site, losing, winning)  # what an interrupted attempt left behind
+        with _undone_on_failure(site), _fresh_start(site) as (losing, winning):
             forced = _permission(site, losing, winning)
             account = _account_for_the_way_back(site, losing, winning)
             started = time.monotonic()
@@ -206,27 +205,49 @@ def _enable_events(opened: Session, wanted: list[events.Event]) -> tuple[str, ..
     return tuple(left)
 
 
-def _undo(site: Site, losing: Session, winning: Session) -> None:
+@contextmanager
+def _fresh_start(site: Site) -> Iterator[tuple[Session, Session]]:
+    """Undo what an interrupted attempt left behind, then open the sessions for this one."""
+    _undo(site)
+    with site.sessions() as sessions:
+        yield sessions
+
+
+def _undo(site: Site) -> None:
     """Put back what an attempt did before the names moved; does nothing after none.
 
-    A promoted instance stands exactly where it was promoted, since nobody could write to it, so it goes on from there.
+    Production comes first and needs nobody else: the other instance may be what failed.
     """
     if site.snapshot_coordinates is not None:
         return
+    site.instances.untag(site.course.encrypted_id, [site.course.point])
+    fence = ParameterGroupFence.of(site)
+    fence.put_back()  # by AWS's API alone: it takes effect even if MySQL is only just coming back
+    with site.access.session(site.losing(), patience=site.limits.write_outage) as losing:
+        fence.lift(losing)
+        # A channel of ours on the losing instance is the way back, prepared and not taken.
+        way_back = channel.status(losing)
+        if way_back is not None and way_back.ours:
+            channel.detach(losing)
+    _follow_again(site)
+
+
+def _follow_again(site: Site) -> None:
+    """Let a promoted instance follow again: it stands exactly where it was promoted, since nobody could write to it."""
     course = site.course
-    ParameterGroupFence.of(site).lift(losing)
-    # A channel of ours on the losing instance is the way back, prepared and not taken.
-    way_back = channel.status(losing)
-    if way_back is not None and way_back.ours:
-        channel.detach(losing)
     noted = site.winning().tags.get(journal.PROMOTED_AT)
     if noted is None:
         return
-    if channel.status(winning) is None:
-        account = accounts.issue(losing, course.following_user)
-        channel.attach(winning, endpoint_of(site.losing()), account, Coordinates.parse(noted))
-    channel.start(winning)
-    lag.catch_up(losing, winning, deadline=site.limits.rename, progress=site.progress)
+    patience = site.limits.write_outage
+    with (
+        site.access.session(site.losing(), patience=patience) as losing,
+        site.access.session(site.winning(), patience=patience) as winning,
+    ):
+        if channel.status(winning) is None:
+            account = accounts.issue(losing, course.following_user)
+            channel.attach(winning, endpoint_of(site.losing()), account, Coordinates.parse(noted))
+        channel.start(winning)
+        lag.catch_up(losing, winning, deadline=site.limits.rename, progress=site.progress)
     site.instances.untag(course.winning_id, [journal.PROMOTED_AT])
 
 
@@ -243,10 +264,7 @@ def _undone_on_failure(site: Site) -> Iterator[None]:
             raise
         site.progress("undoing")
         try:
-            # The sessions may be what failed, so the way out does not depend on them.
-            with site.sessions() as (fresh_losing, fresh_winning):
-                site.instances.untag(site.course.encrypted_id, [site.course.point])
-                _undo(site, fresh_losing, fresh_winning)
+            _undo(site)
         except Exception as failure:  # noqa: BLE001 - both causes are raised, whatever they are
             raise BaseExceptionGroup(
                 f"the {site.course.verb} failed, and so did undoing it", [cause, failure]

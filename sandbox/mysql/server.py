@@ -33,7 +33,7 @@ from sandbox.mysql.template import DEFAULT_TEMPLATES, template
 __all__ = ["Coordinates", "MySQLServer"]
 
 _LOG = logging.getLogger(__name__)
-_STOP_DEADLINE = 60.0
+_STOP_DEADLINE = 15.0
 _LAST_SESSION_ENDS = 0.02
 _FIRST_START = "first-start.sql"
 
@@ -149,6 +149,7 @@ class MySQLServer:
                 return
             if process.poll() is None:
                 self.thaw()
+                self._close_gateway()  # nobody new gets in while the sessions are being ended
                 self._quieten()
                 if not processes.terminate(process, deadline=_STOP_DEADLINE):
                     _LOG.warning(
@@ -429,10 +430,13 @@ class MySQLServer:
             raise MySQLServerError(f"The server in {self.directory} does not run.")
         return self._process
 
-    def _ended(self) -> None:
+    def _close_gateway(self) -> None:
         if self._gateway is not None:
             processes.terminate(self._gateway, deadline=5.0)
         self._gateway = None
+
+    def _ended(self) -> None:
+        self._close_gateway()
         self._process = None
         self._frozen = False
 

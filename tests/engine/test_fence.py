@@ -47,7 +47,7 @@ def _make_broad_user(master: Connection) -> None:
     grants = [str(next(iter(row.values()))) for row in rows(master, "SHOW GRANTS")]
     rows(master, "CREATE USER %s@'%%' IDENTIFIED BY %s", BROAD.user, BROAD.password)
     for grant in grants:
-        if " ON " in grant:
+        if " ON *.* " in grant:
             rows(master, grant.replace(f"`{own}`@`%`", f"`{BROAD.user}`@`%`"))
 
 

@@ -44,15 +44,10 @@ class Road:
         self.moves: list[str] = []
         self.failing: dict[str, BaseException] = {}
         tags = {journal.SWAPPED: "now"} if begun else {}
-        road = self
 
         class TestSite(Site):
             def encrypted(self) -> Any:
                 return instance("orders-encrypted", tags=tags)
-
-            @property
-            def instances(self) -> Any:
-                return road
 
             @contextmanager
             def sessions(self) -> Iterator[tuple[Any, Any]]:
@@ -91,11 +86,6 @@ class Road:
     def move(self, _site: Site) -> None:
         self._noted("move", None)()
 
-    # As the region's instances.
-
-    def untag(self, resource_id: str, keys: list[str]) -> None:
-        self.moves.append(f"untag {resource_id} {' '.join(keys)}")
-
 
 @pytest.fixture
 def road(monkeypatch: pytest.MonkeyPatch) -> Road:
@@ -117,7 +107,7 @@ def test_a_failure_before_the_point_of_no_return_is_undone_and_its_cause_raised(
         swap(road.site)
     assert raised.value is cause
     made = BEFORE[: BEFORE.index(move) + 1]
-    assert road.moves == [*made, f"untag db-E {journal.SWAPPED}", "undo"]
+    assert road.moves == [*made, "undo"]
 
 
 def test_an_interrupt_is_undone_as_well(road: Road) -> None:
@@ -133,7 +123,6 @@ def test_a_failure_after_the_point_of_no_return_undoes_nothing(road: Road, move:
     with pytest.raises(NeedsHuman):
         swap(road.site)
     assert road.moves.count("undo") == 1
-    assert not any(made.startswith("untag") for made in road.moves)
 
 
 def test_run_again_after_the_point_of_no_return_it_rolls_forward(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ def said(check: preflight.Check, what: Plan, *instances: Any) -> str:
 @pytest.mark.parametrize(
     ("phase", "mode", "tags", "sentence"),
     [
-        ("replicate", "replicate", SWAPPED, "phase `replicate` is over"),
+        ("replicate", "replicate", DONE, "phase `replicate` is over"),
         ("cutover", "replicate", None, "phase `cutover` needs an encrypted instance"),
         ("cleanup", "replicate", None, "phase `cleanup` needs the cut-over to be complete"),
         ("cleanup", "replicate", {}, "phase `cleanup` needs the cut-over to be complete"),
