@@ -17,7 +17,7 @@ from bench.names import Record, make_record
 from bench.runbook import Runbook
 from bench.writer import Resolve, Writer, make_table, numbers_in
 from demo.database import Account, Address, connected
-from demo.workspace import Result, Workspace
+from demo.workspace import Workspace
 from demo.writer import account_for, longest_gap
 from sandbox import Sandbox
 from sandbox.seed import Seeded, seed
@@ -206,13 +206,11 @@ class _Ours:
     def _up(self, phase: str) -> None:
         self.where.say(f"pulumi up, phase {phase}")
         self._workspace.config_set("rds-encrypt:phase", phase)
-        self._note(phase, self._workspace.up("--skip-preview"))
+        # Line by line, so that somebody who waits can see for what.
+        with (self.directory / f"{phase}.log").open("w", encoding="utf-8", buffering=1) as log:
+            result = self._workspace.up("--skip-preview", listen=lambda line: print(line, file=log))
+        if not result.ok:
+            raise BenchFailed(f"`pulumi up` failed in phase {phase}: {result.output.strip()}")
 
     def _set(self, key: str, value: str) -> None:
         self._workspace.config_set(f"rds-encrypt:sources[0].{key}", value)
-
-    def _note(self, phase: str, result: Result) -> None:
-        log = self.directory / f"{phase}.log"
-        log.write_text(result.output, encoding="utf-8")
-        if not result.ok:
-            raise BenchFailed(f"`pulumi up` failed in phase {phase}: {result.output.strip()}")
