@@ -286,12 +286,24 @@ class Instances:
                 raise
         return True
 
-    def stop(self, resource_id: str) -> None:
-        """Stop the instance, if it is not stopped yet; RDS starts it again by itself after seven days."""
+    def stop(self, resource_id: str, *, deadline: float, progress: Progress = silent) -> Instance:
+        """Stop the instance and wait until it is stopped; RDS starts it again by itself after seven days.
+
+        Raises:
+            NeedsHuman: AWS refused, for example because the instance has a replica.
+            TimedOut: it was not stopped within ``deadline`` seconds.
+        """
         now = self.get(resource_id)
         if now.status not in {"stopped", "stopping"}:
             with sorted_errors(now.identifier):
                 self._aws.rds.stop_db_instance(DBInstanceIdentifier=now.identifier)
+        return self.wait(
+            resource_id,
+            "be stopped",
+            lambda seen: seen.status == "stopped",
+            deadline=deadline,
+            progress=progress,
+        )
 
     def delete(
         self, resource_id: str, *, final_snapshot: str | None, deadline: float, progress: Progress = silent

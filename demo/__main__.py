@@ -27,8 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the demo and return the exit code: 0 only if everything is as promised."""
     options = _options(arguments)
     console = Console(highlight=False)
-    # Whoever ends us gets the same orderly end as Ctrl-C.
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Whoever ends us, or closes the terminal, gets the same orderly end as Ctrl-C.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     terminal = Terminal(console, _BUILD)
     (_BUILD / "demo.json").unlink(missing_ok=True)
     try:

@@ -40,16 +40,7 @@ class RetirementProvider(Step):
         close_way_back(world, inputs["source_id"], inputs["encrypted_id"])
         put_retention_back(world.instances, world.access, inputs["source_id"])
         keep_until = _keep_until(production)
-        status = "deleted"
-        if old is not None:
-            wanted = inputs["fate"]
-            if wanted == "delete":
-                self._delete_old(world, old, names, keep_until)
-            elif wanted == "stop" and old.available:
-                world.instances.stop(old.resource_id)
-                status = "stopped"
-            else:
-                status = old.status
+        status = self._settle(world, old, names, inputs["fate"], keep_until) if old is not None else "deleted"
         for group in (names.encrypted, names.fence):
             ParameterGroups(world.aws).delete_if_unused(group)
         return {
@@ -62,6 +53,15 @@ class RetirementProvider(Step):
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> Any:
         """Another fate for the old instance is the one change that is acted on."""
         return pulumi.dynamic.UpdateResult({**_olds, **_news, **self.perform(self.world(_news), _news)})
+
+    def _settle(self, world: World, old: Instance, names: Names, fate: str, keep_until: datetime) -> str:
+        """Do with the old instance what the config says, and return the status that it ends in."""
+        if fate == "delete":
+            self._delete_old(world, old, names, keep_until)
+            return "deleted"
+        if fate == "stop":
+            return world.instances.stop(old.resource_id, deadline=2 * HOUR, progress=world.progress).status
+        return old.status
 
     def _delete_replica(self, world: World, names: Names, source_id: str) -> None:
         # RDS refuses to stop an instance that has a replica, and the engine deletes only after all creates.

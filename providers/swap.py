@@ -38,6 +38,7 @@ def perform_swap(world: World, inputs: Inputs, course: Course) -> Outputs:
     """
     site = site_of(world, inputs, course)
     outcome = swap(site)
+    world.progress(f"done: {outcome.server_uuid} answers")
     return {
         "server_uuid": outcome.server_uuid,
         "final_coordinates": outcome.final,

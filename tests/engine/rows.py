@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 __all__ = ["Row", "read_rows"]
 
-# ` +  aws:rds:Instance orders-encrypted create [diff: …]`, with or without branches of a tree before the type.
+# ` +  aws:rds:Instance orders-encrypted create [diff: …]`; whatever a resource has to say follows.
 _ROW = re.compile(
-    r"^ (?P<mark>[ +~\-<>=]{1,2}) +[│├└─ ]*(?P<type>[\w./-]+:[\w./:-]+) +(?P<name>[\w-]+)(?: +(?P<action>[a-z]+.*))?$"
+    r"^ [ +~\-<>=]{1,2} +(?P<type>[\w./-]+:[\w./:-]+) (?P<name>[\w-]+)"
+    r" (?P<action>(?:create|update|delete|replace|read|import)\S*(?: \[diff: [^\]]*\])?)"
 )
 
 
@@ -26,9 +27,7 @@ class Row:
 
 
 def read_rows(printed: str) -> list[Row]:
-    """Return the resources of a plan, in the order in which they are shown."""
-    return [
-        Row(found["type"], found["name"], (found["action"] or "").strip())
-        for line in printed.splitlines()
-        if (found := _ROW.match(line))
-    ]
+    """Return the resources that a plan does something to, in the order in which they are shown first."""
+    found = [match for line in printed.splitlines() if (match := _ROW.match(line))]
+    # A row is printed again with each thing that the resource has to say.
+    return list(dict.fromkeys(Row(row["type"], row["name"], row["action"]) for row in found))

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from demo.database import value
+from migration import journal
 from tests.engine.account import look
 from tests.engine.checks import (
     MAY_DIFFER,
@@ -40,6 +42,26 @@ def test_destroy_in_replicate_leaves_the_account_as_it_was_found(road: Road, bef
     after = look(road)
     for part, was in before.items():
         assert after[part] == was, part
+
+
+def test_destroy_after_a_cut_over_killed_behind_the_fence_gives_the_source_back(
+    road: Road, before: dict[str, Any]
+) -> None:
+    road.up("replicate")
+    road.killed_up("cutover", "CutOver orders creating", lambda: fenced(road))
+    assert fenced(road)
+
+    road.destroy()
+
+    after = look(road)
+    for part, was in before.items():
+        assert after[part] == was, part
+    with road.connected("orders") as connection:
+        assert value(connection, "SELECT @@read_only") == 0
+
+
+def fenced(road: Road) -> bool:
+    return any(tag["Key"] == journal.FENCE_BEFORE for tag in road.instance("orders")["TagList"])
 
 
 def test_replicate_killed_while_the_encrypted_instance_is_restored_gets_there_when_run_again(

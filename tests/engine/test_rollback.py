@@ -1,0 +1,70 @@
+"""There and back again on 8.0: what was written after the cut-over stays, and no update goes to a name that has moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from demo.database import rows, value
+from tests.engine.checks import differing, require_fenced, require_one_event
+from tests.engine.road import Road, driving
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+NOTE = "written after the cut-over"
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    with driving(tmp_path_factory.mktemp("rollback")) as road:
+        yield road
+
+
+@pytest.fixture(scope="module")
+def source(road: Road) -> dict[str, Any]:
+    return road.instance("orders")
+
+
+def test_rollback_gives_the_name_back_with_every_write_made_since(road: Road, source: dict[str, Any]) -> None:
+    road.up("replicate")
+    road.up("cutover")
+    # The state now says that the encrypted instance is called `orders`.
+    assert road.note(road.workspace.refresh("--skip-preview")).ok
+    with road.connected("orders", application=True) as connection:
+        rows(connection, "UPDATE orders SET note = %s WHERE id = 1", NOTE)
+
+    road.up("rollback")
+
+    assert road.names() == {"orders", "orders-not-encrypted", "orders-encrypted"}
+    assert road.instance("orders")["DbiResourceId"] == source["DbiResourceId"]
+    with road.connected("orders", application=True) as connection:
+        assert value(connection, "SELECT note FROM orders WHERE id = 1") == NOTE
+        assert value(connection, "SELECT @@server_uuid") == road.outputs()["server_uuid"]
+        rows(connection, "UPDATE orders SET note = 'and again' WHERE id = 1")
+    require_fenced(road, "orders-encrypted")
+
+
+def test_the_event_runs_on_the_source_only_again(road: Road) -> None:
+    require_one_event(road, "orders", "orders-encrypted")
+
+
+def test_back_in_replicate_nothing_is_done_to_the_source(road: Road, source: dict[str, Any]) -> None:
+    """The AWS provider updates by the name in its state, which is the source's again: nobody has refreshed since."""
+    road.configure("replicate")
+    plan = road.preview()
+    assert [str(row) for row in plan if row.type.startswith("aws:")] == []
+
+    road.up("replicate")
+
+    moving = {"LatestRestorableTime", "ReadReplicaDBInstanceIdentifiers", "PendingModifiedValues"}
+    assert not differing(source, road.instance("orders"), moving)
+    role = [tag["Value"] for tag in road.instance("orders")["TagList"] if tag["Key"] == "rds-encrypt:role"]
+    assert role == ["source"]
+    with road.connected("orders", application=True) as connection:
+        rows(connection, "UPDATE orders SET note = 'still writable' WHERE id = 1")
+
+
+def test_back_in_replicate_nothing_is_left_to_do(road: Road) -> None:
+    road.require_rest()
