@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,6 +111,8 @@ def _prepare(options: Options, terminal: Terminal, sandbox: Sandbox) -> _Run:
         f"`{_IDENTIFIER}`: MySQL {seeded.engine_version}, unencrypted, {seeded.rows:,} rows ({seeded.seconds:.0f} s)"
     )
     workspace = Workspace(options.directory, environment=sandbox.settings(), project=options.project)
+    if shutil.which("pulumi", path=workspace.environment["PATH"]) is None:
+        raise DemoFailed("There is no `pulumi` on PATH or in .cache/bin: run `make setup`.")
     workspace.create()
     workspace.config_set("rds-encrypt:sources[0].caFile", str(seeded.ca_bundle.resolve()))
     _write_exports(options, sandbox, workspace)
