@@ -426,8 +426,13 @@ class Migration(pulumi.ComponentResource):
 
     @property
     def _follows_source(self) -> bool:
-        """Whether settings still follow the source's; once a cut-over is wanted, an update could undo what it did."""
-        return self._phase == "replicate" and not self._survey.swap_begun
+        """Whether settings still follow the source's; once a cut-over is wanted, an update could undo what it did.
+
+        Not after a rollback either: the state may call the encrypted instance by the name that the source has again.
+        """
+        encrypted = self._survey.encrypted
+        moved = encrypted is not None and {journal.SWAPPED, journal.ROLLED_BACK} & encrypted.tags.keys()
+        return self._phase == "replicate" and not moved
 
     def _require_source(self) -> Instance:
         if self._survey.source is None:

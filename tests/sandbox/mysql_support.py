@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ NO_MORE: Mapping[str, str] = {}
 T = TypeVar("T")
 _numbers = itertools.count(1)
 
+# A network for each run: what a killed one left behind must not be in the next one's way.
+_NETWORK = 90 + os.getpid() % 30
+
 
 class Farm:
     """Servers of one version in one directory; whatever happens, none outlives it."""
@@ -39,7 +43,7 @@ class Farm:
         return {
             "directory": self.directory / f"server-{number}",
             "binaries": self.binaries,
-            "address": f"127.98.{number // 250}.{number % 250 + 1}",
+            "address": f"127.{_NETWORK}.{number // 250}.{number % 250 + 1}",
             "port": 3306,
             "server_id": 100 + number,
             "certificates": self.certificates,
