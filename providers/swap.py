@@ -7,10 +7,9 @@ from typing import Any
 
 from migration import journal
 from migration.cutover.course import Course
-from migration.cutover.hooks import Hooks
 from migration.cutover.protocol import swap
-from migration.cutover.site import Limits, Site
-from migration.cutover.strategies import InPlace, Record, Rename, Strategy
+from migration.cutover.site import Hooks, Limits, Record, Site, Strategy
+from migration.cutover.strategies import InPlace, Rename
 from migration.names import Names
 from providers.step import Inputs, Outputs, World
 from replication import channel, lag

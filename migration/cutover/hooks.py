@@ -5,34 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from foundation.errors import NeedsHuman
 from foundation.waiting import Wait, until
 from migration import journal
+from migration.cutover.site import Site
 
-if TYPE_CHECKING:
-    from migration.cutover.site import Site
-
-__all__ = ["Hooks", "run", "wait_for_release"]
+__all__ = ["run", "wait_for_release"]
 
 _DAY = 86400.0
-
-
-@dataclass(frozen=True)
-class Hooks:
-    """Commands as lists of arguments, run without a shell on the machine that runs Pulumi.
-
-    Attributes:
-        before: runs when the guards are green; a non-zero exit calls the cut-over off.
-        swap: moves the applications, in strategy ``dns`` without a record.
-        after: runs when the winning instance is open.
-    """
-
-    before: tuple[str, ...] = ()
-    swap: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
 
 
 def run(site: Site, which: str, command: tuple[str, ...]) -> None:

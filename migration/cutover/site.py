@@ -1,11 +1,11 @@
-"""Where a cut-over takes place: the two instances, the ways to reach them, and the limits it keeps."""
+"""Where a cut-over takes place: the two instances, the ways to reach them, the limits it keeps, and what a strategy must offer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from controlplane.aws import Aws
 from controlplane.instances import Instance, Instances
@@ -13,16 +13,12 @@ from controlplane.parameter_groups import ParameterGroups
 from foundation.waiting import Progress, silent
 from migration.access import Access
 from migration.cutover.course import Course
-from migration.cutover.hooks import Hooks
 from migration.cutover.timeline import Timeline
 from migration.names import Names
 from replication.coordinates import Coordinates
-from replication.session import Session
+from replication.session import Endpoint, Session
 
-if TYPE_CHECKING:
-    from migration.cutover.strategies import Strategy
-
-__all__ = ["Limits", "Site"]
+__all__ = ["Hooks", "Limits", "Record", "Site", "Strategy"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +36,59 @@ class Limits:
     rename: float = 1800.0
     long_transaction: int = 30
     lag: int = 10
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """Commands as lists of arguments, run without a shell on the machine that runs Pulumi.
+
+    Attributes:
+        before: runs when the guards are green; a non-zero exit calls the cut-over off.
+        swap: moves the applications, in strategy ``dns`` without a record.
+        after: runs when the winning instance is open.
+    """
+
+    before: tuple[str, ...] = ()
+    swap: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Record:
+    """A Route 53 CNAME that applications use."""
+
+    zone: str
+    name: str
+
+
+class Strategy(Protocol):
+    """One way of moving applications."""
+
+    @property
+    def record(self) -> Record | None:
+        """The record that applications use, if it is ours to change."""
+        ...
+
+    @property
+    def renames(self) -> bool:
+        """Whether the names move, which AWS takes its time for."""
+        ...
+
+    def moves(self, site: Site) -> list[str]:
+        """Return what ``move`` will do, for the briefing."""
+        ...
+
+    def fence_group(self, site: Site) -> str:
+        """Return the parameter group that carries the fence around the losing instance."""
+        ...
+
+    def address_afterwards(self, site: Site) -> Endpoint:
+        """Return where the winning instance will answer once the move is complete."""
+        ...
+
+    def move(self, site: Site) -> None:
+        """Move the applications and open the winning instance; can be run again from any point."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -7,57 +7,18 @@ both names as they are and take seconds: the winning instance opens where it sta
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from controlplane import records
 from migration import journal
 from migration.access import endpoint_of
 from migration.cutover import hooks
 from migration.cutover.fence import ParameterGroupFence
-from migration.cutover.site import Site
+from migration.cutover.site import Record, Site
 from migration.cutover.timeline import Moment
 from replication import writes
 from replication.session import Endpoint
 
-__all__ = ["InPlace", "Record", "Rename", "Strategy"]
-
-
-@dataclass(frozen=True)
-class Record:
-    """A Route 53 CNAME that applications use."""
-
-    zone: str
-    name: str
-
-
-class Strategy(Protocol):
-    """One way of moving applications."""
-
-    @property
-    def record(self) -> Record | None:
-        """The record that applications use, if it is ours to change."""
-        ...
-
-    @property
-    def renames(self) -> bool:
-        """Whether the names move, which AWS takes its time for."""
-        ...
-
-    def moves(self, site: Site) -> list[str]:
-        """Return what ``move`` will do, for the briefing."""
-        ...
-
-    def fence_group(self, site: Site) -> str:
-        """Return the parameter group that carries the fence around the losing instance."""
-        ...
-
-    def address_afterwards(self, site: Site) -> Endpoint:
-        """Return where the winning instance will answer once the move is complete."""
-        ...
-
-    def move(self, site: Site) -> None:
-        """Move the applications and open the winning instance; can be run again from any point."""
-        ...
+__all__ = ["InPlace", "Rename"]
 
 
 @dataclass(frozen=True)
