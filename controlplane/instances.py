@@ -361,14 +361,6 @@ class Instances:
         with sorted_errors(now.identifier):
             self._aws.rds.remove_tags_from_resource(ResourceName=now.arn, TagKeys=present)
 
-    def automatic_snapshots(self, identifier: str) -> int:
-        """Return how many automated snapshots the instance has."""
-        with sorted_errors(identifier):
-            pages = self._aws.rds.get_paginator("describe_db_snapshots").paginate(
-                DBInstanceIdentifier=identifier, SnapshotType="automated"
-            )
-            return sum(len(page["DBSnapshots"]) for page in pages)
-
     def _filtered(self, name: str, values: list[str], *, where: str) -> list[Instance]:
         with sorted_errors(where):
             try:
