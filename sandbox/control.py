@@ -66,7 +66,7 @@ class Control:
                         f"There is no quota {fault['name']}: {', '.join(region.quotas)} are known."
                     )
                 region.quotas[fault["name"]] = int(fault["maximum"])
-            case "kill" | "freeze" | "thaw" | "automated-backup":
+            case "kill" | "freeze" | "thaw" | "automated-backup" | "status":
                 self._on_instance(kind, fault)
             case _:
                 raise LookupError(f"There is no fault of the kind {kind!r}.")
@@ -92,6 +92,9 @@ class Control:
             case "thaw":
                 instance.server.thaw()
                 instance.frozen = False
+            case "status":
+                with region.lock:
+                    instance.status = str(fault["status"])
             case "automated-backup":
                 instance.worker.submit(lambda: backups.take(region, instance))
 

@@ -12,6 +12,7 @@ __all__ = ["FAULTS_PATH", "Fault", "FaultBook", "Faults"]
 
 FAULTS_PATH = "/_sandbox/faults"
 CallKind = Literal["throttle", "error", "slow"]
+"""An `error` with a `code` is that error of AWS's; without one, it is a 5xx."""
 
 
 @dataclass
@@ -24,6 +25,8 @@ class Fault:
     count: int = 1
     ms: int = 0
     status: int = 500
+    code: str = ""
+    message: str = ""
 
 
 class FaultBook:
@@ -99,6 +102,27 @@ class Faults:
         """Let the next calls end with an HTTP 5xx; what they ask for is not done."""
         self._post(kind="error", action=action, count=count, status=status, service=service)
 
+    def refuse(
+        self,
+        code: str,
+        message: str,
+        *,
+        action: str = "*",
+        count: int = 1,
+        service: str = "*",
+        status: int = 400,
+    ) -> None:
+        """Let the next calls be refused with an error of AWS's, such as `ExpiredToken` with status 403."""
+        self._post(
+            kind="error",
+            action=action,
+            count=count,
+            service=service,
+            status=status,
+            code=code,
+            message=message,
+        )
+
     def slow(self, ms: int, action: str = "*", count: int = 1, service: str = "rds") -> None:
         """Let the next calls be answered late."""
         self._post(kind="slow", action=action, count=count, ms=ms, service=service)
@@ -113,6 +137,10 @@ class Faults:
 
     def thaw(self, instance: str) -> None:
         self._post(kind="thaw", instance=instance)
+
+    def set_status(self, instance: str, status: str) -> None:
+        """Let an instance be in a status that it did not come to by itself, such as `storage-full`."""
+        self._post(kind="status", instance=instance, status=status)
 
     def fail_restore(self, status: str = "incompatible-restore", count: int = 1) -> None:
         """Let the next restores end in that status."""

@@ -43,6 +43,7 @@ class Recorder:
     def record(
         self,
         *,
+        caller: str,
         service: str,
         action: str,
         parameters: Mapping[str, Any],
@@ -52,6 +53,7 @@ class Recorder:
     ) -> None:
         call = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "caller": caller,
             "service": service,
             "action": action,
             "parameters": masked(parameters),

@@ -30,7 +30,7 @@ __all__ = ["ACCOUNT_ID", "Application", "serve_on"]
 _log = logging.getLogger(__name__)
 
 ACCOUNT_ID: str = DEFAULT_ACCOUNT_ID
-_SCOPE = re.compile(r"Credential=[^/]+/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
+_SCOPE = re.compile(r"Credential=(?P<caller>[^/]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 _CONTROL = "/_sandbox/"
 
 
@@ -38,6 +38,7 @@ _CONTROL = "/_sandbox/"
 class _Request:
     """What is read of a request before it is dispatched."""
 
+    caller: str
     service: str
     region: str
     action: str
@@ -76,6 +77,7 @@ class Application:
         begun = time.monotonic()
         response = self._injected(request) or self._answer(request, environ)
         self._recorder.record(
+            caller=request.caller,
             service=request.service,
             action=request.action,
             parameters=request.parameters,
@@ -164,6 +166,7 @@ def _body(environ: dict[str, Any]) -> bytes:
 
 def _read(environ: dict[str, Any]) -> _Request:
     scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
+    caller = scope["caller"] if scope else "nobody"
     service = scope["service"] if scope else "unsigned"
     region = scope["region"] if scope else "us-east-1"
     body = _body(environ)
@@ -184,7 +187,7 @@ def _read(environ: dict[str, Any]) -> _Request:
         parameters.pop("Version", None)
         if service == "rds":
             parameters = _typed(action, parameters)
-    return _Request(service, region, action, parameters, body)
+    return _Request(caller, service, region, action, parameters, body)
 
 
 def _typed(action: str, form: dict[str, Any]) -> dict[str, Any]:
@@ -206,6 +209,8 @@ def _error_code(body: bytes) -> str | None:
 def _refusal(request: _Request, fault: Fault) -> _Response:
     if fault.kind == "throttle":
         status, code, message = 400, "Throttling", "Rate exceeded"
+    elif fault.code:
+        status, code, message = fault.status, fault.code, fault.message
     else:
         status = fault.status
         code, message = {503: ("ServiceUnavailable", "Service Unavailable")}.get(

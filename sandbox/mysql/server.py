@@ -158,12 +158,16 @@ class MySQLServer:
             self._ended()
 
     def kill(self) -> None:
-        """End it at once, as a crash of the host would."""
-        for process in (self._process, self._gateway):
-            if process is not None:
-                process.kill()
-                process.wait()
-        self._ended()
+        """End it at once, as a crash of the host would; one that is being started is let come up first.
+
+        RDS repeats a start that a crash has interrupted. Here nobody would: it would be down for good.
+        """
+        with self._changing:
+            for process in (self._process, self._gateway):
+                if process is not None:
+                    process.kill()
+                    process.wait()
+            self._ended()
 
     def freeze(self) -> None:
         """Stop all its threads: connections are accepted by the kernel, and nothing answers."""

@@ -51,8 +51,3 @@ def _aware(moment: datetime | None) -> datetime | None:
 def categories(region: Region, parameters: Parameters) -> Result:
     kind = parameters.get("SourceType", "db-instance")
     return {"EventCategoriesMapList": [{"SourceType": kind, "EventCategories": list(_CATEGORIES)}]}
-
-
-@action("DescribeEventSubscriptions")
-def subscriptions(region: Region, parameters: Parameters) -> Result:
-    return {"EventSubscriptionsList": []}

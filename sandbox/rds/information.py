@@ -177,11 +177,6 @@ def maintenance(region: Region, parameters: Parameters) -> Result:
     return {"PendingMaintenanceActions": []}
 
 
-@action("DescribeDBProxies")
-def proxies(region: Region, parameters: Parameters) -> Result:
-    return {"DBProxies": []}
-
-
 @action("DescribeDBClusters")
 def clusters(region: Region, parameters: Parameters) -> Result:
     if name := parameters.get("DBClusterIdentifier"):

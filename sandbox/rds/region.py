@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from sandbox.faults import FaultBook
 from sandbox.rds import identifiers, neighbours
@@ -55,6 +56,8 @@ class Region:
         self.subnet_groups: dict[str, SubnetGroup] = {}
         self.retained_backups: dict[str, DBInstance] = {}
         self.events: list[Event] = []
+        self.subscriptions: dict[str, dict[str, Any]] = {}
+        self.proxies: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
         for family in FAMILIES:
             self._add_defaults(family)
 
