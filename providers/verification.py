@@ -1,0 +1,240 @@
+"""Verification: the replica and the encrypted instance stand still at the same coordinates of the source, and are compared.
+
+Neither is production, so production carries none of it. Both follow the source again afterwards, whatever the comparison came to. A
+tag on the source says that it is under way, for the run after one that was killed; another says when it was clean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import DiffResult, UpdateResult
+
+from foundation.errors import NeedsHuman
+from migration import journal
+from migration.records.files import Files
+from migration.verified import Verified
+from providers.progress import warning_for
+from providers.step import HOUR, Inputs, Outputs, Step, World
+from replication import lag
+from replication.coordinates import Coordinates
+from replication.standstill import Opener, at_rest, resume
+from verification.comparison import Comparison
+from verification.definitions import compare_variables
+from verification.differences import Difference, sentences
+from verification.memory import Memory
+from verification.plan import How, Result
+
+__all__ = ["VERIFICATION_OUTPUTS", "Verification", "VerificationProvider"]
+
+VERIFICATION_OUTPUTS = {
+    "verified_at": None,
+    "verified_coordinates": None,
+    "verified_tables": None,
+    "verified_rows": None,
+    "verified_chunks": None,
+    "verified_bytes": None,
+    "verify_seconds": None,
+    "verify_mode": None,
+    "differences": None,
+}
+"""Outputs of the step, unknown until it has run."""
+
+_MINUTE = 60.0
+_STATEMENT = 24 * HOUR
+"""Seconds that one statement may take: a table without a key is read in one."""
+
+
+class VerificationProvider(Step):
+    """Inputs: ``identifier``, ``encrypted_id``, ``source_id``, ``replica_id``, ``verify`` (the settings of that name, as plain
+    values), ``hours`` to catch up at most, and ``wanted``. Outputs: see ``VERIFICATION_OUTPUTS``, and ``counted``.
+
+    ``wanted`` is what the tag on the source says while that is recent enough, and ``due`` when it is not; ``counted`` is what the
+    tag said when the step was done. When they differ, this step is done again, unlike others.
+    """
+
+    identity = ("encrypted_id", "source_id")
+    ignored = (*Step.ignored, "wanted")
+
+    def perform(self, world: World, inputs: Inputs) -> Outputs:
+        """Compare, unless that is off or too late; let both follow the source again in any case."""
+        nothing: Outputs = {
+            **VERIFICATION_OUTPUTS,
+            "verify_mode": inputs["verify"]["mode"],
+            "differences": [],
+        }
+        if journal.SWAPPED in world.instances.get(inputs["encrypted_id"]).tags:
+            return nothing
+        visit = _Visit(world, inputs)
+        if inputs["verify"]["mode"] == "off":
+            if journal.VERIFYING in world.instances.get(inputs["source_id"]).tags:
+                visit.end()
+            return {**nothing, "counted": "off"}
+        result, differences = visit.compare()
+        outputs = visit.report(result, differences)
+        if differences:
+            raise NeedsHuman(
+                f"it does not hold what the source holds: {'; '.join(sentences(differences))}",
+                where=world.instances.get(inputs["encrypted_id"]).identifier,
+                fix=f"Read {visit.files.path('verification.json')}. A setting can be made equal before `pulumi up` is run again;"
+                " for data, run `pulumi destroy` in phase `replicate`, and start over",
+                safe="Replication goes on, the source is untouched, and no cut-over will begin",
+            )
+        return outputs
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        """Compare the inputs that matter, and whether it is due."""
+        found = super().diff(_id, _olds, _news)
+        return DiffResult(
+            changes=bool(found.changes) or _due(_olds, _news),
+            replaces=found.replaces,
+            delete_before_replace=found.delete_before_replace,
+        )
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        """Verify again if that is due; otherwise record the inputs, as other steps do."""
+        if not _due(_olds, _news):
+            return super().update(_id, _olds, _news)
+        return UpdateResult({**_olds, **_news, **self.perform(self.world(_news), _news)})
+
+
+def _due(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
+    wanted = news.get("wanted")
+    return wanted is not None and wanted != olds.get("counted")
+
+
+@dataclass
+class _Visit:
+    """One verification, with everything it needs to know."""
+
+    world: World
+    inputs: Inputs
+    coordinates: list[Coordinates] = field(default_factory=list)
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        settings: Mapping[str, Any] = self.inputs["verify"]
+        return settings
+
+    @property
+    def files(self) -> Files:
+        return Files(self.inputs["identifier"], warn=warning_for(self.inputs.get("urn")))
+
+    def compare(self) -> tuple[Result, tuple[Difference, ...]]:
+        """Bring both to a stand-still as often as it takes; each ends when its time is up, and they catch up in between."""
+        source_id = self.inputs["source_id"]
+        self.world.instances.tag(source_id, {journal.VERIFYING: self.at.isoformat(timespec="seconds")})
+        self.world.instances.untag(source_id, [journal.VERIFIED])
+        comparison: Comparison | None = None
+        finished = False
+        while not finished:
+            with at_rest(
+                self._opener("replica_id"),
+                self._opener("encrypted_id"),
+                deadline=float(self.inputs["hours"]) * HOUR,
+                progress=self.world.progress,
+            ) as coordinates:
+                self.at = datetime.now(UTC)
+                self.coordinates.append(coordinates)
+                if comparison is None:
+                    comparison = self._comparison(coordinates)
+                else:
+                    comparison.memory.stand_at(str(coordinates))
+                finished = comparison.advance(deadline=float(self.settings["stand_still"]) * _MINUTE)
+            self._catch_up()
+        assert comparison is not None  # noqa: S101 - the loop has run
+        comparison.memory.forget()
+        self.world.instances.untag(source_id, [journal.VERIFYING])
+        encrypted_id = self.inputs["encrypted_id"]
+        with self.world.session(source_id) as source, self.world.session(encrypted_id) as copy:
+            variables = compare_variables(source, copy)
+        return comparison.result, (*comparison.result.differences, *variables)
+
+    def end(self) -> None:
+        """Let both follow again, after a run that was killed."""
+        resume(self._opener("replica_id"), self._opener("encrypted_id"))
+        self.world.instances.untag(self.inputs["source_id"], [journal.VERIFYING])
+
+    def report(self, result: Result, differences: tuple[Difference, ...]) -> Outputs:
+        """Write down what was seen, in a file and, if it is clean, in the tag that the cut-over looks for."""
+        found = Verified(self.at, self.settings["mode"], self.inputs["encrypted_id"])
+        outputs: Outputs = {
+            "verified_at": self.at.isoformat(timespec="seconds"),
+            "verified_coordinates": str(self.coordinates[-1]),
+            "verified_tables": result.tables,
+            "verified_rows": result.rows,
+            "verified_chunks": result.chunks,
+            "verified_bytes": result.bytes,
+            "verify_seconds": round(result.seconds, 1),
+            "verify_mode": self.settings["mode"],
+            "differences": sentences(differences),
+        }
+        self.files.write_json(
+            "verification.json",
+            {
+                "identifier": self.inputs["identifier"],
+                "clean": not differences,
+                **outputs,
+                "stand_stills": [str(each) for each in self.coordinates],
+                "chunks_resumed": result.resumed,
+                "differences": [difference.as_plain() for difference in differences],
+            },
+        )
+        if not differences:
+            self.world.instances.tag(self.inputs["source_id"], {journal.VERIFIED: str(found)})
+            self.world.progress(
+                f"verified: {result.rows:,} rows of {result.tables} tables are equal, in {result.seconds:.1f} s"
+            )
+        return {**outputs, "counted": str(found)}
+
+    def _comparison(self, coordinates: Coordinates) -> Comparison:
+        settings = self.settings
+        how = How(mode=settings["mode"], sample=float(settings["sample"]), threads=int(settings["threads"]))
+        return Comparison(
+            self._opener("replica_id"),
+            self._opener("encrypted_id"),
+            how,
+            Memory.open(
+                self.files.path("verification.progress"),
+                f"{self.inputs['source_id']} {self.inputs['encrypted_id']} {how.mode} {how.sample}",
+                str(coordinates),
+            ),
+            self.world.progress,
+        )
+
+    def _catch_up(self) -> None:
+        """Let the encrypted instance make up for the time it stood still."""
+        with (
+            self.world.session(self.inputs["source_id"]) as source,
+            self.world.session(self.inputs["encrypted_id"]) as encrypted,
+        ):
+            lag.catch_up(
+                source, encrypted, deadline=float(self.inputs["hours"]) * HOUR, progress=self.world.progress
+            )
+
+    def _opener(self, which: str) -> Opener:
+        instance = self.world.instances.get(self.inputs[which])
+        return partial(self.world.access.session, instance, read_timeout=_STATEMENT)
+
+
+class Verification(pulumi.dynamic.Resource, module="rds", name="Verification"):
+    """The proof that the encrypted instance holds what the source holds."""
+
+    verified_at: pulumi.Output[str]
+    verified_coordinates: pulumi.Output[str]
+    verified_tables: pulumi.Output[int]
+    verified_rows: pulumi.Output[int]
+    verified_chunks: pulumi.Output[int]
+    verified_bytes: pulumi.Output[int]
+    verify_seconds: pulumi.Output[float]
+    verify_mode: pulumi.Output[str]
+    differences: pulumi.Output[list[str]]
+
+    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        super().__init__(VerificationProvider(), name, {**VERIFICATION_OUTPUTS, **inputs}, opts)

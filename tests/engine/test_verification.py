@@ -1,0 +1,119 @@
+"""Verification with the real engine: it is in the outputs, a corruption stops the road, and both instances go on following."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from demo.database import rows
+from demo.writer import Writer
+from migration import journal
+from sandbox.mysql.accounts import HostSecrets
+from sandbox.mysql.sessions import admin_session, execute
+from tests.engine.road import ROWS, Road, driving
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+FOLLOWERS = ("orders-not-encrypted", "orders-encrypted")
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    with driving(tmp_path_factory.mktemp("verification")) as road:
+        yield road
+
+
+def test_replicate_ends_verified_while_applications_write(road: Road) -> None:
+    with Writer(road.address("orders"), road.application, road.seeded.database, connections=2).writing():
+        road.up("replicate")
+
+    outputs = road.outputs()
+    assert outputs["differences"] == []
+    assert outputs["verify_mode"] == "full"
+    assert outputs["verified_tables"] == 7
+    assert outputs["verified_rows"] > ROWS
+    assert road.tags("orders")[journal.VERIFIED].startswith(f"{outputs['verified_at']} full ")
+    report = road.files.read_json("verification.json")
+    assert report is not None
+    assert (report["clean"], report["verified_coordinates"]) == (True, outputs["verified_coordinates"])
+    require_following(road)
+
+
+def test_while_it_is_fresh_there_is_nothing_to_do(road: Road) -> None:
+    road.require_rest()
+
+
+def test_a_corruption_stops_the_road_and_names_the_row(road: Road) -> None:
+    corrupt(road, "UPDATE customers SET name = CONCAT(name, ' ') WHERE id = 7")
+    make_old(road)
+
+    road.configure("cutover")
+    result = road.note(road.workspace.up("--skip-preview"))
+
+    assert not result.ok
+    assert "Traceback" not in result.output
+    assert f"row {road.seeded.database}.customers, id=7: digest" in result.output
+    assert "orders-old" not in road.names()
+    assert not {journal.VERIFIED, journal.VERIFYING} & road.tags("orders").keys()
+    require_following(road)
+
+
+def test_a_killed_verification_is_made_good_by_the_next(road: Road) -> None:
+    corrupt(road, "UPDATE customers SET name = TRIM(name) WHERE id = 7")
+    road.killed_up(
+        "replicate",
+        "Verification orders updating",
+        lambda: journal.VERIFYING in road.tags("orders"),
+    )
+    road.up("replicate")
+
+    assert journal.VERIFYING not in road.tags("orders")
+    assert road.outputs()["differences"] == []
+    require_following(road)
+    road.require_rest()
+
+
+def test_one_that_is_too_old_is_made_again_before_the_cut_over(road: Road) -> None:
+    before = road.outputs()["verified_at"]
+    make_old(road)
+    road.up("cutover")
+
+    outputs = road.outputs()
+    assert outputs["phase"] == "cutover"
+    assert outputs["verified_at"] > before
+    assert outputs["forced_guards"] == []
+    # What was verified before the name moved does not speak for what was written since.
+    assert journal.VERIFIED not in road.tags("orders-old")
+    road.require_rest()
+
+
+def corrupt(road: Road, statement: str) -> None:
+    """Change the encrypted instance as RDS's own account could, past `read_only` and past its binlog."""
+    found = {each["resource_id"]: each for each in road.sandbox.status()["instances"]}
+    directory = Path(found[road.instance("orders-encrypted")["DbiResourceId"]]["directory"])
+    with admin_session(directory, HostSecrets.of(directory / "data").admin) as session:
+        execute(session, f"USE {road.seeded.database}")
+        assert execute(session, statement) == 1
+
+
+def make_old(road: Road) -> None:
+    """Let the last verification be of the day before yesterday."""
+    instance = road.instance("orders")
+    encrypted_id = road.instance("orders-encrypted")["DbiResourceId"]
+    old = (datetime.now(UTC) - timedelta(days=2)).isoformat(timespec="seconds")
+    road.client("rds").add_tags_to_resource(
+        ResourceName=instance["DBInstanceArn"],
+        Tags=[{"Key": journal.VERIFIED, "Value": f"{old} full {encrypted_id}"}],
+    )
+
+
+def require_following(road: Road) -> None:
+    """Require that both copies follow the source, without an end."""
+    for name in FOLLOWERS:
+        with road.connected(name) as connection:
+            (status,) = rows(connection, "SHOW REPLICA STATUS")
+        running = [status[key] for key in ("Replica_IO_Running", "Replica_SQL_Running", "Until_Condition")]
+        assert running == ["Yes", "Yes", "None"], name

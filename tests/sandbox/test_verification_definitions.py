@@ -1,0 +1,180 @@
+"""Definitions on real servers: what is lost or other on the copy is named, and passwords are compared without being shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.sandbox.mysql_support import VERSIONS
+from tests.sandbox.verification_support import Twins, twins
+from verification.definitions import compare_variables
+
+OBJECTS = (
+    "CREATE TABLE items (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(50), price DECIMAL(10,2), d DATE)",
+    "ALTER TABLE items ADD KEY by_name (name), ADD KEY by_price (price)",
+    "CREATE TABLE parts (id INT PRIMARY KEY) PARTITION BY HASH (id) PARTITIONS 3",
+    "CREATE TABLE children (id INT PRIMARY KEY, item INT, CONSTRAINT of_item FOREIGN KEY (item) REFERENCES items (id))",
+    "CREATE VIEW cheap AS SELECT id, name FROM items WHERE price < 10",
+    "CREATE PROCEDURE raise_all(IN percent INT) UPDATE items SET price = price * (1 + percent / 100)",
+    "CREATE FUNCTION twice(n INT) RETURNS INT DETERMINISTIC RETURN 2 * n",
+    "CREATE TRIGGER trim_name BEFORE INSERT ON items FOR EACH ROW SET NEW.name = TRIM(NEW.name)",
+    "CREATE EVENT tidy ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01 00:00:00' DO DELETE FROM items WHERE price IS NULL",
+    "INSERT INTO items (name, price) VALUES ('a', 1), ('b', 20)",
+)
+ACCOUNTS = (
+    "DROP USER IF EXISTS clerk@'%'",
+    "CREATE USER clerk@'%' IDENTIFIED WITH mysql_native_password BY 'one secret' REQUIRE SSL",
+    "GRANT SELECT, INSERT ON shop.* TO clerk@'%'",
+    "GRANT UPDATE (price) ON shop.items TO clerk@'%'",
+)
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def pair(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Twins]:
+    with twins(
+        tmp_path_factory.mktemp("twins"), request.param, {"log_bin_trust_function_creators": "ON"}
+    ) as pair:
+        yield pair
+
+
+@pytest.fixture
+def shop(pair: Twins) -> Twins:
+    pair.empty()
+    pair.both(*OBJECTS, *ACCOUNTS)
+    return pair
+
+
+def test_a_clean_copy_is_clean(shop: Twins) -> None:
+    assert shop.found() == []
+
+
+def test_events_that_sleep_and_counters_that_are_behind_are_no_difference(shop: Twins) -> None:
+    shop.ours.execute("INSERT INTO items (id, name) VALUES (900, 'rolled back')")
+    shop.ours.execute("DELETE FROM items WHERE id = 900")
+    shop.corrupt("ALTER EVENT tidy DISABLE")
+    assert shop.found() == []
+
+
+CORRUPTIONS = {
+    "a changed collation": (
+        "ALTER TABLE items MODIFY name VARCHAR(50) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        "table",
+        "shop.items",
+        "utf8mb4_bin",
+    ),
+    "a dropped index": ("ALTER TABLE items DROP INDEX by_price", "table", "shop.items", "nothing"),
+    "an extra index": ("ALTER TABLE items ADD INDEX extra (d)", "table", "shop.items", "extra"),
+    "another type": ("ALTER TABLE items MODIFY price DECIMAL(11,2)", "table", "shop.items", "decimal(11,2)"),
+    "another default": (
+        "ALTER TABLE items ALTER d SET DEFAULT '2020-01-01'",
+        "table",
+        "shop.items",
+        "2020-01-01",
+    ),
+    "a lost foreign key": (
+        "ALTER TABLE children DROP FOREIGN KEY of_item",
+        "table",
+        "shop.children",
+        "of_item",
+    ),
+    "other partitions": ("ALTER TABLE parts COALESCE PARTITION 1", "table", "shop.parts", "PARTITIONS 2"),
+    "a lost table": ("DROP TABLE children", "table", "shop.children", "missing"),
+    "an extra table": ("CREATE TABLE more (id INT)", "table", "shop.more", "present"),
+    "another view": (
+        "CREATE OR REPLACE VIEW cheap AS SELECT id, name FROM items WHERE price <= 10",
+        "view",
+        "shop.cheap",
+        "<= 10",
+    ),
+    "a lost procedure": ("DROP PROCEDURE raise_all", "procedure", "shop.raise_all", "missing"),
+    "a lost function": ("DROP FUNCTION twice", "function", "shop.twice", "missing"),
+    "a lost trigger": ("DROP TRIGGER trim_name", "trigger", "shop.trim_name", "missing"),
+    "another event": (
+        "ALTER EVENT tidy ON SCHEDULE EVERY 2 DAY STARTS '2030-01-01 00:00:00'",
+        "event",
+        "shop.tidy",
+        "EVERY 2 DAY",
+    ),
+    "another character set of the database": (
+        "ALTER DATABASE shop CHARACTER SET latin1",
+        "schema",
+        "shop",
+        "latin1",
+    ),
+    "a lost grant": ("REVOKE INSERT ON shop.* FROM clerk@'%'", "account", "'clerk'@'%'", "GRANT SELECT ON"),
+    "a lost grant on a column": (
+        "REVOKE UPDATE (price) ON shop.items FROM clerk@'%'",
+        "account",
+        "'clerk'@'%'",
+        "nothing",
+    ),
+    "a locked account": ("ALTER USER clerk@'%' ACCOUNT LOCK", "account", "'clerk'@'%'", "ACCOUNT LOCK"),
+    "a lost account": ("DROP USER clerk@'%'", "account", "'clerk'@'%'", "missing"),
+}
+
+
+@pytest.mark.parametrize(("change", "kind", "subject", "seen"), CORRUPTIONS.values(), ids=CORRUPTIONS)
+def test_a_changed_definition_is_found(shop: Twins, change: str, kind: str, subject: str, seen: str) -> None:
+    shop.corrupt(change)
+    found = [each for each in shop.compare().differences if each.kind not in {"rows"}]
+
+    assert {(each.kind, each.subject) for each in found} == {(kind, subject)}
+    assert any(seen in each.copy for each in found)
+
+
+def test_another_password_is_found_and_not_shown(shop: Twins) -> None:
+    shop.corrupt("ALTER USER clerk@'%' IDENTIFIED WITH mysql_native_password BY 'another secret'")
+    hashes = [
+        str(session.value("SELECT authentication_string FROM mysql.user WHERE user = 'clerk'"))
+        for session in (shop.ours, shop.theirs)
+    ]
+    assert hashes[0] != hashes[1]
+
+    result = shop.compare()
+
+    assert [str(each) for each in result.differences] == [
+        "account 'clerk'@'%', password: one on the source's side, another on the copy"
+    ]
+    shown = repr(result) + str(result.differences[0].as_plain())
+    assert not any(secret.strip("*") in shown for secret in hashes)
+
+
+def test_other_settings_of_an_account_do_not_show_its_password(shop: Twins) -> None:
+    shop.corrupt(
+        "ALTER USER clerk@'%' IDENTIFIED WITH mysql_native_password BY 'another secret' REQUIRE NONE"
+    )
+    shown = repr(shop.compare())
+    for session in (shop.ours, shop.theirs):
+        stored = session.value("SELECT authentication_string FROM mysql.user WHERE user = 'clerk'")
+        assert str(stored).strip("*") not in shown
+    assert "REQUIRE NONE" in shown
+
+
+def test_a_counter_behind_its_rows_is_found(shop: Twins) -> None:
+    """As InnoDB of 5.7 leaves it when a key is changed to a higher one."""
+    shop.ours.execute("INSERT INTO items (id, name) VALUES (500, 'x')")
+    shop.corrupt("INSERT INTO items (id, name) VALUES (3, 'x')", "UPDATE items SET id = 500 WHERE id = 3")
+    behind = (
+        int(
+            shop.theirs.value(
+                "SELECT auto_increment FROM information_schema.tables WHERE table_schema = 'shop' AND table_name = 'items'"
+            )
+        )
+        <= 500
+    )
+    found = shop.found()
+    assert any("counter shop.items" in sentence for sentence in found) == behind
+
+
+def test_variables_that_change_what_statements_mean(shop: Twins) -> None:
+    assert compare_variables(shop.ours, shop.theirs) == []
+    shop.copy.set_parameters({"sql_mode": "ANSI_QUOTES", "default_week_format": "3"})
+    try:
+        found = compare_variables(shop.ours, shop.theirs)
+    finally:
+        shop.copy.set_parameters({"sql_mode": None, "default_week_format": None})
+    assert [(each.subject, each.copy) for each in found] == [
+        ("default_week_format", "3"),
+        ("sql_mode", "ANSI_QUOTES"),
+    ]

@@ -1,0 +1,83 @@
+"""Two servers that hold the same, and the comparison of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from replication.session import Credentials, Endpoint, Session, Tls, connect
+from sandbox.mysql import MySQLServer
+from tests.sandbox.mysql_support import MASTER, NO_MORE, PASSWORD, Farm
+from verification.comparison import Comparison
+from verification.memory import Memory
+from verification.plan import How, Result
+
+__all__ = ["Twins", "twins"]
+
+
+@dataclass
+class Twins:
+    """Two servers without replication between them: what is run on both is the same, the rest is a corruption."""
+
+    reference: MySQLServer
+    copy: MySQLServer
+    ours: Session
+    theirs: Session
+
+    def both(self, *statements: str) -> None:
+        for statement in statements:
+            self.ours.execute(statement)
+            self.theirs.execute(statement)
+
+    def corrupt(self, *statements: str) -> None:
+        """Change the copy alone."""
+        for statement in statements:
+            self.theirs.execute(statement)
+
+    def comparison(self, memory: Memory | None = None, **how: Any) -> Comparison:
+        settings = How(**{"threads": 2, **how})
+        return Comparison(
+            partial(session, self.reference),
+            partial(session, self.copy),
+            settings,
+            memory or Memory(None, ""),
+        )
+
+    def compare(self, **how: Any) -> Result:
+        comparison = self.comparison(**how)
+        assert comparison.advance()
+        return comparison.result
+
+    def found(self, **how: Any) -> list[str]:
+        """What differs, as sentences."""
+        return [str(difference) for difference in self.compare(**how).differences]
+
+    def empty(self) -> None:
+        """Bring both back to an empty database of the same character set."""
+        self.both("DROP DATABASE IF EXISTS shop", "CREATE DATABASE shop CHARACTER SET utf8mb4", "USE shop")
+
+
+@contextmanager
+def session(server: MySQLServer, *, database: str | None = None) -> Iterator[Session]:
+    authority = str(server.directory.parent / "ca.pem")
+    with connect(
+        Endpoint(server.address, server.port), Credentials(MASTER, PASSWORD), Tls(authority), read_timeout=600
+    ) as opened:
+        if database:
+            opened.execute(f"USE {database}")
+        yield opened
+
+
+@contextmanager
+def twins(directory: Path, version: str, parameters: Mapping[str, str] = NO_MORE) -> Iterator[Twins]:
+    with Farm.open(directory, version) as farm:
+        reference, copy = farm.new(parameters), farm.new(parameters)
+        with session(reference, database="shop") as ours, session(copy, database="shop") as theirs:
+            pair = Twins(reference, copy, ours, theirs)
+            pair.both("SET time_zone = '+00:00'")
+            pair.empty()
+            yield pair
