@@ -1,35 +1,50 @@
-"""The briefing: what a preview says of a cut-over before anybody drives it."""
+"""The briefing: what can be said of a cut-over or rollback before anybody drives it, by asking the guards and the strategy."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
 from migration.cutover import guards
+from migration.cutover.fences import fence_of
 from migration.cutover.site import Site
+from migration.cutover.timeline import GuardReading
 
-__all__ = ["briefing"]
+__all__ = ["Briefing", "briefing"]
 
-_RENAME_SECONDS = "1 to 2 minutes each, up to 10, on AWS"
+_CONCERNS: Mapping[str, Callable[[Site], bool]] = {
+    "record-points-here": lambda site: site.strategy.record is not None,
+}
+"""Guards that have nothing to say in some cases."""
 
 
-def briefing(site: Site) -> str:
-    """Return guards with what they see now, the moves, the write outage to expect, and the way back."""
+@dataclass(frozen=True)
+class Briefing:
+    """What guards see now, and the moves before and after the point of no return."""
+
+    guards: tuple[GuardReading, ...]
+    forced: frozenset[str]
+    undoable: tuple[str, ...]
+    final: tuple[str, ...]
+
+
+def briefing(site: Site) -> Briefing:
+    """Look at both instances, and change nothing."""
     with site.sessions() as (losing, winning):
         readings = guards.read(site, losing, winning)
-    lines = [f"{site.course.verb} of {site.names.source}", "", "Guards, as they are now:"]
-    for name, reading in readings.items():
-        sign = "ok  " if reading.green else "over" if name in site.forced else "RED "
-        lines.append(f"  {sign} {name}: {reading.saw}")
-    undoable, final = _moves_until_swap(site), _moves_from_swap(site)
-    lines += [
-        "",
-        "Moves; until the names or applications move, any failure lifts the fence and replication goes on:",
-    ]
-    lines += [f"  {number}. {move}" for number, move in enumerate(undoable, 1)]
-    lines.append("  ── from here on, running again rolls forward ──")
-    lines += [f"  {number}. {move}" for number, move in enumerate(final, len(undoable) + 1)]
-    lines.append("")
-    lines.append(f"Write outage to expect: {_outage(site)}.")
-    lines.append(f"Way back: {_way_back(site)}")
-    return "\n".join(lines)
+    return Briefing(
+        guards=tuple(
+            GuardReading(name, reading.green, reading.saw)
+            for name, reading in readings.items()
+            if name not in _CONCERNS or _CONCERNS[name](site)
+        ),
+        forced=site.forced,
+        undoable=tuple(_moves_until_swap(site)),
+        final=(
+            *site.strategy.moves(site),
+            "confirm: who answers, that it takes writes, that the other one refuses them; enable events",
+        ),
+    )
 
 
 def _moves_until_swap(site: Site) -> list[str]:
@@ -41,26 +56,7 @@ def _moves_until_swap(site: Site) -> list[str]:
         moves.append(f"ask `{site.hooks.before[0]}`, which may veto")
     return [
         *moves,
-        f"fence {losing}: read_only = 1 in parameter group {site.strategy.fence_group(site)}; reads go on",
+        f"fence {losing}: {fence_of(site)}",
         f"drain: {winning} executes the last change of {losing}",
         f"promote {winning}, and let {losing} follow it from there",
     ]
-
-
-def _moves_from_swap(site: Site) -> list[str]:
-    return [
-        *site.strategy.moves(site),
-        "confirm: who answers, that it takes writes, that the other one refuses them; enable events",
-    ]
-
-
-def _outage(site: Site) -> str:
-    ours = f"at most {site.limits.write_outage:.0f} s for fence, drain and promotion (usually 1 to 2 s)"
-    return f"{ours}, plus two renames ({_RENAME_SECONDS})" if site.strategy.renames else ours
-
-
-def _way_back(site: Site) -> str:
-    if site.snapshot_coordinates is not None:
-        return f"none after the names have moved; {site.names.old} keeps the data as it was."
-    other = "rollback" if site.course.verb == "cut-over" else "cutover"
-    return f"phase `{other}`, without losing a write, until phase `cleanup`."

@@ -1,19 +1,22 @@
-"""When each moment of a cut-over was."""
+"""When each moment of a cut-over was, what the guards saw before it, and how long writes were refused."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-__all__ = ["Moment", "Timeline"]
+__all__ = ["GuardReading", "Moment", "Outage", "Timeline", "moments_from", "outage"]
 
 
 class Moment(StrEnum):
-    """The moments worth remembering, in their order."""
+    """The moments worth remembering, in their order; each is when the program saw it."""
 
     FENCE_REQUESTED = "fence_requested"
     FENCED = "fenced"
     DRAINED = "drained"
+    CHECKED = "checked"
     PROMOTED = "promoted"
     SWAP_BEGAN = "swap_began"
     FIRST_RENAMED = "first_renamed"
@@ -21,20 +24,121 @@ class Moment(StrEnum):
     APPLICATIONS_MOVED = "applications_moved"
     OPEN = "open"
     WAY_BACK_OPEN = "way_back_open"
+    FENCE_LIFTED = "fence_lifted"
+    """Only if it was called off: applications write to the losing instance again."""
+
+
+@dataclass(frozen=True)
+class GuardReading:
+    """What a guard saw, and whether that was as it should be."""
+
+    name: str
+    green: bool
+    saw: str
 
 
 class Timeline:
-    """Remembers the first time that each moment was reached."""
+    """Remembers the first time that each moment was reached, and the last look of each guard."""
 
     def __init__(self) -> None:
         self._moments: dict[Moment, datetime] = {}
+        self._guards: dict[str, GuardReading] = {}
+        self._noted: Callable[[], None] = _nobody
+
+    @property
+    def moments(self) -> Mapping[Moment, datetime]:
+        """The moments reached so far, in the order of the clock."""
+        return dict(sorted(self._moments.items(), key=lambda found: found[1]))
+
+    @property
+    def guards(self) -> tuple[GuardReading, ...]:
+        """What the guards saw last, in the order in which they were asked."""
+        return tuple(self._guards.values())
+
+    def watch(self, noted: Callable[[], None]) -> None:
+        """Call ``noted`` after each new moment."""
+        self._noted = noted
 
     def mark(self, moment: Moment) -> None:
-        """Note that a moment is now, unless it was before."""
-        self._moments.setdefault(moment, datetime.now(UTC))
+        """Note that a moment is now, unless it was before; a fence that never closed is not lifted either."""
+        unfenced = moment is Moment.FENCE_LIFTED and Moment.FENCE_REQUESTED not in self._moments
+        if moment in self._moments or unfenced:
+            return
+        self._moments[moment] = datetime.now(UTC)
+        self._noted()
+
+    def resume(self, earlier: Mapping[Moment, datetime]) -> None:
+        """Take over the moments of the run that this one goes on from."""
+        self._moments = {**earlier, **self._moments}
+
+    def read(self, guards: Iterable[GuardReading]) -> None:
+        """Note what the guards saw."""
+        self._guards |= {guard.name: guard for guard in guards}
 
     def as_outputs(self) -> dict[str, str]:
-        """Return ISO 8601 times in UTC by moment; moments before an interruption are missing."""
-        return {
-            str(moment): when.isoformat(timespec="milliseconds") for moment, when in self._moments.items()
+        """Return ISO 8601 times in UTC by moment; what a killed run had not written down is missing."""
+        return {str(moment): when.isoformat(timespec="milliseconds") for moment, when in self.moments.items()}
+
+
+@dataclass(frozen=True)
+class Outage:
+    """How long writes were refused, in seconds.
+
+    The program cannot see when the first write was refused: not before the fence was asked for, and not after its own attempt
+    was refused. So there are two bounds.
+
+    Attributes:
+        at_least: from the refusal of our own attempt until a write was accepted.
+        at_most: from the request for the fence until a write was accepted.
+        renames: what AWS took of that to give the names to the other instances; 0 if no name moved.
+    """
+
+    at_least: float
+    at_most: float
+    renames: float
+
+    @property
+    def ours(self) -> float:
+        """What everything but the renames took, at most."""
+        return self.at_most - self.renames
+
+    def as_outputs(self) -> dict[str, float]:
+        """Return the figures in seconds."""
+        figures = {
+            "at_least": self.at_least,
+            "at_most": self.at_most,
+            "ours": self.ours,
+            "renames": self.renames,
         }
+        return {name: round(seconds, 3) for name, seconds in figures.items()}
+
+
+def outage(moments: Mapping[Moment, datetime]) -> Outage | None:
+    """Return how long writes were refused, or ``None`` if one end of that is not known.
+
+    It ends when the winning instance accepts writes; for one that was called off, when the losing one does again.
+    """
+    asked, closed = moments.get(Moment.FENCE_REQUESTED), moments.get(Moment.FENCED)
+    over = moments.get(Moment.OPEN, moments.get(Moment.FENCE_LIFTED))
+    if asked is None or over is None:
+        return None
+    return Outage(
+        at_least=(over - closed).total_seconds() if closed is not None else 0.0,
+        at_most=(over - asked).total_seconds(),
+        renames=_renames(moments),
+    )
+
+
+def moments_from(outputs: Mapping[str, str]) -> dict[Moment, datetime]:
+    """Read what ``as_outputs`` wrote, in the order of the clock: Pulumi sorts outputs by name."""
+    found = {Moment(name): datetime.fromisoformat(when) for name, when in outputs.items()}
+    return dict(sorted(found.items(), key=lambda entry: entry[1]))
+
+
+def _renames(moments: Mapping[Moment, datetime]) -> float:
+    began, ended = moments.get(Moment.SWAP_BEGAN), moments.get(Moment.SECOND_RENAMED)
+    return (ended - began).total_seconds() if began is not None and ended is not None else 0.0
+
+
+def _nobody() -> None:
+    """Nobody watches."""

@@ -1,0 +1,313 @@
+"""The plan of a phase: what will be done to one source and in which order, how long that takes, what it costs, and the way out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from controlplane.instances import Instance
+from foundation.errors import Bug
+from migration.cutover.briefing import Briefing
+from migration.plan import estimates
+from migration.plan.estimates import MOMENT, Rate, Span
+from migration.survey import Survey
+
+__all__ = ["PhasePlan", "Stage", "Wish", "plan"]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the config wants for a source, as far as a plan speaks of it.
+
+    Attributes:
+        key: the KMS key as the config names it.
+        fate: what becomes of the old instance: keep, stop or delete.
+        write_outage: seconds that everything but AWS's renames may take.
+        verified: whether the data of both is compared at the end of `replicate`.
+    """
+
+    phase: str
+    mode: str
+    strategy: str
+    key: str
+    fate: str
+    write_outage: int
+    binlog_hours: int
+    catch_up_hours: int
+    verified: bool = False
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One move; ``takes`` is ``None`` where that depends on the applications."""
+
+    what: str
+    takes: Span | None = None
+    final: bool = False
+    """Whether it comes after the point from which running again only goes forward."""
+
+
+@dataclass(frozen=True)
+class PhasePlan:
+    """What a phase will do to one source."""
+
+    identifier: str
+    phase: str
+    goal: str
+    stages: tuple[Stage, ...]
+    outage: str
+    billed: str
+    undo: str
+    notes: tuple[str, ...] = ()
+    briefing: Briefing | None = None
+
+    @property
+    def together(self) -> Span:
+        """What all stages take whose duration is known."""
+        return estimates.total([stage.takes for stage in self.stages if stage.takes is not None])
+
+
+def plan(wish: Wish, survey: Survey, briefing: Briefing | None = None) -> PhasePlan | None:
+    """Return what the phase will do, or ``None`` if it is reached already.
+
+    Args:
+        wish: what the config wants.
+        survey: what there is.
+        briefing: the moves of a cut-over or rollback between two instances that exist, and its guards; ``None`` if it is
+            not to be.
+    """
+    match wish.mode, wish.phase:
+        case "replicate", "replicate" if survey.encrypted is None:
+            return _replicate(wish, survey)
+        case "snapshot", "replicate" if not survey.swap_begun:
+            return _prepare(wish, survey)
+        case "snapshot", "cutover" if not survey.cut_over:
+            return _cut_over_with_downtime(wish, survey)
+        case "replicate", "cutover" | "rollback" if briefing is not None:
+            return _swap(wish, survey, briefing)
+        case _, "cleanup" if survey.cut_over and not _retired(survey, wish.fate):
+            return _clean_up(wish, survey)
+    return None
+
+
+def _replicate(wish: Wish, survey: Survey) -> PhasePlan:
+    names, source = survey.names, _source(survey)
+    stages = [
+        Stage(
+            f"prepare: binlogs kept for {wish.binlog_hours} h, an account, two parameter groups",
+            _takes(MOMENT),
+        ),
+        Stage(f"make the replica {names.replica} ({_size(source)})", _takes(estimates.REPLICA, source)),
+        Stage("stop its replication and note where it stands", _takes(MOMENT)),
+        *_encrypted_copy(wish, survey, names.replica),
+        Stage(f"compare its settings with those of {names.source}, let it follow", _takes(MOMENT)),
+        Stage(f"catch up with what was written meanwhile; given up after {wish.catch_up_hours} h"),
+    ]
+    if wish.verified:
+        stages.append(Stage("compare the data of both"))
+    return PhasePlan(
+        identifier=names.source,
+        phase=wish.phase,
+        goal=f"{names.encrypted} will be a live, read-only, encrypted copy of {names.source}.",
+        stages=tuple(stages),
+        outage="none; the applications notice nothing but some load on the volume",
+        billed=_billed(source) + ", until phase `cleanup` or `pulumi destroy`",
+        undo=(
+            "`pulumi destroy`, at any time: deletes what this made, puts back what it changed on the source, does not touch its"
+            f" data. {_retained(survey)}"
+        ),
+    )
+
+
+def _prepare(wish: Wish, survey: Survey) -> PhasePlan:
+    names = survey.names
+    return PhasePlan(
+        identifier=names.source,
+        phase=wish.phase,
+        goal="Mode `snapshot`: nothing is copied before phase `cutover`, which begins with the write outage.",
+        stages=(Stage(f"make the parameter groups {names.encrypted} and {names.fence}", _takes(MOMENT)),),
+        outage=f"none in this phase; in phase `cutover` {_downtime(survey)}",
+        billed="nothing in this phase",
+        undo=f"`pulumi destroy`. {_retained(survey)}",
+    )
+
+
+def _cut_over_with_downtime(wish: Wish, survey: Survey) -> PhasePlan:
+    names = survey.names
+    stages = [
+        Stage(f"fence {names.source}: writes are refused from here on, reads go on", _takes(MOMENT)),
+        *_encrypted_copy(wish, survey, names.source),
+        Stage(f"compare its settings with those of {names.source}; ask the guards", _takes(MOMENT)),
+        *_final_moves(wish, survey),
+    ]
+    return PhasePlan(
+        identifier=names.source,
+        phase=wish.phase,
+        goal=f"The name {names.source} moves to an encrypted instance that is restored from its snapshot.",
+        stages=tuple(stages),
+        outage=f"{_downtime(survey)}: everything from the fence to the end",
+        billed=_billed(_source(survey), replica=False) + ", until phase `cleanup`",
+        undo=(
+            "until the names or applications move, `pulumi destroy`: lifts the fence and deletes the copy."
+            f" None after that: {names.old if wish.strategy == 'rename' else names.source} keeps the data as it was"
+        ),
+    )
+
+
+def _swap(wish: Wish, survey: Survey, briefing: Briefing) -> PhasePlan:
+    names, forward = survey.names, wish.phase == "cutover"
+    under_way = survey.returning if not forward else survey.swap_begun
+    undoable = () if under_way else briefing.undoable
+    stages = [Stage(move, _takes(MOMENT)) for move in undoable]
+    stages += [Stage(move, _rename(wish, move), final=True) for move in briefing.final]
+    outage = f"at most {wish.write_outage} s for fence, drain and promotion (usually 1 to 2 s)"
+    if wish.strategy == "rename":
+        outage += f", plus AWS's two renames ({estimates.RENAME.base} each, the second begins while the first goes on)"
+    other = "rollback" if forward else "cutover"
+    return PhasePlan(
+        identifier=names.source,
+        phase=wish.phase,
+        goal=_goal(wish, survey),
+        stages=tuple(stages),
+        outage=outage,
+        billed="as before: nothing is added, nothing goes",
+        undo=f"phase `{other}`, without losing a write, until phase `cleanup`",
+        notes=("A swap that was interrupted goes on from where it stopped; it is not asked again.",)
+        if under_way
+        else (),
+        briefing=None if under_way else briefing,
+    )
+
+
+def _clean_up(wish: Wish, survey: Survey) -> PhasePlan:
+    names, source = survey.names, survey.source
+    stages = [Stage(f"confirm that {names.source} is the encrypted instance, open to writes", _takes(MOMENT))]
+    if survey.replica is not None:
+        stages.append(Stage(f"delete the replica {names.replica}", _takes(estimates.DELETE)))
+    stages.append(
+        Stage("end the way back: reverse replication, accounts, binlog retention", _takes(MOMENT), final=True)
+    )
+    old = source.identifier if source is not None else names.old
+    stages += {
+        "keep": [Stage(f"leave {old} running, read-only", final=True)],
+        "stop": [Stage(f"stop {old}", _takes(estimates.STOP), final=True)],
+        "delete": [
+            Stage(
+                f"delete {old} after a final snapshot {names.old}-final",
+                _takes(estimates.DELETE, source),
+                final=True,
+            )
+        ],
+    }[wish.fate]
+    snapshots = "the snapshots of the migration" if wish.mode == "replicate" else "the encrypted snapshot"
+    stages.append(
+        Stage(f"delete {snapshots}, what is left of its rules and groups", _takes(MOMENT), final=True)
+    )
+    left = f"{names.old}-final, a snapshot" if wish.fate == "delete" else old
+    return PhasePlan(
+        identifier=names.source,
+        phase=wish.phase,
+        goal=f"Only {names.source}{'' if wish.fate == 'delete' else f' and {old}'} will be left.",
+        stages=tuple(stages),
+        outage="none",
+        billed={
+            "keep": f"{old} goes on as it is",
+            "stop": f"the storage and backups of {old}; RDS starts a stopped instance again after seven days",
+            "delete": f"the storage of the final snapshot {names.old}-final",
+        }[wish.fate],
+        undo="none: it ends the way back. What was deleted stays deleted",
+        notes=(f"Unencrypted data stays in {left} until somebody deletes it.", _retained(survey)),
+    )
+
+
+# Parts of several phases.
+
+
+def _encrypted_copy(wish: Wish, survey: Survey, origin: str) -> list[Stage]:
+    names, source = survey.names, _source(survey)
+    return [
+        Stage(f"snapshot of {origin}", _takes(estimates.SNAPSHOT, source)),
+        Stage(f"copy it, encrypted with {wish.key}", _takes(estimates.COPY, source)),
+        Stage(f"restore {names.encrypted} from that, read-only", _takes(estimates.RESTORE, source)),
+    ]
+
+
+def _final_moves(wish: Wish, survey: Survey) -> list[Stage]:
+    names = survey.names
+    if wish.strategy != "rename":
+        moves = [Stage(f"open {names.encrypted} and move the applications there", _takes(MOMENT), final=True)]
+    else:
+        moves = [
+            Stage(f"rename {names.source} to {names.old}", _takes(estimates.RENAME), final=True),
+            Stage(
+                f"rename {names.encrypted} to {names.source}, and open it",
+                _takes(estimates.RENAME),
+                final=True,
+            ),
+        ]
+    return [*moves, Stage("confirm who answers, and that it takes writes", _takes(MOMENT), final=True)]
+
+
+def _rename(wish: Wish, move: str) -> Span:
+    return _takes(estimates.RENAME if wish.strategy == "rename" and move.startswith("rename ") else MOMENT)
+
+
+def _downtime(survey: Survey) -> str:
+    source = _source(survey)
+    parts = [estimates.SNAPSHOT, estimates.COPY, estimates.RESTORE, estimates.RENAME, estimates.RENAME]
+    return f"{estimates.total([_takes(part, source) for part in parts])} (estimated)"
+
+
+def _goal(wish: Wish, survey: Survey) -> str:
+    names = survey.names
+    if wish.phase == "rollback":
+        return (
+            f"{names.source} will be the unencrypted source again, with every write made since the cut-over."
+        )
+    if wish.strategy == "rename":
+        return f"The name {names.source} moves to the encrypted instance."
+    return f"Applications move to the encrypted instance; the names stay as they are (strategy `{wish.strategy}`)."
+
+
+def _billed(source: Instance, *, replica: bool = True) -> str:
+    kind, storage = source.description["DBInstanceClass"], _storage(source)
+    standby = " with a standby" if source.description.get("MultiAZ") else ""
+    gib = source.description["AllocatedStorage"]
+    parts = [f"one {kind}{standby} with {storage} (the encrypted instance) and its backups"]
+    if replica:
+        parts.insert(0, f"one {kind} with {storage} (the replica)")
+    return f"{', '.join(parts)}; two snapshots of up to {gib} GiB"
+
+
+def _retained(survey: Survey) -> str:
+    groups = f"{survey.names.encrypted} and {survey.names.fence}"
+    return (
+        f"Its preview shows `delete[retain]` for {groups}: Pulumi only forgets them, and the migration deletes those parameter"
+        " groups that no instance uses."
+    )
+
+
+def _retired(survey: Survey, fate: str) -> bool:
+    """Whether the old instance has met its fate already."""
+    if survey.source is None:
+        return True
+    settled = {"keep": True, "stop": survey.source.status in {"stopped", "stopping"}, "delete": False}[fate]
+    return settled and survey.replica is None and not survey.can_roll_back
+
+
+def _source(survey: Survey) -> Instance:
+    if survey.source is None:
+        raise Bug("a plan was asked for a source that is gone", where=survey.names.source)
+    return survey.source
+
+
+def _size(source: Instance) -> str:
+    return f"{source.description['DBInstanceClass']}, {_storage(source)}"
+
+
+def _storage(source: Instance) -> str:
+    return f"{source.description['AllocatedStorage']} GiB {source.description.get('StorageType', 'storage')}"
+
+
+def _takes(rate: Rate, source: Instance | None = None) -> Span:
+    """Return what an operation takes, for the storage of an instance if that counts."""
+    return rate.over(int(source.description["AllocatedStorage"]) if source is not None else 0)

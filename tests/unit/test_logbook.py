@@ -1,0 +1,290 @@
+"""The log of a cut-over: what survives an interruption, what is kept of an attempt that was called off, and the table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from foundation.errors import NeedsHuman, TimedOut
+from migration import journal
+from migration.cutover.course import cut_over_course, rollback_course
+from migration.cutover.protocol import Outcome
+from migration.cutover.site import Site
+from migration.cutover.timeline import GuardReading, Moment, Timeline, moments_from, outage
+from migration.names import Names
+from migration.records.durations import duration
+from migration.records.files import DIRECTORY, Files
+from migration.records.logbook import Logbook
+from migration.records.table import WORDS, summary, table
+from tests.unit.fakes import instance
+
+NAMES = Names("orders")
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+OUTCOME = Outcome("uuid", "b.000009:400", (), ())
+
+
+class Place(Site):
+    """A site that only has tags."""
+
+    tags: Mapping[str, str] = {}
+
+    def encrypted(self) -> Any:
+        return instance("orders-encrypted", tags=self.tags)
+
+
+def place(tags: Mapping[str, str] | None = None, *, back: bool = False) -> Place:
+    course = (rollback_course if back else cut_over_course)(NAMES, "db-S", "db-E")
+    nowhere = cast(Any, None)
+    strategy = cast(Any, type("Renaming", (), {"renames": True}))
+    made = Place(nowhere, nowhere, NAMES, course, "orders-mysql80", strategy)
+    object.__setattr__(made, "tags", tags or {})
+    return made
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files("orders", directory=tmp_path / "build")
+
+
+def book(site: Site, files: Files) -> Logbook:
+    return Logbook(site, files, before={}, sentence=str)
+
+
+def written(files: Files, suffix: str = "cutover.json") -> dict[str, Any]:
+    found = files.read_json(suffix)
+    assert found is not None
+    return found
+
+
+def fail(site: Site, files: Files, error: BaseException, *moments: Moment) -> None:
+    """Let an attempt fail after it has reached some moments."""
+    with book(site, files).kept():
+        marked(site, *moments)
+        raise error
+
+
+def marked(site: Site, *moments: Moment) -> None:
+    for moment in moments:
+        site.timeline.mark(moment)
+
+
+UNTIL_MOVING = (Moment.FENCE_REQUESTED, Moment.FENCED, Moment.DRAINED, Moment.PROMOTED, Moment.SWAP_BEGAN)
+
+
+def test_a_cut_over_that_is_complete_is_written_down(files: Files) -> None:
+    site = place()
+    site.timeline.read([GuardReading("both-available", green=True, saw="both are")])
+    log = book(site, files)
+    with log.kept():
+        marked(site, *UNTIL_MOVING, Moment.FIRST_RENAMED, Moment.SECOND_RENAMED, Moment.OPEN)
+        log.complete(OUTCOME)
+
+    found = written(files)
+    assert (found["outcome"], found["server_uuid"], found["identifier"]) == ("complete", "uuid", "orders")
+    times = list(moments_from(found["moments"]).values())
+    assert times == sorted(times)
+    assert set(found["write_outage"]) == {"at_least", "at_most", "ours", "renames"}
+    assert found["guards"] == [{"name": "both-available", "green": True, "saw": "both are", "forced": False}]
+    assert files.path("cutover.json") == log.path
+
+
+def test_what_a_killed_run_wrote_down_is_there_at_each_moment(files: Files) -> None:
+    site = place()
+    with book(site, files).kept():
+        for number, moment in enumerate(UNTIL_MOVING, 1):
+            marked(site, moment)
+            assert list(written(files)["moments"]) == [str(each) for each in UNTIL_MOVING[:number]]
+            assert written(files)["outcome"] == "running"
+
+
+def test_one_that_was_called_off_says_why_and_that_the_fence_was_lifted(files: Files) -> None:
+    moments = (Moment.FENCE_REQUESTED, Moment.FENCED, Moment.FENCE_LIFTED)
+    with pytest.raises(TimedOut):
+        fail(place(), files, TimedOut("it took too long", where="orders"), *moments)
+
+    found = written(files)
+    assert (found["outcome"], found["error"]) == ("aborted", "orders: it took too long.")
+    assert found["write_outage"]["renames"] == 0
+    assert "Writes were refused for 0.0 s at most." in table(found)
+
+
+def test_one_that_a_guard_stopped_says_that_writes_were_never_refused(files: Files) -> None:
+    with pytest.raises(NeedsHuman):
+        fail(place(), files, NeedsHuman("a guard is red"))
+    assert written(files)["moments"] == {}
+    assert "Writes were never refused." in table(written(files))
+
+
+def test_the_fence_is_lifted_only_if_it_was_closed() -> None:
+    timeline = Timeline()
+    timeline.mark(Moment.FENCE_LIFTED)
+    assert timeline.moments == {}
+
+
+def test_a_run_that_goes_on_has_the_moments_from_before_the_interruption(files: Files) -> None:
+    first = place()
+    first.timeline.read([GuardReading("both-available", green=True, saw="both are")])
+    with pytest.raises(NeedsHuman):
+        fail(first, files, NeedsHuman("a rename failed"), *UNTIL_MOVING)
+    before = written(files)
+    assert before["outcome"] == "unfinished"
+
+    tags = {journal.SWAPPED: datetime.now(UTC).isoformat(timespec="seconds")}
+    second = place(tags)
+    log = book(second, files)
+    with log.kept():
+        marked(second, Moment.OPEN)
+        log.complete(OUTCOME)
+
+    after = written(files)
+    assert after["moments"].items() >= before["moments"].items()
+    assert after["write_outage"]["at_most"] > 0
+    assert (after["began"], after["guards"]) == (before["began"], before["guards"])
+    assert after["earlier"] == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"losing": "db-another"},
+        {"moments": {"fenced": (NOON - timedelta(hours=1)).isoformat()}},
+        {"moments": {}},
+    ],
+)
+def test_moments_of_another_attempt_are_not_taken_over(files: Files, change: dict[str, Any]) -> None:
+    of_this = {"losing": "db-S", "winning": "db-E", "moments": {"fenced": NOON.isoformat()}}
+    files.write_json("cutover.json", {**of_this, "began": NOON.isoformat(), "guards": [], **change})
+    site = place({journal.SWAPPED: NOON.isoformat()})
+    log = book(site, files)
+
+    assert log.content["moments"] == {"swap_began": "2026-11-24T12:00:00.000+00:00"}
+    assert log.content["write_outage"] is None
+    assert "is not known" in summary(log.content)
+    assert len(log.content["earlier"]) == 1
+
+
+def test_an_attempt_that_begins_anew_keeps_the_former_ones(files: Files) -> None:
+    for number in range(3):
+        with pytest.raises(NeedsHuman):
+            fail(place(), files, NeedsHuman(f"veto {number}"))
+    assert [each["error"] for each in written(files)["earlier"]] == ["veto 0.", "veto 1."]
+    assert all("earlier" not in each for each in written(files)["earlier"])
+
+
+def test_a_lost_file_is_made_up_for_by_the_tags_as_far_as_they_know(files: Files) -> None:
+    tags = {journal.SWAPPED: NOON.isoformat(), journal.OPENED: (NOON + timedelta(minutes=3)).isoformat()}
+    log = book(place(tags), files)
+    assert list(log.content["moments"]) == ["swap_began", "open"]
+
+
+def test_a_tag_from_before_a_way_there_and_back_is_no_moment(files: Files) -> None:
+    tags = {
+        journal.SWAPPED: "x",
+        journal.RETURNING: NOON.isoformat(),
+        journal.ROLLED_BACK: (NOON - timedelta(days=1)).isoformat(),
+    }
+    log = book(place(tags, back=True), files)
+    assert list(log.content["moments"]) == ["swap_began"]
+
+
+def test_a_rollback_has_a_file_of_its_own(files: Files) -> None:
+    log = book(place(back=True), files)
+    with log.kept():
+        log.complete(OUTCOME)
+    assert files.read_json("cutover.json") is None
+    assert written(files, "rollback.json")["verb"] == "rollback"
+
+
+def test_a_fence_of_an_earlier_step_is_where_the_outage_begins(files: Files) -> None:
+    site = place()
+    before = {"fence_requested": NOON.isoformat(), "fenced": (NOON + timedelta(seconds=1)).isoformat()}
+    log = Logbook(site, files, before=before, sentence=str)
+    marked(site, *UNTIL_MOVING, Moment.OPEN)
+    assert next(iter(log.content["moments"].values())) == "2026-11-24T12:00:00.000+00:00"
+    assert log.content["write_outage"]["at_most"] - log.content["write_outage"]["at_least"] == pytest.approx(
+        1
+    )
+
+
+def test_a_file_that_cannot_be_written_is_a_warning_and_nothing_more(tmp_path: Path) -> None:
+    (tmp_path / "build").write_text("in the way")
+    warnings: list[str] = []
+    site = place()
+    with book(site, Files("orders", warnings.append, tmp_path / "build")).kept():
+        marked(site, Moment.FENCE_REQUESTED)
+    assert len(warnings) == 2
+    assert "could not be written" in warnings[0]
+
+
+def test_half_a_file_is_none(files: Files) -> None:
+    files.write("cutover.json", '{"moments": {')
+    assert files.read_json("cutover.json") is None
+
+
+def test_files_lie_in_build_or_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(DIRECTORY, raising=False)
+    assert str(Files("orders").path("cutover.json")) == "build/orders-cutover.json"
+    monkeypatch.setenv(DIRECTORY, "/reports")
+    assert str(Files("orders").path("cutover.json")) == "/reports/orders-cutover.json"
+
+
+def test_the_outage_has_two_bounds_and_what_aws_took_of_it() -> None:
+    seconds = {"fence_requested": 0, "fenced": 1, "swap_began": 2, "second_renamed": 92, "open": 93}
+    moments = {Moment(name): NOON + timedelta(seconds=after) for name, after in seconds.items()}
+    found = outage(moments)
+    assert found is not None
+    assert found.as_outputs() == {"at_least": 92, "at_most": 93, "ours": 3, "renames": 90}
+    assert outage({Moment.OPEN: NOON}) is None
+
+
+def test_the_table_fits_a_terminal_and_is_read_by_the_clock() -> None:
+    seconds = {"fence_requested": 0, "fenced": 0.4, "swap_began": 1.5, "second_renamed": 183, "open": 184.2}
+    moments = {Moment(name): NOON + timedelta(seconds=after) for name, after in seconds.items()}
+    refused = outage(moments)
+    assert refused is not None
+    log = {
+        "identifier": "orders",
+        "verb": "cut-over",
+        "outcome": "complete",
+        "mode": "replicate",
+        "moments": {str(moment): when.isoformat() for moment, when in moments.items()},
+        "write_outage": refused.as_outputs(),
+    }
+    lines = table(json.loads(json.dumps(log))).splitlines()
+    assert lines[0] == "Cut-over of orders: complete"
+    assert max(map(len, lines[:-1])) <= 80
+    assert lines[4].split() == [
+        "fenced:",
+        "writes",
+        "are",
+        "refused",
+        "2026-11-24",
+        "12:00:00.400",
+        "0.400",
+        "s",
+    ]
+    assert lines[-1] == "Writes were refused for 3 min 04 s at most, of which AWS's renames took 3 min 02 s."
+
+
+def test_every_moment_has_words() -> None:
+    assert set(WORDS) == set(Moment)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.04, "0.0 s"),
+        (99.94, "99.9 s"),
+        (100, "1 min 40 s"),
+        (3599.6, "1 h 00 min"),
+        (7500, "2 h 05 min"),
+        (190000, "2 d 4 h"),
+    ],
+)
+def test_durations_read_well(seconds: float, words: str) -> None:
+    assert duration(seconds) == words

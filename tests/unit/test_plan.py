@@ -1,0 +1,201 @@
+"""The plan of a phase: what it says of each, and that its words fit a terminal and a comment on a pull request."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from migration import journal
+from migration.cutover.briefing import Briefing
+from migration.cutover.timeline import GuardReading
+from migration.journal import Role, tags_for
+from migration.names import Names
+from migration.plan import estimates
+from migration.plan.estimates import Span
+from migration.plan.phases import PhasePlan, Wish, plan
+from migration.plan.words import as_markdown, as_text
+from migration.survey import Survey
+from tests.unit.fakes import instance
+
+NAMES = Names("orders")
+WISH: dict[str, Any] = {
+    "phase": "replicate",
+    "mode": "replicate",
+    "strategy": "rename",
+    "key": "alias/databases",
+    "fate": "stop",
+    "write_outage": 60,
+    "binlog_hours": 72,
+    "catch_up_hours": 48,
+}
+BRIEFING = Briefing(
+    guards=(
+        GuardReading("both-available", green=True, saw="both instances are available"),
+        GuardReading("no-long-transaction", green=False, saw="sessions have had a transaction open | long"),
+        GuardReading("room-to-go-on", green=False, saw="less than 5 %"),
+    ),
+    forced=frozenset({"room-to-go-on"}),
+    undoable=("fence orders: read_only = 1", "promote orders-encrypted"),
+    final=("rename orders to orders-old", "rename orders-encrypted to orders", "confirm: who answers"),
+)
+
+
+def surveyed(*, swapped: bool = False, opened: bool = False, replica: bool = True, **changes: Any) -> Survey:
+    """A source with an encrypted instance beside it, as far as that has come."""
+    tags = tags_for(Role.ENCRYPTED, "db-ORDERS")
+    tags |= {journal.SWAPPED: "then"} if swapped else {}
+    tags |= {journal.OPENED: "then"} if opened else {}
+    source = instance(tags={journal.OWNER: "a/b"}, **changes)
+    return Survey(
+        NAMES,
+        source,
+        instance("orders-encrypted", tags=tags),
+        instance("orders-not-encrypted") if replica else None,
+    )
+
+
+def untouched(**changes: Any) -> Survey:
+    return Survey(NAMES, instance(**changes), None)
+
+
+def planned(survey: Survey, briefing: Briefing | None = None, **wish: Any) -> PhasePlan:
+    found = plan(Wish(**{**WISH, **wish}), survey, briefing)
+    assert found is not None
+    return found
+
+
+EVERY_PLAN = {
+    "replicate": planned(untouched()),
+    "replicate, verified": planned(untouched(), verified=True),
+    "cutover": planned(surveyed(), BRIEFING, phase="cutover"),
+    "cutover by dns": planned(surveyed(), BRIEFING, phase="cutover", strategy="dns"),
+    "cutover, interrupted": planned(surveyed(swapped=True), BRIEFING, phase="cutover"),
+    "rollback": planned(surveyed(swapped=True, opened=True), BRIEFING, phase="rollback"),
+    "snapshot, replicate": planned(untouched(), mode="snapshot"),
+    "snapshot, cutover": planned(untouched(), mode="snapshot", phase="cutover"),
+    "snapshot, cutover by dns": planned(untouched(), mode="snapshot", phase="cutover", strategy="dns"),
+    **{
+        f"cleanup, {fate}": planned(surveyed(swapped=True, opened=True), phase="cleanup", fate=fate)
+        for fate in ("keep", "stop", "delete")
+    },
+}
+
+
+@pytest.mark.parametrize("name", EVERY_PLAN)
+def test_a_plan_fits_a_terminal_and_answers_every_question(name: str) -> None:
+    text = as_text(EVERY_PLAN[name])
+    # The preview indents by four.
+    assert max(len(line) for line in text.splitlines()) <= 96
+    for question in ("Moves, in this order:", "Write outage to expect: ", "Billed besides: ", "Way back: "):
+        assert question in text
+    numbers = [int(number) for number in re.findall(r"^ +(\d+)\. ", text, re.MULTILINE)]
+    assert numbers == list(range(1, len(EVERY_PLAN[name].stages) + 1))
+
+
+@pytest.mark.parametrize("name", EVERY_PLAN)
+def test_as_markdown_it_is_one_table_with_whole_rows(name: str) -> None:
+    text = as_markdown(EVERY_PLAN[name], "orders", "x")
+    for line in text.splitlines():
+        if line.startswith("|"):
+            assert len(re.findall(r"(?<!\\)\|", line)) == 4, line
+    assert text.count("estimates: AWS publishes none") == 1
+
+
+@pytest.mark.parametrize(
+    ("survey", "wish"),
+    [
+        (surveyed(), {"phase": "replicate"}),
+        (surveyed(swapped=True, opened=True), {"phase": "cutover"}),
+        (surveyed(swapped=True, opened=True), {"phase": "cutover", "mode": "snapshot"}),
+        (surveyed(), {"phase": "rollback"}),
+        (surveyed(), {"phase": "cleanup"}),
+        (Survey(NAMES, None, surveyed(opened=True).encrypted), {"phase": "cleanup", "fate": "delete"}),
+    ],
+)
+def test_a_phase_that_is_reached_has_no_plan(survey: Survey, wish: dict[str, Any]) -> None:
+    found = plan(Wish(**{**WISH, **wish}), survey)
+    assert found is None
+    assert "nothing is left to do" in as_markdown(found, "orders", wish["phase"])
+
+
+def test_an_old_instance_that_is_retired_has_no_plan() -> None:
+    survey = surveyed(swapped=True, opened=True, replica=False, DBInstanceStatus="stopped")
+    assert survey.source is not None
+    retired = Survey(NAMES, instance(DBInstanceStatus="stopped"), survey.encrypted)
+    wish = Wish(**{**WISH, "phase": "cleanup"})
+    assert plan(wish, survey) is not None
+    assert plan(wish, retired) is None
+
+
+def test_more_storage_takes_longer_and_is_billed() -> None:
+    small, large = planned(untouched()), planned(untouched(AllocatedStorage=2000, StorageType="io2"))
+    assert small.together.low < large.together.low
+    assert small.together.high < large.together.high
+    assert "2000 GiB io2" in large.billed
+    assert "two snapshots of up to 2000 GiB" in large.billed
+
+
+def test_a_standby_is_billed_for_the_encrypted_instance_only() -> None:
+    billed = planned(untouched(MultiAZ=True)).billed
+    assert billed.count("with a standby") == 1
+    assert "with a standby" in billed.partition("(the replica)")[2]
+
+
+def test_guards_are_shown_with_what_they_saw_and_whether_they_are_overruled() -> None:
+    text = as_text(EVERY_PLAN["cutover"])
+    assert re.search(r"^  ok   both-available: both", text, re.MULTILINE)
+    assert re.search(r"^  RED  no-long-transaction: ", text, re.MULTILINE)
+    assert re.search(r"^  over room-to-go-on: ", text, re.MULTILINE)
+    assert "<summary>Guards: 1 red</summary>" in as_markdown(EVERY_PLAN["cutover"], "orders", "cutover")
+
+
+def test_the_point_of_no_return_stands_before_the_first_rename() -> None:
+    lines = as_text(EVERY_PLAN["cutover"]).splitlines()
+    (at,) = (number for number, line in enumerate(lines) if "── from here on" in line)
+    assert "rename orders to orders-old" in lines[at + 1]
+    assert lines[at + 1].endswith("1 to 10 min")
+
+
+def test_a_swap_that_was_interrupted_asks_no_guards_and_goes_on() -> None:
+    text = as_text(EVERY_PLAN["cutover, interrupted"])
+    assert "goes on from where it stopped" in text
+    assert "Guards" not in text
+    assert "fence orders" not in text
+
+
+def test_with_dns_no_rename_is_waited_for() -> None:
+    assert "rename" not in EVERY_PLAN["cutover by dns"].outage
+    assert EVERY_PLAN["snapshot, cutover by dns"].undo.endswith("orders keeps the data as it was")
+
+
+def test_mode_snapshot_says_beforehand_how_long_writes_will_be_refused() -> None:
+    for name in ("snapshot, replicate", "snapshot, cutover"):
+        assert re.search(r"\d+ min to [\d.]+ h|\d+ to \d+ min", EVERY_PLAN[name].outage)
+
+
+def test_a_retained_delete_in_the_preview_is_explained() -> None:
+    for name in ("replicate", "cleanup, stop", "snapshot, replicate"):
+        assert "delete[retain]" in as_text(EVERY_PLAN[name])
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        (Span(0, 30), "seconds"),
+        (Span(60, 600), "1 to 10 min"),
+        (Span(300, 1600), "5 to 27 min"),
+        (Span(2400, 21600), "40 min to 6.0 h"),
+        (Span(7200, 72000), "2.0 to 20 h"),
+    ],
+)
+def test_spans_read_well(span: Span, words: str) -> None:
+    assert str(span) == words
+
+
+def test_every_rate_is_a_range() -> None:
+    for name in set(estimates.__all__) - {"Rate", "Span", "total"}:
+        for gib in (20, 16384):
+            took = getattr(estimates, name).over(gib)
+            assert 0 <= took.low < took.high
