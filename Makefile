@@ -5,10 +5,13 @@ ENGINE  ?= 8.0
 N       ?= 200
 PAIRS   ?= 5
 STRATEGY ?= rename
+MINUTES ?= 60
+FENCE   ?= read_only
 PY      := .cache/venv/bin/python
-SOURCES := $(wildcard foundation controlplane replication migration providers components sandbox bench demo tests tools __main__.py)
-# tests/chaos has a target of its own: what it needs is an idle machine and time.
-TESTS   := $(wildcard tests/unit tests/sandbox tests/engine)
+SOURCES := $(wildcard foundation controlplane replication verification migration providers components sandbox bench demo tests tools __main__.py)
+# Of tests/chaos a sample; the rest, which takes longer, is `make test-long`.
+TESTS   := tests/unit tests/sandbox tests/engine tests/chaos/test_cutover.py
+LONG    := tests/chaos/test_fence_edges.py tests/chaos/test_way_back.py
 
 # The language host takes the Python that is first on PATH.
 export PATH := $(CURDIR)/.cache/venv/bin:$(CURDIR)/.cache/bin:$(PATH)
@@ -16,7 +19,7 @@ export PATH := $(CURDIR)/.cache/venv/bin:$(CURDIR)/.cache/bin:$(PATH)
 heading = @printf '\n\033[1m%s\033[0m\n' $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox sandbox-down env demo lint format test test-unit chaos-cutover bench-cutover clean
+.PHONY: help setup sandbox sandbox-down env demo lint format test test-unit test-long docs-errors chaos soak chaos-cutover bench-cutover clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,17 +51,30 @@ lint: setup ## ruff, mypy and import-linter
 format: setup ## let ruff put the code in order
 	@ruff check --fix --quiet . ; ruff format .
 
-test: lint ## the whole gate: lint, then unit, sandbox and engine tests
+test: lint ## the whole gate: lint, unit, sandbox and engine tests, and a few interrupted swaps
 	@for folder in $(TESTS); do \
 		printf '\n\033[1m%s\033[0m\n' "$$folder"; \
 		$(PY) -m pytest -q $$folder || exit 1; \
 	done
 
-chaos-cutover: setup ## interrupt cut-overs and rollbacks, 200 times and more (N=…, SEED=…, ENGINE=…)
-	@$(PY) -m tests.chaos --interruptions $(N) --engine $(ENGINE) $(if $(SEED),--seed $(SEED))
+test-long: setup ## what the gate leaves out: rare clients at the fence, a minute of writes before a rollback
+	@WRITES_BEFORE_ROLLBACK=60 $(PY) -m pytest -q $(LONG)
+
+chaos: setup ## interrupt replicate, cleanup and destroy at every step, on both engines (SEED=…, ENGINE=…)
+	@$(PY) -m pytest -q tests/chaos/roads
+	@$(PY) -m tests.chaos.roads $(if $(filter command line environment,$(origin ENGINE)),--engine $(ENGINE)) $(if $(SEED),--seed $(SEED))
+
+soak: setup ## migrate back to back for an hour, and look for leaks (MINUTES=…, ENGINE=…)
+	@$(PY) -m tests.chaos.soak --minutes $(MINUTES) --engine $(ENGINE)
+
+chaos-cutover: setup ## interrupt cut-overs and rollbacks, 200 times and more (N=…, SEED=…, ENGINE=…, FENCE=accounts)
+	@$(PY) -m tests.chaos --interruptions $(N) --engine $(ENGINE) --fence $(FENCE) $(if $(SEED),--seed $(SEED))
 
 bench-cutover: setup ## measure the cut-over against the plain runbook (PAIRS=…, STRATEGY=rename or dns, ENGINE=…)
 	@$(PY) -m bench.cutover --pairs $(PAIRS) --strategy $(STRATEGY) --engine $(ENGINE)
+
+docs-errors: setup ## provoke every fault and write docs/errors.md
+	@RDS_ENCRYPT_WRITE_ERRORS=1 $(PY) -m pytest -q tests/engine/test_faults.py
 
 test-unit: setup ## the quick tests only
 	@$(PY) -m pytest -q -m 'not slow and not engine' tests/unit

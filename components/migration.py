@@ -2,9 +2,9 @@
 
 source ─▶ replica ─▶ stopped replication ─▶ snapshot ─▶ encrypted copy ─▶ encrypted instance
                                                                               │
-replica resumes ◀─ catch-up ◀─ external replication ◀─ custody ◀──────────────┘
-                      │
-                  cut-over ─▶ retirement
+   replica resumes ◀─ verification ◀─ catch-up ◀─ external replication ◀─ custody ◀┘
+                           │
+                       cut-over ─▶ retirement
 """
 
 from __future__ import annotations
@@ -23,15 +23,20 @@ from controlplane import keys, snapshots
 from controlplane.aws import Aws
 from controlplane.instances import Instance
 from controlplane.parameter_groups import ParameterGroups
-from foundation.errors import Refused, Retryable
+from foundation.errors import MigrationError, Refused
 from foundation.waiting import silent
 from migration import journal
 from migration.access import Access, AccessSettings
-from migration.cutover.briefing import briefing
+from migration.cutover.briefing import Briefing, briefing
 from migration.cutover.course import cut_over_course, rollback_course
 from migration.journal import Role, tags_for
 from migration.names import Names
+from migration.orphans import GROUP_PURPOSE
+from migration.plan.phases import Wish, plan
+from migration.plan.words import as_markdown, as_text
+from migration.records.files import Files
 from migration.survey import survey
+from migration.verified import verified
 from providers.binlog_retention import BinlogRetention
 from providers.catch_up import CatchUp
 from providers.claim import Claim
@@ -47,6 +52,7 @@ from providers.roll_back import RollBack
 from providers.step import World, urn_of
 from providers.stopped_replication import StoppedReplication
 from providers.swap import SWAP_OUTPUTS, site_of
+from providers.verification import VERIFICATION_OUTPUTS, Verification
 from providers.write_fence import WriteFence
 
 __all__ = ["Migration", "MigrationArgs"]
@@ -59,6 +65,18 @@ _EVERYTHING: Final = [
     *(to_camel(name) for name in inspect.signature(aws.rds.InstanceArgs).parameters),
     "tagsAll",
 ]
+# What the AWS provider refuses beside `replicateSourceDb`. When a replica is imported, the engine takes the values of whatever is
+# ignored from what it read, these too.
+_NOT_OF_REPLICAS: Final = {
+    "characterSetName",
+    "dbName",
+    "engine",
+    "engineVersion",
+    "restoreToPointInTime",
+    "s3Import",
+    "username",
+}
+_EVERYTHING_OF_REPLICAS: Final = [name for name in _EVERYTHING if name not in _NOT_OF_REPLICAS]
 _EVERYTHING_OF_GROUPS: Final = ["name", "family", "description", "parameters", "tags", "tagsAll"]
 
 S = TypeVar("S", bound=pulumi.dynamic.Resource)
@@ -121,6 +139,9 @@ class Migration(pulumi.ComponentResource):
                 self._replicate(phase)
             case "snapshot", phase:
                 self._copy_with_downtime(phase)
+        if pulumi.runtime.is_dry_run():
+            # Not beside the sentence of a preflight that refuses.
+            self._preflight.urn.apply(lambda _urn: self._show_plan())
         self.register_outputs(self.outputs)
 
     # The phases, as lists of what should exist.
@@ -133,7 +154,9 @@ class Migration(pulumi.ComponentResource):
         user = self._step(ReplicationUser, {}, [self._claim])
         replica = self._declare_replica([retention, user])
         stopped = self._step(StoppedReplication, {"replica_id": replica.id}, [replica])
-        snapshot = self._declare_snapshot(replica.identifier, [stopped])
+        snapshot = self._declare_snapshot(
+            replica.identifier, [stopped], pulumi.Output.format("{0}:{1}", stopped.file, stopped.position)
+        )
         encrypted = self._declare_encrypted(snapshot)
         # Undone before retention and user are, for which the source must take writes.
         custody = self._declare_custody(encrypted, [retention, user])
@@ -150,7 +173,8 @@ class Migration(pulumi.ComponentResource):
         caught_up = self._step(
             CatchUp, {"encrypted_id": encrypted.id, "hours": self._settings.catch_up_hours}, [attached]
         )
-        resumed = self._step(ResumedReplication, {"replica_id": replica.id}, [caught_up])
+        verified = self._declare_verification(encrypted.id, replica.id, [caught_up])
+        resumed = self._step(ResumedReplication, {"replica_id": replica.id}, [verified])
         self._declare_fence_group()
         self.outputs |= {
             "coordinates": pulumi.Output.format("{0}:{1}", stopped.file, stopped.position),
@@ -158,9 +182,9 @@ class Migration(pulumi.ComponentResource):
             "encrypted_instance": encrypted.id,
         }
         if phase == "cutover":
-            self._declare_swap(CutOver, encrypted.id, [caught_up, resumed])
+            self._declare_swap(CutOver, encrypted.id, [verified, resumed])
         elif phase == "rollback":
-            self._declare_swap(RollBack, encrypted.id, [caught_up, resumed])
+            self._declare_swap(RollBack, encrypted.id, [verified, resumed])
 
     def _copy_with_downtime(self, phase: Phase) -> None:
         self._declare_fence_group()
@@ -177,12 +201,12 @@ class Migration(pulumi.ComponentResource):
             {"group": self._source_group, "seconds": self._settings.cutover.max_write_outage},
             [self._claim],
         )
-        snapshot = self._declare_snapshot(self._names.source, [fence])
+        at = pulumi.Output.format("{0}:{1}", fence.file, fence.position)
+        snapshot = self._declare_snapshot(self._names.source, [fence], at)
         encrypted = self._declare_encrypted(snapshot)
         custody = self._declare_custody(encrypted, [fence])
-        at = pulumi.Output.format("{0}:{1}", fence.file, fence.position)
         self.outputs |= {"coordinates": at, "encrypted_instance": encrypted.id}
-        self._declare_swap(CutOver, encrypted.id, [custody], snapshot_at=at)
+        self._declare_swap(CutOver, encrypted.id, [custody], snapshot_at=at, moments=fence.moments)
 
     def _clean_up(self) -> None:
         encrypted = self._survey.encrypted
@@ -215,8 +239,11 @@ class Migration(pulumi.ComponentResource):
             "identifier": self._names.source,
             "phase": self._phase,
             "mode": self._settings.mode,
+            "strategy": self._settings.cutover.strategy,
             "kms_key_arn": self._key.arn,
             "access": self._access.as_inputs(),
+            "preview": pulumi.runtime.is_dry_run(),
+            "urn": urn_of(Preflight, self._names.source, self),
         }
         return Preflight(self._names.source, inputs, pulumi.ResourceOptions(parent=self))
 
@@ -252,18 +279,19 @@ class Migration(pulumi.ComponentResource):
                 custom_timeouts=_PATIENCE,
                 import_=self._survey.replica.resource_id if self._survey.replica else None,
                 # A throw-away: RDS lets it inherit settings, and rewrites the source's name when that is renamed.
-                ignore_changes=_EVERYTHING,
+                ignore_changes=_EVERYTHING_OF_REPLICAS,
             ),
         )
 
     def _declare_snapshot(
-        self, instance: pulumi.Input[str], after: list[pulumi.Resource]
+        self, instance: pulumi.Input[str], after: list[pulumi.Resource], at: pulumi.Output[str]
     ) -> aws.rds.Snapshot:
+        """Declare a snapshot that says which coordinates it holds: the step that reads them may be done anew, the snapshot not."""
         return aws.rds.Snapshot(
             self._names.replica,
             db_instance_identifier=instance,
             db_snapshot_identifier=self._names.replica,
-            tags=tags_for(Role.REPLICA, self._survey.source_id),
+            tags={**tags_for(Role.REPLICA, self._survey.source_id), journal.COORDINATES: at},
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=after,
@@ -280,7 +308,12 @@ class Migration(pulumi.ComponentResource):
             source_db_snapshot_identifier=snapshot.db_snapshot_arn,
             target_db_snapshot_identifier=self._names.encrypted,
             kms_key_id=self._key.arn,
-            tags=tags_for(Role.ENCRYPTED, source.resource_id),
+            tags={
+                **tags_for(Role.ENCRYPTED, source.resource_id),
+                journal.COORDINATES: snapshot.tags.apply(
+                    lambda tags: (tags or {}).get(journal.COORDINATES, "")
+                ),
+            },
             # An alias that moves to another key must not throw the copy away in the middle of a migration.
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -352,7 +385,7 @@ class Migration(pulumi.ComponentResource):
         groups = ParameterGroups(self._aws)
         values = groups.user_values(self._source_group)
         values |= {"read_only": ("1", "immediate"), "event_scheduler": ("OFF", "immediate")}
-        description = f"{self._source_group}, read-only while {self._names.source} is being encrypted"
+        description = f"{self._source_group}, {GROUP_PURPOSE.format(source=self._names.source)}"
         return aws.rds.ParameterGroup(
             name,
             name=name,
@@ -380,6 +413,40 @@ class Migration(pulumi.ComponentResource):
         inputs = {"identifier": self._names.source, "encrypted_id": encrypted_id}
         return self._step(Custody, inputs, [self._claim, *after])
 
+    def _declare_verification(
+        self, encrypted_id: pulumi.Input[str], replica_id: pulumi.Input[str], after: list[pulumi.Resource]
+    ) -> Verification:
+        done = self._step(
+            Verification,
+            {
+                "identifier": self._names.source,
+                "encrypted_id": encrypted_id,
+                "replica_id": replica_id,
+                "verify": self._settings.verify.model_dump(mode="json"),
+                "hours": self._settings.catch_up_hours,
+                "wanted": self._wanted_verification(),
+            },
+            after,
+        )
+        self.outputs |= {key: getattr(done, key) for key in VERIFICATION_OUTPUTS}
+        return done
+
+    def _wanted_verification(self) -> str | None:
+        """Return what makes the verification due again, if it is; nothing does once the names have begun to move.
+
+        The tag decides, not the state: it is what the cut-over's guard looks at, and it outlives both.
+        """
+        encrypted, verify = self._survey.encrypted, self._settings.verify
+        if self._survey.swap_begun or self._phase == "rollback":
+            return None
+        tags = self._require_source().tags
+        if journal.VERIFYING in tags:
+            return "due"
+        if verify.mode == "off":
+            return "off"
+        found = verified(tags, encrypted.resource_id) if encrypted is not None else None
+        return str(found) if found is not None and found.serves(verify.mode, verify.max_age) else "due"
+
     def _declare_swap(
         self,
         kind: type[CutOver] | type[RollBack],
@@ -387,6 +454,7 @@ class Migration(pulumi.ComponentResource):
         after: list[pulumi.Resource],
         *,
         snapshot_at: pulumi.Input[str] | None = None,
+        moments: pulumi.Input[dict[str, str]] | None = None,
     ) -> pulumi.Resource:
         done = self._step(
             kind,
@@ -395,21 +463,48 @@ class Migration(pulumi.ComponentResource):
                 "encrypted_id": encrypted_id,
                 "source_group": self._source_group,
                 "cutover": self._settings.cutover.model_dump(mode="json", exclude_none=True),
+                "verify": self._settings.verify.model_dump(mode="json"),
                 "snapshot_at": snapshot_at,
+                "moments": moments,
             },
             [self._claim, *after],
         )
         self.outputs |= {key: getattr(done, key) for key in SWAP_OUTPUTS}
-        if pulumi.runtime.is_dry_run() and self._phase in {"cutover", "rollback"}:
-            self._brief(done)
         return done
 
-    def _brief(self, swap: pulumi.Resource) -> None:
-        """Say in the preview what the guards see, what will move, and what the way back is."""
+    # What a preview says.
+
+    def _show_plan(self) -> None:
+        """Say what this phase will do, and write the same down for a comment on a pull request."""
+        files = Files(self._names.source, warn=lambda words: pulumi.log.warn(words, resource=self))
+        settings = self._settings
+        wish = Wish(
+            phase=self._phase,
+            mode=settings.mode,
+            strategy=settings.cutover.strategy,
+            key=settings.kms_key,
+            fate=settings.cleanup.old,
+            write_outage=settings.cutover.max_write_outage,
+            binlog_hours=settings.binlog_retention_hours,
+            catch_up_hours=settings.catch_up_hours,
+            verified=settings.verify.mode != "off",
+        )
+        try:
+            found = plan(wish, self._survey, self._briefing())
+        except MigrationError as error:
+            pulumi.log.warn(f"the plan cannot be told now: {error}", resource=self)
+            return
+        files.write("plan.md", as_markdown(found, self._names.source, self._phase))
+        if found is not None:
+            pulumi.log.info(as_text(found), resource=self)
+
+    def _briefing(self) -> Briefing | None:
+        """Ask the guards, if there is a swap between two instances ahead."""
         encrypted = self._survey.encrypted
         forward = self._phase == "cutover"
-        if encrypted is None or self._survey.cut_over == forward or self._settings.mode == "snapshot":
-            return
+        ahead = self._phase in {"cutover", "rollback"} and self._survey.cut_over != forward
+        if encrypted is None or not ahead or self._settings.mode == "snapshot":
+            return None
         course = (cut_over_course if forward else rollback_course)(
             self._names, self._survey.source_id, encrypted.resource_id
         )
@@ -417,12 +512,9 @@ class Migration(pulumi.ComponentResource):
             "identifier": self._names.source,
             "source_group": self._source_group,
             "cutover": self._settings.cutover.model_dump(mode="json", exclude_none=True),
+            "verify": self._settings.verify.model_dump(mode="json"),
         }
-        world = World(self._aws, Access(self._aws, self._access), silent)
-        try:
-            pulumi.log.info(briefing(site_of(world, inputs, course)), resource=swap)
-        except Retryable as error:
-            pulumi.log.warn(f"the guards could not be asked: {error}", resource=swap)
+        return briefing(site_of(World(self._aws, Access(self._aws, self._access), silent), inputs, course))
 
     @property
     def _follows_source(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self
 
 import pulumi
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from foundation.errors import Refused
@@ -20,11 +20,15 @@ GuardName = Literal[
     "both-available",
     "fence-possible",
     "nobody-slips-past",
+    "nothing-prepared",
     "loser-takes-writes",
     "no-long-transaction",
     "no-definition-change",
     "replication-in-reach",
+    "verification-fresh",
     "winner-is-held",
+    "events-and-triggers",
+    "room-to-go-on",
     "record-points-here",
     "storage-is-warm",
     "no-maintenance-soon",
@@ -87,6 +91,20 @@ class CutOverSettings(_Strict):
         return self
 
 
+class VerifySettings(_Strict):
+    """How the encrypted instance is compared with the replica, for how long that counts, and what it may cost."""
+
+    mode: Annotated[
+        # To YAML an unquoted `off` may be a boolean.
+        Literal["full", "sample", "counts", "off"],
+        BeforeValidator(lambda value: "off" if value is False else value),
+    ] = "full"
+    sample: Annotated[float, Field(gt=0, le=1)] = 0.1
+    max_age: Annotated[int, Field(ge=1, le=720)] = 24
+    threads: Annotated[int, Field(ge=1, le=64)] = 4
+    stand_still: Annotated[int, Field(ge=1, le=1440)] = 60
+
+
 class CleanupSettings(_Strict):
     """What becomes of the old instance: kept running, stopped, or deleted once its backups have been replaced."""
 
@@ -104,6 +122,7 @@ class SourceSettings(_Strict):
     ca_file: str | None = None
     binlog_retention_hours: Annotated[int, Field(ge=1, le=168)] = 72
     catch_up_hours: Annotated[int, Field(ge=1, le=720)] = 48
+    verify: VerifySettings = VerifySettings()
     cutover: CutOverSettings = CutOverSettings()
     cleanup: CleanupSettings = CleanupSettings()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.exceptions
@@ -15,38 +15,117 @@ from botocore.config import Config
 from foundation.errors import MigrationError, NeedsHuman, Retryable
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_rds import RDSClient
     from mypy_boto3_route53 import Route53Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sts import STSClient
 
 __all__ = ["Aws", "AwsSettings", "code_of", "sorted_errors"]
 
-_RETRYABLE = {
-    "Throttling",
-    "ThrottlingException",
-    "RequestLimitExceeded",
-    "InternalFailure",
-    "ServiceUnavailable",
-    "InvalidDBInstanceState",
-    "InvalidDBInstanceStateFault",
-}
-_CREDENTIALS = {
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "InvalidClientTokenId",
-    "UnrecognizedClientException",
-}
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+_AGAIN = "then run the same command again; it goes on where it stopped"
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What a group of AWS's error codes means; ``{operation}``, ``{code}`` and ``{said}`` are filled in."""
+
+    codes: frozenset[str]
+    error: type[MigrationError]
+    what: str
+    fix: str
+
+
+_KINDS = (
+    _Kind(
+        frozenset({"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"}),
+        Retryable,
+        "AWS is throttling {operation} ({code}), after several attempts still",
+        f"Wait a few minutes, or stop what else asks AWS so often, {_AGAIN}",
+    ),
+    _Kind(
+        frozenset(
+            {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
+        ),
+        NeedsHuman,
+        "AWS does not accept the credentials ({operation}: {code})",
+        f"Renew them, {_AGAIN}",
+    ),
+    _Kind(
+        frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}),
+        NeedsHuman,
+        "AWS refused {operation} ({said})",
+        "Allow {operation} to the caller: docs/iam-policy.json lists all that a migration needs",
+    ),
+    _Kind(
+        frozenset({"ResourceNotFoundException"}),
+        NeedsHuman,
+        "it does not exist ({operation}: {said})",
+        f"Correct its name in the config, or `aws:region`, {_AGAIN}",
+    ),
+    _Kind(
+        frozenset({"InvalidDBInstanceState", "InvalidDBInstanceStateFault"}),
+        Retryable,
+        "the instance is busy with something else ({operation}: {said})",
+        f"Wait until it is available, {_AGAIN}",
+    ),
+    _Kind(
+        frozenset({"InsufficientDBInstanceCapacity", "InsufficientDBInstanceCapacityFault"}),
+        Retryable,
+        "AWS has no such instance left in the zones of its subnet group ({said})",
+        f"Wait, or choose another class for the source, {_AGAIN}",
+    ),
+    _Kind(
+        frozenset(
+            {
+                "InstanceQuotaExceeded",
+                "InstanceQuotaExceededFault",
+                "SnapshotQuotaExceeded",
+                "SnapshotQuotaExceededFault",
+                "StorageQuotaExceeded",
+                "StorageQuotaExceededFault",
+                "DBParameterGroupQuotaExceeded",
+                "DBParameterGroupQuotaExceededFault",
+                "RulesPerSecurityGroupLimitExceeded",
+            }
+        ),
+        NeedsHuman,
+        "a quota of the account is used up ({operation}: {code})",
+        f"Delete what nobody needs, or ask AWS for a higher quota, {_AGAIN}",
+    ),
+    _Kind(
+        frozenset({"KMSKeyNotAccessibleFault", "DisabledException", "KMSInvalidStateException"}),
+        NeedsHuman,
+        "the KMS key cannot be used ({operation}: {said})",
+        f"Enable the key, and let its policy allow RDS and the caller the use of it, {_AGAIN}",
+    ),
+)
+_AWAY = _Kind(
+    frozenset(),
+    Retryable,
+    "AWS could not carry out {operation} ({code})",
+    f"Look whether AWS reports trouble in this region, {_AGAIN}",
+)
+_ANYTHING = _Kind(
+    frozenset(),
+    NeedsHuman,
+    "{operation} failed with {code}: {said}",
+    f"Correct what AWS objects to, {_AGAIN}",
+)
 
 
 @dataclass(frozen=True)
 class AwsSettings:
-    """Which region and profile to use; ``None`` leaves it to the environment, as every AWS tool does."""
+    """Which region and profile to use; ``None`` leaves it to the environment, as every AWS tool does.
+
+    ``attempts`` is how often a call is tried that AWS throttles or fails to answer.
+    """
 
     region: str | None = None
     profile: str | None = None
+    attempts: int = 8
 
 
 class Aws:
@@ -56,7 +135,7 @@ class Aws:
         self._session = boto3.Session(region_name=settings.region, profile_name=settings.profile)
         # "standard" backs off with jitter and retries what AWS documents as transient.
         self._config = Config(
-            retries={"mode": "standard", "max_attempts": 8},
+            retries={"mode": "standard", "total_max_attempts": settings.attempts},
             connect_timeout=10,
             read_timeout=60,
             user_agent_extra="rds-encrypt",
@@ -86,6 +165,21 @@ class Aws:
     def route53(self) -> Route53Client:
         """Route 53, for the record that applications use."""
         return self._session.client("route53", config=self._config)
+
+    @cached_property
+    def cloudwatch(self) -> CloudWatchClient:
+        """CloudWatch, for the free storage of instances and the alarms about them."""
+        return self._session.client("cloudwatch", config=self._config)
+
+    @cached_property
+    def iam(self) -> Any:
+        """IAM, for asking what the caller may do."""
+        return self._session.client("iam", config=self._config)
+
+    @cached_property
+    def sts(self) -> STSClient:
+        """STS, for asking who the caller is."""
+        return self._session.client("sts", config=self._config)
 
     @cached_property
     def secrets(self) -> SecretsManagerClient:
@@ -128,18 +222,9 @@ def sorted_errors(where: str) -> Iterator[None]:
 
 def _classified(error: botocore.exceptions.ClientError, where: str) -> MigrationError:
     code = code_of(error)
-    said = error.response.get("Error", {}).get("Message", "")
-    operation = error.operation_name
-    if code in _CREDENTIALS:
-        return NeedsHuman(
-            f"AWS does not accept the credentials ({operation}: {code})",
-            where=where,
-            fix="Renew them, then run the same command again; it goes on where it stopped",
-        )
-    if code in _DENIED:
-        return NeedsHuman(
-            f"AWS refused {operation} ({said})", where=where, fix=f"Allow {operation} to the caller"
-        )
+    said = error.response.get("Error", {}).get("Message", "").rstrip(".")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    kind = Retryable if code in _RETRYABLE or status >= 500 else NeedsHuman
-    return kind(f"{operation} failed with {code}: {said}", where=where)
+    fallback = _AWAY if status >= 500 else _ANYTHING
+    found = next((kind for kind in _KINDS if code in kind.codes), fallback)
+    words = {"operation": error.operation_name, "code": code, "said": said}
+    return found.error(found.what.format(**words), where=where, fix=found.fix.format(**words))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,17 +15,25 @@ from foundation.waiting import Progress, Wait, silent, until
 
 __all__ = ["Instance", "Instances"]
 
-_BROKEN = {
-    "failed",
-    "incompatible-create",
-    "incompatible-network",
-    "incompatible-option-group",
-    "incompatible-parameters",
-    "incompatible-restore",
-    "inaccessible-encryption-credentials",
-    "restore-error",
-    "storage-full",
+_RESTORED_BADLY = (
+    "Read its events in the RDS console; tables that are not InnoDB are a common cause."
+    " Then run `pulumi destroy` in phase `replicate` and `pulumi up`"
+)
+_KEY = "Enable its KMS key, and let its policy allow RDS the use of it; then start the instance and run the same command again"
+_BROKEN: Mapping[str, str] = {
+    "failed": "Read its events in the RDS console; if it does not come back, ask AWS Support. Then run the same command again",
+    "incompatible-create": "Read its events in the RDS console, and correct the setting that they name",
+    "incompatible-network": "Give its subnet group free addresses in each zone, then run the same command again",
+    "incompatible-option-group": "Correct the option that its events name, then run the same command again",
+    "incompatible-parameters": "Correct the parameter that its events name in its parameter group, reboot it, then run the same command again",
+    "incompatible-restore": _RESTORED_BADLY,
+    "restore-error": _RESTORED_BADLY,
+    "inaccessible-encryption-credentials": _KEY,
+    "inaccessible-encryption-credentials-recoverable": _KEY,
+    "insufficient-capacity": "Run the same command again later, or choose another class for it: AWS has none of this one left there",
+    "storage-full": "Give it more storage (`aws rds modify-db-instance --allocated-storage …`), then run the same command again",
 }
+"""Statuses that an instance does not leave by itself, and what to do about each."""
 
 _NOT_YET = {
     "DBInstanceAlreadyExists",
@@ -33,6 +42,10 @@ _NOT_YET = {
     "InvalidDBInstanceStateFault",
 }
 """Answers to a rename that come to nothing by themselves: the name is not free yet, or an earlier change is still under way."""
+
+
+_PAUSES = (0.3, 0.7, 1.5)
+"""Seconds between the looks at what should be there and is not listed."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +111,29 @@ class Instance:
         return str(self.description["DBParameterGroups"][0]["ParameterApplyStatus"])
 
     @property
+    def groups_not_in_sync(self) -> list[str]:
+        """The parameter and option groups that are associated with it, but not in effect (yet)."""
+        waiting = [
+            f"parameter group {group['DBParameterGroupName']} ({group['ParameterApplyStatus']})"
+            for group in self.description["DBParameterGroups"]
+            if group["ParameterApplyStatus"] != "in-sync"
+        ]
+        waiting += [
+            f"option group {group['OptionGroupName']} ({group['Status']})"
+            for group in self.description.get("OptionGroupMemberships", [])
+            if group["Status"] != "in-sync"
+        ]
+        return waiting
+
+    @property
     def tags(self) -> dict[str, str]:
         """Its tags."""
         return {tag["Key"]: tag["Value"] for tag in self.description.get("TagList", [])}
+
+    @property
+    def allocated_gib(self) -> int:
+        """The size of its storage in GiB."""
+        return int(self.description["AllocatedStorage"])
 
     @property
     def retention_days(self) -> int:
@@ -139,7 +172,7 @@ class Instances:
         Raises:
             NeedsHuman: there is none.
         """
-        found = self.find(resource_id)
+        found = self.find(resource_id) or self._listed_late(resource_id)
         if found is None:
             raise NeedsHuman(
                 "this DB instance no longer exists",
@@ -179,16 +212,15 @@ class Instances:
         """Wait until ``done`` holds for the instance, known by its DbiResourceId, whatever it is called meanwhile."""
         seen = until(
             Wait(
-                f"{resource_id} to {purpose}",
+                f"it to {purpose}",
+                where=resource_id,
                 deadline=deadline,
                 longest=longest,
                 advice="Look at the instance's events in the RDS console, then run the same command again",
             ),
             lambda: self.find(resource_id),
             done=lambda found: found is not None and done(found),
-            failed=lambda found: (
-                f"its status is {found.status}" if found and found.status in _BROKEN else None
-            ),
+            failed=lambda found: _broken(found) if found is not None else None,
             describe=lambda found: str(found) if found else "not listed at the moment",
             progress=progress,
         )
@@ -274,6 +306,14 @@ class Instances:
             longest=0.3,
         )
 
+    def _listed_late(self, resource_id: str) -> Instance | None:
+        """Look again for a moment: AWS does not list at once what it has just made."""
+        for pause in _PAUSES:
+            time.sleep(pause)
+            if (found := self.find(resource_id)) is not None:
+                return found
+        return None
+
     def _asked(self, identifier: str, changes: Mapping[str, Any]) -> bool:
         with sorted_errors(identifier):
             try:
@@ -305,6 +345,11 @@ class Instances:
             progress=progress,
         )
 
+    def _start(self, now: Instance, *, deadline: float, progress: Progress) -> None:
+        with sorted_errors(now.identifier):
+            self._aws.rds.start_db_instance(DBInstanceIdentifier=now.identifier)
+        self.wait_until_available(now.resource_id, deadline=deadline, progress=progress)
+
     def delete(
         self, resource_id: str, *, final_snapshot: str | None, deadline: float, progress: Progress = silent
     ) -> None:
@@ -317,6 +362,8 @@ class Instances:
         if now is None:
             return
         if now.description.get("DeletionProtection"):
+            if now.status == "stopped":
+                self._start(now, deadline=deadline, progress=progress)  # RDS modifies no stopped instance
             self.modify(resource_id, DeletionProtection=False)
             self.wait(
                 resource_id,
@@ -373,3 +420,14 @@ class Instances:
                 if code_of(error) in {"DBInstanceNotFound", "DBInstanceNotFoundFault"}:
                     return []
                 raise
+
+
+def _broken(seen: Instance) -> NeedsHuman | None:
+    fix = _BROKEN.get(seen.status)
+    return (
+        NeedsHuman(
+            f"its status is {seen.status}, which it will not leave by itself", where=seen.identifier, fix=fix
+        )
+        if fix is not None
+        else None
+    )

@@ -11,12 +11,22 @@ from controlplane.aws import Aws, code_of, sorted_errors
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import SecurityGroupRuleTypeDef
 
-__all__ = ["allow_inside", "allowed_inside", "revoke"]
+__all__ = ["allow_inside", "allowed_inside", "revoke", "tagged"]
+
+_GONE = {"InvalidSecurityGroupRuleId.NotFound", "InvalidPermission.NotFound", "InvalidGroup.NotFound"}
 
 
 def allowed_inside(aws: Aws, group: str, port: int) -> bool:
     """Whether a rule of the group lets its own members reach TCP ``port``."""
     return any(_covers(rule, group, port) for rule in _rules(aws, group))
+
+
+def tagged(aws: Aws, group: str, key: str, value: str) -> str | None:
+    """Return the id of the group's rule that has this tag, if there is one."""
+    for rule in _rules(aws, group):
+        if {"Key": key, "Value": value} in rule.get("Tags", []):
+            return rule["SecurityGroupRuleId"]
+    return None
 
 
 def allow_inside(aws: Aws, group: str, port: int, tags: dict[str, str]) -> str:
@@ -50,7 +60,7 @@ def revoke(aws: Aws, group: str, rule: str) -> None:
         try:
             aws.ec2.revoke_security_group_ingress(GroupId=group, SecurityGroupRuleIds=[rule])
         except botocore.exceptions.ClientError as error:
-            if code_of(error) not in {"InvalidSecurityGroupRuleId.NotFound", "InvalidGroup.NotFound"}:
+            if code_of(error) not in _GONE:
                 raise
 
 

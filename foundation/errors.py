@@ -6,7 +6,9 @@ MigrationError          what happened, where, what to do, what is safe now
 │   └── Cancelled       the run that wanted this step has ended; nobody waits for the answer
 ├── NeedsHuman          running again changes nothing until somebody acts
 │   ├── Refused         the input or the world is not fit for this migration (found before anything was touched)
-│   └── WriteRefused    the server is read-only; for a fence this is the good news
+│   ├── WriteRefused    the server is read-only; for a fence this is the good news
+│   ├── AccountLocked   the account may not log in; for a fence this is the good news
+│   └── SessionGone     the session that was to be ended has ended by itself
 ├── OutcomeUnknown      the connection died during a statement that may have taken effect: look, never repeat blindly
 └── Bug                 what we believed impossible; please report it
 """
@@ -14,6 +16,7 @@ MigrationError          what happened, where, what to do, what is safe now
 from __future__ import annotations
 
 __all__ = [
+    "AccountLocked",
     "Bug",
     "Cancelled",
     "MigrationError",
@@ -21,6 +24,7 @@ __all__ = [
     "OutcomeUnknown",
     "Refused",
     "Retryable",
+    "SessionGone",
     "TimedOut",
     "WriteRefused",
 ]
@@ -77,6 +81,14 @@ class Refused(NeedsHuman):
 
 class WriteRefused(NeedsHuman):
     """The server refused a write because it is read-only."""
+
+
+class AccountLocked(NeedsHuman):
+    """The server refused a login because the account is locked."""
+
+
+class SessionGone(NeedsHuman):
+    """There is no session of that number any more."""
 
 
 class OutcomeUnknown(MigrationError):

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from foundation.errors import Cancelled, NeedsHuman, TimedOut
+from foundation.errors import Cancelled, MigrationError, NeedsHuman, TimedOut
 
-__all__ = ["Progress", "Wait", "silent", "until"]
+__all__ = ["Progress", "Wait", "silent", "stop_if_orphaned", "until"]
 
 T = TypeVar("T")
 
@@ -35,6 +35,7 @@ class Wait:
         first: seconds before the second look; each later pause grows by half.
         longest: seconds that a pause never exceeds.
         advice: what a person should look at when the deadline passes.
+        where: the instance, host or resource concerned, if ``what`` does not name it.
     """
 
     what: str
@@ -42,6 +43,7 @@ class Wait:
     first: float = 0.3
     longest: float = 10.0
     advice: str = "Run the same command again to go on waiting"
+    where: str = ""
 
 
 def until(
@@ -49,14 +51,14 @@ def until(
     look: Callable[[], T],
     *,
     done: Callable[[T], bool],
-    failed: Callable[[T], str | None] = lambda _seen: None,
+    failed: Callable[[T], MigrationError | str | None] = lambda _seen: None,
     describe: Callable[[T], str] = repr,
     progress: Progress = silent,
 ) -> T:
     """Look again and again until ``done`` holds, and return what was seen then.
 
     Raises:
-        NeedsHuman: ``failed`` gave a reason why waiting is pointless.
+        NeedsHuman: ``failed`` gave a reason why waiting is pointless, in a few words or as the error itself.
         TimedOut: the deadline passed; the message ends with the last thing seen.
         Cancelled: the process that started this one has gone, so nobody waits for the result.
     """
@@ -67,20 +69,30 @@ def until(
         if done(seen):
             return seen
         if reason := failed(seen):
-            raise NeedsHuman(f"waiting for {wait.what} is pointless: {reason}", fix=wait.advice)
+            if isinstance(reason, MigrationError):
+                raise reason
+            raise NeedsHuman(
+                f"waiting for {wait.what} is pointless: {reason}", where=wait.where, fix=wait.advice
+            )
         elapsed = time.monotonic() - started
         progress(describe(seen))
         if elapsed > wait.deadline:
             raise TimedOut(
-                f"waited {elapsed:.0f} s for {wait.what}; last seen: {describe(seen)}", fix=wait.advice
+                f"waited {elapsed:.0f} s for {wait.what}; last seen: {describe(seen)}",
+                where=wait.where,
+                fix=wait.advice,
             )
-        _stop_if_orphaned(wait.what)
+        stop_if_orphaned(wait.what)
         # Jitter keeps the steps of many sources from asking AWS at the same instant.
         time.sleep(min(pause, wait.longest) * random.uniform(0.8, 1.2))  # noqa: S311 - not cryptography
         pause *= 1.5
 
 
-def _stop_if_orphaned(what: str) -> None:
-    """Notice that the engine died: dynamic providers are not told of a cancel."""
+def stop_if_orphaned(what: str) -> None:
+    """Notice that the engine died: dynamic providers are not told of a cancel.
+
+    Raises:
+        Cancelled: it did.
+    """
     if os.getppid() != _COORDINATOR:
         raise Cancelled(f"the run that waited for {what} has ended", fix="Run `pulumi up` again")

@@ -12,7 +12,7 @@ from typing import Any
 from controlplane.aws import Aws
 from controlplane.instances import Instance
 from controlplane.secret_store import read_account
-from foundation.errors import NeedsHuman, Retryable
+from foundation.errors import AccountLocked, NeedsHuman, Retryable
 from replication.session import Credentials, Endpoint, Session, Tls, connect
 
 __all__ = ["RDS_CA_BUNDLE", "Access", "AccessSettings", "endpoint_of"]
@@ -55,16 +55,32 @@ class Access:
         self._settings = settings
 
     @contextmanager
-    def session(self, instance: Instance, *, patience: float = 4.0) -> Iterator[Session]:
+    def session(
+        self, instance: Instance, *, patience: float = 4.0, read_timeout: float = 60.0
+    ) -> Iterator[Session]:
         """Open a session as the master user of the instance, trying for ``patience`` seconds.
+
+        One statement may take ``read_timeout`` seconds to answer.
 
         Raises:
             Retryable: the instance has no address yet, or cannot be reached.
             NeedsHuman: the account or the certificate is refused.
         """
         tls = Tls(self._settings.ca_file or str(RDS_CA_BUNDLE))
-        with connect(endpoint_of(instance), self._credentials(instance), tls, patience=patience) as session:
+        credentials = self._credentials(instance)
+        with connect(
+            endpoint_of(instance), credentials, tls, patience=patience, read_timeout=read_timeout
+        ) as session:
             yield session
+
+    def locks_out(self, instance: Instance, account: Credentials) -> bool:
+        """Whether a login with a locked account is refused, by attempting one."""
+        tls = Tls(self._settings.ca_file or str(RDS_CA_BUNDLE))
+        try:
+            with connect(endpoint_of(instance), account, tls):
+                return False
+        except AccountLocked:
+            return True
 
     def _credentials(self, instance: Instance) -> Credentials:
         master = self._settings.username or str(instance.description.get("MasterUsername", ""))

@@ -9,9 +9,12 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 __all__ = [
+    "ATTACHED",
+    "COORDINATES",
     "FENCED_GROUP",
     "FENCE_BEFORE",
     "KEYS",
+    "LOCKED_BEFORE",
     "MIGRATION",
     "OPENED",
     "OWNER",
@@ -22,7 +25,10 @@ __all__ = [
     "RETURNING",
     "ROLE",
     "ROLLED_BACK",
+    "SERVER",
     "SWAPPED",
+    "VERIFIED",
+    "VERIFYING",
     "Role",
     "belongs",
     "tags_for",
@@ -40,16 +46,28 @@ PARTNER = f"{_PREFIX}encrypted"
 FENCED_GROUP = f"{_PREFIX}parameter-group"
 """On the source: the parameter group it had when the migration began, which the encrypted instance will take over."""
 FENCE_BEFORE = f"{_PREFIX}read-only-before"
-"""On the source: what `read_only` was in that group before the fence."""
+"""On the losing instance: what `read_only` was in that group before the fence; or `accounts`, when those are the fence."""
+LOCKED_BEFORE = f"{_PREFIX}locked-before"
+"""On the losing instance, when its accounts are locked: digests of those that were locked before."""
 RETENTION_BEFORE = f"{_PREFIX}binlog-retention-before"
 """On the source: `binlog retention hours` before the migration; 0 for RDS's default of purging at once."""
 PROMOTED_AT = f"{_PREFIX}promoted-at"
 """On the instance that takes the name over: the other one's coordinates at which it stopped following."""
+SERVER = f"{_PREFIX}server"
+"""On the instance that takes the name over: its server_uuid, by which it is known when it answers at the name."""
 SWAPPED = f"{_PREFIX}swapped"
 """On the encrypted instance: when the names began to move, the point of no return."""
 
 OPENED = f"{_PREFIX}opened"
 """On the encrypted instance: when it began to take production's writes, the end of the cut-over."""
+VERIFIED = f"{_PREFIX}verified"
+"""On the source: when an encrypted instance was last found to hold the same, how that was compared, and which instance."""
+VERIFYING = f"{_PREFIX}verifying"
+"""On the source: its replica and its encrypted instance are being brought to a stand-still, to be compared."""
+COORDINATES = f"{_PREFIX}coordinates"
+"""On both snapshots: the source's coordinates that they hold."""
+ATTACHED = f"{_PREFIX}attached"
+"""On the source: DbiResourceId of the encrypted instance that has followed it, from its snapshot's coordinates on."""
 RELEASE = f"{_PREFIX}release"
 """On the source, written by an operator: a postponed cut-over may begin."""
 RETURNING = f"{_PREFIX}returning"
@@ -64,13 +82,19 @@ KEYS = (
     PARTNER,
     FENCED_GROUP,
     FENCE_BEFORE,
+    LOCKED_BEFORE,
     RETENTION_BEFORE,
     PROMOTED_AT,
+    SERVER,
     SWAPPED,
     OPENED,
     RELEASE,
     RETURNING,
     ROLLED_BACK,
+    VERIFIED,
+    VERIFYING,
+    COORDINATES,
+    ATTACHED,
 )
 
 

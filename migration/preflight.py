@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from controlplane import snapshots
 from controlplane.aws import Aws
 from controlplane.instances import Instance, Instances
 from controlplane.parameter_groups import ParameterGroups
@@ -25,11 +26,12 @@ _NO_ENCRYPTION = ("db.m1.", "db.m2.", "db.t2.micro")
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done with a source: the phase wanted, and by which road."""
+    """What is to be done with a source: the phase wanted, by which road, and how applications move."""
 
     phase: Phase
     mode: Mode
     survey: Survey
+    strategy: str = "rename"
 
 
 Check = Callable[[Aws, Plan], Refused | None]
@@ -89,6 +91,23 @@ def names_free(aws: Aws, plan: Plan) -> Refused | None:
                 f"an instance of this name exists, and not by this migration of {names.source}",
                 where=name,
                 fix="Rename or delete it first: the migration needs the name",
+            )
+    return None
+
+
+def snapshots_usable(aws: Aws, plan: Plan) -> Refused | None:
+    """No snapshot of ours has failed: it would be taken over, and nothing can be restored from it."""
+    names = plan.survey.names
+    if plan.survey.encrypted is not None:
+        return None
+    for name in (names.replica, names.encrypted):
+        if snapshots.status_of(aws, name) == "failed":
+            return Refused(
+                "this snapshot has failed, so nothing can be restored from it",
+                where=name,
+                fix="See why in the RDS console (often its KMS key); then run"
+                f" `aws rds delete-db-snapshot --db-snapshot-identifier {name}`, `pulumi refresh` and `pulumi up`",
+                safe="The source is untouched",
             )
     return None
 
@@ -157,9 +176,9 @@ def stands_alone(_aws: Aws, plan: Plan) -> Refused | None:
 
 
 def fence_possible(aws: Aws, plan: Plan) -> Refused | None:
-    """The source's parameter group can carry the fence; asked until the names have moved."""
+    """The source's parameter group can carry the fence, where locked accounts cannot; asked until the names have moved."""
     source = plan.survey.source
-    if source is None or plan.survey.swap_begun:
+    if source is None or plan.survey.swap_begun or (plan.mode, plan.strategy) == ("replicate", "rename"):
         return None
     replicas = Instances(aws).named(source.replicas) if source.replicas else dict[str, Instance]()
     allowed = {source.resource_id, *(replica.resource_id for replica in replicas.values())}
@@ -169,7 +188,8 @@ def fence_possible(aws: Aws, plan: Plan) -> Refused | None:
     return Refused(
         f"writes could not be fenced at the cut-over: {reason}",
         where=source.identifier,
-        fix="Give the instance a parameter group of its own and reboot it once, in a maintenance window",
+        fix="Give the instance a parameter group of its own and reboot it once, in a maintenance window"
+        " (with mode `replicate` and strategy `rename`, accounts can be locked instead)",
     )
 
 
@@ -177,6 +197,7 @@ CHECKS: Iterable[Check] = (
     no_swap_under_way,
     phase_follows,
     names_free,
+    snapshots_usable,
     engine_supported,
     class_encrypts,
     backups_on,

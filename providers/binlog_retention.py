@@ -33,6 +33,13 @@ class BinlogRetentionProvider(Step):
                 retention.write(session, int(inputs["hours"]))
         return {"hours_before": int(noted)}
 
+    def seen(self, world: World, props: Inputs) -> Outputs | None:
+        """Tell whether the source still keeps its binlogs for so long; one that does not run cannot be asked."""
+        if world.usable(props["source_id"]) is None:
+            return dict(props)
+        with world.session(props["source_id"]) as session:
+            return dict(props) if (retention.read(session) or 0) >= int(props["hours"]) else None
+
     def undo(self, world: World, props: Inputs) -> None:
         """Put the former value back."""
         put_retention_back(world.instances, world.access, props["source_id"])

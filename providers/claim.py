@@ -9,6 +9,7 @@ import pulumi
 from foundation.errors import NeedsHuman
 from migration import journal
 from migration.journal import Role, tags_for
+from migration.orphans import take_away
 from providers.step import Inputs, Outputs, Step, World
 
 __all__ = ["Claim", "ClaimProvider"]
@@ -46,9 +47,13 @@ class ClaimProvider(Step):
         return None if source is not None and journal.OWNER not in source.tags else dict(props)
 
     def undo(self, world: World, props: Inputs) -> None:
-        """Take all tags of the migration off the source and off the instance that took its place."""
+        """Take away what a killed run left, then all tags off the source and off the instance that took its place."""
         source = world.instances.find(props["source_id"])
         partner = source.tags.get(journal.PARTNER) if source is not None else None
+        production = world.instances.find(partner) if partner is not None else None
+        before_cut_over = production is None or journal.SWAPPED not in production.tags
+        if source is not None and before_cut_over and source.tags.get(journal.OWNER) == props["owner"]:
+            take_away(world.aws, world.access, source, world.progress)
         for resource_id in filter(None, (partner, props["source_id"])):
             world.instances.untag(resource_id, journal.KEYS)
 

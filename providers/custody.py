@@ -14,7 +14,7 @@ from controlplane.instances import Instance
 from controlplane.parameter_groups import ParameterGroups
 from foundation.errors import NeedsHuman, Retryable
 from migration import journal
-from migration.cutover.fence import ParameterGroupFence
+from migration.cutover.fences import fence_around
 from migration.journal import Role
 from migration.likeness import differences
 from migration.names import Names
@@ -92,10 +92,10 @@ def _require_likeness(world: World, source_id: str, encrypted: Instance, *, firs
 def _lift_fence(world: World, production: Instance) -> None:
     if journal.FENCE_BEFORE not in production.tags or journal.RETURNING in production.tags:
         return
-    groups = ParameterGroups(world.aws)
-    fence = ParameterGroupFence(world.instances, groups, production.resource_id, production.parameter_group)
+    fence = fence_around(world.aws, world.access, production, production.parameter_group)
+    fence.put_back()
     with world.session(production.resource_id) as session:
-        fence.lift(session)
+        fence.reopen(session)
 
 
 class Custody(pulumi.dynamic.Resource, module="rds", name="Custody"):

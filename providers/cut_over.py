@@ -16,7 +16,7 @@ __all__ = ["CutOver", "CutOverProvider"]
 
 class CutOverProvider(Step):
     """Inputs: see ``providers.swap``. Outputs: ``server_uuid`` that answers at the name now, ``final_coordinates``,
-    ``timeline``, ``unenabled_events``, ``forced_guards``.
+    ``timeline``, ``write_outage``, ``unenabled_events``, ``forced_guards``.
     """
 
     identity = ("encrypted_id", "source_id")
@@ -37,6 +37,7 @@ class CutOver(pulumi.dynamic.Resource, module="rds", name="CutOver"):
     server_uuid: pulumi.Output[str]
     final_coordinates: pulumi.Output[str]
     timeline: pulumi.Output[dict[str, str]]
+    write_outage: pulumi.Output[dict[str, float] | None]
     unenabled_events: pulumi.Output[list[str]]
     forced_guards: pulumi.Output[list[str]]
 

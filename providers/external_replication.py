@@ -6,12 +6,16 @@ from typing import Any
 
 import pulumi
 
+from controlplane import snapshots
 from foundation.errors import NeedsHuman
 from migration import journal
 from migration.access import endpoint_of
+from migration.names import Names
 from providers.step import Inputs, Outputs, Step, World
 from replication import accounts, channel
 from replication.coordinates import Coordinates
+from replication.session import Session
+from replication.trouble import mended_by_attaching
 
 __all__ = ["ExternalReplication", "ExternalReplicationProvider"]
 
@@ -28,6 +32,9 @@ class ExternalReplicationProvider(Step):
             attached = channel.status(encrypted)
             if attached is None or attached.source_host != source.address:
                 self._attach(world, inputs, Coordinates(inputs["file"], int(inputs["position"])))
+            elif not _starts(encrypted):
+                self._attach_again(world, inputs)
+            world.instances.tag(source.resource_id, {journal.ATTACHED: inputs["encrypted_id"]})
             return {"running": channel.start(encrypted).running}
 
     def seen(self, world: World, props: Inputs) -> Outputs | None:
@@ -37,7 +44,9 @@ class ExternalReplicationProvider(Step):
             return dict(props)
         with world.session(props["encrypted_id"]) as session:
             status = channel.status(session)
-        return dict(props) if status is not None and not status.stopped else None
+        if status is None or status.stopped or status.failure(session.endpoint) is not None:
+            return None
+        return dict(props)
 
     def undo(self, world: World, props: Inputs) -> None:
         """Detach an instance that follows; one that is gone, or follows nobody, needs nothing."""
@@ -49,12 +58,24 @@ class ExternalReplicationProvider(Step):
                 channel.detach(session)
 
     def _attach(self, world: World, inputs: Inputs, coordinates: Coordinates) -> None:
+        _require_snapshot_at(world, inputs, coordinates)
         self._require_untouched_replica(world, inputs["replica_id"], coordinates)
         with world.session(inputs["source_id"]) as source:
             account = accounts.issue(source, accounts.REPLICATION_USER)
         endpoint = endpoint_of(world.instances.get(inputs["source_id"]))
+        # What was verified before does not speak for what follows from now on.
+        world.instances.untag(inputs["source_id"], [journal.VERIFIED])
         with world.session(inputs["encrypted_id"]) as encrypted:
             channel.attach(encrypted, endpoint, account, coordinates)
+
+    def _attach_again(self, world: World, inputs: Inputs) -> None:
+        """Let it go on from what it has executed, with a new password and without what it had fetched and not executed."""
+        with world.session(inputs["encrypted_id"]) as encrypted:
+            stands = channel.stop(encrypted)
+            with world.session(inputs["source_id"]) as source:
+                account = accounts.issue(source, accounts.REPLICATION_USER)
+            endpoint = endpoint_of(world.instances.get(inputs["source_id"]))
+            channel.attach(encrypted, endpoint, account, stands.executed)
 
     def _require_untouched_replica(self, world: World, replica_id: str, coordinates: Coordinates) -> None:
         """The snapshot holds what the recorded coordinates say only if the replica has stood still since.
@@ -70,6 +91,40 @@ class ExternalReplicationProvider(Step):
                 fix="Its snapshot cannot be trusted: run `pulumi destroy` in phase `replicate`, then `pulumi up`",
                 safe="The source is untouched",
             )
+
+
+def _starts(encrypted: Session) -> bool:
+    """Whether replication starts; false if it only will when it is attached once more."""
+    try:
+        channel.start(encrypted)
+    except NeedsHuman:
+        found = channel.status(encrypted)
+        if found is None or not mended_by_attaching(found.error):
+            raise
+        return False
+    return True
+
+
+def _require_snapshot_at(world: World, inputs: Inputs, coordinates: Coordinates) -> None:
+    """The coordinates must be those of what the instance holds: of its snapshot, and of nothing that it executed since.
+
+    A replica that somebody deleted, and that was made anew, stands elsewhere than the snapshot of the former one.
+    """
+    source = world.instances.get(inputs["source_id"])
+    copy = snapshots.tags_of(world.aws, Names(source.identifier).encrypted) or {}
+    if source.tags.get(journal.ATTACHED) == inputs["encrypted_id"]:
+        what = "it has followed the source before, and somebody has reset its channel: what it has executed is not known"
+    elif copy.get(journal.COORDINATES) != str(coordinates):
+        holds = copy.get(journal.COORDINATES, "coordinates that nobody has noted")
+        what = f"its snapshot was taken at {holds}, but replication would begin at {coordinates}"
+    else:
+        return
+    raise NeedsHuman(
+        what,
+        where=world.instances.get(inputs["encrypted_id"]).identifier,
+        fix="Run `pulumi destroy` in phase `replicate`, then `pulumi up`, which begins with a new snapshot",
+        safe="The source is untouched",
+    )
 
 
 class ExternalReplication(pulumi.dynamic.Resource, module="rds", name="ExternalReplication"):

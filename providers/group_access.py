@@ -19,8 +19,11 @@ class GroupAccessProvider(Step):
     identity = ("source_id", "port")
 
     def perform(self, world: World, inputs: Inputs) -> Outputs:
-        """Add a rule to the first group if none of them allows it yet."""
+        """Add a rule to the first group if none of them allows it yet; one that a killed run added is ours as well."""
         groups, port = list(inputs["groups"]), int(inputs["port"])
+        for group in groups:
+            if (ours := network.tagged(world.aws, group, MIGRATION, inputs["source_id"])) is not None:
+                return {"group": group, "rule": ours}
         if any(network.allowed_inside(world.aws, group, port) for group in groups):
             return {"group": "", "rule": ""}
         rule = network.allow_inside(world.aws, groups[0], port, {MIGRATION: inputs["source_id"]})

@@ -8,42 +8,67 @@ import pulumi
 
 from foundation.errors import MigrationError
 from migration import preflight
+from migration.findings import look
+from migration.findings.finding import Finding, Severity
+from migration.findings.scene import Scene
 from migration.names import Names
 from migration.preflight import Plan
 from migration.survey import Survey, survey
+from providers.progress import remark_for, warning_for
 from providers.step import Inputs, Outputs, Step, World
 from replication.dialect import dialect_of
+from replication.tables import require_transactional
 
 __all__ = ["Preflight", "PreflightProvider"]
 
 
 class PreflightProvider(Step):
-    """Inputs: ``identifier``, ``phase``, ``mode``, ``kms_key_arn``. Outputs: the same, as checked."""
+    """Inputs: ``identifier``, ``phase``, ``mode``, ``strategy``, ``kms_key_arn``, ``preview``. Outputs: the same, as checked."""
 
     identity = ("identifier",)
+    ignored = (*Step.ignored, "preview")
 
     def refuse(self, world: World, inputs: Inputs) -> list[str]:
-        """Return what stands in the way of this phase, read-only."""
+        """Return what stands in the way of this phase, read-only; at preview, say what else is to be minded."""
         try:
             found = survey(world.aws, Names.of(inputs["identifier"]))
-            plan = Plan(inputs["phase"], inputs["mode"], found)
-            obstacles = [str(finding) for finding in preflight.findings(world.aws, plan)]
-            return obstacles or _unreachable(world, found)
+            plan = Plan(inputs["phase"], inputs["mode"], found, inputs["strategy"])
+            if obstacles := [str(finding) for finding in preflight.findings(world.aws, plan)]:
+                return obstacles
+            scene = look.scene_of(world.aws, plan)
+            seen = _looked(world, found, scene, remarks=bool(inputs.get("preview")))
         except MigrationError as error:
             return [str(error)]
+        _tell(inputs, seen)
+        return [str(finding) for finding in seen if finding.severity is Severity.BLOCKING]
 
     def perform(self, world: World, inputs: Inputs) -> Outputs:
         """Nothing to do: the check has already spoken."""
         return {}
 
 
-def _unreachable(world: World, found: Survey) -> list[str]:
-    """Open a session, so that a wrong secret, network path or certificate shows now and not in the middle."""
-    for instance in (found.source, found.encrypted):
-        if instance is not None and instance.available:
-            with world.access.session(instance) as session:
-                dialect_of(session)
-    return []
+def _looked(world: World, found: Survey, scene: Scene | None, *, remarks: bool) -> list[Finding]:
+    """Open sessions, so that a wrong secret, path or certificate, or a table that cannot be copied, shows now; look around."""
+    if found.encrypted is not None and found.encrypted.available:
+        with world.access.session(found.encrypted) as session:
+            dialect_of(session)
+    if found.source is None or not found.source.available:
+        return look.findings(scene, None, remarks=remarks) if scene is not None else []
+    with world.access.session(found.source) as session:
+        dialect_of(session)
+        if found.encrypted is None:
+            require_transactional(session)
+        return look.findings(scene, session, remarks=remarks) if scene is not None else []
+
+
+def _tell(inputs: Inputs, seen: list[Finding]) -> None:
+    """Show warnings one by one, and notes together, under this resource."""
+    warn, remark = warning_for(inputs.get("urn")), remark_for(inputs.get("urn"))
+    for finding in seen:
+        if finding.severity is Severity.WARNING:
+            warn(str(finding))
+    if notes := [str(finding) for finding in seen if finding.severity is Severity.NOTE]:
+        remark("\n".join(["Good to know:", *(f"- {note}" for note in notes)]))
 
 
 class Preflight(pulumi.dynamic.Resource, module="rds", name="Preflight"):

@@ -1,6 +1,7 @@
-"""Live progress: a few words in the resource's own row of `pulumi up`.
+"""What a step says while it runs: live progress in its own row of `pulumi up`, and messages that stay.
 
-The engine's log service takes ephemeral messages for a resource, which replace each other in its row.
+The engine's log service takes ephemeral messages for a resource, which replace each other in its row; others stand under
+"Diagnostics" at the end.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
 from foundation.waiting import Progress, silent
 
-__all__ = ["progress_for"]
+__all__ = ["progress_for", "remark_for", "warning_for"]
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 15.0
@@ -25,10 +26,9 @@ def progress_for(urn: str | None) -> Progress:
     Each message is a line of its own in a log that is not a terminal, so the pauses between them grow; a new kind of message
     (its first word) always shows.
     """
-    if not urn or "DynamicResourceProviderServicer" not in dir(sys.modules["__main__"]):
+    engine = _engine()
+    if not urn or engine is None:
         return silent
-    # The engine starts its plugins with the address of its log service as the last argument.
-    engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(sys.argv[-1]))
     shown_at, shown, pause = 0.0, "", _FIRST_PAUSE
 
     def show(message: str) -> None:
@@ -39,13 +39,43 @@ def progress_for(urn: str | None) -> Progress:
             return
         pause = min(pause * 1.5, _LONGEST_PAUSE) if same_kind else _FIRST_PAUSE
         shown_at, shown = now, message
-        try:
-            engine.Log(
-                engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=urn, ephemeral=True),
-                timeout=2,
-            )
-        except grpc.RpcError:
-            # Progress is decoration: an engine that has gone is noticed by the wait itself.
-            return
+        _log(
+            engine, engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=urn, ephemeral=True)
+        )
 
     return show
+
+
+def remark_for(urn: str | None) -> Progress:
+    """Return a receiver whose messages stay: each is shown under "Diagnostics" when the command ends."""
+    return _lasting(urn, engine_pb2.INFO)
+
+
+def warning_for(urn: str | None) -> Progress:
+    """Return a receiver of warnings, which stay."""
+    return _lasting(urn, engine_pb2.WARNING)
+
+
+def _lasting(urn: str | None, severity: engine_pb2.LogSeverity.ValueType) -> Progress:
+    engine = _engine()
+    if not urn or engine is None:
+        return silent
+    return lambda message: _log(
+        engine, engine_pb2.LogRequest(severity=severity, message=message, urn=urn, ephemeral=False)
+    )
+
+
+def _engine() -> engine_pb2_grpc.EngineStub | None:
+    """Return the engine that started this process, if it is the dynamic provider's host."""
+    if "DynamicResourceProviderServicer" not in dir(sys.modules["__main__"]):
+        return None
+    # The engine starts its plugins with the address of its log service as the last argument.
+    return engine_pb2_grpc.EngineStub(grpc.insecure_channel(sys.argv[-1]))
+
+
+def _log(engine: engine_pb2_grpc.EngineStub, request: engine_pb2.LogRequest) -> None:
+    try:
+        engine.Log(request, timeout=2)
+    except grpc.RpcError:
+        # Words are decoration: an engine that has gone is noticed by the wait itself.
+        return

@@ -13,6 +13,7 @@ from foundation.errors import NeedsHuman
 from migration import journal
 from migration.leftovers import drop_replication_user, put_retention_back
 from migration.names import Names
+from providers.papers import after_cleanup
 from providers.step import HOUR, Inputs, Outputs, Step, World
 from providers.swap import close_way_back
 
@@ -43,12 +44,14 @@ class RetirementProvider(Step):
         status = self._settle(world, old, names, inputs["fate"], keep_until) if old is not None else "deleted"
         for group in (names.encrypted, names.fence):
             ParameterGroups(world.aws).delete_if_unused(group)
-        return {
+        outputs = {
             "old": old.identifier if old is not None else names.old,
             "old_status": status,
             "keep_until": keep_until.date().isoformat(),
             "snapshots_wanted": production.retention_days,
         }
+        after_cleanup(world, inputs, outputs)
+        return outputs
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> Any:
         """Another fate for the old instance is the one change that is acted on."""

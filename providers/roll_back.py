@@ -31,6 +31,7 @@ class RollBack(pulumi.dynamic.Resource, module="rds", name="RollBack"):
     server_uuid: pulumi.Output[str]
     final_coordinates: pulumi.Output[str]
     timeline: pulumi.Output[dict[str, str]]
+    write_outage: pulumi.Output[dict[str, float] | None]
     unenabled_events: pulumi.Output[list[str]]
     forced_guards: pulumi.Output[list[str]]
 

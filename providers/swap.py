@@ -10,8 +10,14 @@ from migration.cutover.course import Course
 from migration.cutover.protocol import swap
 from migration.cutover.site import Hooks, Limits, Record, Site, Strategy
 from migration.cutover.strategies import InPlace, Rename
+from migration.cutover.timeline import outage
 from migration.names import Names
-from providers.step import Inputs, Outputs, World
+from migration.records.logbook import Logbook
+from migration.records.table import table
+from providers.clean_errors import sentence
+from providers.papers import after_swap, files_of, hand_over
+from providers.progress import remark_for
+from providers.step import HOUR, Inputs, Outputs, World
 from replication import channel, lag
 from replication.coordinates import Coordinates, current
 
@@ -21,6 +27,7 @@ SWAP_OUTPUTS = {
     "server_uuid": None,
     "final_coordinates": None,
     "timeline": None,
+    "write_outage": None,
     "unenabled_events": None,
     "forced_guards": None,
 }
@@ -30,18 +37,35 @@ _DRAIN = 300.0
 
 
 def perform_swap(world: World, inputs: Inputs, course: Course) -> Outputs:
-    """Run the protocol.
+    """Run the protocol, write down what happened and when, and show that at the end.
 
-    Inputs: ``identifier``, ``source_group``, ``cutover`` (the settings of that name, as plain values), and ``snapshot_at``
-    (coordinates) in mode ``snapshot``.
+    Inputs: ``identifier``, ``source_group``, ``cutover`` and ``verify`` (the settings of that name, as plain values); in mode ``snapshot``
+    also ``snapshot_at`` (coordinates) and ``moments``, those of the fence.
     """
     site = site_of(world, inputs, course)
-    outcome = swap(site)
+    urn = inputs.get("urn")
+    files = files_of(inputs)
+    logbook = Logbook(
+        site,
+        files,
+        before=inputs.get("moments") or {},
+        sentence=lambda error: sentence(error) or f"{type(error).__name__}, which was not expected",
+    )
+    try:
+        with logbook.kept():
+            outcome = swap(site)
+            logbook.complete(outcome)
+    finally:
+        remark_for(urn)(f"{table(logbook.content)}\nWritten down in {logbook.path}.")
+        after_swap(site, files)
+    hand_over(site, files)
     world.progress(f"done: {outcome.server_uuid} answers")
+    refused = outage(site.timeline.moments)
     return {
         "server_uuid": outcome.server_uuid,
         "final_coordinates": outcome.final,
         "timeline": site.timeline.as_outputs(),
+        "write_outage": refused.as_outputs() if refused else None,
         "unenabled_events": list(outcome.unenabled_events),
         "forced_guards": list(outcome.forced),
     }
@@ -50,6 +74,7 @@ def perform_swap(world: World, inputs: Inputs, course: Course) -> Outputs:
 def site_of(world: World, inputs: Inputs, course: Course) -> Site:
     """Return where the protocol takes place."""
     settings, snapshot_at = inputs["cutover"], inputs.get("snapshot_at")
+    verify = inputs.get("verify") or {"mode": "off"}
     commands = settings.get("hooks") or {}
     return Site(
         aws=world.aws,
@@ -64,6 +89,8 @@ def site_of(world: World, inputs: Inputs, course: Course) -> Site:
             write_outage=float(settings["max_write_outage"]),
             long_transaction=int(settings["long_transaction"]),
             lag=int(settings["max_lag"]),
+            verification=None if verify["mode"] == "off" else float(verify["max_age"]) * HOUR,
+            verify=verify["mode"],
         ),
         forced=frozenset(settings.get("force") or ()),
         snapshot_coordinates=Coordinates.parse(snapshot_at) if snapshot_at else None,

@@ -9,6 +9,7 @@ import pulumi
 from controlplane.parameter_groups import ParameterGroups
 from migration import journal
 from migration.cutover.fence import ParameterGroupFence
+from migration.cutover.timeline import Moment, Timeline
 from providers.step import Inputs, Outputs, Step, World
 from replication import writes
 
@@ -16,18 +17,20 @@ __all__ = ["WriteFence", "WriteFenceProvider"]
 
 
 class WriteFenceProvider(Step):
-    """Inputs: ``source_id``, ``group``, ``seconds`` for the fence to close. Outputs: ``file``, ``position``."""
+    """Inputs: ``source_id``, ``group``, ``seconds`` for the fence to close. Outputs: ``file``, ``position``, ``moments``."""
 
     identity = ("source_id",)
 
     def perform(self, world: World, inputs: Inputs) -> Outputs:
         """Close the fence, end what still writes, and note where the source stands still."""
-        fence = _fence(world, inputs)
+        fence, timeline = _fence(world, inputs), Timeline()
         with world.session(inputs["source_id"]) as session:
+            timeline.mark(Moment.FENCE_REQUESTED)
             fence.apply(session, deadline=float(inputs["seconds"]))
-            writes.end_writing_sessions(session)
+            writes.require_settled(session)
+            timeline.mark(Moment.FENCED)
             final = writes.stand_still(session)
-        return {"file": final.file, "position": final.position}
+        return {"file": final.file, "position": final.position, "moments": timeline.as_outputs()}
 
     def seen(self, world: World, props: Inputs) -> Outputs | None:
         """Tell whether the fence still holds; a source that does not run cannot be asked."""
@@ -42,8 +45,11 @@ class WriteFenceProvider(Step):
         partner = world.instances.find(source.tags.get(journal.PARTNER, "")) if source is not None else None
         if source is None or (partner is not None and journal.SWAPPED in partner.tags):
             return
+        fence = _fence(world, props)
+        if not fence.put_back():
+            return
         with world.session(props["source_id"]) as session:
-            _fence(world, props).lift(session)
+            fence.reopen(session)
 
 
 def _fence(world: World, inputs: Inputs) -> ParameterGroupFence:
@@ -57,6 +63,8 @@ class WriteFence(pulumi.dynamic.Resource, module="rds", name="WriteFence"):
 
     file: pulumi.Output[str]
     position: pulumi.Output[int]
+    moments: pulumi.Output[dict[str, str]]
 
     def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        super().__init__(WriteFenceProvider(), name, {"file": None, "position": None, **inputs}, opts)
+        outputs = {"file": None, "position": None, "moments": None}
+        super().__init__(WriteFenceProvider(), name, {**outputs, **inputs}, opts)

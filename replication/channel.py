@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from foundation.errors import NeedsHuman, Refused
-from foundation.waiting import Wait, until
+from foundation.waiting import Progress, Wait, silent, until
 from replication.accounts import OUR_USERS
 from replication.coordinates import Coordinates
 from replication.dialect import dialect_of
 from replication.session import Credentials, Endpoint, Row, Session
+from replication.trouble import diagnosis, hopeless
 
-__all__ = ["ReplicaStatus", "attach", "detach", "start", "status", "stop"]
+__all__ = ["ReplicaStatus", "attach", "detach", "run_until", "start", "status", "stop"]
 
 _SETTLE = 60.0
 
@@ -38,6 +39,8 @@ class ReplicaStatus:
     io_error: str
     sql_error: str
     auto_position: bool
+    until: bool = False
+    """Whether the applier is to stop at given coordinates."""
 
     @property
     def ours(self) -> bool:
@@ -55,6 +58,11 @@ class ReplicaStatus:
         return self.io_running == "No" and not self.sql_running
 
     @property
+    def connecting(self) -> bool:
+        """Whether the connection to the source is coming up, or up again, by itself."""
+        return self.io_running not in {"Yes", "No"} and self.sql_running
+
+    @property
     def error(self) -> str:
         """The error that keeps a thread from running, or an empty string."""
         return self.sql_error or self.io_error
@@ -65,6 +73,11 @@ class ReplicaStatus:
         if self.sql_error and not self.sql_running:
             return self.sql_error
         return self.io_error if self.io_error and self.io_running == "No" else None
+
+    def failure(self, endpoint: Endpoint) -> NeedsHuman | None:
+        """What keeps the instance at ``endpoint`` from following until somebody acts, if anything does."""
+        error = self.fatal_error or (self.io_error if hopeless(self.io_error) else "")
+        return diagnosis(error, endpoint) if error else None
 
     def __str__(self) -> str:
         state = "running" if self.running else "stopped" if self.stopped else "connecting"
@@ -90,6 +103,7 @@ def status(session: Session) -> ReplicaStatus | None:
         io_error=_error(row, "Last_IO_Errno", "Last_IO_Error"),
         sql_error=_error(row, "Last_SQL_Errno", "Last_SQL_Error"),
         auto_position=bool(int(row["Auto_Position"])),
+        until=row["Until_Condition"] != "None",
     )
 
 
@@ -111,21 +125,47 @@ def stop(session: Session) -> ReplicaStatus:
 
 
 def start(session: Session) -> ReplicaStatus:
-    """Start both threads and return the status in which they run.
+    """Start both threads, without an end, and return the status in which they run.
 
     Raises:
         NeedsHuman: the instance follows nobody, or a thread fails with an error.
         TimedOut: the connection to the source did not come up.
     """
-    if not _required(session).running:
-        session.call("mysql.rds_start_replication")
+    found = _required(session)
+    if not found.stopped and (found.until or not (found.running or found.connecting)):
+        found = stop(session)
+    # RDS refuses to start what is started by half; a connection that is coming up needs nothing but time.
+    if found.stopped:
+        _start_threads(session)
     return until(
         Wait(f"replication to run on {session.endpoint}", deadline=_SETTLE, first=0.05, longest=1.0),
         lambda: _required(session),
         done=lambda seen: seen.running,
-        failed=lambda seen: seen.fatal_error,
+        failed=lambda seen: seen.failure(session.endpoint),
         describe=str,
     )
+
+
+def run_until(
+    session: Session, coordinates: Coordinates, *, deadline: float, progress: Progress = silent
+) -> ReplicaStatus:
+    """Let a stopped instance execute everything up to ``coordinates``, and return the status in which it stands still there.
+
+    Raises:
+        NeedsHuman: the instance follows nobody, or replication fails.
+        TimedOut: it did not get there within ``deadline`` seconds.
+    """
+    if _required(session).executed < coordinates:
+        session.call("mysql.rds_start_replication_until", coordinates.file, coordinates.position)
+        until(
+            Wait(f"{session.endpoint} to execute {coordinates}", deadline=deadline, first=0.05, longest=2.0),
+            lambda: _required(session),
+            done=lambda seen: seen.executed >= coordinates,
+            failed=lambda seen: seen.failure(session.endpoint),
+            describe=str,
+            progress=progress,
+        )
+    return stop(session)
 
 
 def attach(
@@ -181,6 +221,16 @@ def detach(session: Session) -> None:
             where=f"MySQL at {session.endpoint}",
             fix=f"CALL {dialect_of(session).reset_external} by hand and look at its answer",
         )
+
+
+def _start_threads(session: Session) -> None:
+    """Start both threads; RDS says whether that came to an error, the status tells which, and whether MySQL tries again."""
+    try:
+        session.call("mysql.rds_start_replication")
+    except NeedsHuman:
+        seen = _required(session)
+        if not (seen.running or seen.connecting or seen.failure(session.endpoint)):
+            raise
 
 
 def _required(session: Session) -> ReplicaStatus:

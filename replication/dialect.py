@@ -36,6 +36,7 @@ class Dialect:
     set_external: str
     reset_external: str
     unfenceable: str
+    combined_digest: str
 
 
 # RDS's own accounts may write to a read-only server by design; everybody else who can is a hole in a fence.
@@ -43,12 +44,20 @@ _SUPER = (
     "SELECT user, host FROM mysql.user WHERE super_priv = 'Y'"
     " AND user NOT IN ('rdsadmin', 'rdsrepladmin', 'mysql.sys', 'mysql.session', 'mysql.infoschema')"
 )
+# A role that may gives it on to whoever was granted the role, directly or by way of another.
 _SUPER_OR_DYNAMIC = (
-    "SELECT user, host FROM mysql.user LEFT JOIN mysql.global_grants USING (user, host)"
-    " WHERE (super_priv = 'Y' OR priv = 'CONNECTION_ADMIN')"
+    "WITH RECURSIVE strong (user, host) AS ("
+    " SELECT user, host FROM mysql.user WHERE super_priv = 'Y'"
+    " UNION SELECT user, host FROM mysql.global_grants WHERE priv = 'CONNECTION_ADMIN'"
+    " UNION SELECT to_user, to_host FROM mysql.role_edges JOIN strong ON (from_user, from_host) = (user, host))"
+    " SELECT user AS user, host AS host FROM strong JOIN mysql.user USING (user, host)"
+    " WHERE NOT (account_locked = 'Y' AND password_expired = 'Y' AND authentication_string = '')"
     " AND user NOT IN ('rdsadmin', 'rdsrepladmin', 'mysql.sys', 'mysql.session', 'mysql.infoschema')"
-    " GROUP BY user, host"
 )
+
+# The MD5s of rows, combined so that their order does not matter. Bit functions take strings of bytes since 8.0; before, 64 bits.
+_XOR_OF_HALVES = "BIT_XOR(CAST(CONV(LEFT(MD5({row}), 16), 16, 10) AS UNSIGNED))"
+_XOR = "BIT_XOR(UNHEX(MD5({row})))"
 
 _OLD = Dialect(
     replica_status="SHOW SLAVE STATUS",
@@ -66,6 +75,7 @@ _OLD = Dialect(
     set_external="mysql.rds_set_external_master",
     reset_external="mysql.rds_reset_external_master",
     unfenceable=_SUPER,
+    combined_digest=_XOR_OF_HALVES,
 )
 _BETWEEN = Dialect(
     replica_status="SHOW REPLICA STATUS",
@@ -83,6 +93,7 @@ _BETWEEN = Dialect(
     set_external="mysql.rds_set_external_master",
     reset_external="mysql.rds_reset_external_master",
     unfenceable=_SUPER_OR_DYNAMIC,
+    combined_digest=_XOR,
 )
 _NEW = Dialect(
     replica_status="SHOW REPLICA STATUS",
@@ -100,6 +111,7 @@ _NEW = Dialect(
     set_external="mysql.rds_set_external_source",
     reset_external="mysql.rds_reset_external_source",
     unfenceable=_SUPER_OR_DYNAMIC,
+    combined_digest=_XOR,
 )
 
 

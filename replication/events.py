@@ -1,4 +1,4 @@
-"""Scheduled events: which there are, and making them run again where they should.
+"""Scheduled events and triggers: which there are, and making events run again where they should.
 
 Restored or replicated events may arrive disabled (REPLICA_SIDE_DISABLED, SLAVESIDE_DISABLED before 8.0.34).
 """
@@ -9,19 +9,28 @@ from dataclasses import dataclass
 
 from replication.session import Session, quote_name
 
-__all__ = ["Event", "enable", "inventory"]
+__all__ = ["Event", "inventory", "set_status", "triggers"]
 
 _SYSTEM = ("mysql", "sys", "information_schema", "performance_schema")
 
 
 @dataclass(frozen=True)
 class Event:
-    """One event: where it lives, whose rights it runs with, and whether it is enabled on this server."""
+    """One event: where it lives, whose rights it runs with, and its status on this server.
+
+    ``status`` is ENABLED, DISABLED, or what a replica makes of either when it executes CREATE EVENT or ALTER EVENT:
+    REPLICA_SIDE_DISABLED.
+    """
 
     schema: str
     name: str
     definer: str
-    enabled: bool
+    status: str
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it fires here, if the scheduler runs."""
+        return self.status == "ENABLED"
 
 
 def inventory(session: Session) -> list[Event]:
@@ -31,12 +40,26 @@ def inventory(session: Session) -> list[Event]:
         " WHERE event_schema NOT IN (%s, %s, %s, %s) ORDER BY event_schema, event_name",
         *_SYSTEM,
     )
-    return [Event(row["s"], row["n"], row["d"], row["st"] == "ENABLED") for row in rows]
+    return [Event(row["s"], row["n"], row["d"], row["st"]) for row in rows]
 
 
-def enable(session: Session, event: Event) -> None:
-    """Enable an event and leave its definer as it was: without the clause, whoever alters an event becomes its definer."""
+def triggers(session: Session) -> set[str]:
+    """Return all triggers of the server, as ``schema.trigger on table, when``."""
+    rows = session.rows(
+        "SELECT trigger_schema AS s, trigger_name AS n, event_object_table AS t, action_timing AS w, event_manipulation AS e"
+        " FROM information_schema.triggers WHERE trigger_schema NOT IN (%s, %s, %s, %s)",
+        *_SYSTEM,
+    )
+    return {f"{row['s']}.{row['n']} on {row['t']}, {row['w'].lower()} {row['e'].lower()}" for row in rows}
+
+
+def set_status(session: Session, event: Event, *, enabled: bool) -> None:
+    """Enable or disable an event and leave its definer as it was: without the clause, whoever alters it becomes that."""
     user, _, host = event.definer.rpartition("@")
+    # A percent sign in a name is not a place for an argument.
+    name = f"{quote_name(event.schema)}.{quote_name(event.name)}".replace("%", "%%")
     session.execute(
-        f"ALTER DEFINER = %s@%s EVENT {quote_name(event.schema)}.{quote_name(event.name)} ENABLE", user, host
+        f"ALTER DEFINER = %s@%s EVENT {name} {'ENABLE' if enabled else 'DISABLE'}",
+        user,
+        host,
     )

@@ -11,6 +11,7 @@ from replication import channel
 from replication.channel import ReplicaStatus
 from replication.coordinates import Coordinates, bytes_between, current
 from replication.session import Session
+from replication.trouble import diagnosis
 
 __all__ = ["Lag", "catch_up", "drain", "measure"]
 
@@ -79,7 +80,7 @@ def catch_up(
             ),
             lambda: measure(source, replica),
             done=lambda lag, target=target: lag.reached(target),  # type: ignore[misc] # bound per lap
-            failed=lambda lag: lag.status.fatal_error,
+            failed=lambda lag: lag.status.failure(replica.endpoint),
             describe=str,
             progress=progress,
         )
@@ -105,7 +106,7 @@ def drain(replica: Session, final: Coordinates, *, deadline: float) -> Coordinat
         Wait(f"{replica.endpoint} to execute {final}", deadline=deadline, first=0.05, longest=0.5),
         executed,
         done=lambda found: found.executed >= final,
-        failed=lambda found: found.fatal_error,
+        failed=lambda found: diagnosis(found.fatal_error, replica.endpoint) if found.fatal_error else None,
         describe=str,
     )
     return seen.executed

@@ -12,18 +12,22 @@ import pymysql
 import tenacity
 from pymysql.cursors import DictCursor
 
-from foundation.errors import MigrationError, NeedsHuman, OutcomeUnknown, Retryable, WriteRefused
+from foundation.errors import (
+    AccountLocked,
+    MigrationError,
+    NeedsHuman,
+    OutcomeUnknown,
+    Retryable,
+    SessionGone,
+    WriteRefused,
+)
 
 __all__ = ["Credentials", "Endpoint", "Row", "Session", "Tls", "connect", "quote_name"]
 
 Row = dict[str, Any]
 
-# Numbers from MySQL's server and client error reference.
-_UNREACHABLE = {2002, 2003, 1040, 1053, 1129, 1203}
+# Numbers are from MySQL's server and client error reference.
 _LOST = {2006, 2013, 1317, 3169, 1927}
-_BUSY = {1205, 1213}
-_DENIED = {1044, 1045, 1142, 1143, 1227, 1370, 1410}
-_READ_ONLY = {1290, 1792, 1836}
 
 
 @dataclass(frozen=True)
@@ -172,7 +176,8 @@ def _open(
             host=endpoint.host,
             port=endpoint.port,
             user=credentials.user,
-            password=credentials.password,
+            # As text it would be sent in Latin-1, which is not what an account was made with.
+            password=credentials.password.encode(),
             ssl=context,
             ssl_disabled=context is None,
             charset="utf8mb4",
@@ -186,6 +191,78 @@ def _open(
         raise _classified(error, endpoint, connecting=True) from error
 
 
+@dataclass(frozen=True)
+class _Kind:
+    """What a group of MySQL's error numbers means, and what to do about it."""
+
+    codes: frozenset[int]
+    error: type[MigrationError]
+    what: str
+    fix: str
+    safe: str = ""
+
+
+_CANNOT_REACH = _Kind(
+    frozenset({2002, 2003, 1040, 1053, 1129, 1203}),
+    Retryable,
+    "the server cannot be reached",
+    "Check that the instance is available and that this machine may reach it",
+)
+_KINDS = (
+    _CANNOT_REACH,
+    _Kind(
+        frozenset({1045, 1130, 1698, 1820}),
+        NeedsHuman,
+        "the account is refused",
+        "Correct the user name and password that `credentials` refers to; perhaps the password has been rotated",
+    ),
+    _Kind(
+        frozenset({2026, 3159}),
+        NeedsHuman,
+        "the session would not be protected by TLS",
+        "Check that this host really is the instance, and that its parameter group allows TLS 1.2 or later",
+        "No password was sent",
+    ),
+    _Kind(
+        frozenset({3, 28, 1021, 1114}),
+        NeedsHuman,
+        "its storage is full",
+        "Give the instance more storage, then run the same command again",
+    ),
+    _Kind(
+        frozenset({1044, 1142, 1143, 1227, 1370, 1410}),
+        NeedsHuman,
+        "the account lacks a privilege",
+        "Use the instance's master user, or give the account what docs/mysql-grants.sql lists",
+    ),
+    _Kind(
+        frozenset({1290, 1792, 1836}),
+        WriteRefused,
+        "the write was refused",
+        "If nobody fenced the instance on purpose, see what its parameter group says of `read_only`",
+    ),
+    _Kind(
+        frozenset({3118}),
+        AccountLocked,
+        "the login was refused",
+        "If nobody locked the account on purpose, unlock it (ALTER USER … ACCOUNT UNLOCK)",
+    ),
+    _Kind(frozenset({1094}), SessionGone, "the session has ended by itself", ""),
+    _Kind(
+        frozenset(_LOST),
+        OutcomeUnknown,
+        "the connection was lost during a statement",
+        "Run the same command again: it looks whether the statement has taken effect before it does anything",
+    ),
+    _Kind(
+        frozenset({1205, 1213}),
+        Retryable,
+        "the server was busy",
+        "Run the same command again; if it stays busy, look for long transactions (SHOW PROCESSLIST)",
+    ),
+)
+
+
 def _classified(
     error: pymysql.err.MySQLError, endpoint: Endpoint, *, connecting: bool = False
 ) -> MigrationError:
@@ -197,25 +274,15 @@ def _classified(
             f"the server's certificate is not trusted ({text})",
             where=where,
             fix="Check `caFile`, and that this host really is the instance",
+            safe="No password was sent",
         )
-    if code in _UNREACHABLE or (connecting and code in _LOST):
-        return Retryable(
-            f"the server cannot be reached ({code} {text})",
-            where=where,
-            fix="Check that the instance is available and that this machine may reach it",
-        )
-    if code in _DENIED:
+    found = next((kind for kind in _KINDS if code in kind.codes), None)
+    if connecting and code in _LOST:
+        found = _CANNOT_REACH
+    if found is None:
         return NeedsHuman(
-            f"the account lacks a privilege ({code} {text})",
+            f"MySQL answered {code}: {text}",
             where=where,
-            fix="Use the instance's master user, or give the account what docs/mysql-grants.sql lists",
+            fix="Correct what it objects to, then run the same command again; if the program is to blame, please report it",
         )
-    kinds: tuple[tuple[set[int], type[MigrationError], str], ...] = (
-        (_READ_ONLY, WriteRefused, "the write was refused"),
-        (_LOST, OutcomeUnknown, "the connection was lost during a statement"),
-        (_BUSY, Retryable, "the server was busy"),
-    )
-    for codes, kind, what in kinds:
-        if code in codes:
-            return kind(f"{what} ({code} {text})", where=where)
-    return NeedsHuman(f"MySQL answered {code}: {text}", where=where)
+    return found.error(f"{found.what} ({code} {text})", where=where, fix=found.fix, safe=found.safe)

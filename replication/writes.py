@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import time
 
-from foundation.errors import Retryable, WriteRefused
+from foundation.errors import NeedsHuman, Retryable, SessionGone, TimedOut, WriteRefused
 from foundation.waiting import Wait, until
 from replication.coordinates import Coordinates, current
 from replication.dialect import dialect_of
 from replication.session import Session
 
 __all__ = [
+    "application_sessions",
     "definition_changes",
     "end_application_sessions",
     "end_writing_sessions",
     "long_transactions",
+    "prepared_transactions",
     "read_only",
     "refused",
+    "require_settled",
+    "sessions_of_our_account",
     "stand_still",
     "unfenceable_accounts",
     "wait_until_writable",
@@ -76,7 +80,7 @@ def end_writing_sessions(session: Session) -> int:
         thread for thread, _ in _definition_changes(session, 0)
     }
     for thread in doomed:
-        session.call("mysql.rds_kill", thread)
+        _end(session, thread)
     return len(doomed)
 
 
@@ -96,20 +100,83 @@ def _definition_changes(session: Session, seconds: int) -> list[tuple[int, str]]
     return [(int(row["id"]), str(row["state"])) for row in rows]
 
 
+def application_sessions(session: Session) -> list[int]:
+    """Return the sessions that are neither this one nor RDS's own nor replication's."""
+    found = session.rows(
+        "SELECT id AS id FROM information_schema.processlist"
+        " WHERE id <> CONNECTION_ID() AND command NOT LIKE 'Binlog Dump%'"
+        " AND user NOT IN ('rdsadmin', 'rdsrepladmin', 'system user', 'event_scheduler', 'unauthenticated user')"
+    )
+    return [int(row["id"]) for row in found]
+
+
 def end_application_sessions(session: Session) -> int:
-    """Kill every session that is neither ours nor RDS's own nor replication's; return how many.
+    """Kill every session of an application; return how many there were.
 
     Pools that hold connections to a fenced instance would go on failing there instead of connecting to the other one.
     """
-    own = session.value("SELECT CONNECTION_ID()")
-    found = session.rows(
-        "SELECT id FROM information_schema.processlist WHERE id <> %s AND command NOT LIKE 'Binlog Dump%%'"
-        " AND user NOT IN ('rdsadmin', 'rdsrepladmin', 'system user', 'event_scheduler', 'unauthenticated user')",
-        own,
-    )
-    for row in found:
-        session.call("mysql.rds_kill", int(row["id"]))
+    found = application_sessions(session)
+    for thread in found:
+        _end(session, thread)
     return len(found)
+
+
+def _end(session: Session, thread: int) -> None:
+    try:
+        session.call("mysql.rds_kill", thread)
+    except SessionGone:
+        return  # between the look and the call it went by itself
+
+
+def sessions_of_our_account(session: Session) -> list[str]:
+    """Return the sessions that somebody else has with the account that this one uses."""
+    rows = session.rows(
+        "SELECT id AS id FROM information_schema.processlist"
+        " WHERE id <> CONNECTION_ID() AND user = SUBSTRING_INDEX(USER(), '@', 1)"
+    )
+    return [str(row["id"]) for row in rows]
+
+
+def prepared_transactions(session: Session) -> int:
+    """Return how many XA transactions wait for their COMMIT without a session, which `read_only` would let them have.
+
+    Not by XA RECOVER: from 8.0 on it takes a privilege that RDS's master users have only since 8.0.36.
+    """
+    return int(
+        session.value(
+            "SELECT COUNT(*) FROM information_schema.innodb_trx"
+            " WHERE trx_mysql_thread_id = 0 AND trx_rows_modified > 0 AND trx_state <> 'ROLLING BACK'"
+        )
+    )
+
+
+def require_settled(session: Session, *, deadline: float = 5.0) -> None:
+    """Wait until no transaction holds changes any more, on a fenced server whose writing sessions were ended.
+
+    Raises:
+        NeedsHuman: one still does, so it could be committed behind the fence.
+    """
+    try:
+        until(
+            Wait(f"transactions on {session.endpoint} to end", deadline=deadline, first=0.05, longest=0.3),
+            lambda: _unsettled(session),
+            done=lambda left: not left,
+            describe=str,
+        )
+    except TimedOut as error:
+        raise NeedsHuman(
+            "a prepared (XA) transaction could be committed behind the fence",
+            where=f"MySQL at {session.endpoint}",
+            fix="`XA RECOVER` lists them: commit or roll them back, then run `pulumi up` again",
+        ) from error
+
+
+def _unsettled(session: Session) -> list[int]:
+    rows = session.rows(
+        "SELECT trx_mysql_thread_id AS id FROM information_schema.innodb_trx"
+        " WHERE trx_mysql_thread_id <> CONNECTION_ID() AND trx_rows_modified > 0 AND trx_state <> 'ROLLING BACK'"
+    )
+    return [int(row["id"]) for row in rows]
 
 
 def wait_until_writable(session: Session, *, deadline: float) -> None:

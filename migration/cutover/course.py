@@ -62,7 +62,7 @@ def cut_over_course(names: Names, source_id: str, encrypted_id: str) -> Course:
         following_user=REPLICATION_USER,
         reverse_user=REVERSE_USER,
         point=journal.SWAPPED,
-        cleared=(journal.ROLLED_BACK, journal.RELEASE),
+        cleared=(journal.ROLLED_BACK, journal.RELEASE, journal.VERIFIED),
         marked=journal.OPENED,
         encrypted_id=encrypted_id,
     )
@@ -79,7 +79,7 @@ def rollback_course(names: Names, source_id: str, encrypted_id: str) -> Course:
         following_user=REVERSE_USER,
         reverse_user=REPLICATION_USER,
         point=journal.RETURNING,
-        cleared=(journal.RETURNING, journal.SWAPPED, journal.OPENED),
+        cleared=(journal.RETURNING, journal.SWAPPED, journal.OPENED, journal.VERIFIED),
         marked=journal.ROLLED_BACK,
         encrypted_id=encrypted_id,
     )

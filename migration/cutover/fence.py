@@ -1,6 +1,8 @@
-"""The fence: ``read_only = 1`` in a parameter group that only the source uses.
+"""The fences: what keeps applications from writing to an instance.
 
-It holds over existing connections, over our death and over a reboot, since the group outlives all of them. Reads go on.
+`read_only = 1` in a parameter group that only the source uses holds over existing connections, over our death and over a
+reboot, since the group outlives all of them, and reads go on. Where the group cannot carry it, because it is AWS's default or
+shared with others, the application's accounts are locked and their sessions ended instead (``account_fence``).
 Source: "Working with parameter groups" and "Common DBA tasks for MySQL" in the Amazon RDS User Guide; `read_only` is dynamic
 there. FLUSH TABLES WITH READ LOCK is not permitted on RDS.
 """
@@ -9,17 +11,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 from controlplane.instances import Instances
 from controlplane.parameter_groups import ParameterGroups, is_default
 from foundation.errors import Bug, NeedsHuman
 from foundation.waiting import Wait, until
 from migration import journal
-from migration.cutover.site import Site
 from replication import writes
 from replication.session import Session
 
-__all__ = ["ParameterGroupFence", "why_not"]
+__all__ = ["Fence", "ParameterGroupFence", "why_not"]
 
 _PARAMETER = "read_only"
 _GRACE = 2.0
@@ -28,6 +30,39 @@ _GRACE = 2.0
 # Tag values allow no braces, so the value to put back is noted as a word.
 _WORDS = {None: "default", "0": "off", "OFF": "off", "{TrueIfReplica}": "true-if-replica"}
 _VALUES = {"default": None, "off": "0", "true-if-replica": "{TrueIfReplica}"}
+
+
+class Fence(Protocol):
+    """What keeps applications from writing to an instance."""
+
+    def __str__(self) -> str:
+        """Say in a clause how it works."""
+        ...
+
+    def apply(self, session: Session, *, deadline: float) -> None:
+        """Close it, and prove that it holds.
+
+        Raises:
+            NeedsHuman: it cannot hold.
+            TimedOut: it did not close within ``deadline`` seconds.
+        """
+        ...
+
+    def holds(self, session: Session) -> bool:
+        """Whether applications are refused, proved by an attempt."""
+        ...
+
+    def put_back(self) -> bool:
+        """Open it as far as AWS's API can, which works while MySQL is away; return whether it had been closed by us."""
+        ...
+
+    def reopen(self, session: Session, *, deadline: float = 60.0) -> None:
+        """Open the rest of it, and confirm that the instance accepts writes."""
+        ...
+
+    def hand_over(self, session: Session) -> None:
+        """Let applications write to the winning instance, which got its part of the fence by replication."""
+        ...
 
 
 def why_not(groups: ParameterGroups, group: str, allowed: set[str]) -> str | None:
@@ -42,17 +77,15 @@ def why_not(groups: ParameterGroups, group: str, allowed: set[str]) -> str | Non
 
 @dataclass(frozen=True)
 class ParameterGroupFence:
-    """Keeps applications from writing to an instance."""
+    """`read_only` in the instance's parameter group."""
 
     instances: Instances
     groups: ParameterGroups
     instance_id: str
     group: str
 
-    @classmethod
-    def of(cls, site: Site) -> ParameterGroupFence:
-        """Return the fence around the instance that is to lose the name."""
-        return cls(site.instances, site.groups, site.course.losing_id, site.strategy.fence_group(site))
+    def __str__(self) -> str:
+        return f"read_only = 1 in parameter group {self.group}; reads go on"
 
     def apply(self, session: Session, *, deadline: float) -> None:
         """Fence the source and prove that it refuses writes; writers that keep the fence from closing are ended.
@@ -84,21 +117,11 @@ class ParameterGroupFence:
                 where=f"MySQL at {session.endpoint}",
                 fix="Revoke SUPER and CONNECTION_ADMIN from it, then run `pulumi up` again",
             )
+        writes.end_writing_sessions(session)
 
     def holds(self, session: Session) -> bool:
         """Whether the source refuses a write, by attempting one."""
         return writes.refused(session)
-
-    def lift(self, session: Session, *, deadline: float = 60.0) -> None:
-        """Put `read_only` back as it was and confirm that the source accepts writes.
-
-        Raises:
-            TimedOut: the source stayed read-only for ``deadline`` seconds.
-        """
-        if not self.put_back():
-            return
-        writes.wait_until_writable(session, deadline=deadline)
-        self.instances.untag(self.instance_id, [journal.FENCE_BEFORE])
 
     def put_back(self) -> bool:
         """Give the group its own value of `read_only` again; return whether it had been ours."""
@@ -113,6 +136,18 @@ class ParameterGroupFence:
         else:
             self.groups.set_now(self.group, {_PARAMETER: value})
         return True
+
+    def reopen(self, session: Session, *, deadline: float = 60.0) -> None:
+        """Confirm that the source accepts writes.
+
+        Raises:
+            TimedOut: the source stayed read-only for ``deadline`` seconds.
+        """
+        writes.wait_until_writable(session, deadline=deadline)
+        self.instances.untag(self.instance_id, [journal.FENCE_BEFORE])
+
+    def hand_over(self, session: Session) -> None:
+        """Do nothing: parameters do not replicate."""
 
     def _note_value_before(self) -> None:
         source = self.instances.get(self.instance_id)

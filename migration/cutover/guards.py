@@ -6,12 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from controlplane import records
+from controlplane import metrics, records
 from foundation.errors import NeedsHuman
 from migration import journal
-from migration.cutover import fence
+from migration.cutover import account_fence
+from migration.cutover.fence import ParameterGroupFence
+from migration.cutover.fences import fence_of, group_cannot
 from migration.cutover.site import Site
-from replication import lag, writes
+from migration.cutover.timeline import GuardReading
+from migration.verified import verified
+from replication import events, lag, writes
 from replication.session import Session
 
 __all__ = ["GUARDS", "Reading", "minutes_until_maintenance", "read", "require_green"]
@@ -19,6 +23,8 @@ __all__ = ["GUARDS", "Reading", "minutes_until_maintenance", "read", "require_gr
 
 _MAINTENANCE_MARGIN = 30
 """Minutes before a maintenance window in which a cut-over had better not begin."""
+_FREE_PERCENT = 5
+"""Of an instance's storage: with less, RDS is about to stop it as `storage-full`."""
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -34,33 +40,49 @@ Guard = Callable[[Site, Session, Session], Reading]
 
 
 def both_available(site: Site, _losing: Session, _winning: Session) -> Reading:
-    """Both instances are available and nothing is pending on them."""
+    """Both instances are available, nothing is pending on them, and their groups are in effect."""
     for instance in (site.losing(), site.winning()):
         if not instance.available:
             return Reading(False, f"{instance.identifier} is {instance.status}")
         if pending := instance.description.get("PendingModifiedValues"):
             return Reading(False, f"{instance.identifier} has pending modifications ({', '.join(pending)})")
+        if waiting := instance.groups_not_in_sync:
+            return Reading(False, f"{instance.identifier} runs without {', '.join(waiting)} in effect")
     return Reading(True, "both instances are available, nothing is pending")
 
 
-def fence_possible(site: Site, _losing: Session, _winning: Session) -> Reading:
-    """The parameter group may carry the fence: only this instance uses it, and it is in effect."""
-    losing, group = site.losing(), site.strategy.fence_group(site)
-    if losing.parameter_group != group or not losing.parameters_in_sync:
-        return Reading(False, f"{losing.identifier} does not run with parameter group {group} in effect")
-    replicas = [*losing.replicas, *site.winning().replicas]
-    found = site.instances.named(replicas).values() if replicas else ()
-    allowed = {site.course.losing_id, *(replica.resource_id for replica in found)}
-    reason = fence.why_not(site.groups, group, allowed)
-    return Reading(reason is None, reason or f"read_only can be set in parameter group {group}")
+def fence_possible(site: Site, losing: Session, _winning: Session) -> Reading:
+    """The parameter group can carry the fence, or else accounts can be locked."""
+    instance, group = site.losing(), site.strategy.fence_group(site)
+    if instance.parameter_group != group:
+        return Reading(False, f"{instance.identifier} does not run with parameter group {group}")
+    reason = group_cannot(site, instance)
+    if reason is None:
+        return Reading(True, f"read_only can be set in parameter group {group}")
+    if not site.strategy.renames:
+        return Reading(False, f"{reason}, and only strategy `rename` can do without")
+    if trouble := account_fence.obstacle(losing):
+        return Reading(False, f"{reason}, so accounts are to be locked, but {trouble}")
+    return Reading(True, f"{reason}, so accounts will be locked")
 
 
-def nobody_slips_past(_site: Site, losing: Session, _winning: Session) -> Reading:
-    """No account may write in spite of `read_only`."""
+def nobody_slips_past(site: Site, losing: Session, _winning: Session) -> Reading:
+    """No account may write in spite of `read_only`; one that is locked has no say."""
+    if not isinstance(fence_of(site), ParameterGroupFence):
+        return Reading(True, "all accounts will be locked")
     accounts = writes.unfenceable_accounts(losing)
     if accounts:
         return Reading(False, f"read_only does not stop {', '.join(accounts)}")
     return Reading(True, "read_only stops every account")
+
+
+def nothing_prepared(_site: Site, losing: Session, _winning: Session) -> Reading:
+    """No XA transaction waits for its COMMIT, which would pass `read_only`."""
+    count = writes.prepared_transactions(losing)
+    return Reading(
+        count == 0,
+        f"{count} prepared (XA) transactions wait for their COMMIT" if count else "none is prepared",
+    )
 
 
 def loser_takes_writes(site: Site, losing: Session, _winning: Session) -> Reading:
@@ -100,6 +122,23 @@ def replication_in_reach(site: Site, losing: Session, winning: Session) -> Readi
     return Reading(behind is not None and behind <= site.limits.lag, f"{seen} (limit {site.limits.lag} s)")
 
 
+def verification_fresh(site: Site, _losing: Session, _winning: Session) -> Reading:
+    """The data was compared, found equal, and not too long ago; not asked in mode ``snapshot``, nor on the way back."""
+    limit = site.limits.verification
+    if site.snapshot_coordinates is not None:
+        return Reading(True, "a snapshot of the fenced source has no replica to be compared with")
+    if site.course.winning_id != site.course.encrypted_id:
+        return Reading(True, "not asked on the way back")
+    if limit is None:
+        return Reading(True, "verification is off")
+    found = verified(site.losing().tags, site.course.encrypted_id)
+    if found is None:
+        return Reading(False, f"{site.winning().identifier} has not been verified, or not found equal")
+    ago = f"{found.age.total_seconds() / 3600:.1f} h ago (mode {found.mode})"
+    wanted = f"(mode {site.limits.verify}, at most {limit / 3600:.0f} h old)"
+    return Reading(found.serves(site.limits.verify, limit / 3600), f"verified {ago} {wanted}")
+
+
 def winner_is_held(site: Site, _losing: Session, winning: Session) -> Reading:
     """Nobody can write to the winning instance, and no event fires there."""
     name = site.winning().identifier
@@ -114,6 +153,32 @@ def winner_is_held(site: Site, _losing: Session, winning: Session) -> Reading:
     return Reading(
         not (fresh and scheduler == "ON"), f"{name} refuses writes, event_scheduler is {scheduler}"
     )
+
+
+def events_and_triggers(_site: Site, losing: Session, winning: Session) -> Reading:
+    """Both have the same scheduled events and triggers, so that they fire on the winning instance as on the losing one."""
+    here = {f"event {event.schema}.{event.name}" for event in events.inventory(losing)}
+    here |= {f"trigger {trigger}" for trigger in events.triggers(losing)}
+    there = {f"event {event.schema}.{event.name}" for event in events.inventory(winning)}
+    there |= {f"trigger {trigger}" for trigger in events.triggers(winning)}
+    if here != there:
+        return Reading(False, f"on one side only: {', '.join(sorted(here ^ there)[:5])}")
+    return Reading(True, f"the same {len(here)} events and triggers on both")
+
+
+def room_to_go_on(site: Site, _losing: Session, _winning: Session) -> Reading:
+    """Neither volume is nearly full, by CloudWatch's last figure: binlogs and relay logs grow while one side waits."""
+    seen = []
+    for instance in (site.losing(), site.winning()):
+        free = metrics.free_storage(site.aws, instance.identifier)
+        if free is None:
+            seen.append(f"no figure for {instance.identifier}")
+            continue
+        percent = 100 * free / (instance.allocated_gib * 2**30)
+        seen.append(f"{instance.identifier} has {free / 2**30:.1f} GiB free ({percent:.0f} %)")
+        if percent < _FREE_PERCENT:
+            return Reading(False, f"{seen[-1]}, less than {_FREE_PERCENT} %")
+    return Reading(True, "; ".join(seen))
 
 
 def record_points_here(site: Site, _losing: Session, _winning: Session) -> Reading:
@@ -168,11 +233,15 @@ GUARDS: dict[str, Guard] = {
     "both-available": both_available,
     "fence-possible": fence_possible,
     "nobody-slips-past": nobody_slips_past,
+    "nothing-prepared": nothing_prepared,
     "loser-takes-writes": loser_takes_writes,
     "no-long-transaction": no_long_transaction,
     "no-definition-change": no_definition_change,
     "replication-in-reach": replication_in_reach,
+    "verification-fresh": verification_fresh,
     "winner-is-held": winner_is_held,
+    "events-and-triggers": events_and_triggers,
+    "room-to-go-on": room_to_go_on,
     "record-points-here": record_points_here,
     "storage-is-warm": storage_is_warm,
     "no-maintenance-soon": no_maintenance_soon,
@@ -181,8 +250,10 @@ GUARDS: dict[str, Guard] = {
 
 
 def read(site: Site, losing: Session, winning: Session) -> dict[str, Reading]:
-    """Ask every guard."""
-    return {name: guard(site, losing, winning) for name, guard in GUARDS.items()}
+    """Ask every guard, and note what they see."""
+    found = {name: guard(site, losing, winning) for name, guard in GUARDS.items()}
+    site.timeline.read(GuardReading(name, reading.green, reading.saw) for name, reading in found.items())
+    return found
 
 
 def require_green(site: Site, losing: Session, winning: Session) -> tuple[str, ...]:

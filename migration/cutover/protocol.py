@@ -12,14 +12,20 @@ from foundation.errors import NeedsHuman, TimedOut
 from migration import journal
 from migration.access import endpoint_of
 from migration.cutover import guards, hooks
-from migration.cutover.fence import ParameterGroupFence
+from migration.cutover.fence import Fence
+from migration.cutover.fences import fence_of
 from migration.cutover.site import Site
 from migration.cutover.timeline import Moment
 from replication import accounts, channel, events, lag, writes
 from replication.coordinates import Coordinates, current, wrote_since
 from replication.session import Credentials, Session
+from verification.differences import sentences
+from verification.spot import spot_check
 
 __all__ = ["Outcome", "swap"]
+
+_SPOT_CHECK = 1.0
+"""Seconds of write outage that a last comparison of rows may take."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +59,11 @@ def swap(site: Site) -> Outcome:
             forced = _permission(site, losing, winning)
             account = _account_for_the_way_back(site, losing, winning)
             started = time.monotonic()
-            final = _fence(site, losing)
+            fence = fence_of(site)
+            final = _close(site, fence, losing)
             _drain(site, losing, winning, final)
-            _promote(site, losing, winning, final)
+            _check(site, losing, winning)
+            _promote(site, fence, losing, winning, final)
             _prepare_way_back(site, losing, winning, account)
             _require_within_budget(site, time.monotonic() - started)
             _begin(site)
@@ -84,12 +92,12 @@ def _account_for_the_way_back(site: Site, losing: Session, winning: Session) -> 
     return account
 
 
-def _fence(site: Site, losing: Session) -> Coordinates:
+def _close(site: Site, fence: Fence, losing: Session) -> Coordinates:
     site.progress("closing the fence")
     site.timeline.mark(Moment.FENCE_REQUESTED)
-    ParameterGroupFence.of(site).apply(losing, deadline=site.limits.write_outage / 2)
+    fence.apply(losing, deadline=site.limits.write_outage / 2)
+    writes.require_settled(losing)
     site.timeline.mark(Moment.FENCED)
-    writes.end_writing_sessions(losing)
     return writes.stand_still(losing)
 
 
@@ -106,16 +114,33 @@ def _drain(site: Site, losing: Session, winning: Session, final: Coordinates) ->
     site.timeline.mark(Moment.DRAINED)
 
 
-def _promote(site: Site, losing: Session, winning: Session, final: Coordinates) -> None:
+def _check(site: Site, losing: Session, winning: Session) -> None:
+    """Compare the last rows, for a second at most: a look at what a verification of hours ago could not see."""
+    if site.limits.verify == "off":
+        return
+    site.progress("comparing the last rows")
+    seen = spot_check(losing, winning, seconds=_SPOT_CHECK)
+    if seen.differences:
+        raise NeedsHuman(
+            f"the last writes are not the same on both: {'; '.join(sentences(seen.differences))}",
+            where=site.winning().identifier,
+            fix="Destroy the stack in phase `replicate` and start over, or find out who wrote there",
+            safe="The fence is lifted and replication goes on",
+        )
+    site.timeline.mark(Moment.CHECKED)
+
+
+def _promote(site: Site, fence: Fence, losing: Session, winning: Session, final: Coordinates) -> None:
     site.progress("promoting")
     # Written before the channel is reset: with it, an interrupted promotion can be attached again without loss.
-    site.instances.tag(site.course.winning_id, {journal.PROMOTED_AT: str(final)})
+    server = str(winning.value("SELECT @@server_uuid"))
+    site.instances.tag(site.course.winning_id, {journal.PROMOTED_AT: str(final), journal.SERVER: server})
     channel.detach(winning)
-    if wrote_since(losing, final) or not ParameterGroupFence.of(site).holds(losing):
+    if wrote_since(losing, final) or not fence.holds(losing):
         raise NeedsHuman(
             f"{site.names.source} was written to behind the fence",
             where=site.names.source,
-            fix="Find the account that read_only does not stop, then run `pulumi up` again",
+            fix="Find the account that the fence does not stop, then run `pulumi up` again",
         )
     site.timeline.mark(Moment.PROMOTED)
 
@@ -148,7 +173,7 @@ def _begin(site: Site) -> None:
 
 def _confirm(site: Site, forced: tuple[str, ...]) -> Outcome:
     site.progress("confirming")
-    with site.access.session(site.winning()) as opened, site.access.session(site.losing()) as left:
+    with site.session_on_winning() as opened, site.session_on_losing() as left:
         if writes.refused(opened):
             raise NeedsHuman(
                 f"`{site.names.source}` has moved, but is still read-only",
@@ -163,7 +188,7 @@ def _confirm(site: Site, forced: tuple[str, ...]) -> Outcome:
                 fix=f"Set read_only=1 in parameter group {site.losing().parameter_group}, and see that nothing writes there",
             )
         _open_way_back(site, left)
-        unenabled = _enable_events(opened, events.inventory(left))
+        unenabled = _settle_events(opened, events.inventory(left))
         uuid = str(opened.value("SELECT @@server_uuid"))
     final = site.winning().tags.get(journal.PROMOTED_AT, "")
     _complete(site)
@@ -184,21 +209,21 @@ def _open_way_back(site: Site, left: Session) -> None:
 def _complete(site: Site) -> None:
     course = site.course
     site.instances.tag(course.encrypted_id, {course.marked: datetime.now(UTC).isoformat(timespec="seconds")})
-    site.instances.untag(course.winning_id, [journal.PROMOTED_AT, journal.FENCE_BEFORE])
+    site.instances.untag(course.winning_id, [journal.PROMOTED_AT, journal.SERVER, journal.FENCE_BEFORE])
     for resource_id in (course.encrypted_id, course.losing_id):
         site.instances.untag(resource_id, course.cleared)
 
 
-def _enable_events(opened: Session, wanted: list[events.Event]) -> tuple[str, ...]:
-    """Enable what was enabled on the losing instance; return the events whose definer we may not set."""
+def _settle_events(opened: Session, wanted: list[events.Event]) -> tuple[str, ...]:
+    """Give events the status that they had on the losing instance; return those whose definer we may not set."""
     here = {(event.schema, event.name): event for event in events.inventory(opened)}
     left: list[str] = []
     for event in wanted:
         found = here.get((event.schema, event.name))
-        if not event.enabled or found is None or found.enabled:
+        if found is None or found.status == event.status or not (event.enabled or event.status == "DISABLED"):
             continue
         try:
-            events.enable(opened, event)
+            events.set_status(opened, event, enabled=event.enabled)
         except NeedsHuman:
             # Not worth undoing a cut-over: reported in the outputs, to be enabled by the definer.
             left.append(f"{event.schema}.{event.name}")
@@ -221,10 +246,12 @@ def _undo(site: Site) -> None:
     if site.snapshot_coordinates is not None:
         return
     site.instances.untag(site.course.encrypted_id, [site.course.point])
-    fence = ParameterGroupFence.of(site)
-    fence.put_back()  # by AWS's API alone: it takes effect even if MySQL is only just coming back
+    fence = fence_of(site)
+    closed = fence.put_back()  # by AWS's API alone: it takes effect even if MySQL is only just coming back
     with site.access.session(site.losing(), patience=site.limits.write_outage) as losing:
-        fence.lift(losing)
+        if closed:
+            fence.reopen(losing)
+        site.timeline.mark(Moment.FENCE_LIFTED)
         # A channel of ours on the losing instance is the way back, prepared and not taken.
         way_back = channel.status(losing)
         if way_back is not None and way_back.ours:
@@ -248,7 +275,7 @@ def _follow_again(site: Site) -> None:
             channel.attach(winning, endpoint_of(site.losing()), account, Coordinates.parse(noted))
         channel.start(winning)
         lag.catch_up(losing, winning, deadline=site.limits.rename, progress=site.progress)
-    site.instances.untag(course.winning_id, [journal.PROMOTED_AT])
+    site.instances.untag(course.winning_id, [journal.PROMOTED_AT, journal.SERVER])
 
 
 @contextmanager

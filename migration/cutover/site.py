@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,9 @@ from typing import Protocol
 from controlplane.aws import Aws
 from controlplane.instances import Instance, Instances
 from controlplane.parameter_groups import ParameterGroups
+from foundation.errors import TimedOut
 from foundation.waiting import Progress, silent
+from migration import journal
 from migration.access import Access
 from migration.cutover.course import Course
 from migration.cutover.timeline import Timeline
@@ -30,12 +33,16 @@ class Limits:
         rename: one rename, AWS's work, until the instance is available under its new name.
         long_transaction: a transaction open for longer than this on the losing instance stops the cut-over before the fence.
         lag: seconds that the winning instance may be behind before the fence closes.
+        verification: seconds that the last clean verification may be old; ``None`` if none is asked for.
+        verify: how much that must have compared.
     """
 
     write_outage: float = 60.0
     rename: float = 1800.0
     long_transaction: int = 30
     lag: int = 10
+    verification: float | None = None
+    verify: str = "full"
 
 
 @dataclass(frozen=True)
@@ -140,6 +147,42 @@ class Site:
     def encrypted(self) -> Instance:
         """The encrypted instance, which carries the journal, as it is now."""
         return self.instances.get(self.course.encrypted_id)
+
+    @contextmanager
+    def session_on_losing(self) -> Iterator[Session]:
+        """Open a session on the losing instance, whose new name may not be known everywhere for minutes.
+
+        Raises:
+            Retryable: it cannot be reached for as long as a rename may take.
+        """
+        with self.access.session(self.losing(), patience=self.limits.rename) as session:
+            yield session
+
+    @contextmanager
+    def session_on_winning(self) -> Iterator[Session]:
+        """Open a session on the winning instance once its address leads there, and not to the one that had the name before.
+
+        Source: "Renaming a DB instance" in the Amazon RDS User Guide: the new name may take ten minutes to work; until then
+        resolvers may still know the address of whoever had it.
+
+        Raises:
+            TimedOut: another server answers for as long as a rename may take.
+        """
+        until_then = time.monotonic() + self.limits.rename
+        while True:
+            winning = self.winning()
+            with self.access.session(winning, patience=self.limits.rename) as session:
+                who = str(session.value("SELECT @@server_uuid"))
+                if winning.tags.get(journal.SERVER, who) == who:
+                    yield session
+                    return
+            if time.monotonic() > until_then:
+                raise TimedOut(
+                    f"server {who} answers at its address, and not the one that won",
+                    where=winning.identifier,
+                    fix="See where the name resolves to from this machine, then run `pulumi up` again",
+                )
+            time.sleep(1.0)
 
     @contextmanager
     def sessions(self) -> Iterator[tuple[Session, Session]]:

@@ -13,6 +13,7 @@ from migration import journal
 from migration.access import endpoint_of
 from migration.cutover import hooks
 from migration.cutover.fence import ParameterGroupFence
+from migration.cutover.fences import fence_of
 from migration.cutover.site import Record, Site
 from migration.cutover.timeline import Moment
 from replication import writes
@@ -46,6 +47,7 @@ class Rename:
     def move(self, site: Site) -> None:
         """Ask for both renames, unfence the owner's group when nobody fenced uses it any more, wait for the winning one."""
         course, instances, deadline = site.course, site.instances, site.limits.rename
+        fence = fence_of(site)
         site.progress(f"renaming {site.names.source} to {course.losing_name}")
         # The losing instance takes the fence with it into a group of its own, in the same reboot that renames it.
         losing_group = course.losing_group
@@ -60,15 +62,17 @@ class Rename:
         )
         site.timeline.mark(Moment.FIRST_RENAMED)
         # Only now: an instance whose new group is not in effect yet still runs with the owner's, and would be opened.
-        ParameterGroupFence.of(site).put_back()
+        fence.put_back()
         site.progress(f"waiting for {site.names.source} to answer from the other instance")
         instances.await_rename(
             course.winning_id, site.names.source, parameter_group=site.source_group, deadline=deadline
         )
         site.timeline.mark(Moment.SECOND_RENAMED)
-        with site.access.session(site.winning()) as winning:
+        with site.session_on_winning() as winning:
             writes.wait_until_writable(winning, deadline=site.limits.write_outage)
-        site.instances.untag(course.losing_id, [journal.FENCE_BEFORE])
+            fence.hand_over(winning)
+        site.timeline.mark(Moment.OPEN)
+        site.instances.untag(course.losing_id, [journal.FENCE_BEFORE, journal.LOCKED_BEFORE])
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,7 @@ class InPlace:
             hooks.run(site, "swap", site.hooks.swap)
         with site.access.session(winning) as opening:
             writes.wait_until_writable(opening, deadline=site.limits.write_outage)
+        site.timeline.mark(Moment.OPEN)
         with site.access.session(site.losing()) as losing:
             writes.end_application_sessions(losing)
         site.timeline.mark(Moment.APPLICATIONS_MOVED)

@@ -6,6 +6,8 @@ import argparse
 import secrets
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.chaos.report import sentences
@@ -20,21 +22,26 @@ def main() -> int:
     parser.add_argument("--interruptions", type=int, default=200, help="how many must strike (%(default)s)")
     parser.add_argument("--seed", type=int, default=None, help="decides every trial; printed")
     parser.add_argument("--engine", default="8.0", choices=("8.0", "5.7"))
+    parser.add_argument("--fence", default="read_only", choices=("read_only", "accounts"))
     parser.add_argument(
         "--pulumi-every", type=int, default=16, help="trials between those through the engine"
     )
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so many minutes")
+    parser.add_argument("--first", type=int, default=1, help="number of the first trial, to repeat one")
+    parser.add_argument("--directory", type=Path, help="where to keep servers and logs (default: nowhere)")
     parser.add_argument("--report", type=Path, default=_REPORT)
     given = parser.parse_args()
     seed = secrets.randbelow(10**6) if given.seed is None else given.seed
     print(f"seed {seed}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="rds-chaos-") as directory:
+    with _place(given.directory) as directory:
         report = run(
-            Path(directory),
+            directory,
             seed=seed,
             interruptions=given.interruptions,
             engine=given.engine,
+            fence=given.fence,
             pulumi_every=given.pulumi_every,
+            first=given.first,
             seconds=60 * given.minutes,
             tell=lambda text: print(text, flush=True),
             report_to=given.report,
@@ -47,6 +54,17 @@ def main() -> int:
     print("\n" + report.summary())
     print(*(f"  !! {text}" for text in report.wrong), sep="\n")
     return 1 if report.wrong else 0
+
+
+@contextmanager
+def _place(kept: Path | None) -> Iterator[Path]:
+    """Yield a directory that is kept if the user named it."""
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
+        yield kept
+        return
+    with tempfile.TemporaryDirectory(prefix="rds-chaos-") as directory:
+        yield Path(directory)
 
 
 if __name__ == "__main__":

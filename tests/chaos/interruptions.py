@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+import urllib.error
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -86,7 +87,7 @@ class Strike:
             case ["kill", who]:
                 faults.kill(_name(stage, ids[who]))
             case ["freeze", who]:
-                faults.freeze(_name(stage, ids[who]))
+                _once_it_runs(lambda: faults.freeze(_name(stage, ids[who])))
                 return lambda: faults.thaw(_name(stage, ids[who]))
             case ["throttle"]:
                 faults.throttle(count=self.count)
@@ -162,6 +163,18 @@ class _Cut:
 
 
 _CONNECTIONS = "SELECT id AS id FROM information_schema.processlist WHERE user = %s"
+
+
+def _once_it_runs(strike: Callable[[], None]) -> None:
+    """Nothing can be frozen in the middle of a restart; it is, as soon as it is back."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return strike()
+        except urllib.error.HTTPError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def _name(stage: Stage, resource_id: str) -> str:

@@ -21,7 +21,13 @@ _RESTORED = 30.0
 _FOLLOWS = 90.0
 """Seconds in which the losing instance must have caught up with the winning one. MySQL itself waits 60 s between attempts
 to connect."""
-_TRANSIENT = {journal.PROMOTED_AT, journal.FENCE_BEFORE, journal.RETURNING}
+_TRANSIENT = {
+    journal.PROMOTED_AT,
+    journal.SERVER,
+    journal.FENCE_BEFORE,
+    journal.LOCKED_BEFORE,
+    journal.RETURNING,
+}
 _RUNNING = ("Replica_IO_Running", "Replica_SQL_Running", "Slave_IO_Running", "Slave_SQL_Running")
 
 
@@ -88,6 +94,10 @@ def completed(stage: Stage, direction: Direction) -> list[str]:
     }
     if names.get("orders") != direction.winning:
         wrong.append(f"the name is not where it should be: {names}")
+    # One that was killed at the very end may only just be coming back.
+    for each in (direction.winning, direction.losing):
+        if trouble := _eventually(lambda each=each: _unreachable(stage, each), _RESTORED):  # type: ignore[misc]
+            return [*wrong, f"{_RESTORED:.0f} s after the end an instance cannot be reached: {trouble}"]
     began = time.monotonic()
     if not stage.traffic.wait_for(stage.servers[direction.winning], began, 15.0):
         wrong.append("15 s after the end the winning instance has taken no write")
@@ -102,7 +112,7 @@ def completed(stage: Stage, direction: Direction) -> list[str]:
         events = rows(
             winning, "SELECT status AS status FROM information_schema.events WHERE event_name = 'heartbeat'"
         )
-        if [row["status"] for row in events] != ["ENABLED"]:
+        if [row["status"] for row in events] != [stage.event]:
             wrong.append(f"the event is {events} on the winning instance")
     left = {**stage.tags(direction.winning), **stage.tags(direction.losing)}.keys() & _TRANSIENT
     if left:
@@ -126,6 +136,14 @@ def following(stage: Stage, resource_id: str) -> str:
     if threads == ["Yes", "Yes"]:
         return ""
     return f"{'/'.join(threads)} {status['Last_IO_Error']} {status['Last_SQL_Error']}".strip()
+
+
+def _unreachable(stage: Stage, resource_id: str) -> str:
+    try:
+        with stage.connected(resource_id):
+            return ""
+    except (pymysql.err.MySQLError, OSError) as error:
+        return str(error)
 
 
 def _eventually(look: Callable[[], str], seconds: float) -> str:

@@ -59,13 +59,14 @@ class Planner:
     Args:
         seed: decides everything.
         boundaries: those of an undisturbed run, by verb.
+        first: the number of the first trial, to repeat one.
     """
 
-    def __init__(self, seed: int, boundaries: dict[str, list[str]]) -> None:
+    def __init__(self, seed: int, boundaries: dict[str, list[str]], first: int = 1) -> None:
         self._seed = seed
         self._boundaries = boundaries
         self._decks: dict[str, list[str]] = {verb: [] for verb in boundaries}
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(first)
 
     def next(self, verb: str) -> Plan:
         """Return the plan of the next trial, which goes in this direction."""

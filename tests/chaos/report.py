@@ -20,6 +20,7 @@ class Report:
 
     seed: int
     engine: str
+    fence: str
     trials: list[Trial] = field(default_factory=list)
     stages: int = 0
     audits: list[str] = field(default_factory=list)
@@ -65,7 +66,7 @@ class Report:
         outcomes = ", ".join(f"{kind} {times}" for kind, times in endings.most_common())
         acknowledged = sum(trial.acknowledged for trial in self.trials)
         return (
-            f"seed {self.seed}, MySQL {self.engine}: {self.interruptions} interruptions in {len(self.trials)} swaps,"
+            f"seed {self.seed}, MySQL {self.engine}, fence {self.fence}: {self.interruptions} interruptions in {len(self.trials)} swaps,"
             f" {acknowledged} acknowledged writes; {len(self.wrong)} violations\n  {shares}\n  interrupted runs: {outcomes}"
         )
 
@@ -75,6 +76,7 @@ class Report:
         found: dict[str, Any] = {
             "seed": self.seed,
             "engine": self.engine,
+            "fence": self.fence,
             "interruptions": self.interruptions,
             "swaps": len(self.trials),
             "stages": self.stages,

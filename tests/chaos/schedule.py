@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.chaos import invariants
 from tests.chaos.plan import Planner
 from tests.chaos.report import Report
-from tests.chaos.stage import Stage, staged
+from tests.chaos.stage import FenceKind, Stage, staged
 from tests.chaos.through_pulumi import round_trip
 from tests.chaos.trial import Trial, learn, run_trial
 
@@ -24,7 +24,9 @@ def run(
     seed: int,
     interruptions: int,
     engine: str = "8.0",
+    fence: FenceKind = "read_only",
     pulumi_every: int = 0,
+    first: int = 1,
     seconds: float = float("inf"),
     tell: Tell = print,
     report_to: Path | None = None,
@@ -33,7 +35,7 @@ def run(
 
     Every `pulumi_every` trials there is a round trip through the real engine, with its processes killed.
     """
-    report = Report(seed, engine)
+    report = Report(seed, engine, fence)
     planner: Planner | None = None
     until = float("inf")
 
@@ -50,10 +52,10 @@ def run(
 
     while goes_on():
         report.stages += 1
-        with staged(directory / f"stage-{report.stages}", engine) as stage:
+        with staged(directory / f"stage-{report.stages}", engine, fence) as stage:
             boundaries, usual = learn(stage)
             if planner is None:
-                planner, until = Planner(seed, boundaries), time.monotonic() + seconds
+                planner, until = Planner(seed, boundaries, first), time.monotonic() + seconds
             took = ", ".join(f"{verb} {seconds:.1f} s" for verb, seconds in usual.items())
             tell(f"stage {report.stages}: undisturbed {took}, {len(boundaries['cut-over'])} boundaries")
             sound, since = True, 0

@@ -6,11 +6,11 @@ import json
 import threading
 import time
 import urllib.error
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from demo.database import Address, Connection, connected, rows, value
 from migration import journal
@@ -20,13 +20,19 @@ from tests.chaos.child import Child
 from tests.chaos.traffic import TABLE, Traffic, create_table
 from tests.engine.road import IDENTIFIER, Road, driving
 
-__all__ = ["OUTAGE", "Direction", "Stage", "staged"]
+__all__ = ["FORCED", "OUTAGE", "Direction", "FenceKind", "Stage", "staged"]
 
 BYSTANDER = "orders-archive"
 _WRITERS = 3
 _LOOK_EVERY = 0.1
+_EVENT = "SELECT status FROM information_schema.events WHERE event_name = 'heartbeat'"
 OUTAGE = 20
 """Seconds of write outage that a trial allows: long enough for a busy machine, short enough for many trials."""
+FORCED = ["verification-fresh"]
+"""A trial is the swap alone: nobody verifies between one way and the other."""
+
+
+FenceKind = Literal["read_only", "accounts"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,8 @@ class Stage:
     """What the engine gives a swap."""
     traffic: Traffic
     bystander: dict[str, Any]
+    event: str
+    """The status of the seeded event on the source, before anything."""
     swapped: bool = False
     _spare: Child | None = None
 
@@ -168,14 +176,17 @@ class _Compass:
 
 
 @contextmanager
-def staged(directory: Path, engine: str = "8.0") -> Iterator[Stage]:
+def staged(directory: Path, engine: str = "8.0", fence: FenceKind = "read_only") -> Iterator[Stage]:
     """Bring a sandbox into phase `replicate`, through the real CLI, with applications at work, and take it down again."""
     with ExitStack() as stack:
         road = stack.enter_context(driving(directory, engine))
+        if fence == "accounts":
+            _use_default_group(road, engine)
         with road.connected(IDENTIFIER) as connection:
             create_table(connection)
+            event = str(value(connection, _EVENT))
         bystander = _bystander(road, engine)
-        road.up("replicate", cutover={"maxWriteOutage": OUTAGE})
+        road.up("replicate", cutover={"maxWriteOutage": OUTAGE, "force": FORCED})
         source_id = road.instance(IDENTIFIER)["DbiResourceId"]
         encrypted_id = road.outputs()["encrypted_instance"]
         servers = {
@@ -183,7 +194,9 @@ def staged(directory: Path, engine: str = "8.0") -> Iterator[Stage]:
             encrypted_id: _server(road, f"{IDENTIFIER}-encrypted"),
         }
         traffic = Traffic(road.application, road.seeded.database)
-        stage = Stage(road, source_id, encrypted_id, servers, _inputs_of_a_swap(road), traffic, bystander)
+        stage = Stage(
+            road, source_id, encrypted_id, servers, _inputs_of_a_swap(road), traffic, bystander, event
+        )
         name = road.address(IDENTIFIER)
         compass = stack.enter_context(_Compass(road).turning())
         stack.enter_context(
@@ -198,7 +211,7 @@ def staged(directory: Path, engine: str = "8.0") -> Iterator[Stage]:
 
 def _inputs_of_a_swap(road: Road) -> dict[str, Any]:
     """Ask the engine what it would give to the step that cuts over; the one that rolls back gets the same."""
-    road.configure("cutover", cutover={"maxWriteOutage": OUTAGE})
+    road.configure("cutover", cutover={"maxWriteOutage": OUTAGE, "force": FORCED})
     planned = road.workspace.preview("--json")
     assert planned.ok, planned.output
     steps = json.loads(planned.output[planned.output.index("{") :])["steps"]
@@ -210,6 +223,41 @@ def _inputs_of_a_swap(road: Road) -> dict[str, Any]:
     assert len(found) == 1, f"the plan holds {len(found)} cut-overs"
     # Without a URN the step has no row to show its progress in.
     return {key: value for key, value in found[0].items() if key not in {"urn", "__provider"}}
+
+
+def _use_default_group(road: Road, engine: str) -> None:
+    """Give the source AWS's default group, which cannot carry a fence; the event would write on behind locked accounts."""
+    rds, family = road.client("rds"), f"mysql{engine}"
+    with road.connected(IDENTIFIER) as connection:
+        rows(connection, "ALTER EVENT heartbeat DISABLE")
+    rds.modify_db_instance(
+        DBInstanceIdentifier=IDENTIFIER, DBParameterGroupName=f"default.{family}", ApplyImmediately=True
+    )
+    _await(lambda: _rebooted(rds))
+    _await(lambda: _at_rest(road, "in-sync"))
+
+
+def _rebooted(rds: Any) -> bool:
+    """Ask for a reboot; right after a change the instance may still call itself available."""
+    try:
+        rds.reboot_db_instance(DBInstanceIdentifier=IDENTIFIER)
+    except rds.exceptions.InvalidDBInstanceStateFault:
+        return False
+    return True
+
+
+def _at_rest(road: Road, group_status: str) -> bool:
+    found = road.instance(IDENTIFIER)
+    status = found["DBParameterGroups"][0]["ParameterApplyStatus"]
+    return bool(found["DBInstanceStatus"] == "available" and status == group_status)
+
+
+def _await(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not done():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the source does not come up with its default group")
+        time.sleep(0.1)
 
 
 def _server(road: Road, identifier: str) -> str:

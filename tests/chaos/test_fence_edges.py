@@ -1,6 +1,6 @@
 """Who tries to write past the fence, continued: the widest grants, prepared transactions, DDL in the fence's way.
 
-Not part of `make test`: `pytest tests/chaos/test_fence_edges.py`.
+Not part of `make test`: `make test-long`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import pytest
 
 from demo.database import Account, Connection, rows, value
 from tests.chaos import invariants
-from tests.chaos.past_the_fence import answer, each_moment, opened, refuse_all, swapping, taken
-from tests.chaos.stage import Stage, staged
+from tests.chaos.past_the_fence import answer, each_moment, opened, swapping, taken
+from tests.chaos.stage import FORCED, Stage, staged
 from tests.chaos.traffic import TABLE
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -59,18 +59,31 @@ def test_a_user_with_all_that_the_master_user_can_grant(stage: Stage) -> None:
 
 
 def test_a_transaction_prepared_before_the_fence(stage: Stage) -> None:
-    """XA: what is prepared survives the end of its session, and even a restart."""
+    """XA: what is prepared survives the end of its session, and `read_only` lets it be committed: no cut-over with it."""
     held = opened(stage, stage.road.application)
-    for statement in (
-        "XA START 'fence'",
-        f"INSERT INTO {TABLE} (trial, token, batch) VALUES (0, 'xa', 'fence')",
-    ):
-        rows(held, statement)
+    rows(held, "XA START 'fence'")
+    rows(held, f"INSERT INTO {TABLE} (trial, token, batch) VALUES (0, 'xa', 'fence')")
     rows(held, "XA END 'fence'")
     rows(held, "XA PREPARE 'fence'")
+    direction = stage.direction
+    stage.traffic.trial += 1
 
-    with swapping(stage) as (_, child):
-        refuse_all(each_moment(child, lambda: answer(held, "XA COMMIT 'fence'")))
+    before = stage.start(direction).ending()
+    assert before.kind == "failed", str(before)
+    assert "nothing-prepared (1 prepared (XA) transactions wait for their COMMIT)" in before.sentence
+    stage.inputs["cutover"]["force"] = [*FORCED, "nothing-prepared"]
+    behind = stage.start(direction).ending()
+    ended = time.monotonic()
+    stage.inputs["cutover"]["force"] = FORCED
+    assert (behind.kind, behind.undone) == ("failed", True), str(behind)
+    assert "a prepared (XA) transaction could be committed behind the fence" in behind.sentence
+    assert invariants.safely_aborted(stage, direction, ended) == []
+
+    rows(opened(stage, stage.road.application), "XA COMMIT 'fence'")
+    with swapping(stage):
+        pass
+    with stage.connected(direction.winning) as connection:
+        assert len(rows(connection, f"SELECT id FROM {TABLE} WHERE token = 'xa'")) == 1
 
 
 def test_ddl_that_waits_for_a_reader_when_the_fence_closes(stage: Stage) -> None:

@@ -44,6 +44,8 @@ class Trial:
     acknowledged: int = 0
     outage: float = 0.0
     wrong: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    """What runs said that failed though nothing had struck them."""
     done: bool = False
     sound: bool = True
     """Whether the next trial can begin where this one ended."""
@@ -108,6 +110,8 @@ def _run(stage: Stage, direction: Direction, trial: Trial, blow: Blow | None, us
         after = child.passed[-1][0] if child.passed else "the start"
         finish = _struck(stage, direction, child, blow)
     ending = child.ending()
+    if not struck and ending.kind == "failed":
+        trial.refusals.append(ending.sentence)
     ended = time.monotonic()
     moved = ending.kind != "completed" and stage.begun(direction)
     finish()
@@ -149,7 +153,8 @@ def judge(stage: Stage, direction: Direction, trial: Trial) -> None:
         trial.sound = not trouble
     else:
         trial.sound = False
-        trial.wrong.append(f"invariant 4: not done after {trial.runs} runs")
+        said = "; ".join(dict.fromkeys(trial.refusals))
+        trial.wrong.append(f"invariant 4: not done after {trial.runs} runs ({said})")
     acks = stage.traffic.acks(trial.number)
     losing, winning = servers[direction.losing], servers[direction.winning]
     trial.acknowledged = len(acks)

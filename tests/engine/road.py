@@ -15,6 +15,7 @@ from typing import Any
 
 from demo.database import Account, Address, Connection, address, connected
 from demo.workspace import Result, Workspace
+from migration.records.files import DIRECTORY, Files
 from sandbox import Sandbox
 from sandbox.seed import Seeded, seed
 from tests.engine.rows import Row, read_rows
@@ -78,6 +79,11 @@ class Road:
         self._good(self.workspace.preview(expect_no_changes=True))
         self._good(self.workspace.refresh("--skip-preview", expect_no_changes=True))
 
+    @property
+    def files(self) -> Files:
+        """What the program wrote for people."""
+        return Files(self.seeded.identifier, directory=Path(self.workspace.environment[DIRECTORY]))
+
     def outputs(self) -> dict[str, Any]:
         """Return the outputs of the source."""
         found: dict[str, Any] = self.workspace.outputs()[self.seeded.identifier]
@@ -138,6 +144,10 @@ class Road:
         ][0]
         return found
 
+    def tags(self, identifier: str) -> dict[str, str]:
+        """Return the tags of the instance of that name."""
+        return {tag["Key"]: tag["Value"] for tag in self.instance(identifier)["TagList"]}
+
     def names(self) -> set[str]:
         """Return the names of all instances."""
         found = self.client("rds").describe_db_instances()["DBInstances"]
@@ -167,7 +177,9 @@ def driving(directory: Path, engine: str = "8.0") -> Iterator[Road]:
     """Run a sandbox with a seeded source and an empty stack for the length of a ``with`` block."""
     with Sandbox.running(directory / "sandbox") as sandbox:
         seeded = seed(sandbox, engine=engine, rows=ROWS, identifier=IDENTIFIER)
-        workspace = Workspace(directory / "workspace", environment=sandbox.settings())
+        # Several tests drive a source of this name: what is written for people must not lie in the checkout.
+        environment = {**sandbox.settings(), DIRECTORY: str(directory / "reports")}
+        workspace = Workspace(directory / "workspace", environment=environment)
         workspace.create()
         road = Road(sandbox, seeded, workspace)
         road.configure("replicate")

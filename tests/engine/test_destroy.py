@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -84,14 +84,43 @@ def test_replicate_killed_while_the_encrypted_instance_is_restored_gets_there_wh
     road.require_rest()
 
 
-def test_destroy_with_a_state_from_before_the_cut_over_leaves_production_alone(road: Road) -> None:
-    stale = road.export_state()
+@pytest.fixture(scope="module")
+def stale(road: Road) -> str:
+    """A state from before the cut-over, which has been done since: in it the encrypted instance is called
+    `orders-encrypted` and the source `orders`.
+    """
+    state = road.export_state()
     road.up("cutover")
-    production = snapshot_of_production(road)
+    return state
 
-    # In this state the encrypted instance is called `orders-encrypted` and the source `orders`.
+
+def unprotected(road: Road) -> list[str]:
+    """Take all protection off, as somebody would whom a protected resource has stopped."""
+    assert road.note(road.workspace.run("state", "unprotect", "--all", "--yes", "--stack", "dev")).ok
+    return []
+
+
+def of_the_instances(road: Road) -> list[str]:
+    """Name both instances, as in the state."""
+    unprotected(road)
+    found = [each["urn"] for each in road.workspace.resources() if "rds/instance:Instance::" in each["urn"]]
+    assert len(found) == 2
+    return [*(option for urn in found for option in ("--target", urn)), "--target-dependents"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [lambda _: ["--exclude-protected"], of_the_instances, unprotected],
+    ids=["exclude-protected", "target", "state unprotect"],
+)
+def test_destroy_with_a_state_from_before_the_cut_over_leaves_production_alone(
+    road: Road, stale: str, options: Callable[[Road], list[str]]
+) -> None:
+    production = snapshot_of_production(road)
     road.import_state(stale)
     road.configure("replicate")
-    road.destroy()
 
+    road.destroy(*options(road))
+
+    # The first of them takes our tags off, so that the others find two instances that nothing marks.
     require_production_untouched(road, production)

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from demo.database import value
+from demo.database import rows, value
 from migration import journal
+from migration.records.table import summary
 from tests.engine.checks import (
     require_fenced,
     require_one_event,
@@ -31,14 +32,48 @@ def source(road: Road) -> dict[str, Any]:
     return road.instance("orders")
 
 
-def tags(road: Road, identifier: str) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in road.instance(identifier)["TagList"]}
+def test_a_hook_may_veto_and_the_log_says_so(road: Road, source: dict[str, Any]) -> None:
+    road.up("replicate")
+
+    said = refused_up(road, {"hooks": {"before": ["false"]}})
+
+    log = road.files.read_json("cutover.json")
+    assert log is not None
+    assert (log["outcome"], log["moments"]) == ("aborted", {})
+    assert "hook `before` said no" in log["error"]
+    assert log["error"] in said
+    assert "Writes were never refused." in said
+
+
+def test_a_budget_that_is_spent_is_called_off_and_the_log_says_how_long_writes_were_refused(
+    road: Road,
+) -> None:
+    road.sandbox.faults.slow(6000, "ModifyDBParameterGroup")
+
+    said = refused_up(road, {"maxWriteOutage": 5})
+
+    log = road.files.read_json("cutover.json")
+    assert log is not None
+    assert log["outcome"] == "aborted"
+    assert "more than the 5 s allowed" in log["error"]
+    assert {"fence_requested", "fenced", "promoted", "fence_lifted"} <= set(log["moments"])
+    assert log["write_outage"]["at_most"] > 5 > log["write_outage"]["at_least"]
+    assert summary(log) in said
+    with road.connected("orders", application=True) as connection:
+        rows(connection, "UPDATE orders SET note = 'goes on' WHERE id = 1")
+
+
+def refused_up(road: Road, cutover: dict[str, Any]) -> str:
+    """Run a cut-over that must not succeed, and return what was printed."""
+    road.configure("cutover", cutover=cutover)
+    result = road.note(road.workspace.up("--skip-preview"))
+    assert not result.ok
+    assert "Traceback" not in result.output
+    return result.output
 
 
 def test_cutover_killed_behind_the_fence(road: Road, source: dict[str, Any]) -> None:
-    road.up("replicate")
-
-    road.killed_up("cutover", "CutOver orders creating", lambda: journal.FENCE_BEFORE in tags(road, "orders"))
+    road.killed_up("cutover", "CutOver orders creating", lambda: journal.FENCE_BEFORE in road.tags("orders"))
 
     assert "orders-old" not in road.names()
 
@@ -65,6 +100,19 @@ def test_running_it_again_completes_the_cut_over(road: Road, source: dict[str, A
         assert value(connection, "SELECT @@server_uuid") == road.outputs()["server_uuid"]
 
 
+def test_the_log_has_the_moments_of_the_run_that_was_killed(road: Road) -> None:
+    log = road.files.read_json("cutover.json")
+
+    assert log is not None
+    assert log["outcome"] == "complete"
+    assert {"fence_requested", "fenced", "drained", "promoted", "swap_began", "open"} <= set(log["moments"])
+    assert log["moments"] == road.outputs()["timeline"]
+    # The veto, the budget, and the run that was killed behind the fence, unless the next one went on from there.
+    outcomes = [each["outcome"] for each in log["earlier"]]
+    assert outcomes[:2] == ["aborted", "aborted"]
+    assert outcomes[2:] in ([], ["running"])
+
+
 def test_destroying_the_encrypted_instance_by_its_urn_leaves_production_alone(road: Road) -> None:
     production = snapshot_of_production(road)
     urn = next(
@@ -86,4 +134,4 @@ def test_destroy_right_after_cutover_leaves_production_alone(road: Road) -> None
     require_production_untouched(road, production)
     assert road.names() == {"orders", "orders-old"}
     for identifier in ("orders", "orders-old"):
-        assert not [key for key in tags(road, identifier) if key.startswith("rds-encrypt:")]
+        assert not [key for key in road.tags(identifier) if key.startswith("rds-encrypt:")]

@@ -11,7 +11,9 @@ import pytest
 
 from demo.database import rows, value
 from demo.writer import TABLE, Writer, account_for
+from migration.cutover.timeline import Moment
 from migration.likeness import ALLOWED
+from migration.records.table import WORDS, summary
 from tests.engine.checks import (
     MAY_DIFFER,
     beats,
@@ -71,6 +73,7 @@ def test_the_preview_of_replicate_names_the_road(road: Road, source: dict[str, A
         f"{STEP}:Custody orders create",
         f"{STEP}:ExternalReplication orders create",
         f"{STEP}:CatchUp orders create",
+        f"{STEP}:Verification orders create",
         f"{STEP}:ResumedReplication orders create",
         "aws:rds:ParameterGroup orders-fence create",
     }
@@ -84,10 +87,23 @@ def test_the_preview_of_replicate_names_the_road(road: Road, source: dict[str, A
         "Instance orders-encrypted",
         "ExternalReplication orders",
         "CatchUp orders",
+        "Verification orders",
         "ResumedReplication orders",
     ]
     shown = [f"{row.type.rpartition(':')[2]} {row.name}" for row in plan]
     assert [name for name in shown if name in milestones] == milestones
+
+
+def test_the_preview_tells_the_plan_and_writes_it_down_for_a_pull_request(road: Road) -> None:
+    said, written = road.printed[-1].output, road.files.path("plan.md").read_text(encoding="utf-8")
+
+    for words in (
+        "make the replica orders-not-encrypted (db.t3.medium, 20 GiB gp3)",
+        "two snapshots of up to 20 GiB",
+    ):
+        assert words in said
+        assert words in written
+    assert said.count("Plan for orders, phase `replicate`") == 1
 
 
 def test_a_preview_touches_nothing(road: Road, source: dict[str, Any]) -> None:
@@ -183,6 +199,30 @@ def test_cutover_loses_no_acknowledged_write(road: Road, writer: Writer) -> None
     assert found.acknowledged > before > 0
 
 
+def test_cutover_shows_when_each_moment_was_and_writes_it_down(road: Road) -> None:
+    said, log, outputs = road.printed[-1].output, road.files.read_json("cutover.json"), road.outputs()
+
+    assert log is not None
+    assert (log["outcome"], log["identifier"], log["earlier"]) == ("complete", "orders", [])
+    assert log["moments"] == outputs["timeline"]
+    assert log["write_outage"] == outputs["write_outage"]
+    refused = outputs["write_outage"]
+    assert 0 < refused["renames"] < refused["at_least"] <= refused["at_most"]
+    assert refused["ours"] == pytest.approx(refused["at_most"] - refused["renames"], abs=0.01)
+    # In the order of the clock, and of the protocol.
+    moments = [moment for moment in Moment if moment in log["moments"]]
+    assert list(log["moments"]) == sorted(moments, key=lambda moment: str(log["moments"][moment]))
+    assert {str(moment) for moment in moments} == {
+        str(moment) for moment in Moment if moment not in {"applications_moved", "fence_lifted"}
+    }
+    assert "Cut-over of orders: complete" in said
+    assert [said.find(WORDS[moment]) for moment in moments] == sorted(
+        said.find(WORDS[moment]) for moment in moments
+    )
+    assert summary(log) in said
+    assert "of which AWS's renames took" in summary(log)
+
+
 def test_the_name_belongs_to_the_encrypted_instance(road: Road, source: dict[str, Any]) -> None:
     outputs, now = road.outputs(), road.instance("orders")
 
@@ -231,6 +271,7 @@ def test_the_preview_of_cleanup_names_what_goes_and_nothing_that_carries_product
         f"{STEP}:StoppedReplication orders",
         f"{STEP}:ExternalReplication orders",
         f"{STEP}:CatchUp orders",
+        f"{STEP}:Verification orders",
         f"{STEP}:ResumedReplication orders",
         "aws:rds:Instance orders-not-encrypted",
         "aws:rds:Snapshot orders-not-encrypted",
@@ -238,6 +279,15 @@ def test_the_preview_of_cleanup_names_what_goes_and_nothing_that_carries_product
         "aws:rds:ParameterGroup orders-encrypted",
         "aws:rds:ParameterGroup orders-fence",
     }
+
+
+def test_the_preview_of_cleanup_says_that_it_ends_the_way_back(road: Road) -> None:
+    said = road.printed[-1].output
+
+    assert "Plan for orders, phase `cleanup`" in said
+    assert "Way back: none: it ends the way back" in said
+    # For whoever reviews the two rows of parameter groups.
+    assert "`delete[retain]` for orders-encrypted and orders-fence" in " ".join(said.split())
 
 
 def test_cleanup_leaves_the_encrypted_instance_and_a_stopped_old_one(road: Road) -> None:
@@ -279,7 +329,8 @@ def test_no_secret_is_in_the_state_or_in_anything_printed(
         vault.get_secret_value(SecretId=name)["SecretString"] for name in ("orders/master", "orders/app")
     ]
     passwords = [json.loads(text)["password"] for text in texts]
-    files = [path for path in Path(road.workspace.directory).rglob("*") if path.is_file()]
+    places = (road.workspace.directory, road.files.directory)
+    files = [path for place in places for path in Path(place).rglob("*") if path.is_file()]
 
     assert any(path.name.endswith(".json") for path in files)
     assert len({*passwords, *replication_passwords}) == 3

@@ -46,6 +46,21 @@ def test_rollback_gives_the_name_back_with_every_write_made_since(road: Road, so
     require_fenced(road, "orders-encrypted")
 
 
+def test_each_way_has_a_log_of_its_own(road: Road) -> None:
+    there, back = (road.files.read_json(name) for name in ("cutover.json", "rollback.json"))
+
+    assert there is not None
+    assert back is not None
+    assert (there["outcome"], back["outcome"]) == ("complete", "complete")
+    assert there["moments"]["open"] < back["moments"]["fence_requested"]
+    assert road.outputs()["timeline"] == back["moments"]
+    assert "Rollback of orders: complete" in road.printed[-1].output
+    # There is nothing to hand over any more, and the report tells both ways.
+    assert not list(road.files.directory.glob("orders-handover*"))
+    report = road.files.path("report.html").read_text(encoding="utf-8")
+    assert 0 < report.index("Cut-over: ") < report.index("Rollback: ")
+
+
 def test_the_event_runs_on_the_source_only_again(road: Road) -> None:
     require_one_event(road, "orders", "orders-encrypted")
 

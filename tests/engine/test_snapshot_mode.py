@@ -9,6 +9,7 @@ import pytest
 
 from demo.database import rows
 from demo.writer import TABLE, Writer, account_for
+from migration.cutover.timeline import Moment, moments_from
 from tests.engine.checks import MAY_DIFFER, differing, require_equal_tables, require_fenced, require_one_event
 from tests.engine.road import Road, driving
 
@@ -42,6 +43,16 @@ def test_cutover_loses_no_acknowledged_write(road: Road, source: dict[str, Any])
     found = account_for(writer.acknowledged, present)
     assert (found.lost, found.duplicates) == ((), ())
     assert found.acknowledged > 0
+
+
+def test_the_outage_is_counted_from_the_fence_before_the_snapshot(road: Road) -> None:
+    outputs = road.outputs()
+    moments = moments_from(outputs["timeline"])
+    waited = moments[Moment.DRAINED] - moments[Moment.FENCED]
+
+    # Copy and restore lie in between.
+    assert outputs["write_outage"]["ours"] > waited.total_seconds() > 5
+    assert min(moments.values()) == moments[Moment.FENCE_REQUESTED]
 
 
 def test_the_name_belongs_to_the_encrypted_instance_and_old_refuses_writes(

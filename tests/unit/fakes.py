@@ -65,6 +65,7 @@ def replica_row(**changes: Any) -> Row:
         "Last_SQL_Errno": 0,
         "Last_SQL_Error": "",
         "Auto_Position": 0,
+        "Until_Condition": "None",
         **changes,
     }
 

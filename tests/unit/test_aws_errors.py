@@ -30,6 +30,9 @@ def sorted_as(error: Exception) -> MigrationError:
         (client_error("InvalidDBInstanceState"), Retryable),
         (client_error("SomethingNew", status=503), Retryable),
         (client_error("DBInstanceAlreadyExists"), NeedsHuman),
+        (client_error("InsufficientDBInstanceCapacity"), Retryable),
+        (client_error("SnapshotQuotaExceeded"), NeedsHuman),
+        (client_error("KMSKeyNotAccessibleFault"), NeedsHuman),
         (client_error("InvalidParameterCombination"), NeedsHuman),
         (client_error("ExpiredToken", status=403), NeedsHuman),
         (client_error("AccessDenied", status=403), NeedsHuman),
@@ -49,7 +52,8 @@ def test_each_error_is_of_the_kind_that_says_what_to_do(error: Exception, kind: 
 def test_a_denial_names_what_to_allow() -> None:
     said = str(sorted_as(client_error("AccessDenied", message="User: x is not authorized")))
     assert said == (
-        "orders: AWS refused ModifyDBInstance (User: x is not authorized). Allow ModifyDBInstance to the caller."
+        "orders: AWS refused ModifyDBInstance (User: x is not authorized). Allow ModifyDBInstance to the caller:"
+        " docs/iam-policy.json lists all that a migration needs."
     )
 
 
@@ -58,8 +62,11 @@ def test_expired_credentials_are_to_be_renewed() -> None:
 
 
 def test_anything_else_is_told_as_aws_told_it() -> None:
-    said = str(sorted_as(client_error("StorageQuotaExceeded", message="Too much.")))
-    assert said == "orders: ModifyDBInstance failed with StorageQuotaExceeded: Too much."
+    said = str(sorted_as(client_error("InvalidSomething", message="Too much.")))
+    assert said == (
+        "orders: ModifyDBInstance failed with InvalidSomething: Too much. Correct what AWS objects to, then run the same"
+        " command again; it goes on where it stopped."
+    )
 
 
 def test_what_is_not_aws_passes_through() -> None:

@@ -116,8 +116,8 @@ def test_who_follows_nobody_can_be_neither_stopped_nor_started(verb: Any) -> Non
 
 
 def test_start_tells_the_error_that_keeps_it_from_running() -> None:
-    broken = replica_row(Replica_SQL_Running="No", Last_SQL_Errno=1062, Last_SQL_Error="duplicate")
-    with pytest.raises(NeedsHuman, match="1062: duplicate"):
+    broken = replica_row(**STOPPED, Last_SQL_Errno=1062, Last_SQL_Error="duplicate")
+    with pytest.raises(NeedsHuman, match=r"inserted is here already.*\(1062 duplicate\)"):
         channel.start(FakeSession({STATUS: [broken]}))
 
 
@@ -205,7 +205,7 @@ def test_a_drain_ends_at_the_final_coordinates_and_not_before() -> None:
 
 def test_a_drain_of_broken_replication_gives_up_at_once() -> None:
     broken = replica_row(Replica_SQL_Running="No", Last_SQL_Errno=1062, Last_SQL_Error="duplicate")
-    with pytest.raises(NeedsHuman, match="1062: duplicate"):
+    with pytest.raises(NeedsHuman, match=r"inserted is here already.*\(1062 duplicate\)"):
         lag.drain(FakeSession({STATUS: [broken]}), Coordinates("b.000002", 900), deadline=60)
 
 
@@ -220,3 +220,43 @@ def test_catching_up_ends_though_the_source_writes_on() -> None:
     )
     replica = FakeSession({STATUS: lambda: [replica_row(Exec_Source_Log_Pos=next(executed))]})
     assert lag.catch_up(source, replica, deadline=60) == Coordinates("b.000002", 400)
+
+
+@pytest.mark.parametrize(
+    ("state", "sent"),
+    [
+        ({"Replica_IO_Running": "Connecting"}, []),
+        (
+            {"Replica_IO_Running": "No"},
+            ["CALL mysql.rds_stop_replication", "CALL mysql.rds_start_replication"],
+        ),
+        (
+            {"Replica_SQL_Running": "No"},
+            ["CALL mysql.rds_stop_replication", "CALL mysql.rds_start_replication"],
+        ),
+    ],
+)
+def test_what_runs_by_half_is_stopped_first_unless_it_only_connects(
+    state: dict[str, str], sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server(row=replica_row(**state))
+
+    def connected(_seconds: float) -> None:
+        server.row = replica_row()
+
+    monkeypatch.setattr("foundation.waiting.time.sleep", connected)
+    assert channel.start(server.session).running
+    assert calls(server.session) == sent
+
+
+def test_a_start_that_rds_calls_an_error_is_explained_by_the_status() -> None:
+    def refuse() -> list[Row]:
+        server.row = replica_row(
+            Replica_IO_Running="No", Last_IO_Errno=13114, Last_IO_Error="purged binary logs"
+        )
+        raise NeedsHuman("MySQL answered 1644: Slave has encountered an error")
+
+    server = Server(row=replica_row(**STOPPED))
+    server.session.answers["CALL mysql.rds_start_replication"] = refuse
+    with pytest.raises(NeedsHuman, match="the source has purged binlogs"):
+        channel.start(server.session)

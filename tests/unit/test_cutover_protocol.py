@@ -24,8 +24,9 @@ BEFORE = [
     "undo",
     "permission",
     "account_for_the_way_back",
-    "fence",
+    "close",
     "drain",
+    "check",
     "promote",
     "prepare_way_back",
     "require_within_budget",
@@ -66,9 +67,10 @@ class Road:
         answers: dict[str, Any] = {
             "permission": (),
             "account_for_the_way_back": None,
-            "fence": FINAL,
+            "close": FINAL,
             "confirm": Outcome("uuid", str(FINAL), (), ()),
         }
+        monkeypatch.setattr(protocol, "fence_of", lambda _site: None)
         for name in [*BEFORE, "confirm"]:
             monkeypatch.setattr(protocol, f"_{name}", self._noted(name, answers.get(name)))
 

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("foundation", "controlplane", "replication", "migration", "providers", "components")
+PACKAGES = (
+    "foundation",
+    "controlplane",
+    "replication",
+    "verification",
+    "migration",
+    "providers",
+    "components",
+)
 
 
 def program() -> Iterator[Path]:
@@ -54,6 +62,7 @@ def test_the_program_never_mentions(word: str) -> None:
     [
         ("controlplane", {"pulumi", "pulumi_aws", "pymysql"}),
         ("replication", {"pulumi", "pulumi_aws", "boto3", "botocore"}),
+        ("verification", {"pulumi", "pulumi_aws", "boto3", "botocore", "pymysql"}),
         ("migration", {"pulumi", "pulumi_aws", "boto3", "pymysql"}),
         ("providers", {"pulumi_aws", "boto3", "pymysql"}),
         ("components", {"boto3", "pymysql"}),
@@ -72,7 +81,7 @@ def test_a_step_never_imports_another_layer_above_it() -> None:
 def test_versions_are_asked_for_in_the_dialect_alone() -> None:
     asking = [
         path.name
-        for package in ("replication", "migration", "providers")
+        for package in ("replication", "verification", "migration", "providers")
         for path in modules(package)
         if ".version" in path.read_text(encoding="utf-8") and path.name != "dialect.py"
     ]

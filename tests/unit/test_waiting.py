@@ -80,3 +80,15 @@ def test_a_wait_whose_run_has_ended_stops(clock: list[float], monkeypatch: pytes
     monkeypatch.setattr("foundation.waiting.os.getppid", lambda: 1)
     with pytest.raises(Cancelled, match="the run that waited for it has ended"):
         until(Wait("it", deadline=10), lambda: 0, done=lambda _seen: False)
+
+
+def test_a_reason_to_give_up_may_be_an_error_of_its_own(clock: list[float]) -> None:
+    full = NeedsHuman("its storage is full", where="orders", fix="Give it more")
+    with pytest.raises(NeedsHuman) as error:
+        until(Wait("it", deadline=10), lambda: 0, done=lambda _seen: False, failed=lambda _seen: full)
+    assert error.value is full
+
+
+def test_an_error_says_where_if_the_wait_does(clock: list[float]) -> None:
+    with pytest.raises(TimedOut, match=r"^orders: waited"):
+        until(Wait("it", deadline=1, where="orders"), lambda: 0, done=lambda _seen: False)

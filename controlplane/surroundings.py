@@ -1,0 +1,178 @@
+"""What stands around instances in their account: quotas, snapshots, proxies, subscriptions, alarms, maintenance.
+
+Each kind is asked for once, however many instances are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import botocore.exceptions
+
+from controlplane.aws import Aws, code_of, sorted_errors
+
+__all__ = ["Alarm", "ProxyTarget", "Quota", "Surroundings"]
+
+_ALARMS = 2_000
+"""Looked at most, in pages of a hundred: a preview takes seconds."""
+
+
+@dataclass(frozen=True)
+class Quota:
+    """How much of something the account has, and may have."""
+
+    used: int
+    maximum: int
+
+    @property
+    def left(self) -> int:
+        """How much more there may be."""
+        return self.maximum - self.used
+
+
+@dataclass(frozen=True)
+class ProxyTarget:
+    """One database behind an RDS Proxy."""
+
+    proxy: str
+    identifier: str
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A CloudWatch alarm: the instances that its metrics name, and all of its definition for other mentions."""
+
+    name: str
+    identifiers: frozenset[str]
+    definition: str
+
+
+class Surroundings:
+    """The region around its DB instances, asked when first wanted."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+
+    def open_clients(self) -> None:
+        """Make the clients now: boto3 makes them in one thread only, while many may use them."""
+        _ = self._aws.rds, self._aws.cloudwatch, self._aws.sts, self._aws.iam
+
+    @cached_property
+    def quotas(self) -> Mapping[str, Quota]:
+        """RDS's quotas of the account by name, such as ``DBInstances``."""
+        with sorted_errors("quotas"):
+            found = self._aws.rds.describe_account_attributes()["AccountQuotas"]
+        return {each["AccountQuotaName"]: Quota(int(each["Used"]), int(each["Max"])) for each in found}
+
+    def snapshots(self, identifiers: Iterable[str]) -> dict[str, dict[str, str]]:
+        """Return the tags of those snapshots that exist, by name."""
+        wanted = sorted(identifiers)
+        with sorted_errors(f"snapshots {', '.join(wanted)}"):
+            try:
+                found = self._aws.rds.describe_db_snapshots(
+                    Filters=[{"Name": "db-snapshot-id", "Values": wanted}]
+                )["DBSnapshots"]
+            except botocore.exceptions.ClientError as error:
+                if code_of(error) in {"DBSnapshotNotFound", "DBSnapshotNotFoundFault"}:
+                    return {}
+                raise
+        return {
+            each["DBSnapshotIdentifier"]: {tag["Key"]: tag["Value"] for tag in each.get("TagList", [])}
+            for each in found
+        }
+
+    def options(self, group: str) -> Mapping[str, Any]:
+        """Describe an option group."""
+        with sorted_errors(f"option group {group}"):
+            found = self._aws.rds.describe_option_groups(OptionGroupName=group)["OptionGroupsList"]
+        return dict(found[0]) if found else {}
+
+    @cached_property
+    def proxy_targets(self) -> list[ProxyTarget]:
+        """What stands behind the account's proxies for MySQL."""
+        with sorted_errors("RDS Proxy"):
+            pages = self._aws.rds.get_paginator("describe_db_proxies").paginate()
+            proxies = [
+                each["DBProxyName"]
+                for page in pages
+                for each in page["DBProxies"]
+                if each.get("EngineFamily") == "MYSQL"
+            ]
+            return [
+                ProxyTarget(proxy, str(target.get("RdsResourceId", "")))
+                for proxy in proxies
+                for target in self._aws.rds.describe_db_proxy_targets(DBProxyName=proxy)["Targets"]
+            ]
+
+    @cached_property
+    def subscriptions(self) -> Mapping[str, frozenset[str]]:
+        """The instances that event subscriptions name, by the subscription's name."""
+        with sorted_errors("event subscriptions"):
+            pages = self._aws.rds.get_paginator("describe_event_subscriptions").paginate()
+            return {
+                each["CustSubscriptionId"]: frozenset(each.get("SourceIdsList", []))
+                for page in pages
+                for each in page["EventSubscriptionsList"]
+                if each.get("SourceType") == "db-instance"
+            }
+
+    @cached_property
+    def alarms(self) -> list[Alarm]:
+        """The metric alarms of the region, as far as they can be read within seconds."""
+        with sorted_errors("CloudWatch alarms"):
+            pages = self._aws.cloudwatch.get_paginator("describe_alarms").paginate(
+                AlarmTypes=["MetricAlarm"], PaginationConfig={"MaxItems": _ALARMS}
+            )
+            return [_alarm(each) for page in pages for each in page["MetricAlarms"]]
+
+    @property
+    def all_alarms(self) -> bool:
+        """Whether ``alarms`` are all that there are."""
+        return len(self.alarms) < _ALARMS
+
+    @cached_property
+    def maintenance(self) -> Mapping[str, list[str]]:
+        """The maintenance actions that wait, such as ``system-update``, by the ARN of what they are for."""
+        with sorted_errors("pending maintenance"):
+            pages = self._aws.rds.get_paginator("describe_pending_maintenance_actions").paginate()
+            return {
+                each["ResourceIdentifier"]: [
+                    detail["Action"] for detail in each["PendingMaintenanceActionDetails"]
+                ]
+                for page in pages
+                for each in page["PendingMaintenanceActions"]
+            }
+
+    @property
+    def caller(self) -> str:
+        """The ARN of whoever asks."""
+        with sorted_errors("the caller's identity"):
+            return self._aws.sts.get_caller_identity()["Arn"]
+
+    def not_allowed(
+        self, caller: str, actions: list[str], resource: str, context: Mapping[str, str]
+    ) -> list[str]:
+        """Return those of the actions that IAM would refuse a user or role on a resource, by simulation."""
+        with sorted_errors(f"permissions of {caller}"):
+            answer = self._aws.iam.simulate_principal_policy(
+                PolicySourceArn=caller,
+                ActionNames=actions,
+                ResourceArns=[resource],
+                ContextEntries=[
+                    {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+                    for key, value in context.items()
+                ],
+            )
+        results = answer["EvaluationResults"]
+        return [each["EvalActionName"] for each in results if each["EvalDecision"] != "allowed"]
+
+
+def _alarm(described: Mapping[str, Any]) -> Alarm:
+    stats = [each.get("MetricStat", {}).get("Metric", {}) for each in described.get("Metrics", [])]
+    dimensions = [dimension for metric in (described, *stats) for dimension in metric.get("Dimensions", [])]
+    named = {each["Value"] for each in dimensions if each["Name"] == "DBInstanceIdentifier"}
+    parts = [str(each) for each in (described.get("Metrics"), dimensions)]
+    return Alarm(described["AlarmName"], frozenset(named), " ".join(parts))

@@ -1,0 +1,120 @@
+"""What the source's own description tells, without another question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from migration.cutover.guards import minutes_until_maintenance
+from migration.findings.finding import Finding
+from migration.findings.scene import Look, Scene
+
+__all__ = ["OBSTACLES", "REMARKS", "REMINDERS"]
+
+_STOPPED = {"stopped", "stopping"}
+_SOON = 12 * 60
+"""Minutes before a maintenance window in which it is worth a word."""
+
+
+def runs(scene: Scene) -> Iterator[Finding]:
+    """A stopped instance replicates nothing."""
+    if scene.source.status in _STOPPED:
+        yield scene.blocking(
+            f"it is {scene.source.status}, and nothing can be replicated from it",
+            fix=f"Start it: `aws rds start-db-instance --db-instance-identifier {scene.name}`",
+        )
+
+
+def busy(scene: Scene) -> Iterator[Finding]:
+    """What RDS is doing to an instance makes the migration wait."""
+    found = scene.source.status
+    if not scene.source.available and found not in _STOPPED:
+        yield scene.warning(
+            f"its status is {found}",
+            why="the migration waits until it is available, and MySQL on it was not asked now",
+        )
+
+
+def pending_changes(scene: Scene) -> Iterator[Finding]:
+    """What waits for a maintenance window would happen in the middle of the migration."""
+    pending = list(scene.source.description.get("PendingModifiedValues") or {})
+    pending += scene.source.groups_not_in_sync
+    if pending:
+        yield scene.warning(
+            f"changes wait to be applied: {', '.join(pending)}",
+            why="the encrypted instance is made like what is in effect now, and the cut-over does not begin while they wait",
+            fix="Apply them, with a reboot if they need one, or take them back",
+        )
+
+
+def maintenance_window(scene: Scene) -> Iterator[Finding]:
+    """A weekly window that opens soon."""
+    window = str(scene.source.description.get("PreferredMaintenanceWindow") or "")
+    minutes = minutes_until_maintenance(window, datetime.now(UTC)) if window else _SOON
+    if minutes < _SOON:
+        opens = f"opens in {minutes // 60} h {minutes % 60} min" if minutes else "is open"
+        yield scene.note(
+            f"its maintenance window ({window}, UTC) {opens}",
+            why="AWS may restart the instance in it; replication survives that, and a cut-over does not begin in it",
+        )
+
+
+def replicas(scene: Scene) -> Iterator[Finding]:
+    """Replicas stay with their source, whatever that is called."""
+    names = scene.plan.survey.names
+    others = [name for name in scene.source.replicas if name != names.replica]
+    if not others:
+        return
+    becomes = f"under its name `{names.old}`" if scene.name_moves else "as it is"
+    yield scene.warning(
+        f"it has replicas of its own: {', '.join(others)}",
+        why=(
+            f"they stay with the unencrypted instance {becomes}, and are unencrypted themselves; after the cut-over they get"
+            " what is written only until phase `cleanup`, which cannot stop an instance that has replicas"
+        ),
+        fix=f"Make new replicas of `{scene.name}` after the cut-over, move readers there, and delete these before `cleanup`",
+    )
+
+
+def logins_by_iam(scene: Scene) -> Iterator[Finding]:
+    """Policies for logins by IAM name the instance by its identity."""
+    if not scene.source.description.get("IAMDatabaseAuthenticationEnabled"):
+        return
+    yield scene.warning(
+        "IAM database authentication is on",
+        why=(
+            f"policies with `rds-db:connect` name the instance by its id ({scene.source.resource_id}), and the encrypted one"
+            " has another: such logins would fail after the cut-over"
+        ),
+        fix="Before the cut-over, allow them for the id in the output `encrypted_instance` as well",
+    )
+
+
+def protection(scene: Scene) -> Iterator[Finding]:
+    """Deletion protection is carried over, and taken off only where the config says `delete`."""
+    if scene.source.description.get("DeletionProtection"):
+        yield scene.note(
+            "deletion protection is on",
+            why="the encrypted instance gets it too; only `cleanup.old: delete` takes it off the old one",
+        )
+
+
+def identity(scene: Scene) -> Iterator[Finding]:
+    """What belongs to the identity instead of the name."""
+    yield scene.note(
+        f"what belongs to its id {scene.source.resource_id} stays with the unencrypted instance",
+        why=(
+            "backups for point-in-time recovery begin anew with the encrypted instance; Performance Insights and the log of"
+            " Enhanced Monitoring go on under its own id"
+        ),
+    )
+
+
+OBSTACLES: tuple[Look, ...] = (runs,)
+"""Asked whenever a copy is about to be made, at preview and at `up`."""
+
+REMARKS: tuple[Look, ...] = (busy, pending_changes, maintenance_window, protection, identity)
+"""Asked at preview, until there is an encrypted instance; from then on the guards of the cut-over look at it."""
+
+REMINDERS: tuple[Look, ...] = (replicas, logins_by_iam)
+"""Asked at preview, of the first phase and of the cut-over."""

@@ -1,0 +1,72 @@
+"""What a look at a source may use, and the moments of a migration in which it is worth one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from controlplane.aws import Aws
+from controlplane.instances import Instance, Instances
+from controlplane.parameter_groups import ParameterGroups
+from controlplane.surroundings import Surroundings
+from migration import journal
+from migration.cutover import fence
+from migration.findings.finding import Finding, Severity
+from migration.preflight import Plan
+
+__all__ = ["Look", "Scene"]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A source before its cut-over, the plan for it, and the account around it."""
+
+    aws: Aws
+    around: Surroundings
+    plan: Plan
+    source: Instance
+
+    @property
+    def name(self) -> str:
+        """The source's identifier."""
+        return self.source.identifier
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing of the encrypted instance exists yet."""
+        return self.plan.survey.encrypted is None
+
+    @property
+    def name_moves(self) -> bool:
+        """Whether the encrypted instance will take over the source's name."""
+        return self.plan.strategy == "rename"
+
+    @property
+    def group(self) -> str:
+        """The parameter group that the source had when the migration began."""
+        return self.source.tags.get(journal.FENCED_GROUP, self.source.parameter_group)
+
+    @cached_property
+    def accounts_because(self) -> str | None:
+        """Why the fence will be locked accounts; ``None`` if it will be the parameter group."""
+        if (self.plan.mode, self.plan.strategy) != ("replicate", "rename"):
+            return None  # where accounts cannot be the fence, preflight has refused
+        replicas = Instances(self.aws).named(self.source.replicas) if self.source.replicas else {}
+        allowed = {self.source.resource_id, *(each.resource_id for each in replicas.values())}
+        return fence.why_not(ParameterGroups(self.aws), self.group, allowed)
+
+    def blocking(self, what: str, *, fix: str, why: str = "", where: str = "") -> Finding:
+        """Return a finding that stands in the way."""
+        return Finding(Severity.BLOCKING, what, where or self.name, why, fix)
+
+    def warning(self, what: str, *, why: str, fix: str = "") -> Finding:
+        """Return a finding that somebody should act on."""
+        return Finding(Severity.WARNING, what, self.name, why, fix)
+
+    def note(self, what: str, *, why: str = "", fix: str = "") -> Finding:
+        """Return a finding that is good to know."""
+        return Finding(Severity.NOTE, what, self.name, why, fix)
+
+
+Look = Callable[[Scene], Iterable[Finding]]

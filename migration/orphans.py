@@ -1,0 +1,57 @@
+"""What a killed run made and no state knows of: found by name and tag, and taken away when the migration is given up."""
+
+from __future__ import annotations
+
+from controlplane import network, snapshots
+from controlplane.aws import Aws
+from controlplane.instances import Instance, Instances
+from controlplane.parameter_groups import ParameterGroups
+from foundation.waiting import Progress
+from migration import journal
+from migration.access import Access
+from migration.journal import Role
+from migration.leftovers import drop_replication_user, put_retention_back
+from migration.names import Names
+
+__all__ = ["GROUP_PURPOSE", "take_away"]
+
+GROUP_PURPOSE = "read-only while {source} is being encrypted"
+"""How the description of each of our parameter groups ends."""
+_PATIENCE = 3 * 3600.0
+
+
+def take_away(aws: Aws, access: Access, source: Instance, progress: Progress) -> None:
+    """Take away what is left of a migration that has not reached its cut-over.
+
+    Everything that the state knew is gone by now, so whatever still has our tags was made by a run that was killed before it
+    could say so. An instance whose name has begun to move is production, and stays.
+    """
+    names = Names(source.identifier)
+    instances = Instances(aws)
+    present = instances.named([names.replica, names.encrypted])
+    if any(journal.SWAPPED in found.tags for found in present.values()):
+        return
+    for name, role in ((names.encrypted, Role.ENCRYPTED), (names.replica, Role.REPLICA)):
+        found = present.get(name)
+        if found is not None and journal.belongs(found.tags, role) and _ours(found.tags, source):
+            instances.delete(found.resource_id, final_snapshot=None, deadline=_PATIENCE, progress=progress)
+    for name in (names.encrypted, names.replica):
+        if _ours(snapshots.tags_of(aws, name) or {}, source):
+            snapshots.delete(aws, name)
+    _take_away_groups(ParameterGroups(aws), names)
+    for group in source.description["VpcSecurityGroups"]:
+        rule = network.tagged(aws, group["VpcSecurityGroupId"], journal.MIGRATION, source.resource_id)
+        if rule is not None:
+            network.revoke(aws, group["VpcSecurityGroupId"], rule)
+    drop_replication_user(instances, access, source.resource_id)
+    put_retention_back(instances, access, source.resource_id)
+
+
+def _ours(tags: dict[str, str], source: Instance) -> bool:
+    return tags.get(journal.MIGRATION) == source.resource_id
+
+
+def _take_away_groups(groups: ParameterGroups, names: Names) -> None:
+    for name in (names.encrypted, names.fence):
+        if (groups.description(name) or "").endswith(GROUP_PURPOSE.format(source=names.source)):
+            groups.delete_if_unused(name)

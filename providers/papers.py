@@ -1,0 +1,86 @@
+"""What steps write for people when they are done. Nothing depends on it, so what keeps it from being written is a warning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from foundation.errors import MigrationError
+from migration.cutover.site import Site
+from migration.names import Names
+from migration.records import handover, report
+from migration.records.files import Files
+from migration.records.handover import Handover
+from providers.progress import warning_for
+from providers.step import Inputs, World
+
+__all__ = ["after_cleanup", "after_swap", "files_of", "hand_over"]
+
+
+def files_of(inputs: Inputs) -> Files:
+    """Return the files of a step's source; what goes wrong with them is a warning in the step's row."""
+    return Files(inputs["identifier"], warn=warning_for(inputs.get("urn")))
+
+
+def after_swap(site: Site, files: Files) -> None:
+    """Write the report, whatever the swap came to."""
+    with _only_warned(files):
+        report.publish(files, report.facts_of(site.instances.find(_source_id(site)), site.encrypted()))
+
+
+def hand_over(site: Site, files: Files) -> None:
+    """Write the hand-over once the encrypted instance carries production, and withdraw it once it does not any more."""
+    with _only_warned(files):
+        if site.course.winning_id == site.course.encrypted_id:
+            handover.write(files, Handover(site.encrypted(), _source_id(site), site.names.source))
+        else:
+            handover.withdraw(files)
+
+
+def after_cleanup(world: World, inputs: Inputs, outputs: Mapping[str, Any]) -> None:
+    """Write the report again, with what is gone and what is left."""
+    files = files_of(inputs)
+    with _only_warned(files):
+        facts = report.facts_of(
+            world.instances.find(inputs["source_id"]), world.instances.get(inputs["encrypted_id"])
+        )
+        # Compared at the cut-over, when both ran; one that is stopped or gone has nothing to add.
+        facts.pop("settings", None)
+        report.publish(files, {**facts, "cleanup": _cleanup(Names(inputs["identifier"]), outputs)})
+
+
+def _cleanup(names: Names, outputs: Mapping[str, Any]) -> dict[str, Any]:
+    old, status = outputs["old"], outputs["old_status"]
+    gone = [
+        f"instance {names.replica}, the replica",
+        "reverse replication, and with it the way back",
+        "the accounts of the migration, and its setting of the binlog retention",
+        "snapshots of the migration, which Pulumi deletes after this step",
+    ]
+    left = [f"instance {names.source}, or what applications use in its place: production, encrypted"]
+    if status == "deleted":
+        gone.append(f"instance {old}")
+        left.append(f"snapshot {names.old}-final, taken before that, if it has not been deleted since")
+        unencrypted = f"snapshot {names.old}-final, until somebody deletes it"
+    else:
+        left += [
+            f"instance {old}, {status}, with its automated backups; `cleanup.old: delete` may delete it from {outputs['keep_until']} on",
+            f"parameter group {names.fence}, which keeps it read-only",
+        ]
+        unencrypted = f"instance {old} and its backups, until `cleanup.old` is set to `delete`, from {outputs['keep_until']} on"
+    return {"gone": gone, "left": left, "unencrypted": unencrypted}
+
+
+def _source_id(site: Site) -> str:
+    course = site.course
+    return course.losing_id if course.winning_id == course.encrypted_id else course.winning_id
+
+
+@contextmanager
+def _only_warned(files: Files) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with a report, it must not fail a cut-over or hide why one failed
+        told = str(error) if isinstance(error, MigrationError) else f"{type(error).__name__}: {error}"
+        files.warn(f"what is written for people is not up to date ({told})")

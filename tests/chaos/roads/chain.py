@@ -1,0 +1,98 @@
+"""A chain: a command is run until it is struck, and run again, until it comes to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.chaos.roads.points import Point
+from tests.chaos.roads.run import Ending, Run
+from tests.engine.road import Road
+
+__all__ = ["Chain", "Result", "follow"]
+
+Tell = Callable[[str], None]
+_RUNS_AGAIN = 4
+"""How often an undisturbed command may fail with a sentence of ours before it comes to its end: the first takes over what a
+dead one was still making, the second completes it."""
+
+
+@dataclass
+class Result:
+    """What became of one point: of the run that was struck there, and of the next one."""
+
+    engine: str
+    command: str
+    point: Point
+    ending: Ending
+    outcome: str = ""
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return not self.wrong
+
+    def as_row(self) -> dict[str, Any]:
+        return {
+            "engine": self.engine,
+            "command": self.command,
+            "step": self.point.step,
+            "moment": self.point.moment,
+            "fault": self.point.fault,
+            "struck run": str(self.ending),
+            "outcome": self.outcome,
+            "ok": self.ok,
+            "wrong": self.wrong,
+        }
+
+
+@dataclass
+class Chain:
+    """The results of one chain, and what was wrong that no single point is to blame for."""
+
+    results: list[Result]
+    wrong: list[str] = field(default_factory=list)
+    runs: int = 0
+
+
+def follow(road: Road, verb: str, command: str, points: Sequence[Point], tell: Tell = print) -> Chain:
+    """Run a command again and again, struck at the first of the remaining points that it comes to."""
+    engine = road.seeded.engine_version
+    chain, left, again = Chain([]), list(points), 0
+    ending = Ending("failed")
+    while again < _RUNS_AGAIN:
+        run = Run(road, verb, left)
+        ending = run.ending()
+        chain.runs += 1
+        _continue(chain, ending)
+        if run.struck is not None:
+            left.remove(run.struck)
+            result = Result(engine, command, run.struck, ending)
+            chain.results.append(result)
+            tell(f"  {command:10} {run.struck!s:60} → {ending!s:.150}")
+        if not ending.ours:
+            blamed = chain.results[-1].wrong if chain.results else chain.wrong
+            blamed.append(f"a run ended without a sentence of ours: {ending} … {run.output[-1500:]}")
+        if run.struck is None and ending.kind != "completed":
+            again += 1
+            tell(f"  {command:10} {'(undisturbed)':60} → {ending!s:.300}")
+        if ending.kind == "completed":
+            _end(chain)
+            return chain
+        # What every user of Pulumi does after a crash: the lock of a dead run goes.
+        road.workspace.run("cancel", "--yes", "--stack", road.workspace.stack)
+    chain.wrong.append(f"`{command}` did not come to its end in {_RUNS_AGAIN} undisturbed runs: {ending}")
+    return chain
+
+
+def _continue(chain: Chain, ending: Ending) -> None:
+    """Say of the last point what the run after it did."""
+    if chain.results and not chain.results[-1].outcome:
+        went_on = {"completed": "the next run completed", "killed": "the next run went on"}
+        chain.results[-1].outcome = went_on.get(ending.kind, f"the next run said: {ending.said[:200]}")
+
+
+def _end(chain: Chain) -> None:
+    if chain.results and not chain.results[-1].outcome:
+        chain.results[-1].outcome = "the run itself completed"

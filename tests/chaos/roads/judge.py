@@ -1,0 +1,129 @@
+"""The ends that every chain must come to, whatever happened on the way; each answer is a list of what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from demo.database import rows, value
+from tests.engine.account import look
+from tests.engine.checks import (
+    MAY_DIFFER,
+    beats,
+    differing,
+    require_fenced,
+    require_one_event,
+)
+from tests.engine.road import Road
+
+__all__ = ["as_it_was", "cleaned_up", "cut_over", "replicating", "retired"]
+
+_OURS = "rds-encrypt:"
+
+
+def replicating(road: Road) -> list[str]:
+    """One replica, one snapshot and its copy, one encrypted instance like the source, that follows and refuses writes."""
+
+    def follows() -> None:
+        with road.connected("orders") as source, road.connected("orders-encrypted") as encrypted:
+            last = beats(source)[-1]
+            assert beats(encrypted, until=last)[-1] >= last
+
+    def like() -> None:
+        found = differing(road.instance("orders"), road.instance("orders-encrypted"), MAY_DIFFER)
+        assert not found, found
+
+    return _wrong(
+        lambda: _same(road.names(), {"orders", "orders-not-encrypted", "orders-encrypted"}),
+        lambda: _same(_snapshots(road), {"orders-not-encrypted", "orders-encrypted"}),
+        follows,
+        like,
+        lambda: require_fenced(road, "orders-encrypted"),
+        road.require_rest,
+    )
+
+
+def cut_over(road: Road) -> list[str]:
+    """The name is the encrypted instance's, old refuses writes, events run on one."""
+    return _wrong(
+        lambda: _same(road.names(), {"orders", "orders-old", "orders-not-encrypted"}),
+        lambda: _same(road.instance("orders")["StorageEncrypted"], True),
+        lambda: require_fenced(road, "orders-old"),
+        lambda: require_one_event(road, "orders", "orders-old"),
+        road.require_rest,
+    )
+
+
+def cleaned_up(road: Road, source: dict[str, Any]) -> list[str]:
+    """Only the two instances are left, the new one with all that the owner had set, nothing of ours in MySQL."""
+
+    def nothing_in_mysql() -> None:
+        with road.connected("orders") as connection:
+            accounts = rows(connection, "SELECT user FROM mysql.user WHERE user LIKE 'rds_encrypt%%'")
+            kept = value(
+                connection, "SELECT value FROM mysql.rds_configuration WHERE name = 'binlog retention hours'"
+            )
+            _same((accounts, kept, rows(connection, "SHOW SLAVE STATUS")), ([], None, []))
+
+    def like() -> None:
+        allowed = MAY_DIFFER - {"DBParameterGroups", "Endpoint", "DBInstanceArn"}
+        found = differing(source, road.instance("orders"), allowed)
+        assert not found, found
+
+    return _wrong(
+        lambda: _same(road.names(), {"orders", "orders-old"}),
+        lambda: _same(_snapshots(road), set()),
+        lambda: _same(road.instance("orders-old")["DBInstanceStatus"], "stopped"),
+        nothing_in_mysql,
+        like,
+        lambda: _takes_writes(road),
+        road.require_rest,
+    )
+
+
+def retired(road: Road) -> list[str]:
+    """After the last destroy: both instances are there, without a tag of ours, and production serves."""
+
+    def untagged() -> None:
+        for name in ("orders", "orders-old"):
+            keys = [tag["Key"] for tag in road.instance(name)["TagList"] if tag["Key"].startswith(_OURS)]
+            _same(keys, [])
+
+    return _wrong(
+        lambda: _same(road.names(), {"orders", "orders-old"}), untagged, lambda: _takes_writes(road)
+    )
+
+
+def as_it_was(road: Road, before: dict[str, Any]) -> list[str]:
+    """The whole account, and the source's MySQL, as before the migration."""
+    after = look(road)
+    found = [
+        f"after destroy, {part} is {after[part]} instead of {was}"
+        for part, was in before.items()
+        if after[part] != was
+    ]
+    return found + _wrong(lambda: _takes_writes(road))
+
+
+def _takes_writes(road: Road) -> None:
+    with road.connected("orders", application=True) as connection:
+        rows(connection, "UPDATE orders SET note = 'still here' WHERE id = 1")
+
+
+def _snapshots(road: Road) -> set[str]:
+    found = road.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
+    return {snapshot["DBSnapshotIdentifier"] for snapshot in found}
+
+
+def _same(found: object, wanted: object) -> None:
+    assert found == wanted, f"{found} instead of {wanted}"
+
+
+def _wrong(*requirements: Callable[[], None]) -> list[str]:
+    found = []
+    for requirement in requirements:
+        try:
+            requirement()
+        except Exception as error:  # noqa: BLE001 - whatever a look ends with is an answer
+            found.append(f"{type(error).__name__}: {str(error)[-2500:]}")
+    return found

@@ -1,0 +1,126 @@
+"""The points at which a run is struck: at which row of the CLI's output, at which moment of it, with what."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = [
+    "ARMED",
+    "CLEANUP",
+    "DESTROY",
+    "FAULTS",
+    "REPLICATE",
+    "RETIRE",
+    "Fault",
+    "Moment",
+    "Point",
+    "drawn",
+]
+
+Moment = Literal["before", "inside", "after"]
+MOMENTS: tuple[Moment, ...] = ("before", "inside", "after")
+"""Its row appears; so many calls to AWS later; its row says that it is done."""
+
+Fault = Literal[
+    "kill everything",
+    "kill the CLI",
+    "kill the providers",
+    "Ctrl-C",
+    "asleep",
+    "credentials expire",
+    "throttled",
+    "5xx",
+    "no capacity",
+    "quota used up",
+    "the copy fails",
+    "the restore fails",
+]
+FAULTS: tuple[Fault, ...] = (
+    "kill everything",
+    "Ctrl-C",
+    "kill the CLI",
+    "kill everything",
+    "kill the providers",
+    "credentials expire",
+    "kill everything",
+    "throttled",
+    "asleep",
+    "5xx",
+)
+"""Dealt out in turn, so that each meets many steps."""
+ARMED: tuple[Fault, ...] = ("no capacity", "quota used up", "the copy fails", "the restore fails")
+"""What a certain call will meet, whenever it comes: laid out before the run begins."""
+
+REPLICATE = (
+    "Preflight orders",
+    "Claim orders",
+    "GroupAccess orders",
+    "BinlogRetention orders",
+    "ReplicationUser orders",
+    "ParameterGroup orders-encrypted",
+    "ParameterGroup orders-fence",
+    "Instance orders-not-encrypted",
+    "StoppedReplication orders",
+    "Snapshot orders-not-encrypted",
+    "SnapshotCopy orders-encrypted",
+    "Instance orders-encrypted",
+    "Custody orders",
+    "ExternalReplication orders",
+    "CatchUp orders",
+    "Verification orders",
+    "ResumedReplication orders",
+)
+DESTROY = tuple(reversed(REPLICATE))
+CLEANUP = (
+    "Retirement orders",
+    "ResumedReplication orders",
+    "Verification orders",
+    "CatchUp orders",
+    "ExternalReplication orders",
+    "SnapshotCopy orders-encrypted",
+    "Snapshot orders-not-encrypted",
+    "StoppedReplication orders",
+    "Instance orders-not-encrypted",
+    "ParameterGroup orders-fence",
+    "ReplicationUser orders",
+    "BinlogRetention orders",
+    "GroupAccess orders",
+)
+RETIRE = (
+    "Retirement orders",
+    "CutOver orders",
+    "Custody orders",
+    "Instance orders-encrypted",
+    "Claim orders",
+)
+"""What `pulumi destroy` deletes after cleanup."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One interruption: ``calls`` and ``pause`` (seconds) say how far inside."""
+
+    step: str
+    moment: Moment
+    fault: Fault
+    calls: int = 1
+    pause: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.fault} {self.moment} {self.step}"
+
+
+def drawn(dice: random.Random, steps: Sequence[str], moments: int) -> list[Point]:
+    """Give each step so many of its three moments, with a fault each; the seed decides everything."""
+    first = dice.randrange(len(FAULTS))
+    found: list[Point] = []
+    for step in steps:
+        chosen = set(dice.sample(MOMENTS, moments))
+        for moment in MOMENTS:
+            if moment in chosen:
+                fault = FAULTS[(first + len(found)) % len(FAULTS)]
+                found.append(Point(step, moment, fault, dice.randint(1, 3), dice.uniform(0.0, 0.3)))
+    return found

@@ -1,0 +1,232 @@
+"""One command of the CLI, watched row by row, and struck where it is wanted."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.chaos.roads.points import ARMED, Point
+from tests.engine.road import Road
+
+__all__ = ["Ending", "Run"]
+
+_HUNG = 180.0
+_ASLEEP = 3.0
+_ROW = re.compile(
+    r"(?P<type>[\w./-]+:[\w./:-]+) (?P<name>[\w-]+) "
+    r"(?P<word>(?:creat|import|updat|delet|replac)(?P<tense>ing|ed))\b"
+)
+_FOREIGN = ("Traceback (most recent call last)", "This is a bug in rds-encrypt")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What a command came to: `completed`, `failed`, `killed`, or `hung`, with the sentences that it ended with."""
+
+    kind: str
+    said: str = ""
+    ours: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.said}" if self.said else self.kind
+
+
+class Run:
+    """`pulumi up` or `pulumi destroy` on a road's stack, in a session of its own."""
+
+    def __init__(self, road: Road, verb: str, points: Sequence[Point] = ()) -> None:
+        self._road = road
+        self._points = list(points)
+        self._calls = road.sandbox.directory / "calls.jsonl"
+        self._printed: list[str] = []
+        self._inside: list[tuple[Point, int]] = []
+        self._killed = False
+        self.struck = next((point for point in points if point.fault in ARMED), None)
+        if self.struck is not None:
+            self._arm(self.struck)
+        workspace = road.workspace
+        pulumi = shutil.which("pulumi", path=workspace.environment["PATH"]) or "pulumi"
+        command = [pulumi, verb, "--yes", "--skip-preview", "--suppress-progress", "--suppress-permalink"]
+        command += ["--stack", workspace.stack, "--config-file", str(workspace.config_file)]
+        self._process = subprocess.Popen(
+            [*command, "--color", "never", "--non-interactive"],
+            cwd=workspace.project,
+            env=workspace.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._reader.start()
+        self._watcher.start()
+
+    @property
+    def output(self) -> str:
+        return "".join(self._printed)
+
+    def shows(self, row: str, word: str, patience: float = 120.0) -> bool:
+        """Wait until the row of a step says a word; false if the command ended before."""
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            if any(f"{row} {word}" in line for line in list(self._printed)):
+                return True
+            if self._process.poll() is not None:
+                return False
+            time.sleep(0.02)
+        return False
+
+    def ending(self) -> Ending:
+        """Wait for its end, let the world recover from what was done to it, and say what it came to."""
+        try:
+            code = self._process.wait(_HUNG)
+        except subprocess.TimeoutExpired:
+            self._signal(signal.SIGKILL, self._session())
+            self._process.wait()
+            return Ending("hung", self.output[-600:], ours=False)
+        finally:
+            self._reader.join(10)
+            self._watcher.join(10)
+            self._road.sandbox.faults.clear()
+        if code == 0:
+            return Ending("completed")
+        said = " | ".join(
+            line.strip().removeprefix("error: ")
+            for line in self.output.splitlines()
+            if line.strip().startswith("error: ") and "update failed" not in line
+        )
+        # The words of a process that was killed are nobody's fault.
+        ours = self._killed or not any(words in self.output for words in _FOREIGN)
+        return Ending("killed" if self._killed else "failed", said[:600], ours=ours)
+
+    # Watching.
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._printed.append(line)
+            row = _ROW.search(line)
+            if row is not None:
+                self._passes(f"{row['type'].rpartition(':')[2]} {row['name']}", begins=row["tense"] == "ing")
+
+    def _passes(self, step: str, *, begins: bool) -> None:
+        for point in self._points:
+            if point.step != step:
+                continue
+            if point.moment == ("before" if begins else "after"):
+                self._strike(point)
+                return
+            if point.moment == "inside" and begins:
+                self._inside.append((point, self._count()))
+
+    def _watch(self) -> None:
+        """Strike inside a step when it has made so many calls."""
+        while self._process.poll() is None and self.struck is None:
+            for point, before in list(self._inside):
+                if self._count() - before >= point.calls:
+                    time.sleep(point.pause)
+                    self._strike(point)
+                    return
+            time.sleep(0.02)
+
+    def _count(self) -> int:
+        return self._calls.read_bytes().count(b"\n") if self._calls.exists() else 0
+
+    # Striking.
+
+    def _strike(self, point: Point) -> None:
+        if self.struck is not None or self._process.poll() is not None:
+            return
+        self.struck = point
+        faults = self._road.sandbox.faults
+        match point.fault:
+            case "kill everything":
+                self._kill(self._session())
+            case "kill the CLI":
+                self._kill([self._process.pid])
+            case "kill the providers":
+                # Not the CLI: it goes on, and says what it can no longer do.
+                self._killed = True
+                self._signal(signal.SIGKILL, self._providers())
+            case "Ctrl-C":
+                os.killpg(self._process.pid, signal.SIGINT)
+            case "asleep":
+                session = self._session()
+                self._signal(signal.SIGSTOP, session)
+                time.sleep(_ASLEEP)
+                self._signal(signal.SIGCONT, session)
+            case "credentials expire":
+                faults.refuse(
+                    "ExpiredToken",
+                    "The security token included in the request is expired",
+                    count=100_000,
+                    status=403,
+                )
+            case "throttled":
+                faults.throttle(count=3, service="*")
+            case "5xx":
+                faults.error(count=3, status=503, service="*")
+
+    def _arm(self, point: Point) -> None:
+        faults = self._road.sandbox.faults
+        match point.fault:
+            case "no capacity":
+                faults.refuse(
+                    "InsufficientDBInstanceCapacity",
+                    "There is not enough capacity for the class.",
+                    action="RestoreDBInstanceFromDBSnapshot",
+                )
+            case "quota used up":
+                faults.refuse(
+                    "SnapshotQuotaExceeded",
+                    "Cannot create more than 100 manual snapshots.",
+                    action="CopyDBSnapshot",
+                )
+            case "the copy fails":
+                faults.fail_copy()
+            case "the restore fails":
+                faults.fail_restore("incompatible-restore")
+
+    def _kill(self, victims: list[int]) -> None:
+        self._killed = True
+        self._signal(signal.SIGKILL, victims)
+
+    @staticmethod
+    def _signal(number: signal.Signals, victims: list[int]) -> None:
+        for pid in victims:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def _session(self) -> list[int]:
+        """Every process of the command: plugins have process groups of their own, but stay in its session."""
+        found = [self._process.pid]
+        for entry in Path("/proc").glob("[0-9]*"):
+            number = int(entry.name)
+            with suppress(ProcessLookupError, PermissionError):
+                if number != self._process.pid and os.getsid(number) == self._process.pid:
+                    found.append(number)
+        return found
+
+    def _providers(self) -> list[int]:
+        return [pid for pid in self._session() if any(name in _command(pid) for name in _PROVIDERS)]
+
+
+_PROVIDERS = ("pulumi.dynamic", "sandbox.plugin", "pulumi-resource-")
+
+
+def _command(pid: int) -> str:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return ""

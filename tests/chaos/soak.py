@@ -1,0 +1,195 @@
+"""`python -m tests.chaos.soak`: migrations back to back under write load; nothing may leak, be lost, or stay behind."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from demo import inventory
+from demo.database import rows
+from demo.workspace import Workspace
+from demo.writer import TABLE, Writer, account_for
+from sandbox import Sandbox
+from sandbox.seed import seed
+from tests.engine.road import Road
+
+_REPORT = Path("build/soak.json")
+_ROWS = 2_000
+_WARM_UP = 2
+"""Laps in which pools and caches may still grow."""
+_MAY_GROW = 3.0
+"""File descriptors, or threads, a lap: less than a leak of one thing for each of the steps."""
+
+
+@dataclass(frozen=True)
+class Lap:
+    """One migration, from seed to the deletion of both instances."""
+
+    number: int
+    seconds: float
+    acknowledged: int
+    lost: int
+    twice: int
+    leftovers: list[str]
+    servers: int
+    """MySQL servers of the sandbox that still run."""
+    strangers: int
+    """Processes of the CLI, or of its plugins, that still run."""
+    descriptors: int
+    threads: int
+    megabytes: float
+    """Of the sandbox's own process."""
+
+
+def main() -> int:
+    """Migrate until the time is over, print a line for each migration, and return 1 if something was wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=60.0, help="(%(default)s)")
+    parser.add_argument("--engine", default="8.0", choices=("8.0", "5.7"))
+    parser.add_argument("--report", type=Path, default=_REPORT)
+    given = parser.parse_args()
+    laps: list[Lap] = []
+    with tempfile.TemporaryDirectory(prefix="rds-soak-") as directory:
+        for lap in soak(Path(directory), engine=given.engine, seconds=60 * given.minutes):
+            laps.append(lap)
+            print(_line(lap), flush=True)
+    wrong = found_wrong(laps)
+    given.report.parent.mkdir(parents=True, exist_ok=True)
+    report = {"migrations": len(laps), "wrong": wrong, "laps": [asdict(lap) for lap in laps]}
+    given.report.write_text(json.dumps(report, indent=1), encoding="utf-8")
+    print(
+        f"{len(laps)} migrations, {sum(lap.acknowledged for lap in laps):,} acknowledged writes; {len(wrong)} findings"
+    )
+    print(*(f"  !! {text}" for text in wrong), sep="\n")
+    return 1 if wrong else 0
+
+
+def soak(directory: Path, *, engine: str, seconds: float) -> Iterator[Lap]:
+    """Migrate one instance after the other on one sandbox, with one stack."""
+    with Sandbox.running(directory / "sandbox") as sandbox:
+        workspace = Workspace(directory / "workspace", environment=sandbox.settings())
+        workspace.create()
+        until, number = time.monotonic() + seconds, 0
+        while time.monotonic() < until:
+            number += 1
+            yield _lap(sandbox, workspace, number, engine)
+
+
+def _lap(sandbox: Sandbox, workspace: Workspace, number: int, engine: str) -> Lap:
+    begun = time.monotonic()
+    name = f"lap-{number}"
+    road = Road(sandbox, seed(sandbox, engine=engine, rows=_ROWS, identifier=name), workspace)
+    before = _inventory(road, name)
+    writer = Writer(road.address(name), road.application, road.seeded.database, connections=2)
+    with writer.writing():
+        for phase in ("replicate", "cutover", "cleanup"):
+            road.up(phase)
+        assert writer.wait_for_write(time.monotonic(), 30.0), writer.errors
+    road.destroy()
+    with road.connected(name) as connection:
+        found = account_for(
+            writer.acknowledged, [row["token"] for row in rows(connection, f"SELECT token FROM {TABLE}")]
+        )
+    kept = {f"{name}-old", f"{name}-fence"}
+    leftovers = inventory.leftovers(before, _inventory(road, name), kept)
+    _delete(sandbox.client("rds"), [name, f"{name}-old"])
+    return Lap(
+        number=number,
+        seconds=time.monotonic() - begun,
+        acknowledged=found.acknowledged,
+        lost=len(found.lost),
+        twice=len(found.duplicates),
+        leftovers=leftovers,
+        servers=_processes(f"--defaults-file={sandbox.directory.resolve()}"),
+        strangers=_processes(str(workspace.directory)),
+        **_usage(sandbox.pid),
+    )
+
+
+def found_wrong(laps: list[Lap]) -> list[str]:
+    """Return what was lost or left, and what grew from lap to lap."""
+    wrong = []
+    for lap in laps:
+        if lap.lost or lap.twice:
+            wrong.append(f"lap {lap.number}: {lap.lost} writes lost, {lap.twice} there twice")
+        wrong += [f"lap {lap.number}: {leftover} is left" for leftover in lap.leftovers]
+        if lap.servers or lap.strangers:
+            wrong.append(f"lap {lap.number}: {lap.servers} servers and {lap.strangers} processes still run")
+    settled = laps[_WARM_UP:]
+    if len(settled) > 1:
+        for what in ("descriptors", "threads"):
+            grown = (getattr(settled[-1], what) - getattr(settled[0], what)) / (len(settled) - 1)
+            if grown > _MAY_GROW:
+                wrong.append(f"the sandbox has {grown:.1f} more {what} after each lap")
+    return wrong
+
+
+def _inventory(road: Road, name: str) -> inventory.Inventory:
+    with road.connected(name) as connection:
+        return inventory.take(road.client("rds"), road.client("ec2"), connection)
+
+
+def _delete(rds: Any, names: list[str]) -> None:
+    for name in names:
+        if rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]["DeletionProtection"]:
+            rds.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
+    deadline = time.monotonic() + 120
+    left = set(names)
+    while left and time.monotonic() < deadline:
+        for found in rds.describe_db_instances()["DBInstances"]:
+            ready = found["DBInstanceStatus"] in {"available", "stopped"} and not found["DeletionProtection"]
+            if found["DBInstanceIdentifier"] in left and ready:
+                rds.delete_db_instance(
+                    DBInstanceIdentifier=found["DBInstanceIdentifier"], SkipFinalSnapshot=True
+                )
+        left &= {found["DBInstanceIdentifier"] for found in rds.describe_db_instances()["DBInstances"]}
+        time.sleep(0.5)
+    assert not left, f"{left} could not be deleted"
+
+
+def _processes(mark: str) -> int:
+    """How many processes were started with these words on their command line, or in their environment."""
+    found = 0
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            if int(entry.name) == _self():
+                continue
+            words = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+            found += mark.encode() in words
+    return found
+
+
+def _self() -> int:
+    return int(Path("/proc/self").resolve().name)
+
+
+def _usage(pid: int) -> dict[str, Any]:
+    status = dict(
+        line.split(":\t", 1)
+        for line in Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
+        if ":\t" in line
+    )
+    return {
+        "descriptors": len(list(Path(f"/proc/{pid}/fd").iterdir())),
+        "threads": int(status["Threads"]),
+        "megabytes": int(status["VmRSS"].split()[0]) / 1024,
+    }
+
+
+def _line(lap: Lap) -> str:
+    return (
+        f"lap {lap.number:3}: {lap.seconds:5.1f} s, {lap.acknowledged:6} writes, {lap.lost} lost, {lap.twice} twice,"
+        f" {len(lap.leftovers)} left, {lap.descriptors} descriptors, {lap.threads} threads, {lap.megabytes:.0f} MB"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,244 @@
+"""The channel from the source to the encrypted instance breaks, one way after the other.
+
+Each mends what it broke, the last one excepted: what the source has purged is gone.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import Any
+
+import pymysql
+
+from demo.database import rows
+from foundation.waiting import Wait, until
+from migration.access import endpoint_of
+from providers.external_replication import ExternalReplicationProvider
+from replication import accounts, channel, lag
+from replication.coordinates import Coordinates
+from replication.session import Credentials, Endpoint
+from sandbox.mysql.sessions import execute, query
+from tests.engine.faults.book import fault
+from tests.engine.faults.stage import Stage
+
+__all__ = ["mend"]
+
+_ROW = 900_001
+_IDLE = 3
+
+
+def mend(stage: Stage) -> None:
+    """Perform the step again, as `pulumi up` does when a refresh has seen that its effect is gone."""
+    found = ExternalReplicationProvider().perform(
+        stage.world(), {**stage.inputs, "file": "mysql-bin-changelog.000001", "position": 4}
+    )
+    assert found == {"running": True}
+    with stage.session(stage.source_id) as source, stage.session(stage.encrypted_id) as encrypted:
+        lag.catch_up(source, encrypted, deadline=30)
+
+
+def _follow(stage: Stage) -> None:
+    """Wait until the encrypted instance has executed everything, which here ends with an error."""
+    with stage.session(stage.source_id) as source, stage.session(stage.encrypted_id) as encrypted:
+        lag.catch_up(source, encrypted, deadline=30)
+
+
+def _behind_its_back(stage: Stage, statement: str) -> None:
+    """Write to the encrypted instance as only RDS's own account can, past `read_only`."""
+    with stage.host(stage.encrypted_id) as host:
+        execute(host, statement)
+
+
+def _write(stage: Stage, statement: str) -> None:
+    with stage.road.connected("orders") as source:
+        rows(source, statement)
+
+
+def _start(stage: Stage) -> None:
+    with stage.session(stage.encrypted_id) as encrypted:
+        channel.start(encrypted)
+
+
+@fault(
+    "It follows somebody else",
+    "Replication",
+    "Somebody has let the encrypted instance follow another server.",
+)
+def _somebody_else(stage: Stage) -> None:
+    with stage.session(stage.encrypted_id) as encrypted:
+        channel.attach(
+            encrypted,
+            Endpoint("elsewhere.example", 3306),
+            Credentials("u", "p"),
+            Coordinates("bin.000001", 4),
+        )
+
+
+@fault("It follows nobody", "Replication", "Somebody has reset the channel, or promoted the instance.")
+def _nobody(stage: Stage) -> None:
+    with stage.session(stage.source_id) as source:
+        channel.start(source)
+
+
+@fault(
+    "RDS refuses an external source",
+    "Replication",
+    "The instance is marked as a replica that RDS manages; RDS's procedure says so in a result set, not in an error.",
+)
+def _managed(stage: Stage) -> None:
+    source = endpoint_of(stage.instances.get(stage.source_id))
+    stage.later.callback(_resume, stage)
+    with stage.session(stage.replica_id) as replica:
+        channel.attach(
+            replica, source, Credentials(accounts.REPLICATION_USER, "p"), Coordinates("bin.000001", 4)
+        )
+
+
+def _resume(stage: Stage) -> None:
+    with stage.session(stage.replica_id) as replica:
+        channel.start(replica)
+
+
+@fault(
+    "The replica has moved",
+    "Replication",
+    "Somebody has rebooted the replica, which starts its replication, before its snapshot was put to use.",
+)
+def _moved(stage: Stage) -> None:
+    provider = ExternalReplicationProvider()
+    provider._require_untouched_replica(
+        stage.world(), stage.replica_id, Coordinates("mysql-bin-changelog.000001", 4)
+    )
+
+
+@fault(
+    "The snapshot holds other coordinates",
+    "Replication",
+    "Somebody has deleted the replica, and the encrypted instance; both were made anew, the snapshot was not.",
+)
+def _other_coordinates(stage: Stage) -> None:
+    provider = ExternalReplicationProvider()
+    provider._attach(
+        stage.world(),
+        {**stage.inputs, "encrypted_id": stage.replica_id},
+        Coordinates("mysql-bin-changelog.000099", 4),
+    )
+
+
+@fault("The channel was reset", "Replication", "Somebody has reset the channel of the encrypted instance.")
+def _reset(stage: Stage) -> None:
+    provider = ExternalReplicationProvider()
+    provider._attach(stage.world(), stage.inputs, Coordinates("mysql-bin-changelog.000001", 4))
+
+
+@fault("Duplicate key (1062)", "Replication", "Somebody has inserted a row into the encrypted instance.")
+def _duplicate(stage: Stage) -> None:
+    insert = f"INSERT INTO shop.customers (id, name, email) VALUES ({_ROW}, 'x', 'x@example.com')"
+    _behind_its_back(stage, insert)
+    stage.later.callback(_start, stage)
+    stage.later.callback(_behind_its_back, stage, f"DELETE FROM shop.customers WHERE id = {_ROW}")
+    _write(stage, insert)
+    _follow(stage)
+
+
+@fault("Missing row (1032)", "Replication", "Somebody has deleted a row of the encrypted instance.")
+def _missing(stage: Stage) -> None:
+    _behind_its_back(stage, f"DELETE FROM shop.customers WHERE id = {_ROW}")
+    stage.later.callback(_start, stage)
+    stage.later.callback(
+        _behind_its_back,
+        stage,
+        f"INSERT INTO shop.customers (id, name, email) VALUES ({_ROW}, 'x', 'x@example.com')",
+    )
+    _write(stage, f"UPDATE shop.customers SET name = 'y' WHERE id = {_ROW}")
+    _follow(stage)
+
+
+@fault(
+    "A change that cannot be made here",
+    "Replication",
+    "The encrypted instance lacks a table that the source writes to.",
+)
+def _no_table(stage: Stage) -> None:
+    _write(stage, "CREATE TABLE shop.only_there (id INT PRIMARY KEY)")
+    _follow(stage)
+    _behind_its_back(stage, "DROP TABLE shop.only_there")
+    stage.later.callback(_start, stage)
+    stage.later.callback(_behind_its_back, stage, "CREATE TABLE shop.only_there (id INT PRIMARY KEY)")
+    _write(stage, "INSERT INTO shop.only_there VALUES (1)")
+    _follow(stage)
+
+
+@fault("The replication account is gone", "Replication", "Somebody has dropped it, or changed its password.")
+def _no_account(stage: Stage) -> None:
+    stage.later.callback(mend, stage)
+    with stage.host(stage.source_id) as host:
+        execute(host, f"DROP USER '{accounts.REPLICATION_USER}'@'%'")
+        _end_dumps(host)
+    with stage.session(stage.encrypted_id) as encrypted:
+        channel.stop(encrypted)
+        channel.start(encrypted)
+
+
+def _end_dumps(host: Any) -> None:
+    for row in query(
+        host, "SELECT id AS id FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%%'"
+    ):
+        with suppress(pymysql.err.OperationalError):  # it has ended by itself
+            execute(host, f"KILL {int(row['id'])}")
+
+
+@fault(
+    "The relay log is damaged", "Replication", "A file system loses what was fetched and not executed yet."
+)
+def _relay_log(stage: Stage) -> None:
+    stage.later.callback(mend, stage)
+    with stage.host(stage.encrypted_id) as host:
+        execute(host, "STOP SLAVE SQL_THREAD")
+        for number in range(20):
+            _write(stage, f"UPDATE shop.customers SET name = 'z{number}' WHERE id = {_ROW}")
+        status = _fetched(host)
+    relay = stage.directory(stage.encrypted_id) / "data" / str(status["Relay_Log_File"])
+    content = relay.read_bytes()
+    at = int(status["Relay_Log_Pos"])
+    relay.write_bytes(content[:at] + b"\xff" * (len(content) - at))
+    with stage.session(stage.encrypted_id) as encrypted:
+        channel.start(encrypted)
+
+
+def _fetched(host: Any) -> dict[str, Any]:
+    """Wait until nothing more is fetched."""
+    seen: list[int] = []
+
+    def look() -> dict[str, Any]:
+        found: dict[str, Any] = query(host, "SHOW SLAVE STATUS")[0]
+        seen.append(int(found["Read_Master_Log_Pos"]))
+        return found
+
+    return until(
+        Wait("the relay log to grow no more", deadline=20, first=0.2, longest=0.2),
+        look,
+        done=lambda _: len(seen) > _IDLE and len(set(seen[-_IDLE:])) == 1,
+    )
+
+
+@fault(
+    "Binlogs are purged (1236)",
+    "Replication",
+    "The source kept its binlogs for a shorter time than the encrypted instance needed them.",
+)
+def _purged(stage: Stage) -> None:
+    with stage.session(stage.encrypted_id) as encrypted:
+        stands = channel.stop(encrypted).read
+        with stage.host(stage.replica_id) as host:
+            execute(host, "STOP SLAVE")
+        with stage.host(stage.source_id) as host:
+            _end_dumps(host)
+            execute(host, "FLUSH BINARY LOGS")
+            execute(host, "FLUSH BINARY LOGS")
+            time.sleep(0.2)
+            newest = query(host, "SHOW MASTER STATUS")[0]["File"]
+            execute(host, f"PURGE BINARY LOGS TO '{newest}'")
+        assert stands < Coordinates(newest, 4)
+        channel.start(encrypted)

@@ -1,0 +1,112 @@
+"""Where faults are provoked: a source with its encrypted live replica, and what a step sees of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controlplane.aws import Aws, AwsSettings
+from controlplane.instances import Instances
+from foundation.waiting import silent
+from migration.access import Access, AccessSettings
+from providers.step import World
+from replication.session import Session
+from sandbox.faults import Faults
+from sandbox.mysql.accounts import HostSecrets
+from sandbox.mysql.sessions import AdminSession, admin_session
+from tests.engine.account import look
+from tests.engine.road import Road, driving
+
+__all__ = ["Stage", "staged"]
+
+
+@dataclass
+class Stage:
+    """A source in phase `replicate`; ``later`` takes what puts it back after a fault."""
+
+    road: Road
+    source_id: str
+    encrypted_id: str
+    replica_id: str
+    before: dict[str, Any]
+    """The account before the migration began."""
+    later: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def faults(self) -> Faults:
+        return self.road.sandbox.faults
+
+    @property
+    def access(self) -> AccessSettings:
+        seeded = self.road.seeded
+        return AccessSettings(secret_id=seeded.master_secret, ca_file=str(seeded.ca_bundle))
+
+    def aws(self, attempts: int = 1) -> Aws:
+        """A client that does not hide what it meets."""
+        return Aws(AwsSettings(region="us-east-1", attempts=attempts))
+
+    def world(self, access: AccessSettings | None = None) -> World:
+        """What a step is given."""
+        aws = self.aws()
+        return World(aws, Access(aws, access or self.access), silent)
+
+    @property
+    def instances(self) -> Instances:
+        return Instances(self.aws())
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What all steps are given."""
+        return {
+            "identifier": "orders",
+            "source_id": self.source_id,
+            "encrypted_id": self.encrypted_id,
+            "replica_id": self.replica_id,
+        }
+
+    @contextmanager
+    def session(self, resource_id: str) -> Iterator[Session]:
+        with self.world().session(resource_id) as session:
+            yield session
+
+    @contextmanager
+    def host(self, resource_id: str) -> Iterator[AdminSession]:
+        """Open a session as RDS's own account: it may do what nobody should."""
+        with admin_session(self.directory(resource_id), self._secret(resource_id), timeout=5.0) as session:
+            yield session
+
+    def directory(self, resource_id: str) -> Path:
+        """Where the server of an instance keeps its files."""
+        found = {each["resource_id"]: each for each in self.road.sandbox.status()["instances"]}
+        return Path(found[resource_id]["directory"])
+
+    def in_status(self, status: str, identifier: str = "orders-encrypted") -> None:
+        """Put an instance into a status until the fault is over."""
+        self.faults.set_status(identifier, status)
+        self.later.callback(self.faults.set_status, identifier, "available")
+
+    def _secret(self, resource_id: str) -> str:
+        return HostSecrets.of(self.directory(resource_id) / "data").admin
+
+
+@contextmanager
+def staged(directory: Path) -> Iterator[Stage]:
+    """Bring a sandbox into phase `replicate`; this process is a client of it meanwhile."""
+    with driving(directory) as road, pytest.MonkeyPatch.context() as patch:
+        for name, value in road.workspace.environment.items():
+            if name.startswith("AWS_"):
+                patch.setenv(name, value)
+        before = look(road)
+        road.up("replicate")
+        yield Stage(
+            road,
+            road.instance("orders")["DbiResourceId"],
+            road.instance("orders-encrypted")["DbiResourceId"],
+            road.instance("orders-not-encrypted")["DbiResourceId"],
+            before,
+        )

@@ -1,0 +1,330 @@
+"""AWS calls as IAM sees them: what each recorded call asks to be allowed, and whether a policy allows it.
+
+The actions, resource types and condition keys are those of the "Service Authorization Reference". Tags of resources are
+followed from call to call, since a call's record does not tell them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+__all__ = ["Ask", "Policy", "World", "asks"]
+
+_ACCOUNT = "123456789012"
+_PREFIXES = {"monitoring": "cloudwatch"}
+"""Services that sign their requests with another name than IAM has for them."""
+_REGION = "us-east-1"
+_RDS = f"arn:aws:rds:{_REGION}:{_ACCOUNT}"
+
+Call = Mapping[str, Any]
+Context = Mapping[str, str | list[str]]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One thing that must be allowed: an action on a resource, and what the conditions may look at."""
+
+    action: str
+    resource: str
+    context: Context = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.action} on {self.resource} with {dict(self.context)}"
+
+
+# What a call asks for.
+
+
+class World:
+    """The tags of instances and snapshots, as the calls so far have left them."""
+
+    def __init__(self) -> None:
+        self._tags: dict[str, dict[str, str]] = {}
+
+    def tags(self, arn: str) -> dict[str, str]:
+        return self._tags.get(arn, {})
+
+    def after(self, call: Call) -> None:
+        """Take in what a call that succeeded has changed."""
+        given = call["parameters"]
+        made = _MADE.get(call["action"])
+        if made is not None:
+            self._tags[made(given)] = _tags_of(given)
+        elif call["action"] == "AddTagsToResource":
+            self._tags.setdefault(given["ResourceName"], {}).update(_tags_of(given))
+        elif call["action"] == "RemoveTagsFromResource":
+            for key in given["TagKeys"]:
+                self._tags.get(given["ResourceName"], {}).pop(key, None)
+        elif call["action"] == "ModifyDBInstance" and given.get("NewDBInstanceIdentifier"):
+            old, new = (_db(given[name]) for name in ("DBInstanceIdentifier", "NewDBInstanceIdentifier"))
+            self._tags[new] = self._tags.pop(old, {})
+
+
+def asks(call: Call, world: World) -> list[Ask]:
+    """Return what must be allowed for a call.
+
+    Raises:
+        LookupError: nobody has thought about this call yet.
+    """
+    service, action, given = call["service"], call["action"], call["parameters"]
+    service = _PREFIXES.get(service, service)
+    if service == "sts" and action == "GetCallerIdentity":
+        return []  # always allowed
+    if service == "route53":
+        return _route53(action)
+    how = _HOW.get(f"{service}:{action}")
+    if how is None:
+        raise LookupError(f"{service}:{action} is new: say in tests/engine/iam.py what IAM asks for it")
+    return list(how(f"{service}:{action}", given, world))
+
+
+def _db(name: str) -> str:
+    return f"{_RDS}:db:{name}"
+
+
+def _snapshot(name: str) -> str:
+    return name if name.startswith("arn:") else f"{_RDS}:snapshot:{name}"
+
+
+def _tags_of(given: Mapping[str, Any]) -> dict[str, str]:
+    return {tag["Key"]: tag.get("Value", "") for tag in given.get("Tags") or []}
+
+
+def _requested(given: Mapping[str, Any]) -> dict[str, str | list[str]]:
+    tags = _tags_of(given)
+    keys = [*tags, *(given.get("TagKeys") or [])]
+    found: dict[str, str | list[str]] = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+    return {**found, "aws:TagKeys": keys} if keys else found
+
+
+def _present(world: World, arn: str) -> dict[str, str]:
+    return {f"aws:ResourceTag/{key}": value for key, value in world.tags(arn).items()}
+
+
+_GROUPS = {"DBParameterGroupName": "pg", "OptionGroupName": "og", "DBSubnetGroupName": "subgrp"}
+_MADE: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "CreateDBInstance": lambda given: _db(given["DBInstanceIdentifier"]),
+    "CreateDBInstanceReadReplica": lambda given: _db(given["DBInstanceIdentifier"]),
+    "RestoreDBInstanceFromDBSnapshot": lambda given: _db(given["DBInstanceIdentifier"]),
+    "CreateDBSnapshot": lambda given: _snapshot(given["DBSnapshotIdentifier"]),
+    "CopyDBSnapshot": lambda given: _snapshot(given["TargetDBSnapshotIdentifier"]),
+}
+
+
+def _look(action: str, _given: Mapping[str, Any], _world: World) -> Iterator[Ask]:
+    yield Ask(action, "*")
+
+
+def _make(action: str, given: Mapping[str, Any], _world: World) -> Iterator[Ask]:
+    """Making a thing needs its parts, its tags, a key that RDS may use, and the role of its monitoring."""
+    requested = _requested(given)
+    made = _MADE[action.partition(":")[2]](given)
+    parts = [_db(given[name]) for name in ("SourceDBInstanceIdentifier",) if name in given]
+    parts += [
+        _snapshot(given[name])
+        for name in ("SourceDBSnapshotIdentifier", "DBSnapshotIdentifier")
+        if name in given
+    ]
+    if "DBSnapshotIdentifier" in given and action == "rds:CreateDBSnapshot":
+        parts = [_db(given["DBInstanceIdentifier"])]
+    groups = [f"{_RDS}:{kind}:{given[name]}" for name, kind in _GROUPS.items() if given.get(name)]
+    for resource in (made, *parts, *groups):
+        yield Ask(action, resource, requested)
+    if requested:
+        yield Ask("rds:AddTagsToResource", made, requested)
+    if key := given.get("KmsKeyId"):
+        via: Context = {
+            "kms:GrantIsForAWSResource": "true",
+            "kms:ViaService": f"rds.{_REGION}.amazonaws.com",
+        }
+        yield Ask("kms:DescribeKey", key, via)
+        yield Ask("kms:CreateGrant", key, via)
+    yield from _pass_role(given)
+
+
+def _make_group(action: str, given: Mapping[str, Any], _world: World) -> Iterator[Ask]:
+    group = f"{_RDS}:pg:{given['DBParameterGroupName']}"
+    yield Ask(action, group, _requested(given))
+    if _requested(given):
+        yield Ask("rds:AddTagsToResource", group, _requested(given))
+
+
+def _change_group(action: str, given: Mapping[str, Any], _world: World) -> Iterator[Ask]:
+    yield Ask(action, f"{_RDS}:pg:{given['DBParameterGroupName']}")
+
+
+def _change_instance(action: str, given: Mapping[str, Any], world: World) -> Iterator[Ask]:
+    instance = _db(given["DBInstanceIdentifier"])
+    yield Ask(action, instance, _present(world, instance))
+    if action == "rds:ModifyDBInstance":
+        yield from (
+            Ask(action, f"{_RDS}:{kind}:{given[name]}") for name, kind in _GROUPS.items() if given.get(name)
+        )
+    if final := given.get("FinalDBSnapshotIdentifier"):
+        yield Ask("rds:CreateDBSnapshot", instance)
+        yield Ask("rds:CreateDBSnapshot", _snapshot(final))
+    yield from _pass_role(given)
+
+
+def _pass_role(given: Mapping[str, Any]) -> Iterator[Ask]:
+    if role := given.get("MonitoringRoleArn"):
+        yield Ask("iam:PassRole", role, {"iam:PassedToService": "monitoring.rds.amazonaws.com"})
+
+
+def _change_snapshot(action: str, given: Mapping[str, Any], world: World) -> Iterator[Ask]:
+    snapshot = _snapshot(given["DBSnapshotIdentifier"])
+    yield Ask(action, snapshot, _present(world, snapshot))
+
+
+def _tag(action: str, given: Mapping[str, Any], world: World) -> Iterator[Ask]:
+    arn = given["ResourceName"]
+    yield Ask(action, arn, {**_requested(given), **_present(world, arn)})
+
+
+def _open_group(action: str, given: Mapping[str, Any], _world: World) -> Iterator[Ask]:
+    """A rule is made, or removed; EC2 asks once more for the tags that it is made with."""
+    ec2 = f"arn:aws:ec2:{_REGION}:{_ACCOUNT}"
+    yield Ask(action, f"{ec2}:security-group/{given['GroupId']}")
+    if any(name.startswith("TagSpecification") for name in given):
+        rule = f"{ec2}:security-group-rule/*"
+        yield Ask(action, rule)
+        yield Ask("ec2:CreateTags", rule, {"ec2:CreateAction": action.partition(":")[2]})
+
+
+def _describe_key(action: str, given: Mapping[str, Any], _world: World) -> Iterator[Ask]:
+    # An alias is resolved first: it is the key that must be allowed.
+    yield Ask(action, f"arn:aws:kms:{_REGION}:{_ACCOUNT}:key/{given['KeyId'].rpartition('/')[2]}")
+
+
+def _read_secret(action: str, given: Mapping[str, Any], _world: World) -> Iterator[Ask]:
+    yield Ask(action, f"arn:aws:secretsmanager:{_REGION}:{_ACCOUNT}:secret:{given['SecretId']}")
+
+
+def _route53(route: str) -> list[Ask]:
+    """Route 53 speaks REST: the record holds the route instead of an action."""
+    zone = re.fullmatch(r"(GET|POST) /2013-04-01/hostedzone/([^/]+)/rrset/?", route)
+    if zone is None:
+        raise LookupError(f"route53 {route} is new: say in tests/engine/iam.py what IAM asks for it")
+    resource = f"arn:aws:route53:::hostedzone/{zone[2]}"
+    if zone[1] == "GET":
+        return [Ask("route53:ListResourceRecordSets", resource)]
+    context: Context = {
+        "route53:ChangeResourceRecordSetsRecordTypes": ["CNAME"],
+        "route53:ChangeResourceRecordSetsActions": ["UPSERT"],
+    }
+    return [Ask("route53:ChangeResourceRecordSets", resource, context)]
+
+
+_HOW: Mapping[str, Callable[[str, Mapping[str, Any], World], Iterator[Ask]]] = {
+    **dict.fromkeys(
+        (
+            "rds:DescribeAccountAttributes",
+            "rds:DescribeDBInstances",
+            "rds:DescribeDBParameterGroups",
+            "rds:DescribeDBParameters",
+            "rds:DescribeDBSnapshotAttributes",
+            "rds:DescribeDBSnapshots",
+            "rds:DescribeOptionGroups",
+            "rds:ListTagsForResource",
+            "cloudwatch:GetMetricStatistics",
+            "ec2:DescribeSecurityGroupRules",
+        ),
+        _look,
+    ),
+    **{f"rds:{action}": _make for action in _MADE},
+    "rds:CreateDBParameterGroup": _make_group,
+    **dict.fromkeys(
+        ("rds:ModifyDBParameterGroup", "rds:ResetDBParameterGroup", "rds:DeleteDBParameterGroup"),
+        _change_group,
+    ),
+    **dict.fromkeys(
+        (
+            "rds:ModifyDBInstance",
+            "rds:RebootDBInstance",
+            "rds:StopDBInstance",
+            "rds:StartDBInstance",
+            "rds:DeleteDBInstance",
+        ),
+        _change_instance,
+    ),
+    "rds:DeleteDBSnapshot": _change_snapshot,
+    "rds:AddTagsToResource": _tag,
+    "rds:RemoveTagsFromResource": _tag,
+    "ec2:AuthorizeSecurityGroupIngress": _open_group,
+    "ec2:RevokeSecurityGroupIngress": _open_group,
+    "kms:DescribeKey": _describe_key,
+    "secretsmanager:GetSecretValue": _read_secret,
+}
+
+
+# Whether a policy allows it.
+
+
+class Policy:
+    """A policy document that only allows; remembers which of its parts were needed."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._statements: list[Mapping[str, Any]] = list(document["Statement"])
+        self._used: set[tuple[str, str]] = set()
+
+    def allows(self, ask: Ask) -> bool:
+        """Whether any statement allows it; each that does counts as needed."""
+        allowed = False
+        for statement in self._statements:
+            if _matches(ask.action, statement["Action"]) and _allowed(statement, ask):
+                self._used.add((statement["Sid"], ask.action))
+                allowed = True
+        return allowed
+
+    def refused(self, calls: Iterable[Call], world: World) -> list[str]:
+        """Follow the calls, and return what the policy does not allow."""
+        found = []
+        for call in calls:
+            wanted = asks(call, world)
+            found += [f"{call['action']}: {ask}" for ask in wanted if not self.allows(ask)]
+            if call["status"] < 400:
+                world.after(call)
+        return found
+
+    @property
+    def unused(self) -> set[tuple[str, str]]:
+        """What was never needed, as pairs of a statement and an action."""
+        given = {(each["Sid"], action) for each in self._statements for action in _several(each["Action"])}
+        return given - self._used
+
+
+def _allowed(statement: Mapping[str, Any], ask: Ask) -> bool:
+    # A call that names no resource needs them all.
+    resources = _several(statement["Resource"])
+    if not any(pattern == "*" or fnmatchcase(ask.resource, pattern) for pattern in resources):
+        return False
+    return all(
+        _holds(operator, ask.context.get(key), _several(wanted))
+        for operator, keys in statement.get("Condition", {}).items()
+        for key, wanted in keys.items()
+    )
+
+
+def _holds(operator: str, found: str | list[str] | None, wanted: list[str]) -> bool:
+    if operator == "Null":
+        return (found is None) == (wanted == ["true"])
+    values = _several(found) if found is not None else []
+    quantifier, _, plain = operator.rpartition(":")
+    match: Callable[[str, str], bool] = fnmatchcase if plain == "StringLike" else str.__eq__
+    assert plain in {"StringLike", "StringEquals", "Bool"}, f"{operator} is not known here"
+    assert quantifier in {"", "ForAllValues"}, f"{operator} is not known here"
+    if not quantifier and not values:
+        return False
+    return all(any(match(value, pattern) for pattern in wanted) for value in values)
+
+
+def _matches(action: str, given: str | list[str]) -> bool:
+    return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in _several(given))
+
+
+def _several(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)

@@ -1,0 +1,91 @@
+"""Who tries to write past locked accounts, where the parameter group is AWS's default and cannot carry a fence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pymysql
+import pytest
+
+from demo.database import rows, value
+from tests.chaos import invariants
+from tests.chaos.past_the_fence import CUT, INSERT, answer, each_moment, opened, refuse_all, swapping
+from tests.chaos.stage import Stage, staged
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
+
+LOCKED = 3118
+RETIRED = "clerk who left"
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with staged(tmp_path_factory.mktemp("accounts"), fence="accounts") as stage:
+        with stage.connected(stage.direction.losing) as master:
+            rows(master, "CREATE USER %s@'10.%%' IDENTIFIED BY 'throw-away-Password-1' ACCOUNT LOCK", RETIRED)
+        yield stage
+
+
+def test_events_that_would_write_on_keep_the_fence_from_being_chosen(stage: Stage) -> None:
+    with stage.connected(stage.direction.losing) as master:
+        rows(master, "ALTER EVENT heartbeat ENABLE")
+
+    ending = stage.start(stage.direction).ending()
+
+    assert ending.kind == "failed"
+    assert "fence-possible (parameter group default.mysql8.0 is AWS's default" in ending.sentence
+    assert "1 scheduled events would go on writing (such as shop.heartbeat)" in ending.sentence
+    with stage.connected(stage.direction.losing) as master:
+        rows(master, "ALTER EVENT heartbeat DISABLE")
+
+
+def test_connections_from_before_are_cut_and_nobody_comes_in(stage: Stage) -> None:
+    held = opened(stage, stage.road.application)
+    assert answer(held, INSERT, 0, "held-before") is None
+
+    with swapping(stage) as (_, child):
+        found = each_moment(child, lambda: (answer(held, INSERT, 0, "held-after"), login(stage)))
+    refuse_all([(moment, written) for moment, (written, _) in found])
+    assert {entered for _, (_, entered) in found} == {LOCKED}
+    assert answer(held, INSERT, 0, "held-later") in CUT
+    require_accounts_as_before(stage)
+
+
+def test_a_run_that_is_killed_behind_the_fence_is_undone_by_the_next(stage: Stage) -> None:
+    direction = stage.direction
+    stage.traffic.trial += 1
+    killed = stage.start(direction, "drained")
+    assert killed.wait_held("drained")
+    assert login(stage) == LOCKED
+    killed.kill()
+    assert killed.ending().kind == "killed"
+    assert login(stage) == LOCKED, "the fence must outlive us"
+
+    with swapping(stage):
+        pass
+    require_accounts_as_before(stage)
+    assert invariants.untouched(stage) == []
+
+
+def login(stage: Stage) -> int | None:
+    """Return the number of the error with which a login as the application is refused, ``None`` if it is not."""
+    try:
+        opened(stage, stage.road.application).close()
+    except pymysql.err.MySQLError as error:
+        return int(error.args[0])
+    return None
+
+
+def require_accounts_as_before(stage: Stage) -> None:
+    """On both instances the application may log in, the clerk may not, and the probe is gone."""
+    for each in (stage.direction.losing, stage.direction.winning):
+        with stage.connected(each) as connection:
+            locked = {
+                row["user"]: row["locked"]
+                for row in rows(connection, "SELECT user AS user, account_locked AS locked FROM mysql.user")
+            }
+        assert locked[stage.road.application.user] == "N"
+        assert locked[RETIRED] == "Y"
+        assert "rds_encrypt_probe" not in locked
+    with opened(stage, stage.road.application) as connection:
+        assert value(connection, "SELECT @@server_uuid") == stage.servers[stage.direction.losing]

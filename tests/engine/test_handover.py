@@ -1,0 +1,143 @@
+"""The hand-over: a stack that owned the source takes the encrypted instance over by the written commands, and replaces nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.likeness import owner_settings
+from controlplane.instances import Instance
+from demo.workspace import Result, Workspace
+from tests.engine.road import Road, driving
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+PROGRAM = """\
+import json
+from pathlib import Path
+
+import pulumi
+import pulumi_aws as aws
+
+declared = json.loads(Path("instance.json").read_text(encoding="utf-8"))
+options = pulumi.ResourceOptions(import_=declared.pop("import", None))
+aws.rds.Instance("orders", **declared, opts=options)
+"""
+
+
+class Owner:
+    """The stack that had the source in its code before anybody thought of encrypting it."""
+
+    def __init__(self, directory: Path, road: Road) -> None:
+        self.project = directory / "project"
+        self.project.mkdir(parents=True)
+        (self.project / "Pulumi.dev.yaml").write_text("config:\n  aws:region: us-east-1\n")
+        (self.project / "Pulumi.yaml").write_text("name: owner\nruntime: python\n")
+        (self.project / "__main__.py").write_text(PROGRAM)
+        source = Instance(road.instance("orders"))
+        self.settings: dict[str, Any] = {
+            **owner_settings(source),
+            "identifier": "orders",
+            "parameter_group_name": source.parameter_group,
+            "allocated_storage": source.description["AllocatedStorage"],
+            "engine": "mysql",
+            "engine_version": source.description["EngineVersion"],
+            "username": source.description["MasterUsername"],
+            "skip_final_snapshot": True,
+        }
+        self.declare(**{"import": source.resource_id})
+        self.workspace = Workspace(
+            directory / "workspace", environment=road.sandbox.settings(), project=self.project
+        )
+        self.workspace.create()
+        self.good(self.workspace.up("--skip-preview"))
+        self.declare()
+
+    def declare(self, **changes: Any) -> None:
+        """Change the code."""
+        self.settings |= {key: value for key, value in changes.items() if key != "import"}
+        (self.project / "instance.json").write_text(json.dumps({**self.settings, **changes}))
+
+    def good(self, result: Result) -> Result:
+        assert result.ok, result.output
+        return result
+
+    def run(self, command: str) -> Result:
+        """Run a command of the page as it is written, in this stack."""
+        program, *arguments = shlex.split(command)
+        assert program == "pulumi"
+        return self.good(self.workspace.run(*arguments, "--stack", self.workspace.stack))
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    with driving(tmp_path_factory.mktemp("handover")) as road:
+        yield road
+
+
+@pytest.fixture(scope="module")
+def owner(road: Road, tmp_path_factory: pytest.TempPathFactory) -> Owner:
+    return Owner(tmp_path_factory.mktemp("owner"), road)
+
+
+def commands(road: Road) -> list[str]:
+    """Give the commands for Pulumi, as the page has them."""
+    page = road.files.path("handover.md").read_text(encoding="utf-8")
+    section = page.partition("## Pulumi\n")[2].partition("\n## ")[0]
+    return [found.partition("  #")[0] for found in re.findall(r"^\$ (.*)$", section, re.MULTILINE)]
+
+
+def test_the_owner_has_nothing_to_do_before_the_migration(owner: Owner) -> None:
+    owner.good(owner.workspace.preview(expect_no_changes=True))
+
+
+def test_after_the_cut_over_the_owner_would_do_harm(road: Road, owner: Owner) -> None:
+    """Which is why there is a hand-over."""
+    road.up("replicate")
+    road.up("cutover")
+
+    result = owner.workspace.preview("--refresh", expect_no_changes=True)
+    assert not result.ok
+    assert "identifier" in result.output
+
+
+def test_the_commands_of_the_page_hand_the_encrypted_instance_over(road: Road, owner: Owner) -> None:
+    show, forget, take_over = commands(road)
+    urns = owner.run(show).output
+    (urn,) = re.findall(r"urn:pulumi:\S+aws:rds/instance:Instance::orders", urns)
+
+    owner.run(forget.replace("<urn>", urn) + " --yes")
+    for file in road.files.directory.glob("orders-handover-*.json"):
+        shutil.copy(file, owner.project)
+    owner.run(take_over + " --yes")
+    page = road.files.path("handover.md").read_text(encoding="utf-8")
+    (key,) = re.findall(r'kms_key_id="(.*)"', page)
+    owner.declare(storage_encrypted=True, kms_key_id=key)
+
+    owner.good(owner.workspace.preview(expect_no_changes=True))
+    owner.good(owner.workspace.preview("--refresh", expect_no_changes=True))
+    (instance,) = [each for each in owner.workspace.resources() if "Instance::" in each["urn"]]
+    assert instance["id"] == road.instance("orders")["DbiResourceId"]
+    assert instance["outputs"]["storageEncrypted"] is True
+
+
+def test_the_owner_owns_it(road: Road, owner: Owner) -> None:
+    owner.declare(backup_retention_period=9)
+    owner.good(owner.workspace.up("--skip-preview"))
+
+    assert road.instance("orders")["BackupRetentionPeriod"] == 9
+    assert road.instance("orders-old")["BackupRetentionPeriod"] == 7
+
+
+def test_the_migration_goes_on_beside_the_new_owner(road: Road, owner: Owner) -> None:
+    road.up("cleanup")
+
+    owner.good(owner.workspace.preview(expect_no_changes=True))
+    assert "Unencrypted data stays in" in road.files.path("report.html").read_text(encoding="utf-8")

@@ -1,0 +1,279 @@
+"""One run through all phases with no more than the docs ask for: their MySQL account, and calls that their policy allows.
+
+It speaks to AWS with an access key of its own, so that its calls are told apart from the test's, and is as talkative as it can be
+made, so that what it writes can be searched for secrets.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+
+from demo.database import rows, value
+from demo.workspace import ROOT, Workspace
+from migration import journal
+from sandbox import Sandbox
+from sandbox.mysql.accounts import HostSecrets
+from sandbox.mysql.sessions import admin_session, execute, query
+from sandbox.seed import seed
+from tests.engine.checks import require_fenced
+from tests.engine.iam import Policy, World
+from tests.engine.leaks import Processes, contents, leaks, watching_processes
+from tests.engine.road import IDENTIFIER, ROWS, Road
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+CALLER = "AKIALEASTPRIVILEGE"
+ACCOUNT = "orders/rds-encrypt"
+TALKATIVE = ("--verbose=9", "--logtostderr")
+RECORD = "db.orders.internal."
+POLICY = ROOT / "docs" / "iam-policy.json"
+GRANTS = ROOT / "docs" / "mysql-grants.sql"
+
+
+NEVER_HERE = {("ChangeInstancesOfAMigration", "rds:RebootDBInstance")}
+"""Where a rename has not put the parameter group into effect, a reboot does; in the sandbox it always has."""
+
+
+@pytest.fixture(scope="module")
+def password() -> str:
+    """That of the account in the docs; what a shell, SQL, JSON and URLs stumble over is in it."""
+    return f"x'\"`%s \\{secrets.token_hex(8)}/ä"
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory, password: str) -> Iterator[Road]:
+    directory = tmp_path_factory.mktemp("least")
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(Sandbox.running(directory / "sandbox"))
+        seeded = seed(sandbox, rows=ROWS, identifier=IDENTIFIER)
+        settings = {**sandbox.settings(), "AWS_ACCESS_KEY_ID": CALLER, "AWS_SECRET_ACCESS_KEY": "its-secret"}
+        workspace = Workspace(directory / "workspace", environment=settings)
+        workspace.create()
+        road = Road(sandbox, seeded, workspace)
+        make_account(road, password)
+        log_everything(road)
+        yield road
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[Processes]:
+    with watching_processes() as processes:
+        yield processes
+
+
+@pytest.fixture(scope="module")
+def passwords(road: Road, password: str) -> dict[str, str]:
+    """All that must not be seen anywhere, by what it is; replication's are added as they come up."""
+    return {
+        "the account's password": password,
+        "the master password": road.seeded.master_password,
+        "the application's password": road.seeded.application_password,
+        "AWS's secret key": "its-secret",
+    }
+
+
+def make_account(road: Road, password: str) -> None:
+    """Run docs/mysql-grants.sql as the master user, and store the account as the docs say."""
+    text = "\n".join(line.partition("-- ")[0] for line in GRANTS.read_text("utf-8").splitlines())
+    statements = [statement.strip() for statement in text.replace("--\n", "\n").split(";")]
+    with road.connected(IDENTIFIER) as connection:
+        for statement in filter(None, statements):
+            rows(connection, statement.replace("'choose one'", connection.escape(password)))
+    road.client("secretsmanager").create_secret(
+        Name=ACCOUNT, SecretString=json.dumps({"username": "rds_encrypt", "password": password})
+    )
+
+
+def hosts(road: Road) -> Iterator[Path]:
+    """Give the directory of every server that there is."""
+    for each in road.sandbox.status()["instances"]:
+        if each["directory"] and each["status"] == "available":
+            yield Path(each["directory"])
+
+
+def log_everything(road: Road) -> None:
+    """Let the source's server write down every statement."""
+    for directory in hosts(road):
+        with admin_session(directory, HostSecrets.of(directory / "data").admin) as session:
+            execute(session, "SET GLOBAL log_output = 'FILE'")
+            execute(session, "SET GLOBAL general_log_file = 'statements.log'")
+            execute(session, "SET GLOBAL general_log = ON")
+
+
+def note_replication_passwords(road: Road, passwords: dict[str, str]) -> None:
+    for directory in hosts(road):
+        with admin_session(directory, HostSecrets.of(directory / "data").admin) as session:
+            for row in query(session, "SELECT User_name, User_password FROM mysql.slave_master_info"):
+                if row["User_name"].startswith("rds_encrypt"):
+                    passwords[f"{row['User_name']} {len(passwords)}"] = row["User_password"]
+
+
+def drive(road: Road, phase: str, *options: str, **source: Any) -> None:
+    """Go to a phase with the account of the docs."""
+    road.configure(phase, credentials={"secretId": ACCOUNT}, **source)
+    result = road.note(road.workspace.up("--skip-preview", *options))
+    assert result.ok, result.output[-4000:]
+
+
+def record(road: Road) -> dict[str, Any]:
+    """Make the record that applications use, and return the settings of a cut-over that moves it."""
+    route53 = road.client("route53")
+    zone = route53.create_hosted_zone(Name="orders.internal.", CallerReference="1")["HostedZone"]["Id"]
+    target = {"Value": road.instance(IDENTIFIER)["Endpoint"]["Address"]}
+    changed = {"Name": RECORD, "Type": "CNAME", "TTL": 5, "ResourceRecords": [target]}
+    route53.change_resource_record_sets(
+        HostedZoneId=zone, ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": changed}]}
+    )
+    dns = {"hostedZoneId": zone.rpartition("/")[2], "record": RECORD}
+    return {"cutover": {"strategy": "dns", "dns": dns}}
+
+
+def test_replicate(road: Road, processes: Processes, passwords: dict[str, str]) -> None:
+    drive(road, "replicate", *TALKATIVE)
+    note_replication_passwords(road, passwords)
+    assert road.names() == {"orders", "orders-not-encrypted", "orders-encrypted"}
+
+
+def test_cutover_and_rollback_by_record(road: Road, passwords: dict[str, str]) -> None:
+    by_record = record(road)
+    drive(road, "cutover", **by_record)
+    note_replication_passwords(road, passwords)
+    drive(road, "rollback", **by_record)
+    assert road.names() == {"orders", "orders-not-encrypted", "orders-encrypted"}
+
+
+def test_cutover_by_name(road: Road, passwords: dict[str, str]) -> None:
+    drive(road, "cutover", *TALKATIVE)
+    note_replication_passwords(road, passwords)
+    assert road.instance("orders")["StorageEncrypted"] is True
+    require_fenced(road, "orders-old")
+
+
+def test_the_source_has_written_down_no_secret(road: Road, passwords: dict[str, str]) -> None:
+    """MySQL masks passwords in CREATE USER, but not in CALL, which RDS's procedure for a channel needs: once old follows, the
+    password with which it does stands there.
+    """
+    others = {name: secret for name, secret in passwords.items() if "reverse" not in name}
+    logs = sorted((road.sandbox.directory / "instances").rglob("statements.log"))
+    assert any(b"rds_encrypt_replication" in log.read_bytes() for log in logs)
+    assert leaks(others, contents(*logs)) == []
+
+
+def test_the_account_could_do_nothing_else_on_production(road: Road, password: str) -> None:
+    where = road.address("orders")
+    connection = pymysql.connect(
+        host=where.host,
+        port=where.port,
+        user="rds_encrypt",
+        password=password.encode(),
+        ssl_ca=str(where.authorities),
+        autocommit=True,
+    )
+    with connection, connection.cursor() as cursor:
+        for statement in ("DELETE FROM shop.orders", "SET GLOBAL read_only = 0", "DROP DATABASE shop"):
+            with pytest.raises(pymysql.err.MySQLError):
+                cursor.execute(statement)
+
+
+def test_cleanup_keeps_old_then_deletes_it(road: Road) -> None:
+    drive(road, "cleanup")
+    # A week later, when its backups are replaced.
+    production = road.instance("orders")
+    passed = (datetime.now(UTC) - timedelta(days=8)).isoformat()
+    road.client("rds").add_tags_to_resource(
+        ResourceName=production["DBInstanceArn"], Tags=[{"Key": journal.OPENED, "Value": passed}]
+    )
+    drive(road, "cleanup", cleanup={"old": "delete"})
+    assert road.names() == {"orders"}
+
+
+def test_destroy(road: Road) -> None:
+    result = road.note(road.workspace.destroy("--skip-preview"))
+    assert result.ok, result.output
+    assert road.names() == {"orders"}
+    with road.connected("orders", application=True) as connection:
+        assert value(connection, "SELECT COUNT(*) FROM orders") > 0
+
+
+def its_calls(road: Road) -> list[dict[str, Any]]:
+    return [call for call in road.sandbox.calls() if call["caller"] == CALLER]
+
+
+def followed(road: Road) -> tuple[Policy, list[str]]:
+    """Follow all calls, since others' set tags too; return the policy with what it refused of ours."""
+    policy, world, refused = Policy(json.loads(POLICY.read_text("utf-8"))), World(), []
+    for call in road.sandbox.calls():
+        if call["caller"] == CALLER:
+            refused += policy.refused([call], world)
+        elif call["status"] < 400 and call["service"] == "rds":
+            world.after(call)
+    return policy, refused
+
+
+def test_the_policy_allows_every_call(road: Road) -> None:
+    assert len(its_calls(road)) > 200
+    assert sorted(set(followed(road)[1])) == []
+
+
+def test_the_policy_allows_nothing_that_was_not_needed(road: Road) -> None:
+    assert followed(road)[0].unused == NEVER_HERE
+
+
+@pytest.mark.parametrize("extra", ["DeleteDBSnapshot", "DeleteDBInstance", "ModifyDBInstance"])
+def test_a_call_more_is_noticed(road: Road, extra: str) -> None:
+    planted = {
+        "service": "rds",
+        "action": extra,
+        "parameters": {"DBInstanceIdentifier": "billing", "DBSnapshotIdentifier": "billing-2026"},
+        "status": 200,
+    }
+    assert Policy(json.loads(POLICY.read_text("utf-8"))).refused([*its_calls(road)[:20], planted], World())
+
+
+def test_the_docs_name_every_call(road: Road) -> None:
+    text = (ROOT / "docs" / "real-account.md").read_text("utf-8")
+    permissions = text.partition("### Permissions")[2].partition("\n## ")[0]
+    assert "iam-policy.json" in permissions
+    differing = re.findall(r"^\| `([A-Za-z]+)`", permissions, re.MULTILINE)
+    made = {call["action"] for call in its_calls(road)}
+    assert set(differing) <= made
+
+
+def searched(road: Road, processes: Processes) -> Iterator[tuple[str, bytes]]:
+    """Give everything that the run wrote, printed, sent to AWS, or showed on this machine."""
+    yield from contents(road.workspace.directory, road.sandbox.directory / "calls.jsonl")
+    yield from ((f"output {number}", one.output.encode()) for number, one in enumerate(road.printed))
+    yield from processes.seen
+
+
+def test_no_secret_is_left_anywhere(road: Road, processes: Processes, passwords: dict[str, str]) -> None:
+    assert len(passwords) >= 7, "replication's passwords were not found: nothing was looked for"
+    things = list(searched(road, processes))
+    places = {where for where, _ in things}
+    assert any("pulumi" in where for where in places if where.startswith("the process"))
+    assert any(where.endswith("dev.json") for where in places)
+    assert any('"level":"INFO"' in printed.output for printed in road.printed), "it was not talkative at all"
+
+    assert leaks(passwords, things) == []
+
+
+def test_a_planted_secret_is_noticed(road: Road, passwords: dict[str, str]) -> None:
+    state = next(
+        path for path in (road.workspace.directory / "state").rglob("*.json") if "Claim" in path.read_text()
+    )
+    as_it_was = state.read_text("utf-8")
+    hidden = {"__provider": passwords["the master password"]}
+    planted = as_it_was.replace('"owner"', f'"note": {json.dumps(json.dumps(hidden))}, "owner"', 1)
+
+    assert leaks(passwords, [("state", as_it_was.encode())]) == []
+    assert leaks(passwords, [("state", planted.encode())]) == ["the master password, plain, in state"]

@@ -1,0 +1,67 @@
+"""Interrupted on the way and run again, or given up: a sample of what `make chaos` does at every step, on both engines.
+
+It begins where tests/engine/test_faults.py ends: in phase `replicate`, with a channel that nothing mends.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.chaos.roads import judge
+from tests.chaos.roads.chain import Chain, follow
+from tests.chaos.roads.journey import killed_and_given_up, lose_state
+from tests.chaos.roads.points import Point
+from tests.engine.faults.stage import Stage
+from tests.engine.road import Road
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+ON_THE_WAY = (
+    Point("Instance orders-not-encrypted", "inside", "kill everything", calls=2),
+    Point("SnapshotCopy orders-encrypted", "inside", "credentials expire", calls=1),
+    Point("ExternalReplication orders", "inside", "kill the CLI", calls=3),
+)
+ON_THE_WAY_BACK = (
+    Point("ExternalReplication orders", "inside", "kill everything", calls=2),
+    Point("Claim orders", "inside", "credentials expire", calls=1),
+)
+
+
+@pytest.fixture(scope="module")
+def road(broken_stage: Stage) -> Road:
+    return broken_stage.road
+
+
+@pytest.fixture(scope="module")
+def before(broken_stage: Stage) -> dict[str, Any]:
+    return broken_stage.before
+
+
+def wrong(chain: Chain, points: int) -> list[str]:
+    found = [wrong for result in chain.results for wrong in result.wrong] + chain.wrong
+    return found if len(chain.results) == points else [*found, "not all points were come to"]
+
+
+def test_destroy_comes_to_its_end_whatever_happens_on_the_way(road: Road, before: dict[str, Any]) -> None:
+    road.configure("replicate")
+    chain = follow(road, "destroy", "destroy", ON_THE_WAY_BACK)
+
+    assert wrong(chain, len(ON_THE_WAY_BACK)) == []
+    assert judge.as_it_was(road, before) == []
+
+
+def test_what_a_killed_run_made_is_gone_after_destroy(road: Road, before: dict[str, Any]) -> None:
+    assert killed_and_given_up(road, before).wrong == []
+
+
+def test_replicate_comes_to_its_end_whatever_happens_on_the_way(road: Road) -> None:
+    chain = follow(road, "up", "replicate", ON_THE_WAY)
+
+    assert wrong(chain, len(ON_THE_WAY)) == []
+    assert judge.replicating(road) == []
+
+
+def test_a_lost_state_is_found_again_in_the_world(road: Road) -> None:
+    assert lose_state(road, "replicate", lambda: judge.replicating(road)).wrong == []

@@ -1,0 +1,173 @@
+"""Strategy `dns` there, back and there again, with hooks that veto and announce, and an operator who holds and releases."""
+
+from __future__ import annotations
+
+import json
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.database import rows, value
+from demo.workspace import Result
+from migration import journal
+from tests.engine.checks import require_fenced
+from tests.engine.road import Road, driving
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+RECORD = "orders-db.shop.internal"
+HOLDING = 4.0
+"""Seconds of watching a cut-over that is held."""
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    with driving(tmp_path_factory.mktemp("strategies")) as road:
+        yield road
+
+
+@pytest.fixture(scope="module")
+def hook(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hook that writes down what it is told, and says no as long as there is a file beside it."""
+    script = tmp_path_factory.mktemp("hooks") / "hook"
+    script.write_text(
+        "#!/bin/sh\n"
+        'cd "$(dirname "$0")"\n'
+        'env | grep "^RDS_ENCRYPT_" | sort > "$(echo "$RDS_ENCRYPT_EVENT" | tr " " -)"\n'
+        'if [ -e veto ]; then echo "change freeze until Monday" >&2; exit 3; fi\n',
+        encoding="utf-8",
+    )
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    return script
+
+
+@pytest.fixture(scope="module")
+def zone(road: Road) -> str:
+    """A zone with the record that applications use."""
+    route53 = road.client("route53")
+    made: str = route53.create_hosted_zone(Name="shop.internal", CallerReference="test")["HostedZone"]["Id"]
+    zone = made.removeprefix("/hostedzone/")
+    route53.change_resource_record_sets(
+        HostedZoneId=zone,
+        ChangeBatch={
+            "Changes": [
+                {
+                    "Action": "CREATE",
+                    "ResourceRecordSet": {
+                        "Name": RECORD,
+                        "Type": "CNAME",
+                        "TTL": 5,
+                        "ResourceRecords": [{"Value": road.address("orders").host}],
+                    },
+                }
+            ]
+        },
+    )
+    return zone
+
+
+def settings(zone: str, hook: Path, **changes: Any) -> dict[str, Any]:
+    return {
+        "strategy": "dns",
+        "dns": {"hostedZoneId": zone, "record": RECORD},
+        "hooks": {"before": [str(hook)], "after": [str(hook)]},
+        **changes,
+    }
+
+
+def points_at(road: Road, zone: str) -> str:
+    found = road.client("route53").list_resource_record_sets(HostedZoneId=zone, StartRecordName=RECORD)
+    target: str = found["ResourceRecordSets"][0]["ResourceRecords"][0]["Value"]
+    return target.rstrip(".")
+
+
+def told(hook: Path, event: str) -> dict[str, str]:
+    lines = (hook.parent / event).read_text(encoding="utf-8").splitlines()
+    return dict(line.removeprefix("RDS_ENCRYPT_").split("=", 1) for line in lines)
+
+
+def test_a_hook_that_says_no_calls_it_off_before_anything_is_touched(
+    road: Road, zone: str, hook: Path
+) -> None:
+    road.up("replicate")
+    (hook.parent / "veto").touch()
+    road.configure("cutover", cutover=settings(zone, hook))
+
+    refused = road.note(road.workspace.up("--skip-preview"))
+
+    assert not refused.ok
+    assert "hook `before` said no (exit 3: change freeze until Monday)" in refused.output
+    assert journal.FENCE_BEFORE not in road.tags("orders")
+    assert points_at(road, zone) == road.address("orders").host
+    with road.connected("orders", application=True) as connection:
+        rows(connection, "UPDATE orders SET note = 'after the veto' WHERE id = 1")
+    (hook.parent / "veto").unlink()
+    (hook.parent / "cut-over-before").unlink()
+
+
+def test_a_postponed_cut_over_waits_for_its_release_with_writes_going_on(
+    road: Road, zone: str, hook: Path
+) -> None:
+    road.configure("cutover", cutover=settings(zone, hook, postpone=True))
+    begun = threading.Event()
+    results: list[Result] = []
+
+    def listen(line: str) -> None:
+        if "CutOver" in line and "creating" in line:
+            begun.set()
+
+    run = threading.Thread(
+        target=lambda: results.append(road.workspace.up("--skip-preview", listen=listen)), daemon=True
+    )
+    run.start()
+    assert begun.wait(60)
+    time.sleep(HOLDING)
+    assert not (hook.parent / "cut-over-before").exists()
+    with road.connected("orders", application=True) as connection:
+        rows(connection, "UPDATE orders SET note = 'while it waits' WHERE id = 2")
+    instance = road.instance("orders")
+    road.client("rds").add_tags_to_resource(
+        ResourceName=instance["DBInstanceArn"], Tags=[{"Key": journal.RELEASE, "Value": "now"}]
+    )
+    run.join(120)
+
+    assert [result.ok for result in results] == [True], road.note(results[0]).output
+    assert journal.RELEASE not in road.tags("orders"), "a release is good for one cut-over"
+
+
+def test_the_record_leads_to_the_encrypted_instance_and_both_keep_their_names(
+    road: Road, zone: str, hook: Path
+) -> None:
+    assert points_at(road, zone) == road.address("orders-encrypted").host
+    assert road.names() == {"orders", "orders-not-encrypted", "orders-encrypted"}
+    require_fenced(road, "orders")
+    with road.connected("orders-encrypted", application=True) as connection:
+        assert value(connection, "SELECT note FROM orders WHERE id = 2") == "while it waits"
+        rows(connection, "UPDATE orders SET note = 'on the encrypted one' WHERE id = 3")
+    before, after = told(hook, "cut-over-before"), told(hook, "cut-over-after")
+    assert before == {**after, "EVENT": "cut-over before"}
+    assert after["IDENTIFIER"] == "orders"
+    assert after["FROM_ADDRESS"] == road.address("orders").host
+    assert after["TO_ADDRESS"] == road.address("orders-encrypted").host
+
+
+def test_back_with_every_write_and_there_again(road: Road, zone: str, hook: Path) -> None:
+    road.up("rollback", cutover=settings(zone, hook))
+    assert points_at(road, zone) == road.address("orders").host
+    require_fenced(road, "orders-encrypted")
+    with road.connected("orders", application=True) as connection:
+        assert value(connection, "SELECT note FROM orders WHERE id = 3") == "on the encrypted one"
+        rows(connection, "UPDATE orders SET note = 'back on the source' WHERE id = 4")
+
+    road.up("cutover", cutover=settings(zone, hook))
+
+    assert points_at(road, zone) == road.address("orders-encrypted").host
+    with road.connected("orders-encrypted", application=True) as connection:
+        assert value(connection, "SELECT note FROM orders WHERE id = 4") == "back on the source"
+    require_fenced(road, "orders")
+    assert "rollback before" in json.dumps(told(hook, "rollback-before"))

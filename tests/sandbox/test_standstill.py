@@ -1,0 +1,137 @@
+"""Two followers of one source that is written to: brought to a stand-still at the same coordinates, and let go on in any case."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+
+from replication import channel
+from replication.coordinates import current
+from replication.standstill import at_rest, resume
+from sandbox.mysql import MySQLServer
+from tests.sandbox.mysql_support import GIVEN, VERSIONS, Farm, until
+from tests.sandbox.verification_support import session
+
+READ = "SELECT COUNT(*), SUM(v) FROM shop.t"
+
+
+class Stage:
+    """A source and its two followers."""
+
+    def __init__(self, source: MySQLServer, one: MySQLServer, other: MySQLServer) -> None:
+        self.source = source
+        self.openers = (partial(session, one), partial(session, other))
+
+    def rows(self) -> list[object]:
+        found: list[object] = []
+        for opener in self.openers:
+            with opener() as opened:
+                found.append(opened.row(READ))
+        return found
+
+    def following(self) -> list[bool]:
+        """Whether each replicates, without an end."""
+        found = []
+        for opener in self.openers:
+            with opener() as opened:
+                status = channel.status(opened)
+            found.append(status is not None and status.running and not status.until)
+        return found
+
+    @contextmanager
+    def written_to(self) -> Iterator[None]:
+        """Write to the source all the time, now and then in a new binlog file."""
+        stop = threading.Event()
+
+        def write() -> None:
+            with session(self.source) as opened:
+                number = 0
+                while not stop.is_set():
+                    number += 1
+                    opened.execute("INSERT INTO shop.t (v) VALUES (%s), (%s)", number, -3 * number)
+                    if number % 50 == 0:
+                        with self.source.admin() as admin, admin.cursor() as cursor:
+                            cursor.execute("FLUSH BINARY LOGS")
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            writer.join()
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def stage(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Stage]:
+    directory = tmp_path_factory.mktemp("standstill")
+    with Farm.open(directory, request.param) as farm:
+        source = farm.new()
+        with session(source) as opened:
+            opened.execute("CREATE TABLE shop.t (id INT AUTO_INCREMENT PRIMARY KEY, v INT)")
+        followers = []
+        for name in ("one", "other"):
+            source.copy_data(directory / name)
+            follower = farm.adopt(directory / name)
+            follower.start(GIVEN, binlog=True)
+            follower.replicate_from(source)
+            followers.append(follower)
+        yield Stage(source, *followers)
+
+
+def test_both_stand_at_the_same_place_again_and_again(stage: Stage) -> None:
+    seen = []
+    with stage.written_to():
+        for _ in range(5):
+            with at_rest(*stage.openers, deadline=30.0) as coordinates:
+                one, other = stage.rows()
+                assert one == other
+                assert stage.rows() == [one, other]
+                seen.append(coordinates)
+                assert stage.following() == [False, False]
+            assert stage.following() == [True, True]
+    assert seen == sorted(set(seen))
+
+
+def test_at_rest_without_anybody_writing(stage: Stage) -> None:
+    with at_rest(*stage.openers, deadline=30.0) as first:
+        pass
+    with at_rest(*stage.openers, deadline=30.0) as second:
+        assert second >= first
+    assert stage.following() == [True, True]
+
+
+def test_a_failure_lets_both_go_on(stage: Stage) -> None:
+    with stage.written_to(), pytest.raises(KeyboardInterrupt), at_rest(*stage.openers, deadline=30.0):
+        raise KeyboardInterrupt
+    assert stage.following() == [True, True]
+
+
+@pytest.mark.parametrize("killed", ["before it was level", "when it was level", "while both stood still"])
+def test_what_a_killed_run_left_behind_goes_on(stage: Stage, killed: str) -> None:
+    with stage.openers[0]() as one, stage.openers[1]() as other, session(stage.source) as source:
+        before = channel.stop(other).executed
+        if killed != "before it was level":
+            source.execute("INSERT INTO shop.t (v) VALUES (1)")
+            end = current(source)
+            until(lambda: channel.status(one), lambda seen: seen is not None and seen.executed >= end)
+            channel.stop(one)
+            other.call("mysql.rds_start_replication_until", end.file, end.position)
+            until(lambda: channel.status(other), lambda seen: seen is not None and seen.executed >= end)
+            # The applier stops when the next event comes, or waits for it.
+            source.execute("INSERT INTO shop.t (v) VALUES (1)")
+            status = channel.status(other)
+            assert status is not None
+            assert status.until
+            assert status.executed == end > before
+        if killed == "while both stood still":
+            channel.stop(other)
+    resume(*stage.openers)
+    assert stage.following() == [True, True]
+    with at_rest(*stage.openers, deadline=30.0):
+        one_row, other_row = stage.rows()
+        assert one_row == other_row

@@ -1,0 +1,291 @@
+"""Verification without servers: how rows and ranges are written, what is remembered, when one is due, and what the guard says."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from components.settings import VerifySettings
+from migration import journal
+from migration.cutover.course import cut_over_course, rollback_course
+from migration.cutover.guards import verification_fresh
+from migration.cutover.site import Limits, Site
+from migration.names import Names
+from migration.verified import Verified, verified
+from providers.step import Inputs, Outputs, World
+from providers.verification import VerificationProvider
+from replication import channel
+from replication.coordinates import Coordinates
+from tests.unit.fakes import FakeSession, instance, replica_row
+from verification.columns import Column, row_text
+from verification.differences import Difference, sentences
+from verification.memory import Memory, Part
+from verification.pace import Pace
+from verification.plan import How, chosen, rows_of_a_part
+from verification.ranges import Range, condition, named, ranges
+from verification.tables import Table
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+ID = Column("id", "int", 0, "", nullable=False)
+NAME = Column("na`me", "varchar", 200, "utf8mb4", nullable=True)
+TEXT = Column("t", "longtext", 4294967295, "utf8mb4", nullable=True)
+
+
+def table(*key: Column, rows: int = 1000) -> Table:
+    return Table("shop", "orders", rows, 0, 100, (ID, NAME, TEXT), "PRIMARY" if key else "", key)
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        (ID, "`id`"),
+        (Column("a", "bigint", 0, "", nullable=True), "IFNULL(`a`, 'N')"),
+        (NAME, "IFNULL(LENGTH(`na``me`), 'N'), CAST(`na``me` AS BINARY)"),
+        (Column("b", "varbinary", 9, "", nullable=False), "LENGTH(`b`), `b`"),
+        (Column("f", "float", 0, "", nullable=False), "`f` * 1e0"),
+        (Column("e", "enum", 0, "utf8mb4", nullable=False), "CAST(`e` AS UNSIGNED)"),
+        (TEXT, "IFNULL(MD5(`t`), 'N')"),
+        (Column("j", "json", 0, "", nullable=False), "MD5(`j`)"),
+        (Column("x", "a type of tomorrow", 0, "", nullable=False), "MD5(`x`)"),
+    ],
+)
+def test_how_a_column_is_written(column: Column, text: str) -> None:
+    assert row_text([column], 1000) == f"CONCAT_WS('#', {text})"
+
+
+def test_strings_beyond_the_budget_are_hashed_by_themselves() -> None:
+    assert row_text([NAME, NAME], 399).count("MD5") == 1
+    assert row_text([NAME, NAME], 400).count("MD5") == 0
+
+
+def test_ranges_of_one_and_of_two_columns() -> None:
+    assert condition(table(ID), Range()) == "TRUE"
+    assert condition(table(ID), Range(("1",), ("9",))) == "`id` > 1 AND `id` <= 9"
+    assert condition(table(ID, NAME), Range(("1", "X'61'"), None)) == (
+        "`id` >= 1 AND ((`id` > 1) OR (`id` = 1 AND `na``me` > X'61'))"
+    )
+    assert condition(table(ID, NAME), Range(None, ("9", "X'62'"))) == (
+        "`id` <= 9 AND ((`id` < 9) OR (`id` = 9 AND `na``me` <= X'62'))"
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "rows"), [(1, 1000, 1000), (-5, 993, 999), (7, 7, 1), (1, 3000, 1000)]
+)
+def test_a_dense_key_is_cut_evenly_and_wholly(low: int, high: int, rows: int) -> None:
+    parts = list(ranges(FakeSession({"SELECT MIN": [{"low": low, "high": high}]}), table(ID, rows=rows), 2))
+    assert (parts[0].low, parts[-1].high) == (None, None)
+    assert [part.high for part in parts[:-1]] == [part.low for part in parts[1:]]
+    ends = [int(part.high[0]) for part in parts if part.high is not None]
+    assert ends == sorted(set(ends))
+    assert len(parts) <= rows
+
+
+def test_a_key_is_called_what_a_person_would_call_it() -> None:
+    assert named(table(ID, NAME), ("7", "_utf8mb4 X'f09f9880'")) == "id=7, na`me='😀'"
+    raw = Column("raw", "binary", 4, "", nullable=False)
+    assert named(table(raw), ("X'00ff'",)) == "raw=0x00ff"
+
+
+def test_a_sample_has_both_ends_and_is_the_same_again() -> None:
+    how = How(mode="sample", sample=0.2)
+    parts = [Range(None if n == 0 else (str(n),), None if n == 999 else (str(n + 1),)) for n in range(1000)]
+    first = [part for part in parts if chosen(how, table(ID), part)]
+    assert first == [part for part in parts if chosen(how, table(ID), part)]
+    assert parts[0] in first
+    assert parts[-1] in first
+    assert 120 < len(first) < 280
+    assert rows_of_a_part(How(), table(ID)) == 100_000
+
+
+def test_what_was_done_is_remembered_for_the_same_coordinates_only(tmp_path: Path) -> None:
+    file = tmp_path / "build" / "orders.progress"
+    memory = Memory.open(file, "full", "b.000001:4")
+    memory.add(Part("t", Range(None, ("5",)), 5))
+    memory.add(Part("t", Range(("9",), ("12",)), 3))
+    memory.add(Part("u", Range(None, None), 3))
+    memory.add(Part("v", Range(None, None), 3), lasting=False)
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write('{"table": "t", "lo')  # killed while it wrote
+
+    again = Memory.open(file, "full", "b.000001:4")
+    assert again.reached("t") == (("5",), False)
+    assert again.reached("u") == (None, True)
+    assert again.reached("v") == (None, False)
+    assert again.recalled == 3
+
+    again.stand_at("b.000001:900")
+    assert Memory.open(file, "full", "b.000001:900").recalled == 3
+    assert Memory.open(file, "full", "b.000001:4").recalled == 0
+    assert not Memory.open(file, "sample", "b.000001:4").parts
+
+
+def test_progress_tells_how_far_how_fast_and_how_long() -> None:
+    said: list[str] = []
+    pace = Pace(1000, said.append)
+    pace.skip(500)
+    pace.add(250)
+    assert said[0].startswith("verifying 75 %, ")
+    pace.add(900)  # the estimate was wrong
+    assert said[1].startswith("verifying 99 %, ")
+    assert said[1].endswith(" 0 s left")
+
+
+def test_only_the_first_differences_are_told() -> None:
+    found = tuple(Difference("row", "shop.t", f"id={n}", "missing", "present") for n in range(5))
+    assert sentences(found, limit=2) == [
+        "row shop.t, id=0: missing on the source's side, present on the copy",
+        "row shop.t, id=1: missing on the source's side, present on the copy",
+        "and 3 more",
+    ]
+    assert sentences(found[:1]) == [str(found[0])]
+
+
+# When a verification counts.
+
+
+def tags(hours: float, mode: str = "full") -> dict[str, str]:
+    return {journal.VERIFIED: str(Verified(NOW - timedelta(hours=hours), mode, "db-ENCRYPTED"))}
+
+
+def test_the_tag_is_read_as_it_was_written() -> None:
+    assert verified(tags(0), "db-ENCRYPTED") == Verified(NOW, "full", "db-ENCRYPTED")
+    assert verified(tags(0), "db-OTHER") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "yesterday full",
+        "2026-01-01T00:00:00+00:00",
+        "2026-01-01T00:00:00 full",
+        f"{NOW.isoformat()} well",
+    ],
+)
+def test_a_tag_that_nobody_can_read_counts_as_none(text: str) -> None:
+    assert verified({journal.VERIFIED: text}, "") is None
+
+
+@pytest.mark.parametrize(
+    ("was", "hours", "wanted", "serves"),
+    [
+        ("full", 1, "full", True),
+        ("full", 25, "full", False),
+        ("counts", 1, "sample", False),
+        ("full", 1, "counts", True),
+    ],
+)
+def test_it_serves_if_it_is_young_and_strict_enough(
+    was: str, hours: float, wanted: str, *, serves: bool
+) -> None:
+    found = verified(tags(hours, was), "db-ENCRYPTED")
+    assert found is not None
+    assert found.serves(wanted, 24) is serves
+
+
+class FakeSite:
+    """What the guard asks of a site."""
+
+    def __init__(self, found: dict[str, str], limit: float | None = 24 * 3600, *, back: bool = False) -> None:
+        course = rollback_course if back else cut_over_course
+        self.course = course(Names("orders"), "db-SOURCE", "db-ENCRYPTED")
+        self.limits = Limits(verification=limit)
+        self.snapshot_coordinates: Coordinates | None = None
+        self._tags = found
+
+    def losing(self) -> Any:
+        return instance("orders", self._tags)
+
+    def winning(self) -> Any:
+        return instance("orders-encrypted")
+
+
+@pytest.mark.parametrize(
+    ("site", "green", "saw"),
+    [
+        (FakeSite(tags(1)), True, r"verified 1\.0 h ago \(mode full\) \(mode full, at most 24 h old\)"),
+        (FakeSite(tags(25)), False, r"verified 25\.0 h ago"),
+        (FakeSite(tags(1, "counts")), False, r"\(mode counts\)"),
+        (FakeSite({}), False, "orders-encrypted has not been verified, or not found equal"),
+        (FakeSite({}, None), True, "verification is off"),
+        (FakeSite({}, back=True), True, "not asked on the way back"),
+    ],
+)
+def test_the_guard(site: FakeSite, saw: str, *, green: bool) -> None:
+    session = FakeSession({})
+    reading = verification_fresh(cast(Site, site), session, session)
+    assert reading.green is green
+    assert re.search(saw, reading.saw)
+
+
+def test_the_guard_is_not_asked_in_mode_snapshot() -> None:
+    site = FakeSite({})
+    site.snapshot_coordinates = Coordinates("b.000001", 4)
+    session = FakeSession({})
+    assert verification_fresh(cast(Site, site), session, session).green
+
+
+def test_yaml_may_take_off_for_a_boolean() -> None:
+    assert VerifySettings.model_validate({"mode": False}).mode == "off"
+
+
+# The step is done again when it is due, and only then.
+
+
+class Example(VerificationProvider):
+    """A verification that counts how often it is performed."""
+
+    performed = 0
+
+    def world(self, inputs: Inputs) -> World:
+        return None  # type: ignore[return-value]
+
+    def perform(self, world: World, inputs: Inputs) -> Outputs:
+        self.performed += 1
+        return {"verified_at": "later", "counted": "later full"}
+
+
+STATE = {
+    "encrypted_id": "db-2",
+    "source_id": "db-1",
+    "verify": {"mode": "full"},
+    "wanted": "due",
+    "counted": "now full",
+    "verified_at": "now",
+}
+
+
+@pytest.mark.parametrize(
+    ("news", "changes", "performed", "counted"),
+    [
+        ({"wanted": "now full"}, False, 0, "now full"),
+        ({"wanted": None}, False, 0, "now full"),
+        ({"wanted": None, "verify": {"mode": "counts"}}, True, 0, "now full"),
+        ({"wanted": "now full", "verify": {"mode": "counts"}}, True, 0, "now full"),
+        ({"wanted": "due"}, True, 1, "later full"),
+        ({"wanted": "off"}, True, 1, "later full"),
+    ],
+)
+def test_it_is_done_again_when_it_is_due(
+    news: dict[str, Any], performed: int, counted: str, *, changes: bool
+) -> None:
+    step = Example()
+    inputs = {key: value for key, value in STATE.items() if key != "verified_at"} | news
+    assert step.diff("id", STATE, inputs).changes is changes
+    assert not step.diff("id", STATE, inputs).replaces
+    state = step.update("id", STATE, inputs).outs or {}
+    assert step.performed == performed
+    assert state["counted"] == counted
+    assert state["verify"] == inputs["verify"]
+
+
+def test_status_tells_an_applier_that_will_stop() -> None:
+    row = replica_row(Until_Condition="Master")
+    found = channel.status(FakeSession({"SHOW REPLICA STATUS": [row]}))
+    assert found is not None
+    assert found.until
