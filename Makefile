@@ -8,7 +8,7 @@ STRATEGY ?= rename
 MINUTES ?= 60
 FENCE   ?= read_only
 PY      := .cache/venv/bin/python
-SOURCES := $(wildcard foundation controlplane replication verification migration providers components sandbox bench demo tests tools __main__.py)
+SOURCES := $(wildcard foundation controlplane replication verification migration providers components unencrypted sandbox bench demo tests tools examples __main__.py)
 # Of tests/chaos a sample; the rest, which takes longer, is `make test-long`.
 TESTS   := tests/unit tests/sandbox tests/engine tests/chaos/test_cutover.py
 LONG    := tests/chaos/test_fence_edges.py tests/chaos/test_way_back.py
@@ -19,7 +19,7 @@ export PATH := $(CURDIR)/.cache/venv/bin:$(CURDIR)/.cache/bin:$(PATH)
 heading = @printf '\n\033[1m%s\033[0m\n' $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox sandbox-down env demo lint format test test-unit test-long docs-errors chaos soak chaos-cutover bench-cutover clean
+.PHONY: help setup sandbox sandbox-down env demo lint format test test-unit test-long docs-errors chaos soak chaos-cutover bench-cutover bench-verification clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,7 +39,7 @@ sandbox-down: ## stop it
 env: ## print the exports that point a shell at the running sandbox: eval "$(make -s env)"
 	@$(PY) -m sandbox env
 
-lint: setup ## ruff, mypy and import-linter
+lint: setup ## ruff, mypy, import-linter and actionlint
 	$(call heading,'ruff')
 	@ruff check .
 	@ruff format --check .
@@ -47,6 +47,8 @@ lint: setup ## ruff, mypy and import-linter
 	@mypy $(SOURCES)
 	$(call heading,'import-linter')
 	@lint-imports --cache-dir .cache/import-linter
+	$(call heading,'actionlint')
+	@go -C tools/actionlint tool actionlint $(wildcard $(CURDIR)/.github/workflows/*.yml $(CURDIR)/examples/workflows/*.yml)
 
 format: setup ## let ruff put the code in order
 	@ruff check --fix --quiet . ; ruff format .
@@ -75,6 +77,9 @@ bench-cutover: setup ## measure the cut-over against the plain runbook (PAIRS=�
 
 docs-errors: setup ## provoke every fault and write docs/errors.md
 	@RDS_ENCRYPT_WRITE_ERRORS=1 $(PY) -m pytest -q tests/engine/test_faults.py
+
+bench-verification: setup ## measure the verification against CHECKSUM TABLE (ROWS=…, ENGINE=…)
+	@$(PY) -m bench.verification --engine $(ENGINE) $(if $(ROWS),--rows $(ROWS))
 
 test-unit: setup ## the quick tests only
 	@$(PY) -m pytest -q -m 'not slow and not engine' tests/unit

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import pulumi
@@ -440,12 +441,14 @@ class Migration(pulumi.ComponentResource):
         if self._survey.swap_begun or self._phase == "rollback":
             return None
         tags = self._require_source().tags
+        # With the time: what was due once, and done, may become due again.
+        due = f"due {datetime.now(UTC).isoformat(timespec='microseconds')}"
         if journal.VERIFYING in tags:
-            return "due"
+            return due
         if verify.mode == "off":
             return "off"
         found = verified(tags, encrypted.resource_id) if encrypted is not None else None
-        return str(found) if found is not None and found.serves(verify.mode, verify.max_age) else "due"
+        return str(found) if found is not None and found.serves(verify.mode, verify.max_age) else due
 
     def _declare_swap(
         self,

@@ -161,6 +161,12 @@ class Instances:
         found = self._filtered("db-instance-id", wanted, where=", ".join(wanted))
         return {instance.identifier: instance for instance in found}
 
+    def all(self) -> list[Instance]:
+        """Return all instances of the region."""
+        with sorted_errors(f"DB instances in {self._aws.region}"):
+            pages = self._aws.rds.get_paginator("describe_db_instances").paginate()
+            return [Instance(found) for page in pages for found in page["DBInstances"]]
+
     def find(self, resource_id: str) -> Instance | None:
         """Return the instance with this DbiResourceId, or ``None`` if there is none (any more)."""
         found = self._filtered("dbi-resource-id", [resource_id], where=resource_id)
@@ -241,7 +247,15 @@ class Instances:
                 DBInstanceIdentifier=identifier, ApplyImmediately=True, **changes
             )
 
-    def ask_rename(self, resource_id: str, identifier: str, *, parameter_group: str, deadline: float) -> None:
+    def ask_rename(
+        self,
+        resource_id: str,
+        identifier: str,
+        *,
+        parameter_group: str,
+        deadline: float,
+        progress: Progress = silent,
+    ) -> None:
         """Ask for another name and parameter group, again and again while the name is still taken.
 
         A name is free a while before the instance that gave it up is available again, and waiting is outage.
@@ -260,7 +274,8 @@ class Instances:
             ),
             lambda: self._asked(now.identifier, {**changes, "DBParameterGroupName": parameter_group}),
             done=bool,
-            describe=lambda _: "the name is taken, or the instance busy",
+            describe=lambda _: f"asking for {identifier}: the name is taken, or the instance busy",
+            progress=progress,
         )
 
     def await_rename(
@@ -362,6 +377,13 @@ class Instances:
         if now is None:
             return
         if now.description.get("DeletionProtection"):
+            if now.status in _BROKEN:
+                raise NeedsHuman(
+                    f"it is protected from deletion, and RDS modifies no instance whose status is {now.status}",
+                    where=now.identifier,
+                    fix="Take the protection off in the RDS console if it lets you, else ask AWS Support;"
+                    " then run the same command again",
+                )
             if now.status == "stopped":
                 self._start(now, deadline=deadline, progress=progress)  # RDS modifies no stopped instance
             self.modify(resource_id, DeletionProtection=False)

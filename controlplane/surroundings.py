@@ -146,7 +146,7 @@ class Surroundings:
                 for each in page["PendingMaintenanceActions"]
             }
 
-    @property
+    @cached_property
     def caller(self) -> str:
         """The ARN of whoever asks."""
         with sorted_errors("the caller's identity"):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pulumi
 
+from migration import journal
 from providers.step import HOUR, Inputs, Outputs, Step, World
 from replication import lag
 
@@ -19,6 +20,8 @@ class CatchUpProvider(Step):
 
     def perform(self, world: World, inputs: Inputs) -> Outputs:
         """Wait, showing the lag."""
+        if journal.SWAPPED in world.instances.get(inputs["encrypted_id"]).tags:
+            return {"in_sync_at": ""}  # A state that was lost after the cut-over: production follows nobody.
         with world.session(inputs["source_id"]) as source, world.session(inputs["encrypted_id"]) as encrypted:
             reached = lag.catch_up(
                 source, encrypted, deadline=float(inputs["hours"]) * HOUR, progress=world.progress

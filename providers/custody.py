@@ -39,6 +39,9 @@ class CustodyProvider(Step):
                 where=encrypted.identifier,
                 fix="Destroy the stack, start over",
             )
+        if journal.SWAPPED in encrypted.tags:
+            # A state that was lost after the cut-over: old is no measure for production any more, and may be stopped or gone.
+            return {"kms_key": str(encrypted.description["KmsKeyId"])}
         # From here on either of the two leads to the other, whatever they are called.
         first_look = journal.PARTNER not in world.instances.get(inputs["source_id"]).tags
         world.instances.tag(inputs["source_id"], {journal.PARTNER: encrypted.resource_id})

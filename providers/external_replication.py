@@ -28,6 +28,8 @@ class ExternalReplicationProvider(Step):
     def perform(self, world: World, inputs: Inputs) -> Outputs:
         """Attach the encrypted instance if it follows nobody yet, and start it."""
         source = world.instances.get(inputs["source_id"])
+        if journal.SWAPPED in world.instances.get(inputs["encrypted_id"]).tags:
+            return {"running": False}  # A state that was lost after the cut-over: production follows nobody.
         with world.session(inputs["encrypted_id"]) as encrypted:
             attached = channel.status(encrypted)
             if attached is None or attached.source_host != source.address:

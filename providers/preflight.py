@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pulumi
+from pulumi.dynamic import CheckResult
 
 from foundation.errors import MigrationError
 from migration import preflight
@@ -26,7 +27,11 @@ class PreflightProvider(Step):
     """Inputs: ``identifier``, ``phase``, ``mode``, ``strategy``, ``kms_key_arn``, ``preview``. Outputs: the same, as checked."""
 
     identity = ("identifier",)
-    ignored = (*Step.ignored, "preview")
+
+    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Look; that it was a preview is not an input to be recorded."""
+        failures = super().check(_olds, news).failures
+        return CheckResult({key: value for key, value in news.items() if key != "preview"}, failures)
 
     def refuse(self, world: World, inputs: Inputs) -> list[str]:
         """Return what stands in the way of this phase, read-only; at preview, say what else is to be minded."""

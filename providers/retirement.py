@@ -55,7 +55,7 @@ class RetirementProvider(Step):
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> Any:
         """Another fate for the old instance is the one change that is acted on."""
-        return pulumi.dynamic.UpdateResult({**_olds, **_news, **self.perform(self.world(_news), _news)})
+        return pulumi.dynamic.UpdateResult({**_olds, **_news, **self.carry_out(_news)})
 
     def _settle(self, world: World, old: Instance, names: Names, fate: str, keep_until: datetime) -> str:
         """Do with the old instance what the config says, and return the status that it ends in."""

@@ -28,7 +28,7 @@ from controlplane.instances import Instance, Instances
 from foundation.waiting import Progress
 from migration.access import Access, AccessSettings
 from providers import clean_errors
-from providers.progress import progress_for
+from providers.progress import NOTHING, progress_for
 from replication.session import Session
 
 __all__ = ["HOUR", "Inputs", "Outputs", "Step", "World", "known", "urn_of"]
@@ -108,6 +108,13 @@ class Step(ResourceProvider):
     def undo(self, world: World, props: Inputs) -> None:
         """Do the inverse if that is safe now; otherwise nothing."""
 
+    def carry_out(self, inputs: Inputs) -> Outputs:
+        """Perform the step, and take its last words off its row."""
+        world = self.world(inputs)
+        outputs = self.perform(world, inputs)
+        world.progress(NOTHING)
+        return outputs
+
     # What Pulumi calls.
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
@@ -127,7 +134,7 @@ class Step(ResourceProvider):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Perform the step."""
-        outputs = {**props, **self.perform(self.world(props), props)}
+        outputs = {**props, **self.carry_out(props)}
         return CreateResult(":".join(str(props[key]) for key in self.identity), outputs)
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -141,7 +148,9 @@ class Step(ResourceProvider):
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Undo the step."""
-        self.undo(self.world(_props), _props)
+        world = self.world(_props)
+        self.undo(world, _props)
+        world.progress(NOTHING)
 
 
 def known(value: object) -> bool:

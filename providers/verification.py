@@ -54,8 +54,8 @@ class VerificationProvider(Step):
     """Inputs: ``identifier``, ``encrypted_id``, ``source_id``, ``replica_id``, ``verify`` (the settings of that name, as plain
     values), ``hours`` to catch up at most, and ``wanted``. Outputs: see ``VERIFICATION_OUTPUTS``, and ``counted``.
 
-    ``wanted`` is what the tag on the source says while that is recent enough, and ``due`` when it is not; ``counted`` is what the
-    tag said when the step was done. When they differ, this step is done again, unlike others.
+    ``wanted`` is what the tag on the source says while that is recent enough, and ``due`` with the time when it is not; ``counted``
+    is what the tag said when the step was done. When they differ, this step is done again, unlike others.
     """
 
     identity = ("encrypted_id", "source_id")
@@ -100,12 +100,13 @@ class VerificationProvider(Step):
         """Verify again if that is due; otherwise record the inputs, as other steps do."""
         if not _due(_olds, _news):
             return super().update(_id, _olds, _news)
-        return UpdateResult({**_olds, **_news, **self.perform(self.world(_news), _news)})
+        return UpdateResult({**_olds, **_news, **self.carry_out(_news)})
 
 
 def _due(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
+    """Whether the program asks for a verification that was not made yet; a refresh compares with what was asked for last."""
     wanted = news.get("wanted")
-    return wanted is not None and wanted != olds.get("counted")
+    return wanted is not None and wanted not in (olds.get("counted"), olds.get("wanted"))
 
 
 @dataclass
@@ -131,7 +132,13 @@ class _Visit:
         source_id = self.inputs["source_id"]
         self.world.instances.tag(source_id, {journal.VERIFYING: self.at.isoformat(timespec="seconds")})
         self.world.instances.untag(source_id, [journal.VERIFIED])
-        comparison: Comparison | None = None
+        comparison = Comparison(
+            self._opener("replica_id"),
+            self._opener("encrypted_id"),
+            self._how,
+            Memory(None, ""),
+            self.world.progress,
+        )
         finished = False
         while not finished:
             with at_rest(
@@ -141,20 +148,20 @@ class _Visit:
                 progress=self.world.progress,
             ) as coordinates:
                 self.at = datetime.now(UTC)
-                self.coordinates.append(coordinates)
-                if comparison is None:
-                    comparison = self._comparison(coordinates)
-                else:
+                if self.coordinates:
                     comparison.memory.stand_at(str(coordinates))
+                else:
+                    comparison.memory = self._memory(coordinates)
+                self.coordinates.append(coordinates)
                 finished = comparison.advance(deadline=float(self.settings["stand_still"]) * _MINUTE)
             self._catch_up()
-        assert comparison is not None  # noqa: S101 - the loop has run
+        result = comparison.result
         comparison.memory.forget()
         self.world.instances.untag(source_id, [journal.VERIFYING])
         encrypted_id = self.inputs["encrypted_id"]
         with self.world.session(source_id) as source, self.world.session(encrypted_id) as copy:
             variables = compare_variables(source, copy)
-        return comparison.result, (*comparison.result.differences, *variables)
+        return result, (*result.differences, *variables)
 
     def end(self) -> None:
         """Let both follow again, after a run that was killed."""
@@ -193,20 +200,16 @@ class _Visit:
             )
         return {**outputs, "counted": str(found)}
 
-    def _comparison(self, coordinates: Coordinates) -> Comparison:
+    @property
+    def _how(self) -> How:
         settings = self.settings
-        how = How(mode=settings["mode"], sample=float(settings["sample"]), threads=int(settings["threads"]))
-        return Comparison(
-            self._opener("replica_id"),
-            self._opener("encrypted_id"),
-            how,
-            Memory.open(
-                self.files.path("verification.progress"),
-                f"{self.inputs['source_id']} {self.inputs['encrypted_id']} {how.mode} {how.sample}",
-                str(coordinates),
-            ),
-            self.world.progress,
-        )
+        return How(mode=settings["mode"], sample=float(settings["sample"]), threads=int(settings["threads"]))
+
+    def _memory(self, coordinates: Coordinates) -> Memory:
+        """Return what a run that was killed had done, if both still stand where it had them."""
+        how = self._how
+        compared = f"{self.inputs['source_id']} {self.inputs['encrypted_id']} {how.mode} {how.sample}"
+        return Memory.open(self.files.path("verification.progress"), compared, str(coordinates))
 
     def _catch_up(self) -> None:
         """Let the encrypted instance make up for the time it stood still."""

@@ -10,6 +10,7 @@ from foundation.waiting import Progress, Wait, silent, until
 from replication import channel
 from replication.channel import ReplicaStatus
 from replication.coordinates import Coordinates, bytes_between, current
+from replication.headway import Headway
 from replication.session import Session
 from replication.trouble import diagnosis
 
@@ -69,6 +70,12 @@ def catch_up(
         NeedsHuman: replication is broken.
         TimedOut: one lap took longer than ``deadline`` seconds.
     """
+    headway = Headway(lambda since: bytes_between(source, since))
+
+    def described(seen: Lag) -> str:
+        rest = headway.words(seen.status.executed, seen.bytes)
+        return f"{seen}, {rest}" if rest else str(seen)
+
     while True:
         target, began = current(source), time.monotonic()
         until(
@@ -81,7 +88,7 @@ def catch_up(
             lambda: measure(source, replica),
             done=lambda lag, target=target: lag.reached(target),  # type: ignore[misc] # bound per lap
             failed=lambda lag: lag.status.failure(replica.endpoint),
-            describe=str,
+            describe=described,
             progress=progress,
         )
         if time.monotonic() - began < _SHORT_LAP:

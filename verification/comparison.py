@@ -60,7 +60,6 @@ class Comparison:
     _differences: list[Difference] = field(default_factory=list)
     _named: Counter[str] = field(default_factory=Counter)
     _unnamed: Counter[str] = field(default_factory=Counter)
-    _rows: int = 0
     _chunks: int = 0
     _seconds: float = 0.0
 
@@ -89,7 +88,7 @@ class Comparison:
         ]
         return Result(
             tables=len(tables),
-            rows=self._rows,
+            rows=self.memory.rows,
             chunks=self._chunks,
             bytes=sum(table.bytes for table in tables),
             seconds=self._seconds,
@@ -198,7 +197,6 @@ class Comparison:
     def _note(self, planner: Pair, checked: _Checked) -> int:
         """Take down what a part came to; return its rows."""
         name = str(checked.table)
-        self._rows += checked.rows
         self._chunks += 1
         for difference in checked.differences:
             if difference is _MORE[0] or self._named[name] >= self.how.named:

@@ -71,6 +71,11 @@ class Memory:
         if self.file is not None:
             self.file.unlink(missing_ok=True)
 
+    @property
+    def rows(self) -> int:
+        """How many rows all parts together have; one that was done again after an interruption counts once."""
+        return sum({(part.table, part.range): part.rows for part in self.parts}.values())
+
     def reached(self, table: str) -> tuple[Key | None, bool]:
         """Return up to which key a table is done from its beginning, and whether that is all of it."""
         ends = {part.range.low: part.range.high for part in self.parts if part.table == table}

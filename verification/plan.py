@@ -43,7 +43,9 @@ class Result:
     """What a comparison came to, as far as it has come.
 
     Attributes:
-        rows: rows on the reference side whose checksums were compared; in mode ``counts``, that were counted.
+        rows: rows on the reference side whose checksums were compared, before an interruption too; in mode ``counts``, that
+            were counted.
+        chunks: ranges that this run has compared.
         bytes: of the tables' data, as the server estimates them.
         resumed: ranges that an interrupted run had done.
     """

@@ -10,12 +10,17 @@ from migration.cutover.fences import fence_of
 from migration.cutover.site import Site
 from migration.cutover.timeline import GuardReading
 
-__all__ = ["Briefing", "briefing"]
+__all__ = ["Briefing", "briefing", "concerns"]
 
 _CONCERNS: Mapping[str, Callable[[Site], bool]] = {
     "record-points-here": lambda site: site.strategy.record is not None,
 }
 """Guards that have nothing to say in some cases."""
+
+
+def concerns(site: Site, guard: str) -> bool:
+    """Whether a guard has anything to say of this cut-over."""
+    return guard not in _CONCERNS or _CONCERNS[guard](site)
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ def briefing(site: Site) -> Briefing:
         guards=tuple(
             GuardReading(name, reading.green, reading.saw)
             for name, reading in readings.items()
-            if name not in _CONCERNS or _CONCERNS[name](site)
+            if concerns(site, name)
         ),
         forced=site.forced,
         undoable=tuple(_moves_until_swap(site)),
@@ -58,5 +63,6 @@ def _moves_until_swap(site: Site) -> list[str]:
         *moves,
         f"fence {losing}: {fence_of(site)}",
         f"drain: {winning} executes the last change of {losing}",
+        *(["compare the newest rows of both, for a second at most"] if site.limits.verify != "off" else []),
         f"promote {winning}, and let {losing} follow it from there",
     ]

@@ -134,8 +134,8 @@ def verification_fresh(site: Site, _losing: Session, _winning: Session) -> Readi
     found = verified(site.losing().tags, site.course.encrypted_id)
     if found is None:
         return Reading(False, f"{site.winning().identifier} has not been verified, or not found equal")
-    ago = f"{found.age.total_seconds() / 3600:.1f} h ago (mode {found.mode})"
-    wanted = f"(mode {site.limits.verify}, at most {limit / 3600:.0f} h old)"
+    ago = f"{found.age.total_seconds() / 3600:.1f} h ago in mode {found.mode}"
+    wanted = f"(wanted: {site.limits.verify}, at most {limit / 3600:.0f} h old)"
     return Reading(found.serves(site.limits.verify, limit / 3600), f"verified {ago} {wanted}")
 
 

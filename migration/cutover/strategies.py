@@ -52,20 +52,36 @@ class Rename:
         # The losing instance takes the fence with it into a group of its own, in the same reboot that renames it.
         losing_group = course.losing_group
         instances.ask_rename(
-            course.losing_id, course.losing_name, parameter_group=losing_group, deadline=deadline
+            course.losing_id,
+            course.losing_name,
+            parameter_group=losing_group,
+            deadline=deadline,
+            progress=site.progress,
         )
         instances.ask_rename(
-            course.winning_id, site.names.source, parameter_group=site.source_group, deadline=deadline
+            course.winning_id,
+            site.names.source,
+            parameter_group=site.source_group,
+            deadline=deadline,
+            progress=site.progress,
         )
         instances.await_rename(
-            course.losing_id, course.losing_name, parameter_group=losing_group, deadline=deadline
+            course.losing_id,
+            course.losing_name,
+            parameter_group=losing_group,
+            deadline=deadline,
+            progress=site.progress,
         )
         site.timeline.mark(Moment.FIRST_RENAMED)
         # Only now: an instance whose new group is not in effect yet still runs with the owner's, and would be opened.
         fence.put_back()
         site.progress(f"waiting for {site.names.source} to answer from the other instance")
         instances.await_rename(
-            course.winning_id, site.names.source, parameter_group=site.source_group, deadline=deadline
+            course.winning_id,
+            site.names.source,
+            parameter_group=site.source_group,
+            deadline=deadline,
+            progress=site.progress,
         )
         site.timeline.mark(Moment.SECOND_RENAMED)
         with site.session_on_winning() as winning:

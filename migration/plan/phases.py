@@ -13,6 +13,8 @@ from migration.survey import Survey
 
 __all__ = ["PhasePlan", "Stage", "Wish", "plan"]
 
+_NOT_YET = "It is refused until the encrypted instance has as many days of backups as its owner wants."
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -180,7 +182,8 @@ def _swap(wish: Wish, survey: Survey, briefing: Briefing) -> PhasePlan:
 
 def _clean_up(wish: Wish, survey: Survey) -> PhasePlan:
     names, source = survey.names, survey.source
-    stages = [Stage(f"confirm that {names.source} is the encrypted instance, open to writes", _takes(MOMENT))]
+    production = survey.encrypted.identifier if survey.encrypted is not None else names.source
+    stages = [Stage(f"confirm that {production} is the encrypted instance, open to writes", _takes(MOMENT))]
     if survey.replica is not None:
         stages.append(Stage(f"delete the replica {names.replica}", _takes(estimates.DELETE)))
     stages.append(
@@ -188,7 +191,7 @@ def _clean_up(wish: Wish, survey: Survey) -> PhasePlan:
     )
     old = source.identifier if source is not None else names.old
     stages += {
-        "keep": [Stage(f"leave {old} running, read-only", final=True)],
+        "keep": [Stage(f"leave {old} running, read-only", _takes(MOMENT), final=True)],
         "stop": [Stage(f"stop {old}", _takes(estimates.STOP), final=True)],
         "delete": [
             Stage(
@@ -206,7 +209,7 @@ def _clean_up(wish: Wish, survey: Survey) -> PhasePlan:
     return PhasePlan(
         identifier=names.source,
         phase=wish.phase,
-        goal=f"Only {names.source}{'' if wish.fate == 'delete' else f' and {old}'} will be left.",
+        goal=f"Only {production}{'' if wish.fate == 'delete' else f' and {old}'} will be left.",
         stages=tuple(stages),
         outage="none",
         billed={
@@ -215,7 +218,11 @@ def _clean_up(wish: Wish, survey: Survey) -> PhasePlan:
             "delete": f"the storage of the final snapshot {names.old}-final",
         }[wish.fate],
         undo="none: it ends the way back. What was deleted stays deleted",
-        notes=(f"Unencrypted data stays in {left} until somebody deletes it.", _retained(survey)),
+        notes=(
+            f"Unencrypted data stays in {left} until somebody deletes it.",
+            *((_NOT_YET,) if wish.fate == "delete" else ()),
+            _retained(survey, "This"),
+        ),
     )
 
 
@@ -278,10 +285,10 @@ def _billed(source: Instance, *, replica: bool = True) -> str:
     return f"{', '.join(parts)}; two snapshots of up to {gib} GiB"
 
 
-def _retained(survey: Survey) -> str:
+def _retained(survey: Survey, whose: str = "Its") -> str:
     groups = f"{survey.names.encrypted} and {survey.names.fence}"
     return (
-        f"Its preview shows `delete[retain]` for {groups}: Pulumi only forgets them, and the migration deletes those parameter"
+        f"{whose} preview shows `delete[retain]` for {groups}: Pulumi only forgets them, and the migration deletes those parameter"
         " groups that no instance uses."
     )
 

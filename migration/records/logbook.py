@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from migration.cutover.briefing import concerns
 from migration.cutover.protocol import Outcome
 from migration.cutover.site import Site
 from migration.cutover.timeline import GuardReading, Moment, moments_from, outage
@@ -107,7 +108,11 @@ class Logbook:
             "mode": "replicate" if site.snapshot_coordinates is None else "snapshot",
             "losing": site.course.losing_id,
             "winning": site.course.winning_id,
-            "guards": [{**asdict(guard), "forced": guard.name in site.forced} for guard in timeline.guards],
+            "guards": [
+                {**asdict(guard), "forced": guard.name in site.forced}
+                for guard in timeline.guards
+                if concerns(site, guard.name)
+            ],
             "earlier": self._earlier,
         }
 
@@ -122,17 +127,23 @@ class Logbook:
     def _take_up(self, former: dict[str, Any] | None) -> None:
         """Go on with the attempt that the journal says is under way; keep one that is over as an earlier one."""
         known = self._journalled()
-        if former is not None and known and self._is_under_way(former, known[Moment.SWAP_BEGAN]):
-            self._site.timeline.resume(moments_from(former["moments"]))
-            self._site.timeline.read(
-                GuardReading(guard["name"], guard["green"], guard["saw"]) for guard in former["guards"]
-            )
-            self._began = datetime.fromisoformat(former["began"])
-            self._earlier = former["earlier"]
-        elif former is not None:
-            self._earlier = [*former.pop("earlier", []), former][-_KEPT:]
+        try:
+            if former is not None and known and self._is_under_way(former, known[Moment.SWAP_BEGAN]):
+                self._go_on_with(former)
+            elif former is not None:
+                self._earlier = [*former.pop("earlier", []), former][-_KEPT:]
+        except (KeyError, TypeError, ValueError) as error:
+            # Changed by hand, or by another version: that is no reason to keep a cut-over from going on.
+            self._files.warn(f"{self.path} is not understood ({error!r}) and is begun anew")
         # The tags know them to the second, if no file does.
         self._site.timeline.resume(known)
+
+    def _go_on_with(self, former: Mapping[str, Any]) -> None:
+        moments, began = moments_from(former["moments"]), datetime.fromisoformat(former["began"])
+        guards = [GuardReading(guard["name"], guard["green"], guard["saw"]) for guard in former["guards"]]
+        self._site.timeline.resume(moments)
+        self._site.timeline.read(guards)
+        self._began, self._earlier = began, list(former["earlier"])
 
     def _journalled(self) -> dict[Moment, datetime]:
         """Return what the tags say of a swap that was begun."""

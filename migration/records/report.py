@@ -129,12 +129,16 @@ def _settings(source: Instance, encrypted: Instance) -> dict[str, Any]:
 def _shown(value: Any) -> str:
     """Return a value of DescribeDBInstances in a few words."""
     match value:
-        case None | [] | {}:
-            return "–"
+        case datetime():
+            words = utc(value)
         case {"Address": address, **_rest}:
-            return str(address)
+            words = str(address)
         case [{"DBParameterGroupName": name, **_rest}, *_]:
-            return str(name)
-        case list() | dict():
-            return ", ".join(map(str, value))
-    return str(value)
+            words = str(name)
+        case dict():
+            words = ", ".join(f"{key}: {_shown(each)}" for key, each in value.items())
+        case list():
+            words = ", ".join(map(_shown, value))
+        case _:
+            words = "" if value is None else str(value)
+    return words or "–"

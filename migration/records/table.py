@@ -34,9 +34,11 @@ def table(log: Mapping[str, Any]) -> str:
     lines = [f"{str(log['verb']).capitalize()} of {log['identifier']}: {log['outcome']}"]
     if moments:
         start = next(iter(moments.values()))
-        lines += ["", f"  {'moment':<36} {'UTC':<23} {'after':>10}"]
+        wide = max(len(WORDS[moment]) for moment in moments)
+        lines += ["", f"  {'moment':<{wide}} {'UTC':<23} {'after':>10}"]
         lines += [
-            f"  {WORDS[moment]:<36} {utc(when)} {_after(start, when):>10}" for moment, when in moments.items()
+            f"  {WORDS[moment]:<{wide}} {utc(when)} {_after(start, when):>10}"
+            for moment, when in moments.items()
         ]
     return "\n".join([*lines, "", summary(log)])
 

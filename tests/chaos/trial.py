@@ -113,6 +113,9 @@ def _run(stage: Stage, direction: Direction, trial: Trial, blow: Blow | None, us
     if not struck and ending.kind == "failed":
         trial.refusals.append(ending.sentence)
     ended = time.monotonic()
+    if blow is not None and not blow.strike.seconds:
+        finish()  # what is left of it must not strike us
+        finish = _nothing
     moved = ending.kind != "completed" and stage.begun(direction)
     finish()
     if blow is not None and struck:

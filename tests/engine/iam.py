@@ -223,6 +223,11 @@ _HOW: Mapping[str, Callable[[str, Mapping[str, Any], World], Iterator[Ask]]] = {
     **dict.fromkeys(
         (
             "rds:DescribeAccountAttributes",
+            "rds:DescribeDBProxies",
+            "rds:DescribeDBProxyTargets",
+            "rds:DescribeEventSubscriptions",
+            "rds:DescribePendingMaintenanceActions",
+            "cloudwatch:DescribeAlarms",
             "rds:DescribeDBInstances",
             "rds:DescribeDBParameterGroups",
             "rds:DescribeDBParameters",

@@ -19,6 +19,7 @@ from tests.engine.road import Road, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
+TAGS = ["tags", "tagsAll"]
 PROGRAM = """\
 import json
 from pathlib import Path
@@ -27,7 +28,9 @@ import pulumi
 import pulumi_aws as aws
 
 declared = json.loads(Path("instance.json").read_text(encoding="utf-8"))
-options = pulumi.ResourceOptions(import_=declared.pop("import", None))
+options = pulumi.ResourceOptions(
+    import_=declared.pop("import", None), ignore_changes=declared.pop("ignore", None)
+)
 aws.rds.Instance("orders", **declared, opts=options)
 """
 
@@ -61,8 +64,8 @@ class Owner:
         self.declare()
 
     def declare(self, **changes: Any) -> None:
-        """Change the code."""
-        self.settings |= {key: value for key, value in changes.items() if key != "import"}
+        """Change the code; what are options in it are not kept."""
+        self.settings |= {key: value for key, value in changes.items() if key not in {"import", "ignore"}}
         (self.project / "instance.json").write_text(json.dumps({**self.settings, **changes}))
 
     def good(self, result: Result) -> Result:
@@ -119,7 +122,8 @@ def test_the_commands_of_the_page_hand_the_encrypted_instance_over(road: Road, o
     owner.run(take_over + " --yes")
     page = road.files.path("handover.md").read_text(encoding="utf-8")
     (key,) = re.findall(r'kms_key_id="(.*)"', page)
-    owner.declare(storage_encrypted=True, kms_key_id=key)
+    assert f"ignore_changes={json.dumps(TAGS)}" in page
+    owner.declare(storage_encrypted=True, kms_key_id=key, ignore=TAGS)
 
     owner.good(owner.workspace.preview(expect_no_changes=True))
     owner.good(owner.workspace.preview("--refresh", expect_no_changes=True))
@@ -129,7 +133,7 @@ def test_the_commands_of_the_page_hand_the_encrypted_instance_over(road: Road, o
 
 
 def test_the_owner_owns_it(road: Road, owner: Owner) -> None:
-    owner.declare(backup_retention_period=9)
+    owner.declare(backup_retention_period=9, ignore=TAGS)
     owner.good(owner.workspace.up("--skip-preview"))
 
     assert road.instance("orders")["BackupRetentionPeriod"] == 9
@@ -138,6 +142,9 @@ def test_the_owner_owns_it(road: Road, owner: Owner) -> None:
 
 def test_the_migration_goes_on_beside_the_new_owner(road: Road, owner: Owner) -> None:
     road.up("cleanup")
+    road.destroy()
 
+    owner.declare()
+    owner.good(owner.workspace.refresh("--skip-preview"))
     owner.good(owner.workspace.preview(expect_no_changes=True))
     assert "Unencrypted data stays in" in road.files.path("report.html").read_text(encoding="utf-8")

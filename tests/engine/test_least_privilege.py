@@ -138,6 +138,21 @@ def record(road: Road) -> dict[str, Any]:
     return {"cutover": {"strategy": "dns", "dns": dns}}
 
 
+def test_a_preview_may_look_around(road: Road, processes: Processes) -> None:
+    rds = road.client("rds")
+    rds.create_db_proxy(
+        DBProxyName="pool",
+        EngineFamily="MYSQL",
+        RoleArn="arn:aws:iam::123456789012:role/pool",
+        VpcSubnetIds=["subnet-1"],
+    )
+    rds.register_db_proxy_targets(DBProxyName="pool", DBInstanceIdentifiers=[IDENTIFIER])
+    road.configure("replicate", credentials={"secretId": ACCOUNT})
+    printed = road.note(road.workspace.preview()).output
+    assert "RDS Proxy has it as a target: pool" in printed
+    assert "not looked at" not in printed
+
+
 def test_replicate(road: Road, processes: Processes, passwords: dict[str, str]) -> None:
     drive(road, "replicate", *TALKATIVE)
     note_replication_passwords(road, passwords)

@@ -103,7 +103,7 @@ def test_the_preview_tells_the_plan_and_writes_it_down_for_a_pull_request(road: 
     ):
         assert words in said
         assert words in written
-    assert said.count("Plan for orders, phase `replicate`") == 1
+    assert said.count("Moves, in this order:") == 1
 
 
 def test_a_preview_touches_nothing(road: Road, source: dict[str, Any]) -> None:

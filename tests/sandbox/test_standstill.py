@@ -86,7 +86,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
 def test_both_stand_at_the_same_place_again_and_again(stage: Stage) -> None:
     seen = []
     with stage.written_to():
-        for _ in range(5):
+        for _ in range(3):
             with at_rest(*stage.openers, deadline=30.0) as coordinates:
                 one, other = stage.rows()
                 assert one == other

@@ -12,7 +12,7 @@ from tests.sandbox.verification_support import Twins, twins
 from verification.memory import Memory
 
 EVERYTHING = """
-CREATE TABLE everything (
+CREATE TABLE IF NOT EXISTS everything (
   id INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
   tiny TINYINT, flag BOOLEAN NOT NULL DEFAULT 0, big BIGINT UNSIGNED, padded INT ZEROFILL, exact DECIMAL(30,10),
   f FLOAT, f2 FLOAT(10,2), d DOUBLE, bits BIT(64), one BIT(1),
@@ -50,8 +50,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
 
 @pytest.fixture
 def everything(pair: Twins) -> Twins:
-    pair.empty()
-    pair.both(EVERYTHING, ROWS)
+    # The table stays: to make it anew for each corruption would take longer than to find that.
+    pair.both(EVERYTHING, "DELETE FROM everything", ROWS)
     return pair
 
 
@@ -105,7 +105,7 @@ CORRUPTIONS = {
 def test_a_changed_value_is_found(everything: Twins, change: str, row: int) -> None:
     everything.corrupt(f"UPDATE everything SET {change} WHERE id = {row}")
 
-    (difference,) = everything.compare().differences
+    (difference,) = everything.compare(threads=1).differences
 
     assert (difference.kind, difference.subject, difference.key) == ("row", "shop.everything", f"id={row}")
 
@@ -306,7 +306,7 @@ def test_it_goes_on_where_it_stopped(pair: Twins, tmp_path: Path) -> None:
     assert second.advance()
 
     assert second.result.resumed == done.chunks
-    assert second.result.rows + done.rows == 5000
+    assert 0 < done.rows < second.result.rows == 5000
     # At other coordinates, or as another comparison, nothing is remembered.
     assert Memory.open(file, "it", "b.000001:5").parts == []
     assert Memory.open(file, "other", "b.000001:5").parts == []

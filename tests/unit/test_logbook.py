@@ -226,6 +226,30 @@ def test_half_a_file_is_none(files: Files) -> None:
     assert files.read_json("cutover.json") is None
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"losing": "db-S", "winning": "db-E", "moments": {"fenced": NOON.isoformat()}},
+        {"losing": "db-S", "winning": "db-E", "moments": {"unheard_of": NOON.isoformat()}},
+        {"losing": "db-S", "winning": "db-E", "moments": {"fenced": "noon"}},
+        {"earlier": 5},
+    ],
+)
+def test_a_file_that_is_not_understood_does_not_keep_a_cut_over_from_going_on(
+    tmp_path: Path, content: dict[str, Any]
+) -> None:
+    warnings: list[str] = []
+    files = Files("orders", warnings.append, tmp_path)
+    files.write_json("cutover.json", content)
+    begun = {} if "earlier" in content else {journal.SWAPPED: NOON.isoformat()}
+    site = place(begun)
+    log = book(site, files)
+    with log.kept():
+        log.complete(OUTCOME)
+    assert "is not understood" in warnings[0]
+    assert written(files)["outcome"] == "complete"
+
+
 def test_files_lie_in_build_or_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(DIRECTORY, raising=False)
     assert str(Files("orders").path("cutover.json")) == "build/orders-cutover.json"

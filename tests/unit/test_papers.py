@@ -102,7 +102,8 @@ def test_a_report_has_the_timeline_the_guards_and_the_settings(files: Files) -> 
     assert "&lt;b&gt;no&lt;/b&gt;" in text
     assert "red, overruled" in text
     assert re.search(r"1 differ\.", text)
-    assert "<td>MultiAZ</td>" in text
+    assert "MultiAZ</td><td>–</td><td>True</td>" in text
+    assert "Endpoint</td><td>orders-old.example</td><td>orders.example</td>" in text
     assert "the identity" in text
     assert "Phase <code>cleanup</code> has not run" in text
     assert "No result of a verification" in text
@@ -134,7 +135,7 @@ def test_what_was_known_before_stays_when_the_cleanup_is_added(files: Files) -> 
     left = {"gone": ["the replica"], "left": ["orders"], "unencrypted": "orders-old, until 2026-12-01"}
     report.publish(files, {"cleanup": left})
     text = page(files)
-    assert "<td>MultiAZ</td>" in text
+    assert "MultiAZ</td>" in text
     assert "Unencrypted data stays in orders-old, until 2026-12-01." in text
 
 

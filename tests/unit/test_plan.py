@@ -47,11 +47,11 @@ def surveyed(*, swapped: bool = False, opened: bool = False, replica: bool = Tru
     tags = tags_for(Role.ENCRYPTED, "db-ORDERS")
     tags |= {journal.SWAPPED: "then"} if swapped else {}
     tags |= {journal.OPENED: "then"} if opened else {}
-    source = instance(tags={journal.OWNER: "a/b"}, **changes)
+    names = ("orders-old", "orders") if opened else ("orders", "orders-encrypted")
     return Survey(
         NAMES,
-        source,
-        instance("orders-encrypted", tags=tags),
+        instance(names[0], tags={journal.OWNER: "a/b"}, DbiResourceId="db-ORDERS", **changes),
+        instance(names[1], tags=tags, DbiResourceId="db-ENCRYPTED"),
         instance("orders-not-encrypted") if replica else None,
     )
 
@@ -173,6 +173,13 @@ def test_with_dns_no_rename_is_waited_for() -> None:
 def test_mode_snapshot_says_beforehand_how_long_writes_will_be_refused() -> None:
     for name in ("snapshot, replicate", "snapshot, cutover"):
         assert re.search(r"\d+ min to [\d.]+ h|\d+ to \d+ min", EVERY_PLAN[name].outage)
+
+
+def test_a_cleanup_names_what_is_left_by_what_it_is_called_now() -> None:
+    assert EVERY_PLAN["cleanup, stop"].goal == "Only orders and orders-old will be left."
+    assert EVERY_PLAN["cleanup, delete"].goal == "Only orders will be left."
+    assert "Unencrypted data stays in orders-old-final" in as_text(EVERY_PLAN["cleanup, delete"])
+    assert "refused until" in as_text(EVERY_PLAN["cleanup, delete"])
 
 
 def test_a_retained_delete_in_the_preview_is_explained() -> None:

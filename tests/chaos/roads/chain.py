@@ -66,15 +66,18 @@ def follow(road: Road, verb: str, command: str, points: Sequence[Point], tell: T
         ending = run.ending()
         chain.runs += 1
         _continue(chain, ending)
-        if run.struck is not None:
-            left.remove(run.struck)
-            result = Result(engine, command, run.struck, ending)
-            chain.results.append(result)
-            tell(f"  {command:10} {run.struck!s:60} → {ending!s:.150}")
+        for number, point in enumerate(run.strikes, 1):
+            left.remove(point)
+            last = number == len(run.strikes)
+            came_to = ending if last else Ending("went on")
+            chain.results.append(
+                Result(engine, command, point, came_to, "" if last else "the run itself went on")
+            )
+            tell(f"  {command:10} {point!s:60} → {came_to!s:.150}")
         if not ending.ours:
             blamed = chain.results[-1].wrong if chain.results else chain.wrong
             blamed.append(f"a run ended without a sentence of ours: {ending} … {run.output[-1500:]}")
-        if run.struck is None and ending.kind != "completed":
+        if not run.strikes and ending.kind != "completed":
             again += 1
             tell(f"  {command:10} {'(undisturbed)':60} → {ending!s:.300}")
         if ending.kind == "completed":
@@ -89,7 +92,11 @@ def follow(road: Road, verb: str, command: str, points: Sequence[Point], tell: T
 def _continue(chain: Chain, ending: Ending) -> None:
     """Say of the last point what the run after it did."""
     if chain.results and not chain.results[-1].outcome:
-        went_on = {"completed": "the next run completed", "killed": "the next run went on"}
+        went_on = {
+            "completed": "the next run completed",
+            "interrupted": "the next run went on",
+            "killed": "the next run went on",
+        }
         chain.results[-1].outcome = went_on.get(ending.kind, f"the next run said: {ending.said[:200]}")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +71,21 @@ def by_hand(road: Road, before: dict[str, Any], tell: Tell = print) -> list[Resu
         road.destroy()
         return judge.as_it_was(road, before)
 
+    def destroyed() -> list[str]:
+        road.destroy()
+        return []
+
     def delete_the_copy() -> list[str]:
         road.client("rds").delete_db_snapshot(DBSnapshotIdentifier="orders-encrypted")
         road.note(road.workspace.refresh("--skip-preview"))
         return follow(road, "up", "replicate", (), tell).wrong + judge.replicating(road) + give_up()
 
-    fails("Instance orders-encrypted", "the restore fails", "its status is incompatible-restore", give_up)
+    # RDS modifies no broken instance, so that a protected one could not be deleted by anybody here.
+    with unprotected(road):
+        fails(
+            "Instance orders-encrypted", "the restore fails", "its status is incompatible-restore", destroyed
+        )
+    results[-1].wrong += judge.as_it_was(road, before)
     fails("SnapshotCopy orders-encrypted", "the copy fails", "this snapshot has failed", delete_the_copy)
     for step, fault in (
         ("SnapshotCopy orders-encrypted", "quota used up"),
@@ -84,6 +95,26 @@ def by_hand(road: Road, before: dict[str, Any], tell: Tell = print) -> list[Resu
         results += chain.results
         chain.results[-1].wrong += [*chain.wrong, *judge.replicating(road), *give_up()]
     return _told(results, tell)
+
+
+@contextmanager
+def unprotected(road: Road) -> Iterator[None]:
+    """Take the source's deletion protection off for a while, and so that of what is restored from it."""
+    for protected in (False, True):
+        road.client("rds").modify_db_instance(
+            DBInstanceIdentifier="orders", DeletionProtection=protected, ApplyImmediately=True
+        )
+        deadline = time.monotonic() + 30
+        while not _settled(road, protected=protected):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        if not protected:
+            yield
+
+
+def _settled(road: Road, *, protected: bool) -> bool:
+    found = road.instance("orders")
+    return found["DBInstanceStatus"] == "available" and found["DeletionProtection"] is protected
 
 
 def killed_and_given_up(road: Road, before: dict[str, Any], tell: Tell = print) -> Result:

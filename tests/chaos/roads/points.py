@@ -12,6 +12,7 @@ __all__ = [
     "CLEANUP",
     "DESTROY",
     "FAULTS",
+    "HIDDEN",
     "REPLICATE",
     "RETIRE",
     "Fault",
@@ -51,6 +52,8 @@ FAULTS: tuple[Fault, ...] = (
     "5xx",
 )
 """Dealt out in turn, so that each meets many steps."""
+HIDDEN: tuple[Fault, ...] = ("throttled", "5xx", "asleep")
+"""What a run gets over by itself: it goes on, and may be struck again."""
 ARMED: tuple[Fault, ...] = ("no capacity", "quota used up", "the copy fails", "the restore fails")
 """What a certain call will meet, whenever it comes: laid out before the run begins."""
 

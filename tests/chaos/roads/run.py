@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos.roads.points import ARMED, Point
+from tests.chaos.roads.points import ARMED, HIDDEN, Point
 from tests.engine.road import Road
 
 __all__ = ["Ending", "Run"]
@@ -30,7 +30,7 @@ _FOREIGN = ("Traceback (most recent call last)", "This is a bug in rds-encrypt")
 
 @dataclass(frozen=True)
 class Ending:
-    """What a command came to: `completed`, `failed`, `killed`, or `hung`, with the sentences that it ended with."""
+    """What a command came to: `completed`, `interrupted`, `failed`, `killed`, or `hung`, with the sentences that it ended with."""
 
     kind: str
     said: str = ""
@@ -50,9 +50,11 @@ class Run:
         self._printed: list[str] = []
         self._inside: list[tuple[Point, int]] = []
         self._killed = False
-        self.struck = next((point for point in points if point.fault in ARMED), None)
-        if self.struck is not None:
-            self._arm(self.struck)
+        self._lock = threading.Lock()
+        self.strikes = [point for point in points if point.fault in ARMED][:1]
+        """What it was struck with, in this order; the last may be what it ended of."""
+        for point in self.strikes:
+            self._arm(point)
         workspace = road.workspace
         pulumi = shutil.which("pulumi", path=workspace.environment["PATH"]) or "pulumi"
         command = [pulumi, verb, "--yes", "--skip-preview", "--suppress-progress", "--suppress-permalink"]
@@ -101,7 +103,9 @@ class Run:
             self._watcher.join(10)
             self._road.sandbox.faults.clear()
         if code == 0:
-            return Ending("completed")
+            # A `destroy` that was interrupted ends with 0 as well.
+            interrupted = any(point.fault == "Ctrl-C" for point in self.strikes)
+            return Ending("interrupted" if interrupted else "completed")
         said = " | ".join(
             line.strip().removeprefix("error: ")
             for line in self.output.splitlines()
@@ -123,22 +127,20 @@ class Run:
 
     def _passes(self, step: str, *, begins: bool) -> None:
         for point in self._points:
-            if point.step != step:
+            if point.step != step or point in self.strikes:
                 continue
             if point.moment == ("before" if begins else "after"):
                 self._strike(point)
-                return
-            if point.moment == "inside" and begins:
+            elif point.moment == "inside" and begins:
                 self._inside.append((point, self._count()))
 
     def _watch(self) -> None:
         """Strike inside a step when it has made so many calls."""
-        while self._process.poll() is None and self.struck is None:
+        while self._process.poll() is None and not self._over:
             for point, before in list(self._inside):
-                if self._count() - before >= point.calls:
+                if point not in self.strikes and self._count() - before >= point.calls:
                     time.sleep(point.pause)
                     self._strike(point)
-                    return
             time.sleep(0.02)
 
     def _count(self) -> int:
@@ -146,10 +148,16 @@ class Run:
 
     # Striking.
 
+    @property
+    def _over(self) -> bool:
+        """Whether it was struck with something that it will not get over."""
+        return any(point.fault not in HIDDEN for point in self.strikes)
+
     def _strike(self, point: Point) -> None:
-        if self.struck is not None or self._process.poll() is not None:
-            return
-        self.struck = point
+        with self._lock:
+            if self._over or self._process.poll() is not None:
+                return
+            self.strikes.append(point)
         faults = self._road.sandbox.faults
         match point.fault:
             case "kill everything":

@@ -150,6 +150,16 @@ for _status, _how in _STATUSES.items():
     _enter_status(_status, _how)
 
 
+@fault(
+    "Protected and broken",
+    "Instances",
+    "`pulumi destroy` comes to an encrypted instance that could not be restored, with the source's deletion protection.",
+)
+def _protected(stage: Stage) -> None:
+    stage.in_status("incompatible-restore")
+    stage.instances.delete(stage.encrypted_id, final_snapshot=None, deadline=5)
+
+
 @fault("A wait takes too long", "Instances", "An instance does not become available in the time allowed.")
 def _deadline(stage: Stage) -> None:
     stage.in_status("modifying")

@@ -1,0 +1,219 @@
+"""What a preview, and the command beside it, find out about a source; with nothing touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controlplane.aws import Aws, AwsSettings
+from demo.database import Account, connected
+from migration.findings.finding import Severity
+from sandbox.mysql.accounts import HostSecrets
+from sandbox.mysql.sessions import admin_session, execute
+from tests.engine.road import Road, driving
+from unencrypted.__main__ import main
+from unencrypted.candidates import candidates
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+READING = ("Describe", "Get", "List")
+GONE = Account("gone", "a-good-Password1")
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    with driving(tmp_path_factory.mktemp("preflight")) as road:
+        point_at_it(road)
+        define(road)
+        yield road
+
+
+def point_at_it(road: Road) -> None:
+    """Let a subscription, a proxy and an alarm name the source."""
+    rds = road.client("rds")
+    rds.create_event_subscription(
+        SubscriptionName="pager",
+        SnsTopicArn="arn:aws:sns:us-east-1:123456789012:pager",
+        SourceType="db-instance",
+        SourceIds=["orders"],
+    )
+    rds.create_db_proxy(
+        DBProxyName="pool",
+        EngineFamily="MYSQL",
+        RoleArn="arn:aws:iam::123456789012:role/pool",
+        VpcSubnetIds=["subnet-1"],
+    )
+    rds.register_db_proxy_targets(DBProxyName="pool", DBInstanceIdentifiers=["orders"])
+    road.client("cloudwatch").put_metric_alarm(
+        AlarmName="orders-cpu",
+        Namespace="AWS/RDS",
+        MetricName="CPUUtilization",
+        Dimensions=[{"Name": "DBInstanceIdentifier", "Value": "orders"}],
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=90,
+        ComparisonOperator="GreaterThanThreshold",
+        Statistic="Average",
+    )
+
+
+def define(road: Road) -> None:
+    """Make a table without a key, and a view whose definer is dropped, as only RDS itself still can."""
+    with road.connected("orders") as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE keyless (a INT)")
+        cursor.execute("CREATE USER gone@'%%' IDENTIFIED BY %s REQUIRE SSL", (GONE.password,))
+        cursor.execute("GRANT ALL ON shop.* TO gone@'%'")
+    with (
+        connected(road.address("orders"), GONE, database="shop") as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("CREATE VIEW orphan AS SELECT 1 AS a")
+    host = Path(next(each["directory"] for each in road.sandbox.status()["instances"]))
+    with admin_session(host, HostSecrets.of(host / "data").admin) as session:
+        execute(session, "DROP USER gone@'%'")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_touched(road: Road) -> Iterator[None]:
+    before = len(road.sandbox.calls())
+    yield
+    asked = {call["action"] for call in road.sandbox.calls()[before:]}
+    planted = {"CreateDBSnapshot", "CreateDBParameterGroup", "DeleteDBSnapshot", "DeleteDBParameterGroup"}
+    assert {action for action in asked if not action.startswith(READING)} - planted == set()
+
+
+def told(road: Road) -> str:
+    """Preview, and return what stands under the heading of Preflight."""
+    road.configure("replicate")
+    result = road.note(road.workspace.preview())
+    assert result.ok, result.output
+    diagnostics = result.output.partition("Diagnostics:")[2]
+    return diagnostics.partition("Preflight (orders):")[2].partition("\n\n")[0]
+
+
+@pytest.fixture(scope="module")
+def said(road: Road) -> str:
+    return told(road)
+
+
+@pytest.mark.parametrize(
+    "warning",
+    [
+        "orders: IAM database authentication is on. Policies with `rds-db:connect`",
+        "orders: RDS Proxy has it as a target: pool.",
+        "orders: it has 1 table without a primary key: shop.keyless.",
+        "orders: it has 1 definition with a definer who does not exist: view shop.orphan (gone@%).",
+    ],
+)
+def test_what_somebody_should_act_on_is_a_warning(said: str, warning: str) -> None:
+    assert f"    warning: {warning}" in said
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "deletion protection is on.",
+        "event subscriptions name it: pager. They follow the name",
+        "CloudWatch alarms name it: orders-cpu. They follow the name",
+        "it has 1 enabled event: shop.heartbeat.",
+        "the caller's permissions were not simulated.",
+    ],
+)
+def test_what_is_good_to_know_is_a_note(said: str, note: str) -> None:
+    assert f"    - orders: {note}" in said
+
+
+def test_nothing_else_is_said(said: str) -> None:
+    assert said.count("warning: ") == 4, said
+    assert "not looked at" not in said
+
+
+def test_what_the_caller_may_not_see_is_said_and_stops_nothing(road: Road) -> None:
+    for action, service in (
+        ("DescribeDBProxies", "rds"),
+        ("DescribeAlarms", "monitoring"),
+        ("DescribeAccountAttributes", "rds"),
+    ):
+        road.sandbox.faults.refuse(
+            "AccessDenied", "not authorized", action=action, status=403, service=service
+        )
+    said = told(road)
+    assert "not looked at: quotas (not allowed: DescribeAccountAttributes)" in said
+    assert "proxies (not allowed: DescribeDBProxies)" in said
+    assert "alarms (not allowed: DescribeAlarms)" in said
+    assert "shop.keyless" in said
+
+
+@pytest.fixture
+def taken(road: Road) -> Iterator[None]:
+    """A snapshot and a parameter group of somebody else have names that the migration needs, and a quota is used up."""
+    rds = road.client("rds")
+    rds.create_db_snapshot(DBInstanceIdentifier="orders", DBSnapshotIdentifier="orders-encrypted")
+    rds.get_waiter("db_snapshot_available").wait(
+        DBSnapshotIdentifier="orders-encrypted", WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+    )
+    rds.create_db_parameter_group(
+        DBParameterGroupName="orders-fence", DBParameterGroupFamily="mysql8.0", Description="somebody's"
+    )
+    road.sandbox.faults.quota("DBInstances", 2)
+    yield
+    road.sandbox.faults.quota("DBInstances", 40)
+    rds.delete_db_parameter_group(DBParameterGroupName="orders-fence")
+    rds.delete_db_snapshot(DBSnapshotIdentifier="orders-encrypted")
+
+
+def test_names_that_are_taken_and_quotas_fail_the_preview(road: Road, taken: None) -> None:
+    road.configure("replicate")
+    result = road.note(road.workspace.preview())
+    assert not result.ok
+    assert (
+        "orders-encrypted: a snapshot of this name exists, and not by this migration of orders"
+        in result.output
+    )
+    assert "orders-fence: a parameter group of this name exists" in result.output
+    assert "the account may have 2 DB instances and has 1, but this source needs 2 more" in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.fixture
+def aws(road: Road, monkeypatch: pytest.MonkeyPatch) -> Aws:
+    for name, value in road.sandbox.environment().items():
+        monkeypatch.setenv(name, value)
+    return Aws(AwsSettings(region="us-east-1"))
+
+
+def test_the_command_finds_the_same(road: Road, aws: Aws, taken: None) -> None:
+    found = candidates(aws)
+    assert [each.identifier for each in found] == ["orders"]
+    assert len(found[0].blocking) == 3
+    assert any("pool" in str(warning) for warning in found[0].of(Severity.WARNING))
+
+
+def test_the_command_writes_a_config_that_works(
+    road: Road, aws: Aws, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "Pulumi.prod.yaml"
+    arguments: list[Any] = ["--region", "us-east-1", "--write", str(file), "--kms-key", "alias/orders"]
+    assert main(arguments) == 0
+    printed = capsys.readouterr()
+    assert "orders    8.0.31" in printed.out
+    assert "2 warnings" in printed.out
+    written = file.read_text(encoding="utf-8")
+
+    salt = road.workspace.config_file.read_text(encoding="utf-8").partition("\n")[0]
+    trusted = written.replace(
+        "credentials:", f"caFile: {road.seeded.ca_bundle.resolve()}\n      credentials:"
+    )
+    road.workspace.config_file.write_text(f"{salt}\n{trusted}", encoding="utf-8")
+    assert road.note(road.workspace.preview()).ok, road.printed[-1].output
+
+    assert main(arguments) == 2
+    assert "this file exists" in capsys.readouterr().err
+
+
+def test_a_name_that_is_nobodys_is_refused(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--region", "us-east-1", "oders"]) == 2
+    assert "oders: no unencrypted MySQL instance" in capsys.readouterr().err

@@ -1,0 +1,283 @@
+"""Findings about an instance, and what IAM's simulator is asked: pure parts, one at a time."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from controlplane.aws import Aws
+from controlplane.surroundings import Alarm, ProxyTarget, Quota, Surroundings
+from foundation.errors import Refused
+from migration import journal
+from migration.findings import look, of_account, of_caller, of_instance
+from migration.findings.finding import Finding, Severity, refusal
+from migration.findings.of_mysql import of_mysql
+from migration.findings.scene import Look, Scene
+from migration.names import Names
+from migration.preflight import Plan
+from migration.survey import Survey
+from tests.unit.fakes import FakeAws, FakeSession, instance
+
+POLICY = json.loads((Path(__file__).resolve().parents[2] / "docs" / "iam-policy.json").read_text("utf-8"))
+
+
+class Around(Surroundings):
+    """An account that is told instead of asked."""
+
+    def __init__(self, **told: Any) -> None:
+        super().__init__(FakeAws())
+        self.taken: dict[str, dict[str, str]] = told.pop("snapshots", {})
+        nothing: dict[str, Any] = {
+            "quotas": {},
+            "proxy_targets": [],
+            "alarms": [],
+            "maintenance": {},
+            "subscriptions": {},
+        }
+        self.__dict__.update({**nothing, **told})
+
+    def snapshots(self, identifiers: Any) -> dict[str, dict[str, str]]:
+        return {name: tags for name, tags in self.taken.items() if name in identifiers}
+
+
+def scene(
+    source: Any = None, around: Surroundings | None = None, strategy: str = "rename", **survey: Any
+) -> Scene:
+    found = source or instance()
+    plan = Plan(
+        survey.pop("phase", "replicate"),
+        "replicate",
+        Survey(Names("orders"), found, **{"encrypted": None, **survey}),
+        strategy,
+    )
+    return Scene(FakeAws(found), around or Around(), plan, found)
+
+
+def seen(found: Look, what: Scene) -> list[Finding]:
+    return list(found(what))
+
+
+def one(found: Look, what: Scene) -> Finding:
+    (finding,) = found(what)
+    return finding
+
+
+def test_a_finding_reads_in_the_order_of_an_error() -> None:
+    finding = Finding(Severity.WARNING, "it has a flaw", "orders", "flaws grow", "Mend it")
+    assert str(finding) == "orders: it has a flaw. Flaws grow. Mend it."
+    error = Refused("it is encrypted", where="orders", fix="Take it out")
+    assert str(refusal(error)) == str(error)
+
+
+@pytest.mark.parametrize("status", ["stopped", "stopping"])
+def test_a_stopped_instance_blocks(status: str) -> None:
+    finding = one(of_instance.runs, scene(instance(DBInstanceStatus=status)))
+    assert finding.severity is Severity.BLOCKING
+    assert "aws rds start-db-instance --db-instance-identifier orders" in finding.fix
+
+
+def test_a_busy_one_is_a_warning() -> None:
+    what = scene(instance(DBInstanceStatus="modifying"))
+    assert seen(of_instance.runs, what) == []
+    assert one(of_instance.busy, what).severity is Severity.WARNING
+
+
+def test_changes_that_wait_are_named() -> None:
+    groups = [{"DBParameterGroupName": "orders-mysql80", "ParameterApplyStatus": "pending-reboot"}]
+    what = scene(
+        instance(PendingModifiedValues={"DBInstanceClass": "db.m6g.large"}, DBParameterGroups=groups)
+    )
+    said = one(of_instance.pending_changes, what).what
+    assert "DBInstanceClass" in said
+    assert "parameter group orders-mysql80 (pending-reboot)" in said
+
+
+@pytest.mark.parametrize(("hours", "said"), [(1, True), (30, False)])
+def test_a_maintenance_window_is_told_when_it_is_near(hours: int, *, said: bool) -> None:
+    opens = datetime.now(UTC) + timedelta(hours=hours, minutes=5)
+    closes = opens + timedelta(minutes=30)
+    window = f"{opens:%a:%H:%M}-{closes:%a:%H:%M}".lower()
+    found = seen(of_instance.maintenance_window, scene(instance(PreferredMaintenanceWindow=window)))
+    assert bool(found) is said
+
+
+def test_replicas_of_others_are_told_and_ours_is_not() -> None:
+    names = ["orders-not-encrypted", "reports"]
+    finding = one(of_instance.replicas, scene(instance(ReadReplicaDBInstanceIdentifiers=names)))
+    assert finding.what == "it has replicas of its own: reports"
+    ours = instance(ReadReplicaDBInstanceIdentifiers=names[:1])
+    assert seen(of_instance.replicas, scene(ours)) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "owner", "blocks"),
+    [
+        ("orders-encrypted", "db-OTHER", True),
+        ("orders-encrypted", "db-ORDERS", False),
+        ("orders-old", "", False),
+    ],
+)
+def test_only_snapshots_of_others_with_our_names_block(found: str, owner: str, *, blocks: bool) -> None:
+    around = Around(snapshots={found: {journal.MIGRATION: owner} if owner else {}})
+    assert bool(seen(of_account.snapshots_free, scene(around=around))) is blocks
+
+
+@pytest.mark.parametrize(
+    ("name", "quota", "said"),
+    [
+        ("DBInstances", Quota(39, 40), "may have 40 DB instances and has 39, but this source needs 2 more"),
+        ("DBInstances", Quota(38, 40), None),
+        ("AllocatedStorage", Quota(99_970, 100_000), "this source needs 40 more"),
+        ("ManualSnapshots", Quota(99, 100), "this source needs 2 more"),
+        ("ReadReplicasPerMaster", Quota(1, 1), "one instance may have 1"),
+    ],
+)
+def test_quotas_are_counted(name: str, quota: Quota, said: str | None) -> None:
+    what = scene(instance(ReadReplicaDBInstanceIdentifiers=["reports"]), Around(quotas={name: quota}))
+    found = [str(finding) for finding in of_account.quotas(what)]
+    assert found == [] if said is None else said in found[0]
+
+
+def test_what_an_interrupted_run_left_is_not_counted_twice() -> None:
+    left: dict[str, dict[str, str]] = {"orders-not-encrypted": {}, "orders-encrypted": {}}
+    around = Around(quotas={"ManualSnapshots": Quota(100, 100)}, snapshots=left)
+    assert seen(of_account.quotas, scene(around=around)) == []
+
+
+@pytest.mark.parametrize(("strategy", "severity"), [("rename", Severity.NOTE), ("dns", Severity.WARNING)])
+def test_what_points_at_the_name_follows_it_only_if_it_moves(strategy: str, severity: Severity) -> None:
+    alarm = Alarm("cpu", frozenset({"orders"}), "")
+    around = Around(alarms=[alarm], subscriptions={"pager": frozenset({"orders"})})
+    what = scene(around=around, strategy=strategy)
+    assert one(of_account.alarms, what).severity is severity
+    assert one(of_account.subscriptions, what).severity is severity
+
+
+def test_what_points_at_the_identity_stays_behind() -> None:
+    expression = "DB_PERF_INSIGHTS('RDS', 'db-ORDERS', 'os.cpuUtilization.total.avg')"
+    around = Around(
+        alarms=[Alarm("load", frozenset(), expression), Alarm("other", frozenset({"billing"}), "")]
+    )
+    finding = one(of_account.alarms, scene(around=around))
+    assert finding.severity is Severity.WARNING
+    assert finding.what == "CloudWatch alarms are bound to its id db-ORDERS: load"
+
+
+def test_proxies_and_maintenance_are_those_of_the_source() -> None:
+    source = instance()
+    around = Around(
+        proxy_targets=[ProxyTarget("pool", "orders"), ProxyTarget("other", "billing")],
+        maintenance={source.arn: ["system-update"], "arn:billing": ["db-upgrade"]},
+    )
+    assert one(of_account.proxies, scene(around=around)).what == "RDS Proxy has it as a target: pool"
+    assert one(of_account.maintenance, scene(around=around)).what == "maintenance waits for it: system-update"
+
+
+def test_nothing_is_looked_at_once_the_names_have_begun_to_move() -> None:
+    moved = instance("orders", tags={journal.SWAPPED: "now"})
+    plan = Plan("cutover", "replicate", Survey(Names("orders"), instance("orders-old"), moved))
+    assert look.scene_of(FakeAws(), plan) is None
+
+
+# MySQL.
+
+
+def test_what_mysql_refuses_to_answer_is_a_note() -> None:
+    lacking = Refused("the account lacks a privilege (1142 SELECT command denied)")
+    session = FakeSession({"SELECT table_schema": lacking, "SELECT @@GLOBAL.binlog_format": [{"f": "ROW"}]})
+    found = [str(each) for each in of_mysql(scene(), session) if each.severity is Severity.NOTE]
+    assert any("primary keys: the account lacks a privilege" in said for said in found)
+
+
+def test_statement_format_is_a_warning_and_the_limit_of_time_is_taken_back() -> None:
+    session = FakeSession({"SELECT @@GLOBAL.binlog_format": [{"f": "STATEMENT"}]})
+    found = of_mysql(scene(), session)
+    assert [each.what for each in found if each.severity is Severity.WARNING] == [
+        "its binlog_format is STATEMENT"
+    ]
+    assert session.sent[0][0].startswith("SET SESSION max_execution_time")
+    assert session.sent[-1][0] == "SET SESSION max_execution_time = DEFAULT"
+
+
+# IAM.
+
+
+@pytest.mark.parametrize(
+    ("caller", "asked"),
+    [
+        ("arn:aws:sts::123456789012:assumed-role/ci/run-7", "arn:aws:iam::123456789012:role/ci"),
+        ("arn:aws:iam::123456789012:user/admins/eve", "arn:aws:iam::123456789012:user/admins/eve"),
+        ("arn:aws:iam::123456789012:root", None),
+        ("arn:aws:sts::123456789012:federated-user/eve", None),
+    ],
+)
+def test_users_and_roles_can_be_asked_about(caller: str, asked: str | None) -> None:
+    assert of_caller.principal(caller) == asked
+
+
+def test_each_statement_becomes_a_question_without_stars() -> None:
+    asked = list(of_caller.questions(POLICY, "eu-west-1", "123456789012", "orders", dns=True))
+    assert len(asked) > 12
+    assert all("*" not in each.resource or each.resource == "*" for each in asked)
+    assert all("*" not in value for each in asked for value in each.context.values())
+    old = next(
+        each for each in asked if each.actions == ("rds:DeleteDBInstance",) and "-old" in each.resource
+    )
+    assert old.resource == "arn:aws:rds:eu-west-1:123456789012:db:orders-old"
+    assert old.context == {"aws:ResourceTag/rds-encrypt:role": "source"}
+
+
+def test_dns_is_asked_about_only_where_it_is_used() -> None:
+    asked = of_caller.questions(POLICY, "eu-west-1", "123456789012", "orders", dns=False)
+    assert not any(action.startswith("route53:") for each in asked for action in each.actions)
+
+
+class Simulated(Aws):
+    """IAM as botocore checks it, with answers that are told."""
+
+    def __init__(self) -> None:
+        self.iam = boto3.client(
+            "iam", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
+        )
+
+    @property
+    def region(self) -> str:
+        return "eu-west-1"
+
+
+def test_what_the_simulation_denies_is_one_warning() -> None:
+    aws = Simulated()
+    asked = list(of_caller.questions(POLICY, "eu-west-1", "123456789012", "orders", dns=False))
+    with Stubber(aws.iam) as stub:
+        for question in asked:
+            results = [
+                {
+                    "EvalActionName": action,
+                    "EvalDecision": "implicitDeny" if action == "rds:CopyDBSnapshot" else "allowed",
+                }
+                for action in question.actions
+            ]
+            stub.add_response("simulate_principal_policy", {"EvaluationResults": results})
+        around = Surroundings(aws)
+        refused = [
+            action
+            for question in asked
+            for action in around.not_allowed(
+                "arn:aws:iam::123456789012:role/ci",
+                list(question.actions),
+                question.resource,
+                question.context,
+            )
+        ]
+    assert refused == ["rds:CopyDBSnapshot"]
+
+
+def test_the_caller_who_cannot_be_asked_about_is_a_note() -> None:
+    around = Around(caller="arn:aws:iam::123456789012:root")
+    assert one(of_caller.permissions, scene(around=around)).severity is Severity.NOTE

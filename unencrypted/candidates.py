@@ -1,0 +1,80 @@
+"""Finding the instances, and looking at each as a preview of phase `replicate` would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from controlplane.aws import Aws
+from controlplane.instances import Instance, Instances
+from controlplane.surroundings import Surroundings
+from foundation.errors import Refused
+from migration import journal, preflight
+from migration.findings import look
+from migration.findings.finding import Finding, Severity, refusal
+from migration.names import Names
+from migration.preflight import Plan
+from migration.survey import Survey
+
+__all__ = ["Candidate", "candidates"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One unencrypted instance and what was found about it."""
+
+    instance: Instance
+    findings: tuple[Finding, ...]
+
+    @property
+    def identifier(self) -> str:
+        """Its name."""
+        return self.instance.identifier
+
+    @property
+    def blocking(self) -> tuple[Finding, ...]:
+        """What stands in the way."""
+        return self.of(Severity.BLOCKING)
+
+    def of(self, severity: Severity) -> tuple[Finding, ...]:
+        """Return the findings of one severity."""
+        return tuple(finding for finding in self.findings if finding.severity is severity)
+
+
+def candidates(aws: Aws, names: Iterable[str] = ()) -> list[Candidate]:
+    """Look at all unencrypted MySQL instances of the region that belong to no migration yet, or at those named.
+
+    Raises:
+        Refused: one that is named is not among them.
+    """
+    wanted = set(names)
+    found = [
+        instance
+        for instance in Instances(aws).all()
+        if not instance.encrypted
+        and instance.description["Engine"] == "mysql"
+        and journal.MIGRATION not in instance.tags
+        and (not wanted or instance.identifier in wanted)
+    ]
+    if missing := wanted - {instance.identifier for instance in found}:
+        raise Refused(
+            f"no unencrypted MySQL instance outside a migration has this name in {aws.region}",
+            where=", ".join(sorted(missing)),
+            fix="`python -m unencrypted` lists those that there are",
+        )
+    around = Surroundings(aws)
+    ordered = sorted(found, key=lambda instance: instance.identifier)
+    return [Candidate(instance, tuple(_look(aws, around, instance))) for instance in ordered]
+
+
+def _look(aws: Aws, around: Surroundings, instance: Instance) -> list[Finding]:
+    try:
+        names = Names.of(instance.identifier)
+    except Refused as error:
+        return [refusal(error)]
+    plan = Plan("replicate", "replicate", Survey(names, instance, None))
+    scene = look.scene_of(aws, plan, around)
+    seen = look.findings(scene, None, remarks=True) if scene is not None else []
+    order = list(Severity)
+    refused = [refusal(error) for error in preflight.findings(aws, plan)]
+    return sorted([*refused, *seen], key=lambda finding: order.index(finding.severity))
