@@ -15,10 +15,13 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
 from foundation.waiting import Progress, silent
 
-__all__ = ["NOTHING", "progress_for", "remark_for", "warning_for"]
+__all__ = ["DONE", "progress_for", "remark_for", "warning_for"]
 
-NOTHING = ""
-"""Shown when a step is done: the last words of its wait would stand in the row until all others are done."""
+DONE = "done"
+"""Shown when a step is done: the last words of its wait would stand in the row until all others are done.
+
+An empty message would not do: the engine's display drops it.
+"""
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0 if os.environ.get("CI") else 15.0
@@ -40,7 +43,10 @@ def progress_for(urn: str | None) -> Progress:
         nonlocal shown_at, shown, pause
         now = time.monotonic()
         same_kind = message.split(" ", 1)[0] == shown.split(" ", 1)[0]
-        if message == shown or (message and same_kind and now - shown_at < pause):
+        if message == DONE:
+            if not shown or shown.startswith(DONE):
+                return  # there is nothing to replace
+        elif message == shown or (same_kind and now - shown_at < pause):
             return
         pause = min(pause * 1.5, _LONGEST_PAUSE) if same_kind else _FIRST_PAUSE
         shown_at, shown = now, message

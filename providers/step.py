@@ -28,7 +28,7 @@ from controlplane.instances import Instance, Instances
 from foundation.waiting import Progress
 from migration.access import Access, AccessSettings
 from providers import clean_errors
-from providers.progress import NOTHING, progress_for
+from providers.progress import DONE, progress_for
 from replication.session import Session
 
 __all__ = ["HOUR", "Inputs", "Outputs", "Step", "World", "known", "urn_of"]
@@ -112,7 +112,7 @@ class Step(ResourceProvider):
         """Perform the step, and take its last words off its row."""
         world = self.world(inputs)
         outputs = self.perform(world, inputs)
-        world.progress(NOTHING)
+        world.progress(DONE)
         return outputs
 
     # What Pulumi calls.
@@ -150,7 +150,7 @@ class Step(ResourceProvider):
         """Undo the step."""
         world = self.world(_props)
         self.undo(world, _props)
-        world.progress(NOTHING)
+        world.progress(DONE)
 
 
 def known(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""The policies, asked over gRPC as the engine asks them. (With the engine itself: tests/engine/test_policy_pack.py.)"""
+"""The policies, asked over gRPC as the engine asks them."""
 
 from __future__ import annotations
 

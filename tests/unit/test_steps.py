@@ -46,10 +46,10 @@ class Example(Step):
         return self.found
 
 
-def test_a_step_that_is_done_leaves_no_words_in_its_row() -> None:
+def test_a_step_that_is_done_says_so_in_its_row() -> None:
     step = Example()
     step.create({"source_id": "db-1", "port": 3306})
-    assert step.told == ["working", ""]
+    assert step.told == ["working", "done"]
 
 
 STATE = {"source_id": "db-1", "port": 3306, "hours": 72, "running": True}
