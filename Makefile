@@ -9,8 +9,10 @@ MINUTES ?= 60
 FENCE   ?= read_only
 PY      := .cache/venv/bin/python
 SOURCES := $(wildcard foundation controlplane replication verification migration providers components unencrypted sandbox bench demo tests tools examples __main__.py)
-# Of tests/chaos a sample; the rest, which takes longer, is `make test-long`.
-TESTS   := tests/unit tests/sandbox tests/engine tests/chaos/test_cutover.py
+# They wait for servers most of the time, so two at once cost two processors little.
+WORKERS ?= 2
+# A sample of what `make chaos-cutover` does; the rest of tests/chaos takes longer and is `make test-long`.
+CHAOS   := tests/chaos/test_cutover.py
 LONG    := tests/chaos/test_fence_edges.py tests/chaos/test_way_back.py
 
 # The language host takes the Python that is first on PATH.
@@ -54,10 +56,12 @@ format: setup ## let ruff put the code in order
 	@ruff check --fix --quiet . ; ruff format .
 
 test: lint ## the whole gate: lint, unit, sandbox and engine tests, and a few interrupted swaps
-	@for folder in $(TESTS); do \
-		printf '\n\033[1m%s\033[0m\n' "$$folder"; \
-		$(PY) -m pytest -q $$folder || exit 1; \
-	done
+	$(call heading,'tests/unit')
+	@$(PY) -m pytest -q tests/unit
+	$(call heading,'tests/sandbox and tests/engine')
+	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile tests/sandbox tests/engine
+	$(call heading,'a sample of tests/chaos')
+	@$(PY) -m pytest -q $(CHAOS)
 
 test-long: setup ## what the gate leaves out: rare clients at the fence, a minute of writes before a rollback
 	@WRITES_BEFORE_ROLLBACK=60 $(PY) -m pytest -q $(LONG)
