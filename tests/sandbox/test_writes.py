@@ -13,7 +13,7 @@ from replication import accounts, writes
 from replication.session import Credentials, Endpoint, Session, Tls, connect
 from sandbox.mysql import MySQLServer
 from sandbox.mysql.sessions import execute
-from tests.sandbox.mysql_support import MASTER, PASSWORD, VERSIONS, Farm, until
+from tests.sandbox.mysql_support import MASTER, PASSWORD, VERSIONS, Farm
 
 pytestmark = pytest.mark.slow
 
@@ -106,7 +106,6 @@ def test_sessions_that_come_and_go_are_ended_without_an_error(
         for client in clients:
             client.join()
     assert ended > 0
-    until(lambda: writes.application_sessions(session), lambda left: left == [])
 
 
 def test_a_locked_account_is_told_so(place: tuple[Farm, MySQLServer], session: Session) -> None:
