@@ -110,7 +110,7 @@ def drain(replica: Session, final: Coordinates, *, deadline: float) -> Coordinat
         return found
 
     seen = until(
-        Wait(f"{replica.endpoint} to execute {final}", deadline=deadline, first=0.05, longest=0.5),
+        Wait(f"{replica.endpoint} to execute {final}", deadline=deadline, first=0.05, longest=0.1),
         executed,
         done=lambda found: found.executed >= final,
         failed=lambda found: diagnosis(found.fatal_error, replica.endpoint) if found.fatal_error else None,

@@ -186,7 +186,7 @@ def wait_until_writable(session: Session, *, deadline: float) -> None:
         TimedOut: it still was after ``deadline`` seconds.
     """
     until(
-        Wait(f"writes to be allowed on {session.endpoint}", deadline=deadline, first=0.05, longest=0.5),
+        Wait(f"writes to be allowed on {session.endpoint}", deadline=deadline, first=0.05, longest=0.1),
         lambda: read_only(session),
         done=lambda on: not on,
         describe=lambda on: "read_only is on" if on else "read_only is off",

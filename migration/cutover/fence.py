@@ -106,7 +106,8 @@ class ParameterGroupFence:
             return False
 
         until(
-            Wait(f"read_only on {session.endpoint}", deadline=deadline, first=0.05, longest=0.5),
+            # Writes are refused from the first moment on: whatever this overlooks is outage.
+            Wait(f"read_only on {session.endpoint}", deadline=deadline, first=0.05, longest=0.1),
             closed,
             done=bool,
             describe=lambda on: "read_only is on" if on else "read_only is off",
