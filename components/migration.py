@@ -32,7 +32,6 @@ from migration.cutover.briefing import Briefing, briefing
 from migration.cutover.course import cut_over_course, rollback_course
 from migration.journal import Role, tags_for
 from migration.names import Names
-from migration.orphans import GROUP_PURPOSE
 from migration.plan.phases import Wish, plan
 from migration.plan.words import as_markdown, as_text
 from migration.records.files import Files
@@ -386,7 +385,7 @@ class Migration(pulumi.ComponentResource):
         groups = ParameterGroups(self._aws)
         values = groups.user_values(self._source_group)
         values |= {"read_only": ("1", "immediate"), "event_scheduler": ("OFF", "immediate")}
-        description = f"{self._source_group}, {GROUP_PURPOSE.format(source=self._names.source)}"
+        description = f"{self._source_group}, {self._names.group_purpose}"
         return aws.rds.ParameterGroup(
             name,
             name=name,

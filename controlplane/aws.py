@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sts import STSClient
 
-__all__ = ["Aws", "AwsSettings", "code_of", "sorted_errors"]
+__all__ = ["DENIED", "Aws", "AwsSettings", "code_of", "sorted_errors"]
+
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+"""AWS's codes for what the caller may not do."""
 
 _AGAIN = "then run the same command again; it goes on where it stopped"
 
@@ -54,7 +57,7 @@ _KINDS = (
         f"Renew them, {_AGAIN}",
     ),
     _Kind(
-        frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}),
+        DENIED,
         NeedsHuman,
         "AWS refused {operation} ({said})",
         "Allow {operation} to the caller: docs/iam-policy.json lists all that a migration needs",

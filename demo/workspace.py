@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ROOT", "CommandFailed", "Result", "Workspace"]
+__all__ = ["ROOT", "CommandFailed", "Result", "Workspace", "session_of"]
 
 ROOT = Path(__file__).resolve().parent.parent
 _TOOLS = (ROOT / ".cache" / "venv" / "bin", ROOT / ".cache" / "bin")
@@ -251,7 +251,7 @@ def _end(process: subprocess.Popen[str]) -> None:
         process.kill()
         process.wait()
     finally:
-        for straggler in _session(process.pid):
+        for straggler in session_of(process.pid):
             with _gone_already():
                 os.kill(straggler, signal.SIGKILL)
 
@@ -264,7 +264,7 @@ def _gone_already() -> Iterator[None]:
         return
 
 
-def _session(leader: int) -> list[int]:
+def session_of(leader: int) -> list[int]:
     """Return the processes of a session; plugins have process groups of their own, but stay in it."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):

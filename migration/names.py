@@ -40,6 +40,11 @@ class Names:
         return f"{self.source}-fence"
 
     @property
+    def group_purpose(self) -> str:
+        """How the description of each of the migration's parameter groups ends, by which they are known as ours."""
+        return f"read-only while {self.source} is being encrypted"
+
+    @property
     def all(self) -> tuple[str, ...]:
         """Every name that an instance of this migration may have."""
         return self.source, self.replica, self.encrypted, self.old

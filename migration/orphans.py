@@ -13,10 +13,8 @@ from migration.journal import Role
 from migration.leftovers import drop_replication_user, put_retention_back
 from migration.names import Names
 
-__all__ = ["GROUP_PURPOSE", "take_away"]
+__all__ = ["take_away"]
 
-GROUP_PURPOSE = "read-only while {source} is being encrypted"
-"""How the description of each of our parameter groups ends."""
 _PATIENCE = 3 * 3600.0
 
 
@@ -53,5 +51,5 @@ def _ours(tags: dict[str, str], source: Instance) -> bool:
 
 def _take_away_groups(groups: ParameterGroups, names: Names) -> None:
     for name in (names.encrypted, names.fence):
-        if (groups.description(name) or "").endswith(GROUP_PURPOSE.format(source=names.source)):
+        if (groups.description(name) or "").endswith(names.group_purpose):
             groups.delete_if_unused(name)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from controlplane import snapshots
 from controlplane.aws import Aws
-from controlplane.instances import Instance, Instances
-from controlplane.parameter_groups import ParameterGroups
+from controlplane.instances import Instances
 from foundation.errors import Refused
 from migration import journal
 from migration.cutover import fence
@@ -180,9 +179,7 @@ def fence_possible(aws: Aws, plan: Plan) -> Refused | None:
     source = plan.survey.source
     if source is None or plan.survey.swap_begun or (plan.mode, plan.strategy) == ("replicate", "rename"):
         return None
-    replicas = Instances(aws).named(source.replicas) if source.replicas else dict[str, Instance]()
-    allowed = {source.resource_id, *(replica.resource_id for replica in replicas.values())}
-    reason = fence.why_not(ParameterGroups(aws), source.parameter_group, allowed)
+    reason = fence.group_cannot(aws, source.parameter_group, source)
     if reason is None:
         return None
     return Refused(

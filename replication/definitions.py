@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from replication.session import Session
+from replication.session import SYSTEM_SCHEMAS, Session
 
 __all__ = ["orphans", "without_primary_key"]
-
-_SYSTEM = ("mysql", "sys", "information_schema", "performance_schema")
 
 # Two questions: 5.7 answers a join of such views with a nested loop over the files of all tables.
 _TABLES = (
@@ -39,8 +37,8 @@ _DEFINERS = (
 
 def without_primary_key(session: Session) -> list[str]:
     """Return the tables that have none, as ``schema.table``."""
-    have = {(row["s"], row["n"]) for row in session.rows(_KEYS, *_SYSTEM)}
-    tables = session.rows(_TABLES, *_SYSTEM)
+    have = {(row["s"], row["n"]) for row in session.rows(_KEYS, *SYSTEM_SCHEMAS)}
+    tables = session.rows(_TABLES, *SYSTEM_SCHEMAS)
     return sorted(f"{row['s']}.{row['n']}" for row in tables if (row["s"], row["n"]) not in have)
 
 
@@ -52,6 +50,6 @@ def orphans(session: Session) -> list[str]:
     return sorted(
         f"{row['k']} {row['s']}.{row['n']} ({row['d']})"
         for question in _DEFINERS
-        for row in session.rows(question, *_SYSTEM)
+        for row in session.rows(question, *SYSTEM_SCHEMAS)
         if row["d"] and row["d"] not in accounts
     )

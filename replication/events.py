@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from replication.session import Session, quote_name
+from replication.session import SYSTEM_SCHEMAS, Session, quote_name
 
 __all__ = ["Event", "inventory", "set_status", "triggers"]
-
-_SYSTEM = ("mysql", "sys", "information_schema", "performance_schema")
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ def inventory(session: Session) -> list[Event]:
     rows = session.rows(
         "SELECT event_schema AS s, event_name AS n, definer AS d, status AS st FROM information_schema.events"
         " WHERE event_schema NOT IN (%s, %s, %s, %s) ORDER BY event_schema, event_name",
-        *_SYSTEM,
+        *SYSTEM_SCHEMAS,
     )
     return [Event(row["s"], row["n"], row["d"], row["st"]) for row in rows]
 
@@ -48,7 +46,7 @@ def triggers(session: Session) -> set[str]:
     rows = session.rows(
         "SELECT trigger_schema AS s, trigger_name AS n, event_object_table AS t, action_timing AS w, event_manipulation AS e"
         " FROM information_schema.triggers WHERE trigger_schema NOT IN (%s, %s, %s, %s)",
-        *_SYSTEM,
+        *SYSTEM_SCHEMAS,
     )
     return {f"{row['s']}.{row['n']} on {row['t']}, {row['w'].lower()} {row['e'].lower()}" for row in rows}
 

@@ -22,9 +22,12 @@ from foundation.errors import (
     WriteRefused,
 )
 
-__all__ = ["Credentials", "Endpoint", "Row", "Session", "Tls", "connect", "quote_name"]
+__all__ = ["SYSTEM_SCHEMAS", "Credentials", "Endpoint", "Row", "Session", "Tls", "connect", "quote_name"]
 
 Row = dict[str, Any]
+
+SYSTEM_SCHEMAS = ("mysql", "sys", "information_schema", "performance_schema")
+"""What the server keeps for itself."""
 
 # Numbers are from MySQL's server and client error reference.
 _LOST = {2006, 2013, 1317, 3169, 1927}

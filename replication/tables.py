@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from foundation.errors import Refused
-from replication.session import Session
+from replication.session import SYSTEM_SCHEMAS, Session
 
 __all__ = ["require_transactional"]
 
@@ -12,7 +12,7 @@ _SHOWN = 5
 _OTHERS = (
     "SELECT table_schema AS s, table_name AS n, engine AS e FROM information_schema.tables"
     " WHERE table_type = 'BASE TABLE' AND engine NOT IN ('InnoDB', 'MEMORY', 'BLACKHOLE')"
-    " AND table_schema NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')"
+    " AND table_schema NOT IN (%s, %s, %s, %s)"
     " ORDER BY table_schema, table_name"
 )
 
@@ -23,7 +23,7 @@ def require_transactional(session: Session) -> None:
     Raises:
         Refused: there are other tables.
     """
-    found = [f"{row['s']}.{row['n']} ({row['e']})" for row in session.rows(_OTHERS)]
+    found = [f"{row['s']}.{row['n']} ({row['e']})" for row in session.rows(_OTHERS, *SYSTEM_SCHEMAS)]
     if not found:
         return
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""

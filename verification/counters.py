@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from replication.session import Session, quote_name
+from replication.session import SYSTEM_SCHEMAS, Session, quote_name
 from verification.differences import Difference
-from verification.sessions import SYSTEM_SCHEMAS
 
 __all__ = ["compare_counters", "read_counters"]
 

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from itertools import takewhile, zip_longest
 
 from replication.accounts import OUR_USERS
-from replication.session import Row, Session, quote_name
+from replication.session import SYSTEM_SCHEMAS, Row, Session, quote_name
 from verification.differences import Difference
-from verification.sessions import SYSTEM_SCHEMAS
 
 __all__ = ["MEANINGFUL", "Definitions", "compare_definitions", "compare_variables", "read_definitions"]
 

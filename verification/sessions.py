@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from replication.session import Session
 
-__all__ = ["SYSTEM_SCHEMAS", "prepare"]
-
-SYSTEM_SCHEMAS = ("mysql", "sys", "information_schema", "performance_schema")
+__all__ = ["prepare"]
 
 
 def prepare(session: Session) -> None:

@@ -12,11 +12,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from foundation.errors import MigrationError
-from replication.session import Session, quote_name
+from replication.session import SYSTEM_SCHEMAS, Session, quote_name
 from verification.checksum import Pair, differing_rows, text_budget
 from verification.differences import Difference
 from verification.ranges import Range, key_columns, key_of
-from verification.sessions import SYSTEM_SCHEMAS, prepare
+from verification.sessions import prepare
 from verification.tables import Name, Table, inventory
 
 __all__ = ["SpotCheck", "spot_check"]

@@ -6,9 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from replication.session import Row, Session, quote_name
+from replication.session import SYSTEM_SCHEMAS, Row, Session, quote_name
 from verification.columns import APPROXIMATE, Column
-from verification.sessions import SYSTEM_SCHEMAS
 
 __all__ = ["Table", "inventory"]
 

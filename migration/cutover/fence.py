@@ -13,7 +13,8 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-from controlplane.instances import Instances
+from controlplane.aws import Aws
+from controlplane.instances import Instance, Instances
 from controlplane.parameter_groups import ParameterGroups, is_default
 from foundation.errors import Bug, NeedsHuman
 from foundation.waiting import Wait, until
@@ -21,7 +22,7 @@ from migration import journal
 from replication import writes
 from replication.session import Session
 
-__all__ = ["Fence", "ParameterGroupFence", "why_not"]
+__all__ = ["Fence", "ParameterGroupFence", "group_cannot", "why_not"]
 
 _PARAMETER = "read_only"
 _GRACE = 2.0
@@ -73,6 +74,14 @@ def why_not(groups: ParameterGroups, group: str, allowed: set[str]) -> str | Non
     if others:
         return f"parameter group {group} is shared with {', '.join(sorted(others))}"
     return None
+
+
+def group_cannot(aws: Aws, group: str, fenced: Instance, *others: Instance) -> str | None:
+    """Return why a group cannot carry the fence around an instance; that and the replicas of all may use it."""
+    replicas = [name for each in (fenced, *others) for name in each.replicas]
+    found = Instances(aws).named(replicas).values() if replicas else ()
+    allowed = {fenced.resource_id, *(replica.resource_id for replica in found)}
+    return why_not(ParameterGroups(aws), group, allowed)
 
 
 @dataclass(frozen=True)

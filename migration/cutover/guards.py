@@ -10,8 +10,8 @@ from controlplane import metrics, records
 from foundation.errors import NeedsHuman
 from migration import journal
 from migration.cutover import account_fence
-from migration.cutover.fence import ParameterGroupFence
-from migration.cutover.fences import fence_of, group_cannot
+from migration.cutover.fence import ParameterGroupFence, group_cannot
+from migration.cutover.fences import fence_of
 from migration.cutover.site import Site
 from migration.cutover.timeline import GuardReading
 from migration.verified import verified
@@ -56,7 +56,7 @@ def fence_possible(site: Site, losing: Session, _winning: Session) -> Reading:
     instance, group = site.losing(), site.strategy.fence_group(site)
     if instance.parameter_group != group:
         return Reading(False, f"{instance.identifier} does not run with parameter group {group}")
-    reason = group_cannot(site, instance)
+    reason = group_cannot(site.aws, group, instance, site.winning())
     if reason is None:
         return Reading(True, f"read_only can be set in parameter group {group}")
     if not site.strategy.renames:

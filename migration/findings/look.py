@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import botocore.exceptions
 
-from controlplane.aws import Aws, code_of
+from controlplane.aws import DENIED, Aws, code_of
 from controlplane.surroundings import Surroundings
 from foundation.errors import MigrationError
 from migration.findings import of_account, of_caller, of_instance
@@ -20,7 +20,6 @@ from replication.session import Session
 __all__ = ["findings", "scene_of"]
 
 _THREADS = 4
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 
 
 def scene_of(aws: Aws, plan: Plan, around: Surroundings | None = None) -> Scene | None:
@@ -66,7 +65,7 @@ def _carefully(look: Look, scene: Scene) -> tuple[list[Finding], list[str]]:
         return list(look(scene)), []
     except MigrationError as error:
         cause = error.__cause__
-        if isinstance(cause, botocore.exceptions.ClientError) and code_of(cause) in _DENIED:
+        if isinstance(cause, botocore.exceptions.ClientError) and code_of(cause) in DENIED:
             return [], [f"{look.__name__.replace('_', ' ')} (not allowed: {cause.operation_name})"]
         return [], [f"{look.__name__.replace('_', ' ')} ({error.what})"]
 

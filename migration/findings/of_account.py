@@ -32,7 +32,7 @@ def snapshots_free(scene: Scene) -> Iterator[Finding]:
 def groups_free(scene: Scene) -> Iterator[Finding]:
     """Nobody else has a parameter group with a name that the migration will give."""
     names = scene.plan.survey.names
-    ours = f"{scene.group}, read-only while {names.source} is being encrypted"
+    ours = f"{scene.group}, {names.group_purpose}"
     groups = ParameterGroups(scene.aws)
     for name in (names.encrypted, names.fence):
         description = groups.description(name)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from controlplane.aws import Aws
-from controlplane.instances import Instance, Instances
-from controlplane.parameter_groups import ParameterGroups
+from controlplane.instances import Instance
 from controlplane.surroundings import Surroundings
 from migration import journal
 from migration.cutover import fence
@@ -52,9 +51,7 @@ class Scene:
         """Why the fence will be locked accounts; ``None`` if it will be the parameter group."""
         if (self.plan.mode, self.plan.strategy) != ("replicate", "rename"):
             return None  # where accounts cannot be the fence, preflight has refused
-        replicas = Instances(self.aws).named(self.source.replicas) if self.source.replicas else {}
-        allowed = {self.source.resource_id, *(each.resource_id for each in replicas.values())}
-        return fence.why_not(ParameterGroups(self.aws), self.group, allowed)
+        return fence.group_cannot(self.aws, self.group, self.source)
 
     def blocking(self, what: str, *, fix: str, why: str = "", where: str = "") -> Finding:
         """Return a finding that stands in the way."""

@@ -52,7 +52,7 @@ class Files:
             return None
         return path
 
-    def write_json(self, suffix: str, content: dict[str, Any]) -> Path | None:
+    def write_json(self, suffix: str, content: object) -> Path | None:
         """Write one as JSON."""
         return self.write(suffix, json.dumps(content, indent=2) + "\n")
 

@@ -5,7 +5,6 @@ Without it their next run sees another instance than the one in their state, and
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 
@@ -75,7 +74,7 @@ def write(files: Files, handover: Handover) -> None:
     """Write the page, and the two files that its commands read."""
     files.write(_PAGE, handover.page)
     files.write_json(_PULUMI, handover.pulumi_import)
-    files.write(_CLOUDFORMATION, json.dumps(handover.cloudformation_import, indent=2) + "\n")
+    files.write_json(_CLOUDFORMATION, handover.cloudformation_import)
 
 
 def withdraw(files: Files) -> None:

@@ -9,11 +9,11 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 from tests.chaos import invariants
 from tests.chaos.child import Ending
 from tests.chaos.plan import Planner
+from tests.chaos.processes import all_of, command_of
 from tests.chaos.stage import FORCED, OUTAGE, Stage
 from tests.chaos.trial import Hit, Trial, judge
 
@@ -110,13 +110,13 @@ class _Up:
 
     def kill(self, target: str) -> None:
         self._killed = target
-        session = _session(self._process.pid)
+        session = all_of(self._process.pid)
         if target == _TARGETS[0]:
             victims = [self._process.pid]
         elif target == _TARGETS[1]:
             victims = session
         else:
-            victims = [pid for pid in session if "pulumi.dynamic" in _command(pid)]
+            victims = [pid for pid in session if "pulumi.dynamic" in command_of(pid)]
         for pid in victims:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -126,7 +126,7 @@ class _Up:
         try:
             code = self._process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
-            for pid in _session(self._process.pid):
+            for pid in all_of(self._process.pid):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             self._process.wait()
@@ -144,20 +144,3 @@ class _Up:
         with self._calls.open("rb") as calls:
             calls.seek(self._from)
             return sum(any(f'"action": "{verb}'.encode() in line for verb in _CHANGES) for line in calls)
-
-
-def _session(leader: int) -> list[int]:
-    """Return the processes of a session, the leader first; plugins have process groups of their own, but stay in it."""
-    found = [leader]
-    for entry in Path("/proc").glob("[0-9]*"):
-        number = int(entry.name)
-        with suppress(ProcessLookupError, PermissionError):
-            if number != leader and os.getsid(number) == leader:
-                found.append(number)
-    return found
-
-
-def _command(pid: int) -> str:
-    with suppress(FileNotFoundError, ProcessLookupError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    return ""

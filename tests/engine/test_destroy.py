@@ -61,7 +61,7 @@ def test_destroy_after_a_cut_over_killed_behind_the_fence_gives_the_source_back(
 
 
 def fenced(road: Road) -> bool:
-    return any(tag["Key"] == journal.FENCE_BEFORE for tag in road.instance("orders")["TagList"])
+    return journal.FENCE_BEFORE in road.tags("orders")
 
 
 def test_replicate_killed_while_the_encrypted_instance_is_restored_gets_there_when_run_again(

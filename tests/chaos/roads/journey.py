@@ -146,7 +146,7 @@ def two_at_once(road: Road, tell: Tell = print) -> list[Result]:
 
 def second_backend(road: Road, directory: Path, tell: Tell = print) -> Result:
     """Run another stack, with a backend of its own, against the same source: the tag of the owner refuses it."""
-    owned = {tag["Key"]: tag["Value"] for tag in road.instance("orders")["TagList"]}
+    owned = road.tags("orders")
     other = Workspace(directory, environment=road.sandbox.settings())
     other.create()
     other.run("stack", "init", "other", "--cwd", str(directory))
@@ -160,7 +160,7 @@ def second_backend(road: Road, directory: Path, tell: Tell = print) -> Result:
     result.outcome = "refused by the tag of the owner"
     if done.ok or "is migrating this instance already" not in done.output:
         result.wrong.append(f"another stack was not refused: {done.output[-1500:]}")
-    if {tag["Key"]: tag["Value"] for tag in road.instance("orders")["TagList"]} != owned:
+    if road.tags("orders") != owned:
         result.wrong.append("another stack changed the tags of the source")
     result.wrong += judge.replicating(road)
     return _told([result], tell)[0]

@@ -86,7 +86,7 @@ def retired(road: Road) -> list[str]:
 
     def untagged() -> None:
         for name in ("orders", "orders-old"):
-            keys = [tag["Key"] for tag in road.instance(name)["TagList"] if tag["Key"].startswith(_OURS)]
+            keys = [key for key in road.tags(name) if key.startswith(_OURS)]
             _same(keys, [])
 
     return _wrong(

@@ -12,8 +12,8 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
+from tests.chaos.processes import all_of, command_of
 from tests.chaos.roads.points import ARMED, HIDDEN, Point
 from tests.engine.road import Road
 
@@ -95,7 +95,7 @@ class Run:
         try:
             code = self._process.wait(_HUNG)
         except subprocess.TimeoutExpired:
-            self._signal(signal.SIGKILL, self._session())
+            self._signal(signal.SIGKILL, all_of(self._process.pid))
             self._process.wait()
             return Ending("hung", self.output[-600:], ours=False)
         finally:
@@ -161,7 +161,7 @@ class Run:
         faults = self._road.sandbox.faults
         match point.fault:
             case "kill everything":
-                self._kill(self._session())
+                self._kill(all_of(self._process.pid))
             case "kill the CLI":
                 self._kill([self._process.pid])
             case "kill the providers":
@@ -171,7 +171,7 @@ class Run:
             case "Ctrl-C":
                 os.killpg(self._process.pid, signal.SIGINT)
             case "asleep":
-                session = self._session()
+                session = all_of(self._process.pid)
                 self._signal(signal.SIGSTOP, session)
                 time.sleep(_ASLEEP)
                 self._signal(signal.SIGCONT, session)
@@ -217,24 +217,10 @@ class Run:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
-    def _session(self) -> list[int]:
-        """Every process of the command: plugins have process groups of their own, but stay in its session."""
-        found = [self._process.pid]
-        for entry in Path("/proc").glob("[0-9]*"):
-            number = int(entry.name)
-            with suppress(ProcessLookupError, PermissionError):
-                if number != self._process.pid and os.getsid(number) == self._process.pid:
-                    found.append(number)
-        return found
-
     def _providers(self) -> list[int]:
-        return [pid for pid in self._session() if any(name in _command(pid) for name in _PROVIDERS)]
+        return [
+            pid for pid in all_of(self._process.pid) if any(name in command_of(pid) for name in _PROVIDERS)
+        ]
 
 
 _PROVIDERS = ("pulumi.dynamic", "sandbox.plugin", "pulumi-resource-")
-
-
-def _command(pid: int) -> str:
-    with suppress(FileNotFoundError, ProcessLookupError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    return ""
