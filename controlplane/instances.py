@@ -247,6 +247,14 @@ class Instances:
                 DBInstanceIdentifier=identifier, ApplyImmediately=True, **changes
             )
 
+    def ask_group(self, resource_id: str, parameter_group: str) -> bool:
+        """Ask once for another parameter group, to be in effect after the next reboot; return whether it was accepted.
+
+        Raises:
+            NeedsHuman: AWS refused for another reason than that the instance is busy.
+        """
+        return self._asked(resource_id, {"DBParameterGroupName": parameter_group})
+
     def ask_rename(
         self,
         resource_id: str,
@@ -264,15 +272,16 @@ class Instances:
             NeedsHuman: AWS refused for another reason.
             TimedOut: the name stayed taken for ``deadline`` seconds.
         """
-        now = self.get(resource_id)
-        changes = {} if now.identifier == identifier else {"NewDBInstanceIdentifier": identifier}
-        if not changes and now.parameter_group == parameter_group:
-            return
+        wanted = {"NewDBInstanceIdentifier": identifier, "DBParameterGroupName": parameter_group}
         until(
             Wait(
-                f"RDS to rename {now.identifier} to {identifier}", deadline=deadline, first=0.25, longest=0.25
+                f"RDS to begin renaming it to {identifier}",
+                where=resource_id,
+                deadline=deadline,
+                first=0.25,
+                longest=0.25,
             ),
-            lambda: self._asked(now.identifier, {**changes, "DBParameterGroupName": parameter_group}),
+            lambda: self._asked(resource_id, wanted),
             done=bool,
             describe=lambda _: f"asking for {identifier}: the name is taken, or the instance busy",
             progress=progress,
@@ -329,11 +338,17 @@ class Instances:
                 return found
         return None
 
-    def _asked(self, identifier: str, changes: Mapping[str, Any]) -> bool:
-        with sorted_errors(identifier):
+    def _asked(self, resource_id: str, wanted: Mapping[str, str]) -> bool:
+        """Ask for those changes that it does not have yet; return whether there is nothing left to ask for."""
+        now = self.get(resource_id)
+        has = {"NewDBInstanceIdentifier": now.identifier, "DBParameterGroupName": now.parameter_group}
+        changes: dict[str, Any] = {key: value for key, value in wanted.items() if has[key] != value}
+        if not changes:
+            return True
+        with sorted_errors(now.identifier):
             try:
                 self._aws.rds.modify_db_instance(
-                    DBInstanceIdentifier=identifier, ApplyImmediately=True, **changes
+                    DBInstanceIdentifier=now.identifier, ApplyImmediately=True, **changes
                 )
             except botocore.exceptions.ClientError as error:
                 if code_of(error) in _NOT_YET:

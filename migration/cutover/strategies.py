@@ -49,6 +49,9 @@ class Rename:
         course, instances, deadline = site.course, site.instances, site.limits.rename
         fence = fence_of(site)
         site.progress(f"renaming {site.names.source} to {course.losing_name}")
+        # It has to wait for the name anyway: meanwhile it can be given its group, which its own rename puts into effect. Should it
+        # be busy, that rename asks for both. Not any earlier: until here the owner's group would have opened it, had it restarted.
+        instances.ask_group(course.winning_id, site.source_group)
         # The losing instance takes the fence with it into a group of its own, in the same reboot that renames it.
         losing_group = course.losing_group
         instances.ask_rename(

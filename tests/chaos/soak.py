@@ -101,6 +101,7 @@ def _lap(sandbox: Sandbox, workspace: Workspace, number: int, engine: str) -> La
     kept = {f"{name}-old", f"{name}-fence"}
     leftovers = inventory.leftovers(before, _inventory(road, name), kept)
     _delete(sandbox.client("rds"), [name, f"{name}-old"])
+    _delete_groups(sandbox.client("rds"), name)
     return Lap(
         number=number,
         seconds=time.monotonic() - begun,
@@ -139,7 +140,13 @@ def _inventory(road: Road, name: str) -> inventory.Inventory:
 
 def _delete(rds: Any, names: list[str]) -> None:
     for name in names:
-        if rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]["DeletionProtection"]:
+        found = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
+        if found["DeletionProtection"]:
+            if found["DBInstanceStatus"] == "stopped":  # RDS modifies no stopped instance
+                rds.start_db_instance(DBInstanceIdentifier=name)
+                rds.get_waiter("db_instance_available").wait(
+                    DBInstanceIdentifier=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120}
+                )
             rds.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
     deadline = time.monotonic() + 120
     left = set(names)
@@ -153,6 +160,16 @@ def _delete(rds: Any, names: list[str]) -> None:
         left &= {found["DBInstanceIdentifier"] for found in rds.describe_db_instances()["DBInstances"]}
         time.sleep(0.5)
     assert not left, f"{left} could not be deleted"
+
+
+def _delete_groups(rds: Any, name: str) -> None:
+    """Delete the groups that carry the name, which no instance uses any more: an hour of laps meets the account's quotas."""
+    for group in rds.describe_option_groups()["OptionGroupsList"]:
+        if group["OptionGroupName"].startswith(f"{name}-"):
+            rds.delete_option_group(OptionGroupName=group["OptionGroupName"])
+    for group in rds.describe_db_parameter_groups()["DBParameterGroups"]:
+        if group["DBParameterGroupName"].startswith(f"{name}-"):
+            rds.delete_db_parameter_group(DBParameterGroupName=group["DBParameterGroupName"])
 
 
 def _processes(mark: str) -> int:
