@@ -169,7 +169,9 @@ def delete(region: Region, parameters: Parameters) -> Result:
     del region.snapshots[item.identifier]
     view = views.snapshot(region, item)
     region.tell_snapshot(item, "Deleted manual snapshot", "deletion")
-    Worker(f"delete-{item.identifier}").submit(lambda: backups.remove(item.directory))
+    worker = Worker(f"delete-{item.identifier}")
+    worker.submit(lambda: backups.remove(item.directory))
+    worker.finish()
     return {"DBSnapshot": {**view, "Status": "deleted"}}
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from demo import inventory
@@ -25,8 +26,8 @@ _REPORT = Path("build/soak.json")
 _ROWS = 2_000
 _WARM_UP = 2
 """Laps in which pools and caches may still grow."""
-_MAY_GROW = 3.0
-"""File descriptors, or threads, a lap: less than a leak of one thing for each of the steps."""
+_MAY_GROW = 0.8
+"""File descriptors, or threads, a lap: less than a leak of one thing."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +126,12 @@ def found_wrong(laps: list[Lap]) -> list[str]:
         if lap.servers or lap.strangers:
             wrong.append(f"lap {lap.number}: {lap.servers} servers and {lap.strangers} processes still run")
     settled = laps[_WARM_UP:]
-    if len(settled) > 1:
+    half = len(settled) // 2
+    if half:
         for what in ("descriptors", "threads"):
-            grown = (getattr(settled[-1], what) - getattr(settled[0], what)) / (len(settled) - 1)
+            # By halves, since what one lap happens to have open differs from that of the next.
+            before = fmean(getattr(lap, what) for lap in settled[:half])
+            grown = (fmean(getattr(lap, what) for lap in settled[-half:]) - before) / (len(settled) - half)
             if grown > _MAY_GROW:
                 wrong.append(f"the sandbox has {grown:.1f} more {what} after each lap")
     return wrong
