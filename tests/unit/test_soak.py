@@ -1,0 +1,55 @@
+"""What a soak calls wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.chaos.soak import Lap, found_wrong
+
+_LAP = Lap(
+    number=1,
+    seconds=60.0,
+    acknowledged=5_000,
+    lost=0,
+    twice=0,
+    leftovers=[],
+    servers=0,
+    strangers=0,
+    descriptors=20,
+    threads=6,
+    megabytes=200.0,
+)
+
+
+def _laps(threads_per_lap: int = 0) -> list[Lap]:
+    # What a lap happens to have open goes up and down by some ten.
+    return [
+        replace(_LAP, number=n, descriptors=20 + 7 * (n % 3), threads=6 + threads_per_lap * n)
+        for n in range(1, 31)
+    ]
+
+
+def test_an_ordinary_hour_is_right() -> None:
+    assert found_wrong(_laps()) == []
+
+
+def test_a_thread_more_after_each_lap_is_a_leak() -> None:
+    assert found_wrong(_laps(threads_per_lap=1)) == ["the sandbox has 1.0 more threads after each lap"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"lost": 1}, "lap 7: 1 writes lost, 0 there twice"),
+        ({"twice": 2}, "lap 7: 0 writes lost, 2 there twice"),
+        ({"leftovers": ["snapshot x"]}, "lap 7: snapshot x is left"),
+        ({"servers": 1}, "lap 7: 1 servers and 0 processes still run"),
+        ({"strangers": 1}, "lap 7: 0 servers and 1 processes still run"),
+    ],
+)
+def test_whatever_is_lost_or_stays_is_named(changes: dict[str, object], found: str) -> None:
+    laps = _laps()
+    laps[6] = replace(laps[6], **changes)  # type: ignore[arg-type]
+    assert found_wrong(laps) == [found]
