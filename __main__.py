@@ -5,9 +5,12 @@ from __future__ import annotations
 import pulumi
 
 from components import settings
+from components.early import start_aws_plugin
 from components.migration import Migration, MigrationArgs
 from controlplane.aws import Aws, AwsSettings
 from foundation.errors import MigrationError
+from migration.names import Names
+from migration.outlook import Wanted, look_out
 
 
 def main() -> None:
@@ -16,8 +19,19 @@ def main() -> None:
     config = pulumi.Config("aws")
     aws = Aws(AwsSettings(region=config.get("region"), profile=config.get("profile")))
     owner = f"{pulumi.get_project()}/{pulumi.get_stack()}"
-    for source in stack.sources:
-        args = MigrationArgs(settings=source, phase=stack.phase_of(source), owner=owner, aws=aws)
+    start_aws_plugin()
+    outlooks = look_out(
+        aws, [Wanted(Names.of(source.identifier), source.kms_key) for source in stack.sources]
+    )
+    for source, outlook in zip(stack.sources, outlooks, strict=True):
+        args = MigrationArgs(
+            settings=source,
+            phase=stack.phase_of(source),
+            connection=stack.connection_of(source),
+            owner=owner,
+            outlook=outlook,
+            aws=aws,
+        )
         pulumi.export(source.identifier, Migration(source.identifier, args).outputs)
 
 

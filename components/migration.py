@@ -20,22 +20,21 @@ from pydantic.alias_generators import to_camel
 
 from components.likeness import owner_settings, storage_settings
 from components.settings import Phase, SourceSettings
-from controlplane import keys, snapshots
 from controlplane.aws import Aws
 from controlplane.instances import Instance
-from controlplane.parameter_groups import ParameterGroups
 from foundation.errors import MigrationError, Refused
 from foundation.waiting import silent
 from migration import journal
 from migration.access import Access, AccessSettings
+from migration.connection import Connection
 from migration.cutover.briefing import Briefing, briefing
 from migration.cutover.course import cut_over_course, rollback_course
 from migration.journal import Role, tags_for
-from migration.names import Names
+from migration.outlook import Outlook
+from migration.plan.costs import Prices
 from migration.plan.phases import Wish, plan
 from migration.plan.words import as_markdown, as_text
 from migration.records.files import Files
-from migration.survey import survey
 from migration.verified import verified
 from providers.binlog_retention import BinlogRetention
 from providers.catch_up import CatchUp
@@ -89,22 +88,22 @@ class MigrationArgs:
     Attributes:
         settings: the source's part of the stack's config.
         phase: how far to go.
+        connection: how the instances are reached.
         owner: names the stack in the claim on the source.
-        aws: clients for looking at the world while the program runs; everything that is done is done by resources.
+        outlook: what there is.
+        aws: clients for looking closer while the program runs; everything that is done is done by resources.
     """
 
     settings: SourceSettings
     phase: Phase
+    connection: Connection
     owner: str
+    outlook: Outlook
     aws: Aws
 
 
 class Migration(pulumi.ComponentResource):
-    """Takes one RDS MySQL instance as far as its phase says.
-
-    Raises:
-        Refused: the source does not exist, is encrypted already, or the key cannot be used; one sentence each.
-    """
+    """Takes one RDS MySQL instance as far as its phase says."""
 
     outputs: dict[str, pulumi.Input[Any]]
 
@@ -114,17 +113,18 @@ class Migration(pulumi.ComponentResource):
         self._aws = args.aws
         self._owner = args.owner
         self._phase = args.phase
-        self._names = Names.of(args.settings.identifier)
-        self._survey = survey(args.aws, self._names)
+        self._outlook = args.outlook
+        self._survey = args.outlook.survey
+        self._names = self._survey.names
         self._access = AccessSettings(
             secret_id=args.settings.credentials.secret_id,
             environment=args.settings.credentials.environment,
             username=args.settings.credentials.username,
             ca_file=args.settings.ca_file,
+            connection=args.connection,
         )
-        source = self._survey.source
-        self._source_group = source.tags.get(journal.FENCED_GROUP, source.parameter_group) if source else ""
-        self._key = keys.resolve(args.aws, args.settings.kms_key)
+        self._source_group = args.outlook.group.name if args.outlook.group else ""
+        self._key = args.outlook.key
         self._preflight = self._declare_preflight()
         self._claim = self._declare_claim()
         self.outputs = {
@@ -368,7 +368,7 @@ class Migration(pulumi.ComponentResource):
 
     def _orphan(self, snapshot: str) -> str | None:
         """Return the snapshot's name if it exists and is ours: the engine takes over what is not in its state yet."""
-        tags = snapshots.tags_of(self._aws, snapshot)
+        tags = self._outlook.snapshots.get(snapshot)
         return (
             snapshot if tags is not None and tags.get(journal.MIGRATION) == self._survey.source_id else None
         )
@@ -382,14 +382,15 @@ class Migration(pulumi.ComponentResource):
 
         Instances that carry production, or its past, may run with it, so it is Custody that deletes it when nobody does.
         """
-        groups = ParameterGroups(self._aws)
-        values = groups.user_values(self._source_group)
-        values |= {"read_only": ("1", "immediate"), "event_scheduler": ("OFF", "immediate")}
-        description = f"{self._source_group}, {self._names.group_purpose}"
+        origin = self._outlook.group
+        if origin is None:
+            raise _gone(self._names.source)
+        values = {**origin.values, "read_only": ("1", "immediate"), "event_scheduler": ("OFF", "immediate")}
+        description = f"{origin.name}, {self._names.group_purpose}"
         return aws.rds.ParameterGroup(
             name,
             name=name,
-            family=groups.family(self._source_group),
+            family=origin.family,
             description=description,
             parameters=[
                 {"name": parameter, "value": value, "apply_method": method}
@@ -399,7 +400,7 @@ class Migration(pulumi.ComponentResource):
                 parent=self,
                 depends_on=[self._claim],
                 retain_on_delete=True,
-                import_=name if groups.description(name) == description else None,
+                import_=name if self._outlook.groups[name] == description else None,
                 ignore_changes=[] if self._follows_source else _EVERYTHING_OF_GROUPS,
             ),
         )
@@ -490,6 +491,7 @@ class Migration(pulumi.ComponentResource):
             binlog_hours=settings.binlog_retention_hours,
             catch_up_hours=settings.catch_up_hours,
             verified=settings.verify.mode != "off",
+            prices=Prices(**settings.prices.model_dump()) if settings.prices is not None else None,
         )
         try:
             found = plan(wish, self._survey, self._briefing())
@@ -530,9 +532,7 @@ class Migration(pulumi.ComponentResource):
 
     def _require_source(self) -> Instance:
         if self._survey.source is None:
-            raise Refused(
-                "the source does not exist any more", where=self._names.source, fix="Set `phase` to `cleanup`"
-            )
+            raise _gone(self._names.source)
         return self._survey.source
 
     def _step(self, kind: type[S], inputs: dict[str, Any], after: list[pulumi.Resource]) -> S:
@@ -544,3 +544,7 @@ class Migration(pulumi.ComponentResource):
             "urn": urn_of(kind, name, self),
         }
         return kind(name, {**common, **inputs}, pulumi.ResourceOptions(parent=self, depends_on=after))  # type: ignore[arg-type] # all our steps take (name, inputs, opts)
+
+
+def _gone(name: str) -> Refused:
+    return Refused("the source does not exist any more", where=name, fix="Set `phase` to `cleanup`")

@@ -5,14 +5,24 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self
 
 import pulumi
+from pulumi.runtime.config import get_config_env
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from foundation.errors import Refused
+from components.complaints import complaint, stray
+from components.words import FileForSsh, HostForSsh, ManagedInstance, UserForSsh
+from migration.connection import Connection
+from replication.bastion import Bastion
 
-__all__ = ["CleanupSettings", "Credentials", "CutOverSettings", "Settings", "SourceSettings", "load"]
-
-NAMESPACE = "rds-encrypt"
+__all__ = [
+    "CleanupSettings",
+    "ConnectionSettings",
+    "Credentials",
+    "CutOverSettings",
+    "Settings",
+    "SourceSettings",
+    "load",
+]
 
 Phase = Literal["replicate", "cutover", "rollback", "cleanup"]
 
@@ -36,49 +46,120 @@ GuardName = Literal[
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    # What stands below a field is its row in docs/configuration.md (tools/configuration_page.py).
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
 
 
 class Credentials(_Strict):
     """Where the master account is kept: a Secrets Manager secret, or an environment variable with the password."""
 
     secret_id: str | None = None
+    """Secrets Manager secret, by name or ARN: `{"username": …, "password": …}`."""
     environment: str | None = None
+    """Or: the environment variable that holds the password. Exactly one of the two."""
     username: str | None = None
+    """The account, if it is neither in the secret nor the instance's master user."""
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         if (self.secret_id is None) == (self.environment is None):
-            raise ValueError("give either `secretId` or `environment`")
+            given = "both are" if self.secret_id is not None else "neither is"
+            raise ValueError(f"give either `secretId` or `environment`, and {given} given")
         return self
+
+
+class SshSettings(_Strict):
+    """A bastion, and how to log in there; what is not given is left to ssh's own configuration."""
+
+    host: HostForSsh
+    """With `via: ssh`: the bastion's name or address."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    """Where its sshd listens."""
+    user: UserForSsh | None = None
+    """The account there; without it, what ssh's own configuration says."""
+    key_file: FileForSsh | None = None
+    """The private key; without it, those of the agent and of ssh's own configuration. ssh is never asked for a passphrase:
+    a key that has one must be in the agent."""
+    known_hosts_file: FileForSsh | None = None
+    """A file in the form of `known_hosts` with the bastion's key; without it, ssh's own files. A key that is not in there is
+    refused."""
+
+
+class SsmSettings(_Strict):
+    """An instance in the VPC that Systems Manager manages."""
+
+    target: ManagedInstance
+    """With `via: ssm`: the EC2 instance that reaches the databases, by its id."""
+
+
+class ConnectionSettings(_Strict):
+    """How the program reaches the databases."""
+
+    via: Literal["direct", "ssh", "ssm"] = "direct"
+    """How the program reaches MySQL. `direct`: on the databases' port. `ssh`: through a bastion. `ssm`: by Systems Manager,
+    through an EC2 instance. [More](real-account.md#through-a-bastion)."""
+    ssh: SshSettings | None = None
+    ssm: SsmSettings | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        for way, given in (("ssh", self.ssh), ("ssm", self.ssm)):
+            if (self.via == way) != (given is not None):
+                raise ValueError(f"`via: {way}` and `{way}` go together, and only one of the two is given")
+        return self
+
+    def connection(self) -> Connection:
+        """Return what sessions are opened with."""
+        return Connection(
+            Bastion(**self.ssh.model_dump()) if self.ssh else None, self.ssm.target if self.ssm else None
+        )
 
 
 class DnsSettings(_Strict):
     """The Route 53 CNAME that applications use."""
 
     hosted_zone_id: str
+    """With `strategy: dns`: the Route 53 zone of the record that applications use."""
     record: str
+    """And the record, a CNAME that points at the source."""
 
 
 class HookSettings(_Strict):
     """Commands as lists of arguments: `before` may veto, `swap` moves applications in strategy `dns`, `after` announces."""
 
     before: tuple[str, ...] = ()
+    """It may veto: it runs when the guards are green, and a non-zero exit calls the cut-over off."""
     swap: tuple[str, ...] = ()
+    """With `strategy: dns`, instead of a record: it moves applications."""
     after: tuple[str, ...] = ()
+    """It runs when the new instance is open."""
 
 
 class CutOverSettings(_Strict):
     """How applications move, limits in seconds, the user's commands, and the guards to overrule."""
 
     strategy: Literal["rename", "dns", "none"] = "rename"
+    """How applications move. `rename`: the names are swapped. `dns`: a record or a command of yours is, and takes seconds.
+    `none`: you move them. With `dns` and `none` the name `X` stays with the unencrypted instance."""
     dns: DnsSettings | None = None
     hooks: HookSettings = HookSettings()
     postpone: bool = False
+    """Hold the cut-over, guards green, until somebody sets the tag `rds-encrypt:release` on the source; for a day at
+    most."""
     max_write_outage: Annotated[int, Field(ge=5, le=3600)] = 60
+    """Seconds for fence, drain and promotion together. Exceeded, the cut-over is undone. AWS's renames come on top."""
     long_transaction: Annotated[int, Field(ge=1, le=86400)] = 30
+    """A transaction open for more seconds than this stops the cut-over before the fence."""
     max_lag: Annotated[int, Field(ge=0, le=3600)] = 10
+    """Seconds that the encrypted instance may be behind before the fence closes."""
     force: tuple[GuardName, ...] = ()
+    """[Guards](concepts.md#the-guards) that may be red; the outputs say what they saw."""
 
     @model_validator(mode="after")
     def _dns_has_a_way(self) -> Self:
@@ -86,7 +167,8 @@ class CutOverSettings(_Strict):
             raise ValueError("`dns` and `hooks.swap` go with `strategy: dns` only")
         if self.strategy == "dns" and (self.dns is None) == (not self.hooks.swap):
             raise ValueError(
-                "`strategy: dns` needs either `dns` (a Route 53 record) or `hooks.swap` (a command)"
+                "with `strategy: dns`, either a record or a command moves applications."
+                " Give one of `dns` (the Route 53 record) and `hooks.swap` (the command)"
             )
         return self
 
@@ -99,38 +181,74 @@ class VerifySettings(_Strict):
         Literal["full", "sample", "counts", "off"],
         BeforeValidator(lambda value: "off" if value is False else value),
     ] = "full"
+    """How the encrypted instance is compared with the replica, both at rest. `full`: every row. `sample`: some. `counts`:
+    only how many rows there are. `off`: nothing, and the cut-over does not ask for it. Definitions are compared in all
+    but `off`."""
     sample: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """With `mode: sample`: the part of all ranges of keys that is compared."""
     max_age: Annotated[int, Field(ge=1, le=720)] = 24
+    """Hours for which a clean verification counts; older, the next `pulumi up` in `replicate` or `cutover` verifies again."""
     threads: Annotated[int, Field(ge=1, le=64)] = 4
+    """Sessions on each of the two instances that compare rows."""
     stand_still: Annotated[int, Field(ge=1, le=1440)] = 60
+    """Minutes that both stand still at most; then they catch up before the verification goes on."""
 
 
 class CleanupSettings(_Strict):
     """What becomes of the old instance: kept running, stopped, or deleted once its backups have been replaced."""
 
     old: Literal["keep", "stop", "delete"] = "stop"
+    """`keep` leaves it running, `stop` stops it, `delete` deletes it (with a final snapshot, and not before its backups
+    are replaced)."""
+
+
+class PriceSettings(_Strict):
+    """What AWS bills, for the plan to say what an hour costs; its price list has it for your region."""
+
+    instance_hour: Annotated[float, Field(ge=0, le=10_000)]
+    """An hour of an instance of the source's class, in one zone."""
+    storage_month: Annotated[float, Field(ge=0, le=10_000)]
+    """A month of a GiB of its storage, in one zone."""
+    snapshot_month: Annotated[float, Field(ge=0, le=10_000)]
+    """A month of a GiB of a snapshot."""
+    currency: str = "USD"
+    """In which the three are."""
 
 
 class SourceSettings(_Strict):
     """One instance to encrypt."""
 
     identifier: str
+    """The DB instance identifier; with `-not-encrypted` behind it, it must stay within 63 characters."""
     credentials: Credentials
+    """Where the master account is kept."""
     kms_key: str = "alias/aws/rds"
+    """Id, ARN or alias of a symmetric key in the same region."""
     mode: Literal["replicate", "snapshot"] = "replicate"
+    """`snapshot` does without replication where downtime is acceptable: writes are refused from before the snapshot
+    until the name has moved."""
     phase: Phase | None = None
+    """How far to go with this source, if not as far as the stack's `phase` says."""
     ca_file: str | None = None
+    """Certificate authorities to trust, in PEM; without it, Amazon's bundle for RDS, which is in this repository."""
+    connection: ConnectionSettings | None = None
+    """How this source is reached, if not as the stack's `connection` says; all of it, not a part."""
     binlog_retention_hours: Annotated[int, Field(ge=1, le=168)] = 72
+    """How long the source keeps its binlogs during the migration. Replica, snapshot, copy, restore and catch-up must
+    fit in."""
     catch_up_hours: Annotated[int, Field(ge=1, le=720)] = 48
+    """How long to wait for the encrypted instance to catch up."""
     verify: VerifySettings = VerifySettings()
     cutover: CutOverSettings = CutOverSettings()
     cleanup: CleanupSettings = CleanupSettings()
+    prices: PriceSettings | None = None
 
 
 class Settings(_Strict):
-    """The whole stack."""
+    """The whole stack; Pulumi.yaml says what its keys mean."""
 
     phase: Phase = "replicate"
+    connection: ConnectionSettings = ConnectionSettings()
     sources: Annotated[tuple[SourceSettings, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -144,6 +262,10 @@ class Settings(_Strict):
         """Return the phase of one source: its own, or the stack's."""
         return source.phase or self.phase
 
+    def connection_of(self, source: SourceSettings) -> Connection:
+        """Return how one source is reached: as it says, or as the stack says."""
+        return (source.connection or self.connection).connection()
+
 
 def load(config: pulumi.Config) -> Settings:
     """Read the stack's config.
@@ -151,7 +273,15 @@ def load(config: pulumi.Config) -> Settings:
     Raises:
         Refused: the first thing that is wrong, by its key.
     """
-    values = {"phase": config.get("phase"), "sources": config.get_object("sources")}
+    names = (key.partition(":") for key in get_config_env())
+    ours = [name for namespace, _, name in names if namespace == config.name]
+    if refused := stray(ours, Settings.model_fields):
+        raise refused
+    values = {
+        "phase": config.get("phase"),
+        "connection": config.get_object("connection"),
+        "sources": config.get_object("sources"),
+    }
     return parse({key: value for key, value in values.items() if value is not None})
 
 
@@ -160,26 +290,4 @@ def parse(values: dict[str, Any]) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise _sentence(error) from None
-
-
-def _sentence(error: ValidationError) -> Refused:
-    first = error.errors(include_url=False)[0]
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
-    key = f"{NAMESPACE}:{path}" if path else NAMESPACE
-    match first["type"]:
-        case "missing":
-            return Refused("this key is missing", where=key, fix=f"`pulumi config set --path '{key}' …`")
-        case "extra_forbidden":
-            return Refused(
-                "there is no such key", where=key, fix="Correct its spelling; Pulumi.yaml lists the keys"
-            )
-        case "value_error":
-            return Refused(first["msg"].removeprefix("Value error, "), where=key)
-    given = first["input"]
-    shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool) else ""
-    return Refused(f"{_lowered(first['msg'])}{shown}", where=key, fix=f"`pulumi config set --path '{key}' …`")
-
-
-def _lowered(message: str) -> str:
-    return message[:1].lower() + message[1:]
+        raise complaint(error, Settings) from None

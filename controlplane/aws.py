@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -135,6 +136,7 @@ class Aws:
     """The clients of one process, made when first asked for."""
 
     def __init__(self, settings: AwsSettings) -> None:
+        self._profile = settings.profile
         self._session = boto3.Session(region_name=settings.region, profile_name=settings.profile)
         # "standard" backs off with jitter and retries what AWS documents as transient.
         self._config = Config(
@@ -143,6 +145,13 @@ class Aws:
             read_timeout=60,
             user_agent_extra="rds-encrypt",
         )
+        # Many threads may use a client, but only one at a time may make one of a session.
+        self._making = Lock()
+
+    @property
+    def profile(self) -> str | None:
+        """The profile that was asked for; ``None`` leaves it to the environment."""
+        return self._profile
 
     @property
     def region(self) -> str:
@@ -152,42 +161,56 @@ class Aws:
     @cached_property
     def rds(self) -> RDSClient:
         """RDS."""
-        return self._session.client("rds", config=self._config)
+        with self._making:
+            return self._session.client("rds", config=self._config)
 
     @cached_property
     def kms(self) -> KMSClient:
         """Key Management Service."""
-        return self._session.client("kms", config=self._config)
+        with self._making:
+            return self._session.client("kms", config=self._config)
 
     @cached_property
     def ec2(self) -> EC2Client:
         """EC2, for security groups."""
-        return self._session.client("ec2", config=self._config)
+        with self._making:
+            return self._session.client("ec2", config=self._config)
 
     @cached_property
     def route53(self) -> Route53Client:
         """Route 53, for the record that applications use."""
-        return self._session.client("route53", config=self._config)
+        with self._making:
+            return self._session.client("route53", config=self._config)
 
     @cached_property
     def cloudwatch(self) -> CloudWatchClient:
         """CloudWatch, for the free storage of instances and the alarms about them."""
-        return self._session.client("cloudwatch", config=self._config)
+        with self._making:
+            return self._session.client("cloudwatch", config=self._config)
 
     @cached_property
     def iam(self) -> Any:
         """IAM, for asking what the caller may do."""
-        return self._session.client("iam", config=self._config)
+        with self._making:
+            return self._session.client("iam", config=self._config)
+
+    @cached_property
+    def ssm(self) -> Any:
+        """Systems Manager, for a road to the databases by way of an instance."""
+        with self._making:
+            return self._session.client("ssm", config=self._config)
 
     @cached_property
     def sts(self) -> STSClient:
         """STS, for asking who the caller is."""
-        return self._session.client("sts", config=self._config)
+        with self._making:
+            return self._session.client("sts", config=self._config)
 
     @cached_property
     def secrets(self) -> SecretsManagerClient:
         """Secrets Manager."""
-        return self._session.client("secretsmanager", config=self._config)
+        with self._making:
+            return self._session.client("secretsmanager", config=self._config)
 
 
 def code_of(error: botocore.exceptions.ClientError) -> str:

@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import botocore.exceptions
 
 from controlplane.aws import Aws, code_of, sorted_errors
 
-if TYPE_CHECKING:
-    from mypy_boto3_rds.type_defs import DBSnapshotTypeDef
-
-__all__ = ["delete", "status_of", "tags_of"]
+__all__ = ["Snapshot", "delete", "existing", "tags_of"]
 
 _NOT_FOUND = {"DBSnapshotNotFound", "DBSnapshotNotFoundFault"}
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot: AWS's status of it, such as ``failed``, and its tags."""
+
+    status: str
+    tags: dict[str, str]
+
+
+def existing(aws: Aws, identifiers: Iterable[str]) -> dict[str, Snapshot]:
+    """Return those of the given snapshots that exist, by name, with one request."""
+    wanted = sorted(identifiers)
+    with sorted_errors(f"snapshots {', '.join(wanted)}"):
+        try:
+            found = aws.rds.describe_db_snapshots(Filters=[{"Name": "db-snapshot-id", "Values": wanted}])
+        except botocore.exceptions.ClientError as error:
+            if code_of(error) in _NOT_FOUND:
+                return {}
+            raise
+    return {
+        each["DBSnapshotIdentifier"]: Snapshot(
+            each["Status"], {tag["Key"]: tag["Value"] for tag in each.get("TagList", [])}
+        )
+        for each in found["DBSnapshots"]
+    }
+
+
 def tags_of(aws: Aws, identifier: str) -> dict[str, str] | None:
     """Return the tags of a snapshot, or ``None`` if there is no such snapshot."""
-    found = _described(aws, identifier)
-    return {tag["Key"]: tag["Value"] for tag in found.get("TagList", [])} if found is not None else None
-
-
-def status_of(aws: Aws, identifier: str) -> str | None:
-    """Return AWS's status of a snapshot, such as ``failed``, or ``None`` if there is no such snapshot."""
-    found = _described(aws, identifier)
-    return found["Status"] if found is not None else None
+    found = existing(aws, [identifier]).get(identifier)
+    return found.tags if found is not None else None
 
 
 def delete(aws: Aws, identifier: str) -> None:
@@ -40,14 +58,3 @@ def delete(aws: Aws, identifier: str) -> None:
         except botocore.exceptions.ClientError as error:
             if code_of(error) not in _NOT_FOUND:
                 raise
-
-
-def _described(aws: Aws, identifier: str) -> DBSnapshotTypeDef | None:
-    with sorted_errors(f"snapshot {identifier}"):
-        try:
-            found = aws.rds.describe_db_snapshots(DBSnapshotIdentifier=identifier)["DBSnapshots"]
-        except botocore.exceptions.ClientError as error:
-            if code_of(error) in _NOT_FOUND:
-                return None
-            raise
-    return found[0] if found else None

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import botocore.exceptions
-
-from controlplane.aws import Aws, code_of, sorted_errors
+from controlplane import snapshots
+from controlplane.aws import Aws, sorted_errors
 
 __all__ = ["Alarm", "ProxyTarget", "Quota", "Surroundings"]
 
@@ -56,10 +55,6 @@ class Surroundings:
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
 
-    def open_clients(self) -> None:
-        """Make the clients now: boto3 makes them in one thread only, while many may use them."""
-        _ = self._aws.rds, self._aws.cloudwatch, self._aws.sts, self._aws.iam
-
     @cached_property
     def quotas(self) -> Mapping[str, Quota]:
         """RDS's quotas of the account by name, such as ``DBInstances``."""
@@ -69,20 +64,7 @@ class Surroundings:
 
     def snapshots(self, identifiers: Iterable[str]) -> dict[str, dict[str, str]]:
         """Return the tags of those snapshots that exist, by name."""
-        wanted = sorted(identifiers)
-        with sorted_errors(f"snapshots {', '.join(wanted)}"):
-            try:
-                found = self._aws.rds.describe_db_snapshots(
-                    Filters=[{"Name": "db-snapshot-id", "Values": wanted}]
-                )["DBSnapshots"]
-            except botocore.exceptions.ClientError as error:
-                if code_of(error) in {"DBSnapshotNotFound", "DBSnapshotNotFoundFault"}:
-                    return {}
-                raise
-        return {
-            each["DBSnapshotIdentifier"]: {tag["Key"]: tag["Value"] for tag in each.get("TagList", [])}
-            for each in found
-        }
+        return {name: found.tags for name, found in snapshots.existing(self._aws, identifiers).items()}
 
     def options(self, group: str) -> Mapping[str, Any]:
         """Describe an option group."""

@@ -8,6 +8,7 @@ MigrationError          what happened, where, what to do, what is safe now
 │   ├── Refused         the input or the world is not fit for this migration (found before anything was touched)
 │   ├── WriteRefused    the server is read-only; for a fence this is the good news
 │   ├── AccountLocked   the account may not log in; for a fence this is the good news
+│   ├── AccountRefused  the account is unknown there, or its password another
 │   └── SessionGone     the session that was to be ended has ended by itself
 ├── OutcomeUnknown      the connection died during a statement that may have taken effect: look, never repeat blindly
 └── Bug                 what we believed impossible; please report it
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 __all__ = [
     "AccountLocked",
+    "AccountRefused",
     "Bug",
     "Cancelled",
     "MigrationError",
@@ -85,6 +87,10 @@ class WriteRefused(NeedsHuman):
 
 class AccountLocked(NeedsHuman):
     """The server refused a login because the account is locked."""
+
+
+class AccountRefused(NeedsHuman):
+    """The server does not know the account, or knows another password."""
 
 
 class SessionGone(NeedsHuman):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from controlplane.aws import Aws
 from controlplane.instances import Instance
 from controlplane.secret_store import read_account
-from foundation.errors import AccountLocked, NeedsHuman, Retryable
+from foundation.errors import AccountLocked, AccountRefused, NeedsHuman, Retryable
+from migration import rotation
+from migration.connection import Connection, dial_for
+from replication.line import Dial
 from replication.session import Credentials, Endpoint, Session, Tls, connect
 
 __all__ = ["RDS_CA_BUNDLE", "Access", "AccessSettings", "endpoint_of"]
@@ -30,29 +33,44 @@ class AccessSettings:
         environment: name of an environment variable that holds the master password; used when there is no secret.
         username: the master user, where the secret does not say; defaults to the instance's own.
         ca_file: certificate authorities to trust; defaults to Amazon's bundle.
+        connection: what to go through to reach the instances.
     """
 
     secret_id: str | None = None
     environment: str | None = None
     username: str | None = None
     ca_file: str | None = None
+    connection: Connection = field(default_factory=Connection)
 
     @classmethod
     def from_inputs(cls, inputs: Mapping[str, Any]) -> AccessSettings:
         """Read what ``as_inputs`` wrote."""
-        return cls(**{key: inputs.get(key) for key in cls.__dataclass_fields__})
+        connection = Connection.from_inputs(inputs.get("connection") or {})
+        return cls(**{key: inputs.get(key) for key in _REFERENCES}, connection=connection)
 
-    def as_inputs(self) -> dict[str, str]:
+    def as_inputs(self) -> dict[str, Any]:
         """Return the settings that are set, as plain values that may stand in a state file."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        given = {key: getattr(self, key) for key in _REFERENCES}
+        given["connection"] = self.connection.as_inputs() or None
+        return {key: value for key, value in given.items() if value is not None}
+
+
+_REFERENCES = ("secret_id", "environment", "username", "ca_file")
 
 
 class Access:
-    """Opens sessions on instances with the account that the settings refer to."""
+    """Opens sessions on instances with the account that the settings refer to.
 
-    def __init__(self, aws: Aws, settings: AccessSettings) -> None:
+    Args:
+        aws: finds the secret.
+        settings: which account, and what to trust.
+        mends: whether an instance that has missed a change of the master password may be given it; never for a preview.
+    """
+
+    def __init__(self, aws: Aws, settings: AccessSettings, *, mends: bool = False) -> None:
         self._aws = aws
         self._settings = settings
+        self._mends = mends
 
     @contextmanager
     def session(
@@ -66,21 +84,51 @@ class Access:
             Retryable: the instance has no address yet, or cannot be reached.
             NeedsHuman: the account or the certificate is refused.
         """
-        tls = Tls(self._settings.ca_file or str(RDS_CA_BUNDLE))
-        credentials = self._credentials(instance)
-        with connect(
-            endpoint_of(instance), credentials, tls, patience=patience, read_timeout=read_timeout
-        ) as session:
+        with ExitStack() as stack:
+            try:
+                session = stack.enter_context(self._connected(instance, patience, read_timeout))
+            except AccountRefused:
+                if not (self._mends and self.has_missed_a_rotation(instance)):
+                    raise
+                rotation.give(self._aws, instance, self._credentials(instance), self._accepted_by)
+                session = stack.enter_context(self._connected(instance, patience, read_timeout))
             yield session
+
+    def has_missed_a_rotation(self, instance: Instance) -> bool:
+        """Whether an instance refuses the account only since its master password was changed on production alone."""
+        return rotation.missed(self._aws, instance, self._credentials(instance), self._accepted_by)
 
     def locks_out(self, instance: Instance, account: Credentials) -> bool:
         """Whether a login with a locked account is refused, by attempting one."""
         tls = Tls(self._settings.ca_file or str(RDS_CA_BUNDLE))
         try:
-            with connect(endpoint_of(instance), account, tls):
+            with connect(endpoint_of(instance), account, tls, dial=self._dial):
                 return False
         except AccountLocked:
             return True
+
+    def _connected(
+        self, instance: Instance, patience: float, read_timeout: float
+    ) -> AbstractContextManager[Session]:
+        return connect(
+            endpoint_of(instance),
+            self._credentials(instance),
+            Tls(self._settings.ca_file or str(RDS_CA_BUNDLE)),
+            patience=patience,
+            read_timeout=read_timeout,
+            dial=self._dial,
+        )
+
+    def _accepted_by(self, instance: Instance) -> bool:
+        try:
+            with self._connected(instance, 4.0, 60.0):
+                return True
+        except AccountRefused:
+            return False
+
+    @property
+    def _dial(self) -> Dial | None:
+        return dial_for(self._aws, self._settings.connection)
 
     def _credentials(self, instance: Instance) -> Credentials:
         master = self._settings.username or str(instance.description.get("MasterUsername", ""))

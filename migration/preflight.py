@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from controlplane import snapshots
@@ -37,8 +38,9 @@ Check = Callable[[Aws, Plan], Refused | None]
 
 
 def findings(aws: Aws, plan: Plan) -> list[Refused]:
-    """Return what stands in the way of the plan, in the order of ``CHECKS``."""
-    return [found for check in CHECKS if (found := check(aws, plan)) is not None]
+    """Return what stands in the way of the plan, in the order of ``CHECKS``; they look at the same time."""
+    with ThreadPoolExecutor(len(CHECKS)) as pool:
+        return [found for found in pool.map(lambda check: check(aws, plan), CHECKS) if found is not None]
 
 
 def no_swap_under_way(_aws: Aws, plan: Plan) -> Refused | None:
@@ -99,8 +101,8 @@ def snapshots_usable(aws: Aws, plan: Plan) -> Refused | None:
     names = plan.survey.names
     if plan.survey.encrypted is not None:
         return None
-    for name in (names.replica, names.encrypted):
-        if snapshots.status_of(aws, name) == "failed":
+    for name, found in snapshots.existing(aws, (names.replica, names.encrypted)).items():
+        if found.status == "failed":
             return Refused(
                 "this snapshot has failed, so nothing can be restored from it",
                 where=name,
@@ -190,7 +192,7 @@ def fence_possible(aws: Aws, plan: Plan) -> Refused | None:
     )
 
 
-CHECKS: Iterable[Check] = (
+CHECKS: Sequence[Check] = (
     no_swap_under_way,
     phase_follows,
     names_free,

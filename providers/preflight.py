@@ -7,7 +7,8 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CheckResult
 
-from foundation.errors import MigrationError
+from controlplane.instances import Instance
+from foundation.errors import AccountRefused, MigrationError
 from migration import preflight
 from migration.findings import look
 from migration.findings.finding import Finding, Severity
@@ -18,6 +19,7 @@ from migration.survey import Survey, survey
 from providers.progress import remark_for, warning_for
 from providers.step import Inputs, Outputs, Step, World
 from replication.dialect import dialect_of
+from replication.session import Session
 from replication.tables import require_transactional
 
 __all__ = ["Preflight", "PreflightProvider"]
@@ -40,7 +42,7 @@ class PreflightProvider(Step):
             plan = Plan(inputs["phase"], inputs["mode"], found, inputs["strategy"])
             if obstacles := [str(finding) for finding in preflight.findings(world.aws, plan)]:
                 return obstacles
-            scene = look.scene_of(world.aws, plan)
+            scene = look.scene_of(world.aws, plan, world.around)
             seen = _looked(world, found, scene, remarks=bool(inputs.get("preview")))
         except MigrationError as error:
             return [str(error)]
@@ -54,16 +56,40 @@ class PreflightProvider(Step):
 
 def _looked(world: World, found: Survey, scene: Scene | None, *, remarks: bool) -> list[Finding]:
     """Open sessions, so that a wrong secret, path or certificate, or a table that cannot be copied, shows now; look around."""
+    late: list[Finding] = []
     if found.encrypted is not None and found.encrypted.available:
-        with world.access.session(found.encrypted) as session:
-            dialect_of(session)
+        try:
+            with world.access.session(found.encrypted) as session:
+                dialect_of(session)
+        except AccountRefused as error:
+            late.append(_late(world, found.encrypted, error))
     if found.source is None or not found.source.available:
-        return look.findings(scene, None, remarks=remarks) if scene is not None else []
-    with world.access.session(found.source) as session:
-        dialect_of(session)
-        if found.encrypted is None:
-            require_transactional(session)
-        return look.findings(scene, session, remarks=remarks) if scene is not None else []
+        return [*late, *_findings(scene, None, remarks=remarks)]
+    try:
+        with world.access.session(found.source) as session:
+            dialect_of(session)
+            if found.encrypted is None:
+                require_transactional(session)
+            return [*late, *_findings(scene, session, remarks=remarks)]
+    except AccountRefused as error:
+        return [*late, _late(world, found.source, error), *_findings(scene, None, remarks=remarks)]
+
+
+def _findings(scene: Scene | None, session: Session | None, *, remarks: bool) -> list[Finding]:
+    return look.findings(scene, session, remarks=remarks) if scene is not None else []
+
+
+def _late(world: World, instance: Instance, refusal: AccountRefused) -> Finding:
+    """Return what is to be said of an instance that has only missed a rotation; one that refuses the account for good is refused."""
+    if not world.access.has_missed_a_rotation(instance):
+        raise refusal
+    return Finding(
+        Severity.NOTE,
+        "it does not know the master password that production accepts",
+        instance.identifier,
+        why="somebody changed it there alone",
+        fix="It is given to this instance too, as soon as a step needs it",
+    )
 
 
 def _tell(inputs: Inputs, seen: list[Finding]) -> None:

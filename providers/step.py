@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import pulumi
@@ -25,9 +25,11 @@ from pulumi.dynamic import (
 
 from controlplane.aws import Aws, AwsSettings
 from controlplane.instances import Instance, Instances
+from controlplane.surroundings import Surroundings
 from foundation.waiting import Progress
 from migration.access import Access, AccessSettings
 from providers import clean_errors
+from providers.clients import shared_clients
 from providers.progress import DONE, progress_for
 from replication.session import Session
 
@@ -43,11 +45,15 @@ HOUR = 3600.0
 
 @dataclass(frozen=True)
 class World:
-    """What a step acts on: AWS, the account for MySQL, and where to show progress."""
+    """What a step acts on: AWS, the account for MySQL, and where to show progress.
+
+    ``around`` is what stands around the sources, if several steps look at it together.
+    """
 
     aws: Aws
     access: Access
     progress: Progress
+    around: Surroundings | None = None
 
     @property
     def instances(self) -> Instances:
@@ -87,9 +93,12 @@ class Step(ResourceProvider):
 
     def world(self, inputs: Inputs) -> World:
         """Return the world for one call, with fresh clients."""
-        aws = Aws(self._settings)
-        settings = AccessSettings.from_inputs(inputs.get("access") or {})
-        return World(aws, Access(aws, settings), progress_for(inputs.get("urn")))
+        return _world(Aws(self._settings), inputs, mends=True)
+
+    def world_of_checks(self, inputs: Inputs) -> World:
+        """Return the world for a check, which has clients in common with others."""
+        clients = shared_clients(self._settings)
+        return replace(_world(clients.aws, inputs, mends=False), around=clients.around)
 
     # What a step is made of.
 
@@ -119,7 +128,7 @@ class Step(ResourceProvider):
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Refuse inputs that cannot work."""
-        failures = [CheckFailure("", sentence) for sentence in self.refuse(self.world(news), news)]
+        failures = [CheckFailure("", sentence) for sentence in self.refuse(self.world_of_checks(news), news)]
         return CheckResult(news, failures)
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
@@ -151,6 +160,11 @@ class Step(ResourceProvider):
         world = self.world(_props)
         self.undo(world, _props)
         world.progress(DONE)
+
+
+def _world(aws: Aws, inputs: Inputs, *, mends: bool) -> World:
+    settings = AccessSettings.from_inputs(inputs.get("access") or {})
+    return World(aws, Access(aws, settings, mends=mends), progress_for(inputs.get("urn")))
 
 
 def known(value: object) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from pymysql.cursors import DictCursor
 
 from foundation.errors import (
     AccountLocked,
+    AccountRefused,
     MigrationError,
     NeedsHuman,
     OutcomeUnknown,
@@ -21,6 +22,7 @@ from foundation.errors import (
     SessionGone,
     WriteRefused,
 )
+from replication.line import Dial, Endpoint
 
 __all__ = ["SYSTEM_SCHEMAS", "Credentials", "Endpoint", "Row", "Session", "Tls", "connect", "quote_name"]
 
@@ -31,17 +33,6 @@ SYSTEM_SCHEMAS = ("mysql", "sys", "information_schema", "performance_schema")
 
 # Numbers are from MySQL's server and client error reference.
 _LOST = {2006, 2013, 1317, 3169, 1927}
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where a server listens."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -138,6 +129,7 @@ def connect(
     *,
     patience: float = 4.0,
     read_timeout: float = 60.0,
+    dial: Dial | None = None,
 ) -> Iterator[Session]:
     """Open a session, trying again while the server cannot be reached.
 
@@ -147,10 +139,11 @@ def connect(
         tls: how to protect the session; ``None`` only for a server without TLS.
         patience: seconds to go on trying while the server cannot be reached; pauses grow from 0.2 to 2 seconds.
         read_timeout: seconds that one statement may take to answer.
+        dial: lays a line to the server, if it is not reached straight; its certificate must be for ``endpoint`` all the same.
 
     Raises:
         Retryable: the server could not be reached.
-        NeedsHuman: the server refused the account or its certificate is not trusted.
+        NeedsHuman: the server refused the account, its certificate is not trusted, or there is no line to it.
     """
     context = tls.context() if tls else None
     retrying = tenacity.Retrying(
@@ -159,11 +152,9 @@ def connect(
         wait=tenacity.wait_random_exponential(multiplier=0.2, max=2.0),
         reraise=True,
     )
-    connection = retrying(_open, endpoint, credentials, context, read_timeout)
-    try:
+    connection, closing = retrying(_open, endpoint, credentials, context, read_timeout, dial)
+    with closing:
         yield Session(connection, endpoint)
-    finally:
-        connection.close()
 
 
 def quote_name(name: str) -> str:
@@ -172,26 +163,40 @@ def quote_name(name: str) -> str:
 
 
 def _open(
-    endpoint: Endpoint, credentials: Credentials, context: ssl.SSLContext | None, read_timeout: float
-) -> pymysql.Connection[DictCursor]:
-    try:
-        return pymysql.connect(
-            host=endpoint.host,
-            port=endpoint.port,
-            user=credentials.user,
-            # As text it would be sent in Latin-1, which is not what an account was made with.
-            password=credentials.password.encode(),
-            ssl=context,
-            ssl_disabled=context is None,
-            charset="utf8mb4",
-            autocommit=True,
-            connect_timeout=5,
-            read_timeout=read_timeout,
-            write_timeout=read_timeout,
-            cursorclass=DictCursor,
-        )
-    except pymysql.err.MySQLError as error:
-        raise _classified(error, endpoint, connecting=True) from error
+    endpoint: Endpoint,
+    credentials: Credentials,
+    context: ssl.SSLContext | None,
+    read_timeout: float,
+    dial: Dial | None,
+) -> tuple[pymysql.Connection[DictCursor], ExitStack]:
+    """Return a connection, and what closes it."""
+    with ExitStack() as stack:
+        line = dial(endpoint) if dial else None
+        if line is not None:
+            stack.callback(line.close)
+        try:
+            connection = pymysql.connect(
+                # Also the name that the certificate must be for, over whatever line.
+                host=endpoint.host,
+                port=endpoint.port,
+                user=credentials.user,
+                # As text it would be sent in Latin-1, which is not what an account was made with.
+                password=credentials.password.encode(),
+                ssl=context,
+                ssl_disabled=context is None,
+                charset="utf8mb4",
+                autocommit=True,
+                connect_timeout=5,
+                read_timeout=read_timeout,
+                write_timeout=read_timeout,
+                cursorclass=DictCursor,
+                defer_connect=True,
+            )
+            connection.connect(line.socket if line is not None else None)
+        except pymysql.err.MySQLError as error:
+            raise _classified(error, endpoint, connecting=True) from error
+        stack.callback(connection.close)
+        return connection, stack.pop_all()
 
 
 @dataclass(frozen=True)
@@ -215,7 +220,7 @@ _KINDS = (
     _CANNOT_REACH,
     _Kind(
         frozenset({1045, 1130, 1698, 1820}),
-        NeedsHuman,
+        AccountRefused,
         "the account is refused",
         "Correct the user name and password that `credentials` refers to; perhaps the password has been rotated",
     ),
@@ -272,13 +277,10 @@ def _classified(
     code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
     text = str(error.args[1]) if len(error.args) > 1 else str(error)
     where = f"MySQL at {endpoint}"
-    if isinstance(error.__cause__, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in text:
-        return NeedsHuman(
-            f"the server's certificate is not trusted ({text})",
-            where=where,
-            fix="Check `caFile`, and that this host really is the instance",
-            safe="No password was sent",
-        )
+    # PyMySQL wraps what the socket says.
+    origin = getattr(error, "original_exception", None)
+    if isinstance(origin, ssl.SSLCertVerificationError):
+        return _distrust(origin, where)
     found = next((kind for kind in _KINDS if code in kind.codes), None)
     if connecting and code in _LOST:
         found = _CANNOT_REACH
@@ -289,3 +291,22 @@ def _classified(
             fix="Correct what it objects to, then run the same command again; if the program is to blame, please report it",
         )
     return found.error(f"{found.what} ({code} {text})", where=where, fix=found.fix, safe=found.safe)
+
+
+_EXPIRED = {9, 10}
+_OTHER_NAME = {62, 64}
+"""OpenSSL's numbers (X509_V_ERR_…): not valid yet or no more; another host name or address."""
+
+
+def _distrust(error: ssl.SSLCertVerificationError, where: str) -> NeedsHuman:
+    if error.verify_code in _EXPIRED:
+        what = "the server's certificate has expired, or is not valid yet"
+        fix = "Check this machine's clock; if it is right, let RDS rotate the instance's certificate"
+    elif error.verify_code in _OTHER_NAME:
+        what = "the server's certificate is for another host"
+        fix = "Find out who answers there: it is not the instance"
+    else:
+        what = "the server's certificate is not signed by an authority that is trusted"
+        fix = "If it should be Amazon's, find out who answers there; if it is your own, name it in `caFile`"
+    said = error.verify_message.rstrip(".")
+    return NeedsHuman(f"{what} ({said})", where=where, fix=fix, safe="No password was sent")

@@ -46,7 +46,6 @@ def findings(scene: Scene, session: Session | None, *, remarks: bool) -> list[Fi
         looks += (*of_instance.REMARKS, *of_account.REMARKS, of_caller.permissions)
     if remarks and (scene.fresh or scene.plan.phase == "cutover"):
         looks += (*of_instance.REMINDERS, *of_account.REMINDERS)
-        scene.around.open_clients()
     with ThreadPoolExecutor(_THREADS) as pool:
         asked = [pool.submit(_carefully, look, scene) for look in looks]
         told = of_mysql(scene, session) if remarks and scene.fresh and session is not None else []

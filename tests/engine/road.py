@@ -36,6 +36,8 @@ class Road:
     seeded: Seeded
     workspace: Workspace
     printed: list[Result] = field(default_factory=list, repr=False)
+    always: dict[str, Any] = field(default_factory=dict)
+    """Settings of the source that every config of this road has."""
 
     # Config.
 
@@ -46,6 +48,7 @@ class Road:
             "kmsKey": f"alias/{self.seeded.identifier}",
             "caFile": str(self.seeded.ca_bundle.resolve()),
             "credentials": {"secretId": self.seeded.master_secret},
+            **self.always,
             **source,
         }
         self.configure_plainly(phase, [{key: value for key, value in settings.items() if value is not None}])

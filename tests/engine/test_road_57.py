@@ -1,4 +1,4 @@
-"""The road on 5.7, in order and with fewer stops than on 8.0."""
+"""The road on 5.7, in order and with fewer stops than on 8.0; all the way through a bastion."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from demo.database import rows, value
 from demo.writer import TABLE, Writer, account_for
+from tests.bastion import Keys, Running, asyncssh_server, free_port, left_of
 from tests.engine.checks import (
     MAY_DIFFER,
     definitions,
@@ -23,9 +24,22 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    return Keys.made(tmp_path_factory.mktemp("bastion") / "it's 100% mine")
+
+
+@pytest.fixture(scope="module")
 def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
     with driving(tmp_path_factory.mktemp("road57"), engine="5.7") as road:
         yield road
+
+
+@pytest.fixture(scope="module")
+def bastion(road: Road, keys: Keys) -> Iterator[Running]:
+    """The bastion that all of the program's sessions go through; the test's own do not."""
+    with asyncssh_server(keys, free_port()) as running:
+        road.always["connection"] = running.config
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +47,16 @@ def source(road: Road) -> dict[str, Any]:
     return road.instance("orders")
 
 
-def test_replicate(road: Road, source: dict[str, Any]) -> None:
+def test_a_bastion_that_is_down_is_named_at_preview(road: Road, keys: Keys) -> None:
+    nobody = Running(keys, free_port())
+    road.configure("replicate", connection=nobody.config)
+    refused = road.note(road.workspace.preview())
+    assert not refused.ok
+    assert f"bastion 127.0.0.1:{nobody.port}: it cannot be reached" in " ".join(refused.output.split())
+    assert "Traceback" not in refused.output
+
+
+def test_replicate(road: Road, source: dict[str, Any], bastion: Running) -> None:
     assert source["EngineVersion"] == "5.7.22"
     road.up("replicate")
 
@@ -79,3 +102,14 @@ def test_cleanup(road: Road, source: dict[str, Any]) -> None:
     with road.connected("orders") as connection:
         assert rows(connection, "SELECT user FROM mysql.user WHERE user LIKE 'rds_encrypt%%'") == []
         assert rows(connection, "SHOW SLAVE STATUS") == []
+
+
+def test_all_sessions_went_through_the_bastion_and_nothing_is_left_of_them(
+    road: Road, bastion: Running
+) -> None:
+    names = ("orders", "orders-old", "orders-encrypted", "orders-not-encrypted")
+    assert len(set(bastion.asked)) == len(names)
+    assert f"{road.instance('orders')['Endpoint']['Address']}:3306" in bastion.asked
+    assert left_of(bastion.port) == []
+    # Inside of AWS, nothing does: the encrypted instance followed the source by its name.
+    assert "127.0.0.1" not in {place.partition(":")[0] for place in bastion.asked}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import grpc
+import pulumi
 import pytest
+from pulumi.runtime import settings
 
 from foundation.errors import (
     Bug,
@@ -80,3 +83,25 @@ def test_no_other_process_is_touched() -> None:
     before = getattr(__main__, "traceback", None)
     clean_errors.install()
     assert getattr(__main__, "traceback", None) is before
+
+
+class _Failed(grpc.RpcError):
+    def __init__(self, code: grpc.StatusCode) -> None:
+        super().__init__()
+        self._code = code
+
+    def code(self) -> grpc.StatusCode:
+        return self._code
+
+    def details(self) -> str:
+        return "context canceled"
+
+
+def test_what_the_engine_cancels_after_a_failure_ends_the_program_without_a_traceback() -> None:
+    """The SDK prints a RunError as its sentence, and any other exception as a traceback beside the sentences of the steps."""
+    clean_errors.install()
+    with pytest.raises(pulumi.RunError, match="cancelled the rest"):
+        settings.handle_grpc_error(_Failed(grpc.StatusCode.CANCELLED))
+    with pytest.raises(Exception, match="context canceled") as other:
+        settings.handle_grpc_error(_Failed(grpc.StatusCode.UNKNOWN))
+    assert not isinstance(other.value, pulumi.RunError)

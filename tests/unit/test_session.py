@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from pathlib import Path
 
 import pymysql
@@ -10,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foundation.errors import MigrationError, NeedsHuman, OutcomeUnknown, Retryable, WriteRefused
+from foundation.errors import (
+    AccountRefused,
+    MigrationError,
+    NeedsHuman,
+    OutcomeUnknown,
+    Retryable,
+    WriteRefused,
+)
 from replication.session import Credentials, Endpoint, Tls, _classified, quote_name
 
 WHERE = Endpoint("orders.example", 3306)
@@ -29,7 +35,7 @@ WHERE = Endpoint("orders.example", 3306)
         (1213, False, Retryable),
         (1290, False, WriteRefused),
         (1792, False, WriteRefused),
-        (1045, True, NeedsHuman),
+        (1045, True, AccountRefused),
         (1227, False, NeedsHuman),
         (1064, False, NeedsHuman),
     ],
@@ -45,14 +51,6 @@ def test_each_error_is_of_the_kind_that_says_what_to_do(
 
 def test_a_lost_connection_is_never_retried_blindly() -> None:
     assert not isinstance(_classified(pymysql.err.OperationalError(2013, "lost"), WHERE), Retryable)
-
-
-def test_a_certificate_that_is_not_trusted_is_told_apart() -> None:
-    error = pymysql.err.OperationalError(2003, "Can't connect ([SSL: CERTIFICATE_VERIFY_FAILED] …)")
-    error.__cause__ = ssl.SSLCertVerificationError("self-signed")
-    found = _classified(error, WHERE, connecting=True)
-    assert isinstance(found, NeedsHuman)
-    assert "certificate is not trusted" in str(found)
 
 
 def test_an_error_without_a_number_is_told_as_it_is() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import pulumi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,16 +75,16 @@ def test_settings_are_frozen() -> None:
             {"sources": [{**SOURCE, "kmskey": "alias/x"}]},
             (
                 "rds-encrypt:sources[0].kmskey: there is no such key."
-                " Correct its spelling; Pulumi.yaml lists the keys."
+                " Perhaps `kmsKey` is meant; docs/configuration.md lists all keys."
             ),
         ),
         (
             {"sources": [{**SOURCE, "credentials": {}}]},
-            "rds-encrypt:sources[0].credentials: give either `secretId` or `environment`.",
+            "rds-encrypt:sources[0].credentials: give either `secretId` or `environment`, and neither is given.",
         ),
         (
             {"sources": [{**SOURCE, "credentials": {"secretId": "a", "environment": "B"}}]},
-            "rds-encrypt:sources[0].credentials: give either `secretId` or `environment`.",
+            "rds-encrypt:sources[0].credentials: give either `secretId` or `environment`, and both are given.",
         ),
         ({"sources": [SOURCE, SOURCE]}, "rds-encrypt: `identifier` orders is listed twice."),
     ],
@@ -91,13 +93,100 @@ def test_what_is_wrong_is_one_sentence_with_the_key(values: dict[str, Any], sent
     assert refusal(values) == sentence
 
 
-def test_an_unknown_phase_is_shown_with_those_that_exist() -> None:
-    said = refusal({"sources": [SOURCE], "phase": "cut-over"})
-    assert said.startswith(
-        "rds-encrypt:phase: input should be 'replicate', 'cutover', 'rollback' or 'cleanup'"
-    )
-    assert "(it is 'cut-over')" in said
-    assert "\n" not in said
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (
+            {"phase": "cut-over"},
+            (
+                "phase: must be one of 'replicate', 'cutover', 'rollback', 'cleanup' (it is 'cut-over')."
+                " `pulumi config set --path 'rds-encrypt:phase' cutover`."
+            ),
+        ),
+        (
+            {"binlogRetentionHours": 0},
+            (
+                "sources[0].binlogRetentionHours: must be at least 1 (it is 0)."
+                " `pulumi config set --path 'rds-encrypt:sources[0].binlogRetentionHours' …`."
+            ),
+        ),
+        (
+            {"binlogRetentionHours": "3d"},
+            (
+                "sources[0].binlogRetentionHours: must be a whole number (it is '3d')."
+                " `pulumi config set --path 'rds-encrypt:sources[0].binlogRetentionHours' …`."
+            ),
+        ),
+        (
+            {"cutover": {"postpone": "later"}},
+            (
+                "sources[0].cutover.postpone: must be `true` or `false` (it is 'later')."
+                " `pulumi config set --path 'rds-encrypt:sources[0].cutover.postpone' …`."
+            ),
+        ),
+        (
+            {"cutover": {"hooks": {"before": "./ask.sh"}}},
+            (
+                "sources[0].cutover.hooks.before: must be a list (it is './ask.sh')."
+                " docs/configuration.md shows how it is written."
+            ),
+        ),
+        (
+            {"cutover": {"maxwriteoutage": 30}},
+            (
+                "sources[0].cutover.maxwriteoutage: there is no such key."
+                " Perhaps `maxWriteOutage` is meant; docs/configuration.md lists all keys."
+            ),
+        ),
+        (
+            {"cutover": {"dns": {"zone": "Z1", "record": "db"}, "strategy": "dns"}},
+            (
+                "sources[0].cutover.dns.hostedZoneId: this key is missing."
+                " `pulumi config set --path 'rds-encrypt:sources[0].cutover.dns.hostedZoneId' …`."
+            ),
+        ),
+        (
+            {"cleanup": "delete"},
+            (
+                "sources[0].cleanup: must hold keys of its own (it is 'delete')."
+                " docs/configuration.md shows how it is written."
+            ),
+        ),
+    ],
+)
+def test_what_a_value_must_be_is_said_in_plain_words(values: dict[str, Any], sentence: str) -> None:
+    source = {key: value for key, value in values.items() if key != "phase"}
+    stack = {"phase": values["phase"]} if "phase" in values else {}
+    assert refusal({"sources": [{**SOURCE, **source}], **stack}) == f"rds-encrypt:{sentence}"
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        (
+            ["phase", "sources", "fase"],
+            "rds-encrypt:fase: there is no such key. Perhaps `phase` is meant; docs/configuration.md lists all keys.",
+        ),
+        (
+            ["sources", "sources[0].kmsKey"],
+            (
+                "rds-encrypt:sources[0].kmsKey: this is a path, set as if it were the name of a key."
+                " `pulumi config rm 'rds-encrypt:sources[0].kmsKey'`, then set it again with `--path`."
+            ),
+        ),
+        (["elsewhere"], "rds-encrypt:elsewhere: there is no such key. docs/configuration.md lists all keys."),
+    ],
+)
+def test_a_key_of_the_stack_that_nobody_reads_is_refused(
+    names: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {f"rds-encrypt:{name}": "x" for name in names} | {"aws:region": "eu-central-1", "other:fase": "x"}
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(given))
+
+    with pytest.raises(Refused) as refused:
+        settings.load(pulumi.Config("rds-encrypt"))
+
+    assert str(refused.value) == sentence
 
 
 def test_a_list_without_sources_is_refused() -> None:

@@ -18,6 +18,7 @@ SECTIONS = {
     "AWS": "AWS does not do what it is asked for, or cannot be asked.",
     "Instances": "An instance is in a state that it does not leave by itself, or not what it should be.",
     "Keys, secrets and certificates": "What a migration is given to work with.",
+    "A bastion or Systems Manager": "The way to the databases, with `connection.via` set to `ssh` or `ssm`.",
     "MySQL": "A session with one of the servers.",
     "Replication": "The encrypted instance does not follow the source.",
 }
@@ -39,6 +40,9 @@ Errors of the AWS provider, which makes replica, snapshot, copy and encrypted in
 
 # What differs from case to case.
 _PLACES: tuple[tuple[str, str], ...] = (
+    # How the tests' bastion calls what OpenSSH's server calls so.
+    (r"\[Errno \d+\] Connect call failed \('[\d.]+', \d+\)", "Connection refused"),
+    (r"\bhost 127\.\d+\.\d+\.\d+ port \d+", "host … port …"),
     (r"\b127\.\d+\.\d+\.\d+(:\d+)?", "…"),
     (r"\bdb-[A-Z0-9]{6,}", "db-…"),
     (r"\bsg-[0-9a-f]+", "sg-…"),

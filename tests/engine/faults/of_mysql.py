@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import replace
+from functools import partial
 
 from demo.database import rows
 from migration.access import RDS_CA_BUNDLE, AccessSettings, endpoint_of
@@ -12,6 +13,7 @@ from replication.coordinates import current
 from replication.session import Credentials, Endpoint, Tls, connect
 from replication.tables import require_transactional
 from sandbox.mysql.sessions import execute
+from tests.certificates import expired, showing
 from tests.engine.faults.book import fault
 from tests.engine.faults.man_in_the_middle import relaying
 from tests.engine.faults.stage import Stage
@@ -78,6 +80,22 @@ def _other_authority(stage: Stage) -> None:
 def _other_host(stage: Stage) -> None:
     with relaying(_endpoint(stage)) as relay:
         _log_in_at(stage, relay)
+
+
+@fault(
+    "A certificate that has expired",
+    "Keys, secrets and certificates",
+    "The instance's certificate was not rotated in time, or this machine's clock is wrong.",
+)
+def _expired(stage: Stage) -> None:
+    directory = stage.directory(stage.source_id) / "tls"
+    with showing(directory, expired(directory), partial(_reload, stage)):
+        _log_in(stage, stage.access)
+
+
+def _reload(stage: Stage) -> None:
+    with stage.host(stage.source_id) as host:
+        execute(host, "ALTER INSTANCE RELOAD TLS")
 
 
 @fault(

@@ -1,0 +1,43 @@
+"""Clients that the checks of one preview share: making some takes longer than asking with them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from threading import Lock
+
+from controlplane.aws import Aws, AwsSettings
+from controlplane.surroundings import Surroundings
+
+__all__ = ["Clients", "shared_clients"]
+
+_LASTS = 60.0
+"""Seconds: a check of `pulumi up` may come hours after another, and must see today's credentials and quotas."""
+
+
+@dataclass(frozen=True)
+class Clients:
+    """AWS, and what was seen so far of what stands around the sources, which is the same for all of them."""
+
+    aws: Aws
+    around: Surroundings
+    made_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether they may still be shared."""
+        return time.monotonic() - self.made_at < _LASTS
+
+
+_made: dict[AwsSettings, Clients] = {}
+_making = Lock()
+
+
+def shared_clients(settings: AwsSettings) -> Clients:
+    """Return this process's clients for checks; they are made anew every minute."""
+    with _making:
+        found = _made.get(settings)
+        if found is None or not found.fresh:
+            aws = Aws(settings)
+            found = _made[settings] = Clients(aws, Surroundings(aws))
+        return found

@@ -1,0 +1,178 @@
+"""How sessions reach the instances: what the config may say, what of it reaches a program, and that nothing gets out of its place."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from components import settings
+from controlplane.aws import Aws, AwsSettings
+from foundation.errors import Refused
+from migration.access import AccessSettings
+from migration.connection import Connection, dial_for
+from replication.bastion import Bastion, command
+
+SOURCE: dict[str, Any] = {"identifier": "orders", "credentials": {"secretId": "orders/master"}}
+SSH = {"via": "ssh", "ssh": {"host": "bastion.example"}}
+SSM = {"via": "ssm", "ssm": {"target": "i-0123456789abcdef0"}}
+
+
+def connection_of(stack: Any = None, source: Any = None) -> Connection:
+    values: dict[str, Any] = {"sources": [SOURCE if source is None else {**SOURCE, "connection": source}]}
+    found = settings.parse(values if stack is None else {**values, "connection": stack})
+    return found.connection_of(found.sources[0])
+
+
+def refusal(connection: Any) -> str:
+    with pytest.raises(Refused) as refused:
+        connection_of(connection)
+    return str(refused.value)
+
+
+def test_without_a_word_sessions_are_straight() -> None:
+    assert connection_of() == Connection()
+    assert dial_for(Aws(AwsSettings(region="eu-central-1")), Connection()) is None
+
+
+def test_a_source_is_reached_as_it_says_or_as_the_stack_says() -> None:
+    assert connection_of(SSH) == Connection(Bastion("bastion.example"))
+    assert connection_of(SSH, SSM) == Connection(target="i-0123456789abcdef0")
+    assert connection_of(SSH, {"via": "direct"}) == Connection()
+
+
+def test_all_that_can_be_said_of_a_bastion_arrives() -> None:
+    said = {
+        "host": "2001:db8::7",
+        "port": 2222,
+        "user": "ec2-user",
+        "keyFile": "~/.ssh/a key",
+        "knownHostsFile": "known_hosts",
+    }
+    assert connection_of({"via": "ssh", "ssh": said}) == Connection(
+        Bastion("2001:db8::7", 2222, "ec2-user", "~/.ssh/a key", "known_hosts")
+    )
+
+
+def test_they_travel_through_a_state_as_plain_values() -> None:
+    for stack in (None, SSH, SSM):
+        access = AccessSettings(secret_id="s", connection=connection_of(stack))
+        # A state keeps numbers as floats.
+        kept = json.loads(json.dumps(access.as_inputs()), parse_int=float)
+        assert AccessSettings.from_inputs(kept) == access
+    assert "connection" not in AccessSettings(secret_id="s").as_inputs()
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ({"via": "ssh"}, "`via: ssh` and `ssh` go together, and only one of the two is given"),
+        ({"ssh": {"host": "bastion.example"}}, "`via: ssh` and `ssh` go together"),
+        ({"via": "ssm"}, "`via: ssm` and `ssm` go together"),
+        ({**SSH, "ssm": SSM["ssm"]}, "`via: ssm` and `ssm` go together"),
+        (
+            {"via": "ssh", "ssh": {"host": "-oProxyCommand=x"}},
+            "connection.ssh.host: this is no host name or address",
+        ),
+        (
+            {"via": "ssh", "ssh": {"host": "b", "user": "-l"}},
+            "connection.ssh.user: this is no name of an account",
+        ),
+        (
+            {"via": "ssh", "ssh": {"host": "b", "keyFile": "a\nb"}},
+            "connection.ssh.keyFile: this is no path for ssh",
+        ),
+        ({"via": "ssm", "ssm": {"target": "mine"}}, "connection.ssm.target: this is no id of an instance"),
+    ],
+)
+def test_what_cannot_work_is_one_sentence(said: dict[str, Any], sentence: str) -> None:
+    assert sentence in refusal(said)
+
+
+HOSTILE = st.one_of(
+    st.sampled_from(
+        [
+            "-oProxyCommand=touch owned",
+            "x -oProxyCommand=touch",
+            "$(touch owned)",
+            "`touch owned`",
+            "a;b",
+            "a|b",
+            "%h%%",
+            'a" b',
+            "a\\",
+            "${HOME}",
+            "ü 世界",
+            "it's",
+            "#1 100%",
+            "a\nHost *",
+            "::1",
+            "~/x",
+            "~nobody/x",
+        ]
+    ),
+    st.text(min_size=1, max_size=20),
+)
+NO_SSH = shutil.which("ssh") is None
+
+
+SAFE = {"host": "bastion.example", "user": "somebody", "keyFile": "key", "knownHostsFile": "known"}
+READ_AS = {
+    "host": "hostname",
+    "user": "user",
+    "keyFile": "identityfile",
+    "knownHostsFile": "userknownhostsfile",
+}
+
+
+@pytest.mark.skipif(NO_SSH, reason="no OpenSSH client on this machine")
+@hypothesis_settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(name=st.sampled_from(sorted(SAFE)), value=HOSTILE)
+def test_what_is_taken_is_what_ssh_understands(tmp_path: Path, name: str, value: str) -> None:
+    """The real client says how it reads its words: the value is where it belongs, and nothing else has changed."""
+    # ssh would write a number of a host as the address that it is.
+    assume(name != "host" or not re.fullmatch(r"[0-9a-fA-FxX.:]+", value))
+    try:
+        bastion = connection_of({"via": "ssh", "ssh": {**SAFE, name: value}}).bastion
+    except Refused as error:
+        assert f"connection.ssh.{name}: this is no " in str(error)  # noqa: PT017 - most of what is hostile ends here
+        return
+    assert bastion is not None
+    before, after = understood(Bastion(*plain()), tmp_path), understood(bastion, tmp_path)
+    read = READ_AS[name]
+    assert {key for key in before | after if before.get(key) != after.get(key)} <= {read, "host"}
+    if name in {"host", "user"}:
+        assert after[read] == [value.lower() if name == "host" else value]
+    else:
+        path = str(Path(value).expanduser().absolute())
+        # Told with or without ssh's own sign for a `%`; in use it is a `%` (tests/unit/test_bastion.py has one in all paths).
+        assert after[read] in ([path], [path.replace("%", "%%")])
+
+
+def plain() -> tuple[str, int, str, str, str]:
+    return SAFE["host"], 22, SAFE["user"], SAFE["keyFile"], SAFE["knownHostsFile"]
+
+
+def understood(bastion: Bastion, place: Path) -> dict[str, list[str]]:
+    """Return what the client makes of its words."""
+    (place / "empty").touch()
+    ssh, *words = command(bastion, place, "-N")
+    asked = subprocess.run(
+        [ssh, "-G", "-F", str(place / "empty"), *words], capture_output=True, text=True, check=False
+    )
+    assert asked.returncode == 0, asked.stderr
+    found: dict[str, list[str]] = {}
+    for line in asked.stdout.split("\n"):
+        key, _, said = line.partition(" ")
+        found.setdefault(key, []).append(said)
+    return found
