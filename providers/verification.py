@@ -19,6 +19,7 @@ from foundation.errors import NeedsHuman
 from migration import journal
 from migration.records.files import Files
 from migration.verified import Verified
+from providers.papers import lag_log
 from providers.progress import warning_for
 from providers.step import HOUR, Inputs, Outputs, Step, World
 from replication import lag
@@ -216,9 +217,14 @@ class _Visit:
         with (
             self.world.session(self.inputs["source_id"]) as source,
             self.world.session(self.inputs["encrypted_id"]) as encrypted,
+            lag_log(self.world, self.inputs) as log,
         ):
             lag.catch_up(
-                source, encrypted, deadline=float(self.inputs["hours"]) * HOUR, progress=self.world.progress
+                source,
+                encrypted,
+                deadline=float(self.inputs["hours"]) * HOUR,
+                progress=self.world.progress,
+                watch=log.add,
             )
 
     def _opener(self, which: str) -> Opener:

@@ -20,7 +20,7 @@ from verification.differences import Difference
 from verification.ranges import Key, Range, condition, key_columns, key_of, named, next_end
 from verification.tables import Table
 
-__all__ = ["Aggregate", "Pair", "differing_rows", "text_budget"]
+__all__ = ["Aggregate", "Pair", "checksum_statement", "differing_rows", "text_budget"]
 
 T = TypeVar("T")
 
@@ -73,16 +73,17 @@ class Pair:
 
     def aggregates(self, table: Table, of: Range) -> tuple[Aggregate, Aggregate]:
         """Return the checksum of a range on both sides."""
-        row = row_text(table.columns, self.budget)
-        combined = (
-            dialect_of(self.reference).combined_digest.format(row=row)
-            if table.key
-            else f"SUM({_SLICE.format(row=row)})"
-        )
-        ours, theirs = self.rows(
-            f"SELECT COUNT(*) AS n, {combined} AS digest FROM {table.sql} WHERE {condition(table, of)}"  # noqa: S608 - names from the server
-        )
+        ours, theirs = self.rows(checksum_statement(self.reference, table, of, self.budget))
         return _aggregate(ours), _aggregate(theirs)
+
+
+def checksum_statement(session: Session, table: Table, of: Range, budget: int) -> str:
+    """Return the statement that asks a server for the checksum of a range, in the words of the session's server."""
+    row = row_text(table.columns, budget)
+    combined = (
+        dialect_of(session).combined_digest.format(row=row) if table.key else f"SUM({_SLICE.format(row=row)})"
+    )
+    return f"SELECT COUNT(*) AS n, {combined} AS digest FROM {table.sql} WHERE {condition(table, of)}"  # noqa: S608 - names from the server
 
 
 def text_budget(*sessions: Session) -> int:

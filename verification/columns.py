@@ -1,7 +1,12 @@
 """How one row becomes one string of bytes that no other row has, whatever its types.
 
-The parts are separated by ``#``. What may contain a ``#`` has its length in front, so no two rows run into the same string;
-NULL is the part ``N``, which no number, date or length is. Each type has the form that loses nothing:
+Each column is a part that says itself where it ends, so no two rows run into the same string:
+
+- a part of no fixed length ends with the byte FF, which no number and no text in UTF-8 or ASCII contains;
+- what may contain that byte has its length in front;
+- NULL is the byte FE, with which no other part begins.
+
+Each type has the form that loses nothing:
 
 - numbers with a fraction in binary are multiplied by 1e0: FLOAT alone prints six digits, and adding 0 would lose the sign of -0;
 - ENUM, SET and BIT are their numbers: '' can be a member or an error value, and the names are compared with the definition;
@@ -9,6 +14,9 @@ NULL is the part ``N``, which no number, date or length is. Each type has the fo
 - JSON is its text, in which MySQL orders the keys; geometries are their bytes, with the SRID;
 - what may be long is its MD5: MySQL turns a concatenation beyond `max_allowed_packet` into NULL, and a NULL leaves no trace
   in a sum.
+
+The form is also chosen for its speed, since most of the time goes into this: CONCAT is faster than CONCAT_WS, and where one mark is
+said to be binary, MySQL appends the bytes of every column as they are, which is faster than a CAST of each.
 
 Dates depend on nothing but the session's time zone, which ``sessions`` sets.
 """
@@ -29,7 +37,14 @@ _LONG = frozenset(
     {"tinyblob", "blob", "mediumblob", "longblob", "tinytext", "text", "mediumtext", "longtext"}
 )
 _NUMBERS = frozenset({"tinyint", "smallint", "mediumint", "int", "integer", "bigint", "decimal", "year"})
-_TIMES = frozenset({"date", "time", "datetime", "timestamp"})
+_FIXED = frozenset({"date", "datetime", "timestamp"})
+"""They are written with as many characters in every row."""
+_UTF8 = frozenset({"ascii", "utf8", "utf8mb3", "utf8mb4"})
+
+_END = "X'FF'"
+# What is said explicitly wins over the columns' character sets, once for the whole concatenation.
+_BINARY_END = "_binary X'FF' COLLATE `binary`"
+_NULL = "_binary X'FE' COLLATE `binary`"
 
 
 @dataclass(frozen=True)
@@ -62,27 +77,32 @@ def row_text(columns: Iterable[Column], budget: int) -> str:
             budget -= column.octets
             parts += _in_full(column)
         else:
-            parts.append(_or_null(column, _short(column)))
-    return f"CONCAT_WS('#', {', '.join(parts)})"
+            parts += _short(column)
+    if _END in parts:
+        parts[parts.index(_END)] = _BINARY_END
+    return f"CONCAT({', '.join(parts)})"
 
 
 def _in_full(column: Column) -> list[str]:
     name = quote_name(column.name)
-    value = f"CAST({name} AS BINARY)" if column.charset else name
-    # CONCAT_WS leaves a NULL out; its length says that it did.
-    return [_or_null(column, f"LENGTH({name})"), value]
+    if column.charset in _UTF8:
+        return [_or_null(column, name), _END]
+    value = f"IFNULL({name}, '')" if column.nullable else name
+    return [_or_null(column, f"LENGTH({name})"), _END, value]
 
 
-def _short(column: Column) -> str:
+def _short(column: Column) -> list[str]:
     name = quote_name(column.name)
     if column.type in APPROXIMATE:
-        return f"{name} * 1e0"
+        return [_or_null(column, f"{name} * 1e0"), _END]
     if column.type in _AS_NUMBERS:
-        return f"CAST({name} AS UNSIGNED)"
-    if column.type in _NUMBERS or column.type in _TIMES:
-        return name
-    return f"MD5({name})"
+        return [_or_null(column, f"CAST({name} AS UNSIGNED)"), _END]
+    if column.type in _FIXED:
+        return [_or_null(column, name)]
+    if column.type in _NUMBERS or column.type == "time":
+        return [_or_null(column, name), _END]
+    return [_or_null(column, f"MD5({name})")]
 
 
 def _or_null(column: Column, value: str) -> str:
-    return f"IFNULL({value}, 'N')" if column.nullable else value
+    return f"IFNULL({value}, {_NULL})" if column.nullable else value

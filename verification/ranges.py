@@ -69,6 +69,9 @@ def condition(table: Table, of: Range) -> str:
     A comparison of rows, (a, b) > (1, 2), would be read through the whole index; spelled out, it is a range of it.
     """
     names = [quote_name(column.name) for column in table.key]
+    if of.low is not None and of.high is not None and len(table.key) == 1 and table.key[0].type in _WHOLE:
+        # One comparison for each row instead of two.
+        return f"{names[0]} BETWEEN {int(of.low[0]) + 1} AND {of.high[0]}"
     parts: list[str] = []
     if of.low is not None:
         parts += _beyond(names, of.low, ">", ">")

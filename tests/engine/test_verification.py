@@ -76,6 +76,17 @@ def test_a_killed_verification_is_made_good_by_the_next(road: Road) -> None:
     road.require_rest()
 
 
+def test_it_can_be_off_or_a_sample(road: Road) -> None:
+    road.up("replicate", verify={"mode": "off"})
+    assert road.outputs()["verify_mode"] == "off"
+
+    road.up("replicate", verify={"mode": "sample", "sample": 0.5})
+    outputs = road.outputs()
+    assert (outputs["verify_mode"], outputs["verified_tables"], outputs["differences"]) == ("sample", 7, [])
+    assert road.tags("orders")[journal.VERIFIED].startswith(f"{outputs['verified_at']} sample ")
+    require_following(road)
+
+
 def test_one_that_is_too_old_is_made_again_before_the_cut_over(road: Road) -> None:
     before = road.outputs()["verified_at"]
     make_old(road)

@@ -15,6 +15,9 @@ from replication.standstill import at_rest, resume
 from sandbox.mysql import MySQLServer
 from tests.sandbox.mysql_support import GIVEN, VERSIONS, Farm, until
 from tests.sandbox.verification_support import session
+from verification.comparison import Comparison
+from verification.memory import Memory
+from verification.plan import How
 
 READ = "SELECT COUNT(*), SUM(v) FROM shop.t"
 
@@ -95,6 +98,28 @@ def test_both_stand_at_the_same_place_again_and_again(stage: Stage) -> None:
                 assert stage.following() == [False, False]
             assert stage.following() == [True, True]
     assert seen == sorted(set(seen))
+
+
+def test_a_comparison_takes_several_stand_stills_and_does_nothing_twice(stage: Stage) -> None:
+    """The limit on the lag: both catch up in between, and the source is written to all the time."""
+    numbers = ", ".join(f"({n})" for n in range(20_000))
+    with session(stage.source) as source:
+        source.execute(f"INSERT INTO shop.t (v) VALUES {numbers}")
+        source.execute("ANALYZE TABLE shop.t")
+    comparison = Comparison(*stage.openers, How(threads=1, rows=50), Memory(None, ""))
+    stand_stills, finished = 0, False
+    with stage.written_to():
+        while not finished:
+            with at_rest(*stage.openers, deadline=30.0):
+                finished = comparison.advance(deadline=0.05)
+            assert stage.following() == [True, True]
+            stand_stills += 1
+
+    assert stand_stills > 1
+    assert comparison.result.differences == ()
+    parts = [(part.table, part.range) for part in comparison.memory.parts]
+    assert len(parts) == len(set(parts)) == comparison.result.chunks
+    assert comparison.result.rows >= 20_000
 
 
 def test_at_rest_without_anybody_writing(stage: Stage) -> None:

@@ -40,22 +40,36 @@ def table(*key: Column, rows: int = 1000) -> Table:
     return Table("shop", "orders", rows, 0, 100, (ID, NAME, TEXT), "PRIMARY" if key else "", key)
 
 
+NULL = "_binary X'FE' COLLATE `binary`"
+END = "_binary X'FF' COLLATE `binary`"
+
+
 @pytest.mark.parametrize(
     ("column", "text"),
     [
-        (ID, "`id`"),
-        (Column("a", "bigint", 0, "", nullable=True), "IFNULL(`a`, 'N')"),
-        (NAME, "IFNULL(LENGTH(`na``me`), 'N'), CAST(`na``me` AS BINARY)"),
-        (Column("b", "varbinary", 9, "", nullable=False), "LENGTH(`b`), `b`"),
-        (Column("f", "float", 0, "", nullable=False), "`f` * 1e0"),
-        (Column("e", "enum", 0, "utf8mb4", nullable=False), "CAST(`e` AS UNSIGNED)"),
-        (TEXT, "IFNULL(MD5(`t`), 'N')"),
+        (ID, f"`id`, {END}"),
+        (Column("a", "bigint", 0, "", nullable=True), f"IFNULL(`a`, {NULL}), {END}"),
+        (NAME, f"IFNULL(`na``me`, {NULL}), {END}"),
+        (Column("l", "varchar", 9, "latin1", nullable=False), f"LENGTH(`l`), {END}, `l`"),
+        (
+            Column("b", "varbinary", 9, "", nullable=True),
+            f"IFNULL(LENGTH(`b`), {NULL}), {END}, IFNULL(`b`, '')",
+        ),
+        (Column("f", "float", 0, "", nullable=False), f"`f` * 1e0, {END}"),
+        (Column("e", "enum", 0, "utf8mb4", nullable=False), f"CAST(`e` AS UNSIGNED), {END}"),
+        (Column("d", "datetime", 0, "", nullable=True), f"IFNULL(`d`, {NULL})"),
+        (Column("t", "time", 0, "", nullable=False), f"`t`, {END}"),
+        (TEXT, f"IFNULL(MD5(`t`), {NULL})"),
         (Column("j", "json", 0, "", nullable=False), "MD5(`j`)"),
         (Column("x", "a type of tomorrow", 0, "", nullable=False), "MD5(`x`)"),
     ],
 )
 def test_how_a_column_is_written(column: Column, text: str) -> None:
-    assert row_text([column], 1000) == f"CONCAT_WS('#', {text})"
+    assert row_text([column], 1000) == f"CONCAT({text})"
+
+
+def test_one_mark_is_enough_to_make_all_of_it_binary() -> None:
+    assert row_text([ID, ID, ID], 1000) == f"CONCAT(`id`, {END}, `id`, X'FF', `id`, X'FF')"
 
 
 def test_strings_beyond_the_budget_are_hashed_by_themselves() -> None:
@@ -65,7 +79,8 @@ def test_strings_beyond_the_budget_are_hashed_by_themselves() -> None:
 
 def test_ranges_of_one_and_of_two_columns() -> None:
     assert condition(table(ID), Range()) == "TRUE"
-    assert condition(table(ID), Range(("1",), ("9",))) == "`id` > 1 AND `id` <= 9"
+    assert condition(table(ID), Range(("1",), ("9",))) == "`id` BETWEEN 2 AND 9"
+    assert condition(table(ID), Range(("-3",), None)) == "`id` > -3"
     assert condition(table(ID, NAME), Range(("1", "X'61'"), None)) == (
         "`id` >= 1 AND ((`id` > 1) OR (`id` = 1 AND `na``me` > X'61'))"
     )
