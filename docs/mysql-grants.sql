@@ -3,8 +3,8 @@
 -- The master user of an RDS instance can do all of this: with it, nothing here needs to be run. Run it as the master user
 -- if the migration is to use an account of its own; then put that account into the secret (`username` and `password`).
 -- The account is needed on the source only: the snapshot carries it to the encrypted instance. Drop it after `cleanup`.
--- Tried through replicate, cutover, rollback, cutover, cleanup and destroy on MySQL 8.0.31. Not tried on 5.7, where the lines
--- with mysql.global_grants and mysql.role_edges have to go, nor on 8.4: there the last two procedures are called mysql.rds_set_external_source and
+-- Tried through replicate, cutover, rollback, cutover, cleanup and destroy on MySQL 8.0.31, and on 5.7.22 without the two lines that
+-- say so. Not tried on 8.4: there the last two procedures are called mysql.rds_set_external_source and
 -- mysql.rds_reset_external_source.
 
 CREATE USER 'rds_encrypt'@'%' IDENTIFIED BY 'choose one' REQUIRE SSL;
@@ -27,7 +27,7 @@ GRANT SELECT, SHOW VIEW ON *.* TO 'rds_encrypt'@'%';
 -- Who could write in spite of read_only; whether the replication account exists; how long binlogs are kept.
 GRANT SELECT ON mysql.user TO 'rds_encrypt'@'%';
 GRANT SELECT ON mysql.global_grants TO 'rds_encrypt'@'%'; -- MySQL 8.0 and later; leave it out on 5.7
-GRANT SELECT ON mysql.role_edges TO 'rds_encrypt'@'%'; -- the same
+GRANT SELECT ON mysql.role_edges TO 'rds_encrypt'@'%'; -- MySQL 8.0 and later; leave it out on 5.7
 GRANT SELECT ON mysql.rds_configuration TO 'rds_encrypt'@'%';
 
 -- Proving that a server refuses writes, or takes them: DROP DATABASE IF EXISTS of a schema that never exists. No backslashes

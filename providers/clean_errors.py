@@ -3,12 +3,19 @@
 The host (``python -m pulumi.dynamic``) answers every exception with ``traceback.format_exc()``, which no exception can
 influence. It looks the module up by name when it needs it, so in that process (ours alone) the name is given a formatter
 that knows the errors meant for people. Bugs keep their traceback. Should the host change, tracebacks come back; a test sees it.
+
+The program's own process has one traceback to spare as well: when several steps fail at once, the engine cancels what the program
+still asks of it, and the SDK takes only an engine that has gone for an end that was told already.
 """
 
 from __future__ import annotations
 
 import sys
 import traceback
+
+import grpc
+from pulumi import RunError
+from pulumi.runtime import settings
 
 from foundation.errors import Bug, MigrationError
 
@@ -36,8 +43,18 @@ class _Formatter:
         )
 
 
+_to_exception = settings.grpc_error_to_exception
+
+
+def _cancelled_is_told(exn: grpc.RpcError) -> Exception:
+    if exn.code() == grpc.StatusCode.CANCELLED:
+        return RunError("The engine has cancelled the rest")
+    return _to_exception(exn)
+
+
 def install() -> None:
-    """Install the formatter if this process is the dynamic provider's host."""
+    """Install the formatter if this process is the dynamic provider's host, and what takes a cancelled request for an end."""
+    settings.grpc_error_to_exception = _cancelled_is_told
     host = sys.modules["__main__"]
     if hasattr(host, "DynamicResourceProviderServicer"):
         host.traceback = _Formatter  # type: ignore[attr-defined]

@@ -2,33 +2,150 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
+from pulumi.dynamic import UpdateResult
 
-from migration.cutover.course import cut_over_course
+from controlplane.parameter_groups import ParameterGroups
+from foundation.errors import NeedsHuman
+from foundation.waiting import Wait, until
+from migration.cutover.course import Course, cut_over_course
+from migration.cutover.fence import group_cannot
 from migration.names import Names
+from providers.progress import warning_for
 from providers.step import Inputs, Outputs, Step, World
-from providers.swap import SWAP_OUTPUTS, close_way_back, perform_swap
+from providers.swap import SWAP_OUTPUTS, close_way_back, perform_swap, told
+from replication import channel, writes
 
 __all__ = ["CutOver", "CutOverProvider"]
 
+_AT_REST = {"stopping", "stopped", "deleting"}
+"""Statuses of an old instance that nobody will reach any more."""
+_FENCE = 60.0
+_WANTED = {"named": True, "fenced": True}
+"""What must hold for as long as the step stands; as inputs, so that it differs from what a refresh saw."""
+
 
 class CutOverProvider(Step):
-    """Inputs: see ``providers.swap``. Outputs: ``server_uuid`` that answers at the name now, ``final_coordinates``,
-    ``timeline``, ``write_outage``, ``unenabled_events``, ``forced_guards``.
+    """Inputs: see ``providers.swap``, and ``named`` and ``fenced``, which are always wanted. Outputs: ``server_uuid`` that answers
+    at the name now, ``final_coordinates``, ``timeline``, ``write_outage``, ``unenabled_events``, ``forced_guards``.
+
+    A refresh tells by ``named`` whether the encrypted instance still has the name, and by ``fenced`` whether the old one still
+    refuses writes. An update closes a fence that was lifted; names it leaves alone, since moving them is outage.
     """
 
     identity = ("encrypted_id", "source_id")
 
     def perform(self, world: World, inputs: Inputs) -> Outputs:
-        """Run the protocol, or roll an interrupted one forward."""
-        course = cut_over_course(Names(inputs["identifier"]), inputs["source_id"], inputs["encrypted_id"])
+        """Run the protocol, or roll an interrupted one forward; one that is complete, and whose old instance rests, is only told."""
+        course = _course(inputs)
+        encrypted = world.instances.get(inputs["encrypted_id"])
+        if _complete(course, encrypted.tags):
+            old = world.instances.find(inputs["source_id"])
+            if old is None or old.status in _AT_REST:
+                return told(world, course, encrypted.tags)
         return perform_swap(world, inputs, course)
+
+    def seen(self, world: World, props: Inputs) -> Outputs | None:
+        """Tell whether the encrypted instance still has the name, and the old one its fence."""
+        return {
+            **props,
+            "named": _called_otherwise(world, props) is None,
+            "fenced": not _lifted(world, props),
+        }
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        """Close a fence that somebody lifted, and refuse a name that somebody moved; otherwise record the inputs, as other steps do."""
+        if _olds.get("fenced") is False:
+            _close_again(self.world(_news), _news)
+        if _olds.get("named") is False:
+            _require_name(self.world(_news), _news)
+        return super().update(_id, _olds, _news)
 
     def undo(self, world: World, props: Inputs) -> None:
         """The swap stays; only the way back ends, since nobody will look after it any more."""
         close_way_back(world, props["source_id"], props["encrypted_id"])
+
+
+def _course(inputs: Inputs) -> Course:
+    return cut_over_course(Names(inputs["identifier"]), inputs["source_id"], inputs["encrypted_id"])
+
+
+def _complete(course: Course, tags: Mapping[str, str]) -> bool:
+    return course.begun(tags) and course.marked in tags
+
+
+def _called_otherwise(world: World, props: Inputs) -> str | None:
+    """Return what the encrypted instance is called, if that should be the source's name and is not."""
+    encrypted = world.instances.find(props["encrypted_id"])
+    moved = (
+        encrypted is not None
+        and props["cutover"]["strategy"] == "rename"
+        and _complete(_course(props), encrypted.tags)
+        and encrypted.identifier != props["identifier"]
+    )
+    return encrypted.identifier if encrypted is not None and moved else None
+
+
+def _require_name(world: World, inputs: Inputs) -> None:
+    name = _called_otherwise(world, inputs)
+    if name is None:
+        return
+    raise NeedsHuman(
+        f"production has been renamed since the cut-over: it was `{inputs['identifier']}`",
+        where=name,
+        fix=f"Rename it to `{inputs['identifier']}` again; if another instance is called so now, rename that one first. Then run"
+        " `pulumi refresh` and `pulumi up`",
+        safe="Nothing is renamed by itself, because that takes the instance away for a while",
+    )
+
+
+def _lifted(world: World, props: Inputs) -> bool:
+    """Whether the old instance takes writes, though that would cost the way back.
+
+    Once nothing follows any more, and it does not run with the group that was made to fence it, it is its owner's again.
+    """
+    encrypted, old = world.instances.find(props["encrypted_id"]), world.usable(props["source_id"])
+    if encrypted is None or old is None or not _complete(_course(props), encrypted.tags):
+        return False
+    with world.session(old.resource_id) as session:
+        if writes.read_only(session):
+            return False
+        return old.parameter_group == Names(props["identifier"]).fence or channel.status(session) is not None
+
+
+def _close_again(world: World, inputs: Inputs) -> None:
+    """Make the old instance refuse writes again, and say what that does not bring back."""
+    if not _lifted(world, inputs):
+        return
+    old, names = world.instances.get(inputs["source_id"]), Names(inputs["identifier"])
+    if reason := group_cannot(world.aws, old.parameter_group, old):
+        raise NeedsHuman(
+            f"it accepts writes, though it lost the name, and cannot be fenced: {reason}",
+            where=old.identifier,
+            fix=f"Give it the parameter group {names.fence} and reboot it, then run `pulumi up` again",
+            safe=f"`{names.source}` is not affected",
+        )
+    ParameterGroups(world.aws).set_now(old.parameter_group, {"read_only": "1"})
+    with world.session(old.resource_id) as session:
+
+        def closed() -> bool:
+            writes.end_writing_sessions(session)
+            return writes.read_only(session)
+
+        until(
+            Wait(f"read_only on {session.endpoint}", deadline=_FENCE),
+            closed,
+            done=bool,
+            describe=lambda on: "read_only is on" if on else "read_only is off",
+            progress=world.progress,
+        )
+    warning_for(inputs.get("urn"))(
+        f"{old.identifier}: somebody had lifted its fence, and it refuses writes again. What was written there meanwhile is not in"
+        f" {names.source}: compare the two before a rollback."
+    )
 
 
 class CutOver(pulumi.dynamic.Resource, module="rds", name="CutOver"):
@@ -42,4 +159,4 @@ class CutOver(pulumi.dynamic.Resource, module="rds", name="CutOver"):
     forced_guards: pulumi.Output[list[str]]
 
     def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        super().__init__(CutOverProvider(), name, {**SWAP_OUTPUTS, **inputs}, opts)
+        super().__init__(CutOverProvider(), name, {**SWAP_OUTPUTS, **inputs, **_WANTED}, opts)

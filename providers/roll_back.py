@@ -6,10 +6,12 @@ from typing import Any
 
 import pulumi
 
+from migration import journal
+from migration.cutover import hooks
 from migration.cutover.course import rollback_course
 from migration.names import Names
 from providers.step import Inputs, Outputs, Step, World
-from providers.swap import SWAP_OUTPUTS, perform_swap
+from providers.swap import SWAP_OUTPUTS, perform_swap, site_of, told
 
 __all__ = ["RollBack", "RollBackProvider"]
 
@@ -20,9 +22,20 @@ class RollBackProvider(Step):
     identity = ("encrypted_id", "source_id")
 
     def perform(self, world: World, inputs: Inputs) -> Outputs:
-        """Run the protocol backwards, or roll an interrupted one forward."""
+        """Run the protocol backwards, or roll an interrupted one forward; one that is complete is only told.
+
+        Nothing marks its point of no return any more, so the protocol would take it for one that has not begun: it would begin by
+        undoing, and detach the encrypted instance from the source that it follows again.
+        """
         course = rollback_course(Names(inputs["identifier"]), inputs["source_id"], inputs["encrypted_id"])
-        return perform_swap(world, inputs, course)
+        tags = world.instances.get(inputs["encrypted_id"]).tags
+        if journal.ROLLED_BACK not in tags or {journal.RETURNING, journal.SWAPPED} & tags.keys():
+            return perform_swap(world, inputs, course)
+        site = site_of(world, inputs, course)
+        if site.hooks.after:
+            # The run that completed it may have died before; as after a cut-over, it may be run twice.
+            hooks.run(site, "after", site.hooks.after)
+        return told(world, course, tags)
 
 
 class RollBack(pulumi.dynamic.Resource, module="rds", name="RollBack"):

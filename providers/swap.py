@@ -10,7 +10,7 @@ from migration.cutover.course import Course
 from migration.cutover.protocol import swap
 from migration.cutover.site import Hooks, Limits, Record, Site, Strategy
 from migration.cutover.strategies import InPlace, Rename
-from migration.cutover.timeline import outage
+from migration.cutover.timeline import Moment, outage
 from migration.names import Names
 from migration.records.logbook import Logbook
 from migration.records.table import table
@@ -21,7 +21,7 @@ from providers.step import HOUR, Inputs, Outputs, World
 from replication import channel, lag
 from replication.coordinates import Coordinates, current
 
-__all__ = ["SWAP_OUTPUTS", "close_way_back", "perform_swap", "site_of"]
+__all__ = ["SWAP_OUTPUTS", "close_way_back", "perform_swap", "site_of", "told"]
 
 SWAP_OUTPUTS = {
     "server_uuid": None,
@@ -68,6 +68,21 @@ def perform_swap(world: World, inputs: Inputs, course: Course) -> Outputs:
         "write_outage": refused.as_outputs() if refused else None,
         "unenabled_events": list(outcome.unenabled_events),
         "forced_guards": list(outcome.forced),
+    }
+
+
+def told(world: World, course: Course, tags: Mapping[str, str]) -> Outputs:
+    """Return what can still be known of a swap that is complete, by the tags of the encrypted instance, when no state tells of it."""
+    with world.session(course.winning_id) as session:
+        uuid = str(session.value("SELECT @@server_uuid"))
+    moments = {Moment.SWAP_BEGAN: tags.get(course.point), Moment.OPEN: tags.get(course.marked)}
+    return {
+        **SWAP_OUTPUTS,
+        "server_uuid": uuid,
+        "final_coordinates": "",
+        "timeline": {str(moment): when for moment, when in moments.items() if when is not None},
+        "unenabled_events": [],
+        "forced_guards": [],
     }
 
 

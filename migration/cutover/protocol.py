@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from foundation.errors import NeedsHuman, TimedOut
+from foundation.waiting import stop_if_orphaned
 from migration import journal
 from migration.access import endpoint_of
 from migration.cutover import guards, hooks
@@ -66,6 +67,8 @@ def swap(site: Site) -> Outcome:
             _promote(site, fence, losing, winning, final)
             _prepare_way_back(site, losing, winning, account)
             _require_within_budget(site, time.monotonic() - started)
+            # Whoever pressed Ctrl-C twice, or whose terminal went away, had better find it undone than half-way.
+            stop_if_orphaned("the names to move")
             _begin(site)
     # ── point of no return: from here on, running again rolls forward ──
     site.strategy.move(site)

@@ -1,10 +1,15 @@
-"""A cut-over that is killed twice and run again, and what a destroy does right after it."""
+"""A cut-over that is killed twice and run again, between two changes of the master password, and what a destroy does right after it."""
 
 from __future__ import annotations
 
+import json
+import secrets
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+import pymysql
 import pytest
 
 from demo.database import rows, value
@@ -19,6 +24,9 @@ from tests.engine.checks import (
 from tests.engine.road import Road, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+
+ACCESS_DENIED = 1045
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +53,46 @@ def test_a_hook_may_veto_and_the_log_says_so(road: Road, source: dict[str, Any])
     assert "Writes were never refused." in said
 
 
+def rotate(road: Road, identifier: str) -> None:
+    """Change the master password as RDS does it, of one instance, and then the secret."""
+    password = secrets.token_urlsafe(18)
+    road.client("rds").modify_db_instance(
+        DBInstanceIdentifier=identifier, MasterUserPassword=password, ApplyImmediately=True
+    )
+    road.client("secretsmanager").put_secret_value(
+        SecretId=road.seeded.master_secret,
+        SecretString=json.dumps({"username": road.seeded.master_user, "password": password}),
+    )
+    road.seeded = replace(road.seeded, master_password=password)
+    deadline = time.monotonic() + 30
+    while not accepts(road, identifier):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def accepts(road: Road, identifier: str) -> bool:
+    try:
+        with road.connected(identifier):
+            return True
+    except pymysql.err.OperationalError as error:
+        if error.args[0] != ACCESS_DENIED:
+            raise
+        return False
+
+
+def test_a_master_password_that_is_changed_on_the_source_alone(road: Road) -> None:
+    rotate(road, "orders")
+    assert not accepts(road, "orders-encrypted")
+
+    road.configure("cutover")
+    result = road.note(road.workspace.preview())
+
+    assert result.ok, result.output
+    assert "orders-encrypted: it does not know the master password that production accepts" in result.output
+    # A preview changes nothing; the cut-over that the next test calls off is the first that needs it.
+    assert not accepts(road, "orders-encrypted")
+
+
 def test_a_budget_that_is_spent_is_called_off_and_the_log_says_how_long_writes_were_refused(
     road: Road,
 ) -> None:
@@ -61,6 +109,7 @@ def test_a_budget_that_is_spent_is_called_off_and_the_log_says_how_long_writes_w
     assert summary(log) in said
     with road.connected("orders", application=True) as connection:
         rows(connection, "UPDATE orders SET note = 'goes on' WHERE id = 1")
+    assert accepts(road, "orders-encrypted")
 
 
 def refused_up(road: Road, cutover: dict[str, Any]) -> str:
@@ -111,6 +160,16 @@ def test_the_log_has_the_moments_of_the_run_that_was_killed(road: Road) -> None:
     outcomes = [each["outcome"] for each in log["earlier"]]
     assert outcomes[:2] == ["aborted", "aborted"]
     assert outcomes[2:] in ([], ["running"])
+
+
+def test_a_master_password_that_is_changed_on_the_encrypted_instance_alone(road: Road) -> None:
+    rotate(road, "orders")
+    assert not accepts(road, "orders-old")
+
+    result = road.note(road.workspace.refresh("--skip-preview"))
+
+    assert result.ok, result.output
+    assert accepts(road, "orders-old")
 
 
 def test_destroying_the_encrypted_instance_by_its_urn_leaves_production_alone(road: Road) -> None:

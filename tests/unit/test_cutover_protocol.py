@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from foundation.errors import NeedsHuman, TimedOut
+from foundation import waiting
+from foundation.errors import Cancelled, NeedsHuman, TimedOut
 from migration import journal
 from migration.cutover import protocol
 from migration.cutover.course import cut_over_course
@@ -116,6 +117,14 @@ def test_an_interrupt_is_undone_as_well(road: Road) -> None:
     road.failing["drain"] = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         swap(road.site)
+    assert road.moves[-1] == "undo"
+
+
+def test_nothing_begins_that_nobody_is_left_to_finish(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "_COORDINATOR", -1)  # no process has that number
+    with pytest.raises(Cancelled):
+        swap(road.site)
+    assert "begin" not in road.moves
     assert road.moves[-1] == "undo"
 
 

@@ -65,7 +65,7 @@ def follow(road: Road, verb: str, command: str, points: Sequence[Point], tell: T
         run = Run(road, verb, left)
         ending = run.ending()
         chain.runs += 1
-        _continue(chain, ending)
+        _continue(chain, ending, struck=bool(run.strikes))
         for number, point in enumerate(run.strikes, 1):
             left.remove(point)
             last = number == len(run.strikes)
@@ -89,15 +89,17 @@ def follow(road: Road, verb: str, command: str, points: Sequence[Point], tell: T
     return chain
 
 
-def _continue(chain: Chain, ending: Ending) -> None:
+def _continue(chain: Chain, ending: Ending, *, struck: bool) -> None:
     """Say of the last point what the run after it did."""
-    if chain.results and not chain.results[-1].outcome:
-        went_on = {
-            "completed": "the next run completed",
-            "interrupted": "the next run went on",
-            "killed": "the next run went on",
-        }
-        chain.results[-1].outcome = went_on.get(ending.kind, f"the next run said: {ending.said[:200]}")
+    if not chain.results or chain.results[-1].outcome:
+        return
+    if ending.kind == "completed":
+        outcome = "the next run completed"
+    elif struck:
+        outcome = "the next run went on, and was struck too"
+    else:
+        outcome = f"the next run said: {ending.said[:200]}"
+    chain.results[-1].outcome = outcome
 
 
 def _end(chain: Chain) -> None:

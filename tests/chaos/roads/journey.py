@@ -12,12 +12,27 @@ from typing import Any
 from demo.workspace import Workspace
 from tests.chaos.roads import judge
 from tests.chaos.roads.chain import Chain, Result, Tell, follow
-from tests.chaos.roads.points import CLEANUP, DESTROY, REPLICATE, RETIRE, Fault, Moment, Point, drawn
+from tests.chaos.roads.points import (
+    CLEANUP,
+    DESTROY,
+    REPLICATE,
+    RETIRE,
+    Fault,
+    Moment,
+    Point,
+    drawn,
+    drawn_inside,
+)
 from tests.chaos.roads.run import Ending, Run
 from tests.engine.account import look
 from tests.engine.road import Road, driving
 
 __all__ = ["by_hand", "journey", "killed_and_given_up", "lose_state", "second_backend", "two_at_once"]
+
+_INSIDE_A_SWAP = 5
+"""Places inside a cut-over or a rollback that are struck, for each moment that other steps are struck at; `make chaos-cutover` strikes hundreds."""
+_CALLS_OF_A_SWAP = 40
+"""Calls to AWS that one makes, about."""
 
 
 def journey(
@@ -34,6 +49,11 @@ def journey(
             followed = follow(road, verb, command, drawn(dice, steps, moments), tell)
             return _judged(followed, end(), tell)
 
+        def swap(phase: str, step: str, end: Callable[[], list[str]]) -> list[Result]:
+            road.configure(phase)
+            points = drawn_inside(dice, step, _INSIDE_A_SWAP * moments, _CALLS_OF_A_SWAP)
+            return _judged(follow(road, "up", phase, points, tell), end(), tell)
+
         road.configure("replicate")
         yield from by_hand(road, before, tell)
         yield killed_and_given_up(road, before, tell)
@@ -43,8 +63,11 @@ def journey(
         yield from two_at_once(road, tell)
         yield second_backend(road, directory / "elsewhere", tell)
         yield lose_state(road, "replicate", lambda: judge.replicating(road), tell)
-        road.up("cutover")
+        yield from swap("cutover", "CutOver orders", lambda: judge.cut_over(road))
         yield lose_state(road, "cutover", lambda: judge.cut_over(road), tell)
+        yield from swap("rollback", "RollBack orders", lambda: judge.rolled_back(road, source))
+        yield lose_state(road, "rollback", lambda: judge.rolled_back(road, source), tell)
+        road.up("cutover")
         road.configure("cleanup")
         yield from chain("up", "cleanup", CLEANUP, lambda: judge.cleaned_up(road, source))
         yield lose_state(road, "cleanup", lambda: judge.cleaned_up(road, source), tell)

@@ -11,12 +11,13 @@ from tests.engine.checks import (
     MAY_DIFFER,
     beats,
     differing,
+    require_equal_tables,
     require_fenced,
     require_one_event,
 )
 from tests.engine.road import Road
 
-__all__ = ["as_it_was", "cleaned_up", "cut_over", "replicating", "retired"]
+__all__ = ["as_it_was", "cleaned_up", "cut_over", "replicating", "retired", "rolled_back"]
 
 _OURS = "rds-encrypt:"
 
@@ -50,6 +51,21 @@ def cut_over(road: Road) -> list[str]:
         lambda: _same(road.instance("orders")["StorageEncrypted"], True),
         lambda: require_fenced(road, "orders-old"),
         lambda: require_one_event(road, "orders", "orders-old"),
+        lambda: require_equal_tables(road, "orders-old", "orders"),
+        lambda: _takes_writes(road),
+        road.require_rest,
+    )
+
+
+def rolled_back(road: Road, source: dict[str, Any]) -> list[str]:
+    """The name is the source's again, and the encrypted instance follows it and refuses writes."""
+    return _wrong(
+        lambda: _same(road.names(), {"orders", "orders-not-encrypted", "orders-encrypted"}),
+        lambda: _same(road.instance("orders")["DbiResourceId"], source["DbiResourceId"]),
+        lambda: require_fenced(road, "orders-encrypted"),
+        lambda: require_one_event(road, "orders", "orders-encrypted"),
+        lambda: require_equal_tables(road, "orders-encrypted", "orders"),
+        lambda: _takes_writes(road),
         road.require_rest,
     )
 

@@ -19,6 +19,7 @@ __all__ = [
     "Moment",
     "Point",
     "drawn",
+    "drawn_inside",
 ]
 
 Moment = Literal["before", "inside", "after"]
@@ -31,6 +32,7 @@ Fault = Literal[
     "kill the providers",
     "Ctrl-C",
     "asleep",
+    "asleep for long",
     "credentials expire",
     "throttled",
     "5xx",
@@ -48,12 +50,14 @@ FAULTS: tuple[Fault, ...] = (
     "credentials expire",
     "kill everything",
     "throttled",
+    "asleep for long",
+    "Ctrl-C",
     "asleep",
     "5xx",
 )
 """Dealt out in turn, so that each meets many steps."""
-HIDDEN: tuple[Fault, ...] = ("throttled", "5xx", "asleep")
-"""What a run gets over by itself: it goes on, and may be struck again."""
+HIDDEN: tuple[Fault, ...] = ("throttled", "5xx", "asleep", "asleep for long")
+"""What a run gets over by itself, or says that it does not: it goes on, and may be struck again."""
 ARMED: tuple[Fault, ...] = ("no capacity", "quota used up", "the copy fails", "the restore fails")
 """What a certain call will meet, whenever it comes: laid out before the run begins."""
 
@@ -114,6 +118,17 @@ class Point:
 
     def __str__(self) -> str:
         return f"{self.fault} {self.moment} {self.step}"
+
+
+def drawn_inside(dice: random.Random, step: str, times: int, calls: int) -> list[Point]:
+    """Strike one long step before it begins, at so many places inside, up to so many ``calls`` from its beginning, and after it."""
+    first = dice.randrange(len(FAULTS))
+    places = sorted(dice.randint(1, calls) for _ in range(times))
+    inside = [
+        Point(step, "inside", FAULTS[(first + number) % len(FAULTS)], place, dice.uniform(0.0, 0.3))
+        for number, place in enumerate(places)
+    ]
+    return [Point(step, "before", "kill everything"), *inside, Point(step, "after", "kill everything")]
 
 
 def drawn(dice: random.Random, steps: Sequence[str], moments: int) -> list[Point]:

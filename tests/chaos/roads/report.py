@@ -29,13 +29,13 @@ class Report:
 
     def table(self) -> str:
         """Return where it was interrupted × what running it again did, with how often."""
-        heading = f"{'command':24}{'interrupted by':24}{'moment':8}{'the next run':26}{'times':>5}"
+        heading = f"{'command':24}{'interrupted by':24}{'moment':8}{'the next run':42}{'times':>5}"
         counts = Counter(
             (result.command, result.point.fault, result.point.moment, result.outcome.partition(":")[0])
             for result in self.results
         )
         lines = [
-            f"{command:24}{fault:24}{moment:8}{outcome:26}{times:5}"
+            f"{command:24}{fault:24}{moment:8}{outcome:42}{times:5}"
             for (command, fault, moment, outcome), times in sorted(counts.items())
         ]
         return "\n".join([heading, *lines])

@@ -12,7 +12,12 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
+import pymysql
+
+from sandbox.mysql.accounts import HostSecrets
+from sandbox.mysql.sessions import admin_session, execute, query
 from tests.chaos.processes import all_of, command_of
 from tests.chaos.roads.points import ARMED, HIDDEN, Point
 from tests.engine.road import Road
@@ -170,11 +175,8 @@ class Run:
                 self._signal(signal.SIGKILL, self._providers())
             case "Ctrl-C":
                 os.killpg(self._process.pid, signal.SIGINT)
-            case "asleep":
-                session = all_of(self._process.pid)
-                self._signal(signal.SIGSTOP, session)
-                time.sleep(_ASLEEP)
-                self._signal(signal.SIGCONT, session)
+            case "asleep" | "asleep for long":
+                self._sleep(for_long=point.fault == "asleep for long")
             case "credentials expire":
                 faults.refuse(
                     "ExpiredToken",
@@ -207,6 +209,31 @@ class Run:
             case "the restore fails":
                 faults.fail_restore("incompatible-restore")
 
+    def _sleep(self, *, for_long: bool) -> None:
+        """Stop everything for a while; after an hour no connection would stand any more, and its seconds would tell nothing else."""
+        session = all_of(self._process.pid)
+        self._signal(signal.SIGSTOP, session)
+        try:
+            time.sleep(_ASLEEP)
+            if for_long:
+                self._lose_connections()
+        finally:
+            self._signal(signal.SIGCONT, session)
+
+    def _lose_connections(self) -> None:
+        """End the sessions of the master user, whose client sleeps, wherever a server answers."""
+        for instance in self._road.sandbox.status()["instances"]:
+            if not instance["directory"]:
+                continue
+            directory = Path(instance["directory"])
+            with (
+                suppress(pymysql.err.MySQLError, OSError),
+                admin_session(directory, HostSecrets.of(directory / "data").admin, timeout=2.0) as session,
+            ):
+                for row in query(session, _SESSIONS, (self._road.seeded.master_user,)):
+                    with suppress(pymysql.err.MySQLError):  # one that has gone by itself
+                        execute(session, f"KILL {int(row['id'])}")
+
     def _kill(self, victims: list[int]) -> None:
         self._killed = True
         self._signal(signal.SIGKILL, victims)
@@ -223,4 +250,5 @@ class Run:
         ]
 
 
+_SESSIONS = "SELECT id AS id FROM information_schema.processlist WHERE user = %s"
 _PROVIDERS = ("pulumi.dynamic", "sandbox.plugin", "pulumi-resource-")
