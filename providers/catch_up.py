@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 
 from migration import journal
+from providers.papers import lag_log
 from providers.step import HOUR, Inputs, Outputs, Step, World
 from replication import lag
 
@@ -22,9 +23,17 @@ class CatchUpProvider(Step):
         """Wait, showing the lag."""
         if journal.SWAPPED in world.instances.get(inputs["encrypted_id"]).tags:
             return {"in_sync_at": ""}  # A state that was lost after the cut-over: production follows nobody.
-        with world.session(inputs["source_id"]) as source, world.session(inputs["encrypted_id"]) as encrypted:
+        with (
+            world.session(inputs["source_id"]) as source,
+            world.session(inputs["encrypted_id"]) as encrypted,
+            lag_log(world, inputs) as log,
+        ):
             reached = lag.catch_up(
-                source, encrypted, deadline=float(inputs["hours"]) * HOUR, progress=world.progress
+                source,
+                encrypted,
+                deadline=float(inputs["hours"]) * HOUR,
+                progress=world.progress,
+                watch=log.add,
             )
         return {"in_sync_at": str(reached)}
 

@@ -12,15 +12,27 @@ from migration.names import Names
 from migration.records import handover, report
 from migration.records.files import Files
 from migration.records.handover import Handover
+from migration.records.lag_log import LagLog
 from providers.progress import warning_for
 from providers.step import Inputs, World
 
-__all__ = ["after_cleanup", "after_swap", "files_of", "hand_over"]
+__all__ = ["after_cleanup", "after_swap", "files_of", "hand_over", "lag_log"]
 
 
 def files_of(inputs: Inputs) -> Files:
     """Return the files of a step's source; what goes wrong with them is a warning in the step's row."""
     return Files(inputs["identifier"], warn=warning_for(inputs.get("urn")))
+
+
+@contextmanager
+def lag_log(world: World, inputs: Inputs) -> Iterator[LagLog]:
+    """Keep a log of the lag for the length of a ``with`` block; a source is called by its own name until the cut-over."""
+    name = world.instances.get(inputs["source_id"]).identifier
+    log = LagLog(Files(name, warn=warning_for(inputs.get("urn"))), inputs["encrypted_id"])
+    try:
+        yield log
+    finally:
+        log.close()
 
 
 def after_swap(site: Site, files: Files) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from foundation.errors import NeedsHuman
@@ -36,9 +37,20 @@ class Lag:
         return self.status.running and self.status.executed >= target
 
     def __str__(self) -> str:
-        seconds = "unknown" if self.status.seconds_behind is None else f"{self.status.seconds_behind} s"
-        trouble = f", {self.status.error}" if self.status.error else ""
-        return f"lag {seconds}, {self.bytes / 1e6:.2f} MB behind{trouble}"
+        return f"lag {self._seconds}, {self.bytes / 1e6:.2f} MB behind{self._trouble}"
+
+    def in_a_row(self, rest: str) -> str:
+        """Return it with more words for the narrow end of a row: trouble first, then figures."""
+        more = f", {rest}" if rest else ""
+        return f"lag {self._seconds}{self._trouble}, {self.bytes / 1e6:.1f} MB{more}"
+
+    @property
+    def _seconds(self) -> str:
+        return "unknown" if self.status.seconds_behind is None else f"{self.status.seconds_behind} s"
+
+    @property
+    def _trouble(self) -> str:
+        return f", {self.status.error}" if self.status.error else ""
 
 
 def measure(source: Session, replica: Session) -> Lag:
@@ -59,12 +71,17 @@ def measure(source: Session, replica: Session) -> Lag:
 
 
 def catch_up(
-    source: Session, replica: Session, *, deadline: float, progress: Progress = silent
+    source: Session,
+    replica: Session,
+    *,
+    deadline: float,
+    progress: Progress = silent,
+    watch: Callable[[Lag], None] = lambda _lag: None,
 ) -> Coordinates:
     """Wait until the replica has executed all that the source had written at one look, and return that.
 
     While the replica works on that, the source writes on; so another lap follows until one is short, which
-    leaves the replica no further behind than a drain can make up for.
+    leaves the replica no further behind than a drain can make up for. ``watch`` is told of each look.
 
     Raises:
         NeedsHuman: replication is broken.
@@ -73,8 +90,12 @@ def catch_up(
     headway = Headway(lambda since: bytes_between(source, since))
 
     def described(seen: Lag) -> str:
-        rest = headway.words(seen.status.executed, seen.bytes)
-        return f"{seen}, {rest}" if rest else str(seen)
+        return seen.in_a_row(headway.words(seen.status.executed, seen.bytes))
+
+    def look() -> Lag:
+        seen = measure(source, replica)
+        watch(seen)
+        return seen
 
     while True:
         target, began = current(source), time.monotonic()
@@ -85,7 +106,7 @@ def catch_up(
                 longest=5.0,
                 advice="Give the encrypted instance more time, or less to do; then run `pulumi up` again",
             ),
-            lambda: measure(source, replica),
+            look,
             done=lambda lag, target=target: lag.reached(target),  # type: ignore[misc] # bound per lap
             failed=lambda lag: lag.status.failure(replica.endpoint),
             describe=described,

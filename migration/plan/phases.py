@@ -8,6 +8,7 @@ from controlplane.instances import Instance
 from foundation.errors import Bug
 from migration.cutover.briefing import Briefing
 from migration.plan import estimates
+from migration.plan.costs import Kept, Prices
 from migration.plan.estimates import MOMENT, Rate, Span
 from migration.survey import Survey
 
@@ -25,6 +26,7 @@ class Wish:
         fate: what becomes of the old instance: keep, stop or delete.
         write_outage: seconds that everything but AWS's renames may take.
         verified: whether the data of both is compared at the end of `replicate`.
+        prices: those that the config gives.
     """
 
     phase: str
@@ -36,6 +38,7 @@ class Wish:
     binlog_hours: int
     catch_up_hours: int
     verified: bool = False
+    prices: Prices | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def _replicate(wish: Wish, survey: Survey) -> PhasePlan:
         goal=f"{names.encrypted} will be a live, read-only, encrypted copy of {names.source}.",
         stages=tuple(stages),
         outage="none; the applications notice nothing but some load on the volume",
-        billed=_billed(source) + ", until phase `cleanup` or `pulumi destroy`",
+        billed=_billed(source, wish.prices) + ", until phase `cleanup` or `pulumi destroy`",
         undo=(
             "`pulumi destroy`, at any time: deletes what this made, puts back what it changed on the source, does not touch its"
             f" data. {_retained(survey)}"
@@ -147,7 +150,7 @@ def _cut_over_with_downtime(wish: Wish, survey: Survey) -> PhasePlan:
         goal=f"The name {names.source} moves to an encrypted instance that is restored from its snapshot.",
         stages=tuple(stages),
         outage=f"{_downtime(survey)}: everything from the fence to the end",
-        billed=_billed(_source(survey), replica=False) + ", until phase `cleanup`",
+        billed=_billed(_source(survey), wish.prices, replica=False) + ", until phase `cleanup`",
         undo=(
             "until the names or applications move, `pulumi destroy`: lifts the fence and deletes the copy."
             f" None after that: {names.old if wish.strategy == 'rename' else names.source} keeps the data as it was"
@@ -275,14 +278,18 @@ def _goal(wish: Wish, survey: Survey) -> str:
     return f"Applications move to the encrypted instance; the names stay as they are (strategy `{wish.strategy}`)."
 
 
-def _billed(source: Instance, *, replica: bool = True) -> str:
+def _billed(source: Instance, prices: Prices | None, *, replica: bool = True) -> str:
     kind, storage = source.description["DBInstanceClass"], _storage(source)
     standby = " with a standby" if source.description.get("MultiAZ") else ""
     gib = source.description["AllocatedStorage"]
     parts = [f"one {kind}{standby} with {storage} (the encrypted instance) and its backups"]
     if replica:
         parts.insert(0, f"one {kind} with {storage} (the replica)")
-    return f"{', '.join(parts)}; two snapshots of up to {gib} GiB"
+    billed = f"{', '.join(parts)}; two snapshots of up to {gib} GiB"
+    if prices is None:
+        return billed
+    instances = 1 + replica + bool(standby)
+    return f"{prices.hourly(Kept(instances, instances * int(gib), 2 * int(gib)))}: {billed}"
 
 
 def _retained(survey: Survey, whose: str = "Its") -> str:

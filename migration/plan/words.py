@@ -12,15 +12,15 @@ from migration.plan.phases import PhasePlan, Stage
 
 __all__ = ["as_markdown", "as_text"]
 
-_WIDTH = 96
-"""The preview indents by four."""
+_WIDTH = 76
+"""A terminal of 80 columns, in which the preview indents by four."""
 _TIME = 16
 _NO_RETURN = "from here on, running again rolls forward"
 _GUESS = "Durations are estimates: AWS publishes none."
 
 
 def as_text(plan: PhasePlan) -> str:
-    """Return the plan in lines that fit a terminal of a hundred columns."""
+    """Return the plan in lines that fit a terminal of eighty columns."""
     lines = [f"Plan for {plan.identifier}, phase `{plan.phase}`", *_wrapped(plan.goal, "", "")]
     if plan.briefing is not None:
         lines += ["", "Guards, as they are now:", *_guards(plan.briefing)]
@@ -37,30 +37,30 @@ def as_markdown(plan: PhasePlan | None, identifier: str, phase: str) -> str:
     as_of = f"<sub>As of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
     if plan is None:
         return "\n".join([*lines, "This phase is reached: nothing is left to do.", "", f"{as_of}</sub>", ""])
+    # First what a reviewer decides on, then how it comes about.
     lines += [plan.goal, ""]
-    lines += ["| | move | takes |", "| ---: | --- | --- |"]
+    lines += [f"- **{name}**: {words}" for name, words in _facts(plan)]
+    lines += ["", "| | move | takes |", "| ---: | --- | --- |"]
     for number, stage in enumerate(plan.stages, 1):
         if _turns(plan.stages, number - 1):
             lines.append(f"| | — *{_NO_RETURN}* — | |")
         lines.append(f"| {number} | {_escaped(stage.what)} | {_takes(stage)} |")
-    lines.append("")
-    lines += [f"- **{name}**: {words}" for name, words in _facts(plan)]
     if plan.briefing is not None:
-        red = sum(sign == "RED" for _, sign in _signs(plan.briefing))
-        state = f"{red} red" if red else "all green"
-        lines += [
-            "",
-            f"<details><summary>Guards: {state}</summary>",
-            "",
-            "| guard | | saw |",
-            "| --- | --- | --- |",
-        ]
-        lines += [
-            f"| `{guard.name}` | {sign} | {_escaped(guard.saw)} |" for guard, sign in _signs(plan.briefing)
-        ]
-        lines += ["", "</details>"]
+        lines += ["", *_guards_in_markdown(plan.briefing)]
     lines += ["", f"{as_of} {_GUESS}</sub>", ""]
     return "\n".join(lines)
+
+
+def _guards_in_markdown(briefing: Briefing) -> Iterator[str]:
+    """Folded up where all are green; a red one must not be overlooked."""
+    red = sum(sign == "RED" for _, sign in _signs(briefing))
+    state = f"{red} of {len(briefing.guards)} red" if red else f"all {len(briefing.guards)} green"
+    yield f"<details{' open' if red else ''}><summary>Guards, as they were then: <b>{state}</b></summary>"
+    yield from ("", "| guard | | saw |", "| --- | --- | --- |")
+    for guard, sign in _signs(briefing):
+        shown = f"**{sign}**" if sign == "RED" else sign
+        yield f"| `{guard.name}` | {shown} | {_escaped(guard.saw)} |"
+    yield from ("", "</details>")
 
 
 def _facts(plan: PhasePlan) -> Iterator[tuple[str, str]]:

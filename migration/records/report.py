@@ -6,7 +6,7 @@ writing to the next: a clean-up knows nothing any more of the settings that were
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
@@ -17,6 +17,8 @@ from migration.cutover.timeline import Moment, moments_from
 from migration.likeness import ALLOWED, differences
 from migration.records.durations import duration, utc
 from migration.records.files import Files
+from migration.records.lag_curve import curve
+from migration.records.lag_log import FILE as LAG
 from migration.records.table import WORDS, summary
 from migration.records.templates import render
 
@@ -54,8 +56,18 @@ def publish(files: Files, facts: Mapping[str, Any]) -> Path | None:
         facts=known,
         swaps=[_swap(log) for log in logs],
         verification=files.read_json("verification.json"),
+        lag=curve(files.read_json(LAG), _level(logs)),
     )
     return files.write(_PAGE, page)
+
+
+def _level(logs: Sequence[Mapping[str, Any]]) -> list[datetime]:
+    """Return when a cut-over had drained: the encrypted instance had executed all that the source had written."""
+    return [
+        moments[Moment.DRAINED]
+        for log in logs
+        if log["verb"] == "cut-over" and Moment.DRAINED in (moments := moments_from(log["moments"]))
+    ]
 
 
 def _swap(log: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,15 @@ import pytest
 
 from controlplane.aws import Aws, AwsSettings
 from demo.database import Account, connected
+from demo.workspace import ROOT
+from foundation.errors import Refused
 from migration.findings.finding import Severity
+from migration.names import Names
+from migration.outlook import Wanted, look_out
 from sandbox.mysql.accounts import HostSecrets
 from sandbox.mysql.sessions import admin_session, execute
 from tests.engine.road import Road, driving
+from tests.unit.policy_packages import packages
 from unencrypted.__main__ import main
 from unencrypted.candidates import candidates
 
@@ -145,6 +152,56 @@ def test_what_the_caller_may_not_see_is_said_and_stops_nothing(road: Road) -> No
     assert "proxies (not allowed: DescribeDBProxies)" in said
     assert "alarms (not allowed: DescribeAlarms)" in said
     assert "shop.keyless" in said
+
+
+def test_the_program_asks_for_everything_at_once(road: Road, aws: Aws) -> None:
+    """On AWS an answer takes a while: one after the other, those for ten sources would take many seconds."""
+    road.sandbox.faults.slow(500, "*", count=20)
+    began = time.monotonic()
+    (seen,) = look_out(aws, [Wanted(Names("orders"), "alias/orders")])
+    took = time.monotonic() - began
+    road.sandbox.faults.clear()
+    # The group is known from the survey, and asked for in two questions; six questions in all.
+    assert 1.5 <= took < 2.9, took
+    assert seen.survey.source is not None
+    assert seen.survey.source.identifier == "orders"
+    assert seen.key.arn == road.seeded.key_arn
+    assert seen.group is not None
+    assert (seen.group.family, seen.group.values["event_scheduler"][0]) == ("mysql8.0", "ON")
+    assert (seen.snapshots, seen.groups) == ({}, {"orders-encrypted": None, "orders-fence": None})
+
+
+def test_of_several_sources_that_are_wrong_the_first_is_named(aws: Aws) -> None:
+    wrong = [Wanted(Names("nobody"), "alias/orders"), Wanted(Names("orders"), "alias/nobodys")]
+    with pytest.raises(Refused, match="no DB instance of this name"):
+        look_out(aws, wrong)
+    with pytest.raises(Refused, match="KMS in us-east-1 knows no such key"):
+        look_out(aws, wrong[::-1])
+
+
+def test_a_policy_pack_has_its_say_in_the_preview(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real engine starts the pack, and asks it about what the preview declares."""
+    monkeypatch.setenv("PYTHONPATH", str(packages()))
+    settings = road.workspace.directory / "policy.json"
+    demanded = {
+        "demanded": road.seeded.key_arn,
+        "another": road.seeded.key_arn.replace(":key/", ":key/other-"),
+    }
+    said = {}
+    for key, arn in demanded.items():
+        settings.write_text(json.dumps({"key-of-your-own": {"keys": [arn]}}), encoding="utf-8")
+        said[key] = road.note(
+            road.workspace.preview(
+                "--policy-pack", str(ROOT / "policy" / "start"), "--policy-pack-config", str(settings)
+            )
+        )
+    assert said["demanded"].ok, said["demanded"].output
+    assert "rds-encryption" in said["demanded"].output
+    refused = said["another"]
+    assert not refused.ok
+    assert "[mandatory]  key-of-your-own  (aws:rds:SnapshotCopy: orders-encrypted)" in refused.output
+    assert "is none of the keys that are allowed" in " ".join(refused.output.split())
+    assert "[mandatory]  storage-is-encrypted" not in refused.output
 
 
 @pytest.fixture

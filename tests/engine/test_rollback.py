@@ -59,6 +59,12 @@ def test_each_way_has_a_log_of_its_own(road: Road) -> None:
     assert not list(road.files.directory.glob("orders-handover*"))
     report = road.files.path("report.html").read_text(encoding="utf-8")
     assert 0 < report.index("Cut-over: ") < report.index("Rollback: ")
+    # The lag was looked at by the catch-up and after the verification, and the drain ends the curve.
+    watched = road.files.read_json("lag.json")
+    assert watched is not None
+    assert watched["encrypted"] == road.outputs()["encrypted_instance"]
+    assert len(watched["looks"]) >= 2
+    assert f"{len(watched['looks']) + 1} looks, at each wait" in report
 
 
 def test_the_event_runs_on_the_source_only_again(road: Road) -> None:

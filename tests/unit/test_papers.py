@@ -109,6 +109,24 @@ def test_a_report_has_the_timeline_the_guards_and_the_settings(files: Files) -> 
     assert "No result of a verification" in text
 
 
+def test_the_lag_is_drawn_until_the_drain(files: Files) -> None:
+    before = [(NOON - timedelta(hours=1, seconds=-after)).isoformat() for after in (0, 40)]
+    files.write_json(
+        "lag.json", {"encrypted": "db-E", "looks": [[before[0], 40, 9_000_000], [before[1], 0, 0]]}
+    )
+    files.write_json("cutover.json", log())
+    report.publish(files, {})
+    text = page(files)
+    assert text.count("<polyline") == 2
+    assert text.count("<circle") == 2
+    assert "MB of binlog behind: 9.0 MB at most" in text
+    assert "Grey: nobody looked, for 59 min 21 s." in text
+
+    files.remove("lag.json")
+    report.publish(files, {})
+    assert "No looks at it lie beside this report" in page(files)
+
+
 def test_bars_stay_within_their_track(files: Files) -> None:
     files.write_json("cutover.json", log())
     report.publish(files, {})

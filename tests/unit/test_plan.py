@@ -13,6 +13,7 @@ from migration.cutover.timeline import GuardReading
 from migration.journal import Role, tags_for
 from migration.names import Names
 from migration.plan import estimates
+from migration.plan.costs import Prices
 from migration.plan.estimates import Span
 from migration.plan.phases import PhasePlan, Wish, plan
 from migration.plan.words import as_markdown, as_text
@@ -87,7 +88,7 @@ EVERY_PLAN = {
 def test_a_plan_fits_a_terminal_and_answers_every_question(name: str) -> None:
     text = as_text(EVERY_PLAN[name])
     # The preview indents by four.
-    assert max(len(line) for line in text.splitlines()) <= 96
+    assert max(len(line) for line in text.splitlines()) <= 76
     for question in ("Moves, in this order:", "Write outage to expect: ", "Billed besides: ", "Way back: "):
         assert question in text
     numbers = [int(number) for number in re.findall(r"^ +(\d+)\. ", text, re.MULTILINE)]
@@ -148,7 +149,10 @@ def test_guards_are_shown_with_what_they_saw_and_whether_they_are_overruled() ->
     assert re.search(r"^  ok   both-available: both", text, re.MULTILINE)
     assert re.search(r"^  RED  no-long-transaction: ", text, re.MULTILINE)
     assert re.search(r"^  over room-to-go-on: ", text, re.MULTILINE)
-    assert "<summary>Guards: 1 red</summary>" in as_markdown(EVERY_PLAN["cutover"], "orders", "cutover")
+    markdown = as_markdown(EVERY_PLAN["cutover"], "orders", "cutover")
+    # Folded up, a red one would be overlooked.
+    assert "<details open><summary>Guards, as they were then: <b>1 of 3 red</b></summary>" in markdown
+    assert "| `no-long-transaction` | **RED** |" in markdown
 
 
 def test_the_point_of_no_return_stands_before_the_first_rename() -> None:
@@ -180,6 +184,18 @@ def test_a_cleanup_names_what_is_left_by_what_it_is_called_now() -> None:
     assert EVERY_PLAN["cleanup, delete"].goal == "Only orders will be left."
     assert "Unencrypted data stays in orders-old-final" in as_text(EVERY_PLAN["cleanup, delete"])
     assert "refused until" in as_text(EVERY_PLAN["cleanup, delete"])
+
+
+def test_with_prices_a_plan_says_what_an_hour_costs() -> None:
+    """Two instances with 20 GiB each, two snapshots of as much: 2 x 0.068 + (40 x 0.115 + 40 x 0.095) / 730."""
+    prices = Prices(0.068, 0.115, 0.095)
+    assert "about 0.15 USD an hour, or 3.54 a day" in planned(untouched(), prices=prices).billed
+    # A standby is an instance with a volume of its own; in mode `snapshot` there is no replica.
+    wide = planned(untouched(MultiAZ=True), prices=Prices(1, 0, 0, "EUR"))
+    assert wide.billed.startswith("about 3.00 EUR an hour")
+    alone = planned(untouched(), mode="snapshot", phase="cutover", prices=Prices(1, 0, 73))
+    assert alone.billed.startswith("about 5.00 USD an hour")
+    assert " an hour" not in planned(untouched()).billed
 
 
 def test_a_retained_delete_in_the_preview_is_explained() -> None:

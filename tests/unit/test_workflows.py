@@ -136,6 +136,16 @@ def test_workflows_hold_no_keys_and_run_what_is_there(file: Path) -> None:
     assert (ROOT / "requirements.txt").is_file()
 
 
+@pytest.mark.parametrize(
+    "file", [*WORKFLOWS, *sorted((ROOT / ".github" / "workflows").glob("*.yml"))], ids=lambda file: file.name
+)
+def test_every_action_is_pinned_by_commit(file: Path) -> None:
+    used = re.findall(r"uses: (.+)", file.read_text(encoding="utf-8"))
+    assert used
+    for action in used:
+        assert re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
+
+
 def test_only_an_approved_run_changes_anything() -> None:
     for file in WORKFLOWS:
         workflow = yaml.safe_load(file.read_text(encoding="utf-8"))
