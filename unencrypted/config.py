@@ -8,7 +8,7 @@ __all__ = ["rendered"]
 
 _HEAD = """\
 # Written by `python -m unencrypted`. Each secret must hold {{"username": …, "password": …}}: correct the names.
-# All keys are in the README under "Config".
+# All keys are in docs/configuration.md.
 config:
   aws:region: {region}
   rds-encrypt:phase: replicate

@@ -69,9 +69,7 @@ def refused(road: Road) -> str:
 def test_an_unknown_phase(road: Road) -> None:
     road.configure("cut-over")
     said = refused(road)
-    assert said.startswith(
-        "rds-encrypt:phase: input should be 'replicate', 'cutover', 'rollback' or 'cleanup'"
-    )
+    assert said.startswith("rds-encrypt:phase: must be one of 'replicate', 'cutover', 'rollback', 'cleanup'")
     assert said.count("\n") == 0
 
 

@@ -1,54 +1,46 @@
-"""The docs against what they speak of: every setting with its default, every link, every `make` target."""
+"""The docs against what they speak of: every setting, every command with who runs it, every link, every `make` target."""
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from types import UnionType
-from typing import Any, get_args
+from types import ModuleType
+from typing import Any
 
+import boto3
 import pytest
-from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
+import yaml  # type: ignore[import-untyped] # comes with pulumi, without types
 
-from components.settings import Settings, SourceSettings
+from components.settings import Settings, parse
 from migration import journal
 from migration.cutover.guards import GUARDS
+from tests.engine import aws_cli
+from tests.unit import docs_register
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 README = ROOT / "README.md"
 CONCEPTS = ROOT / "docs" / "concepts.md"
+MEASUREMENTS = ROOT / "docs" / "measurements.md"
+
+
+def _script(name: str) -> ModuleType:
+    """Load a script of tools/, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+configuration_page = _script("configuration_page")
 
 _LINK = re.compile(r"!?\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 _MAKE = re.compile(r"(?:`|\$ |^ {4}|\()make (?:-s )?(?P<target>[a-z][a-z-]*)", re.MULTILINE)
 _CELL = re.compile(r"`([^`]+)`")
-
-
-def _settings(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Give every key with its default as the table shows it."""
-    for name, field in model.model_fields.items():
-        key = prefix + (field.alias or name)
-        nested = _model_in(field.annotation)
-        if nested is not None:
-            yield from _settings(nested, f"{key}.")
-        else:
-            yield key, _shown(field.default)
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """Give the model that an annotation is, or is optionally; a list of them is a key of its own."""
-    kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
-    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
-
-
-def _shown(default: object) -> str:
-    if default is PydanticUndefined:
-        return "required"
-    if default is None or default == ():
-        return "none"
-    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
 def _rows(text: str) -> dict[str, list[str]]:
@@ -61,24 +53,104 @@ def _rows(text: str) -> dict[str, list[str]]:
     return rows
 
 
-def _config_table() -> dict[str, list[str]]:
-    return _rows(README.read_text(encoding="utf-8").split("### Config\n", 1)[1].split("\n###", 1)[0])
+def test_the_configuration_is_what_the_program_reads() -> None:
+    assert configuration_page.PAGE.read_text(encoding="utf-8") == configuration_page.page(), (
+        "run `make docs-configuration`"
+    )
 
 
-# `phase` is a key of the stack and of a source: one row speaks of both, with the stack's default.
-EXPECTED = dict(_settings(SourceSettings)) | dict(_settings(Settings))
+def test_the_example_of_the_configuration_is_accepted() -> None:
+    assert len(settings_in(configuration_page.EXAMPLE).sources) == 2
 
 
-@pytest.mark.parametrize(("key", "default"), sorted(EXPECTED.items()))
-def test_the_readme_lists_every_setting_with_its_default(key: str, default: str) -> None:
-    row = _config_table().get(key)
+def test_the_configs_of_the_readme_are_accepted() -> None:
+    blocks = re.findall(r"^```yaml\n(.*?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
-    assert row is not None, f"the config table in README.md has no row for `{key}`"
-    assert row[1] == default
+    assert [len(settings_in(block).sources) for block in blocks] == [2]
 
 
-def test_the_readme_lists_no_setting_that_does_not_exist() -> None:
-    assert set(_config_table()) == set(EXPECTED)
+def settings_in(config: str) -> Settings:
+    """Return the settings of a stack's file."""
+    values = yaml.safe_load(config)["config"]
+    prefix = "rds-encrypt:"
+    return parse({key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)})
+
+
+def test_every_command_of_the_docs_is_registered_and_nothing_else_is() -> None:
+    found = {command.text for command in docs_register.commands() if not is_checked_elsewhere(command.text)}
+
+    assert found - set(docs_register.REGISTER) == set(), "a command that nobody is known to run"
+    assert set(docs_register.REGISTER) - found == set(), "no page has this any more"
+
+
+def is_checked_elsewhere(command: str) -> bool:
+    """Whether it stands on the page that is made by typing it, or is AWS's, which has tests of its own."""
+    return command in TYPED or command.startswith("aws ")
+
+
+def test_the_first_hour_has_what_is_typed_and_nothing_else() -> None:
+    page = [command.text for command in docs_register.commands() if command.page == "docs/first-hour.md"]
+
+    assert set(page) == docs_register.typed()
+
+
+@pytest.mark.parametrize(("command", "entry"), sorted(docs_register.REGISTER.items()))
+def test_who_is_said_to_run_a_command_does(command: str, entry: docs_register.Entry) -> None:
+    match entry:
+        case docs_register.Run(by=by, proof=proof):
+            assert proof in (ROOT / by).read_text(encoding="utf-8"), f"{by} does not speak of {proof!r}"
+            if by == docs_register.FIRST_HOUR and proof == "first_hour":
+                assert command in docs_register.typed()
+        case docs_register.Measured():
+            assert f"`{command}" in MEASUREMENTS.read_text(encoding="utf-8")
+        case docs_register.Account(why=why):
+            assert why
+
+
+TYPED = docs_register.typed() - set(docs_register.REGISTER)
+"""What only the first hour has."""
+SET = re.compile(r"pulumi config set --path '(?P<path>[^']+)' (?P<value>\S+)$")
+
+
+@pytest.mark.parametrize(
+    "command",
+    sorted({each.text for each in docs_register.commands() if SET.match(each.text)} - TYPED),
+)
+def test_the_values_that_pages_set_are_accepted(command: str) -> None:
+    """But for those of the first hour, most of which are wrong on purpose."""
+    match = SET.match(command)
+    assert match
+    source: dict[str, Any] = {"identifier": "orders", "credentials": {"secretId": "orders/master"}}
+    keys = re.findall(r"\w+", match["path"].removeprefix("rds-encrypt:sources[0]."))
+    # The CLI takes `false` and `3` for what they look like, as YAML does.
+    value: Any = yaml.safe_load(match["value"])
+    for key in reversed(keys):
+        value = [value] if key == "0" else {key: value}
+
+    parse({"sources": [{**source, **value}]})
+
+
+AWS = [command.text for command in docs_register.commands() if command.text.startswith("aws ")]
+
+
+@pytest.mark.parametrize("command", sorted(set(AWS)))
+def test_the_aws_cli_has_what_the_docs_call(command: str) -> None:
+    aws_cli.parsed(command, aws_client)
+
+
+def aws_client(service: str) -> Any:
+    make: Any = boto3.client
+    return make(service, region_name="us-east-1", aws_access_key_id="-", aws_secret_access_key="-")
+
+
+@pytest.mark.parametrize(("page", "block"), sorted(docs_register.statements()))
+def test_statements_stand_where_a_test_reads_them(page: str, block: str) -> None:
+    heading = re.findall(r"^#+ .*$", (ROOT / page).read_text(encoding="utf-8").split(block)[0], re.MULTILINE)[
+        -1
+    ]
+    tests = [ROOT / docs_register.RUNBOOK, ROOT / "tests" / "engine" / "test_fence_accounts.py"]
+
+    assert any(heading in test.read_text(encoding="utf-8") for test in tests), heading
 
 
 def test_the_concepts_list_every_guard_and_every_tag_of_the_journal() -> None:

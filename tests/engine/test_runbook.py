@@ -1,0 +1,166 @@
+"""docs/runbook.md at three in the morning: its commands by hand, as they stand there, when Pulumi is not at hand."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+
+from demo.database import rows, value
+from migration import journal
+from tests.engine import aws_cli
+from tests.engine.road import Road, driving
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "runbook.md"
+_PATIENCE = 60.0
+_GROUP = "orders-mysql80"
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    with driving(tmp_path_factory.mktemp("runbook")) as road:
+        yield road
+
+
+LOOK = "### 1. Look"
+LIFT = "### 2. The names have not begun to move: lift the fence"
+END = "### 3. The names have begun to move: end it"
+HOLD = "## Hold the cut-over, then let it go"
+BROKEN = "## Replication is broken"
+
+
+def by_hand(road: Road, heading: str, *, block: int = 0) -> list[Any]:
+    """Run the AWS commands of a part of the page, each when AWS is ready for it; return the answers."""
+    return [in_time(road, command) for command in commands(heading, block=block)]
+
+
+def commands(heading: str, *, language: str = "console", block: int = 0) -> list[str]:
+    """Return the commands of a block below a heading."""
+    part = PAGE.read_text(encoding="utf-8").split(f"\n{heading}\n", 1)[1]
+    text = re.findall(rf"^```{language}\n(.*?)^```", part, re.DOTALL | re.MULTILINE)[block]
+    if language == "sql":
+        return [statement.strip() for statement in text.split(";") if statement.strip()]
+    return [line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")]
+
+
+def in_time(road: Road, command: str) -> Any:
+    """Run a command when AWS is ready for it: a person waits and types it again."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return aws_cli.run(command, road.client)
+        except Exception as error:
+            if "InvalidDBInstanceState" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+def wait_until(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not reached():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.1)
+
+
+def writes(road: Road, identifier: str = "orders") -> bool:
+    """Whether the application may write there."""
+    try:
+        with road.connected(identifier, application=True) as connection:
+            rows(connection, "UPDATE orders SET note = 'by hand' WHERE id = 1")
+    except pymysql.err.MySQLError:
+        return False
+    return True
+
+
+def by_name(road: Road) -> dict[str, dict[str, Any]]:
+    """Return all instances; in the middle of a rename one is not found by its name, but listed."""
+    found = road.client("rds").describe_db_instances()["DBInstances"]
+    return {instance["DBInstanceIdentifier"]: instance for instance in found}
+
+
+def has_tag(road: Road, identifier: str, key: str) -> bool:
+    instance = by_name(road).get(identifier, {})
+    return any(tag["Key"] == key for tag in instance.get("TagList", []))
+
+
+def test_a_fence_that_a_dead_run_left_is_lifted_by_hand(road: Road) -> None:
+    road.up("replicate")
+    road.killed_up(
+        "cutover", "CutOver orders creating", lambda: has_tag(road, "orders-encrypted", journal.PROMOTED_AT)
+    )
+    assert not writes(road)
+    (seen,) = by_hand(road, LOOK)
+    tags = {name: {tag["Key"]: tag["Value"] for tag in tags} for name, _, _, tags in seen}
+    assert tags["orders"][journal.FENCE_BEFORE] == "default"
+    assert journal.SWAPPED not in tags["orders-encrypted"]
+
+    by_hand(road, LIFT)
+
+    wait_until(lambda: writes(road))
+    # The same where the group had a value of its own.
+    by_hand(road, LIFT, block=1)
+    by_hand(road, LIFT)
+    with road.connected("orders") as connection:
+        (check,) = commands(LIFT, language="sql")
+        assert [list(row.values()) for row in rows(connection, check)] == [[0]]
+
+
+def test_the_next_run_puts_that_right_and_what_it_leaves_half_done_is_ended_by_hand(road: Road) -> None:
+    # What names begin with is refused until the run is dead, so that both renames are left to do.
+    road.sandbox.faults.throttle("ModifyDBInstance", count=10_000)
+    road.killed_up("cutover", "postponed", lambda: released_and_moving(road), cutover={"postpone": True})
+    road.sandbox.faults.clear()
+    assert not writes(road)
+    first, second, *rest = commands(END)
+    in_time(road, first)
+    wait_until(lambda: settled(road, "orders-old", "orders-fence"))
+    in_time(road, second)
+    wait_until(lambda: settled(road, "orders", _GROUP))
+
+    for command in rest:
+        in_time(road, command)
+
+    wait_until(lambda: writes(road))
+    assert not writes(road, "orders-old")
+    (check,) = commands(END, language="sql")
+    with road.connected("orders") as connection:
+        assert [list(row.values()) for row in rows(connection, check)] == [
+            [road.tags("orders")[journal.SERVER], 0]
+        ]
+    assert road.instance("orders")["StorageEncrypted"] is True
+
+
+def released_and_moving(road: Road) -> bool:
+    """Release the cut-over as the page says, and wait until the names begin to move."""
+    if not has_tag(road, "orders", journal.RELEASE) and "orders" in by_name(road):
+        arn, _ = by_hand(road, HOLD)
+        assert arn == road.instance("orders")["DBInstanceArn"]
+    return has_tag(road, "orders-encrypted", journal.SWAPPED)
+
+
+def settled(road: Road, identifier: str, group: str) -> bool:
+    """Whether an instance of that name is available and runs with that group in effect."""
+    instance = by_name(road).get(identifier)
+    if instance is None or instance["DBInstanceStatus"] != "available":
+        return False
+    (found,) = instance["DBParameterGroups"]
+    return (found["DBParameterGroupName"], found["ParameterApplyStatus"]) == (group, "in-sync")
+
+
+def test_the_run_after_that_confirms_and_opens_the_way_back(road: Road) -> None:
+    road.up("cutover", cutover={"postpone": True})
+
+    assert has_tag(road, "orders", journal.OPENED)
+    with road.connected("orders", application=True) as connection:
+        assert value(connection, "SELECT @@server_uuid") == road.outputs()["server_uuid"]
+    with road.connected("orders-old") as connection:
+        (status,) = rows(connection, *commands(BROKEN, language="sql"))
+    assert status["Replica_IO_Running"] == "Yes"
+    road.require_rest()
