@@ -12,7 +12,7 @@ SOURCES := $(wildcard foundation controlplane replication verification migration
 # They wait for servers most of the time, so two at once cost two processors little.
 WORKERS ?= 2
 # A sample of what `make chaos-cutover` does; the rest of tests/chaos takes longer and is `make test-long`.
-CHAOS   := tests/chaos/test_cutover.py
+CHAOS   := tests/chaos/test_cutover.py tests/chaos/roads/test_sample.py
 LONG    := tests/chaos/test_fence_edges.py tests/chaos/test_way_back.py
 
 # The language host takes the Python that is first on PATH.
@@ -21,10 +21,10 @@ export PATH := $(CURDIR)/.cache/venv/bin:$(CURDIR)/.cache/bin:$(PATH)
 heading = @printf '\n\033[1m%s\033[0m\n' $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox sandbox-down env demo lint format test test-unit test-long docs-errors chaos soak chaos-cutover bench-cutover bench-verification clean
+.PHONY: help setup sandbox sandbox-down env demo lint format test test-unit test-long docs-errors docs-configuration docs-first-hour chaos soak chaos-cutover bench-cutover bench-verification bench-preview bench-fleet clean
 
 help: ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1mmake %-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## get the tool chain: Pulumi, Python packages, MySQL servers (into .cache/)
 	@$(PYTHON) tools/setup.py
@@ -63,10 +63,12 @@ test: lint ## the whole gate: lint, unit, sandbox and engine tests, and a few in
 	$(call heading,'a sample of tests/chaos')
 	@$(PY) -m pytest -q $(CHAOS)
 
-test-long: setup ## what the gate leaves out: rare clients at the fence, a minute of writes before a rollback
+test-long: setup ## what the gate leaves out: rare clients at the fence, a minute of writes before a rollback, grants on 5.7, 500 generated tables
 	@WRITES_BEFORE_ROLLBACK=60 $(PY) -m pytest -q $(LONG)
+	@ENGINE=5.7 $(PY) -m pytest -q tests/engine/test_least_privilege.py
+	@CASES=250 $(PY) -m pytest -q tests/sandbox/test_verification_properties.py
 
-chaos: setup ## interrupt replicate, cleanup and destroy at every step, on both engines (SEED=…, ENGINE=…)
+chaos: setup ## interrupt every phase and destroy, at every step, on both engines (SEED=…, ENGINE=…)
 	@$(PY) -m pytest -q tests/chaos/roads
 	@$(PY) -m tests.chaos.roads $(if $(filter command line environment,$(origin ENGINE)),--engine $(ENGINE)) $(if $(SEED),--seed $(SEED))
 
@@ -79,10 +81,22 @@ chaos-cutover: setup ## interrupt cut-overs and rollbacks, 200 times and more (N
 bench-cutover: setup ## measure the cut-over against the plain runbook (PAIRS=…, STRATEGY=rename or dns, ENGINE=…)
 	@$(PY) -m bench.cutover --pairs $(PAIRS) --strategy $(STRATEGY) --engine $(ENGINE)
 
+bench-preview: setup ## measure `pulumi preview`, preflight and plan included, of 1 and 10 sources
+	@$(PY) -m bench.preview
+
 docs-errors: setup ## provoke every fault and write docs/errors.md
 	@RDS_ENCRYPT_WRITE_ERRORS=1 $(PY) -m pytest -q tests/engine/test_faults.py
 
-bench-verification: setup ## measure the verification against CHECKSUM TABLE (ROWS=…, ENGINE=…)
+docs-configuration: setup ## write docs/configuration.md from Pulumi.yaml and the settings
+	@$(PY) tools/configuration_page.py
+
+docs-first-hour: setup ## type what a newcomer types, and write docs/first-hour.md
+	@$(PY) -m demo.first_hour
+
+bench-fleet: setup ## measure many sources in one stack (FLEET="1 10 50", ENGINE=…)
+	@$(PY) -m bench.fleet --engine $(ENGINE) $(if $(FLEET),--sources $(FLEET))
+
+bench-verification: setup ## measure the verification against CHECKSUM TABLE and pt-table-checksum (ROWS=…, ENGINE=…)
 	@$(PY) -m bench.verification --engine $(ENGINE) $(if $(ROWS),--rows $(ROWS))
 
 test-unit: setup ## the quick tests only

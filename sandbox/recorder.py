@@ -44,6 +44,7 @@ class Recorder:
         self,
         *,
         caller: str,
+        agent: str,
         service: str,
         action: str,
         parameters: Mapping[str, Any],
@@ -54,6 +55,7 @@ class Recorder:
         call = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "caller": caller,
+            "agent": agent,
             "service": service,
             "action": action,
             "parameters": masked(parameters),

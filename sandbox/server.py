@@ -39,6 +39,7 @@ class _Request:
     """What is read of a request before it is dispatched."""
 
     caller: str
+    agent: str
     service: str
     region: str
     action: str
@@ -78,6 +79,7 @@ class Application:
         response = self._injected(request) or self._answer(request, environ)
         self._recorder.record(
             caller=request.caller,
+            agent=request.agent,
             service=request.service,
             action=request.action,
             parameters=request.parameters,
@@ -187,7 +189,8 @@ def _read(environ: dict[str, Any]) -> _Request:
         parameters.pop("Version", None)
         if service == "rds":
             parameters = _typed(action, parameters)
-    return _Request(caller, service, region, action, parameters, body)
+    agent = environ.get("HTTP_USER_AGENT", "")
+    return _Request(caller, agent, service, region, action, parameters, body)
 
 
 def _typed(action: str, form: dict[str, Any]) -> dict[str, Any]:
