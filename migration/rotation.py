@@ -7,9 +7,11 @@ on. They are of this migration, and they are given the password that production 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from controlplane.aws import Aws
 from controlplane.instances import Instance, Instances
+from foundation.errors import Retryable
 from foundation.waiting import Wait, until
 from migration import journal
 from replication.session import Credentials
@@ -40,16 +42,25 @@ def give(aws: Aws, instance: Instance, account: Credentials, accepts: Accepts) -
 
     Raises:
         NeedsHuman: AWS refused.
-        Retryable: the instance is busy.
         TimedOut: it still refused the account at the end.
     """
     instances = Instances(aws)
-    instances.modify(instance.resource_id, MasterUserPassword=account.password)
+
+    def given() -> bool:
+        found = instances.get(instance.resource_id)
+        if not found.available:
+            return False
+        if accepts(found):
+            return True
+        with suppress(Retryable):  # busy: another step of this run may be giving it the same at this moment
+            instances.modify(instance.resource_id, MasterUserPassword=account.password)
+        return False
+
     until(
-        Wait(f"{instance.identifier} to accept the new master password", deadline=_DEADLINE),
-        lambda: instances.get(instance.resource_id),
-        done=lambda found: found.available and accepts(found),
-        describe=lambda found: f"it is {found.status}",
+        Wait(f"{instance.identifier} to accept the new master password", deadline=_DEADLINE, first=2.0),
+        given,
+        done=bool,
+        describe=lambda _: "it refuses the new one still, or is busy",
     )
 
 

@@ -134,7 +134,9 @@ def test_calls_are_recorded_without_secrets(sandbox: Sandbox) -> None:
     assert call["action"] == "ModifyDBInstance"
     assert (call["service"], call["status"], call["error_code"]) == ("rds", 404, "DBInstanceNotFound")
     assert call["parameters"]["MasterUserPassword"] == "***"
-    assert set(call) == {"time", "caller", "service", "action", "parameters", "status", "error_code", "ms"}
+    assert set(call) == {
+        "time", "caller", "agent", "service", "action", "parameters", "status", "error_code", "ms"
+    }  # fmt: skip
     assert "rds.amazonaws.com" not in (sandbox.directory / "server.log").read_text()
 
 

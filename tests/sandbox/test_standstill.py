@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from replication import channel
+from replication import channel, lag
 from replication.coordinates import current
 from replication.standstill import at_rest, resume
 from sandbox.mysql import MySQLServer
@@ -106,6 +106,10 @@ def test_a_comparison_takes_several_stand_stills_and_does_nothing_twice(stage: S
     with session(stage.source) as source:
         source.execute(f"INSERT INTO shop.t (v) VALUES {numbers}")
         source.execute("ANALYZE TABLE shop.t")
+        filled = current(source)
+    for opener in stage.openers:
+        with opener() as follower:
+            lag.drain(follower, filled, deadline=30.0)
     comparison = Comparison(*stage.openers, How(threads=1, rows=50), Memory(None, ""))
     stand_stills, finished = 0, False
     with stage.written_to():
