@@ -132,8 +132,11 @@ def clients_of(port: int) -> list[list[str]]:
     return found
 
 
-def left_of(port: int, seconds: float = 5.0) -> list[list[str]]:
-    """Give the clients of a bastion, and their guards, time to end; return those that have not."""
+def left_of(port: int, seconds: float = 15.0) -> list[list[str]]:
+    """Give the clients of a bastion, and their guards, time to end; return those that have not.
+
+    Longer than a guard waits before it kills: an interrupt that comes right before ssh begins to wait is not noticed by it.
+    """
     deadline = time.monotonic() + seconds
     while (found := clients_of(port)) and time.monotonic() < deadline:
         time.sleep(0.02)
