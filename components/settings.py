@@ -158,6 +158,9 @@ class CutOverSettings(_Strict):
     """A transaction open for more seconds than this stops the cut-over before the fence."""
     max_lag: Annotated[int, Field(ge=0, le=3600)] = 10
     """Seconds that the encrypted instance may be behind before the fence closes."""
+    lag_steady: Annotated[int, Field(ge=0, le=3600)] = 5
+    """For so many seconds every look must find it no further behind than that: the last thing that is asked before the
+    fence."""
     force: tuple[GuardName, ...] = ()
     """[Guards](concepts.md#the-guards) that may be red; the outputs say what they saw."""
 

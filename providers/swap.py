@@ -104,6 +104,7 @@ def site_of(world: World, inputs: Inputs, course: Course) -> Site:
             write_outage=float(settings["max_write_outage"]),
             long_transaction=int(settings["long_transaction"]),
             lag=int(settings["max_lag"]),
+            lag_steady=float(settings["lag_steady"]),
             verification=None if verify["mode"] == "off" else float(verify["max_age"]) * HOUR,
             verify=verify["mode"],
         ),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from controlplane import metrics, records
 from foundation.errors import NeedsHuman
+from foundation.waiting import Wait, until
 from migration import journal
 from migration.cutover import account_fence
 from migration.cutover.fence import ParameterGroupFence, group_cannot
@@ -18,13 +20,15 @@ from migration.verified import verified
 from replication import events, lag, writes
 from replication.session import Session
 
-__all__ = ["GUARDS", "Reading", "minutes_until_maintenance", "read", "require_green"]
+__all__ = ["GUARDS", "Reading", "minutes_until_maintenance", "read", "require_green", "require_steady"]
 
 
 _MAINTENANCE_MARGIN = 30
 """Minutes before a maintenance window in which a cut-over had better not begin."""
 _FREE_PERCENT = 5
 """Of an instance's storage: with less, RDS is about to stop it as `storage-full`."""
+_LOOK = 0.5
+"""Seconds between two looks at a lag that is to be steady."""
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -265,10 +269,41 @@ def require_green(site: Site, losing: Session, winning: Session) -> tuple[str, .
     red = {name: reading.saw for name, reading in read(site, losing, winning).items() if not reading.green}
     stopping = [f"{name} ({saw})" for name, saw in red.items() if name not in site.forced]
     if stopping:
-        raise NeedsHuman(
-            f"the {site.course.verb} did not begin, because of {'; '.join(stopping)}",
-            where=site.names.source,
-            fix="Mend that and run `pulumi up` again, or overrule a guard in `cutover.force`",
-            safe="Nothing was touched: applications write as before and replication goes on",
-        )
+        raise _red(site, "; ".join(stopping))
     return tuple(f"{name}: {saw}" for name, saw in red.items())
+
+
+def require_steady(site: Site, losing: Session, winning: Session) -> None:
+    """Keep looking at the lag for a while: one look may have met a lucky moment between two long transactions.
+
+    Raises:
+        NeedsHuman: it grew beyond its limit; nothing was touched.
+    """
+    name = "replication-in-reach"
+    if name in site.forced or site.snapshot_coordinates is not None:
+        return
+    steady = site.limits.lag_steady
+    began = time.monotonic()
+    until(
+        Wait(
+            "the lag to be steady",
+            where=site.names.source,
+            deadline=2 * steady + 60,
+            first=_LOOK,
+            longest=_LOOK,
+        ),
+        lambda: replication_in_reach(site, losing, winning),
+        done=lambda seen: seen.green and time.monotonic() - began >= steady,
+        failed=lambda seen: None if seen.green else _red(site, f"{name} ({seen.saw})"),
+        describe=lambda seen: f"watching the lag for {steady:.0f} s: {seen.saw}",
+        progress=site.progress,
+    )
+
+
+def _red(site: Site, what: str) -> NeedsHuman:
+    return NeedsHuman(
+        f"the {site.course.verb} did not begin, because of {what}",
+        where=site.names.source,
+        fix="Mend that and run `pulumi up` again, or overrule a guard in `cutover.force`",
+        safe="Nothing was touched: applications write as before and replication goes on",
+    )

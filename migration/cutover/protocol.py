@@ -76,11 +76,12 @@ def swap(site: Site) -> Outcome:
 
 
 def _permission(site: Site, losing: Session, winning: Session) -> tuple[str, ...]:
-    """Ask the guards, wait for the operator if the cut-over is postponed, ask again, and let the user's hook veto."""
+    """Ask the guards, wait for the operator if it is postponed, ask again, watch the lag, and let the user's hook veto."""
     forced = guards.require_green(site, losing, winning)
     if site.postponed:
         hooks.wait_for_release(site, lambda: guards.require_green(site, losing, winning))
         forced = guards.require_green(site, losing, winning)
+    guards.require_steady(site, losing, winning)
     if site.hooks.before:
         hooks.run(site, "before", site.hooks.before)
     return forced

@@ -33,6 +33,7 @@ class Limits:
         rename: one rename, AWS's work, until the instance is available under its new name.
         long_transaction: a transaction open for longer than this on the losing instance stops the cut-over before the fence.
         lag: seconds that the winning instance may be behind before the fence closes.
+        lag_steady: for how long it must have been no further behind than that.
         verification: seconds that the last clean verification may be old; ``None`` if none is asked for.
         verify: how much that must have compared.
     """
@@ -41,6 +42,7 @@ class Limits:
     rename: float = 1800.0
     long_transaction: int = 30
     lag: int = 10
+    lag_steady: float = 5.0
     verification: float | None = None
     verify: str = "full"
 

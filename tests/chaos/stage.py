@@ -20,16 +20,21 @@ from tests.chaos.child import Child
 from tests.chaos.traffic import TABLE, Traffic, create_table
 from tests.engine.road import IDENTIFIER, Road, driving
 
-__all__ = ["FORCED", "OUTAGE", "Direction", "FenceKind", "Stage", "staged"]
+__all__ = ["CUT_OVER", "FORCED", "Direction", "FenceKind", "Stage", "staged"]
 
 BYSTANDER = "orders-archive"
 _WRITERS = 3
 _LOOK_EVERY = 0.1
 _EVENT = "SELECT status FROM information_schema.events WHERE event_name = 'heartbeat'"
-OUTAGE = 20
-"""Seconds of write outage that a trial allows: long enough for a busy machine, short enough for many trials."""
 FORCED = ["verification-fresh"]
 """A trial is the swap alone: nobody verifies between one way and the other."""
+CUT_OVER = {
+    # Long enough for a busy machine, short enough for many trials.
+    "maxWriteOutage": 20,
+    # Nothing that can be interrupted happens while the lag is watched.
+    "lagSteady": 0,
+    "force": FORCED,
+}
 
 
 FenceKind = Literal["read_only", "accounts"]
@@ -186,7 +191,7 @@ def staged(directory: Path, engine: str = "8.0", fence: FenceKind = "read_only")
             create_table(connection)
             event = str(value(connection, _EVENT))
         bystander = _bystander(road, engine)
-        road.up("replicate", cutover={"maxWriteOutage": OUTAGE, "force": FORCED})
+        road.up("replicate", cutover=CUT_OVER)
         source_id = road.instance(IDENTIFIER)["DbiResourceId"]
         encrypted_id = road.outputs()["encrypted_instance"]
         servers = {
@@ -211,7 +216,7 @@ def staged(directory: Path, engine: str = "8.0", fence: FenceKind = "read_only")
 
 def _inputs_of_a_swap(road: Road) -> dict[str, Any]:
     """Ask the engine what it would give to the step that cuts over; the one that rolls back gets the same."""
-    road.configure("cutover", cutover={"maxWriteOutage": OUTAGE, "force": FORCED})
+    road.configure("cutover", cutover=CUT_OVER)
     planned = road.workspace.preview("--json")
     assert planned.ok, planned.output
     steps = json.loads(planned.output[planned.output.index("{") :])["steps"]

@@ -14,7 +14,7 @@ from tests.chaos import invariants
 from tests.chaos.child import Ending
 from tests.chaos.plan import Planner
 from tests.chaos.processes import all_of, command_of
-from tests.chaos.stage import FORCED, OUTAGE, Stage
+from tests.chaos.stage import CUT_OVER, Stage
 from tests.chaos.trial import Hit, Trial, judge
 
 __all__ = ["round_trip"]
@@ -40,7 +40,7 @@ def _trial(stage: Stage, planner: Planner) -> Trial:
     number, dice = planner.dice()
     trial = Trial(number, direction.verb)
     stage.traffic.trial = number
-    stage.road.configure(direction.phase, cutover={"maxWriteOutage": OUTAGE, "force": FORCED})
+    stage.road.configure(direction.phase, cutover=CUT_OVER)
     began = time.monotonic()
     target, change, pause = dice.choice(_TARGETS), dice.randint(1, _CHANGES_OF_A_SWAP), dice.uniform(0, 0.8)
     while not trial.done and trial.runs <= _RUNS_AGAIN:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migration.cutover.guards import GUARDS, minutes_until_maintenance
+from foundation.errors import NeedsHuman
+from migration.cutover import guards
+from migration.cutover.course import cut_over_course
+from migration.cutover.guards import GUARDS, Reading, minutes_until_maintenance, require_steady
+from migration.cutover.site import Limits, Site
 from migration.cutover.timeline import Moment, Timeline
+from migration.names import Names
 
 SUNDAY = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -40,6 +47,62 @@ def test_a_window_over_the_end_of_the_week_is_open_on_both_sides() -> None:
 def test_a_window_is_never_more_than_a_week_away(minute: int) -> None:
     found = minutes_until_maintenance("wed:01:00-wed:01:30", SUNDAY + timedelta(minutes=minute))
     assert 0 <= found <= 7 * 24 * 60 - 30
+
+
+class Looks:
+    """What a guard sees, look by look; the last for ever."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *readings: Reading) -> None:
+        self.taken = 0
+        self._readings = readings
+        monkeypatch.setattr(guards, "replication_in_reach", self._look)
+        monkeypatch.setattr(guards, "_LOOK", 0.01)
+
+    def _look(self, _site: Site, _losing: Any, _winning: Any) -> Reading:
+        self.taken += 1
+        return self._readings[min(self.taken, len(self._readings)) - 1]
+
+
+def steady(seconds: float, *forced: str) -> Site:
+    names = Names("orders")
+    return Site(
+        aws=cast(Any, None),
+        access=cast(Any, None),
+        names=names,
+        course=cut_over_course(names, "db-S", "db-E"),
+        source_group="orders-mysql80",
+        strategy=cast(Any, None),
+        limits=Limits(lag_steady=seconds),
+        forced=frozenset(forced),
+    )
+
+
+NEAR, FAR = Reading(True, "lag 0 s"), Reading(False, "lag 11 s (limit 10 s)")
+
+
+def watch(site: Site) -> None:
+    require_steady(site, cast(Any, None), cast(Any, None))
+
+
+def test_the_lag_is_watched_for_as_long_as_it_must_be_steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = Looks(monkeypatch, NEAR)
+    began = time.monotonic()
+    watch(steady(0.1))
+    assert time.monotonic() - began >= 0.1
+    assert looks.taken > 3
+
+
+def test_a_lag_that_grows_while_it_is_watched_stops_the_cut_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = Looks(monkeypatch, NEAR, NEAR, FAR)
+    with pytest.raises(NeedsHuman, match=r"because of replication-in-reach \(lag 11 s \(limit 10 s\)\)"):
+        watch(steady(60))
+    assert looks.taken == 3
+
+
+def test_a_lag_that_the_config_overrules_is_not_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = Looks(monkeypatch, FAR)
+    watch(steady(60, "replication-in-reach"))
+    assert looks.taken == 0
 
 
 def test_guards_are_named_as_one_would_type_them() -> None:
