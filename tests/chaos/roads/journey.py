@@ -36,7 +36,13 @@ _CALLS_OF_A_SWAP = 40
 
 
 def journey(
-    directory: Path, *, engine: str, dice: random.Random, moments: int = 2, tell: Tell = print
+    directory: Path,
+    *,
+    engine: str,
+    dice: random.Random,
+    moments: int = 1,
+    turn: int = 0,
+    tell: Tell = print,
 ) -> Iterator[Result]:
     """Go through all phases, and give the result of each point when its chain is judged."""
     with driving(directory, engine) as road:
@@ -46,12 +52,12 @@ def journey(
         def chain(
             verb: str, command: str, steps: tuple[str, ...], end: Callable[[], list[str]]
         ) -> list[Result]:
-            followed = follow(road, verb, command, drawn(dice, steps, moments), tell)
+            followed = follow(road, verb, command, drawn(dice, steps, moments, turn=turn), tell)
             return _judged(followed, end(), tell)
 
         def swap(phase: str, step: str, end: Callable[[], list[str]]) -> list[Result]:
             road.configure(phase)
-            points = drawn_inside(dice, step, _INSIDE_A_SWAP * moments, _CALLS_OF_A_SWAP)
+            points = drawn_inside(dice, step, _INSIDE_A_SWAP * moments, _CALLS_OF_A_SWAP, turn=turn)
             return _judged(follow(road, "up", phase, points, tell), end(), tell)
 
         road.configure("replicate")
