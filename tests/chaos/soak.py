@@ -147,13 +147,16 @@ def summary(laps: list[Lap]) -> str:
     if not laps:
         return "no migration was done"
     first, last = laps[0], laps[-1]
+    lost, twice, left = (
+        sum(numbers)
+        for numbers in zip(*((lap.lost, lap.twice, len(lap.leftovers)) for lap in laps), strict=True)
+    )
+    memory = f"memory {first.megabytes:.0f} → {last.megabytes:.0f} MB"
     lines = [
         f"{len(laps)} migrations in {sum(lap.seconds for lap in laps) / 60:.0f} min",
-        f"{sum(lap.acknowledged for lap in laps):,} acknowledged writes, {sum(lap.lost for lap in laps)} lost,"
-        f" {sum(lap.twice for lap in laps)} twice",
-        f"{sum(len(lap.leftovers) for lap in laps)} leftovers, {last.servers} servers and {last.strangers} processes still running",
-        f"file descriptors {first.descriptors} → {last.descriptors}, threads {first.threads} → {last.threads},"
-        f" memory {first.megabytes:.0f} → {last.megabytes:.0f} MB",
+        f"{sum(lap.acknowledged for lap in laps):,} acknowledged writes, {lost} lost, {twice} twice",
+        f"{left} leftovers, {last.servers} servers and {last.strangers} processes still running",
+        f"file descriptors {first.descriptors} → {last.descriptors}, threads {first.threads} → {last.threads}, {memory}",
     ]
     if len(laps) < _WARM_UP + _ENOUGH:
         lines.append(f"too few for growth from lap to lap to be told: {_WARM_UP + _ENOUGH} are needed")
