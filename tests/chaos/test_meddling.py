@@ -14,6 +14,7 @@ from migration import journal
 from tests.chaos.roads import judge
 from tests.chaos.roads.chain import follow
 from tests.chaos.roads.run import Run
+from tests.engine.account import look
 from tests.engine.checks import beats
 from tests.engine.road import Road, driving
 
@@ -66,6 +67,49 @@ def said_by(road: Road, phase: str) -> str:
     assert "Traceback" not in result.output
     assert "This is a bug" not in result.output
     return result.output
+
+
+@pytest.fixture(scope="module")
+def before(road: Road) -> dict[str, Any]:
+    return look(road)
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        ("failed", "Read its events in the RDS console; if it does not come back, ask AWS Support"),
+        ("storage-full", "Give it more storage"),
+        ("incompatible-parameters", "Correct the parameter that its events name"),
+    ],
+)
+def test_a_restore_that_ends_badly(road: Road, before: dict[str, Any], status: str, advice: str) -> None:
+    """The provider's own sentence comes first; the next run says what it means, and `destroy` takes away what there is."""
+    road.sandbox.faults.fail_restore(status)
+    said_by(road, "replicate")
+
+    said = said_by(road, "replicate")
+
+    assert f"orders-encrypted: its status is {status}, which it will not leave by itself" in said
+    assert advice in said
+    road.destroy()
+    assert judge.as_it_was(road, before) == []
+
+
+def test_a_key_that_is_disabled_before_the_snapshot_is_copied(road: Road, before: dict[str, Any]) -> None:
+    kms = road.client("kms")
+    road.configure("replicate")
+    run = Run(road, "up")
+    assert run.shows("Snapshot orders-not-encrypted", "creating"), run.output
+    kms.disable_key(KeyId=road.seeded.key_arn)
+
+    ending = run.ending()
+
+    assert ending.kind == "failed", run.output
+    assert "KMSKeyNotAccessibleFault" in ending.said
+    assert "the key is Disabled. Enable it, or choose another" in said_by(road, "replicate")
+    kms.enable_key(KeyId=road.seeded.key_arn)
+    assert judge_after_up(road, "replicate", judge.replicating) == []
+    road.destroy()
 
 
 def test_a_replica_that_somebody_reboots_before_its_snapshot_is_put_to_use(road: Road) -> None:
