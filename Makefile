@@ -6,6 +6,7 @@ N       ?= 200
 PAIRS   ?= 5
 STRATEGY ?= rename
 MINUTES ?= 60
+MOMENTS ?= 1
 FENCE   ?= read_only
 PY      := .cache/venv/bin/python
 SOURCES := $(wildcard foundation controlplane replication verification migration providers components unencrypted sandbox bench demo tests tools examples __main__.py)
@@ -13,7 +14,8 @@ SOURCES := $(wildcard foundation controlplane replication verification migration
 WORKERS ?= 2
 # A sample of what `make chaos-cutover` does; the rest of tests/chaos takes longer and is `make test-long`.
 CHAOS   := tests/chaos/test_cutover.py tests/chaos/roads/test_sample.py
-LONG    := tests/chaos/test_fence_edges.py tests/chaos/test_way_back.py
+LONG    := tests/chaos/test_fence_edges.py tests/chaos/test_way_back.py tests/chaos/test_expired_credentials.py tests/chaos/test_given_up.py \
+           tests/chaos/test_late_answers.py tests/chaos/test_meddling.py
 
 # The language host takes the Python that is first on PATH.
 export PATH := $(CURDIR)/.cache/venv/bin:$(CURDIR)/.cache/bin:$(PATH)
@@ -68,9 +70,9 @@ test-long: setup ## what the gate leaves out: rare clients at the fence, a minut
 	@ENGINE=5.7 $(PY) -m pytest -q tests/engine/test_least_privilege.py
 	@CASES=250 $(PY) -m pytest -q tests/sandbox/test_verification_properties.py
 
-chaos: setup ## interrupt every phase and destroy, at every step, on both engines (SEED=…, ENGINE=…)
+chaos: setup ## interrupt every phase and destroy, at every step, on both engines (SEED=…, ENGINE=…, MOMENTS=1 to 3 of each step)
 	@$(PY) -m pytest -q tests/chaos/roads
-	@$(PY) -m tests.chaos.roads $(if $(filter command line environment,$(origin ENGINE)),--engine $(ENGINE)) $(if $(SEED),--seed $(SEED))
+	@$(PY) -m tests.chaos.roads --moments $(MOMENTS) $(if $(filter command line environment,$(origin ENGINE)),--engine $(ENGINE)) $(if $(SEED),--seed $(SEED))
 
 soak: setup ## migrate back to back for an hour, and look for leaks (MINUTES=…, ENGINE=…)
 	@$(PY) -m tests.chaos.soak --minutes $(MINUTES) --engine $(ENGINE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pulumi
 
 from components import settings
+from components.backend import backend_mark
 from components.early import start_aws_plugin
 from components.migration import Migration, MigrationArgs
 from controlplane.aws import Aws, AwsSettings
@@ -18,7 +19,7 @@ def main() -> None:
     stack = settings.load(pulumi.Config())
     config = pulumi.Config("aws")
     aws = Aws(AwsSettings(region=config.get("region"), profile=config.get("profile")))
-    owner = f"{pulumi.get_project()}/{pulumi.get_stack()}"
+    owner, backend = f"{pulumi.get_project()}/{pulumi.get_stack()}", backend_mark()
     start_aws_plugin()
     outlooks = look_out(
         aws, [Wanted(Names.of(source.identifier), source.kms_key) for source in stack.sources]
@@ -29,6 +30,7 @@ def main() -> None:
             phase=stack.phase_of(source),
             connection=stack.connection_of(source),
             owner=owner,
+            backend=backend,
             outlook=outlook,
             aws=aws,
         )

@@ -90,6 +90,7 @@ class MigrationArgs:
         phase: how far to go.
         connection: how the instances are reached.
         owner: names the stack in the claim on the source.
+        backend: tells it from a stack of the same name that keeps its state elsewhere.
         outlook: what there is.
         aws: clients for looking closer while the program runs; everything that is done is done by resources.
     """
@@ -98,6 +99,7 @@ class MigrationArgs:
     phase: Phase
     connection: Connection
     owner: str
+    backend: str
     outlook: Outlook
     aws: Aws
 
@@ -112,6 +114,7 @@ class Migration(pulumi.ComponentResource):
         self._settings = args.settings
         self._aws = args.aws
         self._owner = args.owner
+        self._backend = args.backend
         self._phase = args.phase
         self._outlook = args.outlook
         self._survey = args.outlook.survey
@@ -248,7 +251,7 @@ class Migration(pulumi.ComponentResource):
         return Preflight(self._names.source, inputs, pulumi.ResourceOptions(parent=self))
 
     def _declare_claim(self) -> Claim:
-        return self._step(Claim, {"owner": self._owner}, [self._preflight])
+        return self._step(Claim, {"owner": self._owner, "backend": self._backend}, [self._preflight])
 
     def _declare_group_access(self) -> GroupAccess:
         source = self._require_source()

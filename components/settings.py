@@ -38,6 +38,7 @@ GuardName = Literal[
     "verification-fresh",
     "winner-is-held",
     "events-and-triggers",
+    "settings-alike",
     "room-to-go-on",
     "record-points-here",
     "storage-is-warm",

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 __all__ = [
     "ATTACHED",
+    "BACKEND",
     "COORDINATES",
     "FENCED_GROUP",
     "FENCE_BEFORE",
@@ -31,6 +32,7 @@ __all__ = [
     "VERIFYING",
     "Role",
     "belongs",
+    "moving",
     "tags_for",
     "without",
 ]
@@ -41,6 +43,8 @@ MIGRATION = f"{_PREFIX}migration"
 """The DbiResourceId of the source; the same on all instances of one migration."""
 OWNER = f"{_PREFIX}owner"
 """The stack that runs the migration."""
+BACKEND = f"{_PREFIX}backend"
+"""On the source: a digest of where that stack keeps its state, which tells it from one of the same name elsewhere."""
 PARTNER = f"{_PREFIX}encrypted"
 """On the source: the DbiResourceId of its encrypted instance, written before the names move."""
 FENCED_GROUP = f"{_PREFIX}parameter-group"
@@ -79,6 +83,7 @@ KEYS = (
     ROLE,
     MIGRATION,
     OWNER,
+    BACKEND,
     PARTNER,
     FENCED_GROUP,
     FENCE_BEFORE,
@@ -114,6 +119,13 @@ def tags_for(role: Role, migration: str) -> dict[str, str]:
 def belongs(tags: Mapping[str, str], role: Role) -> bool:
     """Whether these tags mark an instance of that role."""
     return tags.get(ROLE) == role
+
+
+def moving(tags: Mapping[str, str]) -> str | None:
+    """Return the phase whose swap has passed its point of no return and is not complete, by the tags of the encrypted instance."""
+    if RETURNING in tags:
+        return "rollback"
+    return "cutover" if SWAPPED in tags and OPENED not in tags else None
 
 
 def without(tags: Mapping[str, str]) -> dict[str, str]:

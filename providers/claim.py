@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pulumi
 
+from controlplane.instances import Instance
 from foundation.errors import NeedsHuman
 from migration import journal
 from migration.journal import Role, tags_for
@@ -15,30 +17,36 @@ from providers.step import Inputs, Outputs, Step, World
 __all__ = ["Claim", "ClaimProvider"]
 
 
+_SETTLES = 1.0
+"""Seconds in which another stack, that found no claim either, writes its own."""
+
+
 class ClaimProvider(Step):
-    """Inputs: ``source_id``, ``owner``. Outputs: ``parameter_group`` that the source had when it was claimed."""
+    """Inputs: ``source_id``, ``owner``, ``backend``. Outputs: ``parameter_group`` that the source had when it was claimed."""
 
     identity = ("source_id",)
+    ignored = (*Step.ignored, "backend")
+    at_rest = True
 
     def perform(self, world: World, inputs: Inputs) -> Outputs:
-        """Write the tags, unless another stack did before."""
+        """Write the tags, unless another stack did before, or does at the same moment."""
         source = world.instances.get(inputs["source_id"])
-        owner = source.tags.get(journal.OWNER) or str(inputs["owner"])
-        if owner != inputs["owner"]:
-            raise NeedsHuman(
-                f"stack {owner} is migrating this instance already",
-                where=source.identifier,
-                fix=f"Go on there, or, if that stack is gone for good, remove the tag {journal.OWNER}",
-            )
+        _require_ours(source, inputs)
+        claimed = journal.OWNER in source.tags
         group = source.tags.get(journal.FENCED_GROUP, source.parameter_group)
         world.instances.tag(
             source.resource_id,
             {
                 **tags_for(Role.SOURCE, source.resource_id),
-                journal.OWNER: owner,
+                journal.OWNER: inputs["owner"],
+                journal.BACKEND: inputs["backend"],
                 journal.FENCED_GROUP: group,
             },
         )
+        if not claimed:
+            # AWS has no tag that only the first may write: of two who found none, the one who wrote last goes on.
+            time.sleep(_SETTLES)
+            _require_ours(world.instances.get(source.resource_id), inputs)
         return {"parameter_group": group}
 
     def seen(self, world: World, props: Inputs) -> Outputs | None:
@@ -56,6 +64,27 @@ class ClaimProvider(Step):
             take_away(world.aws, world.access, source, world.progress)
         for resource_id in filter(None, (partner, props["source_id"])):
             world.instances.untag(resource_id, journal.KEYS)
+
+
+def _require_ours(source: Instance, inputs: Inputs) -> None:
+    """Refuse a source that another stack has claimed, or one of the same name that keeps its state in another backend.
+
+    Raises:
+        NeedsHuman: it has; the backend of a claim that tells none, as older ones do, is taken for ours.
+    """
+    owner = source.tags.get(journal.OWNER, inputs["owner"])
+    if owner != inputs["owner"]:
+        raise NeedsHuman(
+            f"stack {owner} is migrating this instance already",
+            where=source.identifier,
+            fix=f"Go on there, or, if that stack is gone for good, remove the tag {journal.OWNER}",
+        )
+    if source.tags.get(journal.BACKEND, inputs["backend"]) != inputs["backend"]:
+        raise NeedsHuman(
+            f"a stack of the same name, {owner}, is migrating this instance already, and keeps its state in another backend",
+            where=source.identifier,
+            fix=f"Log in to that backend and go on there, or, if its state is gone for good, remove the tag {journal.BACKEND}",
+        )
 
 
 class Claim(pulumi.dynamic.Resource, module="rds", name="Claim"):

@@ -27,6 +27,7 @@ class CustodyProvider(Step):
     """Inputs: ``identifier``, ``encrypted_id``, ``source_id``. Outputs: ``kms_key``, the key's ARN."""
 
     identity = ("encrypted_id",)
+    at_rest = True
 
     def perform(self, world: World, inputs: Inputs) -> Outputs:
         """Confirm that the instance is encrypted and otherwise like the source."""

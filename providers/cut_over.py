@@ -37,6 +37,7 @@ class CutOverProvider(Step):
     """
 
     identity = ("encrypted_id", "source_id")
+    at_rest = True
 
     def perform(self, world: World, inputs: Inputs) -> Outputs:
         """Run the protocol, or roll an interrupted one forward; one that is complete, and whose old instance rests, is only told."""

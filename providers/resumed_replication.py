@@ -16,6 +16,7 @@ class ResumedReplicationProvider(Step):
     """Inputs: ``replica_id``. Outputs: ``running``."""
 
     identity = ("replica_id",)
+    at_rest = True
 
     def perform(self, world: World, inputs: Inputs) -> Outputs:
         """Start replication on the replica."""

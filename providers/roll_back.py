@@ -20,6 +20,7 @@ class RollBackProvider(Step):
     """Inputs and outputs: as for the cut-over, in the other direction. Its delete does nothing: there is nothing to undo."""
 
     identity = ("encrypted_id", "source_id")
+    at_rest = True
 
     def perform(self, world: World, inputs: Inputs) -> Outputs:
         """Run the protocol backwards, or roll an interrupted one forward; one that is complete is only told.

@@ -26,7 +26,9 @@ from pulumi.dynamic import (
 from controlplane.aws import Aws, AwsSettings
 from controlplane.instances import Instance, Instances
 from controlplane.surroundings import Surroundings
+from foundation.errors import NeedsHuman
 from foundation.waiting import Progress
+from migration import journal
 from migration.access import Access, AccessSettings
 from providers import clean_errors
 from providers.clients import shared_clients
@@ -79,11 +81,14 @@ class Step(ResourceProvider):
         identity: inputs that make it another step; a change of one replaces the resource. A change of any other input is
             recorded, never acted on again: a finished step is not redone because a setting moved.
         ignored: inputs that are not worth a difference at all.
+        at_rest: whether it is deleted only while no name moves: then it may be the first of a `destroy`, or hold the journal that ends the
+            move.
     """
 
     serialize_as_secret_always = False
     identity: ClassVar[tuple[str, ...]] = ()
     ignored: ClassVar[tuple[str, ...]] = ("urn", "__provider")
+    at_rest: ClassVar[bool] = False
 
     def configure(self, req: ConfigureRequest) -> None:
         """Take the AWS settings of the stack."""
@@ -158,6 +163,8 @@ class Step(ResourceProvider):
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Undo the step."""
         world = self.world(_props)
+        if self.at_rest:
+            _require_names_at_rest(world, _props["source_id"])
         self.undo(world, _props)
         world.progress(DONE)
 
@@ -165,6 +172,26 @@ class Step(ResourceProvider):
 def _world(aws: Aws, inputs: Inputs, *, mends: bool) -> World:
     settings = AccessSettings.from_inputs(inputs.get("access") or {})
     return World(aws, Access(aws, settings, mends=mends), progress_for(inputs.get("urn")))
+
+
+def _require_names_at_rest(world: World, source_id: str) -> None:
+    """Refuse to give a migration up while its names move: without tags and steps nobody could end the move.
+
+    Raises:
+        NeedsHuman: a cut-over or a rollback has passed its point of no return, and is not complete.
+    """
+    source = world.instances.find(source_id)
+    partner = source.tags.get(journal.PARTNER) if source is not None else None
+    encrypted = world.instances.find(partner) if partner is not None else None
+    phase = journal.moving(encrypted.tags) if encrypted is not None else None
+    if source is None or encrypted is None or phase is None:
+        return
+    raise NeedsHuman(
+        f"its name is on the way from one instance to the other ({encrypted.identifier} is the encrypted one), so nothing is given up now",
+        where=source.identifier,
+        fix=f"Run `pulumi up` in phase `{phase}`, which ends the move, and then `pulumi destroy`",
+        safe="No write is lost meanwhile",
+    )
 
 
 def known(value: object) -> bool:

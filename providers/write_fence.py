@@ -42,8 +42,9 @@ class WriteFenceProvider(Step):
     def undo(self, world: World, props: Inputs) -> None:
         """Lift the fence, unless the names have begun to move: then the old instance stays fenced."""
         source = world.usable(props["source_id"])
-        partner = world.instances.find(source.tags.get(journal.PARTNER, "")) if source is not None else None
-        if source is None or (partner is not None and journal.SWAPPED in partner.tags):
+        partner = source.tags.get(journal.PARTNER) if source is not None else None
+        encrypted = world.instances.find(partner) if partner is not None else None
+        if source is None or (encrypted is not None and journal.SWAPPED in encrypted.tags):
             return
         fence = _fence(world, props)
         if not fence.put_back():

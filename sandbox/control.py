@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 from sandbox.faults import Fault, FaultBook
-from sandbox.rds import backups
+from sandbox.rds import backups, instances
 from sandbox.rds.api import RDS
 from sandbox.rds.clock import Closing, TimeModel
 from sandbox.rds.errors import RDSError
@@ -66,6 +66,9 @@ class Control:
                         f"There is no quota {fault['name']}: {', '.join(region.quotas)} are known."
                     )
                 region.quotas[fault["name"]] = int(fault["maximum"])
+            case "lag":
+                region = self._rds.region(self._region)
+                region.mirror.lag(int(fault["ms"]) / 1000, lambda: instances.to_be_seen(region))
             case "kill" | "freeze" | "thaw" | "automated-backup" | "status":
                 self._on_instance(kind, fault)
             case _:

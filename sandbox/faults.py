@@ -158,6 +158,10 @@ class Faults:
         """Let RDS take an automated snapshot now, as if the backup window had come."""
         self._post(kind="automated-backup", instance=instance)
 
+    def lag(self, ms: int) -> None:
+        """Let descriptions of instances be so old from now on, until it is 0: what was just made is not found yet."""
+        self._post(kind="lag", ms=ms)
+
     def clear(self) -> None:
         """Forget the faults that have not happened yet."""
         self._send(urllib.request.Request(self._url, method="DELETE"))

@@ -16,6 +16,7 @@ from migration.cutover.fence import ParameterGroupFence, group_cannot
 from migration.cutover.fences import fence_of
 from migration.cutover.site import Site
 from migration.cutover.timeline import GuardReading
+from migration.likeness import differences
 from migration.verified import verified
 from replication import events, lag, writes
 from replication.session import Session
@@ -170,6 +171,16 @@ def events_and_triggers(_site: Site, losing: Session, winning: Session) -> Readi
     return Reading(True, f"the same {len(here)} events and triggers on both")
 
 
+def settings_alike(site: Site, _losing: Session, _winning: Session) -> Reading:
+    """Nobody has changed a setting of the losing instance that applications would miss after the swap."""
+    losing, winning = site.losing(), site.winning()
+    if unlike := differences(losing, winning):
+        return Reading(
+            False, f"{winning.identifier} is not like {losing.identifier}: {'; '.join(map(str, unlike))}"
+        )
+    return Reading(True, f"{winning.identifier} has all settings of {losing.identifier}")
+
+
 def room_to_go_on(site: Site, _losing: Session, _winning: Session) -> Reading:
     """Neither volume is nearly full, by CloudWatch's last figure: binlogs and relay logs grow while one side waits."""
     seen = []
@@ -245,6 +256,7 @@ GUARDS: dict[str, Guard] = {
     "verification-fresh": verification_fresh,
     "winner-is-held": winner_is_held,
     "events-and-triggers": events_and_triggers,
+    "settings-alike": settings_alike,
     "room-to-go-on": room_to_go_on,
     "record-points-here": record_points_here,
     "storage-is-warm": storage_is_warm,

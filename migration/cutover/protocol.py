@@ -298,6 +298,8 @@ def _undone_on_failure(site: Site) -> Iterator[None]:
             _undo(site)
         except Exception as failure:  # noqa: BLE001 - both causes are raised, whatever they are
             raise BaseExceptionGroup(
-                f"the {site.course.verb} failed, and so did undoing it", [cause, failure]
+                f"the {site.course.verb} failed, and so did undoing it; if the fence is closed, {site.names.source} refuses writes until"
+                " `pulumi up` is run again in this phase",
+                [cause, failure],
             ) from cause
         raise

@@ -15,6 +15,7 @@ from sandbox.rds.errors import (
     invalid_combination,
     invalid_value,
 )
+from sandbox.rds.mirror import Seen
 from sandbox.rds.model import DBInstance, OptionGroup, ParameterGroup, SubnetGroup
 from sandbox.rds.pagination import filters, page
 from sandbox.rds.region import Region, tags_from
@@ -31,6 +32,7 @@ __all__ = [
     "new_identifier",
     "new_worker",
     "refuse_managed_password",
+    "to_be_seen",
     "unencryptable",
     "windows",
 ]
@@ -47,21 +49,30 @@ _AFTER_FAILURE = dict.fromkeys(("modifying", "rebooting", "renaming", "starting"
 def describe(region: Region, parameters: Parameters) -> Result:
     wanted = filters(parameters, ("db-cluster-id", "db-instance-id", "dbi-resource-id", "domain", "engine"))
     name = parameters.get("DBInstanceIdentifier")
+    seen = region.mirror.seen(lambda: to_be_seen(region))
     if name:
-        found = [region.instance(name)]
-    else:
-        found = sorted(region.instances.values(), key=lambda each: each.identifier)
-    found = [each for each in found if _matches(region, each, wanted)]
+        identifier = identifiers.name_from_arn(name, "db").lower()
+        # In the middle of a rename no name answers.
+        seen = [
+            (view, away) for view, away in seen if view["DBInstanceIdentifier"] == identifier and not away
+        ]
+    found = [view for view, _ in seen if _matches(view, wanted)]
     if name and not found:
         raise instance_not_found(name)
-    return page([views.instance(region, each) for each in found], parameters, "DBInstances")
+    return page(sorted(found, key=lambda view: view["DBInstanceIdentifier"]), parameters, "DBInstances")
 
 
-def _matches(region: Region, instance: DBInstance, wanted: dict[str, list[str]]) -> bool:
+def to_be_seen(region: Region) -> Seen:
+    """Return the description of every instance, and whether its name is away."""
+    with region.lock:
+        return [(views.instance(region, each), each.away) for each in region.instances.values()]
+
+
+def _matches(view: dict[str, Any], wanted: dict[str, list[str]]) -> bool:
     answers = {
         "db-cluster-id": (),
-        "db-instance-id": (instance.identifier, region.arn("db", instance.identifier)),
-        "dbi-resource-id": (instance.resource_id,),
+        "db-instance-id": (view["DBInstanceIdentifier"], view["DBInstanceArn"]),
+        "dbi-resource-id": (view["DbiResourceId"],),
         "domain": (),
         "engine": ("mysql",),
     }

@@ -12,6 +12,7 @@ from sandbox.rds import identifiers, neighbours
 from sandbox.rds.clock import TimeModel, now
 from sandbox.rds.errors import RDSError, instance_not_found, snapshot_not_found
 from sandbox.rds.hosting import Hosting
+from sandbox.rds.mirror import Mirror
 from sandbox.rds.model import DBInstance, DBSnapshot, Event, OptionGroup, ParameterGroup, SubnetGroup, Tags
 from sandbox.rds.parameters import FAMILIES
 from sandbox.rds.registry import Parameters
@@ -57,6 +58,7 @@ class Region:
         self.retained_backups: dict[str, DBInstance] = {}
         self.events: list[Event] = []
         self.subscriptions: dict[str, dict[str, Any]] = {}
+        self.mirror = Mirror()
         self.proxies: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
         for family in FAMILIES:
             self._add_defaults(family)

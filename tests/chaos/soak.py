@@ -26,8 +26,10 @@ _REPORT = Path("build/soak.json")
 _ROWS = 2_000
 _WARM_UP = 2
 """Laps in which pools and caches may still grow."""
-_MAY_GROW = 0.8
-"""File descriptors, or threads, a lap: less than a leak of one thing."""
+_MAY_GROW = {"descriptors": 0.8, "threads": 0.8, "megabytes": 3.0}
+"""What the sandbox's own process may grow by a lap: less than a leak of one thing; its record of calls is kept in memory, too."""
+_ENOUGH = 8
+"""Laps after the warm-up from which growth can be told from what a lap happens to have open."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,14 @@ def main() -> int:
             print(_line(lap), flush=True)
     wrong = found_wrong(laps)
     given.report.parent.mkdir(parents=True, exist_ok=True)
-    report = {"migrations": len(laps), "wrong": wrong, "laps": [asdict(lap) for lap in laps]}
+    report = {
+        "engine_version": given.engine,
+        "migrations": len(laps),
+        "wrong": wrong,
+        "laps": [asdict(lap) for lap in laps],
+    }
     given.report.write_text(json.dumps(report, indent=1), encoding="utf-8")
-    print(
-        f"{len(laps)} migrations, {sum(lap.acknowledged for lap in laps):,} acknowledged writes; {len(wrong)} findings"
-    )
+    print(f"{summary(laps)}\n{len(wrong)} findings")
     print(*(f"  !! {text}" for text in wrong), sep="\n")
     return 1 if wrong else 0
 
@@ -127,14 +132,35 @@ def found_wrong(laps: list[Lap]) -> list[str]:
             wrong.append(f"lap {lap.number}: {lap.servers} servers and {lap.strangers} processes still run")
     settled = laps[_WARM_UP:]
     half = len(settled) // 2
-    if half:
-        for what in ("descriptors", "threads"):
+    if len(settled) >= _ENOUGH:
+        for what, may_grow in _MAY_GROW.items():
             # By halves, since what one lap happens to have open differs from that of the next.
             before = fmean(getattr(lap, what) for lap in settled[:half])
             grown = (fmean(getattr(lap, what) for lap in settled[-half:]) - before) / (len(settled) - half)
-            if grown > _MAY_GROW:
+            if grown > may_grow:
                 wrong.append(f"the sandbox has {grown:.1f} more {what} after each lap")
     return wrong
+
+
+def summary(laps: list[Lap]) -> str:
+    """Return what the laps came to: all that may have leaked, and what the sandbox held at the first and the last of them."""
+    if not laps:
+        return "no migration was done"
+    first, last = laps[0], laps[-1]
+    lost, twice, left = (
+        sum(numbers)
+        for numbers in zip(*((lap.lost, lap.twice, len(lap.leftovers)) for lap in laps), strict=True)
+    )
+    memory = f"memory {first.megabytes:.0f} → {last.megabytes:.0f} MB"
+    lines = [
+        f"{len(laps)} migrations in {sum(lap.seconds for lap in laps) / 60:.0f} min",
+        f"{sum(lap.acknowledged for lap in laps):,} acknowledged writes, {lost} lost, {twice} twice",
+        f"{left} leftovers, {last.servers} servers and {last.strangers} processes still running",
+        f"file descriptors {first.descriptors} → {last.descriptors}, threads {first.threads} → {last.threads}, {memory}",
+    ]
+    if len(laps) < _WARM_UP + _ENOUGH:
+        lines.append(f"too few for growth from lap to lap to be told: {_WARM_UP + _ENOUGH} are needed")
+    return "\n".join(lines)
 
 
 def _inventory(road: Road, name: str) -> inventory.Inventory:

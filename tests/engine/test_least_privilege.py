@@ -10,6 +10,8 @@ import json
 import os
 import re
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -20,8 +22,9 @@ import pymysql
 import pytest
 
 from demo.database import rows, value
-from demo.workspace import ROOT, Workspace
+from demo.workspace import ROOT, Result, Workspace
 from migration import journal
+from migration.records.files import DIRECTORY
 from sandbox import Sandbox
 from sandbox.mysql.accounts import HostSecrets
 from sandbox.mysql.sessions import admin_session, execute, query
@@ -39,6 +42,9 @@ CALLER = "AKIALEASTPRIVILEGE"
 ACCOUNT = "orders/rds-encrypt"
 TALKATIVE = ("--verbose=9", "--logtostderr")
 RECORD = "db.orders.internal."
+REPORTS = "reports"
+SECRET_KEY = secrets.token_urlsafe(30)
+SESSION_TOKEN = secrets.token_urlsafe(60)
 POLICY = ROOT / "docs" / "iam-policy.json"
 GRANTS = ROOT / "docs" / "mysql-grants.sql"
 
@@ -59,7 +65,13 @@ def road(tmp_path_factory: pytest.TempPathFactory, password: str) -> Iterator[Ro
     with ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox.running(directory / "sandbox"))
         seeded = seed(sandbox, engine=ENGINE, rows=ROWS, identifier=IDENTIFIER)
-        settings = {**sandbox.settings(), "AWS_ACCESS_KEY_ID": CALLER, "AWS_SECRET_ACCESS_KEY": "its-secret"}
+        settings = {
+            **sandbox.settings(),
+            "AWS_ACCESS_KEY_ID": CALLER,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_SESSION_TOKEN": SESSION_TOKEN,
+            DIRECTORY: str(directory / REPORTS),
+        }
         workspace = Workspace(directory / "workspace", environment=settings)
         workspace.create()
         road = Road(sandbox, seeded, workspace)
@@ -81,7 +93,8 @@ def passwords(road: Road, password: str) -> dict[str, str]:
         "the account's password": password,
         "the master password": road.seeded.master_password,
         "the application's password": road.seeded.application_password,
-        "AWS's secret key": "its-secret",
+        "AWS's secret key": SECRET_KEY,
+        "AWS's session token": SESSION_TOKEN,
     }
 
 
@@ -174,6 +187,31 @@ def test_cutover_and_rollback_by_record(road: Road, passwords: dict[str, str]) -
     note_replication_passwords(road, passwords)
     drive(road, "rollback", **by_record)
     assert road.names() == {"orders", "orders-not-encrypted", "orders-encrypted"}
+
+
+def test_a_preview_a_refresh_and_a_cut_over_that_fails(road: Road) -> None:
+    """For what they say, differences and exceptions among it: all of it is searched below."""
+    for verb in ("preview", "refresh"):
+        result = road.note(road.workspace.run(verb, *_options(road, verb)))
+        assert result.ok, result.output[-4000:]
+    road.configure("cutover", credentials={"secretId": ACCOUNT})
+    road.sandbox.faults.refuse("AccessDenied", "not authorized", action="AddTagsToResource", status=403)
+
+    result = road.note(road.workspace.up("--skip-preview", *TALKATIVE))
+
+    road.sandbox.faults.clear()
+    assert not result.ok
+    assert "AWS refused AddTagsToResource" in result.output
+
+
+def _options(road: Road, verb: str) -> list[str]:
+    shown = (
+        ["--diff", "--show-config", "--show-reads", "--show-sames"]
+        if verb == "preview"
+        else ["--yes", "--diff"]
+    )
+    where = ["--stack", road.workspace.stack, "--config-file", str(road.workspace.config_file)]
+    return [*shown, *TALKATIVE, *where]
 
 
 def test_cutover_by_name(road: Road, passwords: dict[str, str]) -> None:
@@ -275,7 +313,9 @@ def test_the_docs_name_every_call(road: Road) -> None:
 
 def searched(road: Road, processes: Processes) -> Iterator[tuple[str, bytes]]:
     """Give everything that the run wrote, printed, sent to AWS, or showed on this machine."""
-    yield from contents(road.workspace.directory, road.sandbox.directory / "calls.jsonl")
+    yield from contents(
+        road.workspace.directory, road.sandbox.directory / "calls.jsonl", road.files.directory
+    )
     yield from ((f"output {number}", one.output.encode()) for number, one in enumerate(road.printed))
     yield from processes.seen
 
@@ -286,6 +326,8 @@ def test_no_secret_is_left_anywhere(road: Road, processes: Processes, passwords:
     places = {where for where, _ in things}
     assert any("pulumi" in where for where in places if where.startswith("the process"))
     assert any(where.endswith("dev.json") for where in places)
+    for report in ("plan.md", "cutover.json", "report.html", "verification.json", "handover.md"):
+        assert any(where.endswith(f"{REPORTS}/orders-{report}") for where in places), report
     assert any('"level":"INFO"' in printed.output for printed in road.printed), "it was not talkative at all"
 
     assert leaks(passwords, things) == []
@@ -301,3 +343,25 @@ def test_a_planted_secret_is_noticed(road: Road, passwords: dict[str, str]) -> N
 
     assert leaks(passwords, [("state", as_it_was.encode())]) == []
     assert leaks(passwords, [("state", planted.encode())]) == ["the master password, plain, in state"]
+
+
+@pytest.mark.parametrize("where", ["stack", "report", "output", "process"])
+def test_what_is_planted_among_what_is_searched_is_noticed(
+    road: Road, processes: Processes, passwords: dict[str, str], where: str
+) -> None:
+    """In each of the places where a run could leave one."""
+    secret = passwords["AWS's session token"]
+    file = {"stack": road.workspace.directory / "planted", "report": road.files.path("planted")}.get(where)
+    try:
+        if file is not None:
+            file.write_text(f"note: {secret}", encoding="utf-8")
+        elif where == "output":
+            road.printed.append(Result(("pulumi",), f"debug: {secret}", 0, 0.0))
+        else:
+            subprocess.run([sys.executable, "-c", "import time; time.sleep(1)", secret], check=True)
+        assert leaks(passwords, searched(road, processes))
+    finally:
+        if file is not None:
+            file.unlink()
+        elif where == "output":
+            road.printed.pop()

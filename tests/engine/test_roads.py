@@ -5,13 +5,14 @@ It begins where tests/engine/test_faults.py ends: in phase `replicate`, with a c
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.chaos.roads import judge
 from tests.chaos.roads.chain import Chain, follow
-from tests.chaos.roads.journey import killed_and_given_up, lose_state
+from tests.chaos.roads.journey import killed_and_given_up, lose_state, second_backend
 from tests.chaos.roads.points import Point
 from tests.engine.faults.stage import Stage
 from tests.engine.road import Road
@@ -61,6 +62,10 @@ def test_replicate_comes_to_its_end_whatever_happens_on_the_way(road: Road) -> N
 
     assert wrong(chain, len(ON_THE_WAY)) == []
     assert judge.replicating(road) == []
+
+
+def test_a_stack_of_the_same_name_in_another_backend_is_refused(road: Road, tmp_path: Path) -> None:
+    assert second_backend(road, tmp_path, road.workspace.stack).wrong == []
 
 
 def test_a_lost_state_is_found_again_in_the_world(road: Road) -> None:

@@ -36,7 +36,13 @@ _CALLS_OF_A_SWAP = 40
 
 
 def journey(
-    directory: Path, *, engine: str, dice: random.Random, moments: int = 2, tell: Tell = print
+    directory: Path,
+    *,
+    engine: str,
+    dice: random.Random,
+    moments: int = 1,
+    turn: int = 0,
+    tell: Tell = print,
 ) -> Iterator[Result]:
     """Go through all phases, and give the result of each point when its chain is judged."""
     with driving(directory, engine) as road:
@@ -46,12 +52,12 @@ def journey(
         def chain(
             verb: str, command: str, steps: tuple[str, ...], end: Callable[[], list[str]]
         ) -> list[Result]:
-            followed = follow(road, verb, command, drawn(dice, steps, moments), tell)
+            followed = follow(road, verb, command, drawn(dice, steps, moments, turn=turn), tell)
             return _judged(followed, end(), tell)
 
         def swap(phase: str, step: str, end: Callable[[], list[str]]) -> list[Result]:
             road.configure(phase)
-            points = drawn_inside(dice, step, _INSIDE_A_SWAP * moments, _CALLS_OF_A_SWAP)
+            points = drawn_inside(dice, step, _INSIDE_A_SWAP * moments, _CALLS_OF_A_SWAP, turn=turn)
             return _judged(follow(road, "up", phase, points, tell), end(), tell)
 
         road.configure("replicate")
@@ -61,7 +67,8 @@ def journey(
         yield from chain("destroy", "destroy", DESTROY, lambda: judge.as_it_was(road, before))
         road.configure("replicate")
         yield from two_at_once(road, tell)
-        yield second_backend(road, directory / "elsewhere", tell)
+        for name in ("other", road.workspace.stack):
+            yield second_backend(road, directory / f"elsewhere-{name}", name, tell)
         yield lose_state(road, "replicate", lambda: judge.replicating(road), tell)
         yield from swap("cutover", "CutOver orders", lambda: judge.cut_over(road))
         yield lose_state(road, "cutover", lambda: judge.cut_over(road), tell)
@@ -167,20 +174,22 @@ def two_at_once(road: Road, tell: Tell = print) -> list[Result]:
     return _told([result], tell)
 
 
-def second_backend(road: Road, directory: Path, tell: Tell = print) -> Result:
-    """Run another stack, with a backend of its own, against the same source: the tag of the owner refuses it."""
+def second_backend(road: Road, directory: Path, stack: str, tell: Tell = print) -> Result:
+    """Run a stack with a backend of its own, perhaps of the same name, against the same source: the claim refuses it."""
     owned = road.tags("orders")
     other = Workspace(directory, environment=road.sandbox.settings())
     other.create()
-    other.run("stack", "init", "other", "--cwd", str(directory))
+    if stack != other.stack:
+        other.run("stack", "init", stack, "--cwd", str(directory))
     config = road.workspace.config_file.read_text("utf-8")
-    other.stack = "other"
+    other.stack = stack
     other.config_file.write_text(
         "\n".join(line for line in config.splitlines() if not line.startswith("encryptionsalt")), "utf-8"
     )
     done = other.up("--skip-preview")
-    result = _single(road, "replicate", "another stack", Ending("completed" if done.ok else "failed"))
-    result.outcome = "refused by the tag of the owner"
+    what = "another stack" if stack != road.workspace.stack else "another backend"
+    result = _single(road, "replicate", what, Ending("completed" if done.ok else "failed"))
+    result.outcome = "refused by the claim on the source"
     if done.ok or "is migrating this instance already" not in done.output:
         result.wrong.append(f"another stack was not refused: {done.output[-1500:]}")
     if road.tags("orders") != owned:

@@ -60,6 +60,8 @@ HIDDEN: tuple[Fault, ...] = ("throttled", "5xx", "asleep", "asleep for long")
 """What a run gets over by itself, or says that it does not: it goes on, and may be struck again."""
 ARMED: tuple[Fault, ...] = ("no capacity", "quota used up", "the copy fails", "the restore fails")
 """What a certain call will meet, whenever it comes: laid out before the run begins."""
+_OTHER_FAULTS = 5
+"""How far the next turn goes on in the row of faults: it comes to each of them before it comes to one again."""
 
 REPLICATE = (
     "Preflight orders",
@@ -120,9 +122,9 @@ class Point:
         return f"{self.fault} {self.moment} {self.step}"
 
 
-def drawn_inside(dice: random.Random, step: str, times: int, calls: int) -> list[Point]:
+def drawn_inside(dice: random.Random, step: str, times: int, calls: int, *, turn: int = 0) -> list[Point]:
     """Strike one long step before it begins, at so many places inside, up to so many ``calls`` from its beginning, and after it."""
-    first = dice.randrange(len(FAULTS))
+    first = dice.randrange(len(FAULTS)) + turn * _OTHER_FAULTS
     places = sorted(dice.randint(1, calls) for _ in range(times))
     inside = [
         Point(step, "inside", FAULTS[(first + number) % len(FAULTS)], place, dice.uniform(0.0, 0.3))
@@ -131,12 +133,16 @@ def drawn_inside(dice: random.Random, step: str, times: int, calls: int) -> list
     return [Point(step, "before", "kill everything"), *inside, Point(step, "after", "kill everything")]
 
 
-def drawn(dice: random.Random, steps: Sequence[str], moments: int) -> list[Point]:
-    """Give each step so many of its three moments, with a fault each; the seed decides everything."""
-    first = dice.randrange(len(FAULTS))
+def drawn(dice: random.Random, steps: Sequence[str], moments: int, *, turn: int = 0) -> list[Point]:
+    """Give each step so many of its three moments, with a fault each; the seed decides everything.
+
+    The next ``turn`` of the same dice gives the step its next moments, so that two engines share the three.
+    """
+    first = dice.randrange(len(FAULTS)) + turn * _OTHER_FAULTS
     found: list[Point] = []
     for step in steps:
-        chosen = set(dice.sample(MOMENTS, moments))
+        order = dice.sample(MOMENTS, len(MOMENTS))
+        chosen = {order[(turn * moments + number) % len(MOMENTS)] for number in range(moments)}
         for moment in MOMENTS:
             if moment in chosen:
                 fault = FAULTS[(first + len(found)) % len(FAULTS)]

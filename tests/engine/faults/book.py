@@ -20,6 +20,7 @@ SECTIONS = {
     "Keys, secrets and certificates": "What a migration is given to work with.",
     "A bastion or Systems Manager": "The way to the databases, with `connection.via` set to `ssh` or `ssm`.",
     "MySQL": "A session with one of the servers.",
+    "Guards": "A cut-over asks [them all](concepts.md#the-guards) before it touches anything; nothing has happened then.",
     "Replication": "The encrypted instance does not follow the source.",
 }
 
@@ -54,6 +55,8 @@ _PLACES: tuple[tuple[str, str], ...] = (
     (r"\b\d{4,}\b(?=[,;]? (?:end_log_pos|at|position|retries))", "…"),
     (r"(end_log_pos|position|attempt|retries:?|retry-time:?) \d+", r"\1 …"),
     (r"(_ssl\.c:)\d+", r"\1…"),
+    (r"\b\d+ \(\d+ s\)", "… (… s)"),
+    (r"\b\d+\.\d+ h ago", "… h ago"),
     (r"hosted zone [A-Z0-9]{10,}", "hosted zone …"),
 )
 

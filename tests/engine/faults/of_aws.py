@@ -177,6 +177,15 @@ def _claimed(stage: Stage) -> None:
 
 
 @fault(
+    "Another backend is at it",
+    "Instances",
+    "A stack of the same name, whose state lies in another backend, wants to migrate the same source.",
+)
+def _claimed_elsewhere(stage: Stage) -> None:
+    ClaimProvider().perform(stage.world(), {**stage.inputs, "owner": "rds-encrypt/dev", "backend": "another"})
+
+
+@fault(
     "The encrypted instance is unlike the source",
     "Instances",
     "Somebody has changed a setting of the source, or of the encrypted instance, during the migration.",

@@ -170,6 +170,61 @@ def _no_table(stage: Stage) -> None:
     _follow(stage)
 
 
+@fault(
+    "The storage of the encrypted instance is full",
+    "Replication",
+    "What the source writes does not fit into the encrypted instance any more.",
+)
+def _full(stage: Stage) -> None:
+    _heap(stage, 16_384)
+    stage.later.callback(_make_room, stage)
+    _write(stage, "CREATE TABLE shop.growing (content CHAR(250)) ENGINE=MEMORY")
+    _write(stage, f"INSERT INTO shop.growing VALUES {', '.join(['(REPEAT(1, 250))'] * 500)}")
+    _follow(stage)
+
+
+def _heap(stage: Stage, size: int) -> None:
+    """Say how large a table in memory may grow; the thread that executes takes it when it starts."""
+    with stage.host(stage.encrypted_id) as host:
+        execute(host, f"SET GLOBAL max_heap_table_size = {size}")
+        execute(host, "STOP SLAVE SQL_THREAD")
+        execute(host, "START SLAVE SQL_THREAD")
+
+
+def _make_room(stage: Stage) -> None:
+    with stage.host(stage.encrypted_id) as host:
+        execute(host, "SET GLOBAL max_heap_table_size = 16777216")
+        execute(host, "SET SESSION max_heap_table_size = 16777216")
+        execute(host, "ALTER TABLE shop.growing ENGINE=MEMORY")
+    _start(stage)
+    _write(stage, "DROP TABLE shop.growing")
+
+
+@fault(
+    "TLS is refused",
+    "Replication",
+    "The source lets nobody connect by TLS any more, without which the replication account may not log in.",
+)
+def _no_tls(stage: Stage) -> None:
+    with stage.host(stage.source_id) as host:
+        files = query(
+            host, "SELECT @@GLOBAL.ssl_ca AS ca, @@GLOBAL.ssl_cert AS cert, @@GLOBAL.ssl_key AS pem"
+        )[0]
+        stage.later.callback(_tls, stage, files["ca"], files["cert"], files["pem"])
+    # Opened while that is possible: the program's own sessions go by TLS as well.
+    with stage.session(stage.source_id), stage.session(stage.encrypted_id) as encrypted:
+        _tls(stage, "", "", "")
+        channel.stop(encrypted)
+        channel.start(encrypted)
+
+
+def _tls(stage: Stage, authority: str, certificate: str, key: str) -> None:
+    with stage.host(stage.source_id) as host:
+        execute(host, f"SET GLOBAL ssl_ca = '{authority}', ssl_cert = '{certificate}', ssl_key = '{key}'")
+        execute(host, "ALTER INSTANCE RELOAD TLS NO ROLLBACK ON ERROR")
+        _end_dumps(host)
+
+
 @fault("The replication account is gone", "Replication", "Somebody has dropped it, or changed its password.")
 def _no_account(stage: Stage) -> None:
     stage.later.callback(mend, stage)

@@ -1,0 +1,50 @@
+"""Where the stack's state lies, as a mark: a stack of the same name in another backend is another stack."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml  # type: ignore[import-untyped] # comes with pulumi, without types
+
+__all__ = ["backend_mark", "backend_url"]
+
+_CLOUD = "https://api.pulumi.com"
+"""Where Pulumi keeps the state of whoever has said nothing else."""
+
+
+def backend_mark() -> str:
+    """Return a digest of the backend's address and of the organisation in it: an address may name people and buckets."""
+    url = backend_url(os.environ, Path.cwd() / "Pulumi.yaml")
+    # The same path on two machines is two backends.
+    place = platform.node() if url.startswith("file:") else ""
+    return hashlib.sha256("\n".join([url, place, pulumi.get_organization()]).encode()).hexdigest()[:12]
+
+
+def backend_url(environment: Mapping[str, str], project: Path) -> str:
+    """Return the backend that the CLI uses; it asks in this order, and tells the program nothing of what it found."""
+    home = Path(environment.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    found = (
+        environment.get("PULUMI_BACKEND_URL")
+        or (_read(project).get("backend") or {}).get("url")
+        # The name of the backend that `pulumi login` has chosen; nothing else is taken from this file.
+        or _read(home / "credentials.json").get("current")
+        or _CLOUD
+    )
+    return str(found).rstrip("/")
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    """Return what a file of Pulumi's holds; nothing, if there is none or it cannot be read."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        found = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return found if isinstance(found, dict) else {}

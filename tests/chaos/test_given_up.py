@@ -1,0 +1,122 @@
+"""`pulumi destroy` when it is too late to give up: in the middle of cleanup, after it, and with states of long ago."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from demo.database import rows, value
+from tests.chaos.roads.points import Point
+from tests.chaos.roads.run import Run
+from tests.engine.checks import differing
+from tests.engine.road import Road, driving
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+MOVES = {
+    "LatestRestorableTime",
+    "ReadReplicaDBInstanceIdentifiers",
+    "StatusInfos",
+    "AutomaticRestartTime",
+    "DBInstanceStatus",
+}
+"""In what neither is to be compared: RDS's clock, the migration's own replica, and whether old rests."""
+
+
+@dataclass
+class States:
+    """The stack's state at the end of each phase, and both instances as they were after the cut-over."""
+
+    replicate: str
+    cutover: str
+    new: dict[str, Any]
+    old: dict[str, Any]
+    customers: int
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    with driving(tmp_path_factory.mktemp("too-late")) as road:
+        yield road
+
+
+@pytest.fixture(scope="module")
+def states(road: Road) -> States:
+    road.up("replicate")
+    replicate = road.export_state()
+    road.up("cutover")
+    with road.connected("orders") as connection:
+        customers = int(value(connection, "SELECT COUNT(*) FROM customers"))
+    cutover = road.export_state()
+    return States(replicate, cutover, road.instance("orders"), road.instance("orders-old"), customers)
+
+
+def require_both_alive(road: Road, states: States) -> None:
+    """Require that both instances are what they were, that production takes writes, and that old has its data."""
+    assert road.names() == {"orders", "orders-old"}
+    assert not differing(states.new, road.instance("orders"), MOVES)
+    assert not differing(states.old, road.instance("orders-old"), MOVES)
+    with road.connected("orders", application=True) as connection:
+        rows(connection, "UPDATE orders SET note = 'still here' WHERE id = 1")
+        assert value(connection, "SELECT COUNT(*) FROM customers") == states.customers
+
+
+def unprotected(road: Road) -> None:
+    assert road.note(road.workspace.run("state", "unprotect", "--all", "--yes", "--stack", "dev")).ok
+
+
+def destroy_until_done(road: Road, *options: str) -> None:
+    """Destroy, and require that it comes to its end."""
+    result = road.note(road.workspace.destroy("--skip-preview", *options))
+    assert "Traceback" not in result.output
+    assert result.ok, result.output[-3000:]
+
+
+def test_a_cleanup_that_is_killed_and_given_up(road: Road, states: States) -> None:
+    road.configure("cleanup")
+    ending = Run(road, "up", [Point("Retirement orders", "inside", "kill everything", calls=6)]).ending()
+    assert ending.kind == "killed"
+    road.workspace.run("cancel", "--yes", "--stack", road.workspace.stack)
+
+    destroy_until_done(road)
+
+    require_both_alive(road, states)
+    assert road.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"] == []
+    for name in ("orders", "orders-old"):
+        assert not [key for key in road.tags(name) if key.startswith("rds-encrypt:")]
+
+
+@pytest.mark.parametrize(
+    "options", [["--exclude-protected"], ["--refresh"], []], ids=["exclude-protected", "refresh", "all"]
+)
+@pytest.mark.parametrize("of", ["replicate", "cutover"])
+def test_a_state_of_long_ago_takes_neither_with_it(
+    road: Road, states: States, of: str, options: list[str]
+) -> None:
+    """Nothing marks the two any more, and the state calls them by names that have moved."""
+    road.import_state(getattr(states, of))
+    unprotected(road)
+    road.configure(of)
+
+    destroy_until_done(road, *options)
+
+    require_both_alive(road, states)
+
+
+def test_the_same_with_old_at_rest(road: Road, states: States) -> None:
+    road.client("rds").stop_db_instance(DBInstanceIdentifier="orders-old")
+    deadline = time.monotonic() + 60
+    while road.instance("orders-old")["DBInstanceStatus"] != "stopped":
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    for of in ("replicate", "cutover"):
+        road.import_state(getattr(states, of))
+        road.configure(of)
+
+        destroy_until_done(road)
+
+        require_both_alive(road, states)
