@@ -20,7 +20,7 @@ SETTINGS = {"catchUp": {"farBehind": 1}}
 DURABLE = {"innodb_flush_log_at_trx_commit": "1", "sync_binlog": "1"}
 RELAXED = {"innodb_flush_log_at_trx_commit": "2", "sync_binlog": "1000"}
 ROW = "x" * 60
-PATIENCE = 45.0
+PATIENCE = 240.0
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def far_behind(road: Road) -> Iterator[None]:
     )
     with road.connected("orders-encrypted") as lock, road.connected("orders") as source:
         rows(lock, "LOCK TABLES orders READ")
-        for _ in range(4):
+        for _ in range(12):
             rows(source, "UPDATE orders SET note = CONCAT(LEFT(MD5(RAND()), 8), %s)", ROW)
         yield
 
