@@ -26,6 +26,8 @@ class CatchUpProvider(Step):
     """
 
     identity = ("encrypted_id", "source_id")
+    # It counts while the step is done, and has nothing to say about one that is finished.
+    ignored = (*Step.ignored, "relax_above")
 
     def perform(self, world: World, inputs: Inputs) -> Outputs:
         """Wait, showing the lag; the durability of the encrypted instance is its owner's when this ends, however it ends."""
