@@ -103,7 +103,8 @@ def up_until_relaxed(road: Road) -> Result:
         run.start()
         deadline = time.monotonic() + PATIENCE
         while live(road) != RELAXED:
-            assert run.is_alive() and time.monotonic() < deadline, "\n".join(said)
+            assert run.is_alive(), "\n".join(said)
+            assert time.monotonic() < deadline, "\n".join(said)
             time.sleep(0.1)
     run.join(PATIENCE)
     return road.note(results[0])
