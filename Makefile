@@ -23,7 +23,7 @@ export PATH := $(CURDIR)/.cache/venv/bin:$(CURDIR)/.cache/bin:$(PATH)
 heading = @printf '\n\033[1m%s\033[0m\n' $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox sandbox-down env demo lint format test test-unit test-long docs-errors docs-configuration docs-first-hour chaos soak chaos-cutover bench-cutover bench-verification bench-preview bench-fleet clean
+.PHONY: help setup sandbox sandbox-down env demo lint format test test-unit test-long docs-errors docs-configuration docs-first-hour chaos soak chaos-cutover bench-cutover bench-verification bench-preview bench-fleet bench-catch-up clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1mmake %-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -100,6 +100,9 @@ bench-fleet: setup ## measure many sources in one stack (FLEET="1 10 50", ENGINE
 
 bench-verification: setup ## measure the verification against CHECKSUM TABLE and pt-table-checksum (ROWS=…, ENGINE=…)
 	@$(PY) -m bench.verification --engine $(ENGINE) $(if $(ROWS),--rows $(ROWS))
+
+bench-catch-up: setup ## measure catching up against the plain replica (MEGABYTES=…, ENGINE=…)
+	@$(PY) -m bench.catch_up --engine $(ENGINE) $(if $(MEGABYTES),--megabytes $(MEGABYTES))
 
 test-unit: setup ## the quick tests only
 	@$(PY) -m pytest -q -m 'not slow and not engine' tests/unit

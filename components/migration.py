@@ -174,7 +174,13 @@ class Migration(pulumi.ComponentResource):
             [custody, access, user],
         )
         caught_up = self._step(
-            CatchUp, {"encrypted_id": encrypted.id, "hours": self._settings.catch_up_hours}, [attached]
+            CatchUp,
+            {
+                "encrypted_id": encrypted.id,
+                "hours": self._settings.catch_up_hours,
+                "relax_above": self._settings.relax_above,
+            },
+            [attached],
         )
         verified = self._declare_verification(encrypted.id, replica.id, [caught_up])
         resumed = self._step(ResumedReplication, {"replica_id": replica.id}, [verified])

@@ -15,6 +15,7 @@ from migration.connection import Connection
 from replication.bastion import Bastion
 
 __all__ = [
+    "CatchUpSettings",
     "CleanupSettings",
     "ConnectionSettings",
     "Credentials",
@@ -37,6 +38,7 @@ GuardName = Literal[
     "replication-in-reach",
     "verification-fresh",
     "winner-is-held",
+    "winner-is-durable",
     "events-and-triggers",
     "settings-alike",
     "room-to-go-on",
@@ -44,6 +46,10 @@ GuardName = Literal[
     "storage-is-warm",
     "no-maintenance-soon",
 ]
+
+
+# To YAML an unquoted `off` may be a boolean.
+_UNQUOTED_OFF = BeforeValidator(lambda value: "off" if value is False else value)
 
 
 class _Strict(BaseModel):
@@ -177,14 +183,21 @@ class CutOverSettings(_Strict):
         return self
 
 
+class CatchUpSettings(_Strict):
+    """What may be done to make a catch-up faster."""
+
+    relaxed: Annotated[Literal["auto", "off"], _UNQUOTED_OFF] = "auto"
+    """`auto`: while the encrypted instance is far behind, it does not flush each commit to disk, in the parameter group that only
+    it uses; your values are put back before it is verified. Only with `verify.mode: full`
+    ([why it is safe](decisions/0013-durability-while-catching-up.md)). `off`: its settings are not touched."""
+    far_behind: Annotated[int, Field(ge=1, le=10_000_000)] = 1024
+    """What is far: MB of binlog that it has yet to apply when it begins to follow."""
+
+
 class VerifySettings(_Strict):
     """How the encrypted instance is compared with the replica, for how long that counts, and what it may cost."""
 
-    mode: Annotated[
-        # To YAML an unquoted `off` may be a boolean.
-        Literal["full", "sample", "counts", "off"],
-        BeforeValidator(lambda value: "off" if value is False else value),
-    ] = "full"
+    mode: Annotated[Literal["full", "sample", "counts", "off"], _UNQUOTED_OFF] = "full"
     """How the encrypted instance is compared with the replica, both at rest. `full`: every row. `sample`: some. `counts`:
     only how many rows there are. `off`: nothing, and the cut-over does not ask for it. Definitions are compared in all
     but `off`."""
@@ -242,10 +255,17 @@ class SourceSettings(_Strict):
     fit in."""
     catch_up_hours: Annotated[int, Field(ge=1, le=720)] = 48
     """How long to wait for the encrypted instance to catch up."""
+    catch_up: CatchUpSettings = CatchUpSettings()
     verify: VerifySettings = VerifySettings()
     cutover: CutOverSettings = CutOverSettings()
     cleanup: CleanupSettings = CleanupSettings()
     prices: PriceSettings | None = None
+
+    @property
+    def relax_above(self) -> int | None:
+        """MB behind from which on durability is relaxed; ``None`` if never: what a crash could leave, every row is compared for."""
+        allowed = self.catch_up.relaxed == "auto" and self.verify.mode == "full"
+        return self.catch_up.far_behind if allowed else None
 
 
 class Settings(_Strict):

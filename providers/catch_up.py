@@ -2,46 +2,90 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pulumi
 
+from controlplane.parameter_groups import ParameterGroups
 from migration import journal
+from migration.durability import Durability, crash_safe
+from migration.names import Names
 from providers.papers import lag_log
 from providers.step import HOUR, Inputs, Outputs, Step, World
 from replication import lag
+from replication.coordinates import Coordinates
+from replication.session import Session
 
 __all__ = ["CatchUp", "CatchUpProvider"]
 
 
 class CatchUpProvider(Step):
-    """Inputs: ``encrypted_id``, ``source_id``, ``hours`` to wait at most. Outputs: ``in_sync_at``: coordinates."""
+    """Inputs: ``encrypted_id``, ``source_id``, ``hours`` to wait at most, ``relax_above``: MB behind from which on commits need not
+    be flushed meanwhile, if ever. Outputs: ``in_sync_at``: coordinates; ``relaxed``: parameters that were changed and put back.
+    """
 
     identity = ("encrypted_id", "source_id")
+    # It counts while the step is done, and has nothing to say about one that is finished.
+    ignored = (*Step.ignored, "relax_above")
 
     def perform(self, world: World, inputs: Inputs) -> Outputs:
-        """Wait, showing the lag."""
+        """Wait, showing the lag; the durability of the encrypted instance is its owner's when this ends, however it ends."""
         if journal.SWAPPED in world.instances.get(inputs["encrypted_id"]).tags:
-            return {"in_sync_at": ""}  # A state that was lost after the cut-over: production follows nobody.
+            # A state that was lost after the cut-over: production follows nobody.
+            return {"in_sync_at": "", "relaxed": []}
+        relaxed: list[str] = []
         with (
             world.session(inputs["source_id"]) as source,
             world.session(inputs["encrypted_id"]) as encrypted,
             lag_log(world, inputs) as log,
         ):
-            reached = lag.catch_up(
-                source,
-                encrypted,
-                deadline=float(inputs["hours"]) * HOUR,
-                progress=world.progress,
-                watch=log.add,
-            )
-        return {"in_sync_at": str(reached)}
+
+            def catch_up() -> Coordinates:
+                return lag.catch_up(
+                    source,
+                    encrypted,
+                    deadline=float(inputs["hours"]) * HOUR,
+                    progress=world.progress,
+                    watch=log.add,
+                )
+
+            durability = _durability(world, inputs)
+            if durability is not None:
+                durability.put_back()  # What a run left behind that was killed.
+                if _may_relax(inputs, durability, source, encrypted):
+                    with durability.relaxed() as relaxed:
+                        catch_up()
+            # Level, with its owner's settings in effect.
+            reached = catch_up()
+        return {"in_sync_at": str(reached), "relaxed": relaxed}
+
+
+def _durability(world: World, inputs: Inputs) -> Durability | None:
+    """Return what can be relaxed, unless the instance runs with another group than the one that was made for it."""
+    source = world.instances.get(inputs["source_id"])
+    group = world.instances.get(inputs["encrypted_id"]).parameter_group
+    if group != Names(source.identifier).encrypted:
+        return None
+    session = partial(world.session, inputs["encrypted_id"])
+    return Durability(ParameterGroups(world.aws), group, source.parameter_group, session, world.progress)
+
+
+def _may_relax(inputs: Inputs, durability: Durability, source: Session, encrypted: Session) -> bool:
+    limit = inputs.get("relax_above")
+    return (
+        limit is not None
+        and lag.measure(source, encrypted).bytes > float(limit) * 1e6
+        and crash_safe(encrypted)
+        and durability.groups.users(durability.group) == {inputs["encrypted_id"]}
+    )
 
 
 class CatchUp(pulumi.dynamic.Resource, module="rds", name="CatchUp"):
     """The encrypted instance, level with the source."""
 
     in_sync_at: pulumi.Output[str]
+    relaxed: pulumi.Output[list[str]]
 
     def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        super().__init__(CatchUpProvider(), name, {"in_sync_at": None, **inputs}, opts)
+        super().__init__(CatchUpProvider(), name, {"in_sync_at": None, "relaxed": None, **inputs}, opts)

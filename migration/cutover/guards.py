@@ -16,6 +16,7 @@ from migration.cutover.fence import ParameterGroupFence, group_cannot
 from migration.cutover.fences import fence_of
 from migration.cutover.site import Site
 from migration.cutover.timeline import GuardReading
+from migration.durability import less_durable
 from migration.likeness import differences
 from migration.verified import verified
 from replication import events, lag, writes
@@ -160,6 +161,16 @@ def winner_is_held(site: Site, _losing: Session, winning: Session) -> Reading:
     )
 
 
+def winner_is_durable(site: Site, _losing: Session, winning: Session) -> Reading:
+    """The winning instance flushes commits as its owner's group says; it need not while it catches up."""
+    name, group = site.winning().identifier, site.source_group
+    # Almost always there is nothing to ask the group about.
+    left = less_durable(winning, {}) and less_durable(winning, site.groups.user_values(group))
+    if left:
+        return Reading(False, f"{name} is less durable than parameter group {group} says: {', '.join(left)}")
+    return Reading(True, f"{name} is as durable as parameter group {group} says")
+
+
 def events_and_triggers(_site: Site, losing: Session, winning: Session) -> Reading:
     """Both have the same scheduled events and triggers, so that they fire on the winning instance as on the losing one."""
     here = {f"event {event.schema}.{event.name}" for event in events.inventory(losing)}
@@ -255,6 +266,7 @@ GUARDS: dict[str, Guard] = {
     "replication-in-reach": replication_in_reach,
     "verification-fresh": verification_fresh,
     "winner-is-held": winner_is_held,
+    "winner-is-durable": winner_is_durable,
     "events-and-triggers": events_and_triggers,
     "settings-alike": settings_alike,
     "room-to-go-on": room_to_go_on,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -13,10 +14,17 @@ from hypothesis import strategies as st
 from foundation.errors import NeedsHuman
 from migration.cutover import guards
 from migration.cutover.course import cut_over_course
-from migration.cutover.guards import GUARDS, Reading, minutes_until_maintenance, require_steady
+from migration.cutover.guards import (
+    GUARDS,
+    Reading,
+    minutes_until_maintenance,
+    require_steady,
+    winner_is_durable,
+)
 from migration.cutover.site import Limits, Site
 from migration.cutover.timeline import Moment, Timeline
 from migration.names import Names
+from tests.unit.fakes import FakeSession
 
 SUNDAY = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -119,3 +127,37 @@ def test_a_moment_is_remembered_the_first_time_only() -> None:
     assert timeline.as_outputs()[Moment.FENCED] == first[Moment.FENCED]
     assert list(timeline.as_outputs()) == ["fenced", "open"]
     assert datetime.fromisoformat(first["fenced"]).tzinfo is not None
+
+
+def site_of_owner(**values: str) -> Site:
+    """A site whose owner has set so much in the parameter group of the source."""
+    groups = SimpleNamespace(
+        user_values=lambda name: (
+            {key: (value, "immediate") for key, value in values.items()} if name == "orders-mysql80" else {}
+        )
+    )
+    winning = SimpleNamespace(identifier="orders-encrypted")
+    return cast(Site, SimpleNamespace(groups=groups, source_group="orders-mysql80", winning=lambda: winning))
+
+
+@pytest.mark.parametrize(
+    ("live", "owner", "green"),
+    [
+        ("1", {}, True),
+        ("2", {}, False),
+        ("2", {"innodb_flush_log_at_trx_commit": "1"}, False),
+        ("2", {"innodb_flush_log_at_trx_commit": "2"}, True),
+        ("1", {"innodb_flush_log_at_trx_commit": "2"}, True),
+    ],
+)
+def test_the_winner_is_as_durable_as_its_owner_wants(
+    live: str, owner: dict[str, str], *, green: bool
+) -> None:
+    seen = [
+        {"Variable_name": "innodb_flush_log_at_trx_commit", "Value": live},
+        {"Variable_name": "sync_binlog", "Value": "1"},
+    ]
+    winning = FakeSession({"SHOW GLOBAL VARIABLES": seen})
+    reading = winner_is_durable(site_of_owner(**owner), cast(Any, None), winning)
+    assert reading.green is green
+    assert green or "innodb_flush_log_at_trx_commit is 2, not 1" in reading.saw

@@ -1,0 +1,204 @@
+"""A catch-up from far behind: durability is relaxed and put back, also after a kill in the middle, and no cut-over begins before that."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from demo.database import rows, value
+from demo.workspace import Result
+from tests.engine.road import Road, driving
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+SETTINGS = {"catchUp": {"farBehind": 1}}
+DURABLE = {"innodb_flush_log_at_trx_commit": "1", "sync_binlog": "1"}
+RELAXED = {"innodb_flush_log_at_trx_commit": "2", "sync_binlog": "1000"}
+ROW = "x" * 60
+PATIENCE = 240.0
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    """A source whose owner has set one of the two parameters: that is to be put back, the other to be reset."""
+    with driving(tmp_path_factory.mktemp("catch-up")) as road:
+        road.client("rds").modify_db_parameter_group(
+            DBParameterGroupName=owner_group(road),
+            Parameters=[
+                {
+                    "ParameterName": "innodb_flush_log_at_trx_commit",
+                    "ParameterValue": "1",
+                    "ApplyMethod": "immediate",
+                }
+            ],
+        )
+        road.up("replicate", **SETTINGS)
+        yield road
+
+
+def owner_group(road: Road) -> str:
+    return str(road.instance("orders")["DBParameterGroups"][0]["DBParameterGroupName"])
+
+
+def live(road: Road, identifier: str = "orders-encrypted") -> dict[str, str]:
+    with road.connected(identifier) as connection:
+        return {name: str(value(connection, f"SELECT @@GLOBAL.{name}")) for name in DURABLE}
+
+
+def in_group(road: Road, group: str = "orders-encrypted") -> dict[str, str]:
+    pages = (
+        road.client("rds")
+        .get_paginator("describe_db_parameters")
+        .paginate(DBParameterGroupName=group, Source="user")
+    )
+    return {
+        found["ParameterName"]: found["ParameterValue"]
+        for page in pages
+        for found in page["Parameters"]
+        if found["ParameterName"] in DURABLE
+    }
+
+
+def writes_to_the_group(road: Road) -> list[str]:
+    """Return what was asked of parameter groups so far, by the program or its provider."""
+    return [
+        call["action"]
+        for call in road.sandbox.calls()
+        if call["action"] in {"ModifyDBParameterGroup", "ResetDBParameterGroup"}
+    ]
+
+
+@contextmanager
+def far_behind(road: Road) -> Iterator[None]:
+    """Keep the encrypted instance from applying what it has fetched, and write 2 MB that it has to fetch.
+
+    The steps from its attachment on are taken out of the state, so that the next `up` does them.
+    """
+    urn = next(each["urn"] for each in road.workspace.resources() if "ExternalReplication" in each["urn"])
+    road.workspace.run(
+        "state", "delete", urn, "--target-dependents", "--yes", "--stack", road.workspace.stack
+    )
+    with road.connected("orders-encrypted") as lock, road.connected("orders") as source:
+        rows(lock, "LOCK TABLES orders READ")
+        for _ in range(12):
+            rows(source, "UPDATE orders SET note = CONCAT(LEFT(MD5(RAND()), 8), %s)", ROW)
+        yield
+
+
+def up_until_relaxed(road: Road) -> Result:
+    """Run `up` behind a lock that is released as soon as durability is relaxed."""
+    results: list[Result] = []
+    said: list[str] = []
+    with far_behind(road):
+        road.configure("replicate", **SETTINGS)
+        run = threading.Thread(
+            target=lambda: results.append(road.workspace.up("--skip-preview", listen=said.append)),
+            daemon=True,
+        )
+        run.start()
+        deadline = time.monotonic() + PATIENCE
+        while live(road) != RELAXED:
+            assert run.is_alive(), "\n".join(said)
+            assert time.monotonic() < deadline, "\n".join(said)
+            time.sleep(0.1)
+    run.join(PATIENCE)
+    return road.note(results[0])
+
+
+def test_it_is_relaxed_while_it_catches_up_and_put_back_when_it_is_level(road: Road) -> None:
+    result = up_until_relaxed(road)
+
+    assert result.ok, result.output
+    assert live(road) == DURABLE
+    assert in_group(road) == {"innodb_flush_log_at_trx_commit": "1"}
+    assert live(road, "orders") == DURABLE
+    (step,) = (each for each in road.workspace.resources() if "CatchUp" in each["urn"])
+    assert step["outputs"]["relaxed"] == list(RELAXED)
+    road.require_rest()
+
+
+def test_it_stays_as_it_is_when_that_is_off_or_nothing_would_notice_a_crash(road: Road) -> None:
+    for setting in (
+        {"catchUp": {"relaxed": "off", "farBehind": 1}},
+        {**SETTINGS, "verify": {"mode": "counts"}},
+    ):
+        with far_behind(road):
+            pass
+        before = writes_to_the_group(road)
+        road.up("replicate", **setting)
+        assert writes_to_the_group(road) == before
+
+
+def killed_while_relaxed(road: Road) -> None:
+    with far_behind(road):
+        road.killed_up("replicate", "CatchUp orders creating", lambda: live(road) == RELAXED, **SETTINGS)
+    assert live(road) == RELAXED, "nobody has put it back yet"
+
+
+def test_after_a_kill_no_cut_over_begins_and_the_next_up_puts_it_back(road: Road) -> None:
+    killed_while_relaxed(road)
+
+    road.configure("cutover", **SETTINGS)
+    plan = road.note(road.workspace.preview())
+    assert "winner-is-durable: orders-encrypted is less durable than parameter group" in plan.output
+    assert "innodb_flush_log_at_trx_commit is 2, not 1, sync_binlog is 1000, not 1" in plan.output
+
+    road.up("replicate", **SETTINGS)
+    assert live(road) == DURABLE
+    assert in_group(road) == {"innodb_flush_log_at_trx_commit": "1"}
+    road.require_rest()
+
+
+def test_after_a_kill_and_a_refresh_as_well(road: Road) -> None:
+    killed_while_relaxed(road)
+    result = road.note(road.workspace.refresh("--skip-preview"))
+    assert result.ok, result.output
+
+    road.up("replicate", **SETTINGS)
+
+    assert live(road) == DURABLE
+    assert in_group(road) == {"innodb_flush_log_at_trx_commit": "1"}
+    road.require_rest()
+
+
+def set_by_hand(road: Road, value: str) -> None:
+    parameter = {"ParameterName": "sync_binlog", "ParameterValue": value, "ApplyMethod": "immediate"}
+    road.client("rds").modify_db_parameter_group(
+        DBParameterGroupName="orders-encrypted", Parameters=[parameter]
+    )
+    deadline = time.monotonic() + PATIENCE
+    while live(road)["sync_binlog"] != value:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def dns_by_command() -> dict[str, Any]:
+    return {"strategy": "dns", "hooks": {"swap": ["true"]}}
+
+
+def test_a_cut_over_refuses_to_begin_while_it_is_relaxed(road: Road) -> None:
+    set_by_hand(road, RELAXED["sync_binlog"])
+    road.configure("cutover", cutover=dns_by_command(), **SETTINGS)
+
+    refused = road.note(road.workspace.up("--skip-preview"))
+
+    assert not refused.ok
+    assert "winner-is-durable (orders-encrypted is less durable than parameter group" in refused.output
+    with road.connected("orders", application=True) as connection:
+        rows(connection, "UPDATE orders SET note = 'goes on' WHERE id = 1")
+    set_by_hand(road, "1")
+
+
+def test_with_strategy_dns_production_is_as_durable_on_the_clone_as_it_was(road: Road) -> None:
+    killed_while_relaxed(road)
+
+    road.up("cutover", cutover=dns_by_command(), **SETTINGS)
+
+    assert live(road) == DURABLE
+    with road.connected("orders-encrypted", application=True) as connection:
+        rows(connection, "UPDATE orders SET note = 'on the encrypted one' WHERE id = 1")
