@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pulumi
 
+from components.early import start_aws_plugin
+
+start_aws_plugin()  # It takes as long as the imports below.
+
 from components import settings
 from components.backend import backend_mark
-from components.early import start_aws_plugin
 from components.migration import Migration, MigrationArgs
 from controlplane.aws import Aws, AwsSettings
 from foundation.errors import MigrationError
@@ -20,7 +23,6 @@ def main() -> None:
     config = pulumi.Config("aws")
     aws = Aws(AwsSettings(region=config.get("region"), profile=config.get("profile")))
     owner, backend = f"{pulumi.get_project()}/{pulumi.get_stack()}", backend_mark()
-    start_aws_plugin()
     outlooks = look_out(
         aws, [Wanted(Names.of(source.identifier), source.kms_key) for source in stack.sources]
     )

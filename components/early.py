@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-import pulumi_aws as aws
+from importlib.metadata import version
+from typing import Final
+
+from pulumi.runtime.proto.resource_pb2 import ResourceInvokeRequest
+from pulumi.runtime.proto.resource_pb2_grpc import ResourceMonitorStub
+from pulumi.runtime.settings import get_monitor
 
 __all__ = ["start_aws_plugin"]
 
+_ASKED: Final[list[object]] = []
+"""A call that nobody holds is cancelled."""
+
 
 def start_aws_plugin() -> None:
-    """Let the engine start the AWS plugin while the preflights look: by itself it would when they are done.
+    """Let the engine start the AWS plugin now: by itself it would when the program has ended and all preflights have looked.
 
-    Which region it is in, the plugin knows without asking AWS.
+    What `pulumi_aws` has for asking something is put off until the program ends, so the engine is asked directly. The question
+    is in which region it is, which the plugin knows without asking AWS; if it cannot tell, the first resource says so.
     """
-    aws.get_region_output()
+    monitor = get_monitor()
+    if isinstance(monitor, ResourceMonitorStub):
+        question = ResourceInvokeRequest(
+            tok="aws:index/getRegion:getRegion", version=version("pulumi-aws"), acceptResources=True
+        )
+        _ASKED.append(monitor.Invoke.future(question))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -13,8 +14,10 @@ from migration import preflight
 from migration.findings import look
 from migration.findings.finding import Finding, Severity
 from migration.findings.scene import Scene
+from migration.findings.words import as_markdown, folded
 from migration.names import Names
 from migration.preflight import Plan
+from migration.records.files import Files
 from migration.survey import Survey, survey
 from providers.progress import remark_for, warning_for
 from providers.step import Inputs, Outputs, Step, World
@@ -41,13 +44,13 @@ class PreflightProvider(Step):
             found = survey(world.aws, Names.of(inputs["identifier"]))
             plan = Plan(inputs["phase"], inputs["mode"], found, inputs["strategy"])
             if obstacles := [str(finding) for finding in preflight.findings(world.aws, plan)]:
-                return obstacles
+                return _refused(inputs, obstacles)
             scene = look.scene_of(world.aws, plan, world.around)
             seen = _looked(world, found, scene, remarks=bool(inputs.get("preview")))
         except MigrationError as error:
-            return [str(error)]
+            return _refused(inputs, [str(error)])
         _tell(inputs, seen)
-        return [str(finding) for finding in seen if finding.severity is Severity.BLOCKING]
+        return _refused(inputs, [str(each) for each in seen if each.severity is Severity.BLOCKING], seen)
 
     def perform(self, world: World, inputs: Inputs) -> Outputs:
         """Nothing to do: the check has already spoken."""
@@ -97,9 +100,17 @@ def _tell(inputs: Inputs, seen: list[Finding]) -> None:
     warn, remark = warning_for(inputs.get("urn")), remark_for(inputs.get("urn"))
     for finding in seen:
         if finding.severity is Severity.WARNING:
-            warn(str(finding))
+            warn(folded(str(finding), before=len("warning: ")))
     if notes := [str(finding) for finding in seen if finding.severity is Severity.NOTE]:
-        remark("\n".join(["Good to know:", *(f"- {note}" for note in notes)]))
+        remark("\n".join(["Good to know:", *(f"- {folded(note, before=2)}" for note in notes)]))
+
+
+def _refused(inputs: Inputs, blocking: list[str], seen: Sequence[Finding] = ()) -> list[str]:
+    """Return what stands in the way; at preview, all that was found lies beside the plan, for a comment on a pull request."""
+    if inputs.get("preview"):
+        files = Files(inputs["identifier"], warn=warning_for(inputs.get("urn")))
+        files.write("findings.md", as_markdown(blocking, seen))
+    return blocking
 
 
 class Preflight(pulumi.dynamic.Resource, module="rds", name="Preflight"):

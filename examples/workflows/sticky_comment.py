@@ -1,4 +1,4 @@
-"""Keep one comment with the plans on a pull request: written the first time, changed from then on.
+"""Keep one comment with plans and findings on a pull request: written the first time, changed from then on.
 
 Needs nothing but the standard library; GITHUB_TOKEN and GITHUB_REPOSITORY come from the workflow.
 """
@@ -17,6 +17,7 @@ from typing import Any
 
 __all__ = ["body", "main"]
 
+_PLAN, _FINDINGS = "plan.md", "findings.md"
 _LONGEST = 65_000
 """GitHub takes 65,536 characters."""
 _SECONDS = 30
@@ -25,10 +26,7 @@ _SECONDS = 30
 def main(arguments: list[str] | None = None) -> int:
     """Write the comment; return 1 if GitHub refuses it."""
     options = _parser().parse_args(arguments)
-    plans = sorted(options.plans.glob("*-plan.md")) if options.outcome == "success" else []
-    text = body(
-        options.stack, [plan.read_text(encoding="utf-8") for plan in plans], options.outcome, options.run
-    )
+    text = body(options.stack, sources(options.plans), options.outcome, options.run)
     try:
         _keep(options.number, _marker(options.stack), text)
     except (urllib.error.URLError, KeyError) as error:
@@ -37,14 +35,36 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def body(stack: str, plans: list[str], outcome: str, run: str) -> str:
-    """Return the comment's text: the plans, or that there are none and where to look."""
-    head = f"{_marker(stack)}\n## rds-encrypt, stack `{stack}`\n"
-    foot = f"[The whole preview]({run}), with the findings of preflight. Merging carries this out after approval."
+def sources(directory: Path) -> dict[str, tuple[str, str]]:
+    """Return the plan of each source, and what preflight found; either may be missing, and is empty then."""
+    found: dict[str, tuple[str, str]] = {}
+    names = {
+        file.name.rpartition("-")[0] for kind in (_PLAN, _FINDINGS) for file in directory.glob(f"*-{kind}")
+    }
+    for name in sorted(names):
+        plan, findings = (directory / f"{name}-{kind}" for kind in (_PLAN, _FINDINGS))
+        found[name] = _text(plan), _text(findings)
+    return found
+
+
+def body(stack: str, found: dict[str, tuple[str, str]], outcome: str, run: str) -> str:
+    """Return the comment's text: what was found and is planned for each source, or where to look if the preview failed."""
+    lines = [f"{_marker(stack)}\n## rds-encrypt, stack `{stack}`\n"]
+    foot = f"[The whole preview]({run}). Merging carries this out after approval.\n"
     if outcome != "success":
-        return f"{head}\n**The preview failed**: [its log]({run}) says why and what to do. Nothing was touched.\n"
-    text = "\n".join([head, *plans, foot, ""]) if plans else f"{head}\nThere is no plan.\n\n{foot}\n"
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n\n… and more: {foot}\n"
+        # A plan, if there is one, belongs to an earlier preview, or will not be carried out.
+        lines += [f"### `{name}`\n\n{findings}" for name, (_, findings) in found.items() if findings]
+        foot = f"**The preview failed**: [its log]({run}) says why and what to do. Nothing was touched.\n"
+    elif found:
+        lines += [f"{plan}\n{findings}" for plan, findings in found.values()]
+    else:
+        lines += ["There is no plan.\n"]
+    text = "\n".join([*lines, foot])
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n\n… and more: {foot}"
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
 def _parser() -> argparse.ArgumentParser:

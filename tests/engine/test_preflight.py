@@ -93,12 +93,14 @@ def _nothing_is_touched(road: Road) -> Iterator[None]:
 
 
 def told(road: Road) -> str:
-    """Preview, and return what stands under the heading of Preflight."""
+    """Preview, and return what stands under the heading of Preflight, its lines joined."""
     road.configure("replicate")
     result = road.note(road.workspace.preview())
     assert result.ok, result.output
     diagnostics = result.output.partition("Diagnostics:")[2]
-    return diagnostics.partition("Preflight (orders):")[2].partition("\n\n")[0]
+    under_it = diagnostics.partition("Preflight (orders):")[2].partition("\n\n")[0]
+    assert all(len(line) <= 80 for line in under_it.splitlines()), under_it
+    return " ".join(under_it.split())
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +118,7 @@ def said(road: Road) -> str:
     ],
 )
 def test_what_somebody_should_act_on_is_a_warning(said: str, warning: str) -> None:
-    assert f"    warning: {warning}" in said
+    assert f"warning: {warning}" in said
 
 
 @pytest.mark.parametrize(
@@ -130,7 +132,16 @@ def test_what_somebody_should_act_on_is_a_warning(said: str, warning: str) -> No
     ],
 )
 def test_what_is_good_to_know_is_a_note(said: str, note: str) -> None:
-    assert f"    - orders: {note}" in said
+    assert f"- orders: {note}" in said
+
+
+def test_a_comment_on_a_pull_request_has_the_findings_too(road: Road, said: str) -> None:
+    written = road.files.path("findings.md").read_text(encoding="utf-8")
+    assert written.count("**Warning**: orders: ") == said.count("warning: ") == 4
+    assert "**Blocking**" not in written
+    for line in written.splitlines():
+        if line.startswith("- "):
+            assert line.partition(": " if "**" in line else " ")[2] in said
 
 
 def test_nothing_else_is_said(said: str) -> None:
@@ -232,6 +243,8 @@ def test_names_that_are_taken_and_quotas_fail_the_preview(road: Road, taken: Non
     )
     assert "orders-fence: a parameter group of this name exists" in result.output
     assert "the account may have 2 DB instances and has 1, but this source needs 2 more" in result.output
+    written = road.files.path("findings.md").read_text(encoding="utf-8")
+    assert written.count("**Blocking**") == 3
     assert "Traceback" not in result.output
 
 

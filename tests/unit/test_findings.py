@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from controlplane.aws import Aws
 from controlplane.surroundings import Alarm, ProxyTarget, Quota, Surroundings
 from foundation.errors import Refused
 from migration import journal
-from migration.findings import look, of_account, of_caller, of_instance
+from migration.findings import look, of_account, of_caller, of_instance, words
 from migration.findings.finding import Finding, Severity, refusal
 from migration.findings.of_mysql import of_mysql
 from migration.findings.scene import Look, Scene
@@ -73,6 +74,26 @@ def test_a_finding_reads_in_the_order_of_an_error() -> None:
     assert str(finding) == "orders: it has a flaw. Flaws grow. Mend it."
     error = Refused("it is encrypted", where="orders", fix="Take it out")
     assert str(refusal(error)) == str(error)
+
+
+def test_findings_are_folded_between_words() -> None:
+    said = words.folded(f"orders: {'it has a flaw, ' * 12}{'x' * 90} and no end.", before=len("warning: "))
+    first, *rest = said.splitlines()
+    assert first.startswith("orders: it has")
+    assert len(f"warning: {first}") <= 76
+    assert all(line.startswith("  ") and (len(line) <= 76 or "x" * 90 in line) for line in rest)
+    assert " ".join(said.split()) == f"orders: {'it has a flaw, ' * 12}{'x' * 90} and no end."
+
+
+def test_in_markdown_the_gravest_come_first_and_only_notes_are_folded_up() -> None:
+    seen = [Finding(severity, f"a {severity}", "orders") for severity in (Severity.NOTE, Severity.WARNING)]
+    text = words.as_markdown(["orders: it is stopped."], seen)
+    assert re.findall(r"\*\*(\w+)\*\*: (.*)", text) == [
+        ("Blocking", "orders: it is stopped."),
+        ("Warning", "orders: a warning."),
+    ]
+    assert "<details><summary>1 note: good to know</summary>\n\n- orders: a note.\n\n</details>" in text
+    assert words.as_markdown([], []) == "Preflight found nothing to act on.\n"
 
 
 @pytest.mark.parametrize("status", ["stopped", "stopping"])

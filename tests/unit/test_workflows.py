@@ -110,8 +110,34 @@ def test_a_failed_preview_shows_no_stale_plan(comments: list[dict[str, Any]], tm
     assert "### `orders`" not in comments[2]["body"]
 
 
+def test_findings_stand_below_the_plan_of_their_source(
+    comments: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    for name in ("orders", "shop-invoices"):
+        (tmp_path / f"{name}-plan.md").write_text(f"### `{name}`: phase `replicate`", encoding="utf-8")
+        (tmp_path / f"{name}-findings.md").write_text(f"- **Warning**: {name}: a flaw", encoding="utf-8")
+    run(tmp_path)
+    assert re.findall(r"### `[\w-]+`|[\w-]+: a flaw", comments[2]["body"]) == [
+        "### `orders`",
+        "orders: a flaw",
+        "### `shop-invoices`",
+        "shop-invoices: a flaw",
+    ]
+
+
+def test_a_failed_preview_shows_what_blocks_it(comments: list[dict[str, Any]], tmp_path: Path) -> None:
+    (tmp_path / "orders-plan.md").write_text("of an earlier preview", encoding="utf-8")
+    (tmp_path / "orders-findings.md").write_text("- **Blocking**: orders: it is stopped", encoding="utf-8")
+    run(tmp_path, outcome="failure")
+    said = comments[2]["body"]
+    assert "### `orders`\n\n- **Blocking**: orders: it is stopped" in said
+    assert said.index("it is stopped") < said.index("**The preview failed**")
+    assert "of an earlier preview" not in said
+
+
 def test_a_plan_for_many_sources_stays_within_what_github_takes() -> None:
-    text = comment.body("prod", ["plan " * 10_000, "plan " * 10_000], "success", "https://run")
+    found = dict.fromkeys(("orders", "invoices"), ("plan " * 10000, "finding"))
+    text = comment.body("prod", found, "success", "https://run")
     assert len(text) < 65_536
     assert "https://run" in text
 

@@ -1,0 +1,50 @@
+"""The AWS plugin is asked for before the program's own event loop runs: a monitor that answers over gRPC is told at once."""
+
+from __future__ import annotations
+
+import threading
+from concurrent import futures
+from importlib.metadata import version
+from typing import Any
+
+import grpc
+import pytest
+from pulumi.runtime.proto import provider_pb2, resource_pb2_grpc
+
+from components import early
+
+
+class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
+    """As much of the engine as is asked."""
+
+    def __init__(self) -> None:
+        self.questions: list[Any] = []
+        self.asked = threading.Event()
+
+    def Invoke(self, request: Any, context: Any) -> provider_pb2.InvokeResponse:  # noqa: N802 - gRPC's name
+        self.questions.append(request)
+        self.asked.set()
+        return provider_pb2.InvokeResponse()
+
+
+def test_the_engine_is_asked_at_once_and_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monitor, server = Monitor(), grpc.server(futures.ThreadPoolExecutor(1))
+    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            stub = resource_pb2_grpc.ResourceMonitorStub(channel)
+            monkeypatch.setattr(early, "get_monitor", lambda: stub)
+            early.start_aws_plugin()
+            assert monitor.asked.wait(10)
+    finally:
+        server.stop(None)
+    (question,) = monitor.questions
+    # The version is what the resources ask for as well: another one would be a plugin of its own.
+    assert (question.tok, question.version) == ("aws:index/getRegion:getRegion", version("pulumi-aws"))
+
+
+def test_without_an_engine_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(early, "get_monitor", lambda: None)
+    early.start_aws_plugin()
