@@ -30,7 +30,7 @@ from bench.suite.verification import verification
 from bench.suite.wish import Wish
 from demo.workspace import ROOT, CommandFailed
 
-__all__ = ["main"]
+__all__ = ["main", "measured"]
 
 _BUILD = ROOT / "build"
 _INTERRUPTED = 130
@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(prefix="bench-", dir=options.directory) as directory:
             suite = _Suite(Wish(options.full, options.engine, Path(directory), console, say))
             for name in options.only:
-                lines += _measured(name, suite.parts[name], say)
+                lines += measured(name, suite.parts[name], say)
                 _write(lines, machine)
     except KeyboardInterrupt:
         console.print("\nInterrupted: Pulumi and the sandboxes are stopped.")
@@ -101,7 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if sentences(lines) else 0
 
 
-def _measured(name: str, part: Callable[[], Iterable[Line]], say: Callable[[str], None]) -> list[Line]:
+def measured(name: str, part: Callable[[], Iterable[Line]], say: Callable[[str], None]) -> list[Line]:
     """Measure one part; whatever stops it is told in its line, and stops no other part."""
     say(f"{name} …")
     found: list[Line] = []

@@ -36,15 +36,14 @@ class InSync:
 def measure(directory: Path, engine: str, factor: float, say: Say) -> InSync:
     """Take two sources as far as in sync, one over each road."""
     model = Model(factor, PROFILE)
-    with ExitStack() as stack:
-        places = [
-            stack.enter_context(place(directory / name, engine, model, _prefixed(say, name)))
-            for name in ("ours", "runbook")
-        ]
-        with ThreadPoolExecutor(len(places)) as executor:
-            ours = executor.submit(_ours, places[0], directory / "stack")
-            runbook = executor.submit(_runbook, places[1])
-            return InSync(ours.result(), runbook.result())
+    names = ("ours", "runbook")
+    with ExitStack() as stack, ThreadPoolExecutor(len(names)) as executor:
+        making = [place(directory / name, engine, model, _prefixed(say, name)) for name in names]
+        # Both are there before either is measured: to fill a database takes the processor.
+        places = list(executor.map(stack.enter_context, making))
+        ours = executor.submit(_ours, places[0], directory / "stack")
+        runbook = executor.submit(_runbook, places[1])
+        return InSync(ours.result(), runbook.result())
 
 
 def _ours(where: Place, directory: Path) -> Road:

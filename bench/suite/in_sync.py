@@ -32,15 +32,15 @@ def lines_of(found: InSync) -> Iterator[Line]:
     path = ours.path_unscaled
     how = "" if ours.factor == 1 else f" (at {ours.factor:g} of its times, stretched)"
     yield Line(f"time to in-sync{how}", ours.seconds_unscaled, "s", path, _PATH)
-    yield Line("– of it the AWS provider's polling", ours.polling_unscaled, "s", path, _PATH)
-    yield Line("– of it the sandbox's servers, starting", ours.servers, "s", path, _PATH)
-    yield Line("– without those two", path + ours.own, "s", path, _PATH, at_most(_OVER_PATH))
+    yield Line("time to in-sync: polling of the AWS provider", ours.polling_unscaled, "s", path, _PATH)
+    yield Line("time to in-sync: the sandbox's servers, starting", ours.servers, "s", path, _PATH)
+    yield Line("time to in-sync without those two", path + ours.own, "s", path, _PATH, at_most(_OVER_PATH))
     yield Line(
-        "– the whole, beside the runbook", ours.seconds_unscaled, "s", runbook.seconds_unscaled, _WAITERS
+        "time to in-sync beside the runbook", ours.seconds_unscaled, "s", runbook.seconds_unscaled, _WAITERS
     )
-    yield Line("– beyond the path, beside the runbook", _beyond(ours), "s", _beyond(runbook), _WAITERS)
+    yield Line("time beyond the critical path", _beyond(ours), "s", _beyond(runbook), _WAITERS)
     yield Line("AWS calls in a minute of waiting", ours.rate, "", runbook.rate, _WAITERS)
-    yield Line("– of them ours", ours.own_rate, "", runbook.rate, _WAITERS)
+    yield Line("our AWS calls in a minute of waiting", ours.own_rate, "", runbook.rate, _WAITERS)
 
 
 _WAITERS = "plain runbook, AWS CLI waiters of 30 s"

@@ -35,13 +35,15 @@ def lines_of(bench: Bench) -> Iterator[Line]:
     yield Line(f"write outage, {how}", longest, "s", theirs, _RUNBOOK, at_most(1.0))
     if bench.strategy == "rename":
         floor = "two bare renames, nobody writing"
-        yield Line("– beside the floor", longest, "s", bench.floor, floor, at_most(OVER_FLOOR))
+        yield Line(
+            f"write outage beside the floor, {how}", longest, "s", bench.floor, floor, at_most(OVER_FLOOR)
+        )
     else:
-        yield Line("– by itself", longest, "s", limit=at_most(DNS_SECONDS))
+        yield Line(f"write outage by itself, {how}", longest, "s", limit=at_most(DNS_SECONDS))
     lost = sum(len(run.accounting.lost) for run in ours)
     lost_there = sum(len(run.accounting.lost) for run in runbooks)
-    yield Line("– acknowledged writes lost", lost, "", lost_there, _RUNBOOK, at_most(0))
+    yield Line(f"acknowledged writes lost, {how}", lost, "", lost_there, _RUNBOOK, at_most(0))
     twice = sum(len(run.accounting.duplicates) for run in ours)
-    yield Line("– acknowledged writes that arrived twice", twice, "", limit=at_most(0))
+    yield Line(f"acknowledged writes that arrived twice, {how}", twice, "", limit=at_most(0))
     rate = min(run.rate for run in (*ours, *runbooks))
-    yield Line("– the application's writes before", rate, "1/s", limit=at_least(RATE))
+    yield Line(f"the application's writes before, {how}", rate, "1/s", limit=at_least(RATE))

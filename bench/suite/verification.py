@@ -39,12 +39,18 @@ def lines_of(figures: Sequence[Figure]) -> Iterator[Line]:
                 yield _speed(f"verification, {what}, {name}", found[what, ours], found[what, peer], limit)
         ours_, peer_ = found[what, Way.VERIFY], found[what, Way.CHECKSUM_IN_TURN]
         yield Line(
-            f"– {what}: data", _megabytes(ours_), "MB/s", _megabytes(peer_), _said(Way.CHECKSUM_IN_TURN)
+            f"verification, {what}, data",
+            _megabytes(ours_),
+            "MB/s",
+            _megabytes(peer_),
+            _said(Way.CHECKSUM_IN_TURN),
         )
         for way in (Way.CHECKSUM_IN_TURN, Way.PERCONA):
             if (what, way) in found:
                 cpu = found[what, way].cpu
-                yield Line(f"– {what}: processor time of the servers", ours_.cpu, "s", cpu, _said(way))
+                yield Line(
+                    f"verification, {what}, processor time of the servers", ours_.cpu, "s", cpu, _said(way)
+                )
 
 
 def _speed(name: str, ours: Figure, peer: Figure, limit: Limit | None) -> Line:
