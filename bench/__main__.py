@@ -24,7 +24,7 @@ from bench.fleet import Step
 from bench.machine import Machine, describe
 from bench.suite.fleet import call_lines, fleet, stack_lines
 from bench.suite.in_sync import in_sync
-from bench.suite.lines import Line, failed, sentences, table
+from bench.suite.lines import Line, failed, markdown, sentences, table
 from bench.suite.outage import outage
 from bench.suite.verification import verification
 from bench.suite.wish import Wish
@@ -34,6 +34,7 @@ __all__ = ["main", "measured"]
 
 _BUILD = ROOT / "build"
 _INTERRUPTED = 130
+_WIDE = 160
 
 
 class _Suite:
@@ -64,7 +65,8 @@ _PARTS = ("in-sync", "outage", "stack", "calls", "verification")
 def main(arguments: list[str] | None = None) -> int:
     """Measure the parts, print the table, write the figures; return 0 only if every line keeps its limit."""
     options = _options(arguments)
-    console = Console(highlight=False)
+    # Into a file, as wide as the table is.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
     # Whoever ends us gets the same orderly end as Ctrl-C.
     signal.signal(signal.SIGTERM, _interrupt)
     machine = describe(options.engine)
@@ -94,7 +96,8 @@ def main(arguments: list[str] | None = None) -> int:
             console.print()
             console.print(table(lines))
             console.print(
-                f"\n{machine}\nWritten to build/bench.json and build/bench-machine.json.", soft_wrap=True
+                f"\n{machine}\nWritten to build/bench.json, build/bench.md and build/bench-machine.json.",
+                soft_wrap=True,
             )
     for sentence in sentences(lines):
         console.print(f"✗ {sentence}.", style="red", markup=False, soft_wrap=True)
@@ -119,10 +122,15 @@ def _write(lines: Sequence[Line], machine: Machine) -> None:
     """Write what there is by now, so that a run that is interrupted is not in vain."""
     _BUILD.mkdir(exist_ok=True)
     for name, content in (
-        ("bench.json", [line.as_json() for line in lines]),
-        ("bench-machine.json", asdict(machine)),
+        ("bench.json", _as_json([line.as_json() for line in lines])),
+        ("bench-machine.json", _as_json(asdict(machine))),
+        ("bench.md", f"{machine}\n\n{markdown(lines)}"),
     ):
-        (_BUILD / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        (_BUILD / name).write_text(content, encoding="utf-8")
+
+
+def _as_json(content: object) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
-__all__ = ["Limit", "Line", "at_least", "at_most", "failed", "sentences", "table"]
+__all__ = ["Limit", "Line", "at_least", "at_most", "failed", "markdown", "sentences", "table"]
+
+_TITLES = ("figure", "ours", "peer", "ratio", "limit", "the peer")
+_NUMBERS = {"ours", "peer", "ratio"}
 
 
 @dataclass(frozen=True)
@@ -102,22 +106,34 @@ def sentences(lines: Sequence[Line]) -> list[str]:
 def table(lines: Sequence[Line]) -> Table:
     """Return all lines as one table."""
     found = Table(box=None, padding=(0, 1), header_style="bold")
-    for title in ("", "ours", "peer", "ratio", "limit", "the peer"):
-        found.add_column(title, justify="right" if title in {"ours", "peer", "ratio"} else "left")
+    for title in _TITLES:
+        found.add_column(title, justify="right" if title in _NUMBERS else "left", overflow="fold")
     for line in lines:
-        if line.trouble is not None:
-            found.add_row(line.name, "–", "–", "–", "", line.trouble, style="red")
-            continue
-        found.add_row(
-            line.name,
-            _figure(line.ours, line.unit),
-            _figure(line.peer, line.unit),
-            "–" if line.ratio is None else f"{line.ratio:.2f}",
-            "" if line.limit is None else str(line.limit),
-            line.peer_name or "",
-            style="red" if line.complaint else None,
-        )
+        found.add_row(*map(escape, _cells(line)), style="red" if line.complaint else None)
     return found
+
+
+def markdown(lines: Sequence[Line]) -> str:
+    """Return the same for a page of the documentation."""
+    rows = [
+        _TITLES,
+        tuple("---:" if title in _NUMBERS else "---" for title in _TITLES),
+        *map(_cells, lines),
+    ]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    if line.trouble is not None:
+        return (line.name, "–", "–", "–", "", line.trouble)
+    return (
+        line.name,
+        _figure(line.ours, line.unit),
+        _figure(line.peer, line.unit),
+        "–" if line.ratio is None else f"{line.ratio:.2f}",
+        "" if line.limit is None else str(line.limit),
+        line.peer_name or "",
+    )
 
 
 def _figure(value: float | None, unit: str) -> str:

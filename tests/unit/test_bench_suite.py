@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from bench import __main__ as suite
-from bench.suite.lines import Line, at_least, at_most, failed, sentences, table
+from bench.suite.lines import Line, at_least, at_most, failed, markdown, sentences, table
 
 SLOW = Line("preview", 6.0, "s", 2.0, "as many plain resources", at_most(2.0))
 FAST = Line("verification", 300.0, "rows/s", 100.0, "CHECKSUM TABLE", at_least(0.8))
@@ -88,6 +88,12 @@ def test_the_table_shows_figures_that_can_be_read() -> None:
     assert "1,234,568 rows/s" in output
     assert "12.3" in output
     assert "broken" in output
+
+
+def test_a_page_of_the_documentation_gets_the_same_table() -> None:
+    titles, rule, row, broken = markdown([SLOW, failed("x", "broken")]).splitlines()
+    assert titles.count("|") == rule.count("|") == row.count("|") == broken.count("|")
+    assert row == "| preview | 6 s | 2 s | 3.00 | ≤ 2 | as many plain resources |"
 
 
 def test_what_stops_a_part_is_told_in_its_line_after_those_that_it_had() -> None:
