@@ -23,7 +23,7 @@ export PATH := $(CURDIR)/.cache/venv/bin:$(CURDIR)/.cache/bin:$(PATH)
 heading = @printf '\n\033[1m%s\033[0m\n' $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox sandbox-down env demo lint format test test-unit test-long docs-errors docs-configuration docs-first-hour chaos soak chaos-cutover bench-cutover bench-verification bench-preview bench-fleet bench-catch-up clean
+.PHONY: help setup sandbox sandbox-down env demo lint format test test-unit test-long docs-errors docs-configuration docs-first-hour chaos soak chaos-cutover bench bench-full bench-cutover bench-verification bench-preview bench-fleet bench-catch-up clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1mmake %-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,12 @@ soak: setup ## migrate back to back for an hour, and look for leaks (MINUTES=…
 
 chaos-cutover: setup ## interrupt cut-overs and rollbacks, 200 times and more (N=…, SEED=…, ENGINE=…, FENCE=accounts)
 	@$(PY) -m tests.chaos --interruptions $(N) --engine $(ENGINE) --fence $(FENCE) $(if $(SEED),--seed $(SEED))
+
+bench: setup ## measure everything in one table, in some ten minutes (ONLY="in-sync calls", ENGINE=…)
+	@$(PY) -m bench --engine $(ENGINE) $(if $(ONLY),--only $(ONLY))
+
+bench-full: setup ## the same with more and larger runs, up to 50 sources and 2 GB: hours (ONLY=…, ENGINE=…)
+	@$(PY) -m bench --full --engine $(ENGINE) $(if $(ONLY),--only $(ONLY))
 
 bench-cutover: setup ## measure the cut-over against the plain runbook (PAIRS=…, STRATEGY=rename or dns, ENGINE=…)
 	@$(PY) -m bench.cutover --pairs $(PAIRS) --strategy $(STRATEGY) --engine $(ENGINE)

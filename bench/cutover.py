@@ -16,13 +16,13 @@ from rich.console import Console
 from bench.figures import Bench, Pair
 from bench.model import Strategy, model_for
 from bench.plot import write_data, write_picture
-from bench.run import BenchFailed, measure_floors, place, run_ours, run_runbook
+from bench.run import BenchFailed, Say, measure_floors, place, run_ours, run_runbook
 from bench.runbook import RunbookFailed
 from bench.table import show
 from demo.workspace import ROOT, CommandFailed
 from sandbox import SandboxError
 
-__all__ = ["main"]
+__all__ = ["main", "measure"]
 
 _BUILD = ROOT / "build"
 _DIRECTORY = ROOT / ".cache" / "bench"
@@ -37,8 +37,13 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console(highlight=False)
     # Whoever ends us gets the same orderly end as Ctrl-C.
     signal.signal(signal.SIGTERM, _interrupt)
+    begun = time.monotonic()
+
+    def say(sentence: str) -> None:
+        console.print(f"{time.monotonic() - begun:6.0f} s  {sentence}", style="bright_black", soft_wrap=True)
+
     try:
-        bench = _run(options, console)
+        bench = measure(options.directory, options.engine, options.strategy, options.pairs, say)
     except KeyboardInterrupt:
         console.print("\nInterrupted: the writer, Pulumi and the sandbox are stopped.")
         return _INTERRUPTED
@@ -56,30 +61,26 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if bench.broken_promises() else 0
 
 
-def _run(options: argparse.Namespace, console: Console) -> Bench:
-    strategy: Strategy = options.strategy
+def measure(directory: Path, engine: str, strategy: Strategy, pairs: int, say: Say) -> Bench:
+    """Drive both roads so many times, each in a fresh sandbox, and measure the floor in the runbook's."""
     model = model_for(strategy)
-    pairs: list[Pair] = []
+    found: list[Pair] = []
     floors: list[float] = []
     version = ""
-    begun = time.monotonic()
-    for number in range(1, options.pairs + 1):
-
-        def say(sentence: str, number: int = number) -> None:
-            console.print(
-                f"{time.monotonic() - begun:6.0f} s  pair {number}  {sentence}",
-                style="bright_black",
-                soft_wrap=True,
-            )
-
-        with place(options.directory, options.engine, model, say) as here:
+    for number in range(1, pairs + 1):
+        tell = _numbered(say, number)
+        with place(directory, engine, model, tell) as here:
             version = here.seeded.engine_version
-            ours = run_ours(here, options.directory, strategy)
-        with place(options.directory, options.engine, model, say) as here:
+            ours = run_ours(here, directory, strategy)
+        with place(directory, engine, model, tell) as here:
             runbook = run_runbook(here)
-            floors += measure_floors(here, math.ceil(_FLOORS / options.pairs))
-        pairs.append(Pair(ours, runbook))
-    return Bench(version, strategy, floors, pairs)
+            floors += measure_floors(here, math.ceil(_FLOORS / pairs))
+        found.append(Pair(ours, runbook))
+    return Bench(version, strategy, floors, found)
+
+
+def _numbered(say: Say, number: int) -> Say:
+    return lambda sentence: say(f"pair {number}  {sentence}")
 
 
 def _write(bench: Bench, console: Console) -> None:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,11 +22,11 @@ from rich.table import Table
 
 from bench.machine import Memory, machine, watching_memory
 from bench.sources import Sources, make_sources
-from demo.workspace import ROOT, CommandFailed, Workspace
+from demo.workspace import ROOT, CommandFailed, Result, Workspace
 from migration.records.files import DIRECTORY
 from sandbox import Sandbox
 
-__all__ = ["Step", "main", "measure", "step_of"]
+__all__ = ["Beside", "Step", "carry_out", "main", "measure", "parallel_for", "parse", "step_of"]
 
 _OURS = "rds-encrypt"
 _MINUTE = 60.0
@@ -55,9 +56,13 @@ class Step:
     actions: dict[str, int]
 
 
+Beside = Callable[[Sandbox, Workspace, int], Iterable[Step]]
+"""Something else to measure in the same sandbox: it is given our stack, and how many operations may be under way."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print the table, write the figures."""
-    options = _options(arguments)
+    options = parse(arguments)
     console = Console(highlight=False)
     steps: list[Step] = []
     try:
@@ -75,9 +80,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def measure(
-    directory: Path, count: int, options: argparse.Namespace, console: Console, steps: list[Step]
+    directory: Path,
+    count: int,
+    options: argparse.Namespace,
+    console: Console,
+    steps: list[Step],
+    *,
+    beside: Beside | None = None,
 ) -> None:
-    """Take so many sources through the phases; add what each command cost."""
+    """Take so many sources through the phases; add what each command cost.
+
+    Once the first phase is reached, ``beside`` may measure something else in the same sandbox.
+    """
     with Sandbox.running(directory / "sandbox", factor=options.factor) as sandbox:
         begun = time.monotonic()
         sources = make_sources(sandbox, count, options.engine)
@@ -94,6 +108,8 @@ def measure(
             fleet.require_ends(phase)
             if phase == options.phases[0]:
                 fleet.run("no-change", phase)
+                if beside is not None:
+                    steps += beside(sandbox, workspace, parallel_for(count, options))
 
 
 @dataclass(frozen=True)
@@ -126,19 +142,9 @@ class _Fleet:
 
     def run(self, verb: str, phase: str) -> None:
         count = len(self.sources.names)
-        parallel = self.options.parallel or max(8, _PARALLEL_EACH * count)
         before, begun = len(self.sandbox.calls()), time.monotonic()
         with watching_memory() as memory:
-            if verb == "preview":
-                result = self.workspace.preview("--parallel", str(parallel))
-            else:
-                result = self.workspace.up(
-                    "--skip-preview",
-                    "--continue-on-error",
-                    "--parallel",
-                    str(parallel),
-                    expect_no_changes=verb == "no-change",
-                )
+            result = carry_out(self.workspace, verb, parallel_for(count, self.options))
         if self.options.log:
             name = f"{count}-{phase}-{verb}.log"
             (self.options.log / name).write_text(result.output, encoding="utf-8")
@@ -167,6 +173,24 @@ class _Fleet:
         outputs = self.workspace.outputs()
         if missing := [name for name in self.sources.names if outputs[name]["phase"] != phase]:
             raise SystemExit(f"no outputs of phase {phase}: {', '.join(missing)}")
+
+
+def parallel_for(count: int, options: argparse.Namespace) -> int:
+    """Return how many resource operations the engine may have under way."""
+    return int(options.parallel or max(8, _PARALLEL_EACH * count))
+
+
+def carry_out(workspace: Workspace, verb: str, parallel: int) -> Result:
+    """Run `pulumi preview`, `pulumi up`, or an `up` that must not change anything."""
+    if verb == "preview":
+        return workspace.preview("--parallel", str(parallel))
+    return workspace.up(
+        "--skip-preview",
+        "--continue-on-error",
+        "--parallel",
+        str(parallel),
+        expect_no_changes=verb == "no-change",
+    )
 
 
 def step_of(what: str, count: int, seconds: float, calls: list[dict[str, Any]], memory: Memory) -> Step:
@@ -238,7 +262,8 @@ def _write(steps: list[Step], options: argparse.Namespace, console: Console) -> 
     console.print(f"Written to {file.relative_to(ROOT)}.")
 
 
-def _options(arguments: list[str] | None) -> argparse.Namespace:
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Return what was asked for, and the default of everything else."""
     parser = argparse.ArgumentParser(prog="python -m bench.fleet", description=__doc__)
     parser.add_argument("--sources", type=int, nargs="+", default=[1, 10], help="how many, one run for each")
     parser.add_argument(

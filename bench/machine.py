@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
-__all__ = ["Memory", "machine", "watching_memory"]
+from demo.workspace import ROOT
+from sandbox.mysql import find_binaries
+
+__all__ = ["Machine", "Memory", "describe", "machine", "watching_memory"]
 
 _LOOK = 0.5
 
@@ -22,19 +27,65 @@ class Memory:
     most: float = 0.0
 
 
+@dataclass(frozen=True)
+class Machine:
+    """What figures are worth depends on it; ``load`` is that of the last minute before anything began."""
+
+    processor: str
+    cores: int
+    memory_gib: float
+    system: str
+    load: float
+    versions: dict[str, str]
+
+    def __str__(self) -> str:
+        versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
+        return (
+            f"{self.cores} CPUs ({self.processor}), {self.memory_gib:.0f} GiB, {self.system}, {versions};"
+            f" load at the start {self.load:.1f}"
+        )
+
+
+def describe(engine: str) -> Machine:
+    """Describe the machine, and the versions of what is measured on it."""
+    return Machine(
+        processor=_processor(),
+        cores=os.cpu_count() or 1,
+        memory_gib=round(_gib(), 1),
+        system=_system(),
+        load=round(os.getloadavg()[0], 2),
+        versions={
+            "Python": platform.python_version(),
+            "MySQL": find_binaries(engine).version,
+            "Pulumi": _pulumi(),
+            "pulumi-aws": version("pulumi-aws"),
+        },
+    )
+
+
 def machine() -> str:
     """Describe the machine in one line."""
-    model = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-            if line.startswith("model name")
-        ),
-        platform.machine(),
-    )
-    gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    system = f"{platform.system()} {platform.release().partition('-')[0]}"
-    return f"{os.cpu_count()} CPUs ({model}), {gib:.0f} GiB, {system}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} CPUs ({_processor()}), {_gib():.0f} GiB, {_system()}, Python {platform.python_version()}"
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
+def _gib() -> float:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+
+
+def _system() -> str:
+    return f"{platform.system()} {platform.release().partition('-')[0]}"
+
+
+def _pulumi() -> str:
+    program = ROOT / ".cache" / "bin" / "pulumi"
+    done = subprocess.run([program, "version"], capture_output=True, text=True, check=True)
+    return done.stdout.strip().removeprefix("v")
 
 
 @contextmanager

@@ -22,7 +22,17 @@ from demo.writer import account_for, longest_gap
 from sandbox import Sandbox
 from sandbox.seed import Seeded, seed
 
-__all__ = ["BenchFailed", "Place", "measure_floors", "place", "run_ours", "run_runbook"]
+__all__ = [
+    "BenchFailed",
+    "Ours",
+    "Place",
+    "Say",
+    "measure_floors",
+    "place",
+    "run_ours",
+    "run_runbook",
+    "runbook_of",
+]
 
 _IDENTIFIER = "orders"
 _ROWS = 20_000
@@ -91,7 +101,7 @@ def place(directory: Path, engine: str, model: Model, say: Say) -> Iterator[Plac
 
 def run_ours(where: Place, directory: Path, strategy: Strategy) -> Run:
     """Take the source over the program's road, with the real Pulumi CLI."""
-    road = _Ours(where, directory)
+    road = Ours(where, directory)
     if strategy == "rename":
         return _measure(where, road, lambda: where.name)
     record = make_record(where.sandbox.client("route53"), where.name)
@@ -101,7 +111,12 @@ def run_ours(where: Place, directory: Path, strategy: Strategy) -> Run:
 
 def run_runbook(where: Place) -> Run:
     """Take the source over the plain runbook's road."""
-    road = Runbook(
+    return _measure(where, runbook_of(where), lambda: where.name)
+
+
+def runbook_of(where: Place) -> Runbook:
+    """Return the plain runbook for the source, with waiters at the pace of the time model."""
+    return Runbook(
         rds=where.rds,
         source=_IDENTIFIER,
         master=where.master,
@@ -110,7 +125,6 @@ def run_runbook(where: Place) -> Run:
         delay=where.model.waiter_delay,
         say=where.say,
     )
-    return _measure(where, road, lambda: where.name)
 
 
 def measure_floors(where: Place, times: int) -> list[float]:
@@ -157,7 +171,7 @@ def _measure(where: Place, road: _Road, resolve: Resolve) -> Run:
         accounting=account_for(written, present),
         rate=steady / _STEADY,
         writes=written,
-        timeline=road.timeline if isinstance(road, _Ours) else {},
+        timeline=road.timeline if isinstance(road, Ours) else {},
         seconds=time.monotonic() - begun,
     )
     where.say(
@@ -177,7 +191,7 @@ def _require_encrypted(where: Place, resolve: Resolve) -> None:
 
 
 @dataclass
-class _Ours:
+class Ours:
     """The program's road: `pulumi up` in phase `replicate`, then in phase `cutover`."""
 
     where: Place
@@ -196,16 +210,22 @@ class _Ours:
         self._set("cutover.dns.record", record.name)
 
     def build(self) -> None:
-        self._up("replicate")
+        self.configure("replicate")
+        self.up("replicate")
 
     def swap(self) -> None:
-        self._up("cutover")
+        self.configure("cutover")
+        self.up("cutover")
         found = self._workspace.outputs()[_IDENTIFIER]["timeline"]
         self.timeline = {moment: datetime.fromisoformat(when).timestamp() for moment, when in found.items()}
 
-    def _up(self, phase: str) -> None:
-        self.where.say(f"pulumi up, phase {phase}")
+    def configure(self, phase: str) -> None:
+        """Say in the stack's config how far to go."""
         self._workspace.config_set("rds-encrypt:phase", phase)
+
+    def up(self, phase: str) -> None:
+        """Run `pulumi up`, and keep what it printed."""
+        self.where.say(f"pulumi up, phase {phase}")
         # Line by line, so that somebody who waits can see for what.
         with (self.directory / f"{phase}.log").open("w", encoding="utf-8", buffering=1) as log:
             result = self._workspace.up("--skip-preview", listen=lambda line: print(line, file=log))

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -39,7 +40,7 @@ from verification.ranges import ranges
 from verification.sessions import prepare
 from verification.tables import inventory
 
-__all__ = ["main"]
+__all__ = ["Figure", "Way", "main", "measure", "parse"]
 
 _USER, _PASSWORD = "admin", "not a secret: the servers live for minutes"
 _NETWORK = "127.88.0"
@@ -74,6 +75,19 @@ SHAPES = {
         " REPEAT(CONCAT(LPAD(FLOOR(RAND() * 1e11), 11, '0'), '-'), 5) FROM {name} LIMIT {rows}",
     ),
 }
+
+
+class Way(StrEnum):
+    """The ways of comparing."""
+
+    CHECKSUM = "one server: CHECKSUM TABLE"
+    ONE_SESSION = "one server: ours, 1 session"
+    TWO_SESSIONS = "one server: ours, 2 sessions"
+    CHECKSUM_IN_TURN = "both servers: CHECKSUM TABLE, one after the other"
+    CHECKSUM_AT_ONCE = "both servers: CHECKSUM TABLE, both at once"
+    VERIFY_ONE = "both servers: verification, 1 session on each"
+    VERIFY = "both servers: verification, 4 sessions on each"
+    PERCONA = f"both servers: {TOOL}"
 
 
 @dataclass(frozen=True)
@@ -115,6 +129,16 @@ class Figure:
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print the table, write the figures."""
+    options = parse(arguments)
+    console = Console(highlight=False)
+    figures = measure(options, console)
+    console.print(_table(figures))
+    _write(figures, options, console)
+    return 0
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Return what was asked for, and the default of everything else."""
     parser = argparse.ArgumentParser(prog="bench.verification", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows in all tables together")
     parser.add_argument("--runs", type=int, default=3, help="the median of so many counts")
@@ -122,8 +146,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--shapes", nargs="+", choices=tuple(SHAPES), default=list(SHAPES))
     parser.add_argument("--tables", nargs="+", type=int, default=[1, 4], help="into how many tables they go")
     parser.add_argument("--pool", type=int, default=1024, help="each server's buffer pool, in MiB")
-    options = parser.parse_args(arguments)
-    console = Console(highlight=False)
+    return parser.parse_args(arguments)
+
+
+def measure(options: argparse.Namespace, console: Console) -> list[Figure]:
+    """Measure all ways on all data that was asked for."""
     if not installed():
         console.print(f"{TOOL} is not installed (on Debian: the package percona-toolkit), so it is left out.")
     figures: list[Figure] = []
@@ -132,9 +159,7 @@ def main(arguments: list[str] | None = None) -> int:
             for tables in options.tables:
                 place = Path(directory, f"{shape}-{tables}")
                 figures += _measure(place, shape, tables, options, console)
-    console.print(_table(figures))
-    _write(figures, options, console)
-    return 0
+    return figures
 
 
 def _measure(
@@ -155,32 +180,25 @@ def _measure(
             figures.append(_median(name, what, count, size, timed))
             console.print(f"{what}: {name}: {figures[-1].seconds:.2f} s")
 
-        ways: list[tuple[str, Callable[[], None]]] = [
-            (_PEER_OF_ONE, partial(_checksum, servers, [servers.one])),
-            ("one server: ours, 1 session", partial(_ours, servers, 1)),
-            ("one server: ours, 2 sessions", partial(_ours, servers, 2)),
-            (_PEER_OF_BOTH, partial(_checksum_in_turn, servers)),
-            (
-                "both servers: CHECKSUM TABLE, both at once",
-                partial(_checksum, servers, [servers.one, servers.other]),
-            ),
-            ("both servers: verification, 1 session on each", partial(_verify, servers, 1)),
-            ("both servers: verification, 4 sessions on each", partial(_verify, servers, 4)),
+        ways: list[tuple[Way, Callable[[], None]]] = [
+            (Way.CHECKSUM, partial(_checksum, servers, [servers.one])),
+            (Way.ONE_SESSION, partial(_ours, servers, 1)),
+            (Way.TWO_SESSIONS, partial(_ours, servers, 2)),
+            (Way.CHECKSUM_IN_TURN, partial(_checksum_in_turn, servers)),
+            (Way.CHECKSUM_AT_ONCE, partial(_checksum, servers, [servers.one, servers.other])),
+            (Way.VERIFY_ONE, partial(_verify, servers, 1)),
+            (Way.VERIFY, partial(_verify, servers, 4)),
         ]
         for name, run in ways:
             measure(name, run, options.runs)
         if installed():
             with following(servers.one, servers.other, parameters):
                 measure(
-                    f"both servers: {TOOL}",
+                    Way.PERCONA,
                     partial(pt_table_checksum, servers.one, servers.other, _SCHEMA),
                     1,
                 )
     return figures
-
-
-_PEER_OF_ONE = "one server: CHECKSUM TABLE"
-_PEER_OF_BOTH = "both servers: CHECKSUM TABLE, one after the other"
 
 
 @contextmanager
@@ -342,7 +360,7 @@ def _table(figures: list[Figure]) -> Table:
 
 def _peer(figure: Figure, figures: list[Figure]) -> Figure:
     """Return what it is measured against: `CHECKSUM TABLE` on the same data, on one server or on both."""
-    peer = _PEER_OF_ONE if figure.name.startswith("one ") else _PEER_OF_BOTH
+    peer = Way.CHECKSUM if figure.name.startswith("one ") else Way.CHECKSUM_IN_TURN
     return next(other for other in figures if (other.name, other.what) == (peer, figure.what))
 
 
