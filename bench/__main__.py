@@ -22,6 +22,7 @@ from rich.console import Console
 
 from bench.fleet import Step
 from bench.machine import Machine, describe
+from bench.suite.catch_up import catch_up
 from bench.suite.fleet import call_lines, fleet, stack_lines
 from bench.suite.in_sync import in_sync
 from bench.suite.lines import Line, failed, markdown, sentences, table
@@ -51,6 +52,7 @@ class _Suite:
             "stack": lambda: stack_lines(self._steps),
             "calls": lambda: call_lines(self._steps),
             "verification": lambda: verification(self._wish),
+            "catch-up": lambda: catch_up(self._wish),
         }
 
     @cached_property
@@ -59,7 +61,7 @@ class _Suite:
         return fleet(self._wish)
 
 
-_PARTS = ("in-sync", "outage", "stack", "calls", "verification")
+_PARTS = ("in-sync", "outage", "stack", "calls", "verification", "catch-up")
 
 
 def main(arguments: list[str] | None = None) -> int:
