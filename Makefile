@@ -80,11 +80,11 @@ soak: setup ## migrate back to back for an hour, and look for leaks (MINUTES=…
 chaos-cutover: setup ## interrupt cut-overs and rollbacks, 200 times and more (N=…, SEED=…, ENGINE=…, FENCE=accounts)
 	@$(PY) -m tests.chaos --interruptions $(N) --engine $(ENGINE) --fence $(FENCE) $(if $(SEED),--seed $(SEED))
 
-bench: setup ## measure everything in one table, in some ten minutes (ONLY="in-sync calls", ENGINE=…)
-	@$(PY) -m bench --engine $(ENGINE) $(if $(ONLY),--only $(ONLY))
+bench: setup ## measure everything in one table, in some ten minutes (ONLY="in-sync calls", FLEET="1 4", ENGINE=…)
+	@$(PY) -m bench --engine $(ENGINE) $(if $(ONLY),--only $(ONLY)) $(if $(FLEET),--sources $(FLEET))
 
 bench-full: setup ## the same with more and larger runs, up to 50 sources and 2 GB: hours (ONLY=…, ENGINE=…)
-	@$(PY) -m bench --full --engine $(ENGINE) $(if $(ONLY),--only $(ONLY))
+	@$(PY) -m bench --full --engine $(ENGINE) $(if $(ONLY),--only $(ONLY)) $(if $(FLEET),--sources $(FLEET))
 
 bench-cutover: setup ## measure the cut-over against the plain runbook (PAIRS=…, STRATEGY=rename or dns, ENGINE=…)
 	@$(PY) -m bench.cutover --pairs $(PAIRS) --strategy $(STRATEGY) --engine $(ENGINE)

@@ -22,6 +22,7 @@ from rich.console import Console
 
 from bench.fleet import Step
 from bench.machine import Machine, describe
+from bench.suite.catch_up import catch_up
 from bench.suite.fleet import call_lines, fleet, stack_lines
 from bench.suite.in_sync import in_sync
 from bench.suite.lines import Line, failed, markdown, sentences, table
@@ -30,15 +31,17 @@ from bench.suite.verification import verification
 from bench.suite.wish import Wish
 from demo.workspace import ROOT, CommandFailed
 
-__all__ = ["main", "measured"]
+__all__ = ["BUILD", "PARTS", "Suite", "main", "measured"]
 
-_BUILD = ROOT / "build"
+BUILD = ROOT / "build"
+PARTS = ("in-sync", "outage", "stack", "calls", "verification", "catch-up")
+"""The parts, in the order in which they are measured."""
 _INTERRUPTED = 130
 _WIDE = 160
 
 
-class _Suite:
-    """The parts, by name, in the order in which they are measured."""
+class Suite:
+    """The parts by name, for one wish."""
 
     def __init__(self, wish: Wish) -> None:
         self._wish = wish
@@ -51,15 +54,13 @@ class _Suite:
             "stack": lambda: stack_lines(self._steps),
             "calls": lambda: call_lines(self._steps),
             "verification": lambda: verification(self._wish),
+            "catch-up": lambda: catch_up(self._wish),
         }
 
     @cached_property
     def _steps(self) -> list[Step]:
         """Two parts look at the same commands."""
         return fleet(self._wish)
-
-
-_PARTS = ("in-sync", "outage", "stack", "calls", "verification")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -84,7 +85,8 @@ def main(arguments: list[str] | None = None) -> int:
     lines: list[Line] = []
     try:
         with tempfile.TemporaryDirectory(prefix="bench-", dir=options.directory) as directory:
-            suite = _Suite(Wish(options.full, options.engine, Path(directory), console, say))
+            wish = Wish(options.full, options.engine, tuple(options.sources), Path(directory), console, say)
+            suite = Suite(wish)
             for name in options.only:
                 lines += measured(name, suite.parts[name], say)
                 _write(lines, machine)
@@ -120,13 +122,13 @@ def measured(name: str, part: Callable[[], Iterable[Line]], say: Callable[[str],
 
 def _write(lines: Sequence[Line], machine: Machine) -> None:
     """Write what there is by now, so that a run that is interrupted is not in vain."""
-    _BUILD.mkdir(exist_ok=True)
+    BUILD.mkdir(exist_ok=True)
     for name, content in (
         ("bench.json", _as_json([line.as_json() for line in lines])),
         ("bench-machine.json", _as_json(asdict(machine))),
         ("bench.md", f"{machine}\n\n{markdown(lines)}"),
     ):
-        (_BUILD / name).write_text(content, encoding="utf-8")
+        (BUILD / name).write_text(content, encoding="utf-8")
 
 
 def _as_json(content: object) -> str:
@@ -136,11 +138,14 @@ def _as_json(content: object) -> str:
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "--only", nargs="+", choices=_PARTS, default=list(_PARTS), help="these parts (default: all)"
+        "--only", nargs="+", choices=PARTS, default=list(PARTS), help="these parts (default: all)"
     )
     parser.add_argument("--full", action="store_true", help="hours instead of minutes: `make bench-full`")
     parser.add_argument(
         "--engine", choices=("8.0", "5.7"), default="8.0", help="MySQL version of the sources"
+    )
+    parser.add_argument(
+        "--sources", nargs="+", type=int, default=[], help="so many in one stack, for stack and calls"
     )
     parser.add_argument(
         "--directory", type=Path, help="holds the sandboxes (default: the system's temporary one)"

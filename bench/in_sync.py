@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,12 +37,17 @@ def measure(directory: Path, engine: str, factor: float, say: Say) -> InSync:
     """Take two sources as far as in sync, one over each road."""
     model = Model(factor, PROFILE)
     names = ("ours", "runbook")
-    with ExitStack() as stack, ThreadPoolExecutor(len(names)) as executor:
-        making = [place(directory / name, engine, model, _prefixed(say, name)) for name in names]
+    # Whoever interrupts this ends the sandboxes first, without which neither road gets any further.
+    with ThreadPoolExecutor(len(names)) as executor, ExitStack() as stack:
+        making = [
+            executor.submit(stack.enter_context, place(directory / name, engine, model, _prefixed(say, name)))
+            for name in names
+        ]
         # Both are there before either is measured: to fill a database takes the processor.
-        places = list(executor.map(stack.enter_context, making))
-        ours = executor.submit(_ours, places[0], directory / "stack")
-        runbook = executor.submit(_runbook, places[1])
+        wait(making)
+        mine, theirs = (each.result() for each in making)
+        ours = executor.submit(_ours, mine, directory / "stack")
+        runbook = executor.submit(_runbook, theirs)
         return InSync(ours.result(), runbook.result())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from bench.fleet import Step, measure, parse
@@ -14,15 +14,17 @@ __all__ = ["call_lines", "fleet", "stack_lines"]
 
 _ALL = ("replicate", "cutover", "cleanup")
 _FIRST = _ALL[0]
-_QUICK: Mapping[int, Sequence[str]] = {1: _ALL, 10: (_FIRST,)}
-_FULL: Mapping[int, Sequence[str]] = {1: _ALL, 10: _ALL, 50: _ALL}
-"""How far how many sources go: for those that go all the way, an `up` of each phase takes as long as all others together."""
+_QUICK, _FULL = (1, 10), (1, 10, 50)
 
 
 def fleet(wish: Wish) -> list[Step]:
-    """Take stacks of some sizes through the phases, each with a plain one beside it."""
+    """Take stacks of some sizes through the phases, each with a plain one beside it.
+
+    In the quick suite only the first goes all the way: the phases behind `replicate` take as long as all that comes before.
+    """
     steps: list[Step] = []
-    for count, phases in (_FULL if wish.full else _QUICK).items():
+    for number, count in enumerate(wish.sources or (_FULL if wish.full else _QUICK)):
+        phases = _ALL if wish.full or not number else _ALL[:1]
         place = wish.place(f"fleet-{count}")
         options = parse(["--engine", wish.engine, "--phases", *phases])
         wish.say(f"{_of(count)}, as far as {phases[-1]}")

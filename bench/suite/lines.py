@@ -77,7 +77,7 @@ class Line:
         if self.limit is None or figure is None or self.limit.kept_by(figure):
             return None
         of = f" × {self.peer_name}" if self.ratio is not None else f" {self.unit}"
-        return f"{self.name}: {figure:.3g}{of}, and the limit is {self.limit}"
+        return f"{self.name}: {figure:.3g}{of.rstrip()}, and the limit is {self.limit}"
 
     def as_json(self) -> dict[str, Any]:
         """Return what ``build/bench.json`` says of the line; one without a figure says why."""

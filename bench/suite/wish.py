@@ -18,12 +18,14 @@ class Wish:
 
     Attributes:
         full: as in `make bench-full`, which takes hours, instead of minutes.
+        sources: how many in one stack, each with a figure of its own; empty for the suite's own choice.
         directory: holds the sandboxes and the stacks.
         say: shows how far a part has come.
     """
 
     full: bool
     engine: str
+    sources: tuple[int, ...]
     directory: Path
     console: Console
     say: Say

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from bench import __main__ as suite
+from bench.machine import Machine
 from bench.suite.lines import Line, at_least, at_most, failed, markdown, sentences, table
+from bench.suite.wish import Wish
 
 SLOW = Line("preview", 6.0, "s", 2.0, "as many plain resources", at_most(2.0))
 FAST = Line("verification", 300.0, "rows/s", 100.0, "CHECKSUM TABLE", at_least(0.8))
@@ -113,3 +118,63 @@ def test_an_interrupt_stops_everything() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         suite.measured("preview", part, lambda _sentence: None)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Some parts in the place of those that measure."""
+
+    parts: dict[str, Callable[[], Iterable[Line]]]
+
+
+def run(monkeypatch: pytest.MonkeyPatch, build: Path, **parts: Callable[[], Iterable[Line]]) -> int:
+    machine = Machine("AMD EPYC", 2, 24.0, "Linux 6", 0.1, {"MySQL": "8.0.31"})
+    monkeypatch.setattr(suite, "describe", lambda _engine: machine)
+    monkeypatch.setattr(suite, "Suite", lambda _wish: Parts(parts))
+    monkeypatch.setattr(suite, "BUILD", build)
+    return suite.main(["--only", *parts])
+
+
+def broken() -> Iterable[Line]:
+    raise RuntimeError("the sandbox did not start")
+
+
+def test_every_line_within_its_limit_is_success(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert run(monkeypatch, tmp_path, verification=lambda: [FAST]) == 0
+    assert json.loads((tmp_path / "bench.json").read_text(encoding="utf-8")) == [FAST.as_json()]
+    machine = json.loads((tmp_path / "bench-machine.json").read_text(encoding="utf-8"))
+    assert (machine["processor"], machine["load"], machine["versions"]) == (
+        "AMD EPYC",
+        0.1,
+        {"MySQL": "8.0.31"},
+    )
+    assert "AMD EPYC" in (tmp_path / "bench.md").read_text(encoding="utf-8")
+
+
+def test_a_line_over_its_limit_is_failure_and_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, tmp_path, stack=lambda: [SLOW], verification=lambda: [FAST]) == 1
+    assert "✗ preview: 3 × as many plain resources, and the limit is ≤ 2." in capsys.readouterr().out
+
+
+def test_a_part_that_fails_is_failure_and_the_others_are_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, tmp_path, stack=broken, verification=lambda: [FAST]) == 1
+    names = [line["name"] for line in json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))]
+    assert names == ["stack", "verification"]
+    assert "stack: no figure, RuntimeError: the sandbox did not start" in capsys.readouterr().out
+
+
+def test_an_interrupt_keeps_what_was_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupted() -> Iterable[Line]:
+        raise KeyboardInterrupt
+
+    assert run(monkeypatch, tmp_path, verification=lambda: [FAST], stack=interrupted) == 130
+    assert len(json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))) == 1
+
+
+def test_every_part_that_can_be_chosen_exists() -> None:
+    wish = Wish(False, "8.0", (), Path(), Console(), lambda _sentence: None)
+    assert tuple(suite.Suite(wish).parts) == suite.PARTS
