@@ -1,0 +1,206 @@
+"""The step that catches up, on both engines: durability while it is far behind, afterwards, and after a kill in the middle."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from controlplane.aws import Aws, AwsSettings
+from demo.workspace import ROOT
+from foundation.errors import NeedsHuman
+from foundation.waiting import silent
+from migration.access import Access, AccessSettings, endpoint_of
+from migration.durability import RELAXED
+from migration.records.files import DIRECTORY
+from providers.catch_up import CatchUpProvider
+from providers.step import World
+from replication import accounts, channel
+from replication.coordinates import current
+from sandbox import Sandbox
+from tests.sandbox.rds_support import PASSWORD, connect, make, query, snapshot, until
+
+DURABLE = dict.fromkeys(RELAXED, "1")
+FLUSH = "innodb_flush_log_at_trx_commit"
+VARIABLE = "CATCH_UP_PASSWORD"
+PATIENCE = 240.0
+"""Seconds; a program that has to be started takes its time on a busy machine."""
+INPUTS = {"hours": 1, "relax_above": 0}
+CHILD = """
+import json, sys
+from tests.sandbox.test_catch_up import step
+step(json.loads(sys.argv[1]), sys.argv[2])
+"""
+
+
+def world(authority: str) -> World:
+    aws = Aws(AwsSettings(region=os.environ["AWS_REGION"], profile=None))
+    return World(aws, Access(aws, AccessSettings(environment=VARIABLE, ca_file=authority)), silent)
+
+
+def step(inputs: dict[str, Any], authority: str) -> dict[str, Any]:
+    return CatchUpProvider().perform(world(authority), inputs)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A source, and an instance restored from its snapshot that follows it, on a clone of its owner's parameter group."""
+
+    sandbox: Sandbox
+    source: dict[str, Any]
+    encrypted: dict[str, Any]
+    groups: tuple[str, str]
+
+    @property
+    def authority(self) -> str:
+        return str(self.sandbox.directory / "ca.pem")
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        ids = {"source_id": self.source["DbiResourceId"], "encrypted_id": self.encrypted["DbiResourceId"]}
+        return {**INPUTS, **ids}
+
+    def live(self) -> dict[str, str]:
+        """What is in effect on the instance that follows."""
+        found = query(
+            self.sandbox,
+            self.encrypted,
+            f"SELECT {', '.join(f'@@GLOBAL.{name} AS {name}' for name in RELAXED)}",
+        )
+        return {name: str(value) for name, value in found[0].items()}
+
+    def in_groups(self) -> list[dict[str, tuple[str, str]]]:
+        """What the owner's group and the clone say, with the methods by which that is applied."""
+        rds = self.sandbox.client("rds")
+        return [
+            {
+                each["ParameterName"]: (each["ParameterValue"], each["ApplyMethod"])
+                for each in rds.describe_db_parameters(DBParameterGroupName=group, Source="user")[
+                    "Parameters"
+                ]
+            }
+            for group in self.groups
+        ]
+
+    @contextmanager
+    def far_behind(self) -> Iterator[None]:
+        """Let the source write what the other cannot apply for the length of a ``with`` block."""
+        with connect(self.sandbox, self.encrypted["Endpoint"]["Address"]) as lock, lock.cursor() as cursor:
+            cursor.execute("LOCK TABLES t READ")
+            query(self.sandbox, self.source, "INSERT INTO t (text) VALUES (REPEAT('x', 100000))")
+            yield
+
+
+@pytest.fixture(scope="module", params=["8.0", "5.7"])
+def pair(
+    request: pytest.FixtureRequest, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pair]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**sandbox.settings(), VARIABLE: PASSWORD}.items():
+            patch.setenv(name, value)
+        patch.setenv(DIRECTORY, str(tmp_path_factory.mktemp("reports")))
+        yield following(sandbox, request.param)
+
+
+def following(sandbox: Sandbox, engine: str) -> Pair:
+    """The owner has set one of the two parameters himself: that is to be put back, the other to be reset."""
+    rds, name = sandbox.client("rds"), f"behind-{engine.replace('.', '')}"
+    groups = (f"{name}-owner", f"{name}-encrypted")
+    for group in groups:
+        rds.create_db_parameter_group(
+            DBParameterGroupName=group, DBParameterGroupFamily=f"mysql{engine}", Description="for a test"
+        )
+        rds.modify_db_parameter_group(
+            DBParameterGroupName=group,
+            Parameters=[{"ParameterName": FLUSH, "ParameterValue": "1", "ApplyMethod": "immediate"}],
+        )
+    source = make(
+        sandbox, name, EngineVersion=engine, BackupRetentionPeriod=1, DBParameterGroupName=groups[0]
+    )
+    query(sandbox, source, "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, text MEDIUMTEXT)")
+    query(sandbox, source, "CALL mysql.rds_set_configuration('binlog retention hours', 24)")
+    place = world(str(sandbox.directory / "ca.pem"))
+    with place.session(source["DbiResourceId"]) as session:
+        account, at = accounts.issue(session, accounts.REPLICATION_USER), current(session)
+    rds.create_db_snapshot(DBSnapshotIdentifier=f"{name}-s", DBInstanceIdentifier=name)
+    snapshot(sandbox, f"{name}-s")
+    asked = rds.restore_db_instance_from_db_snapshot(
+        DBInstanceIdentifier=f"{name}-encrypted",
+        DBSnapshotIdentifier=f"{name}-s",
+        BackupRetentionPeriod=1,
+        DBParameterGroupName=groups[1],
+    )["DBInstance"]
+    encrypted = place.instances.wait_until_available(asked["DbiResourceId"], deadline=120, progress=silent)
+    with place.session(encrypted.resource_id) as session:
+        channel.attach(session, endpoint_of(place.instances.get(source["DbiResourceId"])), account, at)
+        channel.start(session)
+    return Pair(sandbox, source, dict(encrypted.description), groups)
+
+
+def test_it_is_relaxed_while_far_behind_and_put_back_when_level(pair: Pair) -> None:
+    before = pair.in_groups()
+    done: list[dict[str, Any]] = []
+    with pair.far_behind():
+        run = threading.Thread(target=lambda: done.append(step(pair.inputs, pair.authority)), daemon=True)
+        run.start()
+        until(pair.live, lambda seen: seen == RELAXED, PATIENCE)
+        assert pair.in_groups()[0] == before[0], "the owner's group is never touched"
+    run.join(60)
+    assert [each["relaxed"] for each in done] == [list(RELAXED)]
+    assert (pair.live(), pair.in_groups()) == (DURABLE, before)
+
+
+@pytest.mark.parametrize("limit", [None, 1024])
+def test_it_stays_as_it_is_when_that_is_off_or_it_is_not_far_behind(pair: Pair, limit: int | None) -> None:
+    query(pair.sandbox, pair.source, "INSERT INTO t (text) VALUES ('x')")
+    before = len(pair.sandbox.calls())
+    assert step({**pair.inputs, "relax_above": limit}, pair.authority)["relaxed"] == []
+    asked = {call["action"] for call in pair.sandbox.calls()[before:]}
+    assert asked.isdisjoint({"ModifyDBParameterGroup", "ResetDBParameterGroup"})
+
+
+@pytest.mark.parametrize("limit", [0, None])
+def test_what_a_killed_run_left_is_put_back_by_the_next(pair: Pair, limit: int | None) -> None:
+    before = pair.in_groups()
+    with pair.far_behind():
+        command = [sys.executable, "-c", CHILD, json.dumps(pair.inputs), pair.authority]
+        with subprocess.Popen(command, cwd=ROOT) as child:
+            try:
+                until(pair.live, lambda seen: seen == RELAXED, PATIENCE)
+            finally:
+                child.kill()
+        assert child.returncode == -signal.SIGKILL
+    assert pair.live() == RELAXED, "nobody has put it back yet"
+
+    step({**pair.inputs, "relax_above": limit}, pair.authority)
+
+    assert (pair.live(), pair.in_groups()) == (DURABLE, before)
+
+
+def test_it_is_put_back_when_replication_breaks(pair: Pair) -> None:
+    before = pair.in_groups()
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            step(pair.inputs, pair.authority)
+        except NeedsHuman as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    with pair.far_behind():
+        thread.start()
+        until(pair.live, lambda seen: seen == RELAXED, PATIENCE)
+        query(pair.sandbox, pair.encrypted, "CALL mysql.rds_reset_external_master")
+    thread.join(60)
+    assert len(failed) == 1
+    assert (pair.live(), pair.in_groups()) == (DURABLE, before)
