@@ -65,7 +65,7 @@ test: lint ## the whole gate: lint, unit, sandbox and engine tests, and a few in
 	$(call heading,'a sample of tests/chaos')
 	@$(PY) -m pytest -q $(CHAOS)
 
-test-long: setup ## what the gate leaves out: rare clients at the fence, a minute of writes before a rollback, grants on 5.7, 500 generated tables
+test-long: setup ## what the gate leaves out: what others do meanwhile, late answers, expired credentials, old states, rare clients, grants on 5.7, 500 tables
 	@WRITES_BEFORE_ROLLBACK=60 $(PY) -m pytest -q $(LONG)
 	@ENGINE=5.7 $(PY) -m pytest -q tests/engine/test_least_privilege.py
 	@CASES=250 $(PY) -m pytest -q tests/sandbox/test_verification_properties.py

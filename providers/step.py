@@ -35,7 +35,7 @@ from providers.clients import shared_clients
 from providers.progress import DONE, progress_for
 from replication.session import Session
 
-__all__ = ["HOUR", "Inputs", "Outputs", "Step", "World", "known", "urn_of"]
+__all__ = ["HOUR", "Inputs", "Outputs", "Step", "World", "known", "require_names_at_rest", "urn_of"]
 
 clean_errors.install()
 
@@ -164,7 +164,7 @@ class Step(ResourceProvider):
         """Undo the step."""
         world = self.world(_props)
         if self.at_rest:
-            _require_names_at_rest(world, _props["source_id"])
+            require_names_at_rest(world, _props["source_id"])
         self.undo(world, _props)
         world.progress(DONE)
 
@@ -174,7 +174,7 @@ def _world(aws: Aws, inputs: Inputs, *, mends: bool) -> World:
     return World(aws, Access(aws, settings, mends=mends), progress_for(inputs.get("urn")))
 
 
-def _require_names_at_rest(world: World, source_id: str) -> None:
+def require_names_at_rest(world: World, source_id: str) -> None:
     """Refuse to give a migration up while its names move: without tags and steps nobody could end the move.
 
     Raises:

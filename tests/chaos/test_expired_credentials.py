@@ -15,7 +15,7 @@ from tests.chaos.roads.points import Point
 from tests.chaos.roads.run import Ending, Run
 from tests.engine.road import Road, driving
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow]
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
 
 SAID = "AWS does not accept the credentials"
 DO = "Renew them, then run the same command again; it goes on where it stopped"

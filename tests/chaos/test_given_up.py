@@ -15,7 +15,7 @@ from tests.chaos.roads.run import Run
 from tests.engine.checks import differing
 from tests.engine.road import Road, driving
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow]
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
 
 MOVES = {
     "LatestRestorableTime",

@@ -12,7 +12,7 @@ from tests.chaos.roads import judge
 from tests.engine.account import look
 from tests.engine.road import Road, driving
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow]
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
 
 LATE = 800
 """Milliseconds: longer than most changes take in the sandbox's time model, so that some are over before they are seen."""

@@ -18,7 +18,7 @@ from tests.engine.account import look
 from tests.engine.checks import beats
 from tests.engine.road import Road, driving
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow]
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
 
 READ_ONLY = 1290
 

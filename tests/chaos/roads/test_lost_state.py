@@ -13,7 +13,7 @@ from tests.chaos.roads.points import Point
 from tests.chaos.roads.run import Run
 from tests.engine.road import Road, driving
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow]
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from tests.engine.account import look
 from tests.engine.checks import require_equal_tables, require_fenced, require_one_event
 from tests.engine.road import Road, driving
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow]
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
 
 POINTS = (
     Point("WriteFence orders", "inside", "kill everything", calls=2),

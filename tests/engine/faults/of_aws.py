@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from controlplane import keys, records
+from migration import journal
 from providers.binlog_retention import BinlogRetentionProvider
 from providers.claim import ClaimProvider
 from providers.custody import CustodyProvider
 from providers.retirement import RetirementProvider
+from providers.step import require_names_at_rest
 from tests.engine.faults.book import fault
 from tests.engine.faults.stage import Stage
 
@@ -183,6 +185,17 @@ def _claimed(stage: Stage) -> None:
 )
 def _claimed_elsewhere(stage: Stage) -> None:
     ClaimProvider().perform(stage.world(), {**stage.inputs, "owner": "rds-encrypt/dev", "backend": "another"})
+
+
+@fault(
+    "Given up while names move",
+    "Instances",
+    "`pulumi destroy` after a cut-over, or a rollback, that was interrupted while it swapped the names.",
+)
+def _given_up(stage: Stage) -> None:
+    stage.later.callback(stage.instances.untag, stage.encrypted_id, [journal.SWAPPED])
+    stage.instances.tag(stage.encrypted_id, {journal.SWAPPED: "2026-11-25T08:00:00+00:00"})
+    require_names_at_rest(stage.world(), stage.source_id)
 
 
 @fault(

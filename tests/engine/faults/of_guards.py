@@ -111,7 +111,7 @@ def _scheduler(stage: Stage) -> None:
 @fault(
     "An event is on one side only",
     SECTION,
-    "Somebody has dropped a scheduled event of the encrypted instance.",
+    "Somebody has made or dropped a scheduled event on one of the two.",
 )
 def _event(stage: Stage) -> None:
     with stage.host(stage.encrypted_id) as host:

@@ -1,0 +1,131 @@
+"""Whose a source is: one stack's, in one backend; and what is not given up while its name is on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import pytest
+
+from foundation.errors import NeedsHuman
+from foundation.waiting import silent
+from migration import journal
+from providers.claim import ClaimProvider
+from providers.custody import CustodyProvider
+from providers.cut_over import CutOverProvider
+from providers.resumed_replication import ResumedReplicationProvider
+from providers.roll_back import RollBackProvider
+from providers.step import Step, World
+from tests.unit.fakes import FakeAws, instance
+
+INPUTS = {"source_id": "db-ORDERS", "owner": "rds-encrypt/dev", "backend": "0123456789ab"}
+
+
+class Tagged(FakeAws):
+    """An account whose instances can be tagged."""
+
+    def __init__(self, **tags: Mapping[str, str]) -> None:
+        super().__init__(*(instance(name, tags=found) for name, found in tags.items()))
+        rds = cast(Any, self.rds)
+        rds.add_tags_to_resource = self._add
+        self._instances = rds._instances
+
+    def tags(self, name: str = "orders") -> dict[str, str]:
+        return {tag["Key"]: tag["Value"] for tag in self._named(f":{name}")["TagList"]}
+
+    def _add(self, ResourceName: str, Tags: list[dict[str, str]]) -> None:  # noqa: N803 - AWS's names
+        found = self._named(ResourceName)
+        kept = [tag for tag in found["TagList"] if tag["Key"] not in {new["Key"] for new in Tags}]
+        found["TagList"] = [*kept, *Tags]
+
+    def _named(self, arn: str) -> dict[str, Any]:
+        return next(found for found in self._instances if found["DBInstanceArn"].endswith(arn))
+
+
+def world(aws: FakeAws) -> World:
+    return World(aws, cast(Any, None), silent)
+
+
+def at_once(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], None] = lambda: None) -> None:
+    """Take no second for others to write their claim; or let them."""
+    monkeypatch.setattr("providers.claim.time.sleep", lambda _seconds: meanwhile())
+
+
+def test_a_source_that_nobody_has_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once(monkeypatch)
+    aws = Tagged(orders={})
+    assert ClaimProvider().perform(world(aws), INPUTS) == {"parameter_group": "orders-mysql80"}
+    assert (aws.tags()[journal.OWNER], aws.tags()[journal.BACKEND]) == ("rds-encrypt/dev", "0123456789ab")
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        ({journal.OWNER: "rds-encrypt/live"}, "stack rds-encrypt/live is migrating this instance already"),
+        (
+            {journal.OWNER: "rds-encrypt/dev", journal.BACKEND: "another"},
+            "a stack of the same name, rds-encrypt/dev, is migrating this instance already, and keeps its state in another backend",
+        ),
+    ],
+)
+def test_a_source_that_somebody_has_is_left_alone(tags: dict[str, str], said: str) -> None:
+    aws = Tagged(orders=tags)
+    with pytest.raises(NeedsHuman, match=said):
+        ClaimProvider().perform(world(aws), INPUTS)
+    assert aws.tags() == tags
+
+
+@pytest.mark.parametrize("backend", [{}, {journal.BACKEND: "0123456789ab"}])
+def test_a_lost_state_finds_its_claim_again(backend: dict[str, str]) -> None:
+    aws = Tagged(orders={journal.OWNER: "rds-encrypt/dev", **backend})
+    ClaimProvider().perform(world(aws), INPUTS)
+    assert aws.tags()[journal.BACKEND] == "0123456789ab"
+
+
+@pytest.mark.parametrize("other", [{journal.OWNER: "rds-encrypt/live"}, {journal.BACKEND: "another"}])
+def test_of_two_that_claim_at_the_same_moment_the_last_goes_on(
+    monkeypatch: pytest.MonkeyPatch, other: dict[str, str]
+) -> None:
+    aws = Tagged(orders={})
+
+    def write() -> None:
+        aws._add(":orders", [{"Key": key, "Value": value} for key, value in other.items()])
+
+    at_once(monkeypatch, write)
+    with pytest.raises(NeedsHuman, match="is migrating this instance already"):
+        ClaimProvider().perform(world(aws), INPUTS)
+
+
+def test_the_same_state_on_another_machine_is_no_difference() -> None:
+    olds = {"source_id": "db-ORDERS", "owner": "rds-encrypt/dev", "backend": "of the laptop"}
+    assert not ClaimProvider().diff("", olds, {**olds, "backend": "of the build server"}).changes
+
+
+@pytest.mark.parametrize(
+    ("tags", "phase"),
+    [
+        ({}, None),
+        ({journal.SWAPPED: "now"}, "cutover"),
+        ({journal.SWAPPED: "now", journal.OPENED: "now"}, None),
+        ({journal.SWAPPED: "now", journal.OPENED: "now", journal.RETURNING: "now"}, "rollback"),
+        ({journal.ROLLED_BACK: "now"}, None),
+    ],
+)
+@pytest.mark.parametrize(
+    "step",
+    [ClaimProvider, CustodyProvider, CutOverProvider, RollBackProvider, ResumedReplicationProvider],
+)
+def test_nothing_is_given_up_while_names_move(
+    monkeypatch: pytest.MonkeyPatch, step: type[Step], tags: dict[str, str], phase: str | None
+) -> None:
+    aws = Tagged(orders={journal.PARTNER: "db-PARTNER"}, partner=tags)
+    undone = []
+    monkeypatch.setattr(step, "world", lambda _step, _inputs: world(aws))
+    monkeypatch.setattr(step, "undo", lambda *_: undone.append(step))
+    if phase is None:
+        step().delete("", {"source_id": "db-ORDERS"})
+        assert undone == [step]
+    else:
+        with pytest.raises(NeedsHuman, match=f"`pulumi up` in phase `{phase}`, which ends the move"):
+            step().delete("", {"source_id": "db-ORDERS"})
+        assert undone == []
