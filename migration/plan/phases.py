@@ -247,10 +247,11 @@ def _kept_too_short(wish: Wish, copy: list[Stage]) -> tuple[str, ...]:
     needed = estimates.total([stage.takes for stage in copy if stage.takes is not None])
     if needed.high <= wish.binlog_hours * 3600:
         return ()
-    return (
+    told = (
         f"by these estimates the copy may take longer ({needed}) than binlogs are kept ({wish.binlog_hours} h), and would have to"
-        " be made again then. Raise `binlogRetentionHours` (168 at most).",
+        " be made again then. Raise `binlogRetentionHours` (168 at most)."
     )
+    return (told,)
 
 
 def _final_moves(wish: Wish, survey: Survey) -> list[Stage]:
