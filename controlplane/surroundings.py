@@ -1,10 +1,11 @@
-"""What stands around instances in their account: quotas, snapshots, proxies, subscriptions, alarms, maintenance.
+"""What stands around instances in their account: quotas, snapshots, proxies, subscriptions, alarms, CNAMEs, maintenance.
 
 Each kind is asked for once, however many instances are looked at.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,8 +14,10 @@ from typing import Any
 from controlplane import snapshots
 from controlplane.aws import Aws, sorted_errors
 
-__all__ = ["Alarm", "ProxyTarget", "Quota", "Surroundings"]
+__all__ = ["ZONES", "Alarm", "ProxyTarget", "Quota", "Surroundings"]
 
+ZONES = 4
+"""Hosted zones whose first records are looked at."""
 _ALARMS = 2_000
 """Looked at most, in pages of a hundred: a preview takes seconds."""
 
@@ -128,6 +131,38 @@ class Surroundings:
                 for each in page["PendingMaintenanceActions"]
             }
 
+    def key_policy(self, arn: str) -> Mapping[str, Any] | None:
+        """Return the policy of a KMS key; ``None`` if the key is AWS's own."""
+        with sorted_errors(f"policy of KMS key {arn}"):
+            if self._aws.kms.describe_key(KeyId=arn)["KeyMetadata"].get("KeyManager") == "AWS":
+                return None
+            found: dict[str, Any] = json.loads(
+                self._aws.kms.get_key_policy(KeyId=arn, PolicyName="default")["Policy"]
+            )
+            return found
+
+    @cached_property
+    def zones(self) -> list[str]:
+        """The ids of the account's hosted zones, private ones first: what applications use is seldom public."""
+        with sorted_errors("hosted zones"):
+            found = self._aws.route53.list_hosted_zones()["HostedZones"]
+        found.sort(key=lambda zone: not zone.get("Config", {}).get("PrivateZone"))
+        return [zone["Id"].rpartition("/")[2] for zone in found]
+
+    @cached_property
+    def aliases(self) -> list[tuple[str, str]]:
+        """The CNAMEs of the first few zones, with what they point at. Route 53 answers five requests a second, for all callers."""
+        with sorted_errors("CNAMEs"):
+            return [
+                (record["Name"].rstrip("."), value["Value"].rstrip(".").lower())
+                for zone in self.zones[:ZONES]
+                for record in self._aws.route53.list_resource_record_sets(HostedZoneId=zone)[
+                    "ResourceRecordSets"
+                ]
+                if record["Type"] == "CNAME"
+                for value in record.get("ResourceRecords", [])
+            ]
+
     @cached_property
     def caller(self) -> str:
         """The ARN of whoever asks."""
@@ -144,7 +179,11 @@ class Surroundings:
                 ActionNames=actions,
                 ResourceArns=[resource],
                 ContextEntries=[
-                    {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+                    {
+                        "ContextKeyName": key,
+                        "ContextKeyValues": [value],
+                        "ContextKeyType": "boolean" if value in {"true", "false"} else "string",
+                    }
                     for key, value in context.items()
                 ],
             )

@@ -26,12 +26,13 @@ _NO_ENCRYPTION = ("db.m1.", "db.m2.", "db.t2.micro")
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done with a source: the phase wanted, by which road, and how applications move."""
+    """What is to be done with a source: the phase wanted, by which road, how applications move, and the key's ARN, if it is known."""
 
     phase: Phase
     mode: Mode
     survey: Survey
     strategy: str = "rename"
+    key: str = ""
 
 
 Check = Callable[[Aws, Plan], Refused | None]

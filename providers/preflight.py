@@ -42,7 +42,7 @@ class PreflightProvider(Step):
         """Return what stands in the way of this phase, read-only; at preview, say what else is to be minded."""
         try:
             found = survey(world.aws, Names.of(inputs["identifier"]))
-            plan = Plan(inputs["phase"], inputs["mode"], found, inputs["strategy"])
+            plan = Plan(inputs["phase"], inputs["mode"], found, inputs["strategy"], inputs["kms_key_arn"])
             if obstacles := [str(finding) for finding in preflight.findings(world.aws, plan)]:
                 return _refused(inputs, obstacles)
             scene = look.scene_of(world.aws, plan, world.around)

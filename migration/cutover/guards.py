@@ -22,12 +22,20 @@ from migration.verified import verified
 from replication import events, lag, writes
 from replication.session import Session
 
-__all__ = ["GUARDS", "Reading", "minutes_until_maintenance", "read", "require_green", "require_steady"]
+__all__ = [
+    "FREE_PERCENT",
+    "GUARDS",
+    "Reading",
+    "minutes_until_maintenance",
+    "read",
+    "require_green",
+    "require_steady",
+]
 
 
 _MAINTENANCE_MARGIN = 30
 """Minutes before a maintenance window in which a cut-over had better not begin."""
-_FREE_PERCENT = 5
+FREE_PERCENT = 5
 """Of an instance's storage: with less, RDS is about to stop it as `storage-full`."""
 _LOOK = 0.5
 """Seconds between two looks at a lag that is to be steady."""
@@ -202,8 +210,8 @@ def room_to_go_on(site: Site, _losing: Session, _winning: Session) -> Reading:
             continue
         percent = 100 * free / (instance.allocated_gib * 2**30)
         seen.append(f"{instance.identifier} has {free / 2**30:.1f} GiB free ({percent:.0f} %)")
-        if percent < _FREE_PERCENT:
-            return Reading(False, f"{seen[-1]}, less than {_FREE_PERCENT} %")
+        if percent < FREE_PERCENT:
+            return Reading(False, f"{seen[-1]}, less than {FREE_PERCENT} %")
     return Reading(True, "; ".join(seen))
 
 

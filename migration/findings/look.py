@@ -10,7 +10,7 @@ import botocore.exceptions
 from controlplane.aws import DENIED, Aws, code_of
 from controlplane.surroundings import Surroundings
 from foundation.errors import MigrationError
-from migration.findings import of_account, of_caller, of_instance
+from migration.findings import of_account, of_caller, of_instance, of_key
 from migration.findings.finding import Finding
 from migration.findings.of_mysql import of_mysql
 from migration.findings.scene import Look, Scene
@@ -43,7 +43,7 @@ def findings(scene: Scene, session: Session | None, *, remarks: bool) -> list[Fi
     if scene.fresh:
         looks += (*of_instance.OBSTACLES, *of_account.OBSTACLES)
     if scene.fresh and remarks:
-        looks += (*of_instance.REMARKS, *of_account.REMARKS, of_caller.permissions)
+        looks += (*of_instance.REMARKS, *of_account.REMARKS, of_caller.permissions, of_key.key_policy)
     if remarks and (scene.fresh or scene.plan.phase == "cutover"):
         looks += (*of_instance.REMINDERS, *of_account.REMINDERS)
     with ThreadPoolExecutor(_THREADS) as pool:

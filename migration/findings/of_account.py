@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from controlplane import metrics
 from controlplane.parameter_groups import ParameterGroups
+from controlplane.surroundings import ZONES
 from migration import journal
+from migration.cutover.guards import FREE_PERCENT
 from migration.findings.finding import Finding
 from migration.findings.scene import Look, Scene
 
 __all__ = ["OBSTACLES", "REMARKS", "REMINDERS"]
 
 _COPIED_WITH_CARE = {"MEMCACHED"}
+_LITTLE = 10
+"""Percent of the storage."""
 
 
 # What may stand in the way.
@@ -156,6 +161,43 @@ def alarms(scene: Scene) -> Iterator[Finding]:
         yield scene.note(f"only the first {len(found)} alarms of the region were looked at")
 
 
+def cnames(scene: Scene) -> Iterator[Finding]:
+    """CNAMEs in Route 53 that lead to the instance's address."""
+    address = scene.source.address
+    if address is None:
+        return
+    found = sorted(name for name, target in scene.around.aliases if target == address.lower())
+    if found and scene.name_moves:
+        yield scene.note(
+            f"CNAMEs point at its address: {', '.join(found)}",
+            why="nothing has to be done: they point at the name, and so at the encrypted instance after the cut-over",
+        )
+    elif found:
+        yield scene.warning(
+            f"CNAMEs point at its address: {', '.join(found)}",
+            why=f"with strategy `{scene.plan.strategy}` that stays the unencrypted instance's; only the record in `cutover.dns`,"
+            " if there is one, is changed",
+            fix=f"Let the others point at the address of `{scene.plan.survey.names.encrypted}` when the applications move",
+        )
+    if len(scene.around.zones) > ZONES:
+        yield scene.note(f"CNAMEs were looked for in {ZONES} of {len(scene.around.zones)} hosted zones")
+
+
+def room(scene: Scene) -> Iterator[Finding]:
+    """Free storage, of which binlogs will take some until the encrypted instance has caught up."""
+    free = metrics.free_storage(scene.aws, scene.name)
+    if free is None:
+        return
+    percent = 100 * free / (scene.source.allocated_gib * 2**30)
+    if percent < _LITTLE:
+        yield scene.warning(
+            f"its storage has {free / 2**30:.1f} GiB free ({percent:.0f} %)",
+            why="it keeps its binlogs until the encrypted instance has fetched them, and a full volume refuses writes;"
+            f" below {FREE_PERCENT} % guard `room-to-go-on` is red",
+            fix="Give it more storage first",
+        )
+
+
 def maintenance(scene: Scene) -> Iterator[Finding]:
     """Maintenance that AWS wants to carry out."""
     if actions := scene.around.maintenance.get(scene.source.arn):
@@ -166,10 +208,10 @@ def maintenance(scene: Scene) -> Iterator[Finding]:
         )
 
 
-REMARKS: tuple[Look, ...] = (fence_by_accounts,)
+REMARKS: tuple[Look, ...] = (fence_by_accounts, room)
 """Asked at preview, until there is an encrypted instance; from then on the guards of the cut-over look at it."""
 
-REMINDERS: tuple[Look, ...] = (proxies, subscriptions, alarms, maintenance)
+REMINDERS: tuple[Look, ...] = (proxies, subscriptions, alarms, cnames, maintenance)
 """Asked at preview, of the first phase and of the cut-over."""
 
 

@@ -23,6 +23,8 @@ __all__ = ["Question", "permissions", "principal", "questions"]
 _POLICY = Path(__file__).resolve().parents[2] / "docs" / "iam-policy.json"
 _OPTIONAL = ("LookAround", "KeepAFinalSnapshot", "LetRdsMonitor")
 """Statements that not every migration needs."""
+_TRIED = ("ReadTheDatabaseAccount", "LookAtTheKey")
+"""Statements that a preview tries out for itself, with the secret and the key of the config."""
 _DNS = "IfStrategyIsDns"
 _THREADS = 4
 
@@ -46,7 +48,16 @@ def permissions(scene: Scene) -> Iterator[Finding]:
         return
     policy = json.loads(_POLICY.read_text(encoding="utf-8"))
     account = who.split(":")[4]
-    asked = list(questions(policy, scene.aws.region, account, scene.name, dns=scene.plan.strategy == "dns"))
+    asked = list(
+        questions(
+            policy,
+            scene.aws.region,
+            account,
+            scene.name,
+            key=scene.plan.key,
+            dns=scene.plan.strategy == "dns",
+        )
+    )
 
     def ask(question: Question) -> list[str]:
         return scene.around.not_allowed(who, list(question.actions), question.resource, question.context)
@@ -70,17 +81,19 @@ def principal(caller: str) -> str | None:
 
 
 def questions(
-    policy: Mapping[str, Any], region: str, account: str, identifier: str, *, dns: bool
+    policy: Mapping[str, Any], region: str, account: str, identifier: str, *, dns: bool, key: str = ""
 ) -> Iterator[Question]:
-    """Return what to ask for each statement: its first resource, and conditions under which it allows."""
+    """Return what to ask for each statement: its first resource (or the key), and conditions under which it allows."""
     for statement in policy["Statement"]:
         sid = statement["Sid"]
-        if sid.startswith(_OPTIONAL) or (sid.endswith(_DNS) and not dns):
+        if sid.startswith((*_OPTIONAL, *_TRIED)) or (sid.endswith(_DNS) and not dns):
             continue
         actions = statement["Action"]
+        resource = _concrete(statement["Resource"], region, account, identifier)
         yield Question(
             actions=(actions,) if isinstance(actions, str) else tuple(actions),
-            resource=_concrete(statement["Resource"], region, account, identifier),
+            # A policy may well be for this key only.
+            resource=key if key and resource.startswith("arn:aws:kms:") else resource,
             context=dict(_context(statement.get("Condition", {}), region)),
         )
 

@@ -59,6 +59,16 @@ def maintenance_window(scene: Scene) -> Iterator[Finding]:
         )
 
 
+def standby(scene: Scene) -> Iterator[Finding]:
+    """A Multi-AZ instance is encrypted with its standby."""
+    if scene.source.description.get("MultiAZ"):
+        yield scene.note(
+            "it is Multi-AZ",
+            why="the encrypted instance gets a standby of its own, encrypted as well, before it follows; the replica on the way"
+            " has none",
+        )
+
+
 def replicas(scene: Scene) -> Iterator[Finding]:
     """Replicas stay with their source, whatever that is called."""
     names = scene.plan.survey.names
@@ -113,7 +123,7 @@ def identity(scene: Scene) -> Iterator[Finding]:
 OBSTACLES: tuple[Look, ...] = (runs,)
 """Asked whenever a copy is about to be made, at preview and at `up`."""
 
-REMARKS: tuple[Look, ...] = (busy, pending_changes, maintenance_window, protection, identity)
+REMARKS: tuple[Look, ...] = (busy, pending_changes, maintenance_window, standby, protection, identity)
 """Asked at preview, until there is an encrypted instance; from then on the guards of the cut-over look at it."""
 
 REMINDERS: tuple[Look, ...] = (replicas, logins_by_iam)

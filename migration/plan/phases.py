@@ -120,6 +120,7 @@ def _replicate(wish: Wish, survey: Survey) -> PhasePlan:
             "`pulumi destroy`, at any time: deletes what this made, puts back what it changed on the source, does not touch its"
             f" data. {_retained(survey)}"
         ),
+        notes=_kept_too_short(wish, _encrypted_copy(wish, survey, names.replica)),
     )
 
 
@@ -239,6 +240,18 @@ def _encrypted_copy(wish: Wish, survey: Survey, origin: str) -> list[Stage]:
         Stage(f"copy it, encrypted with {wish.key}", _takes(estimates.COPY, source)),
         Stage(f"restore {names.encrypted} from that, read-only", _takes(estimates.RESTORE, source)),
     ]
+
+
+def _kept_too_short(wish: Wish, copy: list[Stage]) -> tuple[str, ...]:
+    """Say so if binlogs may go before they are fetched: while the copy is made, only the source has what is written."""
+    needed = estimates.total([stage.takes for stage in copy if stage.takes is not None])
+    if needed.high <= wish.binlog_hours * 3600:
+        return ()
+    told = (
+        f"by these estimates the copy may take longer ({needed}) than binlogs are kept ({wish.binlog_hours} h), and would have to"
+        " be made again then. Raise `binlogRetentionHours` (168 at most)."
+    )
+    return (told,)
 
 
 def _final_moves(wish: Wish, survey: Survey) -> list[Stage]:

@@ -42,12 +42,13 @@ def curve(log: Mapping[str, Any] | None, level: Iterable[datetime] = ()) -> dict
         return None
     stretches = list(_stretches(looks))
     places, breaks = _placed(stretches)
+    unit, name = (1e6, "MB") if max(look.bytes for look in looks) >= 1e5 else (1e3, "kB")
     panels = [
         _panel(
-            "MB of binlog behind",
-            1e6,
+            f"{name} of binlog behind",
+            unit,
             [[(at, look.bytes) for at, look in row] for row in places],
-            "{:,.1f} MB",
+            f"{{:,.1f}} {name}",
         ),
         _panel(
             "seconds behind",

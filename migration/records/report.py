@@ -15,10 +15,12 @@ from typing import Any
 from controlplane.instances import Instance
 from migration.cutover.timeline import Moment, moments_from
 from migration.likeness import ALLOWED, differences
+from migration.names import Names
 from migration.records.durations import duration, utc
 from migration.records.files import Files
 from migration.records.lag_curve import curve
 from migration.records.lag_log import FILE as LAG
+from migration.records.logbook import Ending
 from migration.records.table import WORDS, summary
 from migration.records.templates import render
 
@@ -46,19 +48,39 @@ def facts_of(source: Instance | None, encrypted: Instance) -> dict[str, Any]:
 
 def publish(files: Files, facts: Mapping[str, Any]) -> Path | None:
     """Write the report from what is known now and what was known before; return its path, or ``None`` if that failed."""
-    known = {**(files.read_json(_FACTS) or {}), **facts, "written_at": f"{utc(datetime.now(UTC))} UTC"}
-    files.write_json(_FACTS, known)
     logs = [log for log in map(files.read_json, _LOGS) if log is not None]
     logs.sort(key=lambda log: str(log["began"]))
+    verification, lag = files.read_json("verification.json"), files.read_json(LAG)
+    known = {**(files.read_json(_FACTS) or {}), **facts, "written_at": f"{utc(datetime.now(UTC))} UTC"}
+    known |= {"swaps": logs, "verification": verification, "lag": lag}
+    if "cleanup" not in known:
+        known["unencrypted"] = _unencrypted(Names(files.identifier), logs, known)
+    else:
+        known["unencrypted"] = [known["cleanup"]["unencrypted"]]
+    files.write_json(_FACTS, known)
     page = render(
         "report.html.j2",
         identifier=files.identifier,
         facts=known,
         swaps=[_swap(log) for log in logs],
-        verification=files.read_json("verification.json"),
-        lag=curve(files.read_json(LAG), _level(logs)),
+        verification=verification,
+        lag=curve(lag, _level(logs)),
     )
     return files.write(_PAGE, page)
+
+
+def _unencrypted(names: Names, logs: Sequence[Mapping[str, Any]], known: Mapping[str, Any]) -> list[str]:
+    """Return where data is not encrypted, and until when, before phase `cleanup`."""
+    source = known.get("source", {}).get("name", names.source)
+    last = logs[-1] if logs else None
+    if last is None or last["verb"] != "cut-over" or last["outcome"] != Ending.COMPLETE:
+        first = f"instance {source}, which carries production: until a cut-over is complete"
+    else:
+        first = f"instance {source} and its backups: until phase `cleanup` with `cleanup.old: delete`, or somebody deletes it"
+    snapshot = f"snapshot {names.replica}: until phase `cleanup`"
+    if last is not None and last["mode"] == "snapshot":
+        return [first, snapshot]
+    return [first, f"instance {names.replica}, the replica: until phase `cleanup`", snapshot]
 
 
 def _level(logs: Sequence[Mapping[str, Any]]) -> list[datetime]:

@@ -206,6 +206,8 @@ def _read_secret(action: str, given: Mapping[str, Any], _world: World) -> Iterat
 
 def _route53(route: str) -> list[Ask]:
     """Route 53 speaks REST: the record holds the route instead of an action."""
+    if re.fullmatch(r"GET /2013-04-01/hostedzone/?", route):
+        return [Ask("route53:ListHostedZones", "*")]
     zone = re.fullmatch(r"(GET|POST) /2013-04-01/hostedzone/([^/]+)/rrset/?", route)
     if zone is None:
         raise LookupError(f"route53 {route} is new: say in tests/engine/iam.py what IAM asks for it")
@@ -228,6 +230,7 @@ _HOW: Mapping[str, Callable[[str, Mapping[str, Any], World], Iterator[Ask]]] = {
             "rds:DescribeEventSubscriptions",
             "rds:DescribePendingMaintenanceActions",
             "cloudwatch:DescribeAlarms",
+            "kms:GetKeyPolicy",
             "rds:DescribeDBInstances",
             "rds:DescribeDBParameterGroups",
             "rds:DescribeDBParameters",

@@ -12,11 +12,12 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from controlplane import metrics
 from controlplane.aws import Aws
-from controlplane.surroundings import Alarm, ProxyTarget, Quota, Surroundings
+from controlplane.surroundings import ZONES, Alarm, ProxyTarget, Quota, Surroundings
 from foundation.errors import Refused
 from migration import journal
-from migration.findings import look, of_account, of_caller, of_instance, words
+from migration.findings import look, of_account, of_caller, of_instance, of_key, words
 from migration.findings.finding import Finding, Severity, refusal
 from migration.findings.of_mysql import of_mysql
 from migration.findings.scene import Look, Scene
@@ -40,8 +41,14 @@ class Around(Surroundings):
             "alarms": [],
             "maintenance": {},
             "subscriptions": {},
+            "zones": [],
+            "aliases": [],
         }
         self.__dict__.update({**nothing, **told})
+
+    def key_policy(self, arn: str) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = self.__dict__["policies"][arn]
+        return found
 
     def snapshots(self, identifiers: Any) -> dict[str, dict[str, str]]:
         return {name: tags for name, tags in self.taken.items() if name in identifiers}
@@ -54,8 +61,9 @@ def scene(
     plan = Plan(
         survey.pop("phase", "replicate"),
         "replicate",
-        Survey(Names("orders"), found, **{"encrypted": None, **survey}),
-        strategy,
+        key=survey.pop("key", ""),
+        survey=Survey(Names("orders"), found, **{"encrypted": None, **survey}),
+        strategy=strategy,
     )
     return Scene(FakeAws(found), around or Around(), plan, found)
 
@@ -200,6 +208,75 @@ def test_proxies_and_maintenance_are_those_of_the_source() -> None:
     assert one(of_account.maintenance, scene(around=around)).what == "maintenance waits for it: system-update"
 
 
+@pytest.mark.parametrize(("strategy", "severity"), [("rename", Severity.NOTE), ("dns", Severity.WARNING)])
+def test_cnames_follow_the_name_only_if_it_moves(strategy: str, severity: Severity) -> None:
+    aliases = [("db.shop.internal", "orders.example"), ("other.shop.internal", "billing.example")]
+    finding = one(of_account.cnames, scene(around=Around(aliases=aliases), strategy=strategy))
+    assert (finding.what, finding.severity) == ("CNAMEs point at its address: db.shop.internal", severity)
+
+
+def test_hosted_zones_that_were_not_looked_at_are_told() -> None:
+    around = Around(zones=[str(number) for number in range(ZONES + 2)])
+    assert (
+        one(of_account.cnames, scene(around=around)).what == "CNAMEs were looked for in 4 of 6 hosted zones"
+    )
+
+
+@pytest.mark.parametrize(("gib", "said"), [(1.4, True), (2.1, False), (None, False)])
+def test_little_storage_is_a_warning(
+    gib: float | None, monkeypatch: pytest.MonkeyPatch, *, said: bool
+) -> None:
+    free = gib * 2**30 if gib is not None else None
+    monkeypatch.setattr(metrics, "free_storage", lambda _aws, _name: free)
+    found = seen(of_account.room, scene())
+    assert bool(found) is said
+    if said:
+        assert found[0].what == "its storage has 1.4 GiB free (7 %)"
+
+
+def test_a_standby_is_told() -> None:
+    assert seen(of_instance.standby, scene()) == []
+    assert one(of_instance.standby, scene(instance(MultiAZ=True))).severity is Severity.NOTE
+
+
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/1"
+ROLE = "arn:aws:iam::123456789012:role/ci"
+
+
+def allow(action: str | list[str], principal: Any, effect: str = "Allow") -> dict[str, Any]:
+    return {"Effect": effect, "Action": action, "Principal": principal, "Resource": "*"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "warned"),
+    [
+        (allow("kms:*", {"AWS": "arn:aws:iam::123456789012:root"}), False),
+        (allow("kms:*", {"AWS": ["arn:aws:iam::999999999999:root", "123456789012"]}), False),
+        (allow(["kms:DescribeKey", "kms:CreateGrant"], {"AWS": ROLE}), False),
+        (allow("kms:Create*", "*"), False),
+        (allow("kms:*", {"AWS": "arn:aws:iam::999999999999:root"}), True),
+        (allow("kms:*", {"AWS": "arn:aws:iam::123456789012:role/another"}), True),
+        (allow("kms:Describe*", {"AWS": "arn:aws:iam::123456789012:root"}), True),
+        (allow("kms:*", {"AWS": ROLE}, effect="Deny"), True),
+        (allow("kms:*", {"Service": "rds.amazonaws.com"}), True),
+    ],
+)
+def test_the_keys_policy_leaves_it_to_iam_or_names_the_caller(
+    statement: dict[str, Any], *, warned: bool
+) -> None:
+    around = Around(
+        caller="arn:aws:sts::123456789012:assumed-role/ci/run-7", policies={KEY: {"Statement": [statement]}}
+    )
+    found = [str(each) for each in of_key.key_policy(scene(around=around, key=KEY))]
+    assert bool(found) is warned
+    if warned:
+        assert f"lets neither IAM in account 123456789012 nor {ROLE} allow kms:CreateGrant" in found[0]
+
+
+def test_awss_own_key_needs_no_look() -> None:
+    assert list(of_key.key_policy(scene(around=Around(policies={KEY: None}), key=KEY))) == []
+
+
 def test_nothing_is_looked_at_once_the_names_have_begun_to_move() -> None:
     moved = instance("orders", tags={journal.SWAPPED: "now"})
     plan = Plan("cutover", "replicate", Survey(Names("orders"), instance("orders-old"), moved))
@@ -243,7 +320,13 @@ def test_users_and_roles_can_be_asked_about(caller: str, asked: str | None) -> N
 
 
 def test_each_statement_becomes_a_question_without_stars() -> None:
-    asked = list(of_caller.questions(POLICY, "eu-west-1", "123456789012", "orders", dns=True))
+    key = "arn:aws:kms:eu-west-1:123456789012:key/1353e9c7"
+    asked = list(of_caller.questions(POLICY, "eu-west-1", "123456789012", "orders", dns=True, key=key))
+    assert [each.resource for each in asked if each.actions == ("kms:CreateGrant",)] == [key]
+    # A preview reads the secret and describes the key: no need to ask whether it could.
+    assert not {"secretsmanager:GetSecretValue", "kms:DescribeKey"} & {
+        action for each in asked for action in each.actions
+    }
     assert len(asked) > 12
     assert all("*" not in each.resource or each.resource == "*" for each in asked)
     assert all("*" not in value for each in asked for value in each.context.values())

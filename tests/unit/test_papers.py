@@ -62,6 +62,20 @@ def log(**changes: Any) -> dict[str, Any]:
     }
 
 
+def verification(differences: list[dict[str, str]]) -> dict[str, Any]:
+    return {
+        "clean": not differences,
+        "verified_at": NOON.isoformat(),
+        "verified_coordinates": "b.000009:400",
+        "verified_rows": 200123,
+        "verified_tables": 7,
+        "verified_chunks": 31,
+        "verify_seconds": 4.2,
+        "verify_mode": "full",
+        "differences": differences,
+    }
+
+
 class Form(HTMLParser):
     """Requires that every element is closed where it was opened, and notes what the page would load."""
 
@@ -106,6 +120,8 @@ def test_a_report_has_the_timeline_the_guards_and_the_settings(files: Files) -> 
     assert "Endpoint</td><td>orders-old.example</td><td>orders.example</td>" in text
     assert "the identity" in text
     assert "Phase <code>cleanup</code> has not run" in text
+    assert "<li>in instance orders-old and its backups: until phase" in text
+    assert "<li>in instance orders-not-encrypted, the replica: until phase" in text
     assert "No result of a verification" in text
 
 
@@ -154,7 +170,35 @@ def test_what_was_known_before_stays_when_the_cleanup_is_added(files: Files) -> 
     report.publish(files, {"cleanup": left})
     text = page(files)
     assert "MultiAZ</td>" in text
-    assert "Unencrypted data stays in orders-old, until 2026-12-01." in text
+    assert (
+        '<h3>Unencrypted data stays</h3>\n<ul class="warn"><li>in orders-old, until 2026-12-01</li></ul>'
+        in text
+    )
+
+
+def test_before_a_cut_over_is_complete_production_is_unencrypted(files: Files) -> None:
+    for name, changes in (("cutover", {"outcome": "aborted"}), ("rollback", {"verb": "rollback"})):
+        files.write_json(f"{name}.json", log(**changes))
+        report.publish(files, report.facts_of(instance("orders", DbiResourceId="db-S"), encrypted("x")))
+        assert "<li>in instance orders, which carries production: until a cut-over is complete</li>" in page(
+            files
+        )
+        files.remove(f"{name}.json")
+
+
+def test_the_json_beside_the_report_has_all_of_it(files: Files) -> None:
+    files.write_json("cutover.json", log())
+    files.write_json("verification.json", verification([]))
+    files.write_json("lag.json", {"encrypted": "db-E", "looks": [[NOON.isoformat(), 1, 5_000]] * 2})
+    report.publish(files, report.facts_of(source(), encrypted()))
+    assert "kB of binlog behind: 5.0 kB at most" in page(files)
+    found = files.read_json("report.json")
+    assert found is not None
+    assert found["swaps"] == [log()]
+    assert found["verification"] == verification([])
+    assert len(found["lag"]["looks"]) == 2
+    assert found["settings"]["different"][0]["setting"] == "MultiAZ"
+    assert len(found["unencrypted"]) == 3
 
 
 def test_the_way_there_and_the_way_back_are_both_in_it(files: Files) -> None:
@@ -167,18 +211,7 @@ def test_the_way_there_and_the_way_back_are_both_in_it(files: Files) -> None:
 
 @pytest.mark.parametrize("differences", [[], [{"table": "shop.orders", "what": "rows"}]])
 def test_a_verification_is_shown(files: Files, differences: list[dict[str, str]]) -> None:
-    found = {
-        "clean": not differences,
-        "verified_at": NOON.isoformat(),
-        "verified_coordinates": "b.000009:400",
-        "verified_rows": 200123,
-        "verified_tables": 7,
-        "verified_chunks": 31,
-        "verify_seconds": 4.2,
-        "verify_mode": "full",
-        "differences": differences,
-    }
-    files.write_json("verification.json", found)
+    files.write_json("verification.json", verification(differences))
     report.publish(files, {})
     text = page(files)
     assert ("1 differences" if differences else "200,123 rows of 7 tables are equal") in text

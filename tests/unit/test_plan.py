@@ -222,3 +222,11 @@ def test_every_rate_is_a_range() -> None:
         for gib in (20, 16384):
             took = getattr(estimates, name).over(gib)
             assert 0 <= took.low < took.high
+
+
+@pytest.mark.parametrize(("gib", "hours", "told"), [(20, 72, False), (8_000, 72, True), (8_000, 168, False)])
+def test_binlogs_that_may_go_before_they_are_fetched_are_told(gib: int, hours: int, *, told: bool) -> None:
+    found = planned(untouched(AllocatedStorage=gib), binlog_hours=hours)
+    assert bool(found.notes) is told
+    if told:
+        assert "may take longer (4.7 to 92 h) than binlogs are kept (72 h)" in found.notes[0]
