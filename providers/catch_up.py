@@ -21,16 +21,17 @@ class CatchUpProvider(Step):
 
     def perform(self, world: World, inputs: Inputs) -> Outputs:
         """Wait, showing the lag."""
-        if journal.SWAPPED in world.instances.get(inputs["encrypted_id"]).tags:
+        source, encrypted = world.instances.get_several(inputs["source_id"], inputs["encrypted_id"])
+        if journal.SWAPPED in encrypted.tags:
             return {"in_sync_at": ""}  # A state that was lost after the cut-over: production follows nobody.
         with (
-            world.session(inputs["source_id"]) as source,
-            world.session(inputs["encrypted_id"]) as encrypted,
-            lag_log(world, inputs) as log,
+            world.access.session(source) as ahead,
+            world.access.session(encrypted) as behind,
+            lag_log(source, inputs) as log,
         ):
             reached = lag.catch_up(
-                source,
-                encrypted,
+                ahead,
+                behind,
                 deadline=float(inputs["hours"]) * HOUR,
                 progress=world.progress,
                 watch=log.add,

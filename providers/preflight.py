@@ -8,6 +8,7 @@ import pulumi
 from pulumi.dynamic import CheckResult
 
 from controlplane.instances import Instance
+from controlplane.surroundings import Surroundings
 from foundation.errors import AccountRefused, MigrationError
 from migration import preflight
 from migration.findings import look
@@ -40,9 +41,10 @@ class PreflightProvider(Step):
         try:
             found = survey(world.aws, Names.of(inputs["identifier"]))
             plan = Plan(inputs["phase"], inputs["mode"], found, inputs["strategy"])
-            if obstacles := [str(finding) for finding in preflight.findings(world.aws, plan)]:
+            around = world.around or Surroundings(world.aws)
+            if obstacles := [str(finding) for finding in preflight.findings(around, plan)]:
                 return obstacles
-            scene = look.scene_of(world.aws, plan, world.around)
+            scene = look.scene_of(world.aws, plan, around)
             seen = _looked(world, found, scene, remarks=bool(inputs.get("preview")))
         except MigrationError as error:
             return [str(error)]

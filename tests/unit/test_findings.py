@@ -12,6 +12,7 @@ import pytest
 from botocore.stub import Stubber
 
 from controlplane.aws import Aws
+from controlplane.snapshots import Snapshot
 from controlplane.surroundings import Alarm, ProxyTarget, Quota, Surroundings
 from foundation.errors import Refused
 from migration import journal
@@ -32,18 +33,20 @@ class Around(Surroundings):
 
     def __init__(self, **told: Any) -> None:
         super().__init__(FakeAws())
-        self.taken: dict[str, dict[str, str]] = told.pop("snapshots", {})
+        taken: dict[str, dict[str, str]] = told.pop("snapshots", {})
+        self.taken = {name: Snapshot("available", tags) for name, tags in taken.items()}
         nothing: dict[str, Any] = {
             "quotas": {},
             "proxy_targets": [],
             "alarms": [],
             "maintenance": {},
             "subscriptions": {},
+            "groups": {},
         }
         self.__dict__.update({**nothing, **told})
 
-    def snapshots(self, identifiers: Any) -> dict[str, dict[str, str]]:
-        return {name: tags for name, tags in self.taken.items() if name in identifiers}
+    def snapshots(self, identifiers: Any) -> dict[str, Snapshot]:
+        return {name: found for name, found in self.taken.items() if name in identifiers}
 
 
 def scene(
