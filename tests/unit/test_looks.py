@@ -16,7 +16,12 @@ from controlplane import looks, snapshots
 from controlplane.aws import Aws, AwsSettings, passes
 from controlplane.instances import Instances
 from controlplane.parameter_groups import ParameterGroups
+from controlplane.surroundings import Surroundings
 from foundation.errors import NeedsHuman, Retryable
+from migration.cutover.course import cut_over_course
+from migration.cutover.site import Site
+from migration.cutover.strategies import Rename
+from migration.names import Names
 from tests.unit.fakes import instance
 
 SETTINGS = AwsSettings(region="eu-west-1")
@@ -224,3 +229,35 @@ def test_groups_in_use_are_not_deleted_and_one_look_tells_of_all() -> None:
     ]
     ParameterGroups(Client(account)).delete_unused(["b-encrypted", "b-fence"])
     assert account.requests == [[], ["delete", "b-fence"]]
+
+
+def test_what_is_said_of_a_snapshot_in_one_preview_is_asked_once() -> None:
+    account = Account("a")
+    around = Surroundings(Client(account))
+    assert sorted(around.snapshots(["a-encrypted", "a-not-encrypted"])) == ["a-encrypted"]
+    assert sorted(around.snapshots(["a-encrypted", "a-not-encrypted"])) == ["a-encrypted"]
+    assert sorted(around.snapshots(["b-encrypted"])) == []
+    assert account.requests == [["a-encrypted", "a-not-encrypted"], ["b-encrypted"]]
+
+
+def test_guards_are_asked_about_one_moment_and_moves_about_their_own() -> None:
+    account = Account("a", "a-encrypted")
+    names = Names("a")
+    site = Site(
+        aws=Client(account),
+        access=cast(Any, None),
+        names=names,
+        course=cut_over_course(names, "db-A", "db-A-ENCRYPTED"),
+        source_group="a-mysql80",
+        strategy=Rename(),
+    )
+    now = site.still()
+    assert (now.losing().identifier, now.winning().identifier, now.encrypted().identifier) == (
+        "a",
+        "a-encrypted",
+        "a-encrypted",
+    )
+    assert account.requests == [["db-A", "db-A-ENCRYPTED"]]
+    site.losing()
+    site.losing()
+    assert account.requests[1:] == [["db-A"], ["db-A"]]
