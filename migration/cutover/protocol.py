@@ -217,7 +217,7 @@ def _complete(site: Site) -> str:
         seen[course.encrypted_id], {course.marked: datetime.now(UTC).isoformat(timespec="seconds")}
     )
     site.instances.untag(winning, [journal.PROMOTED_AT, journal.SERVER, journal.FENCE_BEFORE])
-    for resource_id in {course.encrypted_id, course.losing_id}:
+    for resource_id in dict.fromkeys((course.encrypted_id, course.losing_id)):
         site.instances.untag(seen[resource_id], course.cleared)
     return winning.tags.get(journal.PROMOTED_AT, "")
 

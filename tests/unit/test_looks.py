@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
@@ -14,9 +15,10 @@ from botocore.exceptions import ClientError
 from controlplane import instances as looked_at
 from controlplane import looks, snapshots
 from controlplane.aws import Aws, AwsSettings, passes
-from controlplane.instances import Instances
+from controlplane.instances import Instance, Instances
 from controlplane.parameter_groups import ParameterGroups
 from controlplane.surroundings import Surroundings
+from foundation import waiting
 from foundation.errors import NeedsHuman, Retryable
 from migration.cutover.course import cut_over_course
 from migration.cutover.site import Site
@@ -261,3 +263,31 @@ def test_guards_are_asked_about_one_moment_and_moves_about_their_own() -> None:
     site.losing()
     site.losing()
     assert account.requests[1:] == [["db-A"], ["db-A"]]
+
+
+def test_what_waits_ask_does_not_grow_with_their_number(
+    pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight steps, begun one after the other, wait for eight instances: after a while all look at the same moments, at once."""
+    monkeypatch.setattr(waiting, "_WIDEST", 0.8)
+    monkeypatch.setattr(waiting, "_FINEST", 0.1)
+    monkeypatch.setattr(looked_at, "LINGER", 0.2)
+    names = [f"db{number}" for number in range(8)]
+    account, looked = Account(*names), Counter[str]()
+
+    def available(found: Instance) -> bool:
+        looked[found.identifier] += 1
+        return looked[found.identifier] == 8
+
+    def wait(resource_id: str) -> None:
+        Instances(Client(account)).wait(resource_id, "be available", available, deadline=60.0, longest=1.0)
+
+    steps = []
+    for name in names:
+        steps.append(pool.submit(wait, f"db-{name.upper()}"))
+        time.sleep(0.05)
+    for step in steps:
+        step.result(60)
+    assert looked == dict.fromkeys(names, 8)
+    assert len(account.requests) < sum(looked.values()) / 2
+    assert max(map(len, account.requests)) >= 4
