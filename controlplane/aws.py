@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sts import STSClient
 
-__all__ = ["DENIED", "Aws", "AwsSettings", "code_of", "sorted_errors"]
+__all__ = ["DENIED", "Aws", "AwsSettings", "code_of", "passes", "sorted_errors"]
 
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 """AWS's codes for what the caller may not do."""
@@ -136,7 +136,7 @@ class Aws:
     """The clients of one process, made when first asked for."""
 
     def __init__(self, settings: AwsSettings) -> None:
-        self._profile = settings.profile
+        self.settings = settings
         self._session = boto3.Session(region_name=settings.region, profile_name=settings.profile)
         # "standard" backs off with jitter and retries what AWS documents as transient.
         self._config = Config(
@@ -151,7 +151,7 @@ class Aws:
     @property
     def profile(self) -> str | None:
         """The profile that was asked for; ``None`` leaves it to the environment."""
-        return self._profile
+        return self.settings.profile
 
     @property
     def region(self) -> str:
@@ -244,6 +244,17 @@ def sorted_errors(where: str) -> Iterator[None]:
             where=where,
             fix="Check the network, then run the same command again",
         ) from error
+
+
+def passes(error: Exception) -> bool:
+    """Whether an error would meet anybody who asked AWS now, whoever they are and whatever about: throttling, an outage, no network."""
+    try:
+        with sorted_errors(""):
+            raise error
+    except Retryable:
+        return True
+    except Exception:  # noqa: BLE001 - all others are about who asked, or what for
+        return False
 
 
 def _classified(error: botocore.exceptions.ClientError, where: str) -> MigrationError:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any
 
 import botocore.exceptions
 
 from controlplane.aws import Aws, code_of, sorted_errors
+from controlplane.looks import LINGER, in_pages, shared_looks
 from foundation.errors import Bug, NeedsHuman
 from foundation.waiting import Progress, Wait, silent, until
 
@@ -46,6 +48,10 @@ _NOT_YET = {
 
 _PAUSES = (0.3, 0.7, 1.5)
 """Seconds between the looks at what should be there and is not listed."""
+
+
+_UNHURRIED = 1.0
+"""Seconds between the looks of a wait from which on nobody minds a moment more."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,11 @@ class Instance:
         return str(self.description["DBParameterGroups"][0]["DBParameterGroupName"])
 
     @property
+    def parameter_groups(self) -> set[str]:
+        """The names of all parameter groups it is associated with."""
+        return {str(group["DBParameterGroupName"]) for group in self.description["DBParameterGroups"]}
+
+    @property
     def parameters_in_sync(self) -> bool:
         """Whether the associated parameter group is the one in effect."""
         return self.parameter_status == "in-sync"
@@ -150,27 +161,36 @@ class Instance:
 
 
 class Instances:
-    """The region's DB instances."""
+    """The region's DB instances.
+
+    Looks are put together with those of other threads; each is answered by a request that began after it was wanted.
+    """
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
+        self._looks = shared_looks(aws.settings)
 
     def named(self, identifiers: Iterable[str]) -> dict[str, Instance]:
-        """Return those of the given names that exist, by name, with one request."""
+        """Return those of the given names that exist, by name."""
         wanted = sorted({identifier.lower() for identifier in identifiers})
-        found = self._filtered("db-instance-id", wanted, where=", ".join(wanted))
-        return {instance.identifier: instance for instance in found}
+        with sorted_errors(", ".join(wanted)):
+            return self._looks.by_name.ask(wanted, self._called)
 
     def all(self) -> list[Instance]:
         """Return all instances of the region."""
-        with sorted_errors(f"DB instances in {self._aws.region}"):
-            pages = self._aws.rds.get_paginator("describe_db_instances").paginate()
-            return [Instance(found) for page in pages for found in page["DBInstances"]]
+        region = self._aws.region
+        with sorted_errors(f"DB instances in {region}"):
+            return self._looks.all.ask([region], lambda _: {region: self._described()})[region]
 
     def find(self, resource_id: str) -> Instance | None:
         """Return the instance with this DbiResourceId, or ``None`` if there is none (any more)."""
-        found = self._filtered("dbi-resource-id", [resource_id], where=resource_id)
-        return found[0] if found else None
+        return self.find_several([resource_id]).get(resource_id)
+
+    def find_several(self, resource_ids: Iterable[str], *, linger: float = 0.0) -> dict[str, Instance]:
+        """Return those of the given instances that there are, by DbiResourceId, as they were at one moment."""
+        wanted = sorted(set(resource_ids))
+        with sorted_errors(", ".join(wanted)):
+            return self._looks.by_id.ask(wanted, self._identified, linger=linger)
 
     def get(self, resource_id: str) -> Instance:
         """Return the instance with this DbiResourceId.
@@ -178,14 +198,27 @@ class Instances:
         Raises:
             NeedsHuman: there is none.
         """
-        found = self.find(resource_id) or self._listed_late(resource_id)
-        if found is None:
+        return self.get_several(resource_id)[0]
+
+    def get_several(self, *resource_ids: str) -> tuple[Instance, ...]:
+        """Return the instances with these DbiResourceIds, in this order, as they were at one moment.
+
+        Raises:
+            NeedsHuman: one does not exist.
+        """
+        found = self.find_several(resource_ids)
+        for pause in _PAUSES:  # AWS does not list at once what it has just made
+            if all(each in found for each in resource_ids):
+                break
+            time.sleep(pause)
+            found = self.find_several(resource_ids)
+        if gone := [each for each in resource_ids if each not in found]:
             raise NeedsHuman(
                 "this DB instance no longer exists",
-                where=resource_id,
+                where=", ".join(gone),
                 fix="Run `pulumi refresh` to see what else is gone",
             )
-        return found
+        return tuple(found[each] for each in resource_ids)
 
     def wait_until_available(
         self, resource_id: str, *, deadline: float, progress: Progress = silent, longest: float = 10.0
@@ -224,7 +257,7 @@ class Instances:
                 longest=longest,
                 advice="Look at the instance's events in the RDS console, then run the same command again",
             ),
-            lambda: self.find(resource_id),
+            self._look_at(resource_id, patient=longest >= _UNHURRIED),
             done=lambda found: found is not None and done(found),
             failed=lambda found: _broken(found) if found is not None else None,
             describe=lambda found: str(found) if found else "not listed at the moment",
@@ -330,14 +363,6 @@ class Instances:
             longest=0.3,
         )
 
-    def _listed_late(self, resource_id: str) -> Instance | None:
-        """Look again for a moment: AWS does not list at once what it has just made."""
-        for pause in _PAUSES:
-            time.sleep(pause)
-            if (found := self.find(resource_id)) is not None:
-                return found
-        return None
-
     def _asked(self, resource_id: str, wanted: Mapping[str, str]) -> bool:
         """Ask for those changes that it does not have yet; return whether there is nothing left to ask for."""
         now = self.get(resource_id)
@@ -420,15 +445,18 @@ class Instances:
                     )
         until(
             Wait(f"{now} to be deleted", deadline=deadline),
-            lambda: self.find(resource_id),
+            self._look_at(resource_id, patient=True),
             done=lambda found: found is None,
             describe=str,
             progress=progress,
         )
 
-    def tag(self, resource_id: str, tags: Mapping[str, str]) -> None:
-        """Add tags, or change those with the same keys."""
-        now = self.get(resource_id)
+    def tag(self, which: str | Instance, tags: Mapping[str, str]) -> None:
+        """Add tags, or change those with the same keys.
+
+        An instance that was looked at right before is not looked at again; any other is known by its DbiResourceId.
+        """
+        now = self.get(which) if isinstance(which, str) else which
         if all(now.tags.get(key) == value for key, value in tags.items()):
             return
         with sorted_errors(now.identifier):
@@ -436,27 +464,49 @@ class Instances:
                 ResourceName=now.arn, Tags=[{"Key": key, "Value": value} for key, value in tags.items()]
             )
 
-    def untag(self, resource_id: str, keys: Iterable[str]) -> None:
-        """Remove tags, if the instance still exists and has them."""
-        now = self.find(resource_id)
+    def untag(self, which: str | Instance, keys: Iterable[str]) -> None:
+        """Remove tags, if the instance still exists and has them; see ``tag``."""
+        now = self.find(which) if isinstance(which, str) else which
         present = [key for key in keys if now is not None and key in now.tags]
         if now is None or not present:
             return
         with sorted_errors(now.identifier):
             self._aws.rds.remove_tags_from_resource(ResourceName=now.arn, TagKeys=present)
 
-    def _filtered(self, name: str, values: list[str], *, where: str) -> list[Instance]:
-        with sorted_errors(where):
-            try:
-                pages = self._aws.rds.get_paginator("describe_db_instances").paginate(
-                    Filters=[{"Name": name, "Values": values}]
-                )
-                return [Instance(found) for page in pages for found in page["DBInstances"]]
-            except botocore.exceptions.ClientError as error:
-                # AWS answers an unknown name with an empty list, but an unknown DbiResourceId with this error at times.
-                if code_of(error) in {"DBInstanceNotFound", "DBInstanceNotFoundFault"}:
-                    return []
+    def _look_at(self, resource_id: str, *, patient: bool) -> Callable[[], Instance | None]:
+        """Return the look of a wait: the first one is wanted now; with a patient wait, later ones have time for company."""
+        lingers = chain([0.0], repeat(LINGER if patient else 0.0))
+        return lambda: self.find_several([resource_id], linger=next(lingers)).get(resource_id)
+
+    def _identified(self, resource_ids: Sequence[str]) -> dict[str, Instance]:
+        return {
+            found.resource_id: found
+            for some in in_pages(resource_ids)
+            for found in self._filtered("dbi-resource-id", some)
+        }
+
+    def _called(self, identifiers: Sequence[str]) -> dict[str, Instance]:
+        return {
+            found.identifier: found
+            for some in in_pages(identifiers)
+            for found in self._filtered("db-instance-id", some)
+        }
+
+    def _filtered(self, name: str, values: list[str]) -> list[Instance]:
+        try:
+            return self._described(Filters=[{"Name": name, "Values": values}])
+        except botocore.exceptions.ClientError as error:
+            # AWS answers an unknown name with an empty list, but an unknown DbiResourceId with this error at times.
+            if code_of(error) not in {"DBInstanceNotFound", "DBInstanceNotFoundFault"}:
                 raise
+            if len(values) == 1:
+                return []
+            # It does not say which of them, and the others are there.
+            return [found for value in values for found in self._filtered(name, [value])]
+
+    def _described(self, **arguments: Any) -> list[Instance]:
+        pages = self._aws.rds.get_paginator("describe_db_instances").paginate(**arguments)
+        return [Instance(found) for page in pages for found in page["DBInstances"]]
 
 
 def _broken(seen: Instance) -> NeedsHuman | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import botocore.exceptions
@@ -11,22 +13,39 @@ from controlplane.aws import Aws, code_of, sorted_errors
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import SecurityGroupRuleTypeDef
 
-__all__ = ["allow_inside", "allowed_inside", "revoke", "tagged"]
+__all__ = ["Rules", "allow_inside", "revoke", "rules_of"]
 
 _GONE = {"InvalidSecurityGroupRuleId.NotFound", "InvalidPermission.NotFound", "InvalidGroup.NotFound"}
 
 
-def allowed_inside(aws: Aws, group: str, port: int) -> bool:
-    """Whether a rule of the group lets its own members reach TCP ``port``."""
-    return any(_covers(rule, group, port) for rule in _rules(aws, group))
+@dataclass(frozen=True)
+class Rules:
+    """The rules of some security groups for what comes in, as they were at one look."""
+
+    rules: Sequence[SecurityGroupRuleTypeDef]
+
+    def allowed_inside(self, groups: Iterable[str], port: int) -> bool:
+        """Whether a rule of one of the groups lets its own members reach TCP ``port``."""
+        return any(
+            rule["GroupId"] == group and _covers(rule, group, port) for group in groups for rule in self.rules
+        )
+
+    def tagged(self, key: str, value: str) -> Iterator[tuple[str, str]]:
+        """Yield group and id of each rule that has this tag."""
+        for rule in self.rules:
+            if {"Key": key, "Value": value} in rule.get("Tags", []):
+                yield rule["GroupId"], rule["SecurityGroupRuleId"]
 
 
-def tagged(aws: Aws, group: str, key: str, value: str) -> str | None:
-    """Return the id of the group's rule that has this tag, if there is one."""
-    for rule in _rules(aws, group):
-        if {"Key": key, "Value": value} in rule.get("Tags", []):
-            return rule["SecurityGroupRuleId"]
-    return None
+def rules_of(aws: Aws, groups: Sequence[str]) -> Rules:
+    """Look at the rules of some security groups."""
+    with sorted_errors(f"security groups {', '.join(groups)}"):
+        pages = aws.ec2.get_paginator("describe_security_group_rules").paginate(
+            Filters=[{"Name": "group-id", "Values": list(groups)}]
+        )
+        return Rules(
+            [rule for page in pages for rule in page["SecurityGroupRules"] if not rule.get("IsEgress")]
+        )
 
 
 def allow_inside(aws: Aws, group: str, port: int, tags: dict[str, str]) -> str:
@@ -62,14 +81,6 @@ def revoke(aws: Aws, group: str, rule: str) -> None:
         except botocore.exceptions.ClientError as error:
             if code_of(error) not in _GONE:
                 raise
-
-
-def _rules(aws: Aws, group: str) -> list[SecurityGroupRuleTypeDef]:
-    with sorted_errors(f"security group {group}"):
-        pages = aws.ec2.get_paginator("describe_security_group_rules").paginate(
-            Filters=[{"Name": "group-id", "Values": [group]}]
-        )
-        return [rule for page in pages for rule in page["SecurityGroupRules"] if not rule.get("IsEgress")]
 
 
 def _covers(rule: SecurityGroupRuleTypeDef, group: str, port: int) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import botocore.exceptions
 
 from controlplane.aws import Aws, code_of, sorted_errors
+from controlplane.instances import Instances
 
-__all__ = ["ParameterGroups", "is_default"]
+__all__ = ["Description", "ParameterGroups", "is_default"]
 
 _NOT_FOUND = {"DBParameterGroupNotFound", "DBParameterGroupNotFoundFault"}
 
@@ -18,11 +20,29 @@ def is_default(name: str) -> bool:
     return name.startswith("default.")
 
 
+@dataclass(frozen=True)
+class Description:
+    """What DescribeDBParameterGroups says of one: what it is for, and its family, such as ``mysql8.0``."""
+
+    purpose: str
+    family: str
+
+
 class ParameterGroups:
     """The region's DB parameter groups."""
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
+
+    def all(self) -> dict[str, Description]:
+        """Describe all groups of the region, by name; a page holds a hundred, and accounts seldom have more."""
+        with sorted_errors(f"parameter groups in {self._aws.region}"):
+            pages = self._aws.rds.get_paginator("describe_db_parameter_groups").paginate()
+            return {
+                each["DBParameterGroupName"]: Description(each["Description"], each["DBParameterGroupFamily"])
+                for page in pages
+                for each in page["DBParameterGroups"]
+            }
 
     def description(self, name: str) -> str | None:
         """Return the group's description, or ``None`` if there is no such group."""
@@ -34,12 +54,6 @@ class ParameterGroups:
                     return None
                 raise
         return found["DBParameterGroups"][0]["Description"]
-
-    def family(self, name: str) -> str:
-        """Return the group's family, such as ``mysql8.0``."""
-        with sorted_errors(f"parameter group {name}"):
-            groups = self._aws.rds.describe_db_parameter_groups(DBParameterGroupName=name)
-        return groups["DBParameterGroups"][0]["DBParameterGroupFamily"]
 
     def user_values(self, name: str) -> dict[str, tuple[str, str]]:
         """Return what a user set: parameter name → (value, apply method)."""
@@ -55,17 +69,6 @@ class ParameterGroups:
                 for page in pages
                 for parameter in page["Parameters"]
                 if "ParameterValue" in parameter
-            }
-
-    def users(self, name: str) -> set[str]:
-        """Return the DbiResourceIds of the instances associated with the group."""
-        with sorted_errors(f"parameter group {name}"):
-            pages = self._aws.rds.get_paginator("describe_db_instances").paginate()
-            return {
-                instance["DbiResourceId"]
-                for page in pages
-                for instance in page["DBInstances"]
-                if any(group["DBParameterGroupName"] == name for group in instance["DBParameterGroups"])
             }
 
     def set_now(self, name: str, values: Mapping[str, str]) -> None:
@@ -88,14 +91,17 @@ class ParameterGroups:
                 Parameters=[{"ParameterName": key, "ApplyMethod": "immediate"} for key in parameters],
             )
 
-    def delete_if_unused(self, name: str) -> bool:
-        """Delete a group unless an instance uses it; return whether it is gone."""
-        if self.users(name):
-            return False
+    def delete_unused(self, names: Iterable[str]) -> None:
+        """Delete those of the groups that no instance uses; AWS refuses to delete one that has come into use meanwhile."""
+        used = {group for each in Instances(self._aws).all() for group in each.parameter_groups}
+        for name in names:
+            if name not in used:
+                self._delete(name)
+
+    def _delete(self, name: str) -> None:
         with sorted_errors(f"parameter group {name}"):
             try:
                 self._aws.rds.delete_db_parameter_group(DBParameterGroupName=name)
             except botocore.exceptions.ClientError as error:
                 if code_of(error) not in _NOT_FOUND:
                     raise
-        return True

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import botocore.exceptions
 
 from controlplane.aws import Aws, code_of, sorted_errors
+from controlplane.looks import in_pages, shared_looks
 
 __all__ = ["Snapshot", "delete", "existing", "tags_of"]
 
@@ -23,21 +24,31 @@ class Snapshot:
 
 
 def existing(aws: Aws, identifiers: Iterable[str]) -> dict[str, Snapshot]:
-    """Return those of the given snapshots that exist, by name, with one request."""
+    """Return those of the given snapshots that exist, by name."""
     wanted = sorted(identifiers)
+
+    def request(names: Sequence[str]) -> dict[str, Snapshot]:
+        return {name: found for some in in_pages(names) for name, found in _described(aws, some)}
+
     with sorted_errors(f"snapshots {', '.join(wanted)}"):
-        try:
-            found = aws.rds.describe_db_snapshots(Filters=[{"Name": "db-snapshot-id", "Values": wanted}])
-        except botocore.exceptions.ClientError as error:
-            if code_of(error) in _NOT_FOUND:
-                return {}
-            raise
-    return {
-        each["DBSnapshotIdentifier"]: Snapshot(
-            each["Status"], {tag["Key"]: tag["Value"] for tag in each.get("TagList", [])}
+        return shared_looks(aws.settings).snapshots.ask(wanted, request)
+
+
+def _described(aws: Aws, names: list[str]) -> Iterator[tuple[str, Snapshot]]:
+    try:
+        pages = aws.rds.get_paginator("describe_db_snapshots").paginate(
+            Filters=[{"Name": "db-snapshot-id", "Values": names}]
         )
-        for each in found["DBSnapshots"]
-    }
+        for page in pages:
+            for each in page["DBSnapshots"]:
+                tags = {tag["Key"]: tag["Value"] for tag in each.get("TagList", [])}
+                yield each["DBSnapshotIdentifier"], Snapshot(each["Status"], tags)
+    except botocore.exceptions.ClientError as error:
+        if code_of(error) not in _NOT_FOUND:
+            raise
+        if len(names) > 1:  # it does not say which of them, and the others are there
+            for name in names:
+                yield from _described(aws, [name])
 
 
 def tags_of(aws: Aws, identifier: str) -> dict[str, str] | None:

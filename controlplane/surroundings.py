@@ -13,6 +13,8 @@ from typing import Any
 
 from controlplane import snapshots
 from controlplane.aws import Aws, sorted_errors
+from controlplane.parameter_groups import Description, ParameterGroups
+from controlplane.snapshots import Snapshot
 
 __all__ = ["ZONES", "Alarm", "ProxyTarget", "Quota", "Surroundings"]
 
@@ -57,6 +59,12 @@ class Surroundings:
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
+        self._snapshots: dict[str, Snapshot | None] = {}
+
+    @property
+    def aws(self) -> Aws:
+        """What it is asked with."""
+        return self._aws
 
     @cached_property
     def quotas(self) -> Mapping[str, Quota]:
@@ -65,9 +73,18 @@ class Surroundings:
             found = self._aws.rds.describe_account_attributes()["AccountQuotas"]
         return {each["AccountQuotaName"]: Quota(int(each["Used"]), int(each["Max"])) for each in found}
 
-    def snapshots(self, identifiers: Iterable[str]) -> dict[str, dict[str, str]]:
-        """Return the tags of those snapshots that exist, by name."""
-        return {name: found.tags for name, found in snapshots.existing(self._aws, identifiers).items()}
+    def snapshots(self, identifiers: Iterable[str]) -> dict[str, Snapshot]:
+        """Return those of the snapshots that exist, by name."""
+        names = list(identifiers)
+        if unknown := [name for name in names if name not in self._snapshots]:
+            present = snapshots.existing(self._aws, unknown)
+            self._snapshots |= {name: present.get(name) for name in unknown}
+        return {name: found for name in names if (found := self._snapshots[name]) is not None}
+
+    @cached_property
+    def groups(self) -> Mapping[str, Description]:
+        """The region's parameter groups by name."""
+        return ParameterGroups(self._aws).all()
 
     def options(self, group: str) -> Mapping[str, Any]:
         """Describe an option group."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import time
@@ -20,6 +21,13 @@ Progress = Callable[[str], None]
 
 _COORDINATOR = os.getppid()
 
+_WIDEST = 10.0
+"""Seconds between the moments at which waits look that have reached their longest pause."""
+_FINEST = _WIDEST / 8
+"""A shorter pause is nobody's but its own: somebody may count on it."""
+_OFFSET = random.uniform(0, _WIDEST)  # noqa: S311 - not cryptography
+"""Moves the moments of this process away from those of others, whose looks cannot be put together with ours."""
+
 
 def silent(_message: str) -> None:
     """A progress receiver that drops what it is told."""
@@ -33,7 +41,7 @@ class Wait:
         what: what is waited for; starts the error when the deadline passes ("orders to be available").
         deadline: seconds after which the wait fails.
         first: seconds before the second look; each later pause grows by half.
-        longest: seconds that a pause never exceeds.
+        longest: seconds that a pause grows up to.
         advice: what a person should look at when the deadline passes.
         where: the instance, host or resource concerned, if ``what`` does not name it.
     """
@@ -83,9 +91,23 @@ def until(
                 fix=wait.advice,
             )
         stop_if_orphaned(wait.what)
-        # Jitter keeps the steps of many sources from asking AWS at the same instant.
-        time.sleep(min(pause, wait.longest) * random.uniform(0.8, 1.2))  # noqa: S311 - not cryptography
+        time.sleep(_drawn(min(pause, wait.longest)))
         pause *= 1.5
+
+
+def _drawn(pause: float) -> float:
+    """Return about so many seconds; from a long pause, all waits of this process come back at the same moments.
+
+    Looks at the same moment become one request (``foundation.together``). Moments lie on a grid that is as wide as the pause
+    allows, each grid twice as wide as the one before, so that a wait with long pauses meets all those with shorter ones.
+    """
+    if pause < _FINEST:
+        return pause * random.uniform(0.8, 1.2)  # noqa: S311 - not cryptography
+    width = _WIDEST
+    while width > pause:
+        width /= 2
+    now = time.monotonic() - _OFFSET
+    return math.ceil((now + pause / 2) / width) * width - now
 
 
 def stop_if_orphaned(what: str) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from controlplane.aws import Aws
 from controlplane.instances import Instance
-from controlplane.secret_store import read_account
+from controlplane.secret_store import Account, read_account
 from foundation.errors import AccountLocked, AccountRefused, NeedsHuman, Retryable
 from migration import rotation
 from migration.connection import Connection, dial_for
@@ -71,6 +72,8 @@ class Access:
         self._aws = aws
         self._settings = settings
         self._mends = mends
+        self._account: Account | None = None
+        self._reading = Lock()
 
     @contextmanager
     def session(
@@ -85,14 +88,27 @@ class Access:
             NeedsHuman: the account or the certificate is refused.
         """
         with ExitStack() as stack:
+
+            def attempt() -> Session:
+                return stack.enter_context(self._connected(instance, patience, read_timeout))
+
             try:
-                session = stack.enter_context(self._connected(instance, patience, read_timeout))
-            except AccountRefused:
-                if not (self._mends and self.has_missed_a_rotation(instance)):
-                    raise
-                rotation.give(self._aws, instance, self._credentials(instance), self._accepted_by)
-                session = stack.enter_context(self._connected(instance, patience, read_timeout))
+                session = attempt()
+            except AccountRefused as refused:
+                session = self._again(instance, attempt, refused)
             yield session
+
+    def _again(self, instance: Instance, attempt: Callable[[], Session], refused: AccountRefused) -> Session:
+        """Log in after a refusal: with what the secret holds by now, or after giving the instance a password that it missed."""
+        if self._renewed():
+            try:
+                return attempt()
+            except AccountRefused as still:
+                refused = still
+        if not (self._mends and self.has_missed_a_rotation(instance)):
+            raise refused
+        rotation.give(self._aws, instance, self._credentials(instance), self._accepted_by)
+        return attempt()
 
     def has_missed_a_rotation(self, instance: Instance) -> bool:
         """Whether an instance refuses the account only since its master password was changed on production alone."""
@@ -133,7 +149,7 @@ class Access:
     def _credentials(self, instance: Instance) -> Credentials:
         master = self._settings.username or str(instance.description.get("MasterUsername", ""))
         if self._settings.secret_id:
-            account = read_account(self._aws, self._settings.secret_id)
+            account = self._read(self._settings.secret_id)
             return Credentials(account.username or master, account.password)
         variable = self._settings.environment or ""
         password = os.environ.get(variable)
@@ -144,6 +160,20 @@ class Access:
                 fix="Export it, or name a Secrets Manager secret in `credentials.secretId`",
             )
         return Credentials(master, password)
+
+    def _read(self, secret_id: str) -> Account:
+        """Read the secret once: a step opens many sessions, and its account is in each of them anyway."""
+        with self._reading:
+            if self._account is None:
+                self._account = read_account(self._aws, secret_id)
+            return self._account
+
+    def _renewed(self) -> bool:
+        """Whether the secret holds another account by now than the one that is used; if so, that is used from now on."""
+        with self._reading:
+            used, self._account = self._account, None
+        secret = self._settings.secret_id
+        return used is not None and secret is not None and self._read(secret) != used
 
 
 def endpoint_of(instance: Instance) -> Endpoint:

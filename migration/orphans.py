@@ -33,14 +33,13 @@ def take_away(aws: Aws, access: Access, source: Instance, progress: Progress) ->
         found = present.get(name)
         if found is not None and journal.belongs(found.tags, role) and _ours(found.tags, source):
             instances.delete(found.resource_id, final_snapshot=None, deadline=_PATIENCE, progress=progress)
-    for name in (names.encrypted, names.replica):
-        if _ours(snapshots.tags_of(aws, name) or {}, source):
+    for name, snapshot in snapshots.existing(aws, [names.encrypted, names.replica]).items():
+        if _ours(snapshot.tags, source):
             snapshots.delete(aws, name)
     _take_away_groups(ParameterGroups(aws), names)
-    for group in source.description["VpcSecurityGroups"]:
-        rule = network.tagged(aws, group["VpcSecurityGroupId"], journal.MIGRATION, source.resource_id)
-        if rule is not None:
-            network.revoke(aws, group["VpcSecurityGroupId"], rule)
+    groups = [group["VpcSecurityGroupId"] for group in source.description["VpcSecurityGroups"]]
+    for group, rule in network.rules_of(aws, groups).tagged(journal.MIGRATION, source.resource_id):
+        network.revoke(aws, group, rule)
     drop_replication_user(instances, access, source.resource_id)
     put_retention_back(instances, access, source.resource_id)
 
@@ -50,6 +49,8 @@ def _ours(tags: dict[str, str], source: Instance) -> bool:
 
 
 def _take_away_groups(groups: ParameterGroups, names: Names) -> None:
-    for name in (names.encrypted, names.fence):
-        if (groups.description(name) or "").endswith(names.group_purpose):
-            groups.delete_if_unused(name)
+    groups.delete_unused(
+        name
+        for name in (names.encrypted, names.fence)
+        if (groups.description(name) or "").endswith(names.group_purpose)
+    )

@@ -1,4 +1,4 @@
-"""What the program must know of the account before it can declare anything: asked for all sources at the same time."""
+"""What the program must know of the account before it can declare anything: asked for all sources together."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 from controlplane import keys, snapshots
 from controlplane.aws import Aws
+from controlplane.instances import Instances
 from controlplane.keys import Key
-from controlplane.parameter_groups import ParameterGroups
+from controlplane.parameter_groups import Description, ParameterGroups
+from controlplane.snapshots import Snapshot
+from foundation.errors import Refused
 from migration import journal
 from migration.names import Names
-from migration.survey import Survey, survey
+from migration.survey import Survey, survey_among
 
 __all__ = ["Group", "Outlook", "Wanted", "look_out"]
 
@@ -59,42 +62,64 @@ class Outlook:
 def look_out(aws: Aws, wanted: Sequence[Wanted]) -> list[Outlook]:
     """Look at all sources; of several that cannot be told, the first one's error is raised.
 
+    What RDS lists is listed for all of them at once, and what several have in common is asked for once.
+
     Raises:
         Refused: a source does not exist, is encrypted already, or its key cannot be used.
     """
+    names, groups = [each.names for each in wanted], ParameterGroups(aws)
     with ThreadPoolExecutor(_THREADS) as pool:
-        return [found.result() for found in [_Asked(aws, each, pool) for each in wanted]]
-
-
-class _Asked:
-    """The questions about one source: what depends on no other answer is put at once."""
-
-    def __init__(self, aws: Aws, wanted: Wanted, pool: ThreadPoolExecutor) -> None:
-        names, self._aws = wanted.names, aws
-        self._survey = pool.submit(survey, aws, names)
-        self._key = pool.submit(keys.resolve, aws, wanted.key)
-        self._snapshots = pool.submit(snapshots.existing, aws, (names.replica, names.encrypted))
-        groups = ParameterGroups(aws)
-        self._groups: dict[str, Future[str | None]] = {
-            name: pool.submit(groups.description, name) for name in (names.encrypted, names.fence)
-        }
-        # Waits for the survey, which was put before it: in a pool that takes questions in turn, no dead end.
-        self._group = pool.submit(lambda: _group_of(aws, self._survey.result()))
-
-    def result(self) -> Outlook:
-        return Outlook(
-            survey=self._survey.result(),
-            key=self._key.result(),
-            group=self._group.result(),
-            snapshots={name: found.tags for name, found in self._snapshots.result().items()},
-            groups={name: found.result() for name, found in self._groups.items()},
+        listed = pool.submit(Instances(aws).named, [name for each in names for name in each.all])
+        present = pool.submit(
+            snapshots.existing, aws, [name for each in names for name in (each.replica, each.encrypted)]
         )
+        described = pool.submit(groups.all)
+        resolved = {key: pool.submit(keys.resolve, aws, key) for key in {each.key for each in wanted}}
+        surveys = [pool.submit(survey_among, aws, each, listed.result()) for each in names]
+        owned = {_group_of(found.result()) for found in surveys if found.exception() is None}
+        values = {name: pool.submit(groups.user_values, name) for name in described.result() if name in owned}
+        return [
+            Outlook(
+                survey=survey.result(),
+                key=resolved[each.key].result(),
+                group=_group(survey.result(), described.result(), values),
+                snapshots=_tags(present.result(), each.names),
+                groups=_purposes(described.result(), each.names),
+            )
+            for each, survey in zip(wanted, surveys, strict=True)
+        ]
 
 
-def _group_of(aws: Aws, found: Survey) -> Group | None:
-    """Return the group that the source had when the migration began: a fence may have put another in its place."""
+def _group_of(found: Survey) -> str | None:
+    """Return the name of the group that the source had when the migration began: a fence may have put another in its place."""
     if found.source is None:
         return None
-    name = found.source.tags.get(journal.FENCED_GROUP, found.source.parameter_group)
-    groups = ParameterGroups(aws)
-    return Group(name, groups.family(name), groups.user_values(name))
+    return found.source.tags.get(journal.FENCED_GROUP, found.source.parameter_group)
+
+
+def _group(
+    found: Survey,
+    described: Mapping[str, Description],
+    values: Mapping[str, Future[dict[str, tuple[str, str]]]],
+) -> Group | None:
+    name = _group_of(found)
+    if name is None:
+        return None
+    if name not in described:
+        raise Refused(
+            f"its parameter group {name}, which it had when the migration began, does not exist any more",
+            where=found.names.source,
+            fix="Make one of this name again: the encrypted instance is to run with it",
+        )
+    return Group(name, described[name].family, values[name].result())
+
+
+def _tags(present: Mapping[str, Snapshot], names: Names) -> dict[str, dict[str, str]]:
+    return {name: present[name].tags for name in (names.replica, names.encrypted) if name in present}
+
+
+def _purposes(described: Mapping[str, Description], names: Names) -> dict[str, str | None]:
+    return {
+        name: described[name].purpose if name in described else None
+        for name in (names.encrypted, names.fence)
+    }

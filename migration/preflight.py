@@ -6,9 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from controlplane import snapshots
-from controlplane.aws import Aws
-from controlplane.instances import Instances
+from controlplane.surroundings import Surroundings
 from foundation.errors import Refused
 from migration import journal
 from migration.cutover import fence
@@ -35,16 +33,16 @@ class Plan:
     key: str = ""
 
 
-Check = Callable[[Aws, Plan], Refused | None]
+Check = Callable[[Surroundings, Plan], Refused | None]
 
 
-def findings(aws: Aws, plan: Plan) -> list[Refused]:
+def findings(around: Surroundings, plan: Plan) -> list[Refused]:
     """Return what stands in the way of the plan, in the order of ``CHECKS``; they look at the same time."""
     with ThreadPoolExecutor(len(CHECKS)) as pool:
-        return [found for found in pool.map(lambda check: check(aws, plan), CHECKS) if found is not None]
+        return [found for found in pool.map(lambda check: check(around, plan), CHECKS) if found is not None]
 
 
-def no_swap_under_way(_aws: Aws, plan: Plan) -> Refused | None:
+def no_swap_under_way(_around: Surroundings, plan: Plan) -> Refused | None:
     """A swap that was interrupted is completed, or undone, before anything else."""
     survey, phase = plan.survey, plan.phase
     if survey.returning and phase != "rollback":
@@ -63,7 +61,7 @@ def no_swap_under_way(_aws: Aws, plan: Plan) -> Refused | None:
     )
 
 
-def phase_follows(_aws: Aws, plan: Plan) -> Refused | None:
+def phase_follows(_around: Surroundings, plan: Plan) -> Refused | None:
     """Phases are reached one after the other."""
     survey, phase = plan.survey, plan.phase
     if phase == "replicate" and survey.cut_over:
@@ -83,12 +81,12 @@ def phase_follows(_aws: Aws, plan: Plan) -> Refused | None:
     return Refused(what, where=survey.names.source, fix=fix)
 
 
-def names_free(aws: Aws, plan: Plan) -> Refused | None:
+def names_free(_around: Surroundings, plan: Plan) -> Refused | None:
     """Nobody else has an instance with a name that the migration will give."""
     names = plan.survey.names
-    wanted = (names.replica, names.encrypted, names.old)
-    for name, found in Instances(aws).named(wanted).items():
-        if found.tags.get(journal.MIGRATION) != plan.survey.source_id:
+    for name in (names.replica, names.encrypted, names.old):
+        found = plan.survey.listed.get(name)
+        if found is not None and found.tags.get(journal.MIGRATION) != plan.survey.source_id:
             return Refused(
                 f"an instance of this name exists, and not by this migration of {names.source}",
                 where=name,
@@ -97,12 +95,12 @@ def names_free(aws: Aws, plan: Plan) -> Refused | None:
     return None
 
 
-def snapshots_usable(aws: Aws, plan: Plan) -> Refused | None:
+def snapshots_usable(around: Surroundings, plan: Plan) -> Refused | None:
     """No snapshot of ours has failed: it would be taken over, and nothing can be restored from it."""
     names = plan.survey.names
     if plan.survey.encrypted is not None:
         return None
-    for name, found in snapshots.existing(aws, (names.replica, names.encrypted)).items():
+    for name, found in around.snapshots((names.replica, names.encrypted)).items():
         if found.status == "failed":
             return Refused(
                 "this snapshot has failed, so nothing can be restored from it",
@@ -114,7 +112,7 @@ def snapshots_usable(aws: Aws, plan: Plan) -> Refused | None:
     return None
 
 
-def engine_supported(_aws: Aws, plan: Plan) -> Refused | None:
+def engine_supported(_around: Surroundings, plan: Plan) -> Refused | None:
     """The engine is MySQL of a version that we know."""
     source = plan.survey.source
     if source is None:
@@ -130,7 +128,7 @@ def engine_supported(_aws: Aws, plan: Plan) -> Refused | None:
     )
 
 
-def class_encrypts(_aws: Aws, plan: Plan) -> Refused | None:
+def class_encrypts(_around: Surroundings, plan: Plan) -> Refused | None:
     """The instance class supports encrypted storage."""
     source = plan.survey.source
     if source is None or not str(source.description["DBInstanceClass"]).startswith(_NO_ENCRYPTION):
@@ -142,7 +140,7 @@ def class_encrypts(_aws: Aws, plan: Plan) -> Refused | None:
     )
 
 
-def backups_on(_aws: Aws, plan: Plan) -> Refused | None:
+def backups_on(_around: Surroundings, plan: Plan) -> Refused | None:
     """Automated backups are on, without which RDS writes no binlog."""
     source = plan.survey.source
     if source is None or source.retention_days > 0:
@@ -154,7 +152,7 @@ def backups_on(_aws: Aws, plan: Plan) -> Refused | None:
     )
 
 
-def stands_alone(_aws: Aws, plan: Plan) -> Refused | None:
+def stands_alone(_around: Surroundings, plan: Plan) -> Refused | None:
     """The source is a plain instance: no replica, no cluster member, no master secret that RDS manages."""
     source = plan.survey.source
     if source is None:
@@ -177,12 +175,12 @@ def stands_alone(_aws: Aws, plan: Plan) -> Refused | None:
     return Refused(what, where=source.identifier, fix=fix)
 
 
-def fence_possible(aws: Aws, plan: Plan) -> Refused | None:
+def fence_possible(around: Surroundings, plan: Plan) -> Refused | None:
     """The source's parameter group can carry the fence, where locked accounts cannot; asked until the names have moved."""
     source = plan.survey.source
     if source is None or plan.survey.swap_begun or (plan.mode, plan.strategy) == ("replicate", "rename"):
         return None
-    reason = fence.group_cannot(aws, source.parameter_group, source)
+    reason = fence.group_cannot(around.aws, source.parameter_group, source)
     if reason is None:
         return None
     return Refused(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from controlplane.aws import Aws
 from controlplane.instances import Instance, Instances
@@ -12,7 +13,7 @@ from migration import journal
 from migration.journal import Role
 from migration.names import Names
 
-__all__ = ["Survey", "survey"]
+__all__ = ["Survey", "survey", "survey_among"]
 
 _RENAME_GAP = 300.0
 
@@ -21,13 +22,15 @@ _RENAME_GAP = 300.0
 class Survey:
     """The instances of one migration, by role.
 
-    ``source`` is ``None`` only after the old instance was deleted for good.
+    ``source`` is ``None`` only after the old instance was deleted for good. ``listed`` are all that have a name of the migration's,
+    whoever they are, by name.
     """
 
     names: Names
     source: Instance | None
     encrypted: Instance | None
     replica: Instance | None = None
+    listed: Mapping[str, Instance] = field(default_factory=dict)
 
     @property
     def swap_begun(self) -> bool:
@@ -74,8 +77,18 @@ def survey(aws: Aws, names: Names) -> Survey:
         Refused: there is no instance of that name, or it was encrypted by somebody else.
         TimedOut: an interrupted rename hides the instances for longer than renames last.
     """
+    return survey_among(aws, names, Instances(aws).named(names.all))
+
+
+def survey_among(aws: Aws, names: Names, listed: Mapping[str, Instance]) -> Survey:
+    """Find the instances of a migration among those that were listed by their names, maybe for many migrations at once.
+
+    Raises:
+        Refused: there is no instance of that name, or it was encrypted by somebody else.
+        TimedOut: an interrupted rename hides the instances for longer than renames last.
+    """
     instances = Instances(aws)
-    found = instances.named(names.all)
+    found = {name: listed[name] for name in names.all if name in listed}
     encrypted = _with_role(found, Role.ENCRYPTED)
     source = _with_role(found, Role.SOURCE)
     if encrypted is not None and source is None:
@@ -84,7 +97,7 @@ def survey(aws: Aws, names: Names) -> Survey:
         encrypted = _partner(instances, partner, wait=source.identifier != names.source)
     if source is None and encrypted is None:
         source = _untouched(aws, found, names)
-    return Survey(names, source, encrypted, _with_role(found, Role.REPLICA))
+    return Survey(names, source, encrypted, _with_role(found, Role.REPLICA), found)
 
 
 def _partner(instances: Instances, resource_id: str, *, wait: bool) -> Instance | None:
@@ -98,11 +111,11 @@ def _partner(instances: Instances, resource_id: str, *, wait: bool) -> Instance 
     )
 
 
-def _with_role(found: dict[str, Instance], role: Role) -> Instance | None:
+def _with_role(found: Mapping[str, Instance], role: Role) -> Instance | None:
     return next((instance for instance in found.values() if journal.belongs(instance.tags, role)), None)
 
 
-def _untouched(aws: Aws, found: dict[str, Instance], names: Names) -> Instance:
+def _untouched(aws: Aws, found: Mapping[str, Instance], names: Names) -> Instance:
     source = found.get(names.source)
     if source is None:
         raise Refused(

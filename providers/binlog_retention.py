@@ -27,17 +27,19 @@ class BinlogRetentionProvider(Step):
         with world.session(source_id) as session:
             _require_no_source_of_its_own(session, source_id)
             present = retention.read(session) or 0
-            noted = world.instances.get(source_id).tags.get(journal.RETENTION_BEFORE, str(present))
-            world.instances.tag(source_id, {journal.RETENTION_BEFORE: noted})
+            source = world.instances.get(source_id)
+            noted = source.tags.get(journal.RETENTION_BEFORE, str(present))
+            world.instances.tag(source, {journal.RETENTION_BEFORE: noted})
             if present < inputs["hours"]:
                 retention.write(session, int(inputs["hours"]))
         return {"hours_before": int(noted)}
 
     def seen(self, world: World, props: Inputs) -> Outputs | None:
         """Tell whether the source still keeps its binlogs for so long; one that does not run cannot be asked."""
-        if world.usable(props["source_id"]) is None:
+        source = world.usable(props["source_id"])
+        if source is None:
             return dict(props)
-        with world.session(props["source_id"]) as session:
+        with world.access.session(source) as session:
             return dict(props) if (retention.read(session) or 0) >= int(props["hours"]) else None
 
     def undo(self, world: World, props: Inputs) -> None:

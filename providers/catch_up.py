@@ -7,6 +7,7 @@ from typing import Any
 
 import pulumi
 
+from controlplane.instances import Instance
 from controlplane.parameter_groups import ParameterGroups
 from migration import journal
 from migration.durability import Durability, crash_safe
@@ -31,29 +32,30 @@ class CatchUpProvider(Step):
 
     def perform(self, world: World, inputs: Inputs) -> Outputs:
         """Wait, showing the lag; the durability of the encrypted instance is its owner's when this ends, however it ends."""
-        if journal.SWAPPED in world.instances.get(inputs["encrypted_id"]).tags:
+        source, encrypted = world.instances.get_several(inputs["source_id"], inputs["encrypted_id"])
+        if journal.SWAPPED in encrypted.tags:
             # A state that was lost after the cut-over: production follows nobody.
             return {"in_sync_at": "", "relaxed": []}
         relaxed: list[str] = []
         with (
-            world.session(inputs["source_id"]) as source,
-            world.session(inputs["encrypted_id"]) as encrypted,
-            lag_log(world, inputs) as log,
+            world.access.session(source) as ahead,
+            world.access.session(encrypted) as behind,
+            lag_log(source, inputs) as log,
         ):
 
             def catch_up() -> Coordinates:
                 return lag.catch_up(
-                    source,
-                    encrypted,
+                    ahead,
+                    behind,
                     deadline=float(inputs["hours"]) * HOUR,
                     progress=world.progress,
                     watch=log.add,
                 )
 
-            durability = _durability(world, inputs)
+            durability = _durability(world, source, encrypted)
             if durability is not None:
                 durability.put_back()  # What a run left behind that was killed.
-                if _may_relax(inputs, durability, source, encrypted):
+                if _may_relax(inputs, durability, ahead, behind):
                     with durability.relaxed() as relaxed:
                         catch_up()
             # Level, with its owner's settings in effect.
@@ -61,13 +63,12 @@ class CatchUpProvider(Step):
         return {"in_sync_at": str(reached), "relaxed": relaxed}
 
 
-def _durability(world: World, inputs: Inputs) -> Durability | None:
+def _durability(world: World, source: Instance, encrypted: Instance) -> Durability | None:
     """Return what can be relaxed, unless the instance runs with another group than the one that was made for it."""
-    source = world.instances.get(inputs["source_id"])
-    group = world.instances.get(inputs["encrypted_id"]).parameter_group
+    group = encrypted.parameter_group
     if group != Names(source.identifier).encrypted:
         return None
-    session = partial(world.session, inputs["encrypted_id"])
+    session = partial(world.session, encrypted.resource_id)
     return Durability(ParameterGroups(world.aws), group, source.parameter_group, session, world.progress)
 
 

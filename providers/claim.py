@@ -35,7 +35,7 @@ class ClaimProvider(Step):
         claimed = journal.OWNER in source.tags
         group = source.tags.get(journal.FENCED_GROUP, source.parameter_group)
         world.instances.tag(
-            source.resource_id,
+            source,
             {
                 **tags_for(Role.SOURCE, source.resource_id),
                 journal.OWNER: inputs["owner"],

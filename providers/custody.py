@@ -44,9 +44,9 @@ class CustodyProvider(Step):
             # A state that was lost after the cut-over: old is no measure for production any more, and may be stopped or gone.
             return {"kms_key": str(encrypted.description["KmsKeyId"])}
         # From here on either of the two leads to the other, whatever they are called.
-        first_look = journal.PARTNER not in world.instances.get(inputs["source_id"]).tags
-        world.instances.tag(inputs["source_id"], {journal.PARTNER: encrypted.resource_id})
-        _require_likeness(world, inputs["source_id"], encrypted, first_look=first_look)
+        source = world.instances.get(inputs["source_id"])
+        world.instances.tag(source, {journal.PARTNER: encrypted.resource_id})
+        _require_likeness(source, encrypted, first_look=journal.PARTNER not in source.tags)
         return {"kms_key": str(encrypted.description["KmsKeyId"])}
 
     def seen(self, world: World, props: Inputs) -> Outputs | None:
@@ -70,17 +70,16 @@ class CustodyProvider(Step):
                 encrypted.resource_id, final_snapshot=None, deadline=3 * HOUR, progress=world.progress
             )
         names = Names(props["identifier"])
-        for group in (names.encrypted, names.fence):
-            ParameterGroups(world.aws).delete_if_unused(group)
+        ParameterGroups(world.aws).delete_unused([names.encrypted, names.fence])
 
 
-def _require_likeness(world: World, source_id: str, encrypted: Instance, *, first_look: bool) -> None:
+def _require_likeness(source: Instance, encrypted: Instance, *, first_look: bool) -> None:
     """Refuse an instance that lacks settings of its owner's.
 
     One that a killed run was still creating lacks those that RDS only takes after a restore. It has just been taken over as
     it is; the next run compares it with what is declared, and updates it.
     """
-    unlike = differences(world.instances.get(source_id), encrypted)
+    unlike = differences(source, encrypted)
     if not unlike:
         return
     kind = Retryable if first_look else NeedsHuman

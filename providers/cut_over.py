@@ -108,10 +108,13 @@ def _lifted(world: World, props: Inputs) -> bool:
 
     Once nothing follows any more, and it does not run with the group that was made to fence it, it is its owner's again.
     """
-    encrypted, old = world.instances.find(props["encrypted_id"]), world.usable(props["source_id"])
+    found = world.instances.find_several([props["encrypted_id"], props["source_id"]])
+    encrypted, old = found.get(props["encrypted_id"]), found.get(props["source_id"])
     if encrypted is None or old is None or not _complete(_course(props), encrypted.tags):
         return False
-    with world.session(old.resource_id) as session:
+    if not old.available:
+        return False
+    with world.access.session(old) as session:
         if writes.read_only(session):
             return False
         return old.parameter_group == Names(props["identifier"]).fence or channel.status(session) is not None

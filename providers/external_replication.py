@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 
 from controlplane import snapshots
+from controlplane.instances import Instance
 from foundation.errors import NeedsHuman
 from migration import journal
 from migration.access import endpoint_of
@@ -27,24 +28,24 @@ class ExternalReplicationProvider(Step):
 
     def perform(self, world: World, inputs: Inputs) -> Outputs:
         """Attach the encrypted instance if it follows nobody yet, and start it."""
-        source = world.instances.get(inputs["source_id"])
-        if journal.SWAPPED in world.instances.get(inputs["encrypted_id"]).tags:
+        source, encrypted = world.instances.get_several(inputs["source_id"], inputs["encrypted_id"])
+        if journal.SWAPPED in encrypted.tags:
             return {"running": False}  # A state that was lost after the cut-over: production follows nobody.
-        with world.session(inputs["encrypted_id"]) as encrypted:
-            attached = channel.status(encrypted)
+        with world.access.session(encrypted) as follower:
+            attached = channel.status(follower)
             if attached is None or attached.source_host != source.address:
-                self._attach(world, inputs, Coordinates(inputs["file"], int(inputs["position"])))
-            elif not _starts(encrypted):
-                self._attach_again(world, inputs)
+                self._attach(world, inputs, source, encrypted, follower)
+            elif not _starts(follower):
+                self._attach_again(world, inputs, follower)
             world.instances.tag(source.resource_id, {journal.ATTACHED: inputs["encrypted_id"]})
-            return {"running": channel.start(encrypted).running}
+            return {"running": channel.start(follower).running}
 
     def seen(self, world: World, props: Inputs) -> Outputs | None:
         """Tell whether the instance still follows; once the names have begun to move it should not."""
         encrypted = world.usable(props["encrypted_id"])
         if encrypted is None or journal.SWAPPED in encrypted.tags:
             return dict(props)
-        with world.session(props["encrypted_id"]) as session:
+        with world.access.session(encrypted) as session:
             status = channel.status(session)
         if status is None or status.stopped or status.failure(session.endpoint) is not None:
             return None
@@ -52,47 +53,53 @@ class ExternalReplicationProvider(Step):
 
     def undo(self, world: World, props: Inputs) -> None:
         """Detach an instance that follows; one that is gone, or follows nobody, needs nothing."""
-        if world.usable(props["encrypted_id"]) is None:
+        encrypted = world.usable(props["encrypted_id"])
+        if encrypted is None:
             return
-        with world.session(props["encrypted_id"]) as session:
+        with world.access.session(encrypted) as session:
             if channel.status(session) is not None:
                 channel.stop(session)
                 channel.detach(session)
 
-    def _attach(self, world: World, inputs: Inputs, coordinates: Coordinates) -> None:
-        _require_snapshot_at(world, inputs, coordinates)
-        self._require_untouched_replica(world, inputs["replica_id"], coordinates)
-        with world.session(inputs["source_id"]) as source:
-            account = accounts.issue(source, accounts.REPLICATION_USER)
-        endpoint = endpoint_of(world.instances.get(inputs["source_id"]))
+    def _attach(
+        self, world: World, inputs: Inputs, source: Instance, encrypted: Instance, follower: Session
+    ) -> None:
+        _require_snapshot_at(world, inputs, source, encrypted)
+        replica, source = world.instances.get_several(inputs["replica_id"], inputs["source_id"])
+        coordinates = _recorded(inputs)
+        self._require_untouched_replica(world, replica, coordinates)
+        with world.access.session(source) as session:
+            account = accounts.issue(session, accounts.REPLICATION_USER)
         # What was verified before does not speak for what follows from now on.
-        world.instances.untag(inputs["source_id"], [journal.VERIFIED])
-        with world.session(inputs["encrypted_id"]) as encrypted:
-            channel.attach(encrypted, endpoint, account, coordinates)
+        world.instances.untag(source, [journal.VERIFIED])
+        channel.attach(follower, endpoint_of(source), account, coordinates)
 
-    def _attach_again(self, world: World, inputs: Inputs) -> None:
+    def _attach_again(self, world: World, inputs: Inputs, follower: Session) -> None:
         """Let it go on from what it has executed, with a new password and without what it had fetched and not executed."""
-        with world.session(inputs["encrypted_id"]) as encrypted:
-            stands = channel.stop(encrypted)
-            with world.session(inputs["source_id"]) as source:
-                account = accounts.issue(source, accounts.REPLICATION_USER)
-            endpoint = endpoint_of(world.instances.get(inputs["source_id"]))
-            channel.attach(encrypted, endpoint, account, stands.executed)
+        stands = channel.stop(follower)
+        source = world.instances.get(inputs["source_id"])
+        with world.access.session(source) as session:
+            account = accounts.issue(session, accounts.REPLICATION_USER)
+        channel.attach(follower, endpoint_of(source), account, stands.executed)
 
-    def _require_untouched_replica(self, world: World, replica_id: str, coordinates: Coordinates) -> None:
+    def _require_untouched_replica(self, world: World, replica: Instance, coordinates: Coordinates) -> None:
         """The snapshot holds what the recorded coordinates say only if the replica has stood still since.
 
         A reboot, by whomever, would have started it again; applying changes twice or not at all is what that would cost.
         """
-        with world.session(replica_id) as session:
+        with world.access.session(replica) as session:
             status = channel.status(session)
         if status is None or not status.stopped or status.executed != coordinates:
             raise NeedsHuman(
                 f"the replica should stand still at {coordinates}, but it is {status or 'no replica any more'}",
-                where=replica_id,
+                where=replica.resource_id,
                 fix="Its snapshot cannot be trusted: run `pulumi destroy` in phase `replicate`, then `pulumi up`",
                 safe="The source is untouched",
             )
+
+
+def _recorded(inputs: Inputs) -> Coordinates:
+    return Coordinates(inputs["file"], int(inputs["position"]))
 
 
 def _starts(encrypted: Session) -> bool:
@@ -107,14 +114,14 @@ def _starts(encrypted: Session) -> bool:
     return True
 
 
-def _require_snapshot_at(world: World, inputs: Inputs, coordinates: Coordinates) -> None:
+def _require_snapshot_at(world: World, inputs: Inputs, source: Instance, encrypted: Instance) -> None:
     """The coordinates must be those of what the instance holds: of its snapshot, and of nothing that it executed since.
 
     A replica that somebody deleted, and that was made anew, stands elsewhere than the snapshot of the former one.
     """
-    source = world.instances.get(inputs["source_id"])
+    coordinates = _recorded(inputs)
     copy = snapshots.tags_of(world.aws, Names(source.identifier).encrypted) or {}
-    if source.tags.get(journal.ATTACHED) == inputs["encrypted_id"]:
+    if source.tags.get(journal.ATTACHED) == encrypted.resource_id:
         what = "it has followed the source before, and somebody has reset its channel: what it has executed is not known"
     elif copy.get(journal.COORDINATES) != str(coordinates):
         holds = copy.get(journal.COORDINATES, "coordinates that nobody has noted")
@@ -123,7 +130,7 @@ def _require_snapshot_at(world: World, inputs: Inputs, coordinates: Coordinates)
         return
     raise NeedsHuman(
         what,
-        where=world.instances.get(inputs["encrypted_id"]).identifier,
+        where=encrypted.identifier,
         fix="Run `pulumi destroy` in phase `replicate`, then `pulumi up`, which begins with a new snapshot",
         safe="The source is untouched",
     )

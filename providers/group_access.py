@@ -21,20 +21,18 @@ class GroupAccessProvider(Step):
     def perform(self, world: World, inputs: Inputs) -> Outputs:
         """Add a rule to the first group if none of them allows it yet; one that a killed run added is ours as well."""
         groups, port = list(inputs["groups"]), int(inputs["port"])
-        for group in groups:
-            if (ours := network.tagged(world.aws, group, MIGRATION, inputs["source_id"])) is not None:
-                return {"group": group, "rule": ours}
-        if any(network.allowed_inside(world.aws, group, port) for group in groups):
+        rules = network.rules_of(world.aws, groups)
+        if ours := list(rules.tagged(MIGRATION, inputs["source_id"])):
+            return dict(zip(("group", "rule"), ours[0], strict=True))
+        if rules.allowed_inside(groups, port):
             return {"group": "", "rule": ""}
         rule = network.allow_inside(world.aws, groups[0], port, {MIGRATION: inputs["source_id"]})
         return {"group": groups[0], "rule": rule}
 
     def seen(self, world: World, props: Inputs) -> Outputs | None:
         """Tell whether the members of the groups can still reach each other."""
-        allowed = any(
-            network.allowed_inside(world.aws, group, int(props["port"])) for group in props["groups"]
-        )
-        return dict(props) if allowed else None
+        rules = network.rules_of(world.aws, props["groups"])
+        return dict(props) if rules.allowed_inside(props["groups"], int(props["port"])) else None
 
     def undo(self, world: World, props: Inputs) -> None:
         """Remove the rule only if we added it."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from controlplane.instances import Instance
 from foundation.errors import MigrationError
 from migration.cutover.site import Site
 from migration.names import Names
@@ -25,10 +26,9 @@ def files_of(inputs: Inputs) -> Files:
 
 
 @contextmanager
-def lag_log(world: World, inputs: Inputs) -> Iterator[LagLog]:
+def lag_log(source: Instance, inputs: Inputs) -> Iterator[LagLog]:
     """Keep a log of the lag for the length of a ``with`` block; a source is called by its own name until the cut-over."""
-    name = world.instances.get(inputs["source_id"]).identifier
-    log = LagLog(Files(name, warn=warning_for(inputs.get("urn"))), inputs["encrypted_id"])
+    log = LagLog(Files(source.identifier, warn=warning_for(inputs.get("urn"))), inputs["encrypted_id"])
     try:
         yield log
     finally:
@@ -38,7 +38,11 @@ def lag_log(world: World, inputs: Inputs) -> Iterator[LagLog]:
 def after_swap(site: Site, files: Files) -> None:
     """Write the report, whatever the swap came to."""
     with _only_warned(files):
-        report.publish(files, report.facts_of(site.instances.find(_source_id(site)), site.encrypted()))
+        encrypted_id, source_id = site.course.encrypted_id, _source_id(site)
+        found = site.instances.find_several([source_id, encrypted_id])
+        report.publish(
+            files, report.facts_of(found.get(source_id), found.get(encrypted_id) or site.encrypted())
+        )
 
 
 def hand_over(site: Site, files: Files) -> None:
@@ -54,9 +58,10 @@ def after_cleanup(world: World, inputs: Inputs, outputs: Mapping[str, Any]) -> N
     """Write the report again, with what is gone and what is left."""
     files = files_of(inputs)
     with _only_warned(files):
-        facts = report.facts_of(
-            world.instances.find(inputs["source_id"]), world.instances.get(inputs["encrypted_id"])
-        )
+        source_id, encrypted_id = inputs["source_id"], inputs["encrypted_id"]
+        found = world.instances.find_several([source_id, encrypted_id])
+        production = found.get(encrypted_id) or world.instances.get(encrypted_id)
+        facts = report.facts_of(found.get(source_id), production)
         # Compared at the cut-over, when both ran; one that is stopped or gone has nothing to add.
         facts.pop("settings", None)
         report.publish(files, {**facts, "cleanup": _cleanup(Names(inputs["identifier"]), outputs)})

@@ -9,6 +9,7 @@ import pulumi
 from pulumi.dynamic import CheckResult
 
 from controlplane.instances import Instance
+from controlplane.surroundings import Surroundings
 from foundation.errors import AccountRefused, MigrationError
 from migration import preflight
 from migration.findings import look
@@ -43,9 +44,10 @@ class PreflightProvider(Step):
         try:
             found = survey(world.aws, Names.of(inputs["identifier"]))
             plan = Plan(inputs["phase"], inputs["mode"], found, inputs["strategy"], inputs["kms_key_arn"])
-            if obstacles := [str(finding) for finding in preflight.findings(world.aws, plan)]:
+            around = world.around or Surroundings(world.aws)
+            if obstacles := [str(finding) for finding in preflight.findings(around, plan)]:
                 return _refused(inputs, obstacles)
-            scene = look.scene_of(world.aws, plan, world.around)
+            scene = look.scene_of(world.aws, plan, around)
             seen = _looked(world, found, scene, remarks=bool(inputs.get("preview")))
         except MigrationError as error:
             return _refused(inputs, [str(error)])

@@ -27,9 +27,10 @@ class ReplicationUserProvider(Step):
 
     def seen(self, world: World, props: Inputs) -> Outputs | None:
         """Tell whether the account is there; a source that does not run cannot be asked."""
-        if world.usable(props["source_id"]) is None:
+        source = world.usable(props["source_id"])
+        if source is None:
             return dict(props)
-        with world.session(props["source_id"]) as session:
+        with world.access.session(source) as session:
             return dict(props) if accounts.exists(session) else None
 
     def undo(self, world: World, props: Inputs) -> None:

@@ -25,9 +25,10 @@ class ResumedReplicationProvider(Step):
 
     def seen(self, world: World, props: Inputs) -> Outputs | None:
         """Tell whether the replica still follows; one that is gone cannot be asked."""
-        if world.usable(props["replica_id"]) is None:
+        replica = world.usable(props["replica_id"])
+        if replica is None:
             return dict(props)
-        with world.session(props["replica_id"]) as session:
+        with world.access.session(replica) as session:
             status = channel.status(session)
         return dict(props) if status is not None and not status.stopped else None
 

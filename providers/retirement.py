@@ -32,8 +32,9 @@ class RetirementProvider(Step):
     def perform(self, world: World, inputs: Inputs) -> Outputs:
         """Confirm who carries production, then take down what only the migration needed, in the order RDS allows."""
         names = Names(inputs["identifier"])
-        production = world.instances.get(inputs["encrypted_id"])
-        old = world.instances.find(inputs["source_id"])
+        found = world.instances.find_several([inputs["encrypted_id"], inputs["source_id"]])
+        old = found.get(inputs["source_id"])
+        production = found.get(inputs["encrypted_id"]) or world.instances.get(inputs["encrypted_id"])
         _require_cut_over(production, names)
         self._delete_replica(world, names, inputs["source_id"])
         # Dropped on production first: replication carries that to the old instance, which is fenced.
@@ -42,8 +43,7 @@ class RetirementProvider(Step):
         put_retention_back(world.instances, world.access, inputs["source_id"])
         keep_until = _keep_until(production)
         status = self._settle(world, old, names, inputs["fate"], keep_until) if old is not None else "deleted"
-        for group in (names.encrypted, names.fence):
-            ParameterGroups(world.aws).delete_if_unused(group)
+        ParameterGroups(world.aws).delete_unused([names.encrypted, names.fence])
         outputs = {
             "old": old.identifier if old is not None else names.old,
             "old_status": status,

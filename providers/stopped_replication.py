@@ -19,8 +19,10 @@ class StoppedReplicationProvider(Step):
 
     def perform(self, world: World, inputs: Inputs) -> Outputs:
         """Stop replication and read the coordinates from the replica, not from the source."""
-        world.instances.wait_until_available(inputs["replica_id"], deadline=HOUR, progress=world.progress)
-        with world.session(inputs["replica_id"]) as session:
+        replica = world.instances.wait_until_available(
+            inputs["replica_id"], deadline=HOUR, progress=world.progress
+        )
+        with world.access.session(replica) as session:
             stopped = channel.stop(session)
         return {"file": stopped.executed.file, "position": stopped.executed.position}
 

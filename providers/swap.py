@@ -123,10 +123,13 @@ def _strategy(settings: Mapping[str, Any]) -> Strategy:
 
 def close_way_back(world: World, source_id: str, encrypted_id: str) -> None:
     """Let the old instance execute what it can, then follow nobody; does nothing unless it follows the encrypted one."""
-    encrypted, old = world.usable(encrypted_id), world.usable(source_id)
+    found = world.instances.find_several([encrypted_id, source_id])
+    encrypted, old = found.get(encrypted_id), found.get(source_id)
     if encrypted is None or old is None or journal.SWAPPED not in encrypted.tags:
         return
-    with world.session(source_id) as behind, world.session(encrypted_id) as ahead:
+    if not (encrypted.available and old.available):
+        return
+    with world.access.session(old) as behind, world.access.session(encrypted) as ahead:
         status = channel.status(behind)
         if status is None:
             return

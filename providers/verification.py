@@ -15,6 +15,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import DiffResult, UpdateResult
 
+from controlplane.instances import Instance
 from foundation.errors import NeedsHuman
 from migration import journal
 from migration.records.files import Files
@@ -69,14 +70,15 @@ class VerificationProvider(Step):
             "verify_mode": inputs["verify"]["mode"],
             "differences": [],
         }
-        if journal.SWAPPED in world.instances.get(inputs["encrypted_id"]).tags:
+        source, encrypted = world.instances.get_several(inputs["source_id"], inputs["encrypted_id"])
+        if journal.SWAPPED in encrypted.tags:
             return nothing
         visit = _Visit(world, inputs)
         if inputs["verify"]["mode"] == "off":
-            if journal.VERIFYING in world.instances.get(inputs["source_id"]).tags:
+            if journal.VERIFYING in source.tags:
                 visit.end()
             return {**nothing, "counted": "off"}
-        result, differences = visit.compare()
+        result, differences = visit.compare(source)
         outputs = visit.report(result, differences)
         if differences:
             raise NeedsHuman(
@@ -128,23 +130,17 @@ class _Visit:
     def files(self) -> Files:
         return Files(self.inputs["identifier"], warn=warning_for(self.inputs.get("urn")))
 
-    def compare(self) -> tuple[Result, tuple[Difference, ...]]:
+    def compare(self, source: Instance) -> tuple[Result, tuple[Difference, ...]]:
         """Bring both to a stand-still as often as it takes; each ends when its time is up, and they catch up in between."""
-        source_id = self.inputs["source_id"]
-        self.world.instances.tag(source_id, {journal.VERIFYING: self.at.isoformat(timespec="seconds")})
-        self.world.instances.untag(source_id, [journal.VERIFIED])
-        comparison = Comparison(
-            self._opener("replica_id"),
-            self._opener("encrypted_id"),
-            self._how,
-            Memory(None, ""),
-            self.world.progress,
-        )
+        self.world.instances.tag(source, {journal.VERIFYING: self.at.isoformat(timespec="seconds")})
+        self.world.instances.untag(source, [journal.VERIFIED])
+        replica, copy = self._openers()
+        comparison = Comparison(replica, copy, self._how, Memory(None, ""), self.world.progress)
         finished = False
         while not finished:
             with at_rest(
-                self._opener("replica_id"),
-                self._opener("encrypted_id"),
+                replica,
+                copy,
                 deadline=float(self.inputs["hours"]) * HOUR,
                 progress=self.world.progress,
             ) as coordinates:
@@ -158,15 +154,15 @@ class _Visit:
             self._catch_up()
         result = comparison.result
         comparison.memory.forget()
-        self.world.instances.untag(source_id, [journal.VERIFYING])
-        encrypted_id = self.inputs["encrypted_id"]
-        with self.world.session(source_id) as source, self.world.session(encrypted_id) as copy:
-            variables = compare_variables(source, copy)
+        source, encrypted = self._source_and_encrypted()
+        self.world.instances.untag(source, [journal.VERIFYING])
+        with self.world.access.session(source) as ours, self.world.access.session(encrypted) as theirs:
+            variables = compare_variables(ours, theirs)
         return result, (*result.differences, *variables)
 
     def end(self) -> None:
         """Let both follow again, after a run that was killed."""
-        resume(self._opener("replica_id"), self._opener("encrypted_id"))
+        resume(*self._openers())
         self.world.instances.untag(self.inputs["source_id"], [journal.VERIFYING])
 
     def report(self, result: Result, differences: tuple[Difference, ...]) -> Outputs:
@@ -214,22 +210,30 @@ class _Visit:
 
     def _catch_up(self) -> None:
         """Let the encrypted instance make up for the time it stood still."""
+        source, encrypted = self._source_and_encrypted()
         with (
-            self.world.session(self.inputs["source_id"]) as source,
-            self.world.session(self.inputs["encrypted_id"]) as encrypted,
-            lag_log(self.world, self.inputs) as log,
+            self.world.access.session(source) as ahead,
+            self.world.access.session(encrypted) as behind,
+            lag_log(source, self.inputs) as log,
         ):
             lag.catch_up(
-                source,
-                encrypted,
+                ahead,
+                behind,
                 deadline=float(self.inputs["hours"]) * HOUR,
                 progress=self.world.progress,
                 watch=log.add,
             )
 
-    def _opener(self, which: str) -> Opener:
-        instance = self.world.instances.get(self.inputs[which])
-        return partial(self.world.access.session, instance, read_timeout=_STATEMENT)
+    def _openers(self) -> tuple[Opener, Opener]:
+        """Return what opens sessions on the replica, and on the encrypted instance."""
+        replica, encrypted = self.world.instances.get_several(
+            self.inputs["replica_id"], self.inputs["encrypted_id"]
+        )
+        session = partial(self.world.access.session, read_timeout=_STATEMENT)
+        return partial(session, replica), partial(session, encrypted)
+
+    def _source_and_encrypted(self) -> tuple[Instance, ...]:
+        return self.world.instances.get_several(self.inputs["source_id"], self.inputs["encrypted_id"])
 
 
 class Verification(pulumi.dynamic.Resource, module="rds", name="Verification"):

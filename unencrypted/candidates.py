@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from controlplane.aws import Aws
@@ -48,9 +48,10 @@ def candidates(aws: Aws, names: Iterable[str] = ()) -> list[Candidate]:
         Refused: one that is named is not among them.
     """
     wanted = set(names)
+    listed = {instance.identifier: instance for instance in Instances(aws).all()}
     found = [
         instance
-        for instance in Instances(aws).all()
+        for instance in listed.values()
         if not instance.encrypted
         and instance.description["Engine"] == "mysql"
         and journal.MIGRATION not in instance.tags
@@ -64,17 +65,17 @@ def candidates(aws: Aws, names: Iterable[str] = ()) -> list[Candidate]:
         )
     around = Surroundings(aws)
     ordered = sorted(found, key=lambda instance: instance.identifier)
-    return [Candidate(instance, tuple(_look(aws, around, instance))) for instance in ordered]
+    return [Candidate(instance, tuple(_look(around, instance, listed))) for instance in ordered]
 
 
-def _look(aws: Aws, around: Surroundings, instance: Instance) -> list[Finding]:
+def _look(around: Surroundings, instance: Instance, listed: Mapping[str, Instance]) -> list[Finding]:
     try:
         names = Names.of(instance.identifier)
     except Refused as error:
         return [refusal(error)]
-    plan = Plan("replicate", "replicate", Survey(names, instance, None))
-    scene = look.scene_of(aws, plan, around)
+    plan = Plan("replicate", "replicate", Survey(names, instance, None, listed=listed))
+    scene = look.scene_of(around.aws, plan, around)
     seen = look.findings(scene, None, remarks=True) if scene is not None else []
     order = list(Severity)
-    refused = [refusal(error) for error in preflight.findings(aws, plan)]
+    refused = [refusal(error) for error in preflight.findings(around, plan)]
     return sorted([*refused, *seen], key=lambda finding: order.index(finding.severity))

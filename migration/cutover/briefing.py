@@ -37,6 +37,7 @@ def briefing(site: Site) -> Briefing:
     """Look at both instances, and change nothing."""
     with site.sessions() as (losing, winning):
         readings = guards.read(site, losing, winning)
+    now = site.still()
     return Briefing(
         guards=tuple(
             GuardReading(name, reading.green, reading.saw)
@@ -44,9 +45,9 @@ def briefing(site: Site) -> Briefing:
             if concerns(site, name)
         ),
         forced=site.forced,
-        undoable=tuple(_moves_until_swap(site)),
+        undoable=tuple(_moves_until_swap(now)),
         final=(
-            *site.strategy.moves(site),
+            *site.strategy.moves(now),
             "confirm: who answers, that it takes writes, that the other one refuses them; enable events",
         ),
     )

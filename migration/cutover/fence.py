@@ -10,6 +10,7 @@ there. FLUSH TABLES WITH READ LOCK is not permitted on RDS.
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -66,22 +67,24 @@ class Fence(Protocol):
         ...
 
 
-def why_not(groups: ParameterGroups, group: str, allowed: set[str]) -> str | None:
+def why_not(group: str, users: Collection[str], allowed: set[str]) -> str | None:
     """Return why this group cannot carry the fence, or ``None`` if it can; ``allowed`` may use it (DbiResourceIds)."""
     if is_default(group):
         return f"parameter group {group} is AWS's default, which cannot be changed"
-    others = groups.users(group) - allowed
-    if others:
+    if others := set(users) - allowed:
         return f"parameter group {group} is shared with {', '.join(sorted(others))}"
     return None
 
 
 def group_cannot(aws: Aws, group: str, fenced: Instance, *others: Instance) -> str | None:
     """Return why a group cannot carry the fence around an instance; that and the replicas of all may use it."""
-    replicas = [name for each in (fenced, *others) for name in each.replicas]
-    found = Instances(aws).named(replicas).values() if replicas else ()
-    allowed = {fenced.resource_id, *(replica.resource_id for replica in found)}
-    return why_not(ParameterGroups(aws), group, allowed)
+    if is_default(group):
+        return why_not(group, (), set())
+    everybody = Instances(aws).all()
+    replicas = {name for each in (fenced, *others) for name in each.replicas}
+    allowed = {fenced.resource_id, *(each.resource_id for each in everybody if each.identifier in replicas)}
+    users = [each.resource_id for each in everybody if group in each.parameter_groups]
+    return why_not(group, users, allowed)
 
 
 @dataclass(frozen=True)

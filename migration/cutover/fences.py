@@ -13,7 +13,7 @@ from migration.cutover.account_fence import AccountFence
 from migration.cutover.fence import Fence, ParameterGroupFence, group_cannot
 from migration.cutover.site import Site
 
-__all__ = ["fence_around", "fence_of"]
+__all__ = ["fence_around", "fence_noted", "fence_of"]
 
 
 def fence_of(site: Site) -> Fence:
@@ -23,6 +23,11 @@ def fence_of(site: Site) -> Fence:
     if _noted(losing.tags) is None and group_cannot(site.aws, group, losing, site.winning()) is not None:
         return AccountFence(site.instances, site.access, losing.resource_id)
     return fence_around(site.aws, site.access, losing, group)
+
+
+def fence_noted(site: Site) -> Fence:
+    """Return the fence that an attempt before this run may have closed: only one that it noted in a tag is ours to lift."""
+    return fence_around(site.aws, site.access, site.losing(), site.strategy.fence_group(site))
 
 
 def fence_around(aws: Aws, access: Access, instance: Instance, group: str) -> Fence:

@@ -286,8 +286,9 @@ GUARDS: dict[str, Guard] = {
 
 
 def read(site: Site, losing: Session, winning: Session) -> dict[str, Reading]:
-    """Ask every guard, and note what they see."""
-    found = {name: guard(site, losing, winning) for name, guard in GUARDS.items()}
+    """Ask every guard, all about the same moment, and note what they see."""
+    now = site.still()
+    found = {name: guard(now, losing, winning) for name, guard in GUARDS.items()}
     site.timeline.read(GuardReading(name, reading.green, reading.saw) for name, reading in found.items())
     return found
 

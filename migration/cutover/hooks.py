@@ -60,7 +60,7 @@ def wait_for_release(site: Site, still_green: Callable[[], object]) -> None:
 
     def released() -> bool:
         still_green()
-        return any(journal.RELEASE in instance.tags for instance in (site.losing(), site.winning()))
+        return any(journal.RELEASE in instance.tags for instance in site.both())
 
     until(
         Wait(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from migration import journal
 from migration.access import endpoint_of
 from migration.cutover import guards, hooks
 from migration.cutover.fence import Fence
-from migration.cutover.fences import fence_of
+from migration.cutover.fences import fence_noted, fence_of
 from migration.cutover.site import Site
 from migration.cutover.timeline import Moment
 from replication import accounts, channel, events, lag, writes
@@ -194,8 +194,7 @@ def _confirm(site: Site, forced: tuple[str, ...]) -> Outcome:
         _open_way_back(site, left)
         unenabled = _settle_events(opened, events.inventory(left))
         uuid = str(opened.value("SELECT @@server_uuid"))
-    final = site.winning().tags.get(journal.PROMOTED_AT, "")
-    _complete(site)
+    final = _complete(site)
     if site.hooks.after:
         hooks.run(site, "after", site.hooks.after)
     return Outcome(uuid, final, unenabled, forced)
@@ -210,12 +209,18 @@ def _open_way_back(site: Site, left: Session) -> None:
     site.timeline.mark(Moment.WAY_BACK_OPEN)
 
 
-def _complete(site: Site) -> None:
+def _complete(site: Site) -> str:
+    """Note that it is complete, take off what no one needs any more, and return the final coordinates that were noted."""
     course = site.course
-    site.instances.tag(course.encrypted_id, {course.marked: datetime.now(UTC).isoformat(timespec="seconds")})
-    site.instances.untag(course.winning_id, [journal.PROMOTED_AT, journal.SERVER, journal.FENCE_BEFORE])
-    for resource_id in (course.encrypted_id, course.losing_id):
-        site.instances.untag(resource_id, course.cleared)
+    seen = {each.resource_id: each for each in site.both()}
+    winning = seen[course.winning_id]
+    site.instances.tag(
+        seen[course.encrypted_id], {course.marked: datetime.now(UTC).isoformat(timespec="seconds")}
+    )
+    site.instances.untag(winning, [journal.PROMOTED_AT, journal.SERVER, journal.FENCE_BEFORE])
+    for resource_id in dict.fromkeys((course.encrypted_id, course.losing_id)):
+        site.instances.untag(seen[resource_id], course.cleared)
+    return winning.tags.get(journal.PROMOTED_AT, "")
 
 
 def _settle_events(opened: Session, wanted: list[events.Event]) -> tuple[str, ...]:
@@ -237,12 +242,12 @@ def _settle_events(opened: Session, wanted: list[events.Event]) -> tuple[str, ..
 @contextmanager
 def _fresh_start(site: Site) -> Iterator[tuple[Session, Session]]:
     """Undo what an interrupted attempt left behind, then open the sessions for this one."""
-    _undo(site)
+    _undo(site, fence_noted)
     with site.sessions() as sessions:
         yield sessions
 
 
-def _undo(site: Site) -> None:
+def _undo(site: Site, fence_there: Callable[[Site], Fence] = fence_of) -> None:
     """Put back what an attempt did before the names moved; does nothing after none.
 
     Production comes first and needs nobody else: the other instance may be what failed.
@@ -250,7 +255,7 @@ def _undo(site: Site) -> None:
     if site.snapshot_coordinates is not None:
         return
     site.instances.untag(site.course.encrypted_id, [site.course.point])
-    fence = fence_of(site)
+    fence = fence_there(site)
     closed = fence.put_back()  # by AWS's API alone: it takes effect even if MySQL is only just coming back
     with site.access.session(site.losing(), patience=site.limits.write_outage) as losing:
         if closed:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from controlplane.aws import Aws
@@ -112,6 +112,7 @@ class Site:
         forced: names of guards that are not to stop the cut-over.
         snapshot_coordinates: in mode ``snapshot``, where the fenced source stood when its snapshot was taken; nothing
             replicates then, and the source must still stand there.
+        seen: both instances at one moment, in place of a look each time; only ever set by ``still``.
     """
 
     aws: Aws
@@ -127,6 +128,7 @@ class Site:
     snapshot_coordinates: Coordinates | None = None
     progress: Progress = silent
     timeline: Timeline = field(default_factory=Timeline)
+    seen: Mapping[str, Instance] | None = None
 
     @property
     def instances(self) -> Instances:
@@ -140,15 +142,26 @@ class Site:
 
     def losing(self) -> Instance:
         """The instance that gives the name up, as it is now."""
-        return self.instances.get(self.course.losing_id)
+        return self._look(self.course.losing_id)
 
     def winning(self) -> Instance:
         """The instance that takes the name over, as it is now."""
-        return self.instances.get(self.course.winning_id)
+        return self._look(self.course.winning_id)
 
     def encrypted(self) -> Instance:
         """The encrypted instance, which carries the journal, as it is now."""
-        return self.instances.get(self.course.encrypted_id)
+        return self._look(self.course.encrypted_id)
+
+    def both(self) -> tuple[Instance, ...]:
+        """The losing and the winning instance, as they are at one moment."""
+        return self.instances.get_several(self.course.losing_id, self.course.winning_id)
+
+    def still(self) -> Site:
+        """Return the site as it is at this moment, and will not be for long: for guards, which look and do nothing."""
+        return replace(self, seen={each.resource_id: each for each in self.both()})
+
+    def _look(self, resource_id: str) -> Instance:
+        return self.seen[resource_id] if self.seen is not None else self.instances.get(resource_id)
 
     @contextmanager
     def session_on_losing(self) -> Iterator[Session]:
@@ -189,5 +202,6 @@ class Site:
     @contextmanager
     def sessions(self) -> Iterator[tuple[Session, Session]]:
         """Open a session on each: the losing instance first, the winning one second."""
-        with self.access.session(self.losing()) as losing, self.access.session(self.winning()) as winning:
+        first, second = self.both()
+        with self.access.session(first) as losing, self.access.session(second) as winning:
             yield losing, winning

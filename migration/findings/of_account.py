@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from controlplane import metrics
-from controlplane.parameter_groups import ParameterGroups
 from controlplane.surroundings import ZONES
 from migration import journal
 from migration.cutover.guards import FREE_PERCENT
@@ -25,8 +24,8 @@ _LITTLE = 10
 def snapshots_free(scene: Scene) -> Iterator[Finding]:
     """Nobody else has a snapshot with a name that the migration will give."""
     names = scene.plan.survey.names
-    for name, tags in scene.around.snapshots([names.replica, names.encrypted]).items():
-        if tags.get(journal.MIGRATION) != scene.source.resource_id:
+    for name, found in scene.around.snapshots([names.replica, names.encrypted]).items():
+        if found.tags.get(journal.MIGRATION) != scene.source.resource_id:
             yield scene.blocking(
                 f"a snapshot of this name exists, and not by this migration of {scene.name}",
                 where=name,
@@ -38,12 +37,11 @@ def groups_free(scene: Scene) -> Iterator[Finding]:
     """Nobody else has a parameter group with a name that the migration will give."""
     names = scene.plan.survey.names
     ours = f"{scene.group}, {names.group_purpose}"
-    groups = ParameterGroups(scene.aws)
     for name in (names.encrypted, names.fence):
-        description = groups.description(name)
-        if description not in {None, ours}:
+        found = scene.around.groups.get(name)
+        if found is not None and found.purpose != ours:
             yield scene.blocking(
-                f"a parameter group of this name exists, and not by this migration of {scene.name} ({description!r})",
+                f"a parameter group of this name exists, and not by this migration of {scene.name} ({found.purpose!r})",
                 where=name,
                 fix="Delete it, or copy it to another name first: the migration needs the name",
             )
@@ -235,6 +233,5 @@ def _there(scene: Scene, quota: str) -> int:
     if quota == "ManualSnapshots":
         return len(scene.around.snapshots([names.replica, names.encrypted]))
     if quota == "DBParameterGroups":
-        groups = ParameterGroups(scene.aws)
-        return sum(groups.description(name) is not None for name in (names.encrypted, names.fence))
+        return sum(name in scene.around.groups for name in (names.encrypted, names.fence))
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from controlplane.aws import Aws
+from controlplane.aws import Aws, AwsSettings
 from controlplane.instances import Instance
 from replication.session import Endpoint, Row, Session
 
@@ -100,6 +100,7 @@ class FakeAws(Aws):
     """An account that holds the given instances and nothing else."""
 
     def __init__(self, *instances: Instance) -> None:
+        self.settings = AwsSettings(region="eu-west-1")
         self.rds = cast(Any, _Rds([dict(each.description) for each in instances]))
 
     @property

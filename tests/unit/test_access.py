@@ -2,26 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import pytest
 
 from controlplane.aws import Aws
 from controlplane.secret_store import Account, read_account
-from foundation.errors import NeedsHuman, Retryable
+from foundation.errors import AccountRefused, NeedsHuman, Retryable
 from migration.access import RDS_CA_BUNDLE, Access, AccessSettings, endpoint_of
+from replication.session import Credentials, Endpoint, Session
 from tests.unit.fakes import instance
 
 
 class Vault(Aws):
-    """An account with one secret."""
+    """An account with one secret, which may be changed."""
 
     def __init__(self, text: str) -> None:
         self.secrets = cast(Any, self)
-        self._text = text
+        self.text = text
+        self.reads = 0
 
     def get_secret_value(self, SecretId: str) -> dict[str, str]:  # noqa: N803 - AWS's name
-        return {"SecretString": self._text}
+        self.reads += 1
+        return {"SecretString": self.text}
+
+
+class Door:
+    """A server that accepts one password, in place of a connection."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, password: str) -> None:
+        self.password = password
+        self.tried: list[str] = []
+        monkeypatch.setattr("migration.access.connect", self._connect)
+
+    @contextmanager
+    def _connect(self, _endpoint: Endpoint, account: Credentials, *_: Any, **__: Any) -> Iterator[Session]:
+        self.tried.append(account.password)
+        if account.password != self.password:
+            raise AccountRefused("it refuses the account", where="MySQL")
+        yield cast(Any, self)
+
+
+def vault(password: str) -> Vault:
+    return Vault(f'{{"username": "admin", "password": "{password}"}}')
+
+
+BY_SECRET = AccessSettings(secret_id="orders/master")
 
 
 def test_settings_travel_as_plain_values_without_what_is_not_set() -> None:
@@ -54,6 +82,34 @@ def test_an_account_from_the_environment_is_the_instances_master(monkeypatch: py
     access = Access(Vault(""), AccessSettings(environment="ORDERS_PASSWORD"))
     found = access._credentials(instance(MasterUsername="rdsmaster"))
     assert (found.user, found.password) == ("rdsmaster", "hunter2")
+
+
+def test_a_step_reads_its_secret_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = vault("p1")
+    door, access = Door(monkeypatch, "p1"), Access(secret, BY_SECRET)
+    for _ in range(3):
+        with access.session(instance()):
+            pass
+    assert (secret.reads, door.tried) == (1, ["p1", "p1", "p1"])
+
+
+def test_a_secret_that_was_changed_meanwhile_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = vault("p1")
+    door, access = Door(monkeypatch, "p1"), Access(secret, BY_SECRET)
+    with access.session(instance()):
+        pass
+    door.password, secret.text = "p2", secret.text.replace("p1", "p2")
+    with access.session(instance()):
+        pass
+    assert (secret.reads, door.tried) == (2, ["p1", "p1", "p2"])
+
+
+def test_an_account_that_is_refused_for_good_is_not_tried_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = vault("wrong")
+    door, access = Door(monkeypatch, "p1"), Access(secret, BY_SECRET)
+    with pytest.raises(AccountRefused), access.session(instance()):
+        pass
+    assert door.tried == ["wrong"]
 
 
 def test_a_variable_without_a_value_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

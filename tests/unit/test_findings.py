@@ -14,6 +14,7 @@ from botocore.stub import Stubber
 
 from controlplane import metrics
 from controlplane.aws import Aws
+from controlplane.snapshots import Snapshot
 from controlplane.surroundings import ZONES, Alarm, ProxyTarget, Quota, Surroundings
 from foundation.errors import Refused
 from migration import journal
@@ -34,7 +35,8 @@ class Around(Surroundings):
 
     def __init__(self, **told: Any) -> None:
         super().__init__(FakeAws())
-        self.taken: dict[str, dict[str, str]] = told.pop("snapshots", {})
+        taken: dict[str, dict[str, str]] = told.pop("snapshots", {})
+        self.taken = {name: Snapshot("available", tags) for name, tags in taken.items()}
         nothing: dict[str, Any] = {
             "quotas": {},
             "proxy_targets": [],
@@ -43,6 +45,7 @@ class Around(Surroundings):
             "subscriptions": {},
             "zones": [],
             "aliases": [],
+            "groups": {},
         }
         self.__dict__.update({**nothing, **told})
 
@@ -50,8 +53,8 @@ class Around(Surroundings):
         found: dict[str, Any] | None = self.__dict__["policies"][arn]
         return found
 
-    def snapshots(self, identifiers: Any) -> dict[str, dict[str, str]]:
-        return {name: tags for name, tags in self.taken.items() if name in identifiers}
+    def snapshots(self, identifiers: Any) -> dict[str, Snapshot]:
+        return {name: found for name, found in self.taken.items() if name in identifiers}
 
 
 def scene(

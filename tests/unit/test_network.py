@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from controlplane.network import _covers
+from controlplane.network import Rules, _covers
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,20 @@ def test_a_rule_covers_the_port_inside_the_group(rule: dict[str, Any], *, covers
     assert _covers(inside, "sg-1", 3306) is covers  # type: ignore[arg-type]
     assert not _covers(elsewhere, "sg-1", 3306)  # type: ignore[arg-type]
     assert not _covers(anywhere, "sg-1", 3306)  # type: ignore[arg-type]
+
+
+def test_a_rule_of_one_group_opens_no_other() -> None:
+    """Looked at together, the rules of one group still say nothing of who reaches the members of another."""
+    opens = {"IpProtocol": "tcp", "FromPort": 3306, "ToPort": 3306}
+    elsewhere: Any = {**opens, "GroupId": "sg-1", "ReferencedGroupInfo": {"GroupId": "sg-2"}}
+    inside: Any = {**opens, "GroupId": "sg-2", "ReferencedGroupInfo": {"GroupId": "sg-2"}}
+    assert not Rules([elsewhere]).allowed_inside(["sg-1", "sg-2"], 3306)
+    assert Rules([elsewhere, inside]).allowed_inside(["sg-1", "sg-2"], 3306)
+    assert not Rules([elsewhere, inside]).allowed_inside(["sg-1"], 3306)
+
+
+def test_a_rule_is_found_by_its_tag_with_its_group() -> None:
+    tag = {"Key": "rds-encrypt:migration", "Value": "db-1"}
+    ours: Any = {"GroupId": "sg-2", "SecurityGroupRuleId": "sgr-2", "Tags": [tag]}
+    other: Any = {"GroupId": "sg-1", "SecurityGroupRuleId": "sgr-1", "Tags": [{**tag, "Value": "db-2"}]}
+    assert list(Rules([other, ours]).tagged(tag["Key"], tag["Value"])) == [("sg-2", "sgr-2")]

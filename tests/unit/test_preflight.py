@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from controlplane.surroundings import Surroundings
 from foundation.errors import Refused
 from migration import journal, preflight
 from migration.cutover import fence
@@ -26,7 +27,7 @@ def plan(
 
 
 def said(check: preflight.Check, what: Plan, *instances: Any) -> str:
-    found = check(FakeAws(*instances), what)
+    found = check(Surroundings(FakeAws(*instances)), what)
     assert isinstance(found, Refused)
     return str(found)
 
@@ -66,7 +67,7 @@ def test_a_phase_that_would_skip_another_is_refused(
 )
 def test_a_phase_in_its_turn_passes(phase: str, mode: str, tags: dict[str, str] | None) -> None:
     encrypted = None if tags is None else instance("orders", tags=tags)
-    assert preflight.phase_follows(FakeAws(), plan(phase, mode, encrypted=encrypted)) is None
+    assert preflight.phase_follows(Surroundings(FakeAws()), plan(phase, mode, encrypted=encrypted)) is None
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,10 @@ def test_an_engine_that_we_do_not_do_is_refused(engine: str, version: str) -> No
 
 @pytest.mark.parametrize("version", ["5.7.44", "5.7.44-rds.20240808", "8.0.31", "8.4.3"])
 def test_the_engines_that_we_do_pass(version: str) -> None:
-    assert preflight.engine_supported(FakeAws(), plan(source=instance(EngineVersion=version))) is None
+    assert (
+        preflight.engine_supported(Surroundings(FakeAws()), plan(source=instance(EngineVersion=version)))
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,7 +99,7 @@ def test_the_engines_that_we_do_pass(version: str) -> None:
     ],
 )
 def test_classes_that_cannot_encrypt_are_refused(class_: str, *, refused: bool) -> None:
-    found = preflight.class_encrypts(FakeAws(), plan(source=instance(DBInstanceClass=class_)))
+    found = preflight.class_encrypts(Surroundings(FakeAws()), plan(source=instance(DBInstanceClass=class_)))
     assert (found is not None) is refused
 
 
@@ -116,16 +120,6 @@ def test_a_source_that_does_not_stand_alone_is_refused(change: dict[str, Any], s
     assert sentence in said(preflight.stands_alone, plan(source=instance(**change)))
 
 
-class Groups:
-    """The users of one parameter group."""
-
-    def __init__(self, *users: str) -> None:
-        self._users = set(users)
-
-    def users(self, _name: str) -> set[str]:
-        return self._users
-
-
 @pytest.mark.parametrize(
     ("group", "users", "reason"),
     [
@@ -139,7 +133,7 @@ class Groups:
 def test_a_group_carries_the_fence_if_it_is_the_sources_own(
     group: str, users: tuple[str, ...], reason: str | None
 ) -> None:
-    found = fence.why_not(Groups(*users), group, {"db-ORDERS", "db-REPLICA"})  # type: ignore[arg-type]
+    found = fence.why_not(group, users, {"db-ORDERS", "db-REPLICA"})
     assert found is None if reason is None else reason in (found or "")
 
 

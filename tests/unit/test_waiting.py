@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from foundation.errors import Cancelled, NeedsHuman, TimedOut
-from foundation.waiting import Wait, until
+from foundation.waiting import Wait, _drawn, until
 
 
 @pytest.fixture
@@ -17,6 +19,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     monkeypatch.setattr("foundation.waiting.time.monotonic", lambda: sum(pauses))
     monkeypatch.setattr("foundation.waiting.time.sleep", pauses.append)
     monkeypatch.setattr("foundation.waiting.random.uniform", lambda low, high: (low + high) / 2)
+    monkeypatch.setattr("foundation.waiting._OFFSET", 3.0)
     return pauses
 
 
@@ -30,7 +33,46 @@ def test_pauses_grow_up_to_the_longest(clock: list[float]) -> None:
     until(
         Wait("nine", deadline=1000, first=1.0, longest=4.0), lambda: next(looks), done=lambda seen: seen == 6
     )
-    assert clock == pytest.approx([1.0, 1.5, 2.25, 3.375, 4.0, 4.0])
+    # From the second on they end at moments of the grid: 1.5 and 2.25 at those of 1.25 s, longer ones at those of 2.5 s.
+    assert clock == pytest.approx([1.0, 0.75, 1.25, 2.5, 2.5, 2.5])
+
+
+@given(
+    pause=st.floats(min_value=1.25, max_value=10.0),
+    now=st.floats(min_value=0.0, max_value=1e7),
+    offset=st.floats(min_value=0.0, max_value=10.0),
+)
+def test_a_long_pause_ends_at_a_moment_that_all_waits_share(pause: float, now: float, offset: float) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("foundation.waiting.time.monotonic", lambda: now)
+        patch.setattr("foundation.waiting._OFFSET", offset)
+        drawn = _drawn(pause)
+    assert pause / 2 - 1e-6 <= drawn <= 1.5 * pause + 1e-6
+    width = max(each for each in (1.25, 2.5, 5.0, 10.0) if each <= pause)
+    moments = (now + drawn - offset) / width
+    assert moments == pytest.approx(round(moments), abs=1e-5)
+
+
+@given(st.lists(st.floats(min_value=0.0, max_value=60.0), min_size=2, max_size=8))
+def test_waits_that_began_at_any_time_come_to_look_together(begun: list[float]) -> None:
+    """After a while each looks once in ten seconds, at the same moments as all others."""
+    moments = set()
+    for start in begun:
+        pauses: list[float] = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("foundation.waiting.time.monotonic", lambda: start + sum(pauses))  # noqa: B023 - used at once
+            patch.setattr("foundation.waiting.time.sleep", pauses.append)
+            looks = itertools.count()
+            until(Wait("it", deadline=1e6), lambda: next(looks), done=lambda seen: seen == 20)  # noqa: B023
+        assert pauses[-1] == pytest.approx(10.0)
+        moments.add(round((start + sum(pauses)) % 10.0, 3) % 10.0)
+    assert len(moments) == 1
+
+
+@given(st.floats(min_value=0.01, max_value=1.2))
+def test_a_short_pause_is_its_own(pause: float) -> None:
+    """Behind a fence nothing waits for a moment that others share."""
+    assert 0.8 * pause <= _drawn(pause) <= 1.2 * pause
 
 
 def test_the_deadline_ends_with_the_last_thing_seen(clock: list[float]) -> None:
@@ -44,7 +86,7 @@ def test_the_deadline_ends_with_the_last_thing_seen(clock: list[float]) -> None:
             describe=str,
         )
     assert "Look at its events." in str(error.value)
-    assert 30 < sum(clock) <= 41
+    assert 30 < sum(clock) <= 45
 
 
 def test_a_reason_to_give_up_ends_it_at_once(clock: list[float]) -> None:

@@ -106,9 +106,9 @@ def _resume(stage: Stage) -> None:
     "Somebody has rebooted the replica, which starts its replication, before its snapshot was put to use.",
 )
 def _moved(stage: Stage) -> None:
-    provider = ExternalReplicationProvider()
+    provider, world = ExternalReplicationProvider(), stage.world()
     provider._require_untouched_replica(
-        stage.world(), stage.replica_id, Coordinates("mysql-bin-changelog.000001", 4)
+        world, world.instances.get(stage.replica_id), Coordinates("mysql-bin-changelog.000001", 4)
     )
 
 
@@ -118,18 +118,20 @@ def _moved(stage: Stage) -> None:
     "Somebody has deleted the replica, and the encrypted instance; both were made anew, the snapshot was not.",
 )
 def _other_coordinates(stage: Stage) -> None:
-    provider = ExternalReplicationProvider()
-    provider._attach(
-        stage.world(),
-        {**stage.inputs, "encrypted_id": stage.replica_id},
-        Coordinates("mysql-bin-changelog.000099", 4),
-    )
+    _attached_at(stage, stage.replica_id, Coordinates("mysql-bin-changelog.000099", 4))
 
 
 @fault("The channel was reset", "Replication", "Somebody has reset the channel of the encrypted instance.")
 def _reset(stage: Stage) -> None:
-    provider = ExternalReplicationProvider()
-    provider._attach(stage.world(), stage.inputs, Coordinates("mysql-bin-changelog.000001", 4))
+    _attached_at(stage, stage.inputs["encrypted_id"], Coordinates("mysql-bin-changelog.000001", 4))
+
+
+def _attached_at(stage: Stage, encrypted_id: str, coordinates: Coordinates) -> None:
+    world = stage.world()
+    source, encrypted = world.instances.get_several(stage.inputs["source_id"], encrypted_id)
+    with world.access.session(encrypted) as follower:
+        inputs = {**stage.inputs, "file": coordinates.file, "position": coordinates.position}
+        ExternalReplicationProvider()._attach(world, inputs, source, encrypted, follower)
 
 
 @fault("Duplicate key (1062)", "Replication", "Somebody has inserted a row into the encrypted instance.")

@@ -1,0 +1,293 @@
+"""Looks at DB instances: put together for all threads, each as fresh as a call of its own, and by identity only."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import pytest
+from botocore.exceptions import ClientError
+
+from controlplane import instances as looked_at
+from controlplane import looks, snapshots
+from controlplane.aws import Aws, AwsSettings, passes
+from controlplane.instances import Instance, Instances
+from controlplane.parameter_groups import ParameterGroups
+from controlplane.surroundings import Surroundings
+from foundation import waiting
+from foundation.errors import NeedsHuman, Retryable
+from migration.cutover.course import cut_over_course
+from migration.cutover.site import Site
+from migration.cutover.strategies import Rename
+from migration.names import Names
+from tests.unit.fakes import instance
+
+SETTINGS = AwsSettings(region="eu-west-1")
+WAIT = 10.0
+
+
+def refusal(code: str, status: int = 400) -> ClientError:
+    return ClientError(
+        {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]
+        "DescribeDBInstances",
+    )
+
+
+class Account:
+    """RDS as clients see it: what there is, and each request with the values that it asked for."""
+
+    def __init__(self, *identifiers: str) -> None:
+        self.instances = [dict(instance(each).description) for each in identifiers]
+        self.snapshots = [f"{each}-encrypted" for each in identifiers]
+        self.requests: list[list[str]] = []
+        self.answers: list[Exception] = []
+        self.strict = False
+        self.began = threading.Semaphore(0)
+        self.open = threading.Event()
+        self.open.set()
+
+    def asked(self, values: Sequence[str]) -> None:
+        self.requests.append(list(values))
+        self.began.release()
+        assert self.open.wait(WAIT)
+        if self.answers:
+            raise self.answers.pop(0)
+
+    def describe_db_instances(self, Filters: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:  # noqa: N803
+        keys = {"db-instance-id": "DBInstanceIdentifier", "dbi-resource-id": "DbiResourceId"}
+        wanted = {keys[each["Name"]]: list(each["Values"]) for each in Filters}
+        self.asked(next(iter(wanted.values()), []))
+        there = {each[key] for key in wanted for each in self.instances}
+        if self.strict and any(value not in there for values in wanted.values() for value in values):
+            raise refusal("DBInstanceNotFound", 404)
+        found = [
+            each for each in self.instances if all(each[key] in values for key, values in wanted.items())
+        ]
+        return {"DBInstances": found}
+
+    def describe_db_snapshots(self, Filters: Sequence[Mapping[str, Any]]) -> dict[str, Any]:  # noqa: N803
+        (wanted,) = Filters
+        self.asked(wanted["Values"])
+        found = [name for name in self.snapshots if name in wanted["Values"]]
+        return {
+            "DBSnapshots": [{"DBSnapshotIdentifier": name, "Status": "available"} for name in found],
+        }
+
+    def delete_db_parameter_group(self, DBParameterGroupName: str) -> None:  # noqa: N803
+        self.requests.append(["delete", DBParameterGroupName])
+
+    def get_paginator(self, operation: str) -> Any:
+        call = getattr(self, operation)
+
+        class Paginator:
+            def paginate(self, **arguments: Any) -> list[dict[str, Any]]:
+                return [call(**arguments)]
+
+        return Paginator()
+
+
+class Client(Aws):
+    """The clients of one step."""
+
+    def __init__(self, account: Account) -> None:
+        self.settings = SETTINGS
+        self.rds = cast(Any, account)
+
+    @property
+    def region(self) -> str:
+        return "eu-west-1"
+
+
+@pytest.fixture(autouse=True)
+def _nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "_shared", {})
+    monkeypatch.setattr(looked_at, "_PAUSES", (0.0, 0.0))
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as found:
+        yield found
+
+
+def held(account: Account, pool: ThreadPoolExecutor, *resource_ids: str) -> dict[str, Any]:
+    """Let steps, each with clients of its own, look at these while another look is under way; return what each was told."""
+    account.open.clear()
+    first = pool.submit(Instances(Client(account)).find, "db-OTHER")
+    assert account.began.acquire(timeout=WAIT)
+    asked = {each: pool.submit(Instances(Client(account)).find, each) for each in resource_ids}
+    while len(looks.shared_looks(SETTINGS).by_id._waiting) < len(resource_ids):
+        time.sleep(0.001)
+    account.open.set()
+    first.exception(WAIT)
+    return {each: future.exception(WAIT) or future.result() for each, future in asked.items()}
+
+
+def test_steps_that_look_at_the_same_time_make_one_request(pool: ThreadPoolExecutor) -> None:
+    account = Account("a", "b", "c")
+    told = held(account, pool, "db-A", "db-B", "db-C", "db-GONE")
+    assert {each: found and found.identifier for each, found in told.items()} == {
+        "db-A": "a",
+        "db-B": "b",
+        "db-C": "c",
+        "db-GONE": None,
+    }
+    assert account.requests == [["db-OTHER"], ["db-A", "db-B", "db-C", "db-GONE"]]
+
+
+def test_one_that_is_not_known_hides_no_other(pool: ThreadPoolExecutor) -> None:
+    """AWS may answer a request for many with an error about one: the others are there, and must not be taken for deleted."""
+    account = Account("a", "b")
+    account.strict = True
+    told = held(account, pool, "db-A", "db-B", "db-GONE")
+    assert (told["db-A"].identifier, told["db-B"].identifier, told["db-GONE"]) == ("a", "b", None)
+
+
+def test_throttling_reaches_everybody_as_it_is_sorted_and_with_their_own_instance(
+    pool: ThreadPoolExecutor,
+) -> None:
+    account = Account("a", "b")
+    account.answers = [refusal("DBInstanceNotFound"), refusal("Throttling")]
+    told = held(account, pool, "db-A", "db-B")
+    assert all(isinstance(each, Retryable) for each in told.values())
+    assert {key: each.where for key, each in told.items()} == {"db-A": "db-A", "db-B": "db-B"}
+    assert len(account.requests) == 2
+
+
+def test_expired_credentials_are_their_owners(pool: ThreadPoolExecutor) -> None:
+    """Each step has clients of its own; if the request for all is refused, each asks for itself with its own."""
+    account = Account("a", "b")
+    account.answers = [refusal("DBInstanceNotFound"), refusal("ExpiredToken")]
+    told = held(account, pool, "db-A", "db-B")
+    assert {key: each.identifier for key, each in told.items()} == {"db-A": "a", "db-B": "b"}
+    assert sorted(account.requests[2:]) == [["db-A"], ["db-B"]]
+
+
+def test_what_is_refused_to_one_alone_is_sorted_as_ever() -> None:
+    account = Account("a")
+    account.answers = [refusal("AccessDenied", 403)]
+    with pytest.raises(NeedsHuman, match=r"^db-A: AWS refused DescribeDBInstances"):
+        Instances(Client(account)).find("db-A")
+
+
+@pytest.mark.parametrize(
+    ("error", "shared"),
+    [
+        (refusal("Throttling"), True),
+        (refusal("InternalFailure", 500), True),
+        (refusal("ExpiredToken"), False),
+        (refusal("AccessDenied", 403), False),
+        (refusal("InvalidParameterValue"), False),
+        (ValueError("a bug"), False),
+    ],
+)
+def test_only_what_would_meet_anybody_passes(error: Exception, *, shared: bool) -> None:
+    assert passes(error) is shared
+
+
+def test_several_are_seen_at_one_moment_and_in_order() -> None:
+    account = Account("a", "b")
+    second, first = Instances(Client(account)).get_several("db-B", "db-A")
+    assert (second.identifier, first.identifier) == ("b", "a")
+    assert account.requests == [["db-A", "db-B"]]
+
+
+def test_whoever_is_gone_is_named_after_a_few_looks() -> None:
+    account = Account("a")
+    with pytest.raises(NeedsHuman, match=r"^db-GONE: this DB instance no longer exists"):
+        Instances(Client(account)).get_several("db-A", "db-GONE")
+    assert len(account.requests) == 3
+
+
+def test_more_than_a_page_is_asked_for_in_lots() -> None:
+    names = [f"db{number:03}" for number in range(230)]
+    account = Account(*names)
+    assert sorted(Instances(Client(account)).named(names)) == names
+    assert [len(each) for each in account.requests] == [100, 100, 30]
+    account.requests.clear()
+    wanted = [f"{name}-encrypted" for name in names]
+    assert sorted(snapshots.existing(Client(account), wanted)) == wanted
+    assert [len(each) for each in account.requests] == [100, 100, 30]
+
+
+def test_a_tag_is_written_after_a_look_unless_there_was_one_right_before() -> None:
+    account = Account("a")
+    found = Instances(Client(account))
+    seen = found.get("db-A")
+    found.untag(seen, ["nothing"])
+    assert len(account.requests) == 1
+    found.untag("db-A", ["nothing"])
+    assert account.requests == [["db-A"], ["db-A"]]
+
+
+def test_groups_in_use_are_not_deleted_and_one_look_tells_of_all() -> None:
+    account = Account("a", "b")
+    account.instances[1]["DBParameterGroups"] = [
+        {"DBParameterGroupName": "b-encrypted", "ParameterApplyStatus": "in-sync"}
+    ]
+    ParameterGroups(Client(account)).delete_unused(["b-encrypted", "b-fence"])
+    assert account.requests == [[], ["delete", "b-fence"]]
+
+
+def test_what_is_said_of_a_snapshot_in_one_preview_is_asked_once() -> None:
+    account = Account("a")
+    around = Surroundings(Client(account))
+    assert sorted(around.snapshots(["a-encrypted", "a-not-encrypted"])) == ["a-encrypted"]
+    assert sorted(around.snapshots(["a-encrypted", "a-not-encrypted"])) == ["a-encrypted"]
+    assert sorted(around.snapshots(["b-encrypted"])) == []
+    assert account.requests == [["a-encrypted", "a-not-encrypted"], ["b-encrypted"]]
+
+
+def test_guards_are_asked_about_one_moment_and_moves_about_their_own() -> None:
+    account = Account("a", "a-encrypted")
+    names = Names("a")
+    site = Site(
+        aws=Client(account),
+        access=cast(Any, None),
+        names=names,
+        course=cut_over_course(names, "db-A", "db-A-ENCRYPTED"),
+        source_group="a-mysql80",
+        strategy=Rename(),
+    )
+    now = site.still()
+    assert (now.losing().identifier, now.winning().identifier, now.encrypted().identifier) == (
+        "a",
+        "a-encrypted",
+        "a-encrypted",
+    )
+    assert account.requests == [["db-A", "db-A-ENCRYPTED"]]
+    site.losing()
+    site.losing()
+    assert account.requests[1:] == [["db-A"], ["db-A"]]
+
+
+def test_what_waits_ask_does_not_grow_with_their_number(
+    pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight steps, begun one after the other, wait for eight instances: after a while all look at the same moments, at once."""
+    monkeypatch.setattr(waiting, "_WIDEST", 0.8)
+    monkeypatch.setattr(waiting, "_FINEST", 0.1)
+    monkeypatch.setattr(looked_at, "LINGER", 0.2)
+    names = [f"db{number}" for number in range(8)]
+    account, looked = Account(*names), Counter[str]()
+
+    def available(found: Instance) -> bool:
+        looked[found.identifier] += 1
+        return looked[found.identifier] == 8
+
+    def wait(resource_id: str) -> None:
+        Instances(Client(account)).wait(resource_id, "be available", available, deadline=60.0, longest=1.0)
+
+    steps = []
+    for name in names:
+        steps.append(pool.submit(wait, f"db-{name.upper()}"))
+        time.sleep(0.05)
+    for step in steps:
+        step.result(60)
+    assert looked == dict.fromkeys(names, 8)
+    assert len(account.requests) < sum(looked.values()) / 2
+    assert max(map(len, account.requests)) >= 4

@@ -1,0 +1,250 @@
+"""Questions put together: nobody gets an older answer than one of its own would be, and nobody another's error."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+
+from foundation import together
+from foundation.together import Together
+
+WAIT = 10.0
+
+
+class Throttled(Exception):
+    """An error that would meet anybody."""
+
+
+class World:
+    """Something that changes, and a question about it that can be kept waiting for its answer."""
+
+    def __init__(self) -> None:
+        self.now = itertools.count()
+        self.asked: list[tuple[str, ...]] = []
+        self.began = threading.Semaphore(0)
+        self.open = threading.Event()
+        self.open.set()
+        self.error: Exception | None = None
+
+    def request(self, keys: Sequence[str]) -> Mapping[str, int]:
+        """Look when the request begins, as a server that answers slowly may have done."""
+        seen, error = next(self.now), self.error
+        self.asked.append(tuple(keys))
+        self.began.release()
+        assert self.open.wait(WAIT)
+        if error is not None:
+            raise error
+        return dict.fromkeys((key for key in keys if key != "gone"), seen)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let requests begin and not end."""
+        self.open.clear()
+        try:
+            yield
+        finally:
+            self.open.set()
+
+    def await_request(self) -> None:
+        assert self.began.acquire(timeout=WAIT)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> Together[int]:
+    monkeypatch.setattr(together, "_HOLD", WAIT)
+    return Together(shared=lambda error: isinstance(error, Throttled))
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(16) as found:
+        yield found
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def waiting(looks: Together[int], count: int) -> None:
+    until(lambda: len(looks._waiting) == count)
+
+
+def test_whoever_is_alone_asks_at_once(world: World, looks: Together[int]) -> None:
+    began = time.monotonic()
+    assert looks.ask(["a"], world.request) == {"a": 0}
+    assert looks.ask(["a"], world.request) == {"a": 1}
+    assert time.monotonic() - began < 1.0
+    assert world.asked == [("a",), ("a",)]
+
+
+def test_what_is_not_there_is_not_in_the_answer(world: World, looks: Together[int]) -> None:
+    assert looks.ask(["gone", "a"], world.request) == {"a": 0}
+    assert looks.ask([], world.request) == {}
+    assert len(world.asked) == 1
+
+
+def test_those_who_ask_meanwhile_go_along_with_the_next_request(
+    world: World, looks: Together[int], pool: ThreadPoolExecutor
+) -> None:
+    with world.held():
+        first = pool.submit(looks.ask, ["a"], world.request)
+        world.await_request()
+        later = [pool.submit(looks.ask, [key], world.request) for key in "abcde"]
+        waiting(looks, 5)
+    assert first.result(WAIT) == {"a": 0}
+    assert [each.result(WAIT) for each in later] == [{key: 1} for key in "abcde"]
+    assert world.asked == [("a",), ("a", "b", "c", "d", "e")]
+
+
+def test_no_answer_is_older_than_the_question(
+    world: World, looks: Together[int], pool: ThreadPoolExecutor
+) -> None:
+    """The same key is under way already: that request may have looked before the asker did what it wants to see."""
+    with world.held():
+        first = pool.submit(looks.ask, ["a"], world.request)
+        world.await_request()
+        asked_at = next(world.now)  # the asker changes the world, then looks
+        second = pool.submit(looks.ask, ["a"], world.request)
+        waiting(looks, 1)
+    assert first.result(WAIT)["a"] < asked_at < second.result(WAIT)["a"]
+
+
+def test_no_answer_is_older_than_the_question_among_many_threads(pool: ThreadPoolExecutor) -> None:
+    """Each request looks when it begins and answers later; each asker knows what the world was when it asked."""
+    looks: Together[int] = Together(shared=lambda _error: False)
+    clock, requests = itertools.count(), itertools.count()
+
+    def request(keys: Sequence[str]) -> Mapping[str, int]:
+        next(requests)
+        seen = next(clock)
+        time.sleep(0.002)
+        return dict.fromkeys(keys, seen)
+
+    def many(key: str) -> None:
+        for _ in range(50):
+            before = next(clock)
+            assert looks.ask([key], request)[key] > before
+
+    for done in [pool.submit(many, key) for key in "abcdefgh"]:
+        done.result(60)
+    assert next(requests) < 8 * 50 / 2, "looks that coincide are put together"
+
+
+def test_an_error_that_would_meet_anybody_reaches_everybody(
+    world: World, looks: Together[int], pool: ThreadPoolExecutor
+) -> None:
+    with world.held():
+        first = pool.submit(looks.ask, ["a"], world.request)
+        world.await_request()
+        world.error = Throttled("too many calls")
+        later = [pool.submit(looks.ask, [key], world.request) for key in "bc"]
+        waiting(looks, 2)
+    assert first.result(WAIT) == {"a": 0}
+    assert all(isinstance(each.exception(WAIT), Throttled) for each in later)
+    assert len(world.asked) == 2
+    world.error = None
+    assert looks.ask(["b"], world.request) == {"b": 2}
+
+
+def test_anybody_elses_error_is_not_ours(
+    world: World, looks: Together[int], pool: ThreadPoolExecutor
+) -> None:
+    """One whose credentials have expired, or who asks about nonsense, spoils nobody's answer, whoever leads."""
+
+    def picky(keys: Sequence[str]) -> Mapping[str, int]:
+        found = world.request(keys)
+        if "nonsense" in keys:
+            raise ValueError("nonsense")
+        return found
+
+    with world.held():
+        first = pool.submit(looks.ask, ["a"], picky)
+        world.await_request()
+        later: dict[str, Future[dict[str, int]]] = {}
+        for key in ("nonsense", "b", "c"):
+            later[key] = pool.submit(looks.ask, [key], picky)
+        waiting(looks, 3)
+    assert first.result(WAIT) == {"a": 0}
+    assert isinstance(later["nonsense"].exception(WAIT), ValueError)
+    assert set(later["b"].result(WAIT)) | set(later["c"].result(WAIT)) == {"b", "c"}
+    assert sorted(world.asked[2:]) == [("b",), ("c",), ("nonsense",)]
+
+
+def test_an_expired_leader_is_alone_with_that(
+    world: World, looks: Together[int], pool: ThreadPoolExecutor
+) -> None:
+    def expired(keys: Sequence[str]) -> Mapping[str, int]:
+        world.request(keys)
+        raise PermissionError("expired")
+
+    with world.held():
+        first = pool.submit(looks.ask, ["a"], world.request)
+        world.await_request()
+        old = pool.submit(looks.ask, ["a"], expired)
+        waiting(looks, 1)
+        young = pool.submit(looks.ask, ["b"], world.request, linger=WAIT)  # so the other leads
+        waiting(looks, 2)
+    assert first.result(WAIT)
+    assert isinstance(old.exception(WAIT), PermissionError)
+    assert set(young.result(WAIT)) == {"b"}
+
+
+def test_an_interrupt_strikes_one_and_frees_the_others(
+    world: World, looks: Together[int], pool: ThreadPoolExecutor
+) -> None:
+    def interrupted(keys: Sequence[str]) -> Mapping[str, int]:
+        world.request(keys)
+        raise KeyboardInterrupt
+
+    with world.held():
+        first = pool.submit(looks.ask, ["a"], interrupted)
+        world.await_request()
+        other = pool.submit(looks.ask, ["b"], world.request)
+        waiting(looks, 1)
+    assert isinstance(first.exception(WAIT), KeyboardInterrupt)
+    assert set(other.result(WAIT)) == {"b"}
+
+
+def test_a_slow_request_does_not_hold_the_next_one_up_for_long(
+    world: World, looks: Together[int], pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "_HOLD", 0.1)
+    with world.held():
+        slow = pool.submit(looks.ask, ["a"], world.request)
+        world.await_request()
+        pool.submit(looks.ask, ["b"], world.request)
+        world.await_request()  # though the first has not ended
+        assert not slow.done()
+    assert slow.result(WAIT) == {"a": 0}
+
+
+def test_those_who_have_time_wait_for_each_other(
+    world: World, looks: Together[int], pool: ThreadPoolExecutor
+) -> None:
+    patient = [pool.submit(looks.ask, [key], world.request, linger=0.3) for key in "abc"]
+    assert [each.result(WAIT) for each in patient] == [{key: 0} for key in "abc"]
+    assert world.asked == [("a", "b", "c")]
+
+
+def test_whoever_has_no_time_takes_along_those_who_have(
+    world: World, looks: Together[int], pool: ThreadPoolExecutor
+) -> None:
+    patient = pool.submit(looks.ask, ["a"], world.request, linger=WAIT)
+    waiting(looks, 1)
+    assert looks.ask(["b"], world.request) == {"b": 0}
+    assert patient.result(1.0) == {"a": 0}
+    assert world.asked == [("a", "b")]
