@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.machine import machine
-from bench.model import model_for
+from bench.model import Model
 from bench.run import BenchFailed, Place, place
 from controlplane.aws import Aws, AwsSettings
 from controlplane.instances import Instances
@@ -119,7 +119,7 @@ def measure(
     engine: str, directory: Path, console: Console, *, megabytes: float = _MEGABYTES
 ) -> CatchUpFigures:
     """Bring a source to the end of `replicate`, then let both catch up with so many MB, twice."""
-    with place(directory, engine, model_for("dns"), console.print) as where:
+    with place(directory, engine, Model(1.0), console.print) as where:
         reports = {DIRECTORY: str(directory / "reports")}
         _replicate(where, directory / "workspace", reports)
         with _environment({**where.sandbox.settings(), **reports}):
