@@ -14,8 +14,9 @@ import pytest
 
 from components.likeness import owner_settings
 from controlplane.instances import Instance
-from demo.workspace import Result, Workspace
+from demo.workspace import ROOT, Result, Workspace
 from tests.engine.road import Road, driving
+from tests.unit.policy_packages import packages
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -90,6 +91,22 @@ def owner(road: Road, tmp_path_factory: pytest.TempPathFactory) -> Owner:
     return Owner(tmp_path_factory.mktemp("owner"), road)
 
 
+@pytest.fixture
+def policies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(packages()))
+
+
+def judged(workspace: Workspace, **settings: dict[str, Any]) -> tuple[Result, set[tuple[str, str, str]]]:
+    """Preview with the policy pack; return what came of it, and who was reported: how grave, by which policy, what."""
+    file = workspace.directory / "policy.json"
+    file.write_text(json.dumps({name.replace("_", "-"): values for name, values in settings.items()}))
+    options = ["--policy-pack", str(ROOT / "policy" / "start"), "--policy-pack-config", str(file)]
+    result = workspace.preview(*options)
+    assert "rds-encryption" in result.output, result.output
+    found = re.findall(r"\[(mandatory|advisory)\]\s+([\w-]+)\s+\(\S+: ([\w-]+)\)", result.output)
+    return result, set(found)
+
+
 def commands(road: Road) -> list[str]:
     """Give the commands for Pulumi, as the page has them."""
     page = road.files.path("handover.md").read_text(encoding="utf-8")
@@ -99,6 +116,13 @@ def commands(road: Road) -> list[str]:
 
 def test_the_owner_has_nothing_to_do_before_the_migration(owner: Owner) -> None:
     owner.good(owner.workspace.preview(expect_no_changes=True))
+
+
+def test_a_policy_refuses_the_unencrypted_instance(owner: Owner, policies: None) -> None:
+    result, reported = judged(owner.workspace)
+    assert not result.ok
+    assert reported == {("mandatory", "storage-is-encrypted", "orders")}
+    assert "Its storage is not encrypted" in " ".join(result.output.split())
 
 
 def test_after_the_cut_over_the_owner_would_do_harm(road: Road, owner: Owner) -> None:
@@ -111,7 +135,25 @@ def test_after_the_cut_over_the_owner_would_do_harm(road: Road, owner: Owner) ->
     assert "identifier" in result.output
 
 
-def test_the_commands_of_the_page_hand_the_encrypted_instance_over(road: Road, owner: Owner) -> None:
+def test_policies_watch_the_migration_itself(road: Road, policies: None) -> None:
+    result, reported = judged(road.workspace, no_leftovers={"days": 0})
+    assert result.ok, result.output
+    assert reported == {("advisory", "no-leftovers", "orders")}
+
+    result, reported = judged(road.workspace)
+    assert result.ok, result.output
+    assert reported == set()
+
+    road.configure("cutover", verify={"mode": "off"})
+    result, reported = judged(road.workspace)
+    road.configure("cutover")
+    assert not result.ok
+    assert reported == {("mandatory", "verified-before-cut-over", "orders")}
+
+
+def test_the_commands_of_the_page_hand_the_encrypted_instance_over(
+    road: Road, owner: Owner, policies: None
+) -> None:
     show, forget, take_over = commands(road)
     urns = owner.run(show).output
     (urn,) = re.findall(r"urn:pulumi:\S+aws:rds/instance:Instance::orders", urns)
@@ -127,6 +169,9 @@ def test_the_commands_of_the_page_hand_the_encrypted_instance_over(road: Road, o
 
     owner.good(owner.workspace.preview(expect_no_changes=True))
     owner.good(owner.workspace.preview("--refresh", expect_no_changes=True))
+    result, reported = judged(owner.workspace)
+    assert result.ok, result.output
+    assert reported == set()
     (instance,) = [each for each in owner.workspace.resources() if "Instance::" in each["urn"]]
     assert instance["id"] == road.instance("orders")["DbiResourceId"]
     assert instance["outputs"]["storageEncrypted"] is True
@@ -147,4 +192,4 @@ def test_the_migration_goes_on_beside_the_new_owner(road: Road, owner: Owner) ->
     owner.declare()
     owner.good(owner.workspace.refresh("--skip-preview"))
     owner.good(owner.workspace.preview(expect_no_changes=True))
-    assert "Unencrypted data stays in" in road.files.path("report.html").read_text(encoding="utf-8")
+    assert "Unencrypted data stays" in road.files.path("report.html").read_text(encoding="utf-8")

@@ -26,7 +26,7 @@ from unencrypted.candidates import candidates
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
-READING = ("Describe", "Get", "List")
+READING = ("Describe", "Get", "List", "GET ")
 GONE = Account("gone", "a-good-Password1")
 
 

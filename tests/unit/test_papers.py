@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml  # type: ignore[import-untyped] # comes with pulumi, without types
 
 from migration.cutover.timeline import Moment
 from migration.records import handover, report
@@ -224,7 +225,12 @@ def test_the_hand_over_names_the_new_instance_in_every_tool(files: Files) -> Non
     assert f'kms_key_id="{KEY}"' in text
     assert re.search(r'import \{\n  to = aws_db_instance\.orders\n  id = "orders"\n\}', text)
     assert "removed {\n  from = aws_db_instance.orders\n" in text
-    assert f"      KmsKeyId: {KEY}\n" in text
+    (template,) = re.findall(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    (declared,) = yaml.safe_load(template)["Resources"].values()
+    assert (declared["Type"], declared["DeletionPolicy"]) == ("AWS::RDS::DBInstance", "Retain")
+    assert declared["Properties"]["KmsKeyId"] == KEY
+    # What is a number for YAML is text for CloudFormation.
+    assert {type(declared["Properties"][name]) for name in ("EngineVersion", "AllocatedStorage")} == {str}
     assert files.read_json("handover-pulumi.json") == {
         "resources": [{"type": "aws:rds/instance:Instance", "name": "orders", "id": "db-E"}]
     }
