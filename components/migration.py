@@ -19,6 +19,7 @@ import pulumi_aws as aws
 from pydantic.alias_generators import to_camel
 
 from components.likeness import owner_settings, storage_settings
+from components.reached import reached
 from components.settings import Phase, SourceSettings
 from controlplane.aws import Aws
 from controlplane.instances import Instance
@@ -30,15 +31,17 @@ from migration.connection import Connection
 from migration.cutover.briefing import Briefing, briefing
 from migration.cutover.course import cut_over_course, rollback_course
 from migration.journal import Role, tags_for
+from migration.needs import Need
 from migration.outlook import Outlook
 from migration.plan.costs import Prices
 from migration.plan.phases import Wish, plan
-from migration.plan.words import as_markdown, as_text
+from migration.plan.words import as_line, as_markdown, as_text
 from migration.records.files import Files
 from migration.verified import verified
 from providers.binlog_retention import BinlogRetention
 from providers.catch_up import CatchUp
 from providers.claim import Claim
+from providers.copy_turn import CopyTurn
 from providers.custody import Custody
 from providers.cut_over import CutOver
 from providers.external_replication import ExternalReplication
@@ -54,7 +57,7 @@ from providers.swap import SWAP_OUTPUTS, site_of
 from providers.verification import VERIFICATION_OUTPUTS, Verification
 from providers.write_fence import WriteFence
 
-__all__ = ["Migration", "MigrationArgs"]
+__all__ = ["Fleet", "Migration", "MigrationArgs"]
 
 # A large database takes hours where pulumi-aws would give up after 20 to 80 minutes.
 _PATIENCE: Final = pulumi.CustomTimeouts(create="24h", update="24h", delete="6h")
@@ -78,7 +81,25 @@ _NOT_OF_REPLICAS: Final = {
 _EVERYTHING_OF_REPLICAS: Final = [name for name in _EVERYTHING if name not in _NOT_OF_REPLICAS]
 _EVERYTHING_OF_GROUPS: Final = ["name", "family", "description", "parameters", "tags", "tagsAll"]
 
+_TOLD_IN_FULL: Final = 4
+"""Plans of so many sources still fit a preview that somebody reads; of more, each is a line, and the rest is in its file."""
+
 S = TypeVar("S", bound=pulumi.dynamic.Resource)
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """What the sources of a stack share.
+
+    Attributes:
+        sources: how many there are.
+        copies_at_once: how many snapshots of the region may be copied at the same time.
+        needs: what they still have to make, in the order of the config.
+    """
+
+    sources: int
+    copies_at_once: int
+    needs: tuple[Need, ...]
 
 
 @dataclass(frozen=True)
@@ -90,6 +111,7 @@ class MigrationArgs:
         phase: how far to go.
         connection: how the instances are reached.
         owner: names the stack in the claim on the source.
+        fleet: the other sources of the stack, as far as they concern this one.
         outlook: what there is.
         aws: clients for looking closer while the program runs; everything that is done is done by resources.
     """
@@ -98,20 +120,28 @@ class MigrationArgs:
     phase: Phase
     connection: Connection
     owner: str
+    fleet: Fleet
     outlook: Outlook
     aws: Aws
 
 
 class Migration(pulumi.ComponentResource):
-    """Takes one RDS MySQL instance as far as its phase says."""
+    """Takes one RDS MySQL instance as far as its phase says.
+
+    Attributes:
+        outputs: what it has come to.
+        reached: the same in one sentence, for a list of all sources.
+    """
 
     outputs: dict[str, pulumi.Input[Any]]
+    reached: pulumi.Output[str | None]
 
     def __init__(self, name: str, args: MigrationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("rds-encrypt:index:Migration", name, None, opts)
         self._settings = args.settings
         self._aws = args.aws
         self._owner = args.owner
+        self._fleet = args.fleet
         self._phase = args.phase
         self._outlook = args.outlook
         self._survey = args.outlook.survey
@@ -139,6 +169,7 @@ class Migration(pulumi.ComponentResource):
                 self._replicate(phase)
             case "snapshot", phase:
                 self._copy_with_downtime(phase)
+        self.reached = reached(args.phase, args.settings.mode, self.outputs)
         if pulumi.runtime.is_dry_run():
             # Not beside the sentence of a preflight that refuses.
             self._preflight.urn.apply(lambda _urn: self._show_plan())
@@ -243,6 +274,7 @@ class Migration(pulumi.ComponentResource):
             "kms_key_arn": self._key.arn,
             "access": self._access.as_inputs(),
             "preview": pulumi.runtime.is_dry_run(),
+            "fleet": [need.as_input() for need in self._fleet.needs],
             "urn": urn_of(Preflight, self._names.source, self),
         }
         return Preflight(self._names.source, inputs, pulumi.ResourceOptions(parent=self))
@@ -303,6 +335,11 @@ class Migration(pulumi.ComponentResource):
 
     def _declare_encrypted(self, snapshot: aws.rds.Snapshot) -> aws.rds.Instance:
         source = self._require_source()
+        turn = self._step(
+            CopyTurn,
+            {"snapshot": snapshot.db_snapshot_identifier, "at_once": self._fleet.copies_at_once},
+            [self._claim, snapshot],
+        )
         copy = aws.rds.SnapshotCopy(
             self._names.encrypted,
             source_db_snapshot_identifier=snapshot.db_snapshot_arn,
@@ -317,6 +354,7 @@ class Migration(pulumi.ComponentResource):
             # An alias that moves to another key must not throw the copy away in the middle of a migration.
             opts=pulumi.ResourceOptions(
                 parent=self,
+                depends_on=[turn],
                 custom_timeouts=_PATIENCE,
                 import_=self._orphan(self._names.encrypted),
                 ignore_changes=["kmsKeyId", "sourceDbSnapshotIdentifier", "copyTags", "tags", "tagsAll"],
@@ -498,9 +536,10 @@ class Migration(pulumi.ComponentResource):
         except MigrationError as error:
             pulumi.log.warn(f"the plan cannot be told now: {error}", resource=self)
             return
-        files.write("plan.md", as_markdown(found, self._names.source, self._phase))
+        written = files.write("plan.md", as_markdown(found, self._names.source, self._phase))
         if found is not None:
-            pulumi.log.info(as_text(found), resource=self)
+            brief = self._fleet.sources > _TOLD_IN_FULL and not found.stopped
+            pulumi.log.info(as_line(found, written) if brief else as_text(found), resource=self)
 
     def _briefing(self) -> Briefing | None:
         """Ask the guards, if there is a swap between two instances ahead."""

@@ -35,6 +35,12 @@ class ParameterGroups:
                 raise
         return found["DBParameterGroups"][0]["Description"]
 
+    def existing(self) -> set[str]:
+        """Return the names of all groups of the region."""
+        with sorted_errors("parameter groups"):
+            pages = self._aws.rds.get_paginator("describe_db_parameter_groups").paginate()
+            return {group["DBParameterGroupName"] for page in pages for group in page["DBParameterGroups"]}
+
     def family(self, name: str) -> str:
         """Return the group's family, such as ``mysql8.0``."""
         with sorted_errors(f"parameter group {name}"):

@@ -14,6 +14,7 @@ from migration.findings import look
 from migration.findings.finding import Finding, Severity
 from migration.findings.scene import Scene
 from migration.names import Names
+from migration.needs import Need
 from migration.preflight import Plan
 from migration.survey import Survey, survey
 from providers.progress import remark_for, warning_for
@@ -24,16 +25,20 @@ from replication.tables import require_transactional
 
 __all__ = ["Preflight", "PreflightProvider"]
 
+_OF_THE_MOMENT = {"preview", "fleet"}
+
 
 class PreflightProvider(Step):
-    """Inputs: ``identifier``, ``phase``, ``mode``, ``strategy``, ``kms_key_arn``, ``preview``. Outputs: the same, as checked."""
+    """Inputs: ``identifier``, ``phase``, ``mode``, ``strategy``, ``kms_key_arn``, ``preview``, ``fleet`` (what all sources of the
+    stack still need). Outputs: the same, as checked, but for the last two.
+    """
 
     identity = ("identifier",)
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Look; that it was a preview is not an input to be recorded."""
+        """Look; that it was a preview, and what others need, are no inputs to be recorded."""
         failures = super().check(_olds, news).failures
-        return CheckResult({key: value for key, value in news.items() if key != "preview"}, failures)
+        return CheckResult({key: value for key, value in news.items() if key not in _OF_THE_MOMENT}, failures)
 
     def refuse(self, world: World, inputs: Inputs) -> list[str]:
         """Return what stands in the way of this phase, read-only; at preview, say what else is to be minded."""
@@ -42,7 +47,8 @@ class PreflightProvider(Step):
             plan = Plan(inputs["phase"], inputs["mode"], found, inputs["strategy"])
             if obstacles := [str(finding) for finding in preflight.findings(world.aws, plan)]:
                 return obstacles
-            scene = look.scene_of(world.aws, plan, world.around)
+            fleet = tuple(Need.from_input(each) for each in inputs.get("fleet") or ())
+            scene = look.scene_of(world.aws, plan, world.around, fleet)
             seen = _looked(world, found, scene, remarks=bool(inputs.get("preview")))
         except MigrationError as error:
             return [str(error)]
