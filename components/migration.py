@@ -337,7 +337,7 @@ class Migration(pulumi.ComponentResource):
         source = self._require_source()
         turn = self._step(
             CopyTurn,
-            {"snapshot": snapshot.db_snapshot_identifier, "at_once": self._fleet.copies_at_once},
+            {"snapshot": snapshot.db_snapshot_arn, "at_once": self._fleet.copies_at_once},
             [self._claim, snapshot],
         )
         copy = aws.rds.SnapshotCopy(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -57,7 +58,7 @@ class Queue:
     """The queue of a source's snapshot.
 
     Attributes:
-        snapshot: the name of the replica's snapshot.
+        snapshot: the ARN of the snapshot to be copied.
         migration: the DbiResourceId of the source.
         at_once: how many copies of the region may be in progress.
     """
@@ -73,24 +74,35 @@ class Queue:
         Looking and taking are one for all runs of a user on a machine. Others may take one turn too many at the same moment, which is
         why fewer are allowed here than by AWS.
         """
-        turnstile = Turnstile(f"copies-{self.aws.region}", _QUIET)
+        turnstile = Turnstile(f"copies-{self._place}", _QUIET)
         with turnstile.passing() as mine:
             if not mine:
                 return None
             snapshots, now = copies.listed(self.aws), datetime.now(UTC)
             found = Turns.among(snapshots, self.migration, now)
             if self.may_begin(found) and not found.copied:
-                own = next((each for each in snapshots if each.identifier == self.snapshot), None)
+                own = next((each for each in snapshots if each.arn == self.snapshot), None)
                 if own is None:
                     raise NeedsHuman(
                         "the snapshot to be copied does not exist",
-                        where=self.snapshot,
+                        where=self.name,
                         fix="Run `pulumi refresh`, then `pulumi up`, which makes it anew",
                     )
                 copies.tag(self.aws, own.arn, {journal.TURN: now.isoformat(timespec="seconds")})
             elif not found.copied:
                 turnstile.rest()
             return found
+
+    @property
+    def name(self) -> str:
+        """The snapshot's name."""
+        return self.snapshot.rpartition(":")[2]
+
+    @property
+    def _place(self) -> str:
+        """What tells one region of one account from all others: a lock is for those that share a limit."""
+        account = self.snapshot.split(":")[4]
+        return hashlib.sha256(f"{account} {self.aws.rds.meta.endpoint_url}".encode()).hexdigest()[:12]
 
     def may_begin(self, found: Turns | None) -> bool:
         """Whether the copy may be made now, or exists."""

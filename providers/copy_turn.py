@@ -18,7 +18,7 @@ _NAMED = 3
 
 
 class CopyTurnProvider(Step):
-    """Inputs: ``source_id``, ``snapshot`` (its name), ``at_once``. Outputs: the same."""
+    """Inputs: ``source_id``, ``snapshot`` (its ARN), ``at_once``. Outputs: the same."""
 
     identity = ("source_id",)
 
@@ -33,7 +33,7 @@ class CopyTurnProvider(Step):
                 longest=15.0,
                 advice=f"See whether the copies in progress come to an end. AWS allows {AT_ONCE} at a time, and"
                 f" `fleet.copiesAtOnce` is {at_once}",
-                where=inputs["snapshot"],
+                where=queue.name,
             ),
             queue.look,
             done=queue.may_begin,

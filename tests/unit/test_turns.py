@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -70,13 +71,13 @@ def test_ones_own_turn_is_not_in_ones_way() -> None:
 def test_what_is_copied_waits_for_nobody(status: str) -> None:
     found = Turns.among([replica_of("a"), copy_of("a", status), copy_of("b")], "db-a", NOW)
     assert found.copied
-    assert Queue(cast(Aws, None), "a-not-encrypted", "db-a", 1).may_begin(found)
+    assert Queue(cast(Aws, None), replica_of("a").arn, "db-a", 1).may_begin(found)
 
 
 class Account:
     """What `Queue` sees of AWS: a list of snapshots, and the tags that are written."""
 
-    region = "nowhere-1"
+    rds = SimpleNamespace(meta=SimpleNamespace(endpoint_url="https://rds.eu-west-1.amazonaws.com"))
 
     def __init__(self, *snapshots: Listed) -> None:
         self.snapshots = list(snapshots)
@@ -99,7 +100,7 @@ def queue_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Accou
 
     monkeypatch.setattr("controlplane.copies.listed", look)
     monkeypatch.setattr("controlplane.copies.tag", tag)
-    return lambda account, name: Queue(cast(Any, account), f"{name}-not-encrypted", f"db-{name}", at_once=1)
+    return lambda account, name: Queue(cast(Any, account), replica_of(name).arn, f"db-{name}", at_once=1)
 
 
 def test_a_turn_is_taken_when_there_is_room(queue_at: Callable[[Account, str], Queue]) -> None:
