@@ -275,6 +275,7 @@ class Migration(pulumi.ComponentResource):
             "access": self._access.as_inputs(),
             "preview": pulumi.runtime.is_dry_run(),
             "fleet": [need.as_input() for need in self._fleet.needs],
+            "alone": self._may_fail_alone,
             "urn": urn_of(Preflight, self._names.source, self),
         }
         return Preflight(self._names.source, inputs, pulumi.ResourceOptions(parent=self))
@@ -558,6 +559,17 @@ class Migration(pulumi.ComponentResource):
             "verify": self._settings.verify.model_dump(mode="json"),
         }
         return briefing(site_of(World(self._aws, Access(self._aws, self._access), silent), inputs, course))
+
+    @property
+    def _may_fail_alone(self) -> bool:
+        """Whether others may go on when this phase is refused to this source.
+
+        Only where the phase takes nothing away: what is not declared, the engine deletes, whether or not a step has failed. And not
+        when writes may be refused, or a name is on the way: that is everybody's business.
+        """
+        survey = self._survey
+        under_way = survey.swap_begun or survey.fenced or survey.returning
+        return self._phase in {"replicate", "cutover"} and not under_way
 
     @property
     def _follows_source(self) -> bool:

@@ -59,6 +59,13 @@ class Fleet:
         assert result.ok, f"{' '.join(result.command)} ended with {result.returncode}:\n{result.output}"
         return result
 
+    def import_state(self, state: str) -> None:
+        """Replace the stack's state."""
+        file = self.workspace.directory / "imported.json"
+        file.write_text(state, encoding="utf-8")
+        stack = self.workspace.stack
+        self.good(self.workspace.run("stack", "import", "--force", "--file", str(file), "--stack", stack))
+
     def lanes(self) -> dict[str, list[str]]:
         """Return the lanes in the state, each with the names of the steps that run in it."""
         found: dict[str, list[str]] = {}
