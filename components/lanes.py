@@ -35,9 +35,9 @@ class Lanes:
         self._given = {key: value for key, value in given.items() if value is not None}
         self._declared: dict[int, pulumi.ProviderResource] = {}
 
-    def of(self, identifier: str) -> pulumi.ProviderResource:
-        """Return the lane of a source."""
+    def options_for(self, identifier: str) -> pulumi.ResourceOptions:
+        """Return what puts the steps of a source into its lane: they take it from the component that they are in."""
         number = lane_of(identifier)
         if number not in self._declared:
             self._declared[number] = pulumi.ProviderResource("pulumi-python", f"lane-{number}", self._given)
-        return self._declared[number]
+        return pulumi.ResourceOptions(providers=[self._declared[number]])

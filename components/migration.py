@@ -18,6 +18,7 @@ import pulumi
 import pulumi_aws as aws
 from pydantic.alias_generators import to_camel
 
+from components.fleet import Fleet
 from components.likeness import owner_settings, storage_settings
 from components.reached import reached
 from components.settings import Phase, SourceSettings
@@ -31,7 +32,6 @@ from migration.connection import Connection
 from migration.cutover.briefing import Briefing, briefing
 from migration.cutover.course import cut_over_course, rollback_course
 from migration.journal import Role, tags_for
-from migration.needs import Need
 from migration.outlook import Outlook
 from migration.plan.costs import Prices
 from migration.plan.phases import Wish, plan
@@ -57,7 +57,7 @@ from providers.swap import SWAP_OUTPUTS, site_of
 from providers.verification import VERIFICATION_OUTPUTS, Verification
 from providers.write_fence import WriteFence
 
-__all__ = ["Fleet", "Migration", "MigrationArgs"]
+__all__ = ["Migration", "MigrationArgs"]
 
 # A large database takes hours where pulumi-aws would give up after 20 to 80 minutes.
 _PATIENCE: Final = pulumi.CustomTimeouts(create="24h", update="24h", delete="6h")
@@ -85,21 +85,6 @@ _TOLD_IN_FULL: Final = 4
 """Plans of so many sources still fit a preview that somebody reads; of more, each is a line, and the rest is in its file."""
 
 S = TypeVar("S", bound=pulumi.dynamic.Resource)
-
-
-@dataclass(frozen=True)
-class Fleet:
-    """What the sources of a stack share.
-
-    Attributes:
-        sources: how many there are.
-        copies_at_once: how many snapshots of the region may be copied at the same time.
-        needs: what they still have to make, in the order of the config.
-    """
-
-    sources: int
-    copies_at_once: int
-    needs: tuple[Need, ...]
 
 
 @dataclass(frozen=True)
