@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from foundation.errors import NeedsHuman
+
 __all__ = ["Turnstile"]
 
 
@@ -30,13 +32,28 @@ class Turnstile:
 
     @contextmanager
     def passing(self) -> Iterator[bool]:
-        """Give ``True`` if it is this one's turn to look; ``False`` if another is there, or was there a moment ago."""
-        # Not through a link that somebody else has put there; and each opens the file anew, since a lock belongs to what was opened.
-        opened = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        """Give ``True`` if it is this one's turn to look; ``False`` if another is there, or was there a moment ago.
+
+        Raises:
+            NeedsHuman: the file cannot be opened.
+        """
+        # Each opens the file anew, since a lock belongs to what was opened.
+        opened = self._open()
         try:
             yield _locked(opened) and not self._rests(opened)
         finally:
             os.close(opened)
+
+    def _open(self) -> int:
+        try:
+            # Not through a link that somebody else has put there.
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise NeedsHuman(
+                f"this file, which keeps steps out of each other's way, cannot be opened ({error.strerror})",
+                where=str(self._path),
+                fix="Remove it, or let TMPDIR name a directory of your own; then run the same command again",
+            ) from error
 
     def rest(self) -> None:
         """Say that there is nothing to act on for now; only who has passed may say so."""

@@ -161,6 +161,6 @@ def test_a_link_in_its_place_is_not_followed(turnstile: Turnstile, tmp_path: Pat
     (file,) = tmp_path.glob("rds-encrypt-*.lock")
     file.unlink()
     file.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError, match="Too many levels"), turnstile.passing():
+    with pytest.raises(NeedsHuman, match="cannot be opened"), turnstile.passing():
         pass
     assert not (tmp_path / "elsewhere").exists()
