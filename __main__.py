@@ -10,7 +10,10 @@ start_aws_plugin()  # It takes as long as the imports below.
 
 from components import settings
 from components.backend import backend_mark
+from components.fleet import fleet_of
+from components.lanes import Lanes
 from components.migration import Migration, MigrationArgs
+from components.reached import ALL, together
 from controlplane.aws import Aws, AwsSettings
 from foundation.errors import MigrationError
 from migration.names import Names
@@ -21,11 +24,14 @@ def main() -> None:
     """Read the config, declare the migrations, export what each has come to."""
     stack = settings.load(pulumi.Config())
     config = pulumi.Config("aws")
-    aws = Aws(AwsSettings(region=config.get("region"), profile=config.get("profile")))
+    place = AwsSettings(region=config.get("region"), profile=config.get("profile"))
+    aws, lanes = Aws(place), Lanes(place)
     owner, backend = f"{pulumi.get_project()}/{pulumi.get_stack()}", backend_mark()
     outlooks = look_out(
         aws, [Wanted(Names.of(source.identifier), source.kms_key) for source in stack.sources]
     )
+    fleet = fleet_of(stack, outlooks)
+    reached: dict[str, pulumi.Output[str | None]] = {}
     for source, outlook in zip(stack.sources, outlooks, strict=True):
         args = MigrationArgs(
             settings=source,
@@ -33,10 +39,14 @@ def main() -> None:
             connection=stack.connection_of(source),
             owner=owner,
             backend=backend,
+            fleet=fleet,
             outlook=outlook,
             aws=aws,
         )
-        pulumi.export(source.identifier, Migration(source.identifier, args).outputs)
+        migration = Migration(source.identifier, args, lanes.options_for(source.identifier))
+        pulumi.export(source.identifier, migration.outputs)
+        reached[source.identifier] = migration.reached
+    pulumi.export(ALL, together(reached))
 
 
 try:

@@ -18,7 +18,9 @@ import pulumi
 import pulumi_aws as aws
 from pydantic.alias_generators import to_camel
 
+from components.fleet import Fleet
 from components.likeness import owner_settings, storage_settings
+from components.reached import reached
 from components.settings import Phase, SourceSettings
 from controlplane.aws import Aws
 from controlplane.instances import Instance
@@ -33,12 +35,13 @@ from migration.journal import Role, tags_for
 from migration.outlook import Outlook
 from migration.plan.costs import Prices
 from migration.plan.phases import Wish, plan
-from migration.plan.words import as_markdown, as_text
+from migration.plan.words import as_line, as_markdown, as_text
 from migration.records.files import Files
 from migration.verified import verified
 from providers.binlog_retention import BinlogRetention
 from providers.catch_up import CatchUp
 from providers.claim import Claim
+from providers.copy_turn import CopyTurn
 from providers.custody import Custody
 from providers.cut_over import CutOver
 from providers.external_replication import ExternalReplication
@@ -78,6 +81,9 @@ _NOT_OF_REPLICAS: Final = {
 _EVERYTHING_OF_REPLICAS: Final = [name for name in _EVERYTHING if name not in _NOT_OF_REPLICAS]
 _EVERYTHING_OF_GROUPS: Final = ["name", "family", "description", "parameters", "tags", "tagsAll"]
 
+_TOLD_IN_FULL: Final = 4
+"""Plans of so many sources still fit a preview that somebody reads; of more, each is a line, and the rest is in its file."""
+
 S = TypeVar("S", bound=pulumi.dynamic.Resource)
 
 
@@ -91,6 +97,7 @@ class MigrationArgs:
         connection: how the instances are reached.
         owner: names the stack in the claim on the source.
         backend: tells it from a stack of the same name that keeps its state elsewhere.
+        fleet: the other sources of the stack, as far as they concern this one.
         outlook: what there is.
         aws: clients for looking closer while the program runs; everything that is done is done by resources.
     """
@@ -100,14 +107,21 @@ class MigrationArgs:
     connection: Connection
     owner: str
     backend: str
+    fleet: Fleet
     outlook: Outlook
     aws: Aws
 
 
 class Migration(pulumi.ComponentResource):
-    """Takes one RDS MySQL instance as far as its phase says."""
+    """Takes one RDS MySQL instance as far as its phase says.
+
+    Attributes:
+        outputs: what it has come to.
+        reached: the same in one sentence, for a list of all sources.
+    """
 
     outputs: dict[str, pulumi.Input[Any]]
+    reached: pulumi.Output[str | None]
 
     def __init__(self, name: str, args: MigrationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("rds-encrypt:index:Migration", name, None, opts)
@@ -115,6 +129,7 @@ class Migration(pulumi.ComponentResource):
         self._aws = args.aws
         self._owner = args.owner
         self._backend = args.backend
+        self._fleet = args.fleet
         self._phase = args.phase
         self._outlook = args.outlook
         self._survey = args.outlook.survey
@@ -142,6 +157,7 @@ class Migration(pulumi.ComponentResource):
                 self._replicate(phase)
             case "snapshot", phase:
                 self._copy_with_downtime(phase)
+        self.reached = reached(args.phase, args.settings.mode, self.outputs)
         if pulumi.runtime.is_dry_run():
             # Not beside the sentence of a preflight that refuses.
             self._preflight.urn.apply(lambda _urn: self._show_plan())
@@ -252,6 +268,8 @@ class Migration(pulumi.ComponentResource):
             "kms_key_arn": self._key.arn,
             "access": self._access.as_inputs(),
             "preview": pulumi.runtime.is_dry_run(),
+            "fleet": [need.as_input() for need in self._fleet.needs],
+            "alone": self._may_fail_alone,
             "urn": urn_of(Preflight, self._names.source, self),
         }
         return Preflight(self._names.source, inputs, pulumi.ResourceOptions(parent=self))
@@ -312,6 +330,11 @@ class Migration(pulumi.ComponentResource):
 
     def _declare_encrypted(self, snapshot: aws.rds.Snapshot) -> aws.rds.Instance:
         source = self._require_source()
+        turn = self._step(
+            CopyTurn,
+            {"snapshot": snapshot.db_snapshot_arn, "at_once": self._fleet.copies_at_once},
+            [self._claim, snapshot],
+        )
         copy = aws.rds.SnapshotCopy(
             self._names.encrypted,
             source_db_snapshot_identifier=snapshot.db_snapshot_arn,
@@ -326,6 +349,7 @@ class Migration(pulumi.ComponentResource):
             # An alias that moves to another key must not throw the copy away in the middle of a migration.
             opts=pulumi.ResourceOptions(
                 parent=self,
+                depends_on=[turn],
                 custom_timeouts=_PATIENCE,
                 import_=self._orphan(self._names.encrypted),
                 ignore_changes=["kmsKeyId", "sourceDbSnapshotIdentifier", "copyTags", "tags", "tagsAll"],
@@ -507,9 +531,10 @@ class Migration(pulumi.ComponentResource):
         except MigrationError as error:
             pulumi.log.warn(f"the plan cannot be told now: {error}", resource=self)
             return
-        files.write("plan.md", as_markdown(found, self._names.source, self._phase))
+        written = files.write("plan.md", as_markdown(found, self._names.source, self._phase))
         if found is not None:
-            pulumi.log.info(as_text(found), resource=self)
+            brief = self._fleet.sources > _TOLD_IN_FULL and not found.stopped
+            pulumi.log.info(as_line(found, written) if brief else as_text(found), resource=self)
 
     def _briefing(self) -> Briefing | None:
         """Ask the guards, if there is a swap between two instances ahead."""
@@ -528,6 +553,17 @@ class Migration(pulumi.ComponentResource):
             "verify": self._settings.verify.model_dump(mode="json"),
         }
         return briefing(site_of(World(self._aws, Access(self._aws, self._access), silent), inputs, course))
+
+    @property
+    def _may_fail_alone(self) -> bool:
+        """Whether others may go on when this phase is refused to this source.
+
+        Only where the phase takes nothing away: what is not declared, the engine deletes, whether or not a step has failed. And not
+        when writes may be refused, or a name is on the way: that is everybody's business.
+        """
+        survey = self._survey
+        under_way = survey.swap_begun or survey.fenced or survey.returning
+        return self._phase in {"replicate", "cutover"} and not under_way
 
     @property
     def _follows_source(self) -> bool:

@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from components.complaints import complaint, stray
 from components.words import FileForSsh, HostForSsh, ManagedInstance, UserForSsh
+from controlplane.copies import AT_ONCE
 from migration.connection import Connection
 from replication.bastion import Bastion
 
@@ -20,6 +21,7 @@ __all__ = [
     "ConnectionSettings",
     "Credentials",
     "CutOverSettings",
+    "FleetSettings",
     "Settings",
     "SourceSettings",
     "load",
@@ -268,11 +270,20 @@ class SourceSettings(_Strict):
         return self.catch_up.far_behind if allowed else None
 
 
+class FleetSettings(_Strict):
+    """What the sources of a stack share."""
+
+    copies_at_once: Annotated[int, Field(ge=1, le=AT_ONCE)] = 10
+    """How many snapshots of the region may be copied at the same time; a source waits for its turn. AWS allows 20, whoever makes
+    them, and refuses more."""
+
+
 class Settings(_Strict):
     """The whole stack; Pulumi.yaml says what its keys mean."""
 
     phase: Phase = "replicate"
     connection: ConnectionSettings = ConnectionSettings()
+    fleet: FleetSettings = FleetSettings()
     sources: Annotated[tuple[SourceSettings, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -304,6 +315,7 @@ def load(config: pulumi.Config) -> Settings:
     values = {
         "phase": config.get("phase"),
         "connection": config.get_object("connection"),
+        "fleet": config.get_object("fleet"),
         "sources": config.get_object("sources"),
     }
     return parse({key: value for key, value in values.items() if value is not None})

@@ -28,6 +28,7 @@ __all__ = [
     "ROLLED_BACK",
     "SERVER",
     "SWAPPED",
+    "TURN",
     "VERIFIED",
     "VERIFYING",
     "Role",
@@ -70,6 +71,8 @@ VERIFYING = f"{_PREFIX}verifying"
 """On the source: its replica and its encrypted instance are being brought to a stand-still, to be compared."""
 COORDINATES = f"{_PREFIX}coordinates"
 """On both snapshots: the source's coordinates that they hold."""
+TURN = f"{_PREFIX}turn"
+"""On the replica's snapshot: when it was its turn to be copied."""
 ATTACHED = f"{_PREFIX}attached"
 """On the source: DbiResourceId of the encrypted instance that has followed it, from its snapshot's coordinates on."""
 RELEASE = f"{_PREFIX}release"
@@ -99,6 +102,7 @@ KEYS = (
     VERIFIED,
     VERIFYING,
     COORDINATES,
+    TURN,
     ATTACHED,
 )
 

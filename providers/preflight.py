@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CheckResult
+from pulumi.dynamic import CheckResult, UpdateResult
 
 from controlplane.instances import Instance
 from controlplane.surroundings import Surroundings
-from foundation.errors import AccountRefused, MigrationError
+from foundation.errors import AccountRefused, MigrationError, Refused
 from migration import preflight
 from migration.findings import look
 from migration.findings.finding import Finding, Severity
 from migration.findings.scene import Scene
 from migration.findings.words import as_markdown, folded
 from migration.names import Names
+from migration.needs import Need
 from migration.preflight import Plan
 from migration.records.files import Files
 from migration.survey import Survey, survey
@@ -28,16 +29,27 @@ from replication.tables import require_transactional
 
 __all__ = ["Preflight", "PreflightProvider"]
 
+_OF_THE_MOMENT = {"preview", "fleet", "alone"}
+
 
 class PreflightProvider(Step):
-    """Inputs: ``identifier``, ``phase``, ``mode``, ``strategy``, ``kms_key_arn``, ``preview``. Outputs: the same, as checked."""
+    """Inputs: ``identifier``, ``phase``, ``mode``, ``strategy``, ``kms_key_arn``, ``preview``, ``fleet`` (what all sources of the
+    stack still need), ``alone`` (whether a refusal concerns this source alone). Outputs: the same, as checked, but for the last three.
+    """
 
     identity = ("identifier",)
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Look; that it was a preview is not an input to be recorded."""
+        """Look; that it was a preview, and what others need, are no inputs to be recorded.
+
+        A failed check ends a run for all sources of the stack. So, when a run goes on, and no harm can come of what the engine does
+        to this source without its steps, what stands in the way becomes an input, by which the resource fails instead.
+        """
         failures = super().check(_olds, news).failures
-        return CheckResult({key: value for key, value in news.items() if key != "preview"}, failures)
+        inputs = {key: value for key, value in news.items() if key not in _OF_THE_MOMENT}
+        if failures and news.get("alone") and not news.get("preview"):
+            return CheckResult({**inputs, "refused": [failure.reason for failure in failures]}, [])
+        return CheckResult(inputs, failures)
 
     def refuse(self, world: World, inputs: Inputs) -> list[str]:
         """Return what stands in the way of this phase, read-only; at preview, say what else is to be minded."""
@@ -47,7 +59,8 @@ class PreflightProvider(Step):
             around = world.around or Surroundings(world.aws)
             if obstacles := [str(finding) for finding in preflight.findings(around, plan)]:
                 return _refused(inputs, obstacles)
-            scene = look.scene_of(world.aws, plan, around)
+            fleet = tuple(Need.from_input(each) for each in inputs.get("fleet") or ())
+            scene = look.scene_of(world.aws, plan, around, fleet)
             seen = _looked(world, found, scene, remarks=bool(inputs.get("preview")))
         except MigrationError as error:
             return _refused(inputs, [str(error)])
@@ -56,7 +69,19 @@ class PreflightProvider(Step):
 
     def perform(self, world: World, inputs: Inputs) -> Outputs:
         """Nothing to do: the check has already spoken."""
+        _require_allowed(inputs)
         return {}
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        """Record new inputs, if the check allowed them."""
+        _require_allowed(_news)
+        return super().update(_id, _olds, _news)
+
+
+def _require_allowed(inputs: Inputs) -> None:
+    """Fail with what the check found, if that was not to end the run of other sources."""
+    if refused := inputs.get("refused"):
+        raise Refused(" ".join(refused))
 
 
 def _looked(world: World, found: Survey, scene: Scene | None, *, remarks: bool) -> list[Finding]:

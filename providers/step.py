@@ -33,11 +33,13 @@ from migration.access import Access, AccessSettings
 from providers import clean_errors
 from providers.clients import shared_clients
 from providers.progress import DONE, progress_for
+from providers.width import widen
 from replication.session import Session
 
 __all__ = ["HOUR", "Inputs", "Outputs", "Step", "World", "known", "require_names_at_rest", "urn_of"]
 
 clean_errors.install()
+widen()
 
 Inputs = Mapping[str, Any]
 Outputs = dict[str, Any]

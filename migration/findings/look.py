@@ -14,6 +14,7 @@ from migration.findings import of_account, of_caller, of_instance, of_key
 from migration.findings.finding import Finding
 from migration.findings.of_mysql import of_mysql
 from migration.findings.scene import Look, Scene
+from migration.needs import Need
 from migration.preflight import Plan
 from replication.session import Session
 
@@ -22,13 +23,15 @@ __all__ = ["findings", "scene_of"]
 _THREADS = 4
 
 
-def scene_of(aws: Aws, plan: Plan, around: Surroundings | None = None) -> Scene | None:
+def scene_of(
+    aws: Aws, plan: Plan, around: Surroundings | None = None, fleet: tuple[Need, ...] = ()
+) -> Scene | None:
     """Return what there is to look at, or ``None`` if the source has been replaced, or a swap is under way."""
     survey = plan.survey
     ahead = plan.phase in {"replicate", "cutover"} and not survey.swap_begun and not survey.returning
     if survey.source is None or not ahead:
         return None
-    return Scene(aws, around or Surroundings(aws), plan, survey.source)
+    return Scene(aws, around or Surroundings(aws), plan, survey.source, fleet)
 
 
 def findings(scene: Scene, session: Session | None, *, remarks: bool) -> list[Finding]:

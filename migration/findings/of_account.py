@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from controlplane import metrics
+from controlplane.instances import Instances
 from controlplane.surroundings import ZONES
 from migration import journal
 from migration.cutover.guards import FREE_PERCENT
 from migration.findings.finding import Finding
 from migration.findings.scene import Look, Scene
+from migration.needs import COUNTED
 
 __all__ = ["OBSTACLES", "REMARKS", "REMINDERS"]
 
@@ -48,27 +50,32 @@ def groups_free(scene: Scene) -> Iterator[Finding]:
 
 
 def quotas(scene: Scene) -> Iterator[Finding]:
-    """The account may have as much more as the migration makes; what other sources of the stack make is not counted."""
-    with_replica = scene.plan.mode == "replicate"
-    instances = 2 if with_replica and scene.plan.survey.replica is None else 1
-    wanted = {
-        "DBInstances": (instances, "DB instances"),
-        "AllocatedStorage": (instances * scene.source.allocated_gib, "GiB of storage"),
-        "ManualSnapshots": (2, "manual snapshots"),
-        "DBParameterGroups": (2, "parameter groups"),
-    }
-    for name, (more, what) in wanted.items():
+    """The account may have as much more as this source and those listed before it still make; what others make is told too."""
+    upto = scene.needs[: 1 + [need.identifier for need in scene.needs].index(scene.name)]
+    for name, what in COUNTED.items():
         quota = scene.around.quotas.get(name)
-        if quota is None or quota.left >= more or quota.left >= more - _there(scene, name):
+        if quota is None or quota.left >= sum(need.of(name) for need in upto):
             continue
+        there = _there(scene, name)
+        wanted = {need.identifier: need.of(name, there) for need in scene.needs}
+        own = wanted[scene.name]
+        if own == 0 or quota.left >= sum(wanted[need.identifier] for need in upto):
+            continue
+        several = sum(more > 0 for more in wanted.values())
+        who = (
+            f"{several} sources of this stack need {sum(wanted.values())} more, and with the {own} of this one it would be too many"
+            if several > 1
+            else f"this source needs {own} more"
+        )
         yield scene.blocking(
-            f"the account may have {quota.maximum} {what} and has {quota.used}, but this source needs {more} more",
-            fix=f"Delete what nobody needs, or ask AWS for a higher quota of {name}",
+            f"the account may have {quota.maximum} {what} and has {quota.used}, but {who}",
+            fix=f"Delete what nobody needs, or ask AWS for a higher quota of {name}"
+            f"{', or migrate fewer sources at a time' if several > 1 else ''}",
         )
     most = scene.around.quotas.get("ReadReplicasPerMaster")
     if (
         most is not None
-        and with_replica
+        and scene.plan.mode == "replicate"
         and scene.plan.survey.replica is None
         and len(scene.source.replicas) >= most.maximum
     ):
@@ -227,11 +234,11 @@ def _by_name(scene: Scene, what: str) -> Iterator[Finding]:
         )
 
 
-def _there(scene: Scene, quota: str) -> int:
-    """Return how many of them there are already, left by a run that was interrupted."""
-    names = scene.plan.survey.names
+def _there(scene: Scene, quota: str) -> Iterable[str]:
+    """Return which of all that the sources make is there already: it is in what the account has, and needs no more."""
+    names = [name for need in scene.needs for name in need.names[quota]]
     if quota == "ManualSnapshots":
-        return len(scene.around.snapshots([names.replica, names.encrypted]))
+        return scene.around.snapshots(names)
     if quota == "DBParameterGroups":
-        return sum(name in scene.around.groups for name in (names.encrypted, names.fence))
-    return 0
+        return scene.around.groups
+    return Instances(scene.aws).named(names)

@@ -12,6 +12,7 @@ from controlplane.surroundings import Surroundings
 from migration import journal
 from migration.cutover import fence
 from migration.findings.finding import Finding, Severity
+from migration.needs import Need
 from migration.preflight import Plan
 
 __all__ = ["Look", "Scene"]
@@ -19,12 +20,16 @@ __all__ = ["Look", "Scene"]
 
 @dataclass(frozen=True)
 class Scene:
-    """A source before its cut-over, the plan for it, and the account around it."""
+    """A source before its cut-over, the plan for it, and the account around it.
+
+    ``fleet`` is what all sources of the stack still need, in the order of the config, if that is known.
+    """
 
     aws: Aws
     around: Surroundings
     plan: Plan
     source: Instance
+    fleet: tuple[Need, ...] = ()
 
     @property
     def name(self) -> str:
@@ -40,6 +45,13 @@ class Scene:
     def name_moves(self) -> bool:
         """Whether the encrypted instance will take over the source's name."""
         return self.plan.strategy == "rename"
+
+    @cached_property
+    def needs(self) -> tuple[Need, ...]:
+        """What the stack's sources need, this one among them."""
+        if any(need.identifier == self.name for need in self.fleet):
+            return self.fleet
+        return (*self.fleet, Need(self.name, self.source.allocated_gib, self.plan.mode == "replicate"))
 
     @property
     def group(self) -> str:

@@ -66,6 +66,13 @@ class PhasePlan:
     briefing: Briefing | None = None
 
     @property
+    def stopped(self) -> bool:
+        """Whether a guard is red that nobody overruled, so that the phase would not be reached now."""
+        return self.briefing is not None and any(
+            not guard.green and guard.name not in self.briefing.forced for guard in self.briefing.guards
+        )
+
+    @property
     def together(self) -> Span:
         """What all stages take whose duration is known."""
         return estimates.total([stage.takes for stage in self.stages if stage.takes is not None])

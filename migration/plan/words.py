@@ -5,12 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 from migration.cutover.briefing import Briefing
 from migration.cutover.timeline import GuardReading
 from migration.plan.phases import PhasePlan, Stage
 
-__all__ = ["as_markdown", "as_text"]
+__all__ = ["as_line", "as_markdown", "as_text"]
 
 _WIDTH = 76
 """A terminal of 80 columns, in which the preview indents by four."""
@@ -29,6 +30,17 @@ def as_text(plan: PhasePlan) -> str:
     for name, words in _facts(plan):
         lines += _wrapped(words, f"{name}: ", "  ")
     return "\n".join(lines)
+
+
+def as_line(plan: PhasePlan, file: Path | None) -> str:
+    """Return what matters most of the plan, for a preview of many sources, and where the rest of it is."""
+    known = [stage for stage in plan.stages if stage.takes is not None]
+    more = f" All of it: {file}" if file is not None else ""
+    return (
+        f"Plan for {plan.identifier}, phase `{plan.phase}`: {len(plan.stages)} moves"
+        f"{f', {plan.together} together (estimated)' if known else ''}."
+        f" Write outage to expect: {plan.outage.rstrip('.')}.{more}"
+    )
 
 
 def as_markdown(plan: PhasePlan | None, identifier: str, phase: str) -> str:

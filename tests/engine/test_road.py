@@ -58,6 +58,7 @@ def test_the_preview_of_replicate_names_the_road(road: Road, source: dict[str, A
     plan = road.preview()
 
     assert {str(row) for row in plan if "Stack" not in row.type} == {
+        "pulumi:providers:pulumi-python lane-1 create",
         "rds-encrypt:index:Migration orders create",
         f"{STEP}:Preflight orders create",
         f"{STEP}:Claim orders create",
@@ -67,6 +68,7 @@ def test_the_preview_of_replicate_names_the_road(road: Road, source: dict[str, A
         "aws:rds:Instance orders-not-encrypted create",
         f"{STEP}:StoppedReplication orders create",
         "aws:rds:Snapshot orders-not-encrypted create",
+        f"{STEP}:CopyTurn orders create",
         "aws:rds:SnapshotCopy orders-encrypted create",
         "aws:rds:ParameterGroup orders-encrypted create",
         "aws:rds:Instance orders-encrypted create",
@@ -83,6 +85,7 @@ def test_the_preview_of_replicate_names_the_road(road: Road, source: dict[str, A
         "Instance orders-not-encrypted",
         "StoppedReplication orders",
         "Snapshot orders-not-encrypted",
+        "CopyTurn orders",
         "SnapshotCopy orders-encrypted",
         "Instance orders-encrypted",
         "ExternalReplication orders",
@@ -268,6 +271,7 @@ def test_the_preview_of_cleanup_names_what_goes_and_nothing_that_carries_product
         f"{STEP}:ReplicationUser orders",
         f"{STEP}:GroupAccess orders",
         f"{STEP}:StoppedReplication orders",
+        f"{STEP}:CopyTurn orders",
         f"{STEP}:ExternalReplication orders",
         f"{STEP}:CatchUp orders",
         f"{STEP}:Verification orders",

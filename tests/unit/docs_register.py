@@ -57,6 +57,10 @@ REGISTER: dict[str, Entry] = {
     "make sandbox": _TYPED,
     "make sandbox-down": _TYPED,
     'eval "$(make -s env)"': _TYPED,
+    "pulumi up --skip-preview --continue-on-error --parallel 40": Run(
+        "tests/engine/fleet.py", '"--skip-preview", "--continue-on-error", "--parallel"'
+    ),
+    "pulumi stack output all_sources": Run("tests/engine/test_fleet.py", "summary(fleet)"),
     "pulumi stack select --create dev": _TYPED,
     "pulumi preview": _TYPED,
     "pulumi up": _TYPED,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from migration.findings.finding import Finding, Severity, refusal
 from migration.findings.of_mysql import of_mysql
 from migration.findings.scene import Look, Scene
 from migration.names import Names
+from migration.needs import Need, need_of
 from migration.preflight import Plan
 from migration.survey import Survey
 from tests.unit.fakes import FakeAws, FakeSession, instance
@@ -174,6 +176,48 @@ def test_quotas_are_counted(name: str, quota: Quota, said: str | None) -> None:
     what = scene(instance(ReadReplicaDBInstanceIdentifiers=["reports"]), Around(quotas={name: quota}))
     found = [str(finding) for finding in of_account.quotas(what)]
     assert found == [] if said is None else said in found[0]
+
+
+@pytest.mark.parametrize(
+    ("left", "refused"),
+    [(6, []), (5, ["users"]), (4, ["users"]), (3, ["orders", "users"]), (1, ["accounts", "orders", "users"])],
+)
+def test_quotas_are_counted_for_all_sources_of_the_stack(left: int, refused: list[str]) -> None:
+    fleet = tuple(Need(name, 20, replica=True) for name in ("accounts", "orders", "users"))
+    around = Around(quotas={"DBInstances": Quota(40 - left, 40)})
+    said = {
+        need.identifier: seen(
+            of_account.quotas, replace(scene(instance(need.identifier), around), fleet=fleet)
+        )
+        for need in fleet
+    }
+    assert sorted(name for name, found in said.items() if found) == refused
+    for found in filter(None, said.values()):
+        assert "3 sources of this stack need 6 more, and with the 2 of this one" in found[0].what
+
+
+def test_what_exists_of_other_sources_is_not_needed_any_more() -> None:
+    fleet = (Need("accounts", 20, replica=True), Need("orders", 20, replica=True))
+    around = Around(
+        quotas={"ManualSnapshots": Quota(98, 100)},
+        snapshots={"accounts-encrypted": {}, "accounts-not-encrypted": {}},
+    )
+    assert seen(of_account.quotas, replace(scene(around=around), fleet=fleet)) == []
+
+
+@pytest.mark.parametrize(
+    ("phase", "survey", "needs"),
+    [
+        ("replicate", {}, True),
+        ("cutover", {}, True),
+        ("cleanup", {}, False),
+        ("replicate", {"encrypted": instance("orders-encrypted")}, False),
+    ],
+)
+def test_a_source_that_has_its_copy_needs_nothing(phase: str, survey: dict[str, Any], *, needs: bool) -> None:
+    found = need_of(Survey(Names("orders"), instance(), **{"encrypted": None, **survey}), phase, "replicate")
+    assert found == (Need("orders", 20, replica=True) if needs else None)
+    assert found is None or Need.from_input(found.as_input()) == found
 
 
 def test_what_an_interrupted_run_left_is_not_counted_twice() -> None:

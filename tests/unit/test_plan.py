@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from migration.plan import estimates
 from migration.plan.costs import Prices
 from migration.plan.estimates import Span
 from migration.plan.phases import PhasePlan, Wish, plan
-from migration.plan.words import as_markdown, as_text
+from migration.plan.words import as_line, as_markdown, as_text
 from migration.survey import Survey
 from tests.unit.fakes import instance
 
@@ -230,3 +232,21 @@ def test_binlogs_that_may_go_before_they_are_fetched_are_told(gib: int, hours: i
     assert bool(found.notes) is told
     if told:
         assert "may take longer (4.7 to 92 h) than binlogs are kept (72 h)" in found.notes[0]
+
+
+@pytest.mark.parametrize("name", EVERY_PLAN)
+def test_a_plan_among_many_is_one_line(name: str) -> None:
+    found = EVERY_PLAN[name]
+    line = as_line(found, Path("build/orders-plan.md"))
+    assert "\n" not in line
+    assert line.startswith(f"Plan for orders, phase `{found.phase}`: {len(found.stages)} moves")
+    assert f"Write outage to expect: {found.outage.rstrip('.')}." in line
+    assert line.endswith("All of it: build/orders-plan.md")
+    assert "All of it" not in as_line(found, None)
+
+
+def test_a_red_guard_that_nobody_overruled_is_not_left_to_a_line() -> None:
+    found = EVERY_PLAN["cutover"]
+    assert found.stopped
+    assert not replace(found, briefing=replace(BRIEFING, guards=BRIEFING.guards[::2])).stopped
+    assert not EVERY_PLAN["snapshot, cutover"].stopped

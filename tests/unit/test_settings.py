@@ -38,6 +38,7 @@ def test_defaults_are_the_documented_ones() -> None:
     assert (source.binlog_retention_hours, source.catch_up_hours) == (72, 48)
     assert (source.cutover.max_write_outage, source.cutover.long_transaction) == (60, 30)
     assert source.cleanup.old == "stop"
+    assert found.fleet.copies_at_once == 10
 
 
 def test_a_sources_phase_overrides_the_stacks() -> None:

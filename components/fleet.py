@@ -1,0 +1,38 @@
+"""What the sources of a stack share: the copies that may be made at a time, and the quotas of the account."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from components.settings import Settings
+from migration.needs import Need, need_of
+from migration.outlook import Outlook
+
+__all__ = ["Fleet", "fleet_of"]
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The sources of a stack, as far as they concern each other.
+
+    Attributes:
+        sources: how many there are.
+        copies_at_once: how many snapshots of the region may be copied at the same time.
+        needs: what they still have to make, in the order of the config.
+    """
+
+    sources: int
+    copies_at_once: int
+    needs: tuple[Need, ...]
+
+
+def fleet_of(stack: Settings, outlooks: Sequence[Outlook]) -> Fleet:
+    """Return what the sources share; the outlooks are in the order of the config."""
+    needs = [
+        need_of(outlook.survey, stack.phase_of(source), source.mode)
+        for source, outlook in zip(stack.sources, outlooks, strict=True)
+    ]
+    return Fleet(
+        len(stack.sources), stack.fleet.copies_at_once, tuple(need for need in needs if need is not None)
+    )

@@ -1,0 +1,85 @@
+"""What the sources of a stack have come to, in a sentence for each: an output that tells those that are behind from the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+from migration.preflight import Mode, Phase
+
+__all__ = ["ALL", "reached", "summary", "together", "told"]
+
+ALL = "all_sources"
+"""The output's name: with an underscore, no DB instance can be called so."""
+
+_PROOF = {
+    ("replicate", "replicate"): "verify_mode",
+    ("replicate", "cutover"): "server_uuid",
+    ("replicate", "rollback"): "server_uuid",
+    ("replicate", "cleanup"): "old_status",
+    ("snapshot", "cutover"): "server_uuid",
+    ("snapshot", "cleanup"): "old_status",
+}
+"""By mode and phase: the output of the last step that counts; unknown if that step, or one before it, has failed."""
+_SAID = ("verify_mode", "verified_at", "verified_rows", "write_outage", "old_status", "server_uuid")
+
+
+def reached(phase: Phase, mode: Mode, outputs: Mapping[str, pulumi.Input[Any]]) -> pulumi.Output[str | None]:
+    """Return what a source has reached; ``None`` if it is not as far as its phase says."""
+    given = {key: outputs[key] for key in _SAID if key in outputs}
+    # Also with what is not known: with `--continue-on-error`, outputs of a step that failed never are.
+    return pulumi.Output.all(**given).apply(lambda values: told(phase, mode, values), run_with_unknowns=True)
+
+
+def told(phase: Phase, mode: Mode, outputs: object) -> str | None:
+    """Return the sentence; outputs that are not known are no plain values."""
+    proof = _PROOF.get((mode, phase))
+    if proof is None:
+        return "prepared; the copy is made in phase `cutover`"
+    known = {
+        key: value
+        for key, value in (outputs.items() if isinstance(outputs, Mapping) else ())
+        if not isinstance(value, pulumi.output.Unknown)
+    }
+    if known.get(proof) is None:
+        return None
+    return {"replicate": _follows, "cutover": _moved, "rollback": _moved, "cleanup": _cleaned}[phase](
+        phase, known
+    )
+
+
+def together(sources: Mapping[str, pulumi.Output[str | None]]) -> pulumi.Output[dict[str, Any]]:
+    """Return all of them: how many there are, how many are as far as their phase says, which are not, and each one's sentence."""
+    return pulumi.Output.all(**sources).apply(summary)
+
+
+def summary(said: Mapping[str, str | None]) -> dict[str, Any]:
+    """Return the output's value."""
+    behind = [name for name, sentence in said.items() if sentence is None]
+    return {
+        "sources": len(said),
+        "as_configured": len(said) - len(behind),
+        "behind": behind,
+        "each": {name: sentence or "not as far as its phase says" for name, sentence in said.items()},
+    }
+
+
+def _follows(_phase: Phase, known: Mapping[str, Any]) -> str:
+    if known["verify_mode"] == "off" or not known.get("verified_at"):
+        return "the encrypted instance follows; not verified"
+    rows = int(known.get("verified_rows") or 0)
+    return f"the encrypted instance follows; found equal at {known['verified_at']}, {rows:,} rows"
+
+
+def _moved(phase: Phase, known: Mapping[str, Any]) -> str:
+    what = "cut over" if phase == "cutover" else "rolled back"
+    outage = known.get("write_outage")
+    if not isinstance(outage, Mapping) or outage.get("at_most") is None:
+        return what
+    return f"{what}; writes were refused for {float(outage['at_most']):.1f} s at most"
+
+
+def _cleaned(_phase: Phase, known: Mapping[str, Any]) -> str:
+    return f"cleaned up; the old instance is {known['old_status']}"

@@ -1,0 +1,25 @@
+"""Makes the dynamic provider's host serve more than four steps at a time: most of them only wait.
+
+The host (``python -m pulumi.dynamic``) takes the number of its threads from nowhere. A pool makes threads as it needs them, up to a
+limit that it reads each time, so in that process (ours alone) the limit is raised. Should the host or the pool change, four remain
+for each lane, and steps wait for each other; a test sees it.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+__all__ = ["WIDTH", "widen"]
+
+WIDTH: Final = 16
+
+
+def widen() -> None:
+    """Raise the limit if this process is the dynamic provider's host, which has one pool by now."""
+    if not hasattr(sys.modules["__main__"], "DynamicResourceProviderServicer"):
+        return
+    for pool in [each for each in gc.get_objects() if type(each) is ThreadPoolExecutor]:
+        pool._max_workers = max(pool._max_workers, WIDTH)  # noqa: SLF001 - there is no public way

@@ -1,0 +1,60 @@
+"""A refused phase ends a run for all sources, or for this one alone where the engine can do it no harm then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from foundation.errors import Refused
+from providers.preflight import PreflightProvider
+from providers.step import Inputs, World
+
+SENTENCES = ["orders: it is a replica. Migrate its source first.", "orders: it is stopped. Start it."]
+
+
+class Refusing(PreflightProvider):
+    """Finds what it is told to find."""
+
+    def __init__(self, *found: str) -> None:
+        self.found = list(found)
+
+    def world_of_checks(self, inputs: Inputs) -> World:
+        return None  # type: ignore[return-value] # nothing looks at it
+
+    def refuse(self, world: World, inputs: Inputs) -> list[str]:
+        return self.found
+
+
+def asked(**moment: Any) -> dict[str, Any]:
+    return {"identifier": "orders", "phase": "replicate", "fleet": [], **moment}
+
+
+@pytest.mark.parametrize("moment", [{"alone": True, "preview": True}, {"alone": False, "preview": False}])
+def test_a_preview_and_a_dangerous_moment_end_it_for_all(moment: dict[str, bool]) -> None:
+    result = Refusing(*SENTENCES).check({}, asked(**moment))
+    assert [failure.reason for failure in result.failures] == SENTENCES
+    assert result.inputs == {"identifier": "orders", "phase": "replicate"}
+
+
+def test_in_a_run_the_resource_fails_and_nothing_else() -> None:
+    provider = Refusing(*SENTENCES)
+    before = {"identifier": "orders", "phase": "replicate"}
+    result = provider.check(before, asked(alone=True, preview=False))
+    assert result.failures == []
+    # As the engine goes on: something has changed, so it updates, or creates.
+    assert provider.diff("orders", before, result.inputs).changes
+    assert not provider.diff("orders", before, result.inputs).replaces
+    with pytest.raises(Refused) as updating:
+        provider.update("orders", before, result.inputs)
+    assert str(updating.value) == " ".join(SENTENCES)
+    with pytest.raises(Refused):
+        provider.perform(None, result.inputs)  # type: ignore[arg-type] # nothing looks at it
+
+
+def test_without_an_obstacle_nothing_of_the_moment_is_recorded() -> None:
+    provider = Refusing()
+    result = provider.check({}, asked(alone=True, preview=False))
+    assert (result.failures, result.inputs) == ([], {"identifier": "orders", "phase": "replicate"})
+    assert not provider.diff("orders", result.inputs, result.inputs).changes
+    assert provider.update("orders", result.inputs, result.inputs).outs == result.inputs

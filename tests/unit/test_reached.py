@@ -1,0 +1,56 @@
+"""What the sources of a stack have come to, in words: of values, and of those that a step which failed never gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pulumi.output import UNKNOWN
+
+from components.reached import summary, told
+
+VERIFIED = {"verify_mode": "full", "verified_at": "2026-11-25T08:00:00+00:00", "verified_rows": 1200}
+
+
+@pytest.mark.parametrize(
+    ("phase", "mode", "outputs", "sentence"),
+    [
+        (
+            "replicate",
+            "replicate",
+            VERIFIED,
+            "the encrypted instance follows; found equal at 2026-11-25T08:00:00+00:00, 1,200 rows",
+        ),
+        (
+            "replicate",
+            "replicate",
+            {"verify_mode": "off", "verified_at": None},
+            "the encrypted instance follows; not verified",
+        ),
+        ("replicate", "replicate", {**VERIFIED, "verify_mode": UNKNOWN}, None),
+        ("replicate", "snapshot", [], "prepared; the copy is made in phase `cutover`"),
+        (
+            "cutover",
+            "replicate",
+            {**VERIFIED, "server_uuid": "f0", "write_outage": {"at_most": 7.25}},
+            "cut over; writes were refused for 7.2 s at most",
+        ),
+        ("cutover", "snapshot", {"server_uuid": "f0", "write_outage": None}, "cut over"),
+        ("cutover", "replicate", {**VERIFIED, "server_uuid": UNKNOWN}, None),
+        ("rollback", "replicate", {"server_uuid": "f0"}, "rolled back"),
+        ("cleanup", "replicate", {"old_status": "stopped"}, "cleaned up; the old instance is stopped"),
+        ("cleanup", "replicate", UNKNOWN, None),
+        ("cleanup", "replicate", {}, None),
+    ],
+)
+def test_what_a_source_has_reached(phase: str, mode: str, outputs: Any, sentence: str | None) -> None:
+    assert told(phase, mode, outputs) == sentence
+
+
+def test_those_that_are_behind_are_named() -> None:
+    assert summary({"orders": "cut over", "invoices": None}) == {
+        "sources": 2,
+        "as_configured": 1,
+        "behind": ["invoices"],
+        "each": {"orders": "cut over", "invoices": "not as far as its phase says"},
+    }
