@@ -55,7 +55,7 @@ class CatchUpProvider(Step):
             durability = _durability(world, source, encrypted)
             if durability is not None:
                 durability.put_back()  # What a run left behind that was killed.
-                if _may_relax(inputs, durability, ahead, behind):
+                if _may_relax(world, inputs, encrypted, ahead, behind):
                     with durability.relaxed() as relaxed:
                         catch_up()
             # Level, with its owner's settings in effect.
@@ -72,14 +72,21 @@ def _durability(world: World, source: Instance, encrypted: Instance) -> Durabili
     return Durability(ParameterGroups(world.aws), group, source.parameter_group, session, world.progress)
 
 
-def _may_relax(inputs: Inputs, durability: Durability, source: Session, encrypted: Session) -> bool:
+def _may_relax(world: World, inputs: Inputs, instance: Instance, source: Session, encrypted: Session) -> bool:
     limit = inputs.get("relax_above")
     return (
         limit is not None
         and lag.measure(source, encrypted).bytes > float(limit) * 1e6
         and crash_safe(encrypted)
-        and durability.groups.users(durability.group) == {inputs["encrypted_id"]}
+        and _alone(world, instance)
     )
+
+
+def _alone(world: World, instance: Instance) -> bool:
+    """Whether nobody else runs with the instance's parameter group."""
+    group = instance.parameter_group
+    users = [each.resource_id for each in world.instances.all() if group in each.parameter_groups]
+    return users == [instance.resource_id]
 
 
 class CatchUp(pulumi.dynamic.Resource, module="rds", name="CatchUp"):
