@@ -68,8 +68,6 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     # Into a file, as wide as the table is.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
-    # Whoever ends us gets the same orderly end as Ctrl-C.
-    signal.signal(signal.SIGTERM, _interrupt)
     machine = describe(options.engine)
     console.print(str(machine), soft_wrap=True)
     begun = time.monotonic()
@@ -158,4 +156,6 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
+    # Whoever ends us gets the same orderly end as Ctrl-C.
+    signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(main())
