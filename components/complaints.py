@@ -47,7 +47,9 @@ def complaint(error: ValidationError, model: type[BaseModel]) -> Refused:
     key = _key(first["loc"])
     match first["type"]:
         case "missing":
-            return Refused("this key is missing", where=key, fix=_set(key))
+            # What holds keys of its own cannot be set to a value: the advice is for the one that is mostly wanted.
+            wanted = f"{key}.secretId" if first["loc"][-1] == "credentials" else key
+            return Refused("this key is missing", where=key, fix=_set(wanted))
         case "extra_forbidden":
             return _unknown(key, str(first["loc"][-1]), _keys_beside(model, first["loc"]))
         case "value_error":

@@ -69,7 +69,7 @@ def test_settings_are_frozen() -> None:
             {"sources": [{"identifier": "orders"}]},
             (
                 "rds-encrypt:sources[0].credentials: this key is missing."
-                " `pulumi config set --path 'rds-encrypt:sources[0].credentials' …`."
+                " `pulumi config set --path 'rds-encrypt:sources[0].credentials.secretId' …`."
             ),
         ),
         (
