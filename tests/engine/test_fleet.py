@@ -104,7 +104,9 @@ def test_the_others_cut_over_while_one_is_broken(fleet: Fleet, broken: str, othe
         assert fleet.instance(name)["StorageEncrypted"], result.output
         assert fleet.sources.rows(name) == ROWS
         assert f"{name}-old" in fleet.instances()
+    # What it has come to stays as it is: a source that is skipped is not given up.
     assert not fleet.instance(broken)["StorageEncrypted"]
+    assert f"{broken}-not-encrypted" in fleet.instances()
 
 
 def test_the_broken_one_is_mended_and_follows(
