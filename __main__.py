@@ -9,15 +9,14 @@ from components.early import start_aws_plugin
 start_aws_plugin()  # It takes as long as the imports below.
 
 from components import settings
-from components.backend import backend_mark
-from components.fleet import fleet_of
+from components.backend import this_stack
+from components.fleet import fleet_of, wanted
 from components.lanes import Lanes
 from components.migration import Migration, MigrationArgs
 from components.reached import ALL, together
 from controlplane.aws import Aws, AwsSettings
 from foundation.errors import MigrationError
-from migration.names import Names
-from migration.outlook import Wanted, look_out
+from migration.outlook import look_out
 
 
 def main() -> None:
@@ -25,11 +24,8 @@ def main() -> None:
     stack = settings.load(pulumi.Config())
     config = pulumi.Config("aws")
     place = AwsSettings(region=config.get("region"), profile=config.get("profile"))
-    aws, lanes = Aws(place), Lanes(place)
-    owner, backend = f"{pulumi.get_project()}/{pulumi.get_stack()}", backend_mark()
-    outlooks = look_out(
-        aws, [Wanted(Names.of(source.identifier), source.kms_key) for source in stack.sources]
-    )
+    aws, lanes, owner = Aws(place), Lanes(place), this_stack()
+    outlooks = look_out(aws, wanted(stack))
     fleet = fleet_of(stack, outlooks)
     reached: dict[str, pulumi.Output[str | None]] = {}
     for source, outlook in zip(stack.sources, outlooks, strict=True):
@@ -38,7 +34,6 @@ def main() -> None:
             phase=stack.phase_of(source),
             connection=stack.connection_of(source),
             owner=owner,
-            backend=backend,
             fleet=fleet,
             outlook=outlook,
             aws=aws,

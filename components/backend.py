@@ -7,16 +7,30 @@ import json
 import os
 import platform
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import yaml  # type: ignore[import-untyped] # comes with pulumi, without types
 
-__all__ = ["backend_mark", "backend_url"]
+__all__ = ["Owner", "backend_mark", "backend_url", "this_stack"]
 
 _CLOUD = "https://api.pulumi.com"
 """Where Pulumi keeps the state of whoever has said nothing else."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who runs a migration: a stack, as ``project/stack``, and the mark of its backend."""
+
+    stack: str
+    backend: str
+
+
+def this_stack() -> Owner:
+    """Return the stack that runs this program."""
+    return Owner(f"{pulumi.get_project()}/{pulumi.get_stack()}", backend_mark())
 
 
 def backend_mark() -> str:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.settings import Settings
+from migration.names import Names
 from migration.needs import Need, need_of
-from migration.outlook import Outlook
+from migration.outlook import Outlook, Wanted
 
-__all__ = ["Fleet", "fleet_of"]
+__all__ = ["Fleet", "fleet_of", "wanted"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class Fleet:
     sources: int
     copies_at_once: int
     needs: tuple[Need, ...]
+
+
+def wanted(stack: Settings) -> list[Wanted]:
+    """Return what to look for before anything is declared."""
+    return [Wanted(Names.of(source.identifier), source.kms_key) for source in stack.sources]
 
 
 def fleet_of(stack: Settings, outlooks: Sequence[Outlook]) -> Fleet:

@@ -18,6 +18,7 @@ import pulumi
 import pulumi_aws as aws
 from pydantic.alias_generators import to_camel
 
+from components.backend import Owner
 from components.fleet import Fleet
 from components.likeness import owner_settings, storage_settings
 from components.reached import reached
@@ -95,8 +96,7 @@ class MigrationArgs:
         settings: the source's part of the stack's config.
         phase: how far to go.
         connection: how the instances are reached.
-        owner: names the stack in the claim on the source.
-        backend: tells it from a stack of the same name that keeps its state elsewhere.
+        owner: the stack, for the claim on the source.
         fleet: the other sources of the stack, as far as they concern this one.
         outlook: what there is.
         aws: clients for looking closer while the program runs; everything that is done is done by resources.
@@ -105,8 +105,7 @@ class MigrationArgs:
     settings: SourceSettings
     phase: Phase
     connection: Connection
-    owner: str
-    backend: str
+    owner: Owner
     fleet: Fleet
     outlook: Outlook
     aws: Aws
@@ -128,7 +127,6 @@ class Migration(pulumi.ComponentResource):
         self._settings = args.settings
         self._aws = args.aws
         self._owner = args.owner
-        self._backend = args.backend
         self._fleet = args.fleet
         self._phase = args.phase
         self._outlook = args.outlook
@@ -275,7 +273,9 @@ class Migration(pulumi.ComponentResource):
         return Preflight(self._names.source, inputs, pulumi.ResourceOptions(parent=self))
 
     def _declare_claim(self) -> Claim:
-        return self._step(Claim, {"owner": self._owner, "backend": self._backend}, [self._preflight])
+        return self._step(
+            Claim, {"owner": self._owner.stack, "backend": self._owner.backend}, [self._preflight]
+        )
 
     def _declare_group_access(self) -> GroupAccess:
         source = self._require_source()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
+from bench.catch_up import CatchUpFigures
 from bench.figures import Bench, Pair, Run
 from bench.suite import catch_up, outage, verification
 from bench.suite.lines import Line, sentences
@@ -87,23 +87,25 @@ def test_the_peer_that_is_not_installed_has_no_line() -> None:
     assert not any("pt-table" in (line.peer_name or "") for line in verification.lines_of(FIGURES))
 
 
-@dataclass(frozen=True)
-class CaughtUp:
-    ours: float = 4e6
-    peer: float = 2e6
-    left_alone: float = 1.8e6
-    left_alone_peer: float = 2e6
-    settings: Mapping[str, str] = field(default_factory=lambda: {"sync_binlog": "0"})
-    put_back: bool = True
+CAUGHT_UP = CatchUpFigures(
+    engine="8.0",
+    ours=4e6,
+    peer=2e6,
+    left_alone=1.8e6,
+    left_alone_peer=2e6,
+    transaction=1e3,
+    settings={"sync_binlog": "0"},
+    put_back=True,
+)
 
 
 def test_catching_up_is_measured_beside_the_plain_replica() -> None:
-    relaxed, alone, left = catch_up.lines_of(CaughtUp())
+    relaxed, alone, left = catch_up.lines_of(CAUGHT_UP)
     assert (relaxed.ours, relaxed.ratio) == (4.0, 2.0)
     assert alone.ratio == 0.9
     assert (left.ours, left.complaint) == (0, None)
 
 
 def test_a_setting_that_stays_changed_is_a_sentence() -> None:
-    *_, left = catch_up.lines_of(CaughtUp(put_back=False))
+    *_, left = catch_up.lines_of(replace(CAUGHT_UP, put_back=False))
     assert left.complaint == "catch-up, settings changed for it and not put back: 1, and the limit is ≤ 0"
