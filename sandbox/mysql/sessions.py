@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,10 @@ def admin_session(
             ssl_disabled=True,
             cursorclass=DictCursor,
         )
+    except pymysql.err.OperationalError as error:
+        # PyMySQL's frame holds the socket, and the error the frame, until a garbage collection comes to it.
+        traceback.clear_frames(error.__traceback__)
+        raise
     finally:
         os.close(handle)
     with session:
