@@ -28,6 +28,7 @@ __all__ = [
     "require_production_untouched",
     "secrets_in",
     "snapshot_of_production",
+    "unfolded",
 ]
 
 MAY_DIFFER = {
@@ -209,3 +210,8 @@ def require_production_untouched(road: Road, before: Production) -> None:
         rows(connection, "UPDATE orders SET note = 'still here' WHERE id = 1")
         assert value(connection, "SELECT note FROM orders WHERE id = 1") == "still here"
     require_fenced(road, "orders-old")
+
+
+def unfolded(output: str) -> str:
+    """Return what was printed as if it had not been broken into lines for a terminal."""
+    return " ".join(output.split())

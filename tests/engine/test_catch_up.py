@@ -12,6 +12,7 @@ import pytest
 
 from demo.database import rows, value
 from demo.workspace import Result
+from tests.engine.checks import unfolded
 from tests.engine.road import Road, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -145,8 +146,9 @@ def test_after_a_kill_no_cut_over_begins_and_the_next_up_puts_it_back(road: Road
 
     road.configure("cutover", **SETTINGS)
     plan = road.note(road.workspace.preview())
-    assert "winner-is-durable: orders-encrypted is less durable than parameter group" in plan.output
-    assert "innodb_flush_log_at_trx_commit is 2, not 1, sync_binlog is 1000, not 1" in plan.output
+    told = unfolded(plan.output)
+    assert "winner-is-durable: orders-encrypted is less durable than parameter group" in told
+    assert "innodb_flush_log_at_trx_commit is 2, not 1, sync_binlog is 1000, not 1" in told
 
     road.up("replicate", **SETTINGS)
     assert live(road) == DURABLE

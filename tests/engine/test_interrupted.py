@@ -20,6 +20,7 @@ from tests.engine.checks import (
     require_one_event,
     require_production_untouched,
     snapshot_of_production,
+    unfolded,
 )
 from tests.engine.road import Road, driving
 
@@ -88,8 +89,7 @@ def test_a_master_password_that_is_changed_on_the_source_alone(road: Road) -> No
     result = road.note(road.workspace.preview())
 
     assert result.ok, result.output
-    # Folded, for a terminal.
-    told = " ".join(result.output.split())
+    told = unfolded(result.output)
     assert "orders-encrypted: it does not know the master password that production accepts" in told
     # A preview changes nothing; the cut-over that the next test calls off is the first that needs it.
     assert not accepts(road, "orders-encrypted")
