@@ -20,6 +20,7 @@ LONG    := tests/chaos/test_fence_edges.py tests/chaos/test_way_back.py tests/ch
 # The language host takes the Python that is first on PATH.
 export PATH := $(CURDIR)/.cache/venv/bin:$(CURDIR)/.cache/bin:$(PATH)
 
+comma := ,
 heading = @printf '\n\033[1m%s\033[0m\n' $(1)
 
 .DEFAULT_GOAL := help
@@ -59,11 +60,9 @@ format: setup ## let ruff put the code in order
 
 test: lint ## the whole gate: lint, unit, sandbox and engine tests, and a few interrupted swaps
 	$(call heading,'tests/unit')
-	@$(PY) -m pytest -q tests/unit
-	$(call heading,'tests/sandbox and tests/engine')
-	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile tests/sandbox tests/engine
-	$(call heading,'a sample of tests/chaos')
-	@$(PY) -m pytest -q $(CHAOS)
+	@$(PY) -m pytest -q -n $(WORKERS) tests/unit
+	$(call heading,'tests/sandbox$(comma) tests/engine and a sample of tests/chaos')
+	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile --durations 20 tests/sandbox tests/engine $(CHAOS)
 
 test-long: setup ## what the gate leaves out: what others do meanwhile, late answers, expired credentials, old states, rare clients, grants on 5.7, 500 tables
 	@WRITES_BEFORE_ROLLBACK=60 $(PY) -m pytest -q $(LONG)

@@ -16,6 +16,17 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         yield running
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests noted with ``record_property("told", …)``: a seed to run again with, and what it led to.
+
+    Printing in a test says nothing to anybody when a worker process runs it.
+    """
+    reports = [each for kind in ("passed", "failed") for each in terminalreporter.getreports(kind)]
+    told = [(each.nodeid, text) for each in reports for name, text in each.user_properties if name == "told"]
+    for test, text in dict.fromkeys(told):
+        terminalreporter.write_line(f"{test}: {text}")
+
+
 @pytest.fixture
 def environment(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """This process's environment as that of a client of the sandbox."""

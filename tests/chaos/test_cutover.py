@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,14 +20,14 @@ _SECONDS = 75.0
 @pytest.mark.timeout(900)
 @pytest.mark.engine
 @pytest.mark.slow
-def test_interrupted_swaps_keep_the_invariants(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_interrupted_swaps_keep_the_invariants(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     seed = int(os.environ.get("CHAOS_SEED", "0")) or int(time.time())
-    with capsys.disabled():
-        print(f"\nCHAOS_SEED={seed}")
+    record_property("told", f"CHAOS_SEED={seed}")
 
     report = run(tmp_path, seed=seed, interruptions=_TRIALS, seconds=_SECONDS, tell=lambda _line: None)
 
-    with capsys.disabled():
-        print(report.summary())
+    record_property("told", report.summary())
     assert report.interruptions > 0
     assert report.wrong == [], f"CHAOS_SEED={seed}: {report.wrong}\n{dict(sentences(report.trials))}"
