@@ -19,6 +19,9 @@ LONG    := tests/chaos/test_fence_edges.py tests/chaos/test_way_back.py tests/ch
 
 # The language host takes the Python that is first on PATH.
 export PATH := $(CURDIR)/.cache/venv/bin:$(CURDIR)/.cache/bin:$(PATH)
+# The engine starts Python for each command: where it may not keep what it compiled, that is six seconds each time.
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/compiled
 
 comma := ,
 heading = @printf '\n\033[1m%s\033[0m\n' $(1)
