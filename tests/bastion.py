@@ -181,7 +181,8 @@ def _kill_children(parent: int) -> None:
     )
     for pid in map(int, found.stdout.split()):
         _kill_children(pid)
-        os.kill(pid, 9)
+        with suppress(ProcessLookupError):  # one that has ended by itself meanwhile
+            os.kill(pid, 9)
 
 
 class _Server(asyncssh.SSHServer):
