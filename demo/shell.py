@@ -58,8 +58,8 @@ class Shell:
 
 @contextmanager
 def opened(project: Path, home: Path) -> Iterator[Shell]:
-    """Open a shell in a project; nothing of the caller's own Pulumi or AWS settings reaches it."""
-    foreign = ("AWS_", "PULUMI_", "RDS_ENCRYPT_")
+    """Open a shell in a project; nothing of the caller's own Pulumi, AWS or `make` settings reaches it."""
+    foreign = ("AWS_", "PULUMI_", "RDS_ENCRYPT_", "MAKE", "MFLAGS")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     home.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(

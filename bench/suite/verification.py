@@ -10,7 +10,7 @@ from bench.verification import Figure, Way, measure, parse
 
 __all__ = ["lines_of", "verification"]
 
-_QUICK = ("--rows", "500000", "--shapes", "orders")
+_QUICK = ("--rows", "2000000", "--shapes", "orders")
 _FULL = ("--rows", "1000000")
 _LARGE = ("--rows", "9000000", "--shapes", "sysbench", "--tables", "4", "--runs", "1")
 """2 GB of data on each server."""
