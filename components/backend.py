@@ -51,7 +51,9 @@ def backend_url(environment: Mapping[str, str], project: Path) -> str:
         or _read(home / "credentials.json").get("current")
         or _CLOUD
     )
-    return str(found).rstrip("/")
+    url = str(found)
+    # Options of a directory say how files are written there, not which directory it is; those of a bucket may name its endpoint.
+    return (url.partition("?")[0] if url.startswith("file:") else url).rstrip("/")
 
 
 def _read(file: Path) -> Mapping[str, Any]:

@@ -91,7 +91,8 @@ class Workspace:
         """The part of the environment that makes it this workspace."""
         return {
             "PULUMI_HOME": str(self.directory / "home"),
-            "PULUMI_BACKEND_URL": f"file://{self.directory / 'state'}",
+            # As in the sandbox's: a CLI that is killed leaves nothing half-written.
+            "PULUMI_BACKEND_URL": f"{(self.directory / 'state').resolve().as_uri()}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE": "demo",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_SUPPRESS_NEO_LINK": "true",

@@ -28,7 +28,8 @@ def pulumi_settings(sandbox: Sandbox) -> dict[str, str]:
     return {
         "PATH": os.pathsep.join(path),
         "PULUMI_HOME": str(home),
-        "PULUMI_BACKEND_URL": state.as_uri(),
+        # Without the file of attributes that goes with each: a CLI that is killed can leave it empty, and the stack unreadable.
+        "PULUMI_BACKEND_URL": f"{state.as_uri()}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE": "sandbox",
         "PULUMI_SKIP_UPDATE_CHECK": "1",
         # Everything is here; asking for plugins elsewhere would only take time.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +15,7 @@ import pymysql
 import pytest
 
 from demo.database import rows, value
+from demo.workspace import Workspace
 from migration import journal
 from tests.engine import aws_cli
 from tests.engine.road import Road, driving
@@ -167,3 +171,34 @@ def test_the_run_after_that_confirms_and_opens_the_way_back(road: Road) -> None:
         (status,) = rows(connection, *commands(BROKEN, language="sql"))
     assert status["Replica_IO_Running"] == "Yes"
     road.require_rest()
+
+
+def test_a_state_that_cannot_be_loaded_is_whole(tmp_path: Path) -> None:
+    (remove, _) = commands("### It is there, but cannot be loaded")
+    (tmp_path / "Pulumi.yaml").write_text("name: rds-encrypt\nruntime: python\n", "utf-8")
+    (tmp_path / "state").mkdir()
+    settings = Workspace(tmp_path / "elsewhere", environment={}).settings
+
+    def pulumi(*words: str, options: str = "") -> subprocess.CompletedProcess[str]:
+        environment = {
+            **os.environ,
+            **settings,
+            "PULUMI_BACKEND_URL": f"{(tmp_path / 'state').as_uri()}{options}",
+        }
+        return subprocess.run(
+            ["pulumi", *words], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+
+    assert pulumi("stack", "init", "production").returncode == 0
+    (attributes,) = (tmp_path / "state").rglob("production.json.attrs")
+    attributes.write_text("")
+    assert "failed to load checkpoint: EOF" in pulumi("stack", "export").stderr
+
+    subprocess.run(shlex.split(remove), cwd=tmp_path, check=True)
+
+    assert pulumi("stack", "export").returncode == 0
+    # As the sandbox and the demo have it, nothing is written that could be cut short.
+    assert pulumi("stack", "init", "staging", options="?metadata=skip").returncode == 0
+    assert list((tmp_path / "state").rglob("staging.json")) != []
+    assert list((tmp_path / "state").rglob("staging.json.attrs")) == []
+    assert settings["PULUMI_BACKEND_URL"].endswith("?metadata=skip")

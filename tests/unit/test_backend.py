@@ -58,6 +58,19 @@ def test_a_mark_tells_addresses_machines_and_organisations_apart_and_no_address(
     assert all(len(mark) == 12 and mark.isalnum() for mark in seen)
 
 
+def test_a_directory_is_the_same_however_files_are_written_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulumi, "get_organization", lambda: "organization")
+    marks = set()
+    for url in (
+        "file:///home/me/state",
+        "file:///home/me/state?metadata=skip",
+        "file:///home/me/state/?no_tmp_dir=true",
+    ):
+        monkeypatch.setenv("PULUMI_BACKEND_URL", url)
+        marks.add(backend_mark())
+    assert len(marks) == 1
+
+
 def test_a_bucket_is_the_same_from_every_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://one")
     monkeypatch.setattr(pulumi, "get_organization", lambda: "shop")
