@@ -569,11 +569,14 @@ class Migration(pulumi.ComponentResource):
     def _follows_source(self) -> bool:
         """Whether settings still follow the source's; once a cut-over is wanted, an update could undo what it did.
 
-        Not after a rollback either: the state may call the encrypted instance by the name that the source has again.
+        In mode `snapshot` that phase is also the one that makes group and instance: what a killed run left of them is completed
+        until the names move. Not after a rollback either: the state may call the encrypted instance by the name that the source
+        has again.
         """
         encrypted = self._survey.encrypted
         moved = encrypted is not None and {journal.SWAPPED, journal.ROLLED_BACK} & encrypted.tags.keys()
-        return self._phase == "replicate" and not moved
+        being_made = {"replicate", "cutover"} if self._settings.mode == "snapshot" else {"replicate"}
+        return self._phase in being_made and not moved
 
     def _require_source(self) -> Instance:
         if self._survey.source is None:
