@@ -68,6 +68,8 @@ _EVERYTHING: Final = [
     *(to_camel(name) for name in inspect.signature(aws.rds.InstanceArgs).parameters),
     "tagsAll",
 ]
+# Of that, what a swap changes. An instance has it from its restore on, and a `refresh` after the swap must not call it drift.
+_CHANGED_BY_THE_SWAP: Final = ["parameterGroupName", "tags", "tagsAll"]
 # What the AWS provider refuses beside `replicateSourceDb`. When a replica is imported, the engine takes the values of whatever is
 # ignored from what it read, these too.
 _NOT_OF_REPLICAS: Final = {
@@ -386,7 +388,9 @@ class Migration(pulumi.ComponentResource):
         Until the cut-over the instance follows the source's settings. From then on nothing about it is this stack's
         business, and an update would go to a name that has moved.
         """
-        forever = ["identifier", "snapshotIdentifier", "kmsKeyId", "storageEncrypted"]
+        followed = ["identifier", "snapshotIdentifier", "kmsKeyId", "storageEncrypted"]
+        if self._phase == "cutover":
+            followed += _CHANGED_BY_THE_SWAP
         encrypted = self._survey.encrypted
         # One that Custody has not seen yet may be what a killed run left behind: it is taken over as it is.
         source = self._survey.source
@@ -396,7 +400,7 @@ class Migration(pulumi.ComponentResource):
             retain_on_delete=True,
             custom_timeouts=_PATIENCE,
             import_=encrypted.resource_id if encrypted is not None else None,
-            ignore_changes=forever if self._follows_source and not orphan else _EVERYTHING,
+            ignore_changes=followed if self._follows_source and not orphan else _EVERYTHING,
         )
 
     def _orphan(self, snapshot: str) -> str | None:

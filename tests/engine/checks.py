@@ -68,6 +68,8 @@ MAY_DIFFER = {
 _OURS = "rds-encrypt:"
 _READ_ONLY = 1290
 _TABLES = 7
+_FIRST_BEAT = 15.0
+"""Seconds in which a server that has just started on a busy machine must have let it run once."""
 _BEATS = 2.5
 """Seconds in which an event that runs every second must have run."""
 _ACCOUNTS = "SELECT user, host FROM mysql.user WHERE user NOT LIKE 'mysql.%%' AND user NOT LIKE 'rds%%' ORDER BY user, host"
@@ -150,16 +152,24 @@ def require_fenced(road: Road, identifier: str) -> None:
 
 def require_one_event(road: Road, running: str, quiet: str) -> None:
     """Require that every beat since the cut-over comes from one instance; the other may only replicate them."""
-    statement = "SELECT server_id, COUNT(*) AS beats, MAX(id) AS last FROM heartbeats GROUP BY server_id"
     with road.connected(quiet) as old, road.connected(running) as new:
         first, second = (int(value(each, "SELECT @@server_id")) for each in (old, new))
-        before = {row["server_id"]: row for row in rows(new, statement)}
+        before = _beats_by_server(new)
+        deadline = time.monotonic() + _FIRST_BEAT
+        while second not in before and time.monotonic() < deadline:
+            time.sleep(0.1)
+            before = _beats_by_server(new)
         time.sleep(_BEATS)
-        after = {row["server_id"]: row for row in rows(new, statement)}
-        on_old = {row["server_id"]: row for row in rows(old, statement)}
-    assert after[second]["beats"] > before[second]["beats"], "the event does not run on the new one"
+        after, on_old = _beats_by_server(new), _beats_by_server(old)
+    assert second in before, "the event does not run on the new one"
+    assert after[second]["beats"] > before[second]["beats"], "the event does not go on on the new one"
     assert after[first] == before[first] == on_old[first], "the event still runs on old"
     assert set(after) == {first, second}
+
+
+def _beats_by_server(connection: Connection) -> dict[int, dict[str, Any]]:
+    statement = "SELECT server_id, COUNT(*) AS beats, MAX(id) AS last FROM heartbeats GROUP BY server_id"
+    return {row["server_id"]: row for row in rows(connection, statement)}
 
 
 def secrets_in(secrets: Iterable[str], files: Iterable[Path], texts: Iterable[str]) -> list[str]:
