@@ -96,6 +96,9 @@ REGISTER: dict[str, Entry] = {
         "tests/engine/test_preflight.py", '"--policy-pack"'
     ),
     # The runbook.
+    "rm state/.pulumi/stacks/rds-encrypt/production.json.attrs": Run(
+        RUNBOOK, '"failed to load checkpoint: EOF"'
+    ),
     "pulumi cancel --yes": Run("tests/engine/road.py", '"cancel", "--yes"'),
     "pulumi config set --path 'rds-encrypt:sources[0].cutover.hooks.before[0]' /bin/false": Run(
         "tests/engine/test_interrupted.py", '{"hooks": {"before": ["false"]}}'
