@@ -23,7 +23,6 @@ export PATH := $(CURDIR)/.cache/venv/bin:$(CURDIR)/.cache/bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/compiled
 
-comma := ,
 heading = @printf '\n\033[1m%s\033[0m\n' $(1)
 
 .DEFAULT_GOAL := help
@@ -64,7 +63,7 @@ format: setup ## let ruff put the code in order
 test: lint ## the whole gate: lint, unit, sandbox and engine tests, and a few interrupted swaps
 	$(call heading,'tests/unit')
 	@$(PY) -m pytest -q -n $(WORKERS) tests/unit
-	$(call heading,'tests/sandbox$(comma) tests/engine and a sample of tests/chaos')
+	$(call heading,'tests/sandbox and tests/engine and a sample of tests/chaos')
 	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile --durations 20 tests/sandbox tests/engine $(CHAOS)
 
 test-long: setup ## what the gate leaves out: what others do meanwhile, late answers, expired credentials, old states, rare clients, grants on 5.7, 500 tables

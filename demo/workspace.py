@@ -16,6 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from sandbox.pulumi import state_url
+
 __all__ = ["ROOT", "CommandFailed", "Result", "Workspace", "session_of"]
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,8 +93,7 @@ class Workspace:
         """The part of the environment that makes it this workspace."""
         return {
             "PULUMI_HOME": str(self.directory / "home"),
-            # As in the sandbox's: a CLI that is killed leaves nothing half-written.
-            "PULUMI_BACKEND_URL": f"{(self.directory / 'state').resolve().as_uri()}?metadata=skip",
+            "PULUMI_BACKEND_URL": state_url(self.directory / "state"),
             "PULUMI_CONFIG_PASSPHRASE": "demo",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_SUPPRESS_NEO_LINK": "true",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sandbox.process import ROOT, Sandbox
 
-__all__ = ["forget_stacks", "pulumi_settings"]
+__all__ = ["forget_stacks", "pulumi_settings", "state_url"]
 
 _STAND_IN = ROOT / "sandbox" / "plugin" / "bin"
 _STATE = "pulumi-state"
@@ -28,13 +28,20 @@ def pulumi_settings(sandbox: Sandbox) -> dict[str, str]:
     return {
         "PATH": os.pathsep.join(path),
         "PULUMI_HOME": str(home),
-        # Without the file of attributes that goes with each: a CLI that is killed can leave it empty, and the stack unreadable.
-        "PULUMI_BACKEND_URL": f"{state.as_uri()}?metadata=skip",
+        "PULUMI_BACKEND_URL": state_url(state),
         "PULUMI_CONFIG_PASSPHRASE": "sandbox",
         "PULUMI_SKIP_UPDATE_CHECK": "1",
         # Everything is here; asking for plugins elsewhere would only take time.
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
     }
+
+
+def state_url(directory: Path) -> str:
+    """Return the address of a backend in files, without the file of attributes that goes with each.
+
+    A CLI that is killed can leave that one empty, and the stack unreadable.
+    """
+    return f"{directory.resolve().as_uri()}?metadata=skip"
 
 
 def forget_stacks(directory: Path) -> None:

@@ -22,9 +22,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     Printing in a test says nothing to anybody when a worker process runs it.
     """
     reports = [each for kind in ("passed", "failed") for each in terminalreporter.getreports(kind)]
-    told = [(each.nodeid, text) for each in reports for name, text in each.user_properties if name == "told"]
-    for test, text in dict.fromkeys(told):
-        terminalreporter.write_line(f"{test}: {text}")
+    for report in reports:
+        for name, text in report.user_properties:
+            if name == "told":
+                terminalreporter.write_line(f"{report.nodeid}: {text}")
 
 
 @pytest.fixture

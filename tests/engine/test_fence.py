@@ -7,7 +7,7 @@ Nothing that is acknowledged by the losing instance after `fenced` may exist. (R
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -26,6 +26,7 @@ from tests.chaos.past_the_fence import (
 )
 from tests.chaos.stage import Stage, staged
 from tests.chaos.traffic import TABLE
+from tests.engine.metrics import note_free_storage
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -39,7 +40,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 def test_what_is_not_in_order_keeps_it_from_beginning(stage: Stage) -> None:
     direction = stage.direction
     trigger = "CREATE TRIGGER shop.stray BEFORE DELETE ON shop.orders FOR EACH ROW SET @stray = 1"
-    note_free_storage(stage, "orders", gib=0.5, minutes_ago=5)
+    note_free_storage(stage.road, "orders", gib=0.5, ago=timedelta(minutes=5))
     with stage.host(direction.winning) as host:
         execute(host, "SET SESSION sql_log_bin = 0")
         execute(host, trigger)
@@ -51,7 +52,7 @@ def test_what_is_not_in_order_keeps_it_from_beginning(stage: Stage) -> None:
     assert "room-to-go-on (orders has 0.5 GiB free (2 %), less than 5 %)" in ending.sentence
     assert "on one side only: trigger shop.stray on orders, before delete" in ending.sentence
     assert "Nothing was touched" in ending.sentence
-    note_free_storage(stage, "orders", gib=10, minutes_ago=1)
+    note_free_storage(stage.road, "orders", gib=10, ago=timedelta(minutes=1))
 
 
 def test_a_connection_held_open_in_autocommit_mode(stage: Stage) -> None:
@@ -111,18 +112,3 @@ def test_ddl_during_the_drain(stage: Stage) -> None:
     with swapping(stage) as (_, child):
         for moment, accepted in each_moment(child, lambda: taken(held, statements)):
             assert accepted == [], moment
-
-
-def note_free_storage(stage: Stage, identifier: str, *, gib: float, minutes_ago: int) -> None:
-    """Tell CloudWatch what RDS would; it is asked by whole seconds, so what is a second old may be left out."""
-    stage.road.client("cloudwatch").put_metric_data(
-        Namespace="AWS/RDS",
-        MetricData=[
-            {
-                "MetricName": "FreeStorageSpace",
-                "Dimensions": [{"Name": "DBInstanceIdentifier", "Value": identifier}],
-                "Value": gib * 2**30,
-                "Timestamp": datetime.now(UTC) - timedelta(minutes=minutes_ago),
-            }
-        ],
-    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from functools import partial
 
 from components.settings import CutOverSettings
 from demo.database import rows
@@ -17,6 +18,7 @@ from replication import channel
 from sandbox.mysql.sessions import execute
 from tests.engine.faults.book import fault
 from tests.engine.faults.stage import Stage
+from tests.engine.metrics import note_free_storage
 
 __all__: list[str] = []
 
@@ -196,18 +198,7 @@ def _revoke(stage: Stage, account: str) -> None:
 
 @fault("The storage is nearly full", SECTION, "Binlogs and relay logs have grown, or the data has.")
 def _nearly_full(stage: Stage) -> None:
-    stage.later.callback(_free, stage, 15 * 2**30)
-    _free(stage, 2**28)
+    note = partial(note_free_storage, stage.road, "orders-encrypted", ago=timedelta(seconds=1))
+    stage.later.callback(note, gib=15)
+    note(gib=0.25)
     _ask(stage)
-
-
-def _free(stage: Stage, size: float) -> None:
-    """Let CloudWatch have a figure, which it keeps."""
-    datum = {
-        "MetricName": "FreeStorageSpace",
-        "Dimensions": [{"Name": "DBInstanceIdentifier", "Value": "orders-encrypted"}],
-        # What is of this second is not among the figures until the next one.
-        "Timestamp": datetime.now(UTC) - timedelta(seconds=1),
-        "Value": float(size),
-    }
-    stage.road.client("cloudwatch").put_metric_data(Namespace="AWS/RDS", MetricData=[datum])
