@@ -18,10 +18,9 @@ from functools import cached_property
 from pathlib import Path
 from types import FrameType
 
-from rich.console import Console
-
 from bench.fleet import Step
 from bench.machine import Machine, describe
+from bench.screen import screen
 from bench.suite.catch_up import catch_up
 from bench.suite.fleet import call_lines, fleet, stack_lines
 from bench.suite.in_sync import in_sync
@@ -37,7 +36,6 @@ BUILD = ROOT / "build"
 PARTS = ("in-sync", "outage", "stack", "calls", "verification", "catch-up")
 """The parts, in the order in which they are measured."""
 _INTERRUPTED = 130
-_WIDE = 160
 
 
 class Suite:
@@ -66,8 +64,7 @@ class Suite:
 def main(arguments: list[str] | None = None) -> int:
     """Measure the parts, print the table, write the figures; return 0 only if every line keeps its limit."""
     options = _options(arguments)
-    # Into a file, as wide as the table is.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+    console = screen()
     machine = describe(options.engine)
     console.print(str(machine), soft_wrap=True)
     begun = time.monotonic()

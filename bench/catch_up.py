@@ -26,6 +26,7 @@ from rich.table import Table
 from bench.machine import machine
 from bench.model import Model
 from bench.run import BenchFailed, Place, place
+from bench.screen import screen
 from controlplane.aws import Aws, AwsSettings
 from controlplane.instances import Instances
 from controlplane.parameter_groups import ParameterGroups
@@ -100,7 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--megabytes", type=float, default=_MEGABYTES, help="of binlog to catch up with, each time"
     )
     options = parser.parse_args(arguments)
-    console = Console(highlight=False)
+    console = screen()
     try:
         with tempfile.TemporaryDirectory(prefix="bench-catch-up-") as directory:
             figures = measure(options.engine, Path(directory), console, megabytes=options.megabytes)

@@ -18,6 +18,7 @@ from bench.model import Strategy, model_for
 from bench.plot import write_data, write_picture
 from bench.run import BenchFailed, Say, measure_floors, place, run_ours, run_runbook
 from bench.runbook import RunbookFailed
+from bench.screen import screen
 from bench.table import show
 from demo.workspace import ROOT, CommandFailed
 from sandbox import SandboxError
@@ -34,7 +35,7 @@ _FLOORS = 3
 def main(arguments: list[str] | None = None) -> int:
     """Run all pairs and return the exit code: 0 only if everything is as promised."""
     options = _options(arguments)
-    console = Console(highlight=False)
+    console = screen()
     # Whoever ends us gets the same orderly end as Ctrl-C.
     signal.signal(signal.SIGTERM, _interrupt)
     begun = time.monotonic()

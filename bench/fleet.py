@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.machine import Memory, machine, watching_memory
+from bench.screen import screen
 from bench.sources import Sources, make_sources
 from demo.workspace import ROOT, CommandFailed, Result, Workspace
 from migration.records.files import DIRECTORY
@@ -65,7 +66,7 @@ Beside = Callable[[Sandbox, Workspace, int], Iterable[Step]]
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print the table, write the figures."""
     options = parse(arguments)
-    console = Console(highlight=False)
+    console = screen()
     steps: list[Step] = []
     try:
         for count in options.sources:

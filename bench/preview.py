@@ -22,6 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.screen import screen
 from demo.workspace import ROOT, CommandFailed, Workspace
 from migration.records.files import DIRECTORY
 from sandbox import Sandbox
@@ -74,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=5, help="previews for each figure")
     parser.add_argument("--engine", choices=("8.0", "5.7"), default="8.0")
     options = parser.parse_args(arguments)
-    console = Console(highlight=False)
+    console = screen()
     try:
         with tempfile.TemporaryDirectory(prefix="bench-preview-") as directory:
             figures = _measure(Path(directory), options, console)

@@ -29,6 +29,7 @@ from rich.table import Table
 
 from bench.machine import machine
 from bench.percona import TOOL, following, installed, pt_table_checksum
+from bench.screen import screen
 from demo.workspace import ROOT
 from replication.session import Credentials, Endpoint, Session, Tls, connect
 from sandbox.mysql import CertificateAuthority, MySQLServer, find_binaries
@@ -130,7 +131,7 @@ class Figure:
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print the table, write the figures."""
     options = parse(arguments)
-    console = Console(highlight=False)
+    console = screen()
     figures = measure(options, console)
     console.print(_table(figures))
     _write(figures, options, console)

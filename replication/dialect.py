@@ -55,9 +55,10 @@ _SUPER_OR_DYNAMIC = (
     " AND user NOT IN ('rdsadmin', 'rdsrepladmin', 'mysql.sys', 'mysql.session', 'mysql.infoschema')"
 )
 
-# The MD5s of rows, combined so that their order does not matter. Bit functions take strings of bytes since 8.0; before, 64 bits.
+# The digests of rows, combined so that their order does not matter. Bit functions take strings of bytes since 8.0; before, 64 bits.
+# 8.0 has OpenSSL's SHA-1, for which processors have instructions; in 5.7, MD5 is the faster one.
 _XOR_OF_HALVES = "BIT_XOR(CAST(CONV(LEFT(MD5({row}), 16), 16, 10) AS UNSIGNED))"
-_XOR = "BIT_XOR(UNHEX(MD5({row})))"
+_XOR = "BIT_XOR(UNHEX(SHA1({row})))"
 
 _OLD = Dialect(
     replica_status="SHOW SLAVE STATUS",

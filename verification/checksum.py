@@ -1,8 +1,8 @@
 """Checksums of ranges of rows, made in the server, and the search for the rows behind one that differs.
 
-A row's digest is the MD5 of ``columns.row_text``. A range's checksum is the number of its rows and a combination of their digests
-in which order does not matter: exclusive or where a key makes every row another one; a sum where rows may be equal, since two
-equal rows would cancel each other out. Either has 64 bits at least.
+A row's digest is the SHA-1 of ``columns.row_text``; its MD5 on 5.7, and where single rows are told apart. A range's checksum is the
+number of its rows and a combination of their digests in which order does not matter: exclusive or where a key makes every row
+another one; a sum where rows may be equal, since two equal rows would cancel each other out. Either has 64 bits at least.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ __all__ = ["lines_of", "verification"]
 
 _FULL = ("--rows", "2000000")
 _QUICK = (*_FULL, "--shapes", "orders")
-_LARGE = ("--rows", "9000000", "--shapes", "sysbench", "--tables", "4", "--runs", "1")
+_LARGE = ("--rows", "9000000", "--shapes", "sysbench", "--runs", "1")
 """2 GB of data on each server."""
 _ONE_TABLE, _TOTAL, _PERCONA = at_least(0.8), at_least(1.0), at_least(3.0)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,7 +14,7 @@ from tests.chaos.roads import judge
 from tests.chaos.roads.chain import follow
 from tests.chaos.roads.run import Run
 from tests.engine.account import look
-from tests.engine.checks import beats
+from tests.engine.checks import beats, wait_until
 from tests.engine.road import Road, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -31,13 +30,6 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
         )
         wait_until(lambda: settled(road, "orders", DeletionProtection=False, MultiAZ=True))
         yield road
-
-
-def wait_until(reached: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s"
-        time.sleep(0.2)
 
 
 def settled(road: Road, identifier: str, **wanted: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ __all__ = [
     "secrets_in",
     "snapshot_of_production",
     "unfolded",
+    "wait_until",
 ]
 
 MAY_DIFFER = {
@@ -225,3 +226,11 @@ def require_production_untouched(road: Road, before: Production) -> None:
 def unfolded(output: str) -> str:
     """Return what was printed as if it had not been broken into lines for a terminal."""
     return " ".join(output.split())
+
+
+def wait_until(reached: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait for what comes about by itself, and fail if it does not within some seconds."""
+    deadline = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s"
+        time.sleep(0.2)

@@ -7,7 +7,7 @@ import re
 import shlex
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from demo.database import rows, value
 from demo.workspace import Workspace
 from migration import journal
 from tests.engine import aws_cli
+from tests.engine.checks import wait_until
 from tests.engine.road import Road, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -64,13 +65,6 @@ def in_time(road: Road, command: str) -> Any:
             if "InvalidDBInstanceState" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.2)
-
-
-def wait_until(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while not reached():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.1)
 
 
 def writes(road: Road, identifier: str = "orders") -> bool:

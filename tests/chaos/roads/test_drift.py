@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from demo.database import rows
 from migration import journal
-from tests.engine.checks import MAY_DIFFER, beats, differing, require_fenced
+from tests.engine.checks import MAY_DIFFER, beats, differing, require_fenced, wait_until
 from tests.engine.road import Road, driving
 from tests.engine.rows import Row, read_rows
 
@@ -46,13 +45,6 @@ def follows(road: Road) -> bool:
     with road.connected("orders") as source, road.connected("orders-encrypted") as encrypted:
         last = beats(source)[-1]
         return beats(encrypted, until=last)[-1] >= last
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.2)
 
 
 def delete(road: Road, identifier: str) -> None:
