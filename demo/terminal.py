@@ -16,7 +16,9 @@ from demo.workspace import Result
 __all__ = ["Terminal", "worth_showing"]
 
 # One row of the CLI's table: sign, type, name, and what happens ("created (5s)").
-_ROW = re.compile(r"^ (?P<sign>[+~\-]|[+\-]{2}| ) +(?P<type>[\w:/.\-]+) (?P<name>\S+) ?(?P<rest>.*)$")
+_ROW = re.compile(
+    r"^ (?P<sign>[+~\-]|[+\-]{2}| ) +(?P<type>[\w/.\-]+:[\w:/.\-]+) (?P<name>\S+) ?(?P<rest>.*)$"
+)
 _BEGINNING = re.compile(
     r"^(creating|updating|deleting|reading|refreshing|replacing)( \(\d[\d.]*m?s\))?(\[retain\])? *(\[diff: .*\])?$"
 )

@@ -107,3 +107,14 @@ def test_long_lines_are_broken_between_words_in_a_terminal_only(tmp_path: Path) 
         shown = screen.getvalue().splitlines()
         assert len(shown) == lines
         assert " ".join(" ".join(shown).split()) == line
+
+
+def test_only_rows_of_the_table_are_dimmed_while_they_go_on(tmp_path: Path) -> None:
+    screen = StringIO()
+    show = Terminal(Console(file=screen, width=100, force_terminal=True), tmp_path).listener()
+    show(" +  pulumi-python:dynamic/rds:CutOver orders creating (1s) closing the fence")
+    show("Diagnostics:")
+    show("        promoted                                    2026-11-25 18:40:43.235    0.564 s")
+    row, moment = (line for line in screen.getvalue().splitlines() if "Diagnostics" not in line)
+    assert "\x1b[90m" in row
+    assert "\x1b[" not in moment
