@@ -138,9 +138,10 @@ def _styled(line: str, width: int) -> Text:
     shown = _wrapped(f"{_MARGIN}{line}", width)
     if "error" in line or "failed" in line:
         return Text(shown, style="red")
-    if row is None or row["rest"].startswith(_PRESENT):
-        return Text(shown, style="bright_black")
-    return Text(shown, style=_STYLES.get(row["sign"], ""))
+    if row is None:
+        return Text(shown)
+    style = "bright_black" if row["rest"].startswith(_PRESENT) else _STYLES.get(row["sign"], "")
+    return Text(shown, style=style)
 
 
 def _wrapped(line: str, width: int) -> str:
