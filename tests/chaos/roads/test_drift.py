@@ -15,6 +15,7 @@ from tests.engine.rows import Row, read_rows
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 STEP = "pulumi-python:dynamic/rds"
+_PATIENCE = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +55,11 @@ def delete(road: Road, identifier: str) -> None:
         lambda: (
             road.instance(identifier)["DBInstanceStatus"] == "available"
             and not road.instance(identifier)["DeletionProtection"]
-        )
+        ),
+        _PATIENCE,
     )
     rds.delete_db_instance(DBInstanceIdentifier=identifier, SkipFinalSnapshot=True)
-    wait_until(lambda: identifier not in road.names())
+    wait_until(lambda: identifier not in road.names(), _PATIENCE)
 
 
 def test_replication_that_was_stopped_and_an_account_that_was_dropped(road: Road) -> None:
@@ -132,7 +134,7 @@ def test_a_fence_that_was_lifted_after_the_cut_over(road: Road) -> None:
         Parameters=[{"ParameterName": "read_only", "ParameterValue": "0", "ApplyMethod": "immediate"}],
     )
 
-    wait_until(lambda: not fenced(road))
+    wait_until(lambda: not fenced(road), _PATIENCE)
     before = road.outputs()
 
     assert f"{STEP}:CutOver orders" in refreshed(road)
@@ -154,7 +156,7 @@ def rename(road: Road, identifier: str, wanted: str) -> None:
         DBInstanceIdentifier=identifier, NewDBInstanceIdentifier=wanted, ApplyImmediately=True
     )
     # By the list: in the middle of a rename RDS does not find an instance by its name.
-    wait_until(lambda: statuses(road).get(wanted) == "available")
+    wait_until(lambda: statuses(road).get(wanted) == "available", _PATIENCE)
 
 
 def statuses(road: Road) -> dict[str, str]:
