@@ -18,10 +18,10 @@ _WAITER = 30.0
 
 @dataclass(frozen=True)
 class Model:
-    """The sandbox's profile `fast`, in which instances are built in seconds, stretched by a factor."""
+    """The sandbox's profile `paced`: instances are built in seconds, stretched by a factor; RDS's procedures pause as on RDS."""
 
     factor: float
-    profile: str = "fast"
+    profile: str = "paced"
 
     @property
     def rename(self) -> float:

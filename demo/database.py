@@ -14,6 +14,13 @@ from pymysql.cursors import DictCursor
 
 __all__ = ["Account", "Address", "Connection", "account", "address", "connect", "connected", "rows", "value"]
 
+# As a careful application does: what it depends on, it does not leave to the server's parameter group.
+_PINNED = (
+    "SET SESSION autocommit = 1, sql_mode = 'NO_ENGINE_SUBSTITUTION', wait_timeout = 28800, max_execution_time = 0,"
+    " sql_select_limit = 18446744073709551615, group_concat_max_len = 1048576, lock_wait_timeout = 60,"
+    " transaction_isolation = 'REPEATABLE-READ'"
+)
+
 # A name only: at run time the class takes no parameter.
 Connection: TypeAlias = "pymysql.Connection[DictCursor]"
 
@@ -50,7 +57,7 @@ def address(rds: Any, identifier: str, authorities: Path) -> Address:
 def connect(
     where: Address, who: Account, *, database: str | None = None, timeout: float = 30.0
 ) -> Connection:
-    """Open one connection in autocommit mode."""
+    """Open one connection in autocommit mode, whatever the server's parameter group says of sessions."""
     return pymysql.connect(
         host=where.host,
         port=where.port,
@@ -59,6 +66,7 @@ def connect(
         database=database,
         charset="utf8mb4",
         autocommit=True,
+        init_command=_PINNED,
         connect_timeout=int(min(timeout, 10)),
         read_timeout=timeout,
         write_timeout=timeout,

@@ -119,8 +119,9 @@ _FINISH = (
         UPDATE orders SET status = 'shipped' WHERE id = wanted""",
     """CREATE FUNCTION order_total (wanted BIGINT) RETURNS DECIMAL(12,2) READS SQL DATA
         RETURN (SELECT SUM(quantity * price) FROM order_items WHERE order_id = wanted)""",
+    # With its own COMMIT: an event's session takes `autocommit` from the parameter group.
     """CREATE EVENT heartbeat ON SCHEDULE EVERY 1 SECOND
-        DO INSERT INTO heartbeats (server_id) VALUES (@@server_id)""",
+        DO BEGIN INSERT INTO heartbeats (server_id) VALUES (@@server_id); COMMIT; END""",
 )
 
 

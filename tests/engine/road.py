@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,10 +20,22 @@ from sandbox import Sandbox
 from sandbox.seed import Seeded, seed
 from tests.engine.rows import Row, read_rows
 
-__all__ = ["IDENTIFIER", "ROWS", "Road", "driving"]
+__all__ = ["HOSTILE", "IDENTIFIER", "ROWS", "Road", "driving"]
 
 IDENTIFIER = "orders"
 ROWS = 2_000
+HOSTILE = {
+    "autocommit": "0",
+    "group_concat_max_len": "4",
+    "interactive_timeout": "2",
+    "lock_wait_timeout": "1",
+    "max_execution_time": "1",
+    "sql_mode": "ANSI,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH",
+    "sql_select_limit": "1",
+    "wait_timeout": "2",
+}
+"""Parameters that owners do set, and that no session of ours may depend on."""
+_ISOLATION = {"5.7": "tx_isolation", "8.0": "transaction_isolation"}
 _SALT = "encryptionsalt:"
 _PATIENCE = 60.0
 
@@ -176,10 +188,15 @@ class Road:
 
 
 @contextmanager
-def driving(directory: Path, engine: str = "8.0") -> Iterator[Road]:
-    """Run a sandbox with a seeded source and an empty stack for the length of a ``with`` block."""
+def driving(directory: Path, engine: str = "8.0", *, hostile: bool = False) -> Iterator[Road]:
+    """Run a sandbox with a seeded source and an empty stack for the length of a ``with`` block.
+
+    With ``hostile``, the source's parameter group sets everything that a session could depend on.
+    """
     with Sandbox.running(directory / "sandbox") as sandbox:
         seeded = seed(sandbox, engine=engine, rows=ROWS, identifier=IDENTIFIER)
+        if hostile:
+            _set(sandbox, seeded.identifier, {**HOSTILE, _ISOLATION[engine]: "SERIALIZABLE"})
         # Several tests drive a source of this name: what is written for people must not lie in the checkout.
         environment = {**sandbox.settings(), DIRECTORY: str(directory / "reports")}
         workspace = Workspace(directory / "workspace", environment=environment)
@@ -187,6 +204,28 @@ def driving(directory: Path, engine: str = "8.0") -> Iterator[Road]:
         road = Road(sandbox, seeded, workspace)
         road.configure("replicate")
         yield road
+
+
+def _set(sandbox: Sandbox, identifier: str, parameters: Mapping[str, str]) -> None:
+    """Set parameters in the group of an instance, and wait until they are in effect."""
+    rds = sandbox.client("rds")
+
+    def group() -> dict[str, Any]:
+        instance = rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"][0]
+        found: dict[str, Any] = instance["DBParameterGroups"][0]
+        return found
+
+    rds.modify_db_parameter_group(
+        DBParameterGroupName=group()["DBParameterGroupName"],
+        Parameters=[
+            {"ParameterName": name, "ParameterValue": value, "ApplyMethod": "immediate"}
+            for name, value in parameters.items()
+        ],
+    )
+    deadline = time.monotonic() + _PATIENCE
+    while group()["ParameterApplyStatus"] != "in-sync":
+        assert time.monotonic() < deadline, f"the parameters are not in effect: {group()}"
+        time.sleep(0.1)
 
 
 def _kill_sessions_of_our_children() -> None:

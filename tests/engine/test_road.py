@@ -33,7 +33,7 @@ STEP = "pulumi-python:dynamic/rds"
 
 @pytest.fixture(scope="module")
 def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
-    with driving(tmp_path_factory.mktemp("road")) as road:
+    with driving(tmp_path_factory.mktemp("road"), hostile=True) as road:
         yield road
 
 

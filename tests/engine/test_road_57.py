@@ -30,7 +30,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 @pytest.fixture(scope="module")
 def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
-    with driving(tmp_path_factory.mktemp("road57"), engine="5.7") as road:
+    with driving(tmp_path_factory.mktemp("road57"), engine="5.7", hostile=True) as road:
         yield road
 
 
