@@ -57,7 +57,7 @@ def address(rds: Any, identifier: str, authorities: Path) -> Address:
 def connect(
     where: Address, who: Account, *, database: str | None = None, timeout: float = 30.0
 ) -> Connection:
-    """Open one connection in autocommit mode, whatever the server's parameter group says of sessions."""
+    """Open one connection in autocommit mode that does not depend on the server's parameter group."""
     return pymysql.connect(
         host=where.host,
         port=where.port,

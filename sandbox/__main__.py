@@ -33,7 +33,9 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--directory", type=Path, default=DEFAULT_DIRECTORY, help="where it keeps its state")
     serving = argparse.ArgumentParser(add_help=False)
     serving.add_argument("--port", type=int, default=0, help="of the endpoint (default: any free one)")
-    serving.add_argument("--profile", choices=("fast", "paced", "realistic"), default="fast", help="the time model")
+    serving.add_argument(
+        "--profile", choices=("fast", "paced", "realistic"), default="fast", help="the time model"
+    )
     serving.add_argument("--factor", type=float, default=1.0, help="multiplies the time model's durations")
     seeding = argparse.ArgumentParser(add_help=False)
     seeding.add_argument(

@@ -49,7 +49,7 @@ class TimeModel:
 
     @property
     def real_pauses(self) -> bool:
-        """Whether RDS's procedures pause as long as on RDS, whatever the factor."""
+        """Whether RDS's procedures pause as long as on RDS; the factor does not change them."""
         return self.profile != _SHORTENED
 
     def pause(self, what: str) -> None:
