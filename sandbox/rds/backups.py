@@ -31,6 +31,7 @@ def record(region: Region, instance: DBInstance, identifier: str, kind: str, tag
         subnet_group=instance.subnet_group.name,
         vpc_id=instance.subnet_group.vpc_id,
         kms_key_arn=instance.kms_key_arn,
+        encryption=instance.encryption,
         instance_created=instance.created,
         directory=region.hosting.snapshot_directory(f"{len(region.snapshots)}-{time.monotonic_ns()}"),
         tags={**copied, **tags},
