@@ -10,15 +10,16 @@ from dataclasses import dataclass
 
 from foundation.errors import NeedsHuman, Refused
 from foundation.waiting import Progress, Wait, silent, until
-from replication.accounts import OUR_USERS
+from replication.accounts import OUR_USERS, REPLICATION_USER, REVERSE_USER
 from replication.coordinates import Coordinates
 from replication.dialect import dialect_of
 from replication.session import Credentials, Endpoint, Row, Session
-from replication.trouble import diagnosis, hopeless
+from replication.trouble import Follower, diagnosis, hopeless
 
 __all__ = ["ReplicaStatus", "attach", "detach", "run_until", "start", "status", "stop"]
 
 _SETTLE = 60.0
+_FOLLOWERS = {REPLICATION_USER: Follower.ENCRYPTED, REVERSE_USER: Follower.OLD}
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ class ReplicaStatus:
     auto_position: bool
     until: bool = False
     """Whether the applier is to stop at given coordinates."""
+
+    @property
+    def follower(self) -> Follower:
+        """Who follows whom, by the account that the channel uses."""
+        return _FOLLOWERS.get(self.source_user, Follower.REPLICA)
 
     @property
     def ours(self) -> bool:
@@ -77,7 +83,7 @@ class ReplicaStatus:
     def failure(self, endpoint: Endpoint) -> NeedsHuman | None:
         """What keeps the instance at ``endpoint`` from following until somebody acts, if anything does."""
         error = self.fatal_error or (self.io_error if hopeless(self.io_error) else "")
-        return diagnosis(error, endpoint) if error else None
+        return diagnosis(error, endpoint, self.follower) if error else None
 
     def __str__(self) -> str:
         state = "running" if self.running else "stopped" if self.stopped else "connecting"

@@ -209,6 +209,19 @@ def test_a_drain_of_broken_replication_gives_up_at_once() -> None:
         lag.drain(FakeSession({STATUS: [broken]}), Coordinates("b.000002", 900), deadline=60)
 
 
+def test_a_drain_gives_up_on_a_receiver_that_is_refused_each_time() -> None:
+    """MySQL retries a refused account for ever; the write outage has seconds."""
+    refused = replica_row(
+        Replica_IO_Running="Connecting",
+        Last_IO_Errno=1045,
+        Last_IO_Error="Access denied",
+        Source_User="rds_encrypt_reverse",
+    )
+    with pytest.raises(NeedsHuman, match="refuses the account") as caught:
+        lag.drain(FakeSession({STATUS: [refused]}), Coordinates("b.000002", 900), deadline=60)
+    assert "phase `cleanup`" in caught.value.fix
+
+
 def test_catching_up_ends_though_the_source_writes_on() -> None:
     """What is waited for is one look at the source, not a target that moves."""
     written, executed = itertools.count(400, 100), itertools.count(350, 100)
