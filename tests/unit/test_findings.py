@@ -374,7 +374,7 @@ def test_the_iam_policy_is_the_remedy_only_for_what_aws_denied(
     monkeypatch.setattr(of_account, "REMINDERS", (refusing(code, "DescribeAlarms"),))
     monkeypatch.setattr(of_account, "REMARKS", ())
     monkeypatch.setattr(of_account, "OBSTACLES", ())
-    monkeypatch.setattr(look.of_caller, "permissions", of_instance.runs)
+    monkeypatch.setattr(of_caller, "permissions", of_instance.runs)
     (note,) = (each for each in look.findings(scene(), None, remarks=True) if "not looked at" in each.what)
     assert note.what.startswith(words)
     assert ("docs/iam-policy.json" in note.fix) is policy

@@ -159,7 +159,7 @@ def test_a_managed_master_password_allows_no_replica_but_a_snapshot() -> None:
     assert passes(preflight.password_allows_replica, there)
 
 
-OPTED_OUT = {"EngineLifecycleSupport": lifecycle.DISABLED}
+OPTED_OUT: dict[str, Any] = {"EngineLifecycleSupport": lifecycle.DISABLED}
 
 
 @pytest.mark.parametrize(
