@@ -24,6 +24,10 @@ GRANT PROCESS, REPLICATION CLIENT, REPLICATION SLAVE, EVENT, TRIGGER, CREATE USE
 -- digests of passwords are read from mysql.user, and never shown.
 GRANT SELECT, SHOW VIEW ON *.* TO 'rds_encrypt'@'%';
 
+-- Comparing members of ENUM and SET, and defaults, that MySQL shows with question marks, such as emoji: the copies answer from a temporary
+-- table. Without this, what MySQL shows is compared.
+GRANT CREATE TEMPORARY TABLES ON *.* TO 'rds_encrypt'@'%';
+
 -- Who could write in spite of read_only; whether the replication account exists; how long binlogs are kept.
 GRANT SELECT ON mysql.user TO 'rds_encrypt'@'%';
 GRANT SELECT ON mysql.global_grants TO 'rds_encrypt'@'%'; -- MySQL 8.0 and later; leave it out on 5.7

@@ -11,10 +11,11 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from controlplane import metrics
-from controlplane.aws import Aws
+from controlplane.aws import Aws, sorted_errors
 from controlplane.snapshots import Snapshot
 from controlplane.surroundings import ZONES, Alarm, ProxyTarget, Quota, Surroundings
 from foundation.errors import Refused
@@ -120,6 +121,26 @@ def test_a_busy_one_is_a_warning() -> None:
     what = scene(instance(DBInstanceStatus="modifying"))
     assert seen(of_instance.runs, what) == []
     assert one(of_instance.busy, what).severity is Severity.WARNING
+
+
+@pytest.mark.parametrize("status", ["storage-optimization", "storage-initialization"])
+def test_an_instance_whose_storage_is_being_arranged_is_usable(status: str) -> None:
+    finding = one(of_instance.busy, scene(instance(DBInstanceStatus=status)))
+    assert finding.severity is Severity.NOTE
+    assert "waits" not in str(finding)
+
+
+def test_a_backup_is_waited_for_and_that_is_said() -> None:
+    finding = one(of_instance.busy, scene(instance(DBInstanceStatus="backing-up")))
+    assert finding.severity is Severity.WARNING
+    assert "can take hours" in finding.why
+
+
+def test_where_rds_manages_the_password_mode_snapshot_says_what_becomes_of_the_secret() -> None:
+    what = scene(instance(MasterUserSecret={"SecretArn": "arn"}))
+    assert seen(of_instance.managed_password, what) == []  # preflight has refused
+    finding = one(of_instance.managed_password, replace(what, plan=replace(what.plan, mode="snapshot")))
+    assert "--manage-master-user-password" in finding.fix
 
 
 def test_changes_that_wait_are_named() -> None:
@@ -328,6 +349,36 @@ def test_nothing_is_looked_at_once_the_names_have_begun_to_move() -> None:
     moved = instance("orders", tags={journal.SWAPPED: "now"})
     plan = Plan("cutover", "replicate", Survey(Names("orders"), instance("orders-old"), moved))
     assert look.scene_of(FakeAws(), plan) is None
+
+
+def refusing(code: str, operation: str) -> Look:
+    def alarms(_scene: Scene) -> list[Finding]:
+        with sorted_errors("CloudWatch alarms"):
+            raise ClientError({"Error": {"Code": code, "Message": "Could not find it"}}, operation)
+
+    return alarms
+
+
+@pytest.mark.parametrize(
+    ("code", "policy", "words"),
+    [
+        ("AccessDenied", True, "not looked at: alarms (not allowed: DescribeAlarms)"),
+        ("InvalidAction", False, "not looked at: alarms (this endpoint does not know DescribeAlarms"),
+        ("Throttling", False, "not looked at: alarms (AWS is throttling DescribeAlarms"),
+        ("SomethingNew", False, "not looked at: alarms (DescribeAlarms failed with SomethingNew"),
+    ],
+)
+def test_the_iam_policy_is_the_remedy_only_for_what_aws_denied(
+    code: str, words: str, monkeypatch: pytest.MonkeyPatch, *, policy: bool
+) -> None:
+    monkeypatch.setattr(of_account, "REMINDERS", (refusing(code, "DescribeAlarms"),))
+    monkeypatch.setattr(of_account, "REMARKS", ())
+    monkeypatch.setattr(of_account, "OBSTACLES", ())
+    monkeypatch.setattr(of_caller, "permissions", of_instance.runs)
+    (note,) = (each for each in look.findings(scene(), None, remarks=True) if "not looked at" in each.what)
+    assert note.what.startswith(words)
+    assert ("docs/iam-policy.json" in note.fix) is policy
+    assert "A migration works without it" in note.fix or policy
 
 
 # MySQL.
