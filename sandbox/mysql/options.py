@@ -84,8 +84,7 @@ _MUST_BE = {
 }
 _MUST_BE_OF_SERIES = {
     "5.7": {},
-    # The only way to keep the master user, who may write everywhere, from writing the system tables.
-    "8.0": {"mysqlx": "OFF", "partial_revokes": "ON"},
+    "8.0": {"mysqlx": "OFF"},
 }
 
 

@@ -81,6 +81,7 @@ class Hosting:
             master_user=instance.master_username,
             master_password=instance.master_password,
             database=instance.db_name,
+            lower_case_table_names=int(instance.parameter_group.values.get("lower_case_table_names") or "0"),
         )
         instance.server = server
 
