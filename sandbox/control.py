@@ -100,7 +100,8 @@ class Control:
         region = self._rds.region(self._region)
         with region.lock:
             try:
-                instance = region.instance(fault["instance"], known_only=False)
+                named = str(fault["instance"])
+                instance = region.instances.get(named) or region.instance(named, known_only=False)
             except RDSError as error:
                 raise LookupError(error.message) from error
         if instance.server is None:
