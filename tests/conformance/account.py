@@ -93,9 +93,11 @@ class Account:
         return seen
 
     def available(self, resource_id: str) -> dict[str, Any]:
-        """Wait until an instance is available, and describe it."""
-        self.await_status(resource_id, "available")
-        return self.see(resource_id)
+        """Wait until an instance is available and nothing is pending on it, and describe it."""
+        return until(
+            lambda: self.see(resource_id),
+            lambda seen: seen["DBInstanceStatus"] == "available" and not seen.get("PendingModifiedValues"),
+        )
 
     def modify(self, identifier: str, **changes: Any) -> dict[str, Any]:
         """Modify an instance at once."""

@@ -107,6 +107,7 @@ def test_a_managed_master_password(account: Account, plain: dict[str, Any]) -> N
     )
     content = account.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
     assert '"username": "admin"' in content
+    account.available(plain["DbiResourceId"])
     account.modify("plain", ManageMasterUserPassword=False, MasterUserPassword=PASSWORD)
     assert "MasterUserSecret" not in account.available(plain["DbiResourceId"])
 
