@@ -125,10 +125,10 @@ def test_a_restored_instance_counts_as_a_replica_for_a_while(account: Account, f
 
 
 def test_a_rename_takes_the_old_address_away_at_once(account: Account, facts: dict[str, Any]) -> None:
-    """The Amazon RDS User Guide: "the old DNS name … is immediately deleted". Just after the call the status is still `available`.
+    """ "Renaming a DB instance" in the guide: the old DNS name goes at once. Just after the call the status is still `available`.
 
-    The latter, the states and the reboot: a migration by hand in 2018 (5.7.19). A change during it: "Database instance is not in
-    available state." There is no event for a rename in "Amazon RDS event categories and event messages".
+    The latter, the states and the refusal of changes meanwhile: reports of real accounts. "Amazon RDS event categories and event
+    messages" lists no event for a rename of an instance.
     """
     account.provoke.duration("notice", 1.0)
     account.provoke.duration("away", 0.5)
@@ -153,7 +153,7 @@ def test_a_rename_takes_the_old_address_away_at_once(account: Account, facts: di
 
 
 def test_a_rename_to_the_present_name_reboots(account: Account, facts: dict[str, Any]) -> None:
-    """A trace of a console (2018): the present name as NewDBInstanceIdentifier goes through `renaming` and `rebooting`."""
+    """Reports of real accounts: the present name as NewDBInstanceIdentifier goes through `renaming` and `rebooting`."""
     resource_id = facts["DbiResourceId"]
     before = account.available(resource_id)
     with account.sql(before["Endpoint"]["Address"]) as session:

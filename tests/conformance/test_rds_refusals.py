@@ -33,7 +33,7 @@ def plain(account: Account) -> Iterator[dict[str, Any]]:
 
 
 def test_an_encrypted_replica_of_a_plain_source(account: Account, plain: dict[str, Any]) -> None:
-    """Traces of consoles and of Terraform; the refusal is why the migration needs a copy of a snapshot."""
+    """Reports of real accounts; the refusal is why the migration needs a copy of a snapshot."""
     refused = refusal_of(
         lambda: account.rds.create_db_instance_read_replica(
             DBInstanceIdentifier="r", SourceDBInstanceIdentifier="plain", KmsKeyId="alias/aws/rds"
@@ -46,7 +46,7 @@ def test_an_encrypted_replica_of_a_plain_source(account: Account, plain: dict[st
 
 
 def test_a_key_that_cannot_be_used(account: Account, plain: dict[str, Any]) -> None:
-    """Traces of consoles and of Terraform."""
+    """Reports of real accounts."""
     code, message = refusal_of(
         lambda: account.rds.copy_db_snapshot(
             SourceDBSnapshotIdentifier="plain", TargetDBSnapshotIdentifier="copy", KmsKeyId="alias/nothing"
@@ -77,7 +77,7 @@ def test_tags(account: Account, plain: dict[str, Any]) -> None:
 
 
 def test_the_hundred_and_first_manual_snapshot(account: Account, plain: dict[str, Any]) -> None:
-    """ "Quotas and constraints for Amazon RDS", and traces of consoles."""
+    """ "Quotas and constraints for Amazon RDS", and reports of real accounts."""
     account.provoke.quota("ManualSnapshots", 1)
     refused = refusal_of(
         lambda: account.rds.create_db_snapshot(DBInstanceIdentifier="plain", DBSnapshotIdentifier="more")
@@ -162,7 +162,7 @@ def test_how_storage_is_encrypted(account: Account, plain: dict[str, Any]) -> No
 
 
 def test_an_instance_that_is_being_deleted(account: Account) -> None:
-    """A trace of a console. Whoever deletes a snapshot reads of it in RDS-EVENT-0041, of a copy in 0196 and 0197."""
+    """Reports of real accounts."""
     account.begin("leaving", BackupRetentionPeriod=0)
     account.delete("leaving")
     assert refusal_of(lambda: account.delete("leaving")) == (
