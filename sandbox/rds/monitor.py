@@ -25,6 +25,14 @@ from sandbox.rds.region import Region
 __all__ = ["Monitor"]
 
 _log = logging.getLogger(__name__)
+
+# RDS-EVENT-0046, 0062, 0045, 0057
+_EVENTS = {
+    "replicating": "Replication for the Read Replica resumed",
+    "stopped": "Replication for the Read Replica has been manually stopped",
+    "error": "Replication has stopped",
+    "terminated": "Replication streaming has been terminated",
+}
 _INTERVAL = 0.25
 
 
@@ -121,7 +129,7 @@ class Monitor:
         with region.lock:
             if seen != replica.replication:
                 replica.replication = seen
-                region.tell(replica, f"Replication for the Read Replica is {seen.status}", "read replica")
+                region.tell(replica, _EVENTS.get(seen.status, _EVENTS["error"]), "read replica")
 
     @staticmethod
     def _ask(instance: DBInstance, question: Callable[[], object]) -> None:
