@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 from sandbox.faults import Fault, FaultBook
+from sandbox.mysql.bookkeeping import Bookkeeping
 from sandbox.rds import backups, instances, transitions
 from sandbox.rds.api import RDS
 from sandbox.rds.clock import Closing, TimeModel
@@ -27,6 +28,7 @@ _OF_INSTANCES = frozenset(
         "kill",
         "owned-key",
         "reboot",
+        "refuse-replicas",
         "status",
         "stop",
         "thaw",
@@ -89,6 +91,13 @@ class Control:
             case "lag":
                 region = self._rds.region(self._region)
                 region.mirror.lag(int(fault["ms"]) / 1000, lambda: instances.to_be_seen(region))
+            case "heartbeat":
+                seconds = fault.get("seconds")
+                self._rds.region(self._region).hosting.bookkeeping = Bookkeeping(
+                    self._clock.seconds("heartbeat") if seconds is None else float(seconds),
+                    under_read_only=bool(fault.get("under_read_only", True)),
+                    qualified=bool(fault.get("qualified", True)),
+                )
             case "duration":
                 self._clock.override(str(fault["what"]), float(fault["seconds"]))
             case _ if kind in _OF_INSTANCES:
@@ -96,33 +105,41 @@ class Control:
             case _:
                 raise LookupError(f"There is no fault of the kind {kind!r}.")
 
-    def _on_instance(self, kind: str, fault: dict[str, Any]) -> None:
-        region = self._rds.region(self._region)
+    def _named(self, region: Region, named: str) -> DBInstance:
+        """Return the instance of that name or DbiResourceId, if it has a server."""
         with region.lock:
             try:
-                instance = region.instance(fault["instance"], known_only=False)
+                instance = region.instances.get(named) or region.instance(named, known_only=False)
             except RDSError as error:
                 raise LookupError(error.message) from error
         if instance.server is None:
             raise LookupError(f"The instance {instance.identifier} has no server yet.")
+        return instance
+
+    def _on_instance(self, kind: str, fault: dict[str, Any]) -> None:
+        region = self._rds.region(self._region)
+        instance = self._named(region, str(fault["instance"]))
+        server = region.hosting.server(instance)
         match kind:
             case "kill":
-                instance.server.kill()
+                server.kill()
                 instance.frozen = False
                 if fault.get("restart", True):
                     threading.Thread(target=self._recover, args=(region, instance), daemon=True).start()
             case "freeze":
                 instance.frozen = True
-                instance.server.freeze()
+                server.freeze()
             case "thaw":
-                instance.server.thaw()
+                server.thaw()
                 instance.frozen = False
             case "status":
                 with region.lock:
                     instance.status = str(fault["status"])
+                    instance.optimized_at = instance.initialized_at = 0.0
+            case "refuse-replicas":
+                server.refuse_replicas(refused=bool(fault.get("refused", True)))
             case "automated-backup":
                 instance.worker.submit(lambda: backups.take(region, instance))
-
             case "grow" | "reboot" | "stop" | "delete" | "owned-key":
                 with region.lock:
                     _happen(region, instance, kind, fault)

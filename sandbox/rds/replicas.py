@@ -22,8 +22,8 @@ def create(region: Region, parameters: Parameters) -> Result:
         raise invalid_combination("You must specify the source of the read replica.")
     source = region.instance(given)
     identifier = instances.new_identifier(region, parameters["DBInstanceIdentifier"])
-    lifecycle.require_status(source, "available", *lifecycle.USABLE, "backing-up", "modifying")
     managed_password.refuse_replica(source)
+    lifecycle.require_status(source, "available", *lifecycle.USABLE, "backing-up", "modifying")
     if source.retention == 0:
         raise invalid_state(
             "Automated backups are not enabled for this database instance. To enable automated backups, "

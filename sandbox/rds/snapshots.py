@@ -133,7 +133,7 @@ def copy(region: Region, parameters: Parameters) -> Result:
     source.readers += 1
     # RDS-EVENT-0196
     region.tell_snapshot(
-        item, f"Started copy of snapshot {source.identifier} from region {region.name}", "notification"
+        item, f"Started copy of snapshot {source.identifier} in region {region.name}", "notification"
     )
     fails = region.faults.take_copy_failure()
     worker = Worker(f"copy-{identifier}", lambda error: _copy_failed(region, item, str(error)))
@@ -157,7 +157,7 @@ def _copy(region: Region, source: DBSnapshot, item: DBSnapshot, *, fails: bool) 
         item.created = now()
         # RDS-EVENT-0197
         region.tell_snapshot(
-            item, f"Finished copy of snapshot {source.identifier} from region {region.name}", "notification"
+            item, f"Finished copy of snapshot {source.identifier} in region {region.name}", "notification"
         )
 
 

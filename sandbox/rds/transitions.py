@@ -100,6 +100,8 @@ def replicate(region: Region, instance: DBInstance, source: DBInstance) -> None:
     server.replicate_from(region.hosting.server(source))
     with region.lock:
         instance.replication = read_replication(server)
+        # RDS-EVENT-0046: of a replica's first replication too
+        region.tell(instance, "Replication for the Read Replica resumed", "read replica")
     _born(region, instance)
 
 
@@ -324,6 +326,8 @@ def _follow(region: Region, replica: DBInstance) -> None:
 
 
 def reboot(region: Region, instance: DBInstance) -> None:
+    with region.lock:
+        region.tell(instance, "DB instance shutdown", "availability")
     region.hosting.halt(instance)
     region.clock.pause("reboot")
     region.hosting.launch(instance)
@@ -418,3 +422,5 @@ def apply_parameters(
     with region.lock:
         if instance.parameter_status != ParameterStatus.PENDING_REBOOT or status == ParameterStatus.FAILED:
             instance.parameter_status = status
+        # RDS-EVENT-0092
+        region.tell(instance, "Finished updating DB parameter group", "configuration change")
