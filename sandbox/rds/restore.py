@@ -22,7 +22,6 @@ _FROM_SNAPSHOT = (
     "BackupRetentionPeriod",
     "PreferredBackupWindow",
     "LicenseModel",
-    "EngineLifecycleSupport",
 )
 
 
