@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 from sandbox.faults import Fault, FaultBook
+from sandbox.mysql.bookkeeping import Bookkeeping
 from sandbox.rds import backups, instances
 from sandbox.rds.api import RDS
 from sandbox.rds.clock import Closing, TimeModel
@@ -69,7 +70,14 @@ class Control:
             case "lag":
                 region = self._rds.region(self._region)
                 region.mirror.lag(int(fault["ms"]) / 1000, lambda: instances.to_be_seen(region))
-            case "kill" | "freeze" | "thaw" | "automated-backup" | "status":
+            case "heartbeat":
+                seconds = fault.get("seconds")
+                self._rds.region(self._region).hosting.bookkeeping = Bookkeeping(
+                    self._clock.seconds("heartbeat") if seconds is None else float(seconds),
+                    under_read_only=bool(fault.get("under_read_only", True)),
+                    qualified=bool(fault.get("qualified", True)),
+                )
+            case "kill" | "freeze" | "thaw" | "automated-backup" | "status" | "refuse-replicas":
                 self._on_instance(kind, fault)
             case _:
                 raise LookupError(f"There is no fault of the kind {kind!r}.")
@@ -98,6 +106,8 @@ class Control:
             case "status":
                 with region.lock:
                     instance.status = str(fault["status"])
+            case "refuse-replicas":
+                instance.server.refuse_replicas(refused=bool(fault.get("refused", True)))
             case "automated-backup":
                 instance.worker.submit(lambda: backups.take(region, instance))
 

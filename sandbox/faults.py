@@ -158,6 +158,19 @@ class Faults:
         """Let RDS take an automated snapshot now, as if the backup window had come."""
         self._post(kind="automated-backup", instance=instance)
 
+    def heartbeat(
+        self, seconds: float | None = None, *, under_read_only: bool = True, qualified: bool = True
+    ) -> None:
+        """How RDS's heartbeat is written from now on, on all instances; no seconds: as often as the profile says.
+
+        What is not known of RDS can be had both ways: whether `read_only` silences it, whether it names its schema.
+        """
+        self._post(kind="heartbeat", seconds=seconds, under_read_only=under_read_only, qualified=qualified)
+
+    def refuse_replicas(self, instance: str, *, refused: bool = True) -> None:
+        """Keep the receivers of an instance's managed replicas from connecting to it, or let them again."""
+        self._post(kind="refuse-replicas", instance=instance, refused=refused)
+
     def lag(self, ms: int) -> None:
         """Let descriptions of instances be so old from now on, until it is 0: what was just made is not found yet."""
         self._post(kind="lag", ms=ms)

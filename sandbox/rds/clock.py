@@ -11,17 +11,20 @@ __all__ = ["PROFILES", "Closing", "TimeModel", "now"]
 
 # Seconds. `notice` is how long a describe still says `available` after a Modify was accepted; `away` is the part of a
 # rename in which neither name answers; `recovery` is how long RDS needs to see that a server process has died; `purge` is how
-# often it removes binary logs that nothing holds.
+# often it removes binary logs that nothing holds; `heartbeat` is how often it writes into the binary log of an instance, and
+# `agent` how long after the start of a server it resumes replication.
 PROFILES: Mapping[str, Mapping[str, float]] = {
     "fast": {
         "notice": 0.15, "create": 0.3, "replica": 0.3, "backup": 0.25, "restore": 0.4, "snapshot": 0.3, "copy": 0.4,
         "modify": 0.25, "away": 0.3, "rename": 0.3, "reboot": 0.2, "stop": 0.2, "start": 0.2, "delete": 0.3,
         "apply": 0.1, "promote": 0.25, "recovery": 1.0, "hydrate": 0.5, "purge": 5,
+        "heartbeat": 3, "agent": 0.5,
     },
     "realistic": {
         "notice": 5, "create": 300, "replica": 360, "backup": 60, "restore": 480, "snapshot": 120, "copy": 240,
         "modify": 60, "away": 65, "rename": 20, "reboot": 30, "stop": 180, "start": 240, "delete": 180,
         "apply": 10, "promote": 120, "recovery": 30, "hydrate": 600, "purge": 300,
+        "heartbeat": 300, "agent": 5,
     },
 }  # fmt: skip
 
@@ -40,6 +43,11 @@ class TimeModel:
 
     def seconds(self, what: str) -> float:
         return PROFILES[self.profile][what] * self.factor
+
+    @property
+    def real_pauses(self) -> bool:
+        """Whether RDS's procedures pause as long as on RDS, whatever the factor."""
+        return self.profile == "realistic"
 
     def pause(self, what: str) -> None:
         """Let a transition last as long as the model says."""
