@@ -106,17 +106,25 @@ def test_it_is_put_back_when_the_stand_still_fails() -> None:
 def test_what_a_killed_run_left_is_found_by_looking() -> None:
     groups = Groups({OLD_NAME: ("8", "immediate")})
     groups.values["clone"][OLD_NAME] = ("1", "immediate")
-    assert applier_reduced(server("1"), groups.values["owner"]) == ["it has 1 parallel appliers, not 8"]
+    assert reduced(groups) == ["slave_parallel_workers is 1, not 8"]
     appliers(groups).put_back()
     assert groups.values["clone"] == groups.values["owner"]
-    assert applier_reduced(server("8"), groups.values["owner"]) == []
+    assert reduced(groups) == []
 
 
-@pytest.mark.parametrize(
-    "owner", [{}, {OLD_NAME: ("0", "immediate")}, {OLD_NAME: ("{Some/Formula}", "immediate")}]
-)
-def test_nobody_is_accused_whose_owner_does_not_want_several(owner: Values) -> None:
-    assert applier_reduced(server("1"), owner) == []
+def test_the_default_counts_as_the_owner_s_wish() -> None:
+    groups = Groups({})
+    groups.values["clone"][OLD_NAME] = ("1", "immediate")
+    assert reduced(groups) == ["slave_parallel_workers is 1, not the default"]
+
+
+@pytest.mark.parametrize("value", ["0", "1", "4"])
+def test_nobody_is_accused_who_has_what_the_owner_wants(value: str) -> None:
+    assert reduced(Groups({OLD_NAME: (value, "immediate")})) == []
+
+
+def reduced(groups: Groups) -> list[str]:
+    return applier_reduced(server(groups.live), groups.values["clone"], groups.values["owner"])
 
 
 def test_a_group_that_is_not_ours_is_never_changed() -> None:
