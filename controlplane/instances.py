@@ -86,6 +86,11 @@ class Instance:
         return self.status == "available"
 
     @property
+    def broken(self) -> bool:
+        """Whether it is in a status that it does not leave by itself."""
+        return self.status in _BROKEN
+
+    @property
     def address(self) -> str | None:
         """The host name it answers at, once it has one."""
         return (self.description.get("Endpoint") or {}).get("Address")
@@ -399,6 +404,15 @@ class Instances:
             deadline=deadline,
             progress=progress,
         )
+
+    def start(self, resource_id: str, *, deadline: float, progress: Progress = silent) -> None:
+        """Start a stopped instance, and wait until it is available.
+
+        Raises:
+            NeedsHuman: AWS refused, or it is in a status that it does not leave by itself.
+            TimedOut: it was not available within ``deadline`` seconds.
+        """
+        self._start(self.get(resource_id), deadline=deadline, progress=progress)
 
     def _start(self, now: Instance, *, deadline: float, progress: Progress) -> None:
         with sorted_errors(now.identifier):
