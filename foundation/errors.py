@@ -9,6 +9,7 @@ MigrationError          what happened, where, what to do, what is safe now
 │   ├── WriteRefused    the server is read-only; for a fence this is the good news
 │   ├── AccountLocked   the account may not log in; for a fence this is the good news
 │   ├── AccountRefused  the account is unknown there, or its password another
+│   ├── ProcedureRefused  a procedure of RDS refused, or reported an error after it acted: look at what has come of it
 │   └── SessionGone     the session that was to be ended has ended by itself
 ├── OutcomeUnknown      the connection died during a statement that may have taken effect: look, never repeat blindly
 └── Bug                 what we believed impossible; please report it
@@ -24,6 +25,7 @@ __all__ = [
     "MigrationError",
     "NeedsHuman",
     "OutcomeUnknown",
+    "ProcedureRefused",
     "Refused",
     "Retryable",
     "SessionGone",
@@ -91,6 +93,10 @@ class AccountLocked(NeedsHuman):
 
 class AccountRefused(NeedsHuman):
     """The server does not know the account, or knows another password."""
+
+
+class ProcedureRefused(NeedsHuman):
+    """A procedure of RDS reported an error; it may have acted before it did."""
 
 
 class SessionGone(NeedsHuman):

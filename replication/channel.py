@@ -1,24 +1,41 @@
 """The replication channel of an instance: look at it, stop it, start it, attach it to a source, detach it.
 
-Every verb looks first, acts through RDS's procedures only if something is missing, and believes nothing but a second look:
-the procedures report some refusals as ordinary result sets.
+Every verb looks first, acts through RDS's procedures only if something is missing, and believes nothing but a second look: a procedure
+may report an error although it has done what it was called for, or report nothing although it has not.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from foundation.errors import NeedsHuman, Refused
+from foundation.errors import (
+    MigrationError,
+    NeedsHuman,
+    OutcomeUnknown,
+    ProcedureRefused,
+    Refused,
+    Retryable,
+)
 from foundation.waiting import Progress, Wait, silent, until
-from replication.accounts import OUR_USERS
+from replication.accounts import OUR_USERS, REPLICATION_USER, REVERSE_USER
 from replication.coordinates import Coordinates
 from replication.dialect import dialect_of
 from replication.session import Credentials, Endpoint, Row, Session
-from replication.trouble import diagnosis, hopeless
+from replication.trouble import Follower, diagnosis, hopeless
 
 __all__ = ["ReplicaStatus", "attach", "detach", "run_until", "start", "status", "stop"]
 
 _SETTLE = 60.0
+_CONNECT = 150.0
+"""Seconds for a receiver to connect: MySQL tries again after 60, and RDS's procedure cannot change that."""
+_ATTEMPTS = 2
+"""How often a call is made that fails and leaves the state as it was."""
+_CALLS = 6
+"""How many calls one verb makes at most; beyond them it only waits."""
+_READ_REPLICA = re.compile("read replica|disabled on this host", re.IGNORECASE)
+_FOLLOWERS = {REPLICATION_USER: Follower.ENCRYPTED, REVERSE_USER: Follower.OLD}
 
 
 @dataclass(frozen=True)
@@ -41,6 +58,11 @@ class ReplicaStatus:
     auto_position: bool
     until: bool = False
     """Whether the applier is to stop at given coordinates."""
+
+    @property
+    def follower(self) -> Follower:
+        """Who follows whom, by the account that the channel uses."""
+        return _FOLLOWERS.get(self.source_user, Follower.REPLICA)
 
     @property
     def ours(self) -> bool:
@@ -77,7 +99,7 @@ class ReplicaStatus:
     def failure(self, endpoint: Endpoint) -> NeedsHuman | None:
         """What keeps the instance at ``endpoint`` from following until somebody acts, if anything does."""
         error = self.fatal_error or (self.io_error if hopeless(self.io_error) else "")
-        return diagnosis(error, endpoint) if error else None
+        return diagnosis(error, endpoint, self.follower) if error else None
 
     def __str__(self) -> str:
         state = "running" if self.running else "stopped" if self.stopped else "connecting"
@@ -111,38 +133,46 @@ def stop(session: Session) -> ReplicaStatus:
     """Stop both threads and return the status in which they stand still.
 
     Raises:
-        NeedsHuman: the instance follows nobody.
+        NeedsHuman: the instance follows nobody, or RDS refuses.
         TimedOut: a thread would not stop.
     """
-    if not _required(session).stopped:
-        session.call("mysql.rds_stop_replication")
-    return until(
+    return _brought_about(
+        session,
         Wait(f"replication to stop on {session.endpoint}", deadline=_SETTLE, first=0.05, longest=1.0),
-        lambda: _required(session),
         done=lambda seen: seen.stopped,
-        describe=str,
+        missing=lambda _seen: _STOP,
     )
 
 
-def start(session: Session) -> ReplicaStatus:
+def start(session: Session, *, progress: Progress = silent) -> ReplicaStatus:
     """Start both threads, without an end, and return the status in which they run.
 
+    A channel that runs by half is stopped first, because RDS refuses to start it. So is a receiver that could not connect: it would try
+    again only after MySQL's 60 seconds.
+
     Raises:
-        NeedsHuman: the instance follows nobody, or a thread fails with an error.
+        NeedsHuman: the instance follows nobody, a thread fails with an error, or RDS refuses.
         TimedOut: the connection to the source did not come up.
     """
-    found = _required(session)
-    if not found.stopped and (found.until or not (found.running or found.connecting)):
-        found = stop(session)
-    # RDS refuses to start what is started by half; a connection that is coming up needs nothing but time.
-    if found.stopped:
-        _start_threads(session)
-    return until(
-        Wait(f"replication to run on {session.endpoint}", deadline=_SETTLE, first=0.05, longest=1.0),
-        lambda: _required(session),
-        done=lambda seen: seen.running,
-        failed=lambda seen: seen.failure(session.endpoint),
-        describe=str,
+    started = False
+
+    def missing(seen: ReplicaStatus) -> _Call | None:
+        nonlocal started
+        if seen.stopped:
+            started = True
+            return _START
+        if seen.until or not (seen.running or seen.connecting):
+            return _STOP
+        return _STOP if seen.io_error and not started else None
+
+    return _brought_about(
+        session,
+        Wait(f"replication to run on {session.endpoint}", deadline=_CONNECT, first=0.05, longest=1.0),
+        done=lambda seen: seen.running and not seen.until,
+        missing=missing,
+        # What is there before the first start is what that start is to mend.
+        failed=lambda seen: seen.failure(session.endpoint) if started else None,
+        progress=progress,
     )
 
 
@@ -151,31 +181,221 @@ def run_until(
 ) -> ReplicaStatus:
     """Let a stopped instance execute everything up to ``coordinates``, and return the status in which it stands still there.
 
+    It may be beyond them afterwards: if they lie between two transactions, or somebody else has started it meanwhile.
+
     Raises:
-        NeedsHuman: the instance follows nobody, or replication fails.
+        NeedsHuman: the instance follows nobody, replication fails, or RDS refuses, as it does with several appliers.
         TimedOut: it did not get there within ``deadline`` seconds.
     """
-    if _required(session).executed < coordinates:
-        session.call("mysql.rds_start_replication_until", coordinates.file, coordinates.position)
-        until(
-            Wait(f"{session.endpoint} to execute {coordinates}", deadline=deadline, first=0.05, longest=2.0),
-            lambda: _required(session),
-            done=lambda seen: seen.executed >= coordinates,
-            failed=lambda seen: seen.failure(session.endpoint),
-            describe=str,
-            progress=progress,
-        )
+    ours = _Call("mysql.rds_start_replication_until", (coordinates.file, coordinates.position))
+
+    started = False
+
+    def missing(seen: ReplicaStatus) -> _Call | None:
+        nonlocal started
+        if seen.stopped:
+            started = True
+            return ours
+        # RDS starts a channel again when it reboots an instance; one that runs without an end would run past the coordinates.
+        return None if seen.until and (seen.running or seen.connecting) else _STOP
+
+    _brought_about(
+        session,
+        Wait(f"{session.endpoint} to execute {coordinates}", deadline=deadline, first=0.05, longest=2.0),
+        done=lambda seen: seen.executed >= coordinates,
+        missing=missing,
+        failed=lambda seen: seen.failure(session.endpoint) if started else None,
+        progress=progress,
+    )
     return stop(session)
 
 
 def attach(
-    session: Session, source: Endpoint, account: Credentials, coordinates: Coordinates
+    session: Session,
+    source: Endpoint,
+    account: Credentials,
+    coordinates: Coordinates,
+    *,
+    patience: float = 0.0,
+    progress: Progress = silent,
 ) -> ReplicaStatus:
-    """Make the instance follow ``source`` from ``coordinates`` on, over TLS, and return its status (not yet started).
+    """Make the instance follow ``source`` from ``coordinates`` on, over TLS, and return its status (not yet started by us).
+
+    Args:
+        patience: seconds to go on trying while RDS takes the instance for a read replica. One that was restored from a replica's
+            snapshot may count as one for a while after it is available.
 
     Raises:
-        Refused: the instance follows somebody else, or RDS does not allow it an external source.
+        Refused: the instance follows somebody else.
+        NeedsHuman: RDS does not allow it an external source.
     """
+    _require_free_for(session, source)
+    call = _Call(
+        dialect_of(session).set_external,
+        (source.host, source.port, account.user, account.password, coordinates.file, coordinates.position, 1),
+    )
+    until(
+        Wait(
+            f"RDS to allow {session.endpoint} an external source",
+            deadline=patience,
+            first=2.0,
+            longest=15.0,
+            where=f"MySQL at {session.endpoint}",
+            advice="Run `pulumi up` again once RDS has settled the instance; if that takes more than an hour, ask AWS support",
+        ),
+        lambda: _set_external(session, call, source, coordinates, patient=patience > 0),
+        done=bool,
+        describe=lambda _: "RDS still takes the instance for a read replica",
+        progress=progress,
+    )
+    return _required(session)
+
+
+def detach(session: Session) -> None:
+    """Make the instance follow nobody; what it has executed stays. A channel that runs is stopped by RDS.
+
+    Raises:
+        NeedsHuman: RDS refused.
+    """
+    left, said = status(session), ""
+    for _ in range(_ATTEMPTS):
+        if left is None:
+            return
+        tried = _tried(session, _Call(dialect_of(session).reset_external))
+        left, said = status(session), tried.said
+        if left is not None and tried.error is not None and not _worth_repeating(tried.error):
+            raise tried.error
+    if left is not None:
+        raise NeedsHuman(
+            f"the instance still follows {left.source_host}; RDS said: {said}",
+            where=f"MySQL at {session.endpoint}",
+            fix=f"CALL {dialect_of(session).reset_external} by hand and look at its answer",
+        )
+
+
+# Procedures. Whatever one answers, only a look tells what has come of it: the state may have changed between our look and the call, RDS
+# reports an error when a channel reaches its goal within two seconds, and a connection can be lost after the procedure has acted.
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A procedure and its arguments, which may hold a password."""
+
+    procedure: str
+    arguments: tuple[object, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """What a call came to: an error, or what RDS said."""
+
+    error: MigrationError | None
+    said: str
+
+
+_STOP = _Call("mysql.rds_stop_replication")
+_START = _Call("mysql.rds_start_replication")
+
+
+def _worth_repeating(error: MigrationError) -> bool:
+    """Whether the same call may succeed: the state it was refused in may have passed, or nothing is known of it."""
+    return isinstance(error, ProcedureRefused | OutcomeUnknown | Retryable)
+
+
+def _tried(session: Session, call: _Call) -> _Tried:
+    """Call a procedure; afterwards the session can be used to look, even if the call cost the connection."""
+    try:
+        return _Tried(None, _said(session.call(call.procedure, *call.arguments)))
+    except OutcomeUnknown as error:
+        try:
+            session.reconnect()
+        except MigrationError:
+            raise error from None
+        return _Tried(error, str(error))
+    except (NeedsHuman, Retryable) as error:
+        return _Tried(error, str(error))
+
+
+def _brought_about(
+    session: Session,
+    wait: Wait,
+    *,
+    done: Callable[[ReplicaStatus], bool],
+    missing: Callable[[ReplicaStatus], _Call | None],
+    failed: Callable[[ReplicaStatus], MigrationError | None] = lambda _seen: None,
+    progress: Progress = silent,
+) -> ReplicaStatus:
+    """Look, call what is missing, and look again, until ``done`` holds.
+
+    A call that fails is believed only if the next look still misses the same; then it is repeated once, and its error is raised.
+
+    Args:
+        missing: the procedure that a state calls for; ``None`` if it only takes time.
+        failed: the error that a state means, if no call will mend it.
+    """
+    calls, failures = 0, 0
+    last: _Call | None = None
+    error: MigrationError | None = None
+
+    def needed(seen: ReplicaStatus) -> _Call | None:
+        return None if done(seen) or failed(seen) is not None or calls >= _CALLS else missing(seen)
+
+    def look() -> ReplicaStatus:
+        nonlocal calls, failures, last, error
+        seen = _required(session)
+        while (call := needed(seen)) is not None:
+            again = call == last
+            if not again:
+                failures, error = 0, None
+            if error is not None and (failures >= _ATTEMPTS or not _worth_repeating(error)):
+                raise error
+            calls, last = calls + 1, call
+            error = _tried(session, call).error
+            failures = failures + 1 if error else 0
+            seen = _required(session)
+            if again or error is not None:
+                break
+        return seen
+
+    return until(wait, look, done=done, failed=failed, describe=str, progress=progress)
+
+
+def _set_external(
+    session: Session, call: _Call, source: Endpoint, coordinates: Coordinates, *, patient: bool
+) -> bool:
+    """Set the external source; return false if RDS takes the instance for a read replica, which may pass."""
+    error: MigrationError | None = None
+    for _ in range(_ATTEMPTS):
+        before = status(session)
+        if before is not None and not before.stopped:
+            stop(session)
+        tried = _tried(session, call)
+        error = tried.error
+        after = status(session)
+        # One that was attached here before may or may not have the new password: it is set again.
+        fresh = error is None or not _follows(before, source, coordinates)
+        if fresh and _follows(after, source, coordinates):
+            return True
+        if _READ_REPLICA.search(tried.said) and patient:
+            return False
+        if error is None or not _worth_repeating(error) or _READ_REPLICA.search(tried.said):
+            error = NeedsHuman(
+                f"RDS did not set the external source; it said: {tried.said}",
+                where=f"MySQL at {session.endpoint}",
+                fix="Check that the instance is no RDS-managed replica",
+            )
+            break
+    raise error or NeedsHuman("RDS did not set the external source", where=f"MySQL at {session.endpoint}")
+
+
+def _follows(seen: ReplicaStatus | None, source: Endpoint, coordinates: Coordinates) -> bool:
+    """Whether the channel is attached there; RDS may have started it by itself, at a reboot for example."""
+    if seen is None or seen.source_host != source.host:
+        return False
+    return seen.executed == coordinates or (not seen.stopped and seen.executed > coordinates)
+
+
+def _require_free_for(session: Session, source: Endpoint) -> None:
     present = status(session)
     if present is not None and present.source_host != source.host:
         raise Refused(
@@ -183,54 +403,6 @@ def attach(
             where=f"MySQL at {session.endpoint}",
             fix=f"Find out who set that up, and CALL {dialect_of(session).reset_external} if it is not needed",
         )
-    if present is not None and not present.stopped:
-        stop(session)
-    answer = session.call(
-        dialect_of(session).set_external,
-        source.host,
-        source.port,
-        account.user,
-        account.password,
-        coordinates.file,
-        coordinates.position,
-        1,
-    )
-    attached = status(session)
-    if attached is None or (attached.source_host, attached.executed) != (source.host, coordinates):
-        raise NeedsHuman(
-            f"RDS did not set the external source; it said: {_said(answer)}",
-            where=f"MySQL at {session.endpoint}",
-            fix="Check that the instance is no RDS-managed replica",
-        )
-    return attached
-
-
-def detach(session: Session) -> None:
-    """Make the instance follow nobody; what it has executed stays.
-
-    Raises:
-        NeedsHuman: RDS refused.
-    """
-    if status(session) is None:
-        return
-    answer = session.call(dialect_of(session).reset_external)
-    left = status(session)
-    if left is not None:
-        raise NeedsHuman(
-            f"the instance still follows {left.source_host}; RDS said: {_said(answer)}",
-            where=f"MySQL at {session.endpoint}",
-            fix=f"CALL {dialect_of(session).reset_external} by hand and look at its answer",
-        )
-
-
-def _start_threads(session: Session) -> None:
-    """Start both threads; RDS says whether that came to an error, the status tells which, and whether MySQL tries again."""
-    try:
-        session.call("mysql.rds_start_replication")
-    except NeedsHuman:
-        seen = _required(session)
-        if not (seen.running or seen.connecting or seen.failure(session.endpoint)):
-            raise
 
 
 def _required(session: Session) -> ReplicaStatus:

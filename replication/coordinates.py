@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import total_ordering
 
 from foundation.errors import Bug, NeedsHuman
+from replication.bookkeeping import changes_of_applications
 from replication.dialect import dialect_of
-from replication.session import Session
+from replication.session import Row, Session
 
-__all__ = ["Coordinates", "bytes_between", "current", "wrote_since"]
-
-_HOUSEKEEPING = {"Rotate", "Format_desc", "Previous_gtids", "Stop", "Heartbeat"}
-"""Binlog events that change no data."""
+__all__ = ["Coordinates", "bytes_between", "current", "lie_together", "wrote_since"]
 
 
 @total_ordering
@@ -21,7 +20,8 @@ _HOUSEKEEPING = {"Rotate", "Format_desc", "Previous_gtids", "Stop", "Heartbeat"}
 class Coordinates:
     """A binlog file and a byte position in it.
 
-    Coordinates of one server are ordered; comparing those of different servers means nothing, and nothing here can tell.
+    Coordinates of one server are ordered; comparing those of different servers means nothing, and nothing here can tell. A replica that
+    has never reached its source has no file yet, and is before everything.
     """
 
     file: str
@@ -31,7 +31,7 @@ class Coordinates:
         return self._key() < other._key()
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.position}"
+        return f"{self.file}:{self.position}" if self.file else "no coordinates yet"
 
     @classmethod
     def parse(cls, text: str) -> Coordinates:
@@ -45,7 +45,14 @@ class Coordinates:
             raise Bug(f"{text!r} is not a pair of binlog coordinates")
         return cls(file, int(position))
 
+    @property
+    def known(self) -> bool:
+        """Whether there are any."""
+        return bool(self.file)
+
     def _key(self) -> tuple[int, int]:
+        if not self.known:
+            return -1, 0
         # The numeric suffix grows past six digits, so text order would put .1000000 before .999999.
         suffix = re.search(r"(\d+)$", self.file)
         if suffix is None:
@@ -82,16 +89,45 @@ def bytes_between(session: Session, executed: Coordinates) -> int:
 
 
 def wrote_since(session: Session, since: Coordinates) -> bool:
-    """Whether the server has written any change since it stood at ``since``.
+    """Whether anybody but RDS has written any change to the server since it stood at ``since``.
 
-    Coordinates alone do not tell: RDS starts a new binlog file every few minutes, whether or not anybody writes.
+    Coordinates alone do not tell: RDS starts a new binlog file every few minutes, whether or not anybody writes, and writes itself.
+
+    Raises:
+        NeedsHuman: the binlogs since then are not there any more, so it cannot be told.
     """
-    for log in session.rows("SHOW BINARY LOGS"):
-        file = str(log["Log_name"])
-        if Coordinates(file, 0) < Coordinates(since.file, 0):
-            continue
-        position = since.position if file == since.file else 4
-        for event in session.rows("SHOW BINLOG EVENTS IN %s FROM %s", file, position):
-            if event["Event_type"] not in _HOUSEKEEPING:
+    return any(changes_of_applications(events) for events in _events(session, since))
+
+
+def lie_together(session: Session, one: Coordinates, other: Coordinates) -> bool:
+    """Whether no change at all lies between two coordinates of the server: then two followers that stand there hold the same.
+
+    Raises:
+        NeedsHuman: the binlogs between them are not there any more.
+    """
+    first, last = sorted((one, other))
+    for events in _events(session, first):
+        for event in events:
+            if Coordinates(str(event["Log_name"]), int(event["Pos"])) >= last:
                 return True
-    return False
+            if event["Event_type"] not in _BETWEEN_CHANGES:
+                return False
+    return True
+
+
+_BETWEEN_CHANGES = frozenset({"Rotate", "Format_desc", "Previous_gtids", "Stop", "Heartbeat", "Heartbeat_v2"})
+
+
+def _events(session: Session, since: Coordinates) -> Iterator[list[Row]]:
+    """Read what the server has logged since then, file by file."""
+    files = [str(log["Log_name"]) for log in session.rows("SHOW BINARY LOGS")]
+    if since.file not in files:
+        raise NeedsHuman(
+            f"its binlogs since {since} are not there any more, so nobody can tell whether it was written to",
+            where=f"MySQL at {session.endpoint}",
+            fix="Raise `binlogRetentionHours` if they were purged too early; then start over with a new snapshot: run"
+            " `pulumi destroy`, then `pulumi up`",
+        )
+    for file in files[files.index(since.file) :]:
+        position = since.position if file == since.file else 4
+        yield session.rows("SHOW BINLOG EVENTS IN %s FROM %s", file, position)

@@ -5,6 +5,7 @@ Restored or replicated events may arrive disabled (REPLICA_SIDE_DISABLED, SLAVES
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from replication.session import SYSTEM_SCHEMAS, Session, quote_name
@@ -52,12 +53,22 @@ def triggers(session: Session) -> set[str]:
 
 
 def set_status(session: Session, event: Event, *, enabled: bool) -> None:
-    """Enable or disable an event and leave its definer as it was: without the clause, whoever alters it becomes that."""
+    """Enable or disable an event and leave everything else as it was.
+
+    Whoever alters an event becomes its definer, unless the statement names another, and gives it the character sets of the session.
+    """
     user, _, host = event.definer.rpartition("@")
     # A percent sign in a name is not a place for an argument.
     name = f"{quote_name(event.schema)}.{quote_name(event.name)}".replace("%", "%%")
-    session.execute(
-        f"ALTER DEFINER = %s@%s EVENT {name} {'ENABLE' if enabled else 'DISABLE'}",
-        user,
-        host,
+    kept = session.row(
+        "SELECT character_set_client AS client, collation_connection AS collation FROM information_schema.events"
+        " WHERE event_schema = %s AND event_name = %s",
+        event.schema,
+        event.name,
     )
+    with session.character_set(kept["client"], kept["collation"]) if kept else nullcontext():
+        session.execute(
+            f"ALTER DEFINER = %s@%s EVENT {name} {'ENABLE' if enabled else 'DISABLE'}",
+            user,
+            host,
+        )

@@ -13,7 +13,6 @@ from replication.channel import ReplicaStatus
 from replication.coordinates import Coordinates, bytes_between, current
 from replication.headway import Headway
 from replication.session import Session
-from replication.trouble import diagnosis
 
 __all__ = ["Lag", "catch_up", "drain", "measure"]
 
@@ -134,7 +133,7 @@ def drain(replica: Session, final: Coordinates, *, deadline: float) -> Coordinat
         Wait(f"{replica.endpoint} to execute {final}", deadline=deadline, first=0.05, longest=0.1),
         executed,
         done=lambda found: found.executed >= final,
-        failed=lambda found: diagnosis(found.fatal_error, replica.endpoint) if found.fatal_error else None,
+        failed=lambda found: found.failure(replica.endpoint),
         describe=str,
     )
     return seen.executed

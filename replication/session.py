@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,11 +18,13 @@ from foundation.errors import (
     MigrationError,
     NeedsHuman,
     OutcomeUnknown,
+    ProcedureRefused,
     Retryable,
     SessionGone,
     WriteRefused,
 )
 from replication.line import Dial, Endpoint
+from replication.session_variables import COLLATION, pinning
 
 __all__ = ["SYSTEM_SCHEMAS", "Credentials", "Endpoint", "Row", "Session", "Tls", "connect", "quote_name"]
 
@@ -68,16 +70,29 @@ class Tls:
 class Session:
     """A connection in autocommit mode that returns rows as dictionaries."""
 
-    def __init__(self, connection: pymysql.Connection[DictCursor], endpoint: Endpoint) -> None:
+    def __init__(
+        self,
+        connection: pymysql.Connection[DictCursor],
+        endpoint: Endpoint,
+        reopen: Callable[[], pymysql.Connection[DictCursor]] | None = None,
+    ) -> None:
         self._connection = connection
+        self._reopen = reopen
         self.endpoint = endpoint
+
+    def reconnect(self) -> None:
+        """Connect again after the connection was lost; what the session held (a schema in use, locks) is gone.
+
+        Raises:
+            Retryable: the server cannot be reached.
+        """
+        if self._reopen is not None:
+            self._connection = self._reopen()
 
     @property
     def version(self) -> tuple[int, int, int]:
         """The server's version, such as ``(8, 0, 31)``."""
-        text: str = self._connection.get_server_info()  # type: ignore[no-untyped-call]
-        numbers = text.split("-", maxsplit=1)[0].split(".")
-        return int(numbers[0]), int(numbers[1]), int(numbers[2])
+        return _version(self._connection)
 
     def rows(self, statement: str, *arguments: object) -> list[Row]:
         """Run one statement and return the rows of its first result set."""
@@ -102,7 +117,7 @@ class Session:
     def call(self, procedure: str, *arguments: object) -> list[Row]:
         """Call a stored procedure and return the rows of *all* its result sets.
 
-        RDS's procedures report refusals as result sets, not as errors, so nothing may be left unread.
+        Older versions of RDS's procedures report some refusals as result sets, so nothing may be left unread.
         """
         placeholders = ", ".join(["%s"] * len(arguments))
         found: list[Row] = []
@@ -112,6 +127,23 @@ class Session:
             while cursor.nextset():
                 found.extend(cursor.fetchall())
         return found
+
+    @contextmanager
+    def character_set(self, client: str, collation: str) -> Iterator[None]:
+        """Speak another character set for the length of a ``with`` block: some definitions keep that of who makes or alters them.
+
+        Args:
+            client: what statements are written in.
+            collation: of the connection; it may be of another character set.
+        """
+        with self._sorted_errors():
+            self._connection.set_character_set(client)
+        try:
+            self.execute("SET SESSION collation_connection = %s", collation)
+            yield
+        finally:
+            with self._sorted_errors():
+                self._connection.set_character_set("utf8mb4", COLLATION)
 
     @contextmanager
     def _sorted_errors(self) -> Iterator[None]:
@@ -152,9 +184,14 @@ def connect(
         wait=tenacity.wait_random_exponential(multiplier=0.2, max=2.0),
         reraise=True,
     )
-    connection, closing = retrying(_open, endpoint, credentials, context, read_timeout, dial)
-    with closing:
-        yield Session(connection, endpoint)
+    with ExitStack() as closing:
+
+        def open_() -> pymysql.Connection[DictCursor]:
+            connection, close = retrying(_open, endpoint, credentials, context, read_timeout, dial)
+            closing.push(close)
+            return connection
+
+        yield Session(open_(), endpoint, open_)
 
 
 def quote_name(name: str) -> str:
@@ -185,7 +222,9 @@ def _open(
                 ssl=context,
                 ssl_disabled=context is None,
                 charset="utf8mb4",
-                autocommit=True,
+                collation=COLLATION,
+                # Left to the pinned variables: the driver takes the server's word for it that it is on.
+                autocommit=None,
                 connect_timeout=5,
                 read_timeout=read_timeout,
                 write_timeout=read_timeout,
@@ -193,10 +232,27 @@ def _open(
                 defer_connect=True,
             )
             connection.connect(line.socket if line is not None else None)
+            _pin(connection)
         except pymysql.err.MySQLError as error:
             raise _classified(error, endpoint, connecting=True) from error
         stack.callback(connection.close)
         return connection, stack.pop_all()
+
+
+def _version(connection: pymysql.Connection[DictCursor]) -> tuple[int, int, int]:
+    text: str = connection.get_server_info()  # type: ignore[no-untyped-call]
+    numbers = text.split("-", maxsplit=1)[0].split(".")
+    return int(numbers[0]), int(numbers[1]), int(numbers[2])
+
+
+def _pin(connection: pymysql.Connection[DictCursor]) -> None:
+    """Take the session out of the reach of the server's parameter group, and give it all that its account may do."""
+    version = _version(connection)
+    with connection.cursor() as cursor:
+        cursor.execute(pinning(version))
+        if version >= (8, 0, 0):
+            # On RDS an account may have its privileges only through `rds_superuser_role`, and roles are not active by default.
+            cursor.execute("SET ROLE ALL")
 
 
 @dataclass(frozen=True)
@@ -256,6 +312,13 @@ _KINDS = (
         "If nobody locked the account on purpose, unlock it (ALTER USER … ACCOUNT UNLOCK)",
     ),
     _Kind(frozenset({1094}), SessionGone, "the session has ended by itself", ""),
+    _Kind(
+        # ER_SIGNAL_EXCEPTION: how RDS's procedures refuse, and how they report that something failed after they acted.
+        frozenset({1644}),
+        ProcedureRefused,
+        "RDS's procedure reports an error",
+        "Correct what it objects to, then run the same command again",
+    ),
     _Kind(
         frozenset(_LOST),
         OutcomeUnknown,

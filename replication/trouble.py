@@ -7,26 +7,54 @@ and 13122 (formerly 1593 and 1594).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from foundation.errors import NeedsHuman
 from replication.session import Endpoint
 
-__all__ = ["diagnosis", "hopeless", "mended_by_attaching"]
+__all__ = ["Follower", "diagnosis", "hopeless", "mended_by_attaching"]
+
+
+class Follower(Enum):
+    """Who follows whom on a channel: what a replication error means, and what helps, depends on it."""
+
+    ENCRYPTED = "the encrypted instance follows the source"
+    REPLICA = "the RDS-managed replica follows the source"
+    OLD = "the old instance follows the encrypted one, which carries production"
+
 
 _BEGIN_AGAIN = "run `pulumi destroy` in phase `replicate`, then `pulumi up`, which begins with a new snapshot"
-_SOURCE_IS_SAFE = "The source is not affected: it takes writes as before"
+_SAFE: Mapping[Follower, str] = {
+    Follower.ENCRYPTED: "The source is not affected: it takes writes as before",
+    Follower.REPLICA: "The source is not affected: it takes writes as before",
+    Follower.OLD: "Production is not affected: the encrypted instance takes writes. A rollback is not possible until this is resolved",
+}
+_WITHOUT_ROLLBACK = (
+    "Correct what MySQL objects to, if you can, then run `pulumi up` again. Otherwise the rollback path is lost:"
+    " continue with phase `cleanup`"
+)
+"""After the cutover, nothing that production needs depends on the channel, and no new snapshot would help."""
+_MANAGED_ACCOUNT = (
+    f"RDS manages the account of this replica: reboot the replica; if that does not help, {_BEGIN_AGAIN}"
+)
 
 
 @dataclass(frozen=True)
 class _Trouble:
-    """One kind: recognised by number and text."""
+    """One kind: recognised by number and text.
+
+    Attributes:
+        fix: what helps before the cutover.
+        managed: what helps an RDS-managed replica, if it is something else.
+    """
 
     numbers: frozenset[int]
     what: str
     fix: str
     text: str = ""
+    managed: str = ""
 
     def covers(self, number: int, text: str) -> bool:
         return number in self.numbers and re.search(self.text, text, re.IGNORECASE) is not None
@@ -47,11 +75,13 @@ _RELAY_LOG = _Trouble(
     frozenset({1593, 1594, 13121, 13122, 13123}),
     "its relay log cannot be read, so what it had fetched from the source is lost",
     "Run `pulumi refresh`, then `pulumi up`, which lets it fetch again what it has not executed",
+    managed=f"Reboot the replica, which then fetches again what it has not executed; if that does not help, {_BEGIN_AGAIN}",
 )
 _ACCOUNT = _Trouble(
     frozenset({1045, 1698}),
     "the source refuses the account that replication uses",
     "Run `pulumi refresh`, then `pulumi up`, which makes the account again, with a new password",
+    managed=_MANAGED_ACCOUNT,
 )
 _TLS = _Trouble(
     frozenset({2026, 3159}),
@@ -60,12 +90,14 @@ _TLS = _Trouble(
 )
 _DUPLICATE = _Trouble(
     frozenset({1062}),
-    "a row that the source has inserted is here already: somebody has written to this instance",
+    "a row that the source has inserted is here already: somebody has written to this instance, or to the source with"
+    " unique_checks=0",
     f"Find out who may write to a read-only server; its data cannot be trusted any more: {_BEGIN_AGAIN}",
 )
 _MISSING = _Trouble(
     frozenset({1032}),
-    "a row that the source has changed is not here: somebody has written to this instance",
+    "a row that the source has changed is not here: somebody has written to this instance, or its table is a MEMORY table,"
+    " which a restore or a reboot empties",
     f"Find out who may write to a read-only server; its data cannot be trusted any more: {_BEGIN_AGAIN}",
 )
 _FULL = _Trouble(
@@ -87,15 +119,25 @@ _RETRIED_FOR_EVER = (_ACCOUNT, _TLS)
 """MySQL goes on trying to connect although it will be refused each time."""
 
 
-def diagnosis(error: str, endpoint: Endpoint) -> NeedsHuman:
+def diagnosis(error: str, endpoint: Endpoint, follower: Follower = Follower.ENCRYPTED) -> NeedsHuman:
     """Say what an error of a channel (``number: text``) means; ``endpoint`` is that of the instance that follows."""
     number, text = _parts(error)
     found = next((each for each in _ALL if each.covers(number, text)), None)
     what = found.what if found else "a change from the source cannot be made here"
-    fix = found.fix if found else f"Look at what MySQL says; if it cannot be mended, {_BEGIN_AGAIN}"
     return NeedsHuman(
-        f"{what} ({number} {_brief(text)})", where=f"MySQL at {endpoint}", fix=fix, safe=_SOURCE_IS_SAFE
+        f"{what} ({number} {_brief(text)})",
+        where=f"MySQL at {endpoint}",
+        fix=_fix(found, follower),
+        safe=_SAFE[follower],
     )
+
+
+def _fix(found: _Trouble | None, follower: Follower) -> str:
+    if follower is Follower.OLD:
+        return _WITHOUT_ROLLBACK
+    if found is None:
+        return f"Look at what MySQL says; if it cannot be mended, {_BEGIN_AGAIN}"
+    return found.managed if follower is Follower.REPLICA and found.managed else found.fix
 
 
 def hopeless(error: str) -> bool:

@@ -6,7 +6,7 @@ import time
 
 from foundation.errors import NeedsHuman, Retryable, SessionGone, TimedOut, WriteRefused
 from foundation.waiting import Wait, until
-from replication.coordinates import Coordinates, current
+from replication.coordinates import Coordinates, current, wrote_since
 from replication.dialect import dialect_of
 from replication.session import Session
 
@@ -45,7 +45,7 @@ def refused(session: Session) -> bool:
 
 
 def stand_still(session: Session, *, pause: float = 0.1) -> Coordinates:
-    """Return the coordinates of a fenced server once two looks agree.
+    """Return the coordinates of a fenced server once nobody but RDS has written between two looks.
 
     Raises:
         Retryable: the binlog still grows, so somebody slips past the fence.
@@ -54,7 +54,7 @@ def stand_still(session: Session, *, pause: float = 0.1) -> Coordinates:
     for _ in range(20):
         time.sleep(pause)
         after = current(session)
-        if after == before:
+        if after == before or not wrote_since(session, before):
             return after
         before = after
     raise Retryable(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from foundation.errors import NeedsHuman, Refused
+from foundation.errors import NeedsHuman, OutcomeUnknown, ProcedureRefused, Refused
 from replication import channel, lag
 from replication.coordinates import Coordinates
 from replication.session import Credentials, Endpoint, Row
@@ -209,6 +210,19 @@ def test_a_drain_of_broken_replication_gives_up_at_once() -> None:
         lag.drain(FakeSession({STATUS: [broken]}), Coordinates("b.000002", 900), deadline=60)
 
 
+def test_a_drain_gives_up_on_a_receiver_that_is_refused_each_time() -> None:
+    """MySQL retries a refused account for ever; the write outage has seconds."""
+    refused = replica_row(
+        Replica_IO_Running="Connecting",
+        Last_IO_Errno=1045,
+        Last_IO_Error="Access denied",
+        Source_User="rds_encrypt_reverse",
+    )
+    with pytest.raises(NeedsHuman, match="refuses the account") as caught:
+        lag.drain(FakeSession({STATUS: [refused]}), Coordinates("b.000002", 900), deadline=60)
+    assert "phase `cleanup`" in caught.value.fix
+
+
 def test_catching_up_ends_though_the_source_writes_on() -> None:
     """What is waited for is one look at the source, not a target that moves."""
     written, executed = itertools.count(400, 100), itertools.count(350, 100)
@@ -260,3 +274,266 @@ def test_a_start_that_rds_calls_an_error_is_explained_by_the_status() -> None:
     server.session.answers["CALL mysql.rds_start_replication"] = refuse
     with pytest.raises(NeedsHuman, match="the source has purged binlogs"):
         channel.start(server.session)
+
+
+class Rds:
+    """A channel behind RDS's procedures, as a dump of an RDS 8.0 schema has them: they refuse by state, and report what they see after
+    two seconds. ``meanwhile`` happens between the program's look and its next call.
+    """
+
+    REFUSED = ProcedureRefused("RDS's procedure reports an error (1644)")
+
+    def __init__(
+        self, io: str = "No", sql: str = "No", *, configured: bool = True, executed: int = 400
+    ) -> None:
+        self.io, self.sql, self.until, self.executed = io, sql, "None", executed
+        self.configured = configured
+        self.meanwhile: list[Callable[[], None]] = []
+        self.io_error = ""
+        self.io_starts_as = "Yes"
+        self.refuses_source = 0
+        self.session = FakeSession(
+            {
+                STATUS: self._status,
+                "CALL mysql.rds_stop_replication": self._stop,
+                "CALL mysql.rds_start_replication_until": self._start_until,
+                "CALL mysql.rds_start_replication": self._start,
+                "CALL mysql.rds_set_external_master": self._set,
+                "CALL mysql.rds_reset_external_master": self._reset,
+            }
+        )
+
+    @property
+    def state(self) -> str:
+        if not self.configured:
+            return "NOT_EXIST"
+        if (self.io, self.sql) == ("Yes", "Yes"):
+            return "ON"
+        return "OFF" if (self.io, self.sql) == ("No", "No") else "BROKEN"
+
+    def agent_starts(self) -> None:
+        self.io, self.sql, self.until = "Yes", "Yes", "None"
+
+    def stops(self) -> None:
+        self.io, self.sql = "No", "No"
+
+    def forgotten(self) -> None:
+        self.configured = False
+
+    def _status(self) -> list[Row]:
+        if not self.configured:
+            return []
+        return [
+            replica_row(
+                Replica_IO_Running=self.io,
+                Replica_SQL_Running=self.sql,
+                Until_Condition=self.until,
+                Exec_Source_Log_Pos=self.executed,
+                Last_IO_Errno=2003 if self.io_error else 0,
+                Last_IO_Error=self.io_error,
+            )
+        ]
+
+    def _called(self, *allowed: str) -> None:
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
+        if self.state not in allowed:
+            raise self.REFUSED
+
+    def _stop(self) -> list[Row]:
+        self._called("ON", "BROKEN")
+        self.stops()
+        return []
+
+    def _start(self) -> list[Row]:
+        self._called("OFF")
+        self.io, self.sql, self.until = self.io_starts_as, "Yes", "None"
+        self.io_error = "" if self.io == "Yes" else "error connecting to source"
+        if self.state != "ON":
+            raise self.REFUSED
+        return []
+
+    def _start_until(self) -> list[Row]:
+        self._called("OFF")
+        self.until = "Source"
+        self.io, self.sql, self.executed = "Yes", "No", 900
+        raise self.REFUSED  # within the two seconds it got there, and its applier has stopped
+
+    def _set(self) -> list[Row]:
+        self._called("OFF", "NOT_EXIST")
+        if self.refuses_source:
+            self.refuses_source -= 1
+            raise ProcedureRefused("Permission Denied: This instance is a RDS Read Replica.")
+        self.configured, self.executed = True, 400
+        return []
+
+    def _reset(self) -> list[Row]:
+        self._called("ON", "OFF", "BROKEN")
+        self.stops()
+        self.configured = False
+        return []
+
+    def lost(self) -> None:
+        raise OutcomeUnknown("the connection was lost during a statement")
+
+
+GOAL = Coordinates("b.000002", 900)
+
+
+def test_a_goal_that_is_reached_within_the_procedure_is_reached() -> None:
+    rds = Rds()
+    assert channel.run_until(rds.session, GOAL, deadline=60).executed == GOAL
+    assert calls(rds.session) == ["CALL mysql.rds_start_replication_until", "CALL mysql.rds_stop_replication"]
+
+
+def test_a_stop_that_comes_too_late_has_nothing_to_do() -> None:
+    rds = Rds("Yes", "Yes")
+    rds.meanwhile = [rds.stops]
+    assert channel.stop(rds.session).stopped
+
+
+def test_a_start_that_finds_it_running_has_nothing_to_do() -> None:
+    """RDS's agent starts a channel that was merely stopped when it reboots the instance."""
+    rds = Rds()
+    rds.meanwhile = [rds.agent_starts]
+    assert channel.start(rds.session).running
+
+
+def test_a_start_that_finds_it_broken_stops_it_first() -> None:
+    rds = Rds()
+
+    def half() -> None:
+        rds.io, rds.sql = "No", "Yes"
+
+    rds.meanwhile = [half]
+    assert channel.start(rds.session).running
+    assert calls(rds.session) == [
+        "CALL mysql.rds_start_replication",
+        "CALL mysql.rds_stop_replication",
+        "CALL mysql.rds_start_replication",
+    ]
+
+
+def test_a_receiver_between_two_attempts_is_not_waited_for() -> None:
+    """MySQL would try again after a minute; RDS refuses to start what is started by half."""
+    rds = Rds("Connecting", "Yes")
+    rds.io_error = "error connecting to source"
+    assert channel.start(rds.session).running
+    assert calls(rds.session) == ["CALL mysql.rds_stop_replication", "CALL mysql.rds_start_replication"]
+
+
+def test_a_receiver_that_connects_later_is_given_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    rds = Rds()
+    rds.io_starts_as = "Connecting"
+    monkeypatch.setattr("foundation.waiting.time.sleep", lambda _seconds: rds.agent_starts())
+    assert channel.start(rds.session).running
+    assert calls(rds.session) == ["CALL mysql.rds_start_replication"]
+
+
+@pytest.mark.parametrize("verb", [channel.stop, channel.start])
+@pytest.mark.parametrize("running", ["Yes", "No"])
+def test_a_connection_that_is_lost_in_a_call_is_followed_by_a_look(verb: Any, running: str) -> None:
+    rds = Rds(running, running)
+    rds.meanwhile = [rds.lost]
+    found = verb(rds.session)
+    assert found.stopped if verb is channel.stop else found.running
+
+
+def test_an_old_error_does_not_keep_it_from_being_tried() -> None:
+    """An error stays in the status of a stopped channel until it is started again."""
+    rds = Rds()
+    rds.io_error = "lost connection"
+    assert channel.run_until(rds.session, GOAL, deadline=60).executed == GOAL
+    rds = Rds()
+    rds.io_error = "lost connection"
+    assert channel.start(rds.session).running
+
+
+def test_a_channel_that_runs_without_an_end_is_stopped_before_it_runs_to_one() -> None:
+    rds = Rds()
+    rds.meanwhile = [rds.agent_starts]
+    assert channel.run_until(rds.session, GOAL, deadline=60).executed == GOAL
+    assert calls(rds.session) == [
+        "CALL mysql.rds_start_replication_until",
+        "CALL mysql.rds_stop_replication",
+        "CALL mysql.rds_start_replication_until",
+        "CALL mysql.rds_stop_replication",
+    ]
+
+
+def test_a_refusal_that_stands_is_told_in_rds_s_words() -> None:
+    rds = Rds()
+    refused = ProcedureRefused("rds_start_replication_until is not supported for multi-threaded slaves")
+    rds.session.answers = {
+        "CALL mysql.rds_start_replication_until": refused,
+        **{key: value for key, value in rds.session.answers.items() if "until" not in key},
+    }
+    with pytest.raises(ProcedureRefused, match="multi-threaded"):
+        channel.run_until(rds.session, GOAL, deadline=60)
+    assert len(calls(rds.session)) == 2
+
+
+def test_what_no_repetition_can_change_is_not_repeated() -> None:
+    rds = Rds("Yes", "Yes")
+    rds.session.answers["CALL mysql.rds_stop_replication"] = NeedsHuman(
+        "the account lacks a privilege (1370)"
+    )
+    with pytest.raises(NeedsHuman, match="1370"):
+        channel.stop(rds.session)
+    assert len(calls(rds.session)) == 1
+
+
+@pytest.mark.parametrize("verb", [channel.stop, channel.start])
+def test_a_channel_that_is_reset_meanwhile_is_missed(verb: Any) -> None:
+    rds = Rds("No", "Yes")
+    rds.meanwhile = [rds.forgotten]
+    with pytest.raises(NeedsHuman, match="follows nobody, though it should"):
+        verb(rds.session)
+
+
+def test_a_reset_that_comes_too_late_has_nothing_to_do() -> None:
+    rds = Rds()
+    rds.meanwhile = [rds.forgotten]
+    channel.detach(rds.session)
+    assert channel.status(rds.session) is None
+
+
+def test_a_reset_that_cost_the_connection_is_looked_after() -> None:
+    rds = Rds()
+    rds.meanwhile = [rds.lost]
+    channel.detach(rds.session)
+    assert channel.status(rds.session) is None
+
+
+def attached(rds: Rds, **more: Any) -> channel.ReplicaStatus:
+    return channel.attach(rds.session, SOURCE, ACCOUNT, Coordinates("b.000002", 400), **more)
+
+
+def test_an_attached_channel_that_runs_again_is_stopped_and_attached() -> None:
+    rds = Rds()
+    rds.meanwhile = [rds.agent_starts]
+    assert attached(rds).stopped
+
+
+def test_an_attachment_that_cost_the_connection_is_looked_after_or_repeated() -> None:
+    fresh = Rds(configured=False)
+    fresh.meanwhile = [fresh.lost]
+    assert attached(fresh).stopped
+    again = Rds()
+    again.meanwhile = [again.lost]
+    assert attached(again).stopped
+    assert len(calls(again.session)) == 2, "the new password may not have arrived"
+
+
+def test_an_instance_that_rds_takes_for_a_read_replica_is_given_time() -> None:
+    """So it may be for a while after an instance was restored from a replica's snapshot."""
+    rds = Rds(configured=False)
+    said: list[str] = []
+    rds.refuses_source = 3
+    assert attached(rds, patience=600, progress=said.append).stopped
+    assert said == ["RDS still takes the instance for a read replica"] * 3
+    stubborn = Rds(configured=False)
+    stubborn.refuses_source = 99
+    with pytest.raises(NeedsHuman, match="RDS Read Replica"):
+        attached(stubborn)
+    assert len(calls(stubborn.session)) == 1

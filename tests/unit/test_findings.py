@@ -347,7 +347,7 @@ def test_statement_format_is_a_warning_and_the_limit_of_time_is_taken_back() -> 
         "its binlog_format is STATEMENT"
     ]
     assert session.sent[0][0].startswith("SET SESSION max_execution_time")
-    assert session.sent[-1][0] == "SET SESSION max_execution_time = DEFAULT"
+    assert session.sent[-1][0] == "SET SESSION max_execution_time = 0"
 
 
 # IAM.

@@ -6,7 +6,7 @@ import pytest
 
 from foundation.errors import NeedsHuman
 from replication.session import Endpoint
-from replication.trouble import diagnosis, hopeless, mended_by_attaching
+from replication.trouble import Follower, diagnosis, hopeless, mended_by_attaching
 
 WHERE = Endpoint("orders.example", 3306)
 PURGED = (
@@ -60,3 +60,32 @@ def test_mysql_s_own_words_are_kept_but_not_all_of_them() -> None:
 def test_what_ends_by_itself_or_by_attaching(error: str, *, never: bool, mended: bool) -> None:
     assert hopeless(error) is never
     assert mended_by_attaching(error) is mended
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        f"1236: {PURGED}",
+        "1045: refused",
+        "2026: TLS",
+        "1062: Duplicate",
+        "1594: Relay log",
+        "1114: full",
+        "7: ?",
+    ],
+)
+def test_after_the_cutover_nobody_is_told_to_destroy_or_that_the_source_takes_writes(error: str) -> None:
+    """The old instance follows production then: it is read-only, and a new snapshot of it would help nobody."""
+    found = diagnosis(error, WHERE, Follower.OLD)
+    assert "destroy" not in str(found)
+    assert "source" not in found.safe
+    assert "the encrypted instance takes writes" in found.safe
+    assert "phase `cleanup`" in found.fix
+
+
+def test_the_account_of_a_managed_replica_is_rds_s_to_mend() -> None:
+    assert "RDS manages the account" in diagnosis("1045: refused", WHERE, Follower.REPLICA).fix
+    assert "makes the account again" in diagnosis("1045: refused", WHERE).fix
+    assert (
+        diagnosis("1062: Duplicate", WHERE, Follower.REPLICA).fix == diagnosis("1062: Duplicate", WHERE).fix
+    )

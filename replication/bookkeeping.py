@@ -1,0 +1,111 @@
+"""What RDS itself writes to an instance's binlog, told from what applications write.
+
+RDS's agent (rdsadmin) writes while no application may: read_only does not stop it, as it has SUPER. A heartbeat comes every few minutes
+and at the beginning of a binlog file, as a statement even where binlog_format is ROW; `rds_sysinfo` is written around backups. Sources:
+debezium DBZ-469, DBZ-1492 and DBZ-1775, maxwell #523 and #636; the tables are those of a dump of the mysql schema of an RDS 8.0.41, 2025-07.
+
+A statement counts as RDS's only if its whole text is an INSERT, REPLACE, UPDATE or DELETE of one of these tables with literals alone. MySQL
+has no triggers on tables of the mysql schema, so such a statement cannot change anything else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+__all__ = ["BOOKKEEPING", "changes_of_applications"]
+
+BOOKKEEPING = frozenset(
+    {
+        "rds_configuration",
+        "rds_global_status_history",
+        "rds_global_status_history_old",
+        "rds_heartbeat2",
+        "rds_history",
+        "rds_monitor",
+        "rds_replication_status",
+        "rds_sysinfo",
+    }
+)
+"""Tables of the mysql schema that only RDS, or its procedures, write."""
+
+_FRAMES = frozenset(
+    {
+        "Rotate",
+        "Format_desc",
+        "Previous_gtids",
+        "Stop",
+        "Heartbeat",
+        "Heartbeat_v2",
+        "Gtid",
+        "Anonymous_Gtid",
+        "Xid",
+        # These belong to the statement, or to the change of rows, that follows.
+        "Intvar",
+        "RAND",
+        "User var",
+        "Rows_query",
+        # Its events are listed after it.
+        "Transaction_payload",
+    }
+)
+"""Binlog events that change no data by themselves."""
+_ROWS = ("Write_rows", "Update_rows", "Delete_rows")
+
+_LITERAL = r"(?:NULL|[-+]?\d+(?:\.\d+)?|'[^'\\]*')"
+_NAME = r"(?:`\w+`|\w+)"
+# Names are case-sensitive on RDS: MYSQL may be a schema of an application.
+_TABLE = r"(?P<qualified>(?-i:mysql|`mysql`)\s*\.\s*)?(?-i:(?P<table>rds_\w+)|`(?P<quoted>rds_\w+)`)"
+_ASSIGNMENT = rf"{_NAME}\s*=\s*(?:{_LITERAL}|VALUES\s*\(\s*{_NAME}\s*\))"
+_ASSIGNMENTS = rf"{_ASSIGNMENT}(?:\s*,\s*{_ASSIGNMENT})*"
+_CONDITION = rf"{_NAME}\s*(?:=|<>|<=?|>=?)\s*{_LITERAL}"
+_WHERE = rf"(?:\s+WHERE\s+{_CONDITION}(?:\s+AND\s+{_CONDITION})*)?"
+_VALUES = rf"\(\s*{_LITERAL}(?:\s*,\s*{_LITERAL})*\s*\)"
+_STATEMENTS = tuple(
+    re.compile(rf"(?:use `(?P<schema>[^`]*)`; )?{statement}\s*;?\s*", re.IGNORECASE)
+    for statement in (
+        (
+            rf"(?:INSERT|REPLACE)\s+INTO\s+{_TABLE}\s*(?:\(\s*{_NAME}(?:\s*,\s*{_NAME})*\s*\)\s*)?"
+            rf"VALUES\s*{_VALUES}(?:\s*,\s*{_VALUES})*(?:\s+ON\s+DUPLICATE\s+KEY\s+UPDATE\s+{_ASSIGNMENTS})?"
+        ),
+        rf"DELETE\s+FROM\s+{_TABLE}{_WHERE}",
+        rf"UPDATE\s+{_TABLE}\s+SET\s+{_ASSIGNMENTS}{_WHERE}",
+    )
+)
+_FRAMING = re.compile(r"(?:use `[^`]*`; )?(?:BEGIN|COMMIT|ROLLBACK)(?: /\*.*\*/)?", re.IGNORECASE)
+_TABLE_MAP = re.compile(r"table_id: (?P<id>\d+) \((?P<schema>.*)\.(?P<table>[^.]*)\)")
+_TABLE_ID = re.compile(r"table_id: (?P<id>\d+)")
+
+
+def changes_of_applications(events: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether anybody but RDS has changed anything in these events, as SHOW BINLOG EVENTS lists them from between two transactions on."""
+    ours: set[str] = set()
+    return any(_counts(str(event["Event_type"]), str(event["Info"]), ours) for event in events)
+
+
+def _counts(kind: str, info: str, ours: set[str]) -> bool:
+    """Whether one event is a change by an application, or one that nobody here knows; ``ours`` are the ids of RDS's tables so far."""
+    if kind in _FRAMES:
+        return False
+    if kind == "Query":
+        return not (_FRAMING.fullmatch(info) or _is_statement_of_rds(info))
+    if kind == "Table_map":
+        found = _TABLE_MAP.match(info)
+        if found is None or found["schema"] != "mysql" or found["table"] not in BOOKKEEPING:
+            return True
+        ours.add(found["id"])
+        return False
+    if kind.startswith(_ROWS):
+        identity = _TABLE_ID.match(info)
+        return identity is None or identity["id"] not in ours
+    return True
+
+
+def _is_statement_of_rds(text: str) -> bool:
+    for statement in _STATEMENTS:
+        found = statement.fullmatch(text)
+        if found is not None:
+            in_mysql = found["qualified"] is not None or found["schema"] == "mysql"
+            return in_mysql and (found["table"] or found["quoted"]) in BOOKKEEPING
+    return False
