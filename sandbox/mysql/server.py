@@ -36,6 +36,7 @@ _LOG = logging.getLogger(__name__)
 _STOP_DEADLINE = 15.0
 _LAST_SESSION_ENDS = 0.02
 _FIRST_START = "first-start.sql"
+_EACH_START = "each-start.sql"
 
 
 class MySQLServer:
@@ -65,6 +66,7 @@ class MySQLServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._gateway: subprocess.Popen[bytes] | None = None
         self._frozen = False
+        self._real_pauses = False
         self._changing = threading.RLock()
 
     # Birth
@@ -118,11 +120,20 @@ class MySQLServer:
 
     # The process
 
-    def start(self, parameters: Mapping[str, str], *, binlog: bool, read_only: bool | None = None) -> None:
+    def start(
+        self,
+        parameters: Mapping[str, str],
+        *,
+        binlog: bool,
+        read_only: bool | None = None,
+        real_pauses: bool = False,
+    ) -> None:
         """Start, and return when it accepts connections.
 
-        `parameters` are plain values that win over RDS's defaults; `read_only` wins over both. Replication that was
-        configured starts by itself, as after a reboot on RDS.
+        `parameters` are plain values that win over RDS's defaults; `read_only` wins over both. RDS's procedures pause for
+        seconds: with `real_pauses` they do; without, only where the pause decides what a call ends with. An external
+        source is then tried again after 1 s, too, not after 60. Replication that was configured starts by itself, as
+        after a reboot on RDS.
         """
         wanted = dict(parameters)
         if read_only is not None:
@@ -130,6 +141,7 @@ class MySQLServer:
         with self._changing:
             if self.running():
                 raise MySQLServerError(f"The server in {self.directory} runs already.")
+            self._real_pauses = real_pauses
             state = DataState.of(self.data)
             if state.fresh_copy and state.binlog != binlog:
                 self._recover(wanted, state)
@@ -335,6 +347,7 @@ class MySQLServer:
         self, parameters: Mapping[str, str], listening: Listening, *, binlog: bool, skip_replication: bool
     ) -> None:
         first = self.directory / _FIRST_START
+        each = self._write_each_start(first)
         file = self.directory / "my.cnf"
         option_file(
             file,
@@ -342,7 +355,7 @@ class MySQLServer:
             listening=listening,
             parameters=parameters,
             binlog=binlog,
-            init_file=first if first.exists() else None,
+            init_file=each,
             skip_replication=skip_replication,
         )
         log = self.directory / "mysqld.log"
@@ -359,7 +372,21 @@ class MySQLServer:
             process.wait()
             self._ended()
             raise
+        finally:
+            each.unlink(missing_ok=True)
         first.unlink(missing_ok=True)
+
+    def _write_each_start(self, first: Path) -> Path:
+        """The statements that mysqld runs before it lets anybody in; none of them is logged."""
+        # A parameter group may say otherwise for sessions.
+        statements = ["SET SESSION sql_log_bin = 0, autocommit = 1, sql_mode = '', sql_safe_updates = 0;"]
+        if first.exists():
+            statements.append(first.read_text())
+        statements.append(f"UPDATE mysql.rds_sandbox SET real_pauses = {self._real_pauses:d};")
+        file = self.directory / _EACH_START
+        file.touch(mode=0o600)
+        file.write_text("\n".join(statements) + "\n")
+        return file
 
     def _recover(self, parameters: Mapping[str, str], state: DataState) -> None:
         """Run a copy once, unseen, with the binary log as its origin had it.

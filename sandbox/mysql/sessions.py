@@ -22,6 +22,11 @@ _OTHERS = (
     "WHERE id <> CONNECTION_ID() AND user NOT IN ('system user', 'event_scheduler')"
 )
 _ENDING = 1.0
+# What a session must not take from the instance's parameter group.
+_PINNED = (
+    "SET SESSION sql_log_bin = 0, autocommit = 1, sql_mode = '', sql_safe_updates = 0, sql_select_limit = 18446744073709551615, "
+    "max_execution_time = 0, wait_timeout = 28800, lock_wait_timeout = 60, innodb_lock_wait_timeout = 50"
+)
 
 ADMIN = "rdsadmin"
 SOCKET = "mysqld.sock"
@@ -56,7 +61,7 @@ def admin_session(
     finally:
         os.close(handle)
     with session:
-        execute(session, "SET SESSION sql_log_bin = 0")
+        execute(session, _PINNED)
         yield session
 
 

@@ -41,6 +41,11 @@ class TimeModel:
     def seconds(self, what: str) -> float:
         return PROFILES[self.profile][what] * self.factor
 
+    @property
+    def real_pauses(self) -> bool:
+        """Whether RDS's procedures pause as long as on RDS, whatever the factor."""
+        return self.profile == "realistic"
+
     def pause(self, what: str) -> None:
         """Let a transition last as long as the model says."""
         self.sleep(self.seconds(what))

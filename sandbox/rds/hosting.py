@@ -44,7 +44,10 @@ class Hosting:
         network: Network,
         binaries: Mapping[str, MySQLBinaries],
         certificates: CertificateAuthority,
+        *,
+        real_pauses: bool = False,
     ) -> None:
+        self._real_pauses = real_pauses
         self._directory = directory
         self._network = network
         self._binaries = binaries
@@ -96,7 +99,7 @@ class Hosting:
         """Start the server with what its parameter group says now; whatever waited for a restart is applied by it."""
         group = instance.parameter_group
         parameters = server_settings(group.family, group.values, surroundings(instance))
-        self.server(instance).start(parameters, binlog=instance.retention > 0)
+        self.server(instance).start(parameters, binlog=instance.retention > 0, real_pauses=self._real_pauses)
         instance.parameter_status = ParameterStatus.IN_SYNC
 
     def halt(self, instance: DBInstance) -> None:
