@@ -108,10 +108,6 @@ def _not_ready(site: Site, left: Session) -> str | None:
 def _follows(site: Site, left: Session, *, renew: bool) -> bool:
     """Start it, and say whether it follows; false if it was attached once more with a new password, to be started then."""
     try:
-        status = channel.status(left)
-        if status is not None and status.connecting:
-            # It may be between two attempts, a minute apart, to reach an address that was not there yet.
-            channel.stop(left)
         channel.start(left)
     except NeedsHuman as error:
         status = channel.status(left)
