@@ -14,7 +14,7 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
-__all__ = ["ADMIN", "SOCKET", "AdminSession", "admin_session", "end_all", "execute", "query"]
+__all__ = ["ADMIN", "SOCKET", "AdminSession", "admin_session", "end_all", "end_those_of", "execute", "query"]
 
 _NO_SUCH_THREAD = 1094
 _OTHERS = (
@@ -93,6 +93,12 @@ def end_all(session: AdminSession) -> None:
         if time.monotonic() > end:
             return  # mysqld's shutdown deals with those that are slow to notice
         time.sleep(0.02)
+
+
+def end_those_of(session: AdminSession, user: str) -> None:
+    """End the sessions of an account."""
+    found = query(session, "SELECT id AS id FROM information_schema.processlist WHERE user = %s", (user,))
+    _kill(session, found)
 
 
 def _kill(session: AdminSession, others: list[dict[str, Any]]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pymysql
 
 from sandbox.mysql.binaries import MySQLBinaries
+from sandbox.mysql.bookkeeping import Bookkeeping
 from sandbox.mysql.certificates import CertificateAuthority
 from sandbox.mysql.copies import copy_tree
 from sandbox.mysql.errors import MySQLServerError
@@ -46,7 +47,9 @@ class Hosting:
         certificates: CertificateAuthority,
         *,
         real_pauses: bool = False,
+        heartbeat: float = 300.0,
     ) -> None:
+        self.bookkeeping = Bookkeeping(interval=heartbeat)
         self._real_pauses = real_pauses
         self._directory = directory
         self._network = network
@@ -110,9 +113,16 @@ class Hosting:
         self.server(instance).move_to(self.address(instance.identifier), instance.port)
 
     def copy(self, instance: DBInstance, target: Path) -> None:
-        """Copy an instance's data, running or stopped."""
+        """Copy an instance's data, running or stopped, as a backup does."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        self.server(instance).copy_data(target)
+        server = self.server(instance)
+        if instance.source is None and server.running() and not instance.frozen:
+            try:
+                server.mark_backup(self.bookkeeping)
+            except (MySQLServerError, pymysql.Error, OSError) as error:
+                # It is being ended, or its table is locked: the backup goes on without.
+                _log.debug("No mark of the backup on %s: %s", instance.identifier, error)
+        server.copy_data(target)
 
     def copy_snapshot(self, source: DBSnapshot, target: Path) -> None:
         copy_tree(source.directory, target)

@@ -117,8 +117,13 @@ def test_an_external_source_is_followed_over_tls(farm: Farm, source: MySQLServer
 
     replica.stop()
     replica.start({**GIVEN, "read_only": "1"}, binlog=True)
+    restarted = replica.replication_status()
+    assert restarted is not None
+    assert (restarted["Slave_IO_Running"], restarted["Slave_SQL_Running"]) == ("No", "No")
+    assert replica.resume_replication()
     insert(source, 4)
-    caught_up(source, replica)  # a reboot started what was only stopped
+    caught_up(source, replica)  # the agent started what was only stopped
+    assert not replica.resume_replication(), "it runs"
 
     session = Session(replica)
     assert session.rows("CALL mysql.rds_reset_external_master") == [{"message": "Slave has been reset"}]
