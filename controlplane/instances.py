@@ -386,12 +386,7 @@ class Instances:
         )
         if renamed.parameter_status != "pending-reboot":
             return renamed
-        insist(
-            "RDS to accept a reboot",
-            lambda: self.get(resource_id),
-            self._reboot,
-            lambda seen: seen.status == "rebooting" or seen.parameters_in_sync,
-        )
+        self.ask_reboot(resource_id)
         return self.wait(
             resource_id,
             f"be available with parameter group {parameter_group} in effect",
@@ -399,6 +394,20 @@ class Instances:
             deadline=deadline,
             progress=progress,
             longest=0.3,
+        )
+
+    def ask_reboot(self, resource_id: str) -> None:
+        """Ask for a reboot that puts its parameter group into effect; does not wait for that.
+
+        Raises:
+            Retryable: RDS was busy for minutes.
+            NeedsHuman: RDS refused for another reason.
+        """
+        insist(
+            "RDS to accept a reboot",
+            lambda: self.get(resource_id),
+            self._reboot,
+            lambda seen: seen.status == "rebooting" or seen.parameters_in_sync,
         )
 
     def _asked(self, now: Instance, wanted: Mapping[str, str]) -> bool:

@@ -10,15 +10,13 @@ from typing import Any
 
 from controlplane import metrics
 from controlplane.instances import Instance
-from foundation.errors import Cancelled, MigrationError, Retryable
-from foundation.waiting import Wait, until
+from foundation.errors import Cancelled, MigrationError
 from migration.cutover.site import Site
 from migration.likeness import Difference
 
 __all__ = ["harmless", "match_protection"]
 
 _PROTECTION, _STORAGE = "DeletionProtection", "AllocatedStorage"
-_BUSY = 60.0
 _ROOM = 10
 """Percent of the winning instance's storage that must be free if it is to be the smaller one for a while."""
 
@@ -50,12 +48,7 @@ def match_protection(site: Site) -> None:
     if not changes:
         return
     try:
-        until(
-            Wait(f"{winning.identifier} to take {' and '.join(changes)}", deadline=_BUSY, longest=5.0),
-            lambda: _asked(site, winning, changes),
-            done=lambda failure: failure is None,
-            describe=str,
-        )
+        site.instances.modify(winning.resource_id, **changes)
     except Cancelled:
         raise
     except MigrationError as error:
@@ -63,17 +56,6 @@ def match_protection(site: Site) -> None:
             f"{winning.identifier} does not have the {' and '.join(changes)} of {losing.identifier} ({error.what});"
             f" give it that with `aws rds modify-db-instance --db-instance-identifier {winning.identifier}`"
         )
-
-
-def _asked(site: Site, winning: Instance, changes: dict[str, Any]) -> Retryable | None:
-    """Ask once; return the failure if it may pass. Just after a rename an instance may be busy although it is available."""
-    try:
-        site.instances.modify(winning.resource_id, **changes)
-    except Cancelled:
-        raise
-    except Retryable as error:
-        return error
-    return None
 
 
 def _room(site: Site, winning: Instance) -> str | None:

@@ -7,7 +7,7 @@ all that counts is that it cannot take writes any more, since the fence around i
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from controlplane.instances import Instance
 from foundation.errors import MigrationError, NeedsHuman, Retryable
@@ -98,14 +98,32 @@ def await_harmless(site: Site) -> None:
     Raises:
         TimedOut: it did neither for as long as a rename may take.
     """
-    course = site.course
+    course, rebooted = site.course, False
+
+    def look() -> Instance | None:
+        nonlocal rebooted
+        found = _present(site)
+        # A rename reboots, which is what puts the group into effect; where it did not, that is made up for.
+        if (
+            found is not None
+            and moved(found)
+            and _up(found)
+            and not found.parameters_in_sync
+            and not rebooted
+        ):
+            with suppress(Retryable):
+                site.instances.ask_reboot(found.resource_id)
+                rebooted = True
+        return found
+
+    def moved(found: Instance) -> bool:
+        return found.identifier == course.losing_name and found.parameter_group == course.losing_group
 
     def harmless(found: Instance | None) -> bool:
         if found is None:
             return True
-        if found.identifier != course.losing_name or found.parameter_group != course.losing_group:
-            return False
-        return found.status == _STOPPED or found.broken or _renamed(found)
+        at_rest = found.status == _STOPPED or found.broken
+        return moved(found) and (at_rest or (_up(found) and found.parameters_in_sync))
 
     found = until(
         Wait(
@@ -116,22 +134,14 @@ def await_harmless(site: Site) -> None:
             advice="Look at its events in the RDS console; production does not need it any more: if it does not come up, delete it."
             " Then run `pulumi up` again",
         ),
-        lambda: _present(site),
+        look,
         done=harmless,
         describe=lambda seen: str(seen) if seen else "not listed",
         progress=site.progress,
     )
-    if found is None or not _renamed(found):
+    if found is None or not found.available:
         state = "was deleted" if found is None else f"is {found.status}"
         site.warn(f"{course.losing_name} {state}, and nobody waited for it")
-        return
-    site.instances.await_rename(
-        course.losing_id,
-        course.losing_name,
-        parameter_group=course.losing_group,
-        deadline=site.limits.rename,
-        progress=site.progress,
-    )
 
 
 def grown(gib: int) -> int:
@@ -159,7 +169,7 @@ def _helped(site: Site, found: Instance) -> bool:
     return False
 
 
-def _renamed(found: Instance) -> bool:
+def _up(found: Instance) -> bool:
     return found.available and found.parameter_status != "applying"
 
 
