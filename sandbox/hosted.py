@@ -81,7 +81,15 @@ def _clean(directory: Path, network: Network) -> None:
 def _serve(options: Options, directory: Path, network: Network) -> None:
     clock = TimeModel(options.profile, options.factor)
     faults = FaultBook()
-    hosting = Hosting(directory, network, _binaries(), CertificateAuthority(directory))
+    certificates = CertificateAuthority(directory)
+    hosting = Hosting(
+        directory,
+        network,
+        _binaries(),
+        certificates,
+        real_pauses=clock.real_pauses,
+        heartbeat=clock.seconds("heartbeat"),
+    )
     rds = RDS(ACCOUNT_ID, hosting, clock, faults)
     control = Control(rds, faults, clock, REGION)
     http = serve_on(Application(rds, faults, Recorder(directory / "calls.jsonl"), control), options.port)

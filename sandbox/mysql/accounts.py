@@ -64,7 +64,6 @@ def first_start(
     binaries: MySQLBinaries, host: HostSecrets, *, user: str, password: str, database: str | None
 ) -> Iterator[str]:
     """What a new instance's server runs when it first starts: secrets of its own, the master user, its database."""
-    yield "SET SESSION sql_log_bin = 0"
     yield f"ALTER USER '{ADMIN}'@'localhost' IDENTIFIED WITH mysql_native_password BY {quoted(host.admin)}"
     replication = f"'{REPLICATION_USER}'@'%'"
     yield f"CREATE USER {replication} IDENTIFIED WITH mysql_native_password BY {quoted(host.replication)}"

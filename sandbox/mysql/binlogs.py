@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from sandbox.mysql.sessions import AdminSession, execute, query
@@ -21,15 +21,21 @@ def retention_hours(session: AdminSession) -> int | None:
 
 
 def purge_binlogs(
-    session: AdminSession, data: Path, held: Iterable[str], seconds_per_hour: float = _HOUR
+    session: AdminSession,
+    data: Path,
+    held: Iterable[str],
+    seconds_per_hour: float = _HOUR,
+    *,
+    rotated: Callable[[], object] = lambda: None,
 ) -> list[str]:
     """Begin a new file if anything is in the current one, then purge; returns the files that went.
 
-    Purged are all files but the current one that are older than every file in `held` (managed replicas read from those)
+    `rotated` is called when a new file was begun. Purged are all files but the current one that are older than every file in `held` (managed replicas read from those)
     and, if a retention is set, older than that. A connected replica of any kind keeps mysqld from purging what it reads.
     """
     if _has_content(session):
         execute(session, "FLUSH BINARY LOGS")
+        rotated()
     files = [str(row["Log_name"]) for row in query(session, "SHOW BINARY LOGS")]
     hours = retention_hours(session)
     keep_since = None if hours is None else time.time() - hours * seconds_per_hour

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,15 @@ __all__ = ["BINLOG_BASE", "Listening", "canonical", "defaults", "option_file"]
 
 BINLOG_BASE = "mysql-bin-changelog"
 
+# What replication never applies, on any server (SHOW SLAVE STATUS of an RDS, 2020-11); the heartbeat's table is not in it.
+_IGNORED_TABLES = (
+    "mysql.plugin",
+    "mysql.rds_configuration",
+    "mysql.rds_history",
+    "mysql.rds_monitor",
+    "mysql.rds_replication_status",
+    "mysql.rds_sysinfo",
+)
 # RDS's names that mysqld calls otherwise when it starts.
 _AT_START = {"time_zone": "default_time_zone", "tx_isolation": "transaction_isolation"}
 
@@ -24,6 +34,7 @@ _AS_RDS = {
     "binlog_format": "MIXED",
     "default_time_zone": "UTC",
     "explicit_defaults_for_timestamp": "1",
+    "gtid_mode": "OFF_PERMISSIVE",
     "innodb_flush_log_at_trx_commit": "1",
     "local_infile": "1",
     "log_output": "TABLE",
@@ -40,20 +51,35 @@ _SMALL = {
     "performance_schema": "OFF",
 }
 _OF_SERIES = {
+    # MySQL's own defaults for replication.
     "5.7": {
+        "event_scheduler": "OFF",
         "innodb_log_file_size": "16M",
         "master_info_repository": "TABLE",
         "relay_log_info_repository": "TABLE",
     },
-    "8.0": {"innodb_redo_log_capacity": "32M", "default_authentication_plugin": "mysql_native_password"},
+    # All global variables of a running RDS 8.0.41 (2025-06). `slave_exec_mode` is what that one instance had.
+    "8.0": {
+        "default_authentication_plugin": "mysql_native_password",
+        "event_scheduler": "ON",
+        "innodb_redo_log_capacity": "32M",
+        "slave_exec_mode": "IDEMPOTENT",
+        "slave_parallel_type": "LOGICAL_CLOCK",
+        "slave_parallel_workers": "4",
+        "slave_preserve_commit_order": "ON",
+        "terminology_use_previous": "BEFORE_8_0_26",
+    },
 }
 _MUST_BE = {
     # Snapshots freeze all threads and copy the files: no write may be under way in the kernel for them.
     "innodb_use_native_aio": "0",
     "relay_log": "relaylog",
     "relay_log_index": "relaylog.index",
+    # OFF on RDS. Here it would make a client's "host" whatever the machine's resolver says of 127.x.y.z, if it answers.
     "skip_name_resolve": "1",
     # Relative to the data directory, mysqld's working directory: a full path may exceed what a socket may be called.
+    # The host's agent starts replication, not mysqld.
+    "skip_slave_start": "1",
     "socket": "../mysqld.sock",
 }
 _MUST_BE_OF_SERIES = {
@@ -74,8 +100,8 @@ class Listening:
 
 
 def canonical(name: str) -> str:
-    """A parameter's name in one spelling ("gtid-mode" and "GTID_MODE" are one)."""
-    return name.lower().replace("-", "_")
+    """A parameter's name in one spelling ("gtid-mode", "GTID_MODE" are one, and so are `replica_…` and `slave_…`)."""
+    return re.sub(r"(^|_)replica(?=_)", r"\1slave", name.lower().replace("-", "_"))
 
 
 def defaults(binaries: MySQLBinaries) -> dict[str, str]:
@@ -91,7 +117,6 @@ def option_file(
     parameters: Mapping[str, str],
     binlog: bool,
     init_file: Path | None = None,
-    skip_replication: bool = False,
 ) -> None:
     """Write the option file of a server whose data directory is `data` beside it."""
     options = defaults(binaries)
@@ -103,12 +128,11 @@ def option_file(
     forced = _forced(file.parent, binaries, listening, binlog=binlog)
     if init_file is not None:
         forced["init_file"] = str(init_file)
-    if skip_replication:
-        forced["skip_slave_start"] = "1"
     for name in forced:
         options.pop(f"loose_{name}", None)
     options.update(forced)
     lines = ["[mysqld]", *(f'{name} = "{_quoted(name, value)}"' for name, value in options.items())]
+    lines += [f"replicate_ignore_table = {table}" for table in _IGNORED_TABLES]
     if not binlog:
         lines.append("skip_log_bin")
     if listening.address is None:

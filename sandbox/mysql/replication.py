@@ -17,6 +17,7 @@ __all__ = [
     "is_managed",
     "mark_managed",
     "point_at",
+    "resume",
     "source_coordinates",
     "status",
 ]
@@ -51,7 +52,7 @@ def change_source(
     execute(
         session,
         f"CHANGE MASTER TO MASTER_HOST = {quoted(host)}, MASTER_PORT = {port}, MASTER_USER = '{REPLICATION_USER}', "
-        f"MASTER_PASSWORD = {quoted(password)}, MASTER_CONNECT_RETRY = {_RETRY}, {where}",
+        f"MASTER_PASSWORD = {quoted(password)}, MASTER_CONNECT_RETRY = {_RETRY}, MASTER_SSL = 1, {where}",
     )
 
 
@@ -72,6 +73,31 @@ def point_at(session: AdminSession, *, host: str, port: int) -> None:
     for thread, ran in runs.items():
         if ran:
             execute(session, f"START SLAVE {thread}_THREAD")
+
+
+def resume(session: AdminSession) -> bool:
+    """Start what was configured before the server started, as RDS's agent does: a channel that was only stopped, too.
+
+    It goes by rds_replication_status, and knows a goal that was set with start_replication_until again.
+    """
+    now = status(session)
+    if now is None or now["Slave_IO_Running"] != "No" or now["Slave_SQL_Running"] != "No":
+        return False
+    rows = query(
+        session,
+        "SELECT action, replication_log_file AS file, replication_stop_point AS position, replication_gtid AS gtid "
+        "FROM mysql.rds_replication_status WHERE COALESCE(channel_name, '') = ''",
+    )
+    known = rows[0] if rows and not is_managed(session) else None
+    goal = ""
+    if known is not None and known["action"] == "start slave until":
+        goal = (
+            f" UNTIL SQL_AFTER_GTIDS = {quoted(known['gtid'])}"
+            if known["gtid"]
+            else f" UNTIL MASTER_LOG_FILE = {quoted(known['file'])}, MASTER_LOG_POS = {known['position']}"
+        )
+    execute(session, f"START SLAVE{goal}")
+    return True
 
 
 def drain(session: AdminSession) -> None:

@@ -16,9 +16,10 @@ from typing import Any
 
 import pymysql
 
-from sandbox.mysql import binlogs, processes, replication, sessions
-from sandbox.mysql.accounts import HostSecrets, first_start, master_grants, quoted
+from sandbox.mysql import binlogs, bookkeeping, processes, replication, sessions
+from sandbox.mysql.accounts import REPLICATION_USER, HostSecrets, first_start, master_grants, quoted
 from sandbox.mysql.binaries import MySQLBinaries
+from sandbox.mysql.bookkeeping import Bookkeeping
 from sandbox.mysql.certificates import CertificateAuthority, ServerCertificate
 from sandbox.mysql.copies import copy_tree
 from sandbox.mysql.errors import MySQLServerError
@@ -36,6 +37,7 @@ _LOG = logging.getLogger(__name__)
 _STOP_DEADLINE = 15.0
 _LAST_SESSION_ENDS = 0.02
 _FIRST_START = "first-start.sql"
+_EACH_START = "each-start.sql"
 
 
 class MySQLServer:
@@ -65,6 +67,9 @@ class MySQLServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._gateway: subprocess.Popen[bytes] | None = None
         self._frozen = False
+        self._real_pauses = False
+        self.starts = 0
+        """How often it was started since this object was made."""
         self._changing = threading.RLock()
 
     # Birth
@@ -118,11 +123,20 @@ class MySQLServer:
 
     # The process
 
-    def start(self, parameters: Mapping[str, str], *, binlog: bool, read_only: bool | None = None) -> None:
+    def start(
+        self,
+        parameters: Mapping[str, str],
+        *,
+        binlog: bool,
+        read_only: bool | None = None,
+        real_pauses: bool = False,
+    ) -> None:
         """Start, and return when it accepts connections.
 
-        `parameters` are plain values that win over RDS's defaults; `read_only` wins over both. Replication that was
-        configured starts by itself, as after a reboot on RDS.
+        `parameters` are plain values that win over RDS's defaults; `read_only` wins over both. RDS's procedures pause for
+        seconds: with `real_pauses` they do; without, only where the pause decides what a call ends with. An external
+        source is then tried again after 1 s, too, not after 60. Replication does not start by itself: see
+        `resume_replication`.
         """
         wanted = dict(parameters)
         if read_only is not None:
@@ -130,16 +144,18 @@ class MySQLServer:
         with self._changing:
             if self.running():
                 raise MySQLServerError(f"The server in {self.directory} runs already.")
+            self._real_pauses = real_pauses
             state = DataState.of(self.data)
             if state.fresh_copy and state.binlog != binlog:
                 self._recover(wanted, state)
                 state = DataState.of(self.data)
-            self._start(wanted, self._listening(), binlog=binlog, skip_replication=state.fresh_copy)
+            self._start(wanted, self._listening(), binlog=binlog)
             if state.fresh_copy:
                 state = self._settle(state)
             replace(state, binlog=binlog).write(self.data)
             if not self._binaries.speaks_modern_tls:
                 self._open_gateway()
+            self.starts += 1
 
     def stop(self) -> None:
         """Shut down in order; a server that does not end in time is killed, with a warning in the log."""
@@ -272,6 +288,19 @@ class MySQLServer:
             replication.mark_managed(session, managed=True)
             execute(session, "START SLAVE")
 
+    def resume_replication(self) -> bool:
+        """What RDS's agent does soon after each start: mysqld runs with skip_slave_start. False: nothing to start."""
+        with self.admin() as session:
+            return replication.resume(session)
+
+    def refuse_replicas(self, *, refused: bool) -> None:
+        """Keep managed replicas of this server from connecting, those that are connected included; or let them again."""
+        with self.admin() as session:
+            what = "LOCK" if refused else "UNLOCK"
+            execute(session, f"ALTER USER '{REPLICATION_USER}'@'%' ACCOUNT {what}")
+            if refused:
+                sessions.end_those_of(session, REPLICATION_USER)
+
     def follow(self, source: MySQLServer) -> None:
         """Find a managed replica's source again at the address that a rename gave it."""
         with self.admin() as session:
@@ -309,11 +338,26 @@ class MySQLServer:
         with self.admin() as session:
             return replication.source_coordinates(session)
 
+    def heartbeat(self, how: Bookkeeping) -> bool:
+        """Write RDS's heartbeat; False where it is not written."""
+        with self.admin() as session:
+            return bookkeeping.heartbeat(session, how)
+
+    def mark_backup(self, how: Bookkeeping) -> bool:
+        """Write what RDS writes when a backup begins; False where it is not written."""
+        with self.admin() as session:
+            return bookkeeping.mark_backup(session, how)
+
     def purge_binlogs(
-        self, replicas: Iterable[MySQLServer] = (), *, seconds_per_hour: float = 3600.0
+        self,
+        replicas: Iterable[MySQLServer] = (),
+        *,
+        seconds_per_hour: float = 3600.0,
+        how: Bookkeeping | None = None,
     ) -> list[str]:
         """Rotate and purge as RDS does every few minutes; returns the files that went.
 
+        With `how`, a heartbeat is the first event of a file that this begins.
         `replicas` are its managed replicas, which hold what they have not applied, also while stopped. One that does not
         run cannot say what it needs: then nothing is purged.
         """
@@ -327,14 +371,19 @@ class MySQLServer:
         with self.admin() as session:
             if replication.source_coordinates(session) is None:
                 return []
-            return binlogs.purge_binlogs(session, self.data, held, seconds_per_hour)
+            return binlogs.purge_binlogs(
+                session,
+                self.data,
+                held,
+                seconds_per_hour,
+                rotated=lambda: how is not None and self.heartbeat(how),
+            )
 
     # How
 
-    def _start(
-        self, parameters: Mapping[str, str], listening: Listening, *, binlog: bool, skip_replication: bool
-    ) -> None:
+    def _start(self, parameters: Mapping[str, str], listening: Listening, *, binlog: bool) -> None:
         first = self.directory / _FIRST_START
+        each = self._write_each_start(first)
         file = self.directory / "my.cnf"
         option_file(
             file,
@@ -342,8 +391,7 @@ class MySQLServer:
             listening=listening,
             parameters=parameters,
             binlog=binlog,
-            init_file=first if first.exists() else None,
-            skip_replication=skip_replication,
+            init_file=each,
         )
         log = self.directory / "mysqld.log"
         # After a kill they are still there, and the lock's process id may be somebody else's by now.
@@ -359,7 +407,21 @@ class MySQLServer:
             process.wait()
             self._ended()
             raise
+        finally:
+            each.unlink(missing_ok=True)
         first.unlink(missing_ok=True)
+
+    def _write_each_start(self, first: Path) -> Path:
+        """The statements that mysqld runs before it lets anybody in; none of them is logged."""
+        # A parameter group may say otherwise for sessions.
+        statements = ["SET SESSION sql_log_bin = 0, autocommit = 1, sql_mode = '', sql_safe_updates = 0;"]
+        if first.exists():
+            statements.append(first.read_text())
+        statements.append(f"UPDATE mysql.rds_sandbox SET real_pauses = {self._real_pauses:d};")
+        file = self.directory / _EACH_START
+        file.touch(mode=0o600)
+        file.write_text("\n".join(statements) + "\n")
+        return file
 
     def _recover(self, parameters: Mapping[str, str], state: DataState) -> None:
         """Run a copy once, unseen, with the binary log as its origin had it.
@@ -368,7 +430,7 @@ class MySQLServer:
         """
         unseen = Listening(server_id=self.server_id, address=None, port=self.port, certificate=None)
         quiet = {**parameters, "event_scheduler": "OFF"}
-        self._start(quiet, unseen, binlog=state.binlog, skip_replication=True)
+        self._start(quiet, unseen, binlog=state.binlog)
         try:
             self._settle(state)
         finally:

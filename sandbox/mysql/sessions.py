@@ -14,7 +14,7 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
-__all__ = ["ADMIN", "SOCKET", "AdminSession", "admin_session", "end_all", "execute", "query"]
+__all__ = ["ADMIN", "SOCKET", "AdminSession", "admin_session", "end_all", "end_those_of", "execute", "query"]
 
 _NO_SUCH_THREAD = 1094
 _OTHERS = (
@@ -22,6 +22,11 @@ _OTHERS = (
     "WHERE id <> CONNECTION_ID() AND user NOT IN ('system user', 'event_scheduler')"
 )
 _ENDING = 1.0
+# What a session must not take from the instance's parameter group.
+_PINNED = (
+    "SET SESSION sql_log_bin = 0, autocommit = 1, sql_mode = '', sql_safe_updates = 0, sql_select_limit = 18446744073709551615, "
+    "max_execution_time = 0, wait_timeout = 28800, lock_wait_timeout = 60, innodb_lock_wait_timeout = 50"
+)
 
 ADMIN = "rdsadmin"
 SOCKET = "mysqld.sock"
@@ -56,7 +61,7 @@ def admin_session(
     finally:
         os.close(handle)
     with session:
-        execute(session, "SET SESSION sql_log_bin = 0")
+        execute(session, _PINNED)
         yield session
 
 
@@ -88,6 +93,12 @@ def end_all(session: AdminSession) -> None:
         if time.monotonic() > end:
             return  # mysqld's shutdown deals with those that are slow to notice
         time.sleep(0.02)
+
+
+def end_those_of(session: AdminSession, user: str) -> None:
+    """End the sessions of an account."""
+    found = query(session, "SELECT id AS id FROM information_schema.processlist WHERE user = %s", (user,))
+    _kill(session, found)
 
 
 def _kill(session: AdminSession, others: list[dict[str, Any]]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pymysql
 
 from sandbox.mysql.binaries import MySQLBinaries
+from sandbox.mysql.bookkeeping import Bookkeeping
 from sandbox.mysql.certificates import CertificateAuthority
 from sandbox.mysql.copies import copy_tree
 from sandbox.mysql.errors import MySQLServerError
@@ -44,7 +45,12 @@ class Hosting:
         network: Network,
         binaries: Mapping[str, MySQLBinaries],
         certificates: CertificateAuthority,
+        *,
+        real_pauses: bool = False,
+        heartbeat: float = 300.0,
     ) -> None:
+        self.bookkeeping = Bookkeeping(interval=heartbeat)
+        self._real_pauses = real_pauses
         self._directory = directory
         self._network = network
         self._binaries = binaries
@@ -96,7 +102,7 @@ class Hosting:
         """Start the server with what its parameter group says now; whatever waited for a restart is applied by it."""
         group = instance.parameter_group
         parameters = server_settings(group.family, group.values, surroundings(instance))
-        self.server(instance).start(parameters, binlog=instance.retention > 0)
+        self.server(instance).start(parameters, binlog=instance.retention > 0, real_pauses=self._real_pauses)
         instance.parameter_status = ParameterStatus.IN_SYNC
 
     def halt(self, instance: DBInstance) -> None:
@@ -107,9 +113,16 @@ class Hosting:
         self.server(instance).move_to(self.address(instance.identifier), instance.port)
 
     def copy(self, instance: DBInstance, target: Path) -> None:
-        """Copy an instance's data, running or stopped."""
+        """Copy an instance's data, running or stopped, as a backup does."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        self.server(instance).copy_data(target)
+        server = self.server(instance)
+        if instance.source is None and server.running() and not instance.frozen:
+            try:
+                server.mark_backup(self.bookkeeping)
+            except (MySQLServerError, pymysql.Error, OSError) as error:
+                # It is being ended, or its table is locked: the backup goes on without.
+                _log.debug("No mark of the backup on %s: %s", instance.identifier, error)
+        server.copy_data(target)
 
     def copy_snapshot(self, source: DBSnapshot, target: Path) -> None:
         copy_tree(source.directory, target)

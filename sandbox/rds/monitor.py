@@ -1,15 +1,20 @@
-"""The monitor: asks the servers now and then what RDS's description of them says, and purges binary logs."""
+"""The monitor: what RDS does on its instances by itself, now and then.
+
+It asks replicas what RDS's description of them says, writes heartbeats, begins new binary logs and purges old ones, and
+resumes replication after a server was started.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pymysql
 
 from sandbox.mysql.errors import MySQLServerError
+from sandbox.mysql.server import MySQLServer
 from sandbox.rds.api import RDS
 from sandbox.rds.clock import Closing, TimeModel
 from sandbox.rds.hosting import read_replication
@@ -19,16 +24,26 @@ from sandbox.rds.region import Region
 __all__ = ["Monitor"]
 
 _log = logging.getLogger(__name__)
-_INTERVAL = 0.5
+
+# RDS-EVENT-0046, 0062, 0045, 0057
+_EVENTS = {
+    "replicating": "Replication for the Read Replica resumed",
+    "stopped": "Replication for the Read Replica has been manually stopped",
+    "error": "Replication has stopped",
+    "terminated": "Replication streaming has been terminated",
+}
+_INTERVAL = 0.25
 
 
 class Monitor:
-    """One thread that looks at every replica twice a second, and purges now and then."""
+    """One thread that looks at every instance some times a second, and does what is due."""
 
     def __init__(self, rds: RDS, clock: TimeModel) -> None:
         self._rds = rds
         self._clock = clock
         self._next_purge = time.monotonic() + clock.seconds("purge")
+        self._heartbeats: dict[str, float] = {}
+        self._resumed: dict[str, tuple[int, float | None]] = {}
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="monitor", daemon=True).start()
@@ -42,6 +57,10 @@ class Monitor:
                     self._look(region)
                     if purging:
                         self._purge(region)
+                    for instance, server in self._serving(region):
+                        self._ask(instance, lambda i=instance, s=server: self._resume(i, s))  # type: ignore[misc]
+                        if instance.source is None:
+                            self._ask(instance, lambda i=instance, s=server: self._beat(region, i, s))  # type: ignore[misc]
                 if purging:
                     self._next_purge = time.monotonic() + self._clock.seconds("purge")
         except Closing:
@@ -55,12 +74,20 @@ class Monitor:
         for replica in replicas:
             self._ask(replica, lambda replica=replica: self._see(region, replica))  # type: ignore[misc]
 
+    @staticmethod
+    def _serving(region: Region) -> Iterator[tuple[DBInstance, MySQLServer]]:
+        with region.lock:
+            found = [each for each in region.instances.values() if each.answers and not each.frozen]
+        for each in found:
+            if each.server is not None and each.server.running():
+                yield each, each.server
+
     def _purge(self, region: Region) -> None:
         with region.lock:
             sources = [
                 (each, region.replicas_of(each))
                 for each in region.instances.values()
-                if each.retention > 0 and each.status == "available" and not each.frozen
+                if each.retention > 0 and each.answers and not each.frozen
             ]
         for source, replicas in sources:
             server = source.server
@@ -69,9 +96,32 @@ class Monitor:
                 for each in replicas
                 if each.server is not None and each.answers and not each.frozen
             ]
+            how = region.hosting.bookkeeping if source.source is None else None
             # A replica that is being made, or is frozen, can't say what it needs: then nothing goes.
             if server is not None and server.running() and len(known) == len(replicas):
-                self._ask(source, lambda server=server, known=known: server.purge_binlogs(known))  # type: ignore[misc]
+                self._ask(
+                    source,
+                    lambda server=server, known=known, how=how: server.purge_binlogs(known, how=how),  # type: ignore[misc]
+                )
+
+    def _beat(self, region: Region, instance: DBInstance, server: MySQLServer) -> None:
+        how = region.hosting.bookkeeping
+        # Measured from the last one, so that a change of the interval counts at once.
+        last = self._heartbeats.get(instance.resource_id)
+        if last is not None and time.monotonic() < last + how.interval:
+            return
+        self._heartbeats[instance.resource_id] = time.monotonic()
+        server.heartbeat(how)
+
+    def _resume(self, instance: DBInstance, server: MySQLServer) -> None:
+        """Once for each start of the server, a moment after it."""
+        starts, due = self._resumed.get(instance.resource_id, (0, None))
+        if server.starts != starts:
+            due = time.monotonic() + self._clock.seconds("agent")
+            self._resumed[instance.resource_id] = (server.starts, due)
+        elif due is not None and time.monotonic() >= due:
+            self._resumed[instance.resource_id] = (starts, None)
+            server.resume_replication()
 
     @staticmethod
     def _see(region: Region, replica: DBInstance) -> None:
@@ -81,7 +131,7 @@ class Monitor:
         with region.lock:
             if seen != replica.replication:
                 replica.replication = seen
-                region.tell(replica, f"Replication for the Read Replica is {seen.status}", "read replica")
+                region.tell(replica, _EVENTS.get(seen.status, _EVENTS["error"]), "read replica")
 
     @staticmethod
     def _ask(instance: DBInstance, question: Callable[[], object]) -> None:

@@ -145,7 +145,7 @@ def test_it_kills_others_through_rds_only(master: Session, server: MySQLServer) 
         cursor.execute("SELECT CONNECTION_ID() AS id")
         (row,) = cursor.fetchall()
         code, message = master.refusal("CALL mysql.rds_kill(%s)", row["id"])
-    assert (code, "belongs to RDS" in message) == (1644, True)
+    assert (code, message) == (1644, "CANNOT KILL RDSADMIN SESSION")
     master.rows("DROP USER victim@'%'")
 
 
@@ -185,8 +185,9 @@ def test_replication_procedures_without_a_source_say_so(master: Session) -> None
     for procedure in ("stop_replication", "start_replication", "reset_external_master"):
         code, message = master.refusal(f"CALL mysql.rds_{procedure}")
         assert (code, "configured" in message) == (1644, True)
-    assert master.refusal("CALL mysql.rds_skip_repl_error")[1] == "Slave is down or disabled."
-    assert master.refusal("CALL mysql.rds_next_master_log(1)")[1] == "Slave is down or disabled."
+    for call in ("skip_repl_error", "next_master_log(1)", "set_source_delay(1)"):
+        code, message = master.refusal(f"CALL mysql.rds_{call}")
+        assert (code, "isn't configured" in message) == (1644, True)
 
 
 def test_a_failed_procedure_leaves_the_session_logged(master: Session, server: MySQLServer) -> None:
@@ -196,6 +197,41 @@ def test_a_failed_procedure_leaves_the_session_logged(master: Session, server: M
     master.rows("CREATE TABLE logged (id INT)")
     master.rows("DROP TABLE logged")
     assert server.coordinates() != before
+
+
+def test_procedures_refuse_to_work_inside_a_transaction(master: Session) -> None:
+    master.rows("CREATE TABLE IF NOT EXISTS open_one (id INT)")
+    calls = (
+        "set_configuration('binlog retention hours', 24)",
+        "start_replication",
+        "stop_replication",
+        "reset_external_master",
+        "set_external_master('h', 3306, 'u', 'p', 'mysql-bin-changelog.000001', 4, 0)",
+    )
+    for call in calls:
+        master.rows("START TRANSACTION")
+        master.rows("INSERT INTO open_one VALUES (1)")
+        assert master.refusal(f"CALL mysql.rds_{call}")[0] == 1694
+        master.rows("ROLLBACK")
+    master.rows("SET SESSION autocommit = 0")
+    master.rows("SELECT * FROM open_one")
+    assert master.refusal("CALL mysql.rds_start_replication")[0] == 1694
+    master.rows("ROLLBACK")
+    master.rows("SET SESSION autocommit = 1")
+    assert master.value("SELECT @@session.sql_log_bin") == 1
+    master.rows("DROP TABLE open_one")
+
+
+def test_a_refused_call_is_in_the_history(master: Session) -> None:
+    before = len(master.rows("SELECT * FROM mysql.rds_history"))
+    assert master.refusal("CALL mysql.rds_stop_replication")[0] == 1644
+    rows = master.rows("SELECT called_by_user, action FROM mysql.rds_history")[before:]
+    assert rows == [{"called_by_user": "admin@127.0.0.1", "action": "Starting: stop slave"}]
+
+
+def test_history_and_status_have_no_key(master: Session) -> None:
+    for table in ("rds_history", "rds_replication_status"):
+        assert master.rows(f"SHOW KEYS FROM mysql.{table}") == []
 
 
 def test_a_gtid_is_skipped(farm: Farm) -> None:

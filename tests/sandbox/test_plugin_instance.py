@@ -23,6 +23,7 @@ class ScriptedRDS:
     def __init__(self, **instance: Any) -> None:
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.errors: dict[str, list[str]] = {}
+        self.refusals: dict[str, list[str]] = {}
         self.instance: dict[str, Any] | None = {
             "DBInstanceIdentifier": "x",
             "DbiResourceId": ID,
@@ -52,6 +53,8 @@ class ScriptedRDS:
                     else "no"
                 )
                 raise ClientError({"Error": {"Code": code, "Message": message}}, name)
+            if messages := self.refusals.get(name):
+                raise ClientError({"Error": {"Code": "Refused", "Message": messages.pop()}}, name)
             if name == "delete_db_instance":
                 self.instance = None
             return {"DBInstance": self.instance}
@@ -133,6 +136,18 @@ def test_what_a_restore_can_not_take_is_modified_after_it(name: str, value: Any,
     request = rds.request("modify_db_instance")
     assert request == {parameter: value, "DBInstanceIdentifier": "x", "ApplyImmediately": True}
     assert "passwordWo" not in made
+
+
+def test_storage_that_was_only_just_changed_is_changed_later() -> None:
+    rds = ScriptedRDS()
+    rds.refusals["modify_db_instance"] = [
+        "You can't currently modify the storage of this DB instance because the previous storage change is being optimized."
+    ] * 2
+    INSTANCE.create(operation(rds), inputs(snapshotIdentifier="s", allocatedStorage=30))
+    assert rds.names.count("modify_db_instance") == 3
+    rds.refusals["modify_db_instance"] = ["Database instance is not in available state."]
+    with pytest.raises(ProviderError, match="not in available state"):
+        INSTANCE.create(operation(rds), inputs(snapshotIdentifier="s", allocatedStorage=30))
 
 
 def test_a_replica_is_modified_only_for_what_came_out_otherwise() -> None:

@@ -13,19 +13,71 @@ CREATE FUNCTION mysql.rds_applier_runs() RETURNS BOOLEAN
   READS SQL DATA
   RETURN EXISTS (SELECT 1 FROM performance_schema.replication_applier_status WHERE channel_name = '' AND service_state = 'ON')
 $$
+CREATE FUNCTION mysql.rds_applier_failed() RETURNS BOOLEAN
+  READS SQL DATA
+  RETURN EXISTS (SELECT 1 FROM performance_schema.replication_applier_status_by_worker WHERE channel_name = '' AND last_error_number > 0)
+$$
+-- Pauses of 1 s and 2 s, as measured on an 8.0 (2024-09: 3.04 s and 3.03 s).
+
+CREATE PROCEDURE mysql.rds_start_replication()
+BEGIN
+  DECLARE logging BOOLEAN DEFAULT @@session.sql_log_bin;
+  DECLARE state VARCHAR(10) DEFAULT mysql.rds_replication_service_state();
+  SET SESSION sql_log_bin = 0;
+  BEGIN
+    DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET SESSION sql_log_bin = logging; RESIGNAL; END;
+    CALL mysql.rds_record('Starting: start slave');
+    CALL mysql.rds_check_startable(state);
+    CALL mysql.rds_note_status('start slave', NULL, NULL, NULL);
+    CALL mysql.rds_pause(1);
+    CALL mysql.rds_check_not_skipping();
+    CALL mysql.rds_run('START SLAVE');
+    CALL mysql.rds_await_both(2);
+    -- Refused or not, the threads go on.
+    CALL mysql.rds_check_runs();
+    CALL mysql.rds_record('start slave');
+    SELECT 'Replication started. Slave is now running normally.' AS Message;
+    SET SESSION sql_log_bin = logging;
+  END;
+END
+$$
+CREATE PROCEDURE mysql.rds_stop_replication()
+BEGIN
+  DECLARE logging BOOLEAN DEFAULT @@session.sql_log_bin;
+  DECLARE state VARCHAR(10) DEFAULT mysql.rds_replication_service_state();
+  SET SESSION sql_log_bin = 0;
+  BEGIN
+    DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET SESSION sql_log_bin = logging; RESIGNAL; END;
+    CALL mysql.rds_record('Starting: stop slave');
+    CALL mysql.rds_check_stoppable(state);
+    CALL mysql.rds_note_status('stop slave', NULL, NULL, NULL);
+    CALL mysql.rds_pause(1);
+    CALL mysql.rds_run('STOP SLAVE');
+    CALL mysql.rds_pause(2);
+    CALL mysql.rds_check_stopped();
+    CALL mysql.rds_record('stop slave');
+    SELECT 'Slave is now down or disabled' AS Message;
+    SET SESSION sql_log_bin = logging;
+  END;
+END
+$$
 -- What AWS documents for 8.0.26 and higher only.
 
 CREATE PROCEDURE mysql.rds_assign_gtids_to_anonymous_transactions(IN gtid_option TEXT)
 BEGIN
   DECLARE logging BOOLEAN DEFAULT @@session.sql_log_bin;
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET SESSION sql_log_bin = logging; RESIGNAL; END;
+  DECLARE state VARCHAR(10) DEFAULT mysql.rds_replication_service_state();
   SET SESSION sql_log_bin = 0;
-  IF mysql.rds_replication_service_state() <> 'OFF' THEN
-    SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'You can''t modify replication because replication is running or not configured. First call mysql.rds_stop_replication.';
-  END IF;
-  CALL mysql.rds_run(CONCAT('CHANGE REPLICATION SOURCE TO ASSIGN_GTIDS_TO_ANONYMOUS_TRANSACTIONS = ',
-    IF(UPPER(TRIM(gtid_option)) IN ('OFF', 'LOCAL'), UPPER(TRIM(gtid_option)), QUOTE(TRIM(gtid_option)))));
-  CALL mysql.rds_record('assign gtids to anonymous transactions', NULL, NULL, NULL, NULL, NULL);
-  SET SESSION sql_log_bin = logging;
+  BEGIN
+    DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET SESSION sql_log_bin = logging; RESIGNAL; END;
+    CALL mysql.rds_record('Starting: assign gtids');
+    IF state <> 'OFF' THEN
+      CALL mysql.rds_refuse('You can''t modify replication because replication is running or not configured. First call mysql.rds_stop_replication.');
+    END IF;
+    CALL mysql.rds_run(CONCAT('CHANGE REPLICATION SOURCE TO ASSIGN_GTIDS_TO_ANONYMOUS_TRANSACTIONS = ',
+      IF(UPPER(TRIM(gtid_option)) IN ('OFF', 'LOCAL'), UPPER(TRIM(gtid_option)), QUOTE(TRIM(gtid_option)))));
+    CALL mysql.rds_record('assign gtids');
+    SET SESSION sql_log_bin = logging;
+  END;
 END
 $$

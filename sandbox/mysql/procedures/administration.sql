@@ -6,7 +6,6 @@ $$
 CREATE PROCEDURE mysql.rds_set_configuration(IN name VARCHAR(30), IN value INT)
 main: BEGIN
   DECLARE logging BOOLEAN DEFAULT @@session.sql_log_bin;
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET SESSION sql_log_bin = logging; RESIGNAL; END;
   IF NOT EXISTS (SELECT 1 FROM mysql.rds_configuration known WHERE known.name = name) THEN
     SET @rds_message = CONCAT('Cannot set unknown configuration parameter ', QUOTE(name), ' using mysql.rds_set_configuration.');
     SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = @rds_message;
@@ -19,15 +18,25 @@ main: BEGIN
     LEAVE main;
   END IF;
   SET SESSION sql_log_bin = 0;
-  UPDATE mysql.rds_configuration known SET known.value = value WHERE known.name = name;
-  SET SESSION sql_log_bin = logging;
+  BEGIN
+    DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET SESSION sql_log_bin = logging; RESIGNAL; END;
+    UPDATE mysql.rds_configuration known SET known.value = value WHERE known.name = name;
+    COMMIT;
+    SET SESSION sql_log_bin = logging;
+  END;
 END
 $$
+-- Only the accounts of the table are protected: a thread of replication is not.
 CREATE PROCEDURE mysql.rds_check_killable(IN thread BIGINT)
   SQL SECURITY INVOKER
 BEGIN
-  IF EXISTS (SELECT 1 FROM information_schema.processlist WHERE id = thread AND user IN ('rdsadmin', 'rdsrepladmin', 'system user', 'event_scheduler')) THEN
-    SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'You are not allowed to end this session: it belongs to RDS.';
+  DECLARE owner VARCHAR(96) DEFAULT (
+    SELECT MAX(session.user) FROM information_schema.processlist session JOIN mysql.rds_reserved_users reserved
+      ON session.user = reserved.user AND reserved.host IN ('%', session.host)
+     WHERE session.id = thread AND thread <> CONNECTION_ID());
+  IF owner IS NOT NULL THEN
+    SET @rds_message = CONCAT('CANNOT KILL ', UPPER(owner), ' SESSION');
+    SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = @rds_message;
   END IF;
 END
 $$

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -36,6 +37,7 @@ __all__ = ["Instance", "find_instance"]
 _CREATE_MINUTES = 40
 _UPDATE_MINUTES = 80
 _DELETE_MINUTES = 60
+_STORAGE_IS_BUSY = "previous storage change is being optimized"
 
 
 _made_up = count()
@@ -57,6 +59,7 @@ class Instance(Resource):
     sdk = rds.Instance
     named_by = "identifier"
     arn = "arn"
+    timeouts = frozenset({"create", "update", "delete"})
     attributes = ATTRIBUTES
     conflicts = CONFLICTS
 
@@ -136,7 +139,7 @@ class Instance(Resource):
         if after.needed:
             after.modify.update(DBInstanceIdentifier=name, ApplyImmediately=True)
             doing = f"updating RDS DB Instance ({name})"
-            _call(doing, rds_client.modify_db_instance, after.modify)
+            _modify(operation, doing, rds_client, after.modify)
             self._wait(operation, doing, state, _UPDATE_MINUTES * 60)
         if after.reboot:
             doing = f"rebooting RDS DB Instance ({name})"
@@ -285,7 +288,7 @@ class Instance(Resource):
             self._wait(operation, doing, state, timeout)
         if changed - LOCAL:
             doing = f"updating RDS DB Instance ({name})"
-            _call(doing, rds_client.modify_db_instance, self._modification(name, state, inputs, changed))
+            _modify(operation, doing, rds_client, self._modification(name, state, inputs, changed))
             self._wait(operation, doing, state, timeout)
         if "tagsAll" in changed:
             self.update_tags(operation, state, state.get("tags") if "tags" in ignored else inputs.get("tags"))
@@ -437,6 +440,23 @@ def _call(doing: str, call: Callable[..., Any], request: Mapping[str, Any]) -> A
         return call(**request)
     except (ClientError, BotoCoreError) as error:
         raise aws_error(doing, error) from error
+
+
+def _modify(operation: Operation, doing: str, rds_client: Any, request: Mapping[str, Any]) -> None:
+    """Modify the instance, again after a while if its storage has only just been changed, as the real provider does.
+
+    What RDS refuses for another reason, a busy instance among them, is an error at once (terraform-provider-aws #11905).
+    """
+    deadline = time.monotonic() + operation.timeout_or(_UPDATE_MINUTES)
+    while True:
+        try:
+            _call(doing, rds_client.modify_db_instance, request)
+        except ProviderError as error:
+            if _STORAGE_IS_BUSY not in str(error) or time.monotonic() >= deadline:
+                raise
+            operation.waiter.sleep(INSTANCE_AVAILABLE.interval)
+        else:
+            return
 
 
 def _identifier_faults(name: str, value: str) -> Iterable[str]:
