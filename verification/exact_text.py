@@ -30,7 +30,7 @@ _MEMBER = re.compile(r"'(?:[^']|'')*'")
 _COLUMNS = (
     "SELECT table_name AS t, column_name AS c, LOWER(data_type) AS kind, column_type AS type, column_default AS value, extra AS extra"
     " FROM information_schema.columns WHERE table_schema = %s AND table_name IN ({tables})"
-    " AND (column_type LIKE '%%?%%' OR column_default LIKE '%%?%%') AND generation_expression = ''"
+    " AND (column_type LIKE '%%?%%' OR column_default LIKE '%%?%%')"
     " ORDER BY table_name, ordinal_position"
 )
 _EXPRESSIONS = (

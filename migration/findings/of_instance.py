@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from controlplane.changes import USABLE
 from migration.cutover.guards import minutes_until_maintenance
 from migration.findings.finding import Finding
 from migration.findings.scene import Look, Scene
@@ -12,7 +13,6 @@ from migration.findings.scene import Look, Scene
 __all__ = ["OBSTACLES", "REMARKS", "REMINDERS"]
 
 _STOPPED = {"stopped", "stopping"}
-_USABLE = {"storage-optimization", "storage-initialization"}
 _SOON = 12 * 60
 """Minutes before a maintenance window in which it is worth a word."""
 
@@ -29,7 +29,9 @@ def runs(scene: Scene) -> Iterator[Finding]:
 def busy(scene: Scene) -> Iterator[Finding]:
     """What RDS is doing to an instance makes the migration wait, or slows it down."""
     found = scene.source.status
-    if found in _USABLE:
+    if found == "available":
+        return
+    if found in USABLE:
         yield scene.note(
             f"its status is {found}",
             why="it takes reads and writes, but more slowly; AWS lets its storage be changed only after that",

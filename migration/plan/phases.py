@@ -325,7 +325,7 @@ def _extended_support(source: Instance, wish: Wish, instances: int) -> str:
         return ""
     series, day = ended
     whose = "this instance" if instances == 1 else f"each of these {instances} instances"
-    return f"; RDS Extended Support for {whose}, by vCPU and hour, since standard support of MySQL {series} ended on {day}"
+    return f"; RDS Extended Support (by vCPU and hour; MySQL {series} left standard support on {day}) for {whose}"
 
 
 def _retained(survey: Survey, whose: str = "Its") -> str:

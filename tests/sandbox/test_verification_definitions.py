@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.sandbox.mysql_support import VERSIONS
+from tests.sandbox.mysql_support import VERSIONS, Farm
 from tests.sandbox.verification_support import Twins, session, twins
 from verification.definitions import compare_variables, read_definitions
 
@@ -184,6 +185,7 @@ HIDDEN = {
     "a member of an ENUM": ("e ENUM('a','{}')", "members of `e`: 'a', '😀'", VERSIONS),
     "a member of a SET": ("e SET('a','{}','b')", "members of `e`: 'a', '😀', 'b'", VERSIONS),
     "one of several members": ("e ENUM('?','x,''y','{}') NOT NULL", "'x,''y', '😀'", VERSIONS),
+    "a member of a generated ENUM": ("e ENUM('a','{}') AS (1)", "members of `e`: 'a', '😀'", VERSIONS),
     "a default": ("e VARCHAR(9) NOT NULL DEFAULT '{}'", "default of `e`: '😀'", VERSIONS),
     "the default of an ENUM": ("e ENUM('a','{}') DEFAULT '{}'", "default of `e`: '😀'", VERSIONS),
     "a default that is an expression": ("e VARCHAR(9) DEFAULT (CONCAT('{}'))", "😀", ("8.0",)),
@@ -257,3 +259,30 @@ def test_an_account_that_may_not_make_temporary_tables_compares_what_mysql_shows
         assert "members" not in found
     finally:
         shop.both("DROP USER reader@'%'")
+
+
+STRICT = {
+    "gtid_mode": "ON",
+    "enforce_gtid_consistency": "ON",
+    "sql_require_primary_key": "ON",
+    "default_tmp_storage_engine": "MyISAM",
+}
+LATER = {"sql_mode": "ANSI,STRICT_ALL_TABLES,NO_ZERO_DATE,NO_BACKSLASH_ESCAPES", "read_only": "1"}
+"""Settings of a parameter group that could be in the way of a temporary table."""
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_no_parameter_group_keeps_the_members_from_being_read(tmp_path: Path, version: str) -> None:
+    parameters = {key: value for key, value in STRICT.items() if version != "5.7" or "require" not in key}
+    with Farm.open(tmp_path, version) as farm:
+        server = farm.new(parameters)
+        with session(server, database="shop") as opened:
+            opened.execute(
+                "CREATE TABLE hidden (id INT PRIMARY KEY, e ENUM('a','😀') NOT NULL, d DATE NOT NULL, f VARCHAR(9) DEFAULT '?')"
+                " CHARACTER SET utf8mb4"
+            )
+            server.set_parameters(LATER)
+        with session(server, database="shop") as opened:
+            found = read_definitions(opened)["table", "shop.hidden"]
+    assert "members of `e`: 'a', '😀'" in found
+    assert "default of `f`: '?'" in found

@@ -266,8 +266,8 @@ def test_extended_support_is_among_the_costs_of_every_instance_that_is_made(
 ) -> None:
     billed = planned(untouched(), today=date(2026, 8, 1), **wish).billed
     assert (
-        f"RDS Extended Support for {whose}, by vCPU and hour, since standard support of MySQL 8.0 ended on 2026-07-31"
+        f"RDS Extended Support (by vCPU and hour; MySQL 8.0 left standard support on 2026-07-31) for {whose}"
         in billed
     )
-    assert "Extended Support for" not in planned(untouched(), today=date(2026, 7, 31), **wish).billed
-    assert "Extended Support for" not in planned(untouched(EngineVersion="8.4.3"), **wish).billed
+    assert "Extended Support (" not in planned(untouched(), today=date(2026, 7, 31), **wish).billed
+    assert "Extended Support (" not in planned(untouched(EngineVersion="8.4.3"), **wish).billed

@@ -221,6 +221,15 @@ def test_every_tag_that_the_source_may_carry_is_counted() -> None:
         journal.LOCKED_BEFORE,
     } <= tag_limit.ON_SOURCE
     assert {journal.PROMOTED_AT, journal.SERVER, journal.RELEASE} <= tag_limit.ON_SOURCE
+    elsewhere = {
+        journal.SWAPPED,
+        journal.OPENED,
+        journal.RETURNING,
+        journal.ROLLED_BACK,
+        journal.COORDINATES,
+        journal.TURN,
+    }
+    assert elsewhere.isdisjoint(tag_limit.ON_SOURCE)
     assert set(journal.KEYS) > tag_limit.ON_SOURCE
     assert len(journal.KEYS) == len(set(journal.KEYS))
 
