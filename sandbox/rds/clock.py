@@ -71,13 +71,6 @@ class TimeModel:
         if what not in self._times:
             raise LookupError(f"There is no duration {what!r}: {', '.join(self._times)} are known.")
         self.overrides[what] = seconds
-=======
-
-    @property
-    def real_pauses(self) -> bool:
-        """Whether RDS's procedures pause as long as on RDS, whatever the factor."""
-        return self.profile == "realistic"
->>>>>>> sandbox-mysql
 
     def pause(self, what: str) -> None:
         """Let a transition last as long as the model says."""
