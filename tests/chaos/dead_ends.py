@@ -534,8 +534,8 @@ def run_case(place: Ground, case: Case) -> None:
     place.traffic.trial = -1
     place.build()
     stack = Hand(place, case.fate)
-    place.attach()
     stack.up("replicate")
+    place.attach()
     place.traffic.trial = case.number
     time.sleep(1.0)
     blow = Blow(place, case)

@@ -22,7 +22,6 @@ RENAME, PURGE = 6.0, 0.5
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     with ground(tmp_path_factory.mktemp("slow-renames")) as place:
         place.sandbox.faults.duration("away", RENAME)
-        place.sandbox.faults.duration("purge", PURGE)
         yield place
 
 
@@ -45,14 +44,17 @@ def kept_by(place: Ground, resource_id: str) -> object:
 def test_a_rollback_after_them_loses_nothing(built: Ground) -> None:
     assert kept_by(built, built.source_id) is None
     stack = Hand(built, "keep")
-    built.attach()
     stack.up("replicate")
+    built.attach()
+    built.sandbox.faults.duration("purge", PURGE)
     built.traffic.trial = 1
     time.sleep(1.0)
+    built.sandbox.faults.grow(NAMES.source, 30)
 
     stack.up("cutover")
 
     assert stack.state["cutover"]["rollback_path"] == "open"
+    assert built.instances()[built.encrypted_id]["AllocatedStorage"] == 30
     assert kept_by(built, built.encrypted_id) == "72"
     time.sleep(2.0)
     stack.up("rollback")
@@ -74,8 +76,9 @@ def test_a_rollback_after_them_loses_nothing(built: Ground) -> None:
 def test_without_that_step_the_cutover_completes_and_says_that_the_rollback_is_lost(built: Ground) -> None:
     """What RDS does to a restored instance: its binlogs are gone before the other one comes to read them."""
     stack = Hand(built, "keep", without="candidate", force=("candidate-keeps-binlogs",))
-    built.attach()
     stack.up("replicate")
+    built.attach()
+    built.sandbox.faults.duration("purge", PURGE)
     built.traffic.trial = 2
     time.sleep(1.0)
 

@@ -129,9 +129,9 @@ def test_a_moment_is_remembered_the_first_time_only() -> None:
     assert datetime.fromisoformat(first["fenced"]).tzinfo is not None
 
 
-def site_of_owner(ours: dict[str, str] | None = None, **values: str) -> Site:
+def site_of_owner(ours: dict[str, str], **values: str) -> Site:
     """A site whose owner has set so much in the parameter group of the source, and we in that of the encrypted instance."""
-    found = {"orders-mysql80": values, "orders-encrypted": ours or {}}
+    found = {"orders-mysql80": values, "orders-encrypted": ours}
     groups = SimpleNamespace(
         user_values=lambda name: {key: (value, "immediate") for key, value in found[name].items()}
     )
@@ -160,7 +160,7 @@ def test_the_winner_is_as_durable_as_its_owner_wants(
         {"Variable_name": "sync_binlog", "Value": "1"},
     ]
     winning = FakeSession({"SHOW GLOBAL VARIABLES": seen})
-    reading = winner_is_durable(site_of_owner(**owner), cast(Any, None), winning)
+    reading = winner_is_durable(site_of_owner({}, **owner), cast(Any, None), winning)
     assert reading.green is green
     assert green or "innodb_flush_log_at_trx_commit is 2, not 1" in reading.saw
 
