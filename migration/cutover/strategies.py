@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controlplane import records
-from migration import journal
+from migration import exec_mode, journal
 from migration.access import endpoint_of
 from migration.cutover import hooks
 from migration.cutover.fence import ParameterGroupFence
@@ -143,6 +143,7 @@ class InPlace:
         with site.access.session(site.losing()) as losing:
             writes.end_application_sessions(losing)
         site.timeline.mark(Moment.APPLICATIONS_MOVED)
+        exec_mode.put_back(site.groups, winning.parameter_group, site.source_group)
 
     def _unfence(self, site: Site, group: str) -> None:
         """Let the winning instance be written to, and its events fire, as its owner has it."""
