@@ -140,12 +140,12 @@ def test_a_comparison_takes_several_stand_stills_and_does_nothing_twice(stage: S
     for opener in stage.openers:
         with opener() as follower:
             lag.drain(follower, filled, deadline=30.0)
-    comparison = Comparison(*stage.openers, How(threads=1, rows=50), Memory(None, ""))
+    comparison = Comparison(*stage.openers, How(threads=1, rows=4000), Memory(None, ""))
     stand_stills, finished = 0, False
     with stage.written_to():
         while not finished:
             with stage.at_rest():
-                finished = comparison.advance(deadline=0.05)
+                finished = comparison.advance(deadline=0.0)
             assert stage.following() == [True, True]
             stand_stills += 1
 
