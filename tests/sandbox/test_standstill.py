@@ -185,16 +185,45 @@ def test_one_that_moves_meanwhile_makes_it_void(stage: Stage) -> None:
 def test_one_that_stands_before_the_end_of_a_file_is_with_one_at_the_next_s_beginning(stage: Stage) -> None:
     """A source that nobody writes to never brings the one to where the other is."""
     with stage.openers[0]() as replica, stage.openers[1]() as other, stage.source.admin() as admin:
+        settle(stage)
         with session(stage.source) as opened:
             end = current(opened)
-        for follower in (replica, other):
-            lag.drain(follower, end, deadline=30.0)
         channel.stop(replica)
         execute(admin, "FLUSH BINARY LOGS")
         until(lambda: channel.status(other), lambda seen: seen is not None and seen.executed > end)
         with stage.at_rest() as coordinates:
             assert coordinates > end
     assert stage.following() == [True, True]
+
+
+def test_a_difference_that_replication_passes_over_is_found_by_comparing(stage: Stage) -> None:
+    """With exec mode IDEMPOTENT, as seen on a server of RDS, a row that is missing does not stop the applier."""
+    with stage.source.admin() as application, stage.follower.admin() as other:
+        before = query(other, "SELECT @@GLOBAL.slave_exec_mode AS mode")[0]["mode"]
+        execute(other, "SET GLOBAL slave_exec_mode = 'IDEMPOTENT'")
+        execute(application, "SET SESSION sql_log_bin = 1, binlog_format = 'ROW'")
+        execute(application, "INSERT INTO shop.t (id, v) VALUES (900001, 1)")
+        settle(stage)
+        execute(other, "SET SESSION sql_log_bin = 0")
+        execute(other, "DELETE FROM shop.t WHERE id = 900001")
+        execute(application, "UPDATE shop.t SET v = 2 WHERE id = 900001")
+        settle(stage)
+        assert stage.following() == [True, True]
+        comparison = Comparison(*stage.openers, How(threads=1), Memory(None, ""))
+        with stage.at_rest():
+            assert comparison.advance()
+        assert ["id=900001" in str(each) for each in comparison.result.differences] == [True]
+        execute(application, "DELETE FROM shop.t WHERE id = 900001")
+        settle(stage)
+        execute(other, f"SET GLOBAL slave_exec_mode = '{before}'")
+
+
+def settle(stage: Stage) -> None:
+    with session(stage.source) as opened:
+        end = current(opened)
+    for opener in stage.openers:
+        with opener() as follower:
+            lag.drain(follower, end, deadline=30.0)
 
 
 @pytest.mark.parametrize("killed", ["before it was level", "when it was level", "while both stood still"])
