@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controlplane import records
-from migration import journal
+from migration import exec_mode, journal
 from migration.access import endpoint_of
 from migration.cutover import hooks, losing, release
 from migration.cutover.fence import ParameterGroupFence
@@ -133,6 +133,8 @@ class InPlace:
         site.timeline.mark(Moment.OPEN)
         self._end_sessions(site)
         site.timeline.mark(Moment.APPLICATIONS_MOVED)
+        with site.not_needed(f"parameter group {winning.parameter_group} keeps STRICT for replication"):
+            exec_mode.put_back(site.groups, winning.parameter_group, site.source_group)
 
     def _end_sessions(self, site: Site) -> None:
         """Pools that hang on to the losing instance would go on failing there; one that is away has ended them."""
