@@ -34,8 +34,12 @@ class Server:
         return str(self.account.see(self.resource_id)["Endpoint"]["Address"])
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        """The rows of a statement, of all its answers: a procedure may tell something, and then fail."""
         self.cursor.execute(statement, values or None)
-        return list(self.cursor.fetchall())
+        found = list(self.cursor.fetchall())
+        while self.cursor.nextset():
+            found += self.cursor.fetchall()
+        return found
 
     def value(self, statement: str, *values: object) -> Any:
         return next(iter(self.rows(statement, *values)[0].values()))
