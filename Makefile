@@ -13,7 +13,7 @@ SOURCES := $(wildcard foundation controlplane replication verification migration
 # They wait for servers most of the time, so two at once cost two processors little.
 WORKERS ?= 2
 # A sample of what `make chaos-cutover` does; the rest of tests/chaos takes longer and is `make test-long`.
-CHAOS   := tests/chaos/test_cutover.py tests/chaos/roads/test_sample.py
+CHAOS   := tests/chaos/test_cutover.py tests/chaos/test_no_dead_ends.py tests/chaos/roads/test_sample.py
 LONG    := tests/chaos/test_fence_edges.py tests/chaos/test_way_back.py tests/chaos/test_expired_credentials.py tests/chaos/test_given_up.py \
            tests/chaos/test_late_answers.py tests/chaos/test_meddling.py
 
@@ -26,10 +26,10 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/compiled
 heading = @printf '\n\033[1m%s\033[0m\n' $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox sandbox-down env demo lint format test test-unit test-long docs-errors docs-configuration docs-first-hour chaos soak chaos-cutover bench bench-full bench-cutover bench-verification bench-preview bench-fleet bench-catch-up clean
+.PHONY: help setup sandbox sandbox-down env demo lint format test test-unit test-long docs-errors docs-configuration docs-first-hour chaos soak chaos-cutover chaos-no-dead-ends bench bench-full bench-cutover bench-verification bench-preview bench-fleet bench-catch-up clean
 
 help: ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1mmake %-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1mmake %-20s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## get the tool chain: Pulumi, Python packages, MySQL servers (into .cache/)
 	@$(PYTHON) tools/setup.py
@@ -80,6 +80,10 @@ soak: setup ## migrate back to back for an hour, and look for leaks (MINUTES=…
 
 chaos-cutover: setup ## interrupt cut-overs and rollbacks, 200 times and more (N=…, SEED=…, ENGINE=…, FENCE=accounts)
 	@$(PY) -m tests.chaos --interruptions $(N) --engine $(ENGINE) --fence $(FENCE) $(if $(SEED),--seed $(SEED))
+
+chaos-no-dead-ends: N = 60
+chaos-no-dead-ends: setup ## let what production does not need fail for good in mid-cutover, 60 times (N=…, SEED=…)
+	@$(PY) -m tests.chaos.dead_ends --cases $(N) $(if $(SEED),--seed $(SEED))
 
 bench: setup ## measure everything in one table, in some ten minutes (ONLY="in-sync calls", FLEET="1 4", ENGINE=…)
 	@$(PY) -m bench --engine $(ENGINE) $(if $(ONLY),--only $(ONLY)) $(if $(FLEET),--sources $(FLEET))

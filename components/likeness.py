@@ -40,13 +40,19 @@ _PLAIN = {
 }
 
 
-def owner_settings(source: Instance) -> dict[str, Any]:
-    """Return everything that the source's owner set and a restore can take over."""
+def owner_settings(source: Instance, encrypted: Instance | None = None) -> dict[str, Any]:
+    """Return everything that the source's owner set and a restore can take over.
+
+    RDS only ever enlarges storage: an encrypted instance that has more than the source keeps it.
+    """
     found = source.description
     settings = {
         argument: found[key] for argument, key in _PLAIN.items() if found.get(key) not in (None, "", [])
     }
     settings |= storage_settings(source)
+    settings["allocated_storage"] = max(
+        each.allocated_gib for each in (source, encrypted) if each is not None
+    )
     settings["port"] = source.port
     settings["db_subnet_group_name"] = (found.get("DBSubnetGroup") or {}).get("DBSubnetGroupName")
     settings["vpc_security_group_ids"] = sorted(

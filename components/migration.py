@@ -40,6 +40,7 @@ from migration.plan.words import as_line, as_markdown, as_text
 from migration.records.files import Files
 from migration.verified import verified
 from providers.binlog_retention import BinlogRetention
+from providers.candidate_retention import CandidateRetention
 from providers.catch_up import CatchUp
 from providers.claim import Claim
 from providers.copy_turn import CopyTurn
@@ -181,6 +182,11 @@ class Migration(pulumi.ComponentResource):
         encrypted = self._declare_encrypted(snapshot)
         # Undone before retention and user are, for which the source must take writes.
         custody = self._declare_custody(encrypted, [retention, user])
+        kept = self._step(
+            CandidateRetention,
+            {"encrypted_id": encrypted.id, "hours": self._settings.binlog_retention_hours},
+            [custody],
+        )
         attached = self._step(
             ExternalReplication,
             {
@@ -189,7 +195,7 @@ class Migration(pulumi.ComponentResource):
                 "file": stopped.file,
                 "position": stopped.position,
             },
-            [custody, access, user],
+            [kept, access, user],
         )
         caught_up = self._step(
             CatchUp,
@@ -223,10 +229,14 @@ class Migration(pulumi.ComponentResource):
             )
         if phase == "replicate":
             return
+        # Until the cutover has proved by the binlogs that nothing was written, RDS must not purge them.
+        retention = self._step(
+            BinlogRetention, {"hours": self._settings.binlog_retention_hours}, [self._claim]
+        )
         fence = self._step(
             WriteFence,
             {"group": self._source_group, "seconds": self._settings.cutover.max_write_outage},
-            [self._claim],
+            [retention],
         )
         at = pulumi.Output.format("{0}:{1}", fence.file, fence.position)
         snapshot = self._declare_snapshot(self._names.source, [fence], at)
@@ -256,6 +266,7 @@ class Migration(pulumi.ComponentResource):
             "old": retirement.old,
             "old_status": retirement.old_status,
             "old_backups_kept_until": retirement.keep_until,
+            "rollback_path": "closed by phase `cleanup`",
             "automatic_snapshots_wanted": retirement.snapshots_wanted,
         }
 
@@ -360,7 +371,7 @@ class Migration(pulumi.ComponentResource):
             ),
         )
         hold = self._declare_group(self._names.encrypted)
-        settings = owner_settings(source)
+        settings = owner_settings(source, self._survey.encrypted)
         settings["tags"] |= tags_for(Role.ENCRYPTED, source.resource_id)
         return aws.rds.Instance(
             self._names.encrypted,

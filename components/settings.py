@@ -43,6 +43,7 @@ GuardName = Literal[
     "winner-is-durable",
     "events-and-triggers",
     "settings-alike",
+    "candidate-keeps-binlogs",
     "room-to-go-on",
     "record-points-here",
     "storage-is-warm",

@@ -89,6 +89,11 @@ class Instance:
         return self.status in USABLE
 
     @property
+    def broken(self) -> bool:
+        """Whether it is in a status that it does not leave by itself."""
+        return self.status in _BROKEN
+
+    @property
     def address(self) -> str | None:
         """The host name it answers at, once it has one."""
         return (self.description.get("Endpoint") or {}).get("Address")
@@ -381,12 +386,7 @@ class Instances:
         )
         if renamed.parameter_status != "pending-reboot":
             return renamed
-        insist(
-            "RDS to accept a reboot",
-            lambda: self.get(resource_id),
-            self._reboot,
-            lambda seen: seen.status == "rebooting" or seen.parameters_in_sync,
-        )
+        self.ask_reboot(resource_id)
         return self.wait(
             resource_id,
             f"be available with parameter group {parameter_group} in effect",
@@ -394,6 +394,20 @@ class Instances:
             deadline=deadline,
             progress=progress,
             longest=0.3,
+        )
+
+    def ask_reboot(self, resource_id: str) -> None:
+        """Ask for a reboot that puts its parameter group into effect; does not wait for that.
+
+        Raises:
+            Retryable: RDS was busy for minutes.
+            NeedsHuman: RDS refused for another reason.
+        """
+        insist(
+            "RDS to accept a reboot",
+            lambda: self.get(resource_id),
+            self._reboot,
+            lambda seen: seen.status == "rebooting" or seen.parameters_in_sync,
         )
 
     def _asked(self, now: Instance, wanted: Mapping[str, str]) -> bool:
@@ -443,6 +457,15 @@ class Instances:
             deadline=deadline,
             progress=progress,
         )
+
+    def start(self, resource_id: str, *, deadline: float, progress: Progress = silent) -> None:
+        """Start a stopped instance, and wait until it is available.
+
+        Raises:
+            NeedsHuman: AWS refused, or it is in a status that it does not leave by itself.
+            TimedOut: it was not available within ``deadline`` seconds.
+        """
+        self._start(self.get(resource_id), deadline=deadline, progress=progress)
 
     def _start(self, now: Instance, *, deadline: float, progress: Progress) -> None:
         with sorted_errors(now.identifier):

@@ -5,6 +5,7 @@ State files get lost and processes get killed; tags stay with the DbiResourceId 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -12,8 +13,10 @@ __all__ = [
     "ATTACHED",
     "BACKEND",
     "COORDINATES",
+    "EVENTS",
     "FENCED_GROUP",
     "FENCE_BEFORE",
+    "FENCE_NOTE",
     "KEYS",
     "LOCKED_BEFORE",
     "MIGRATION",
@@ -25,6 +28,7 @@ __all__ = [
     "RETENTION_BEFORE",
     "RETURNING",
     "ROLE",
+    "ROLLBACK_LOST",
     "ROLLED_BACK",
     "SERVER",
     "SWAPPED",
@@ -32,8 +36,10 @@ __all__ = [
     "VERIFIED",
     "VERIFYING",
     "Role",
+    "as_value",
     "belongs",
-    "moving",
+    "completed",
+    "swapped",
     "tags_for",
     "without",
 ]
@@ -55,11 +61,16 @@ FENCE_BEFORE = f"{_PREFIX}read-only-before"
 LOCKED_BEFORE = f"{_PREFIX}locked-before"
 """On the losing instance, when its accounts are locked: digests of those that were locked before."""
 RETENTION_BEFORE = f"{_PREFIX}binlog-retention-before"
-"""On the source: `binlog retention hours` before the migration; 0 for RDS's default of purging at once."""
+"""On the source, and on the encrypted instance, which outlives it: the source's `binlog retention hours` before the migration;
+0 for RDS's default of purging at once."""
 PROMOTED_AT = f"{_PREFIX}promoted-at"
 """On the instance that takes the name over: the other one's coordinates at which it stopped following."""
 SERVER = f"{_PREFIX}server"
 """On the instance that takes the name over: its server_uuid, by which it is known when it answers at the name."""
+FENCE_NOTE = f"{_PREFIX}fence"
+"""On the instance that takes the name over: what FENCE_BEFORE says on the other one, which may be deleted before the fence is lifted."""
+EVENTS = f"{_PREFIX}events"
+"""On the instance that takes the name over: digests of the events to enable there, should the other one be gone by then."""
 SWAPPED = f"{_PREFIX}swapped"
 """On the encrypted instance: when the names began to move, the point of no return."""
 
@@ -81,6 +92,8 @@ RETURNING = f"{_PREFIX}returning"
 """On the encrypted instance: when the names began to move back, a rollback's point of no return."""
 ROLLED_BACK = f"{_PREFIX}rolled-back"
 """On the encrypted instance: when the source had its name back."""
+ROLLBACK_LOST = f"{_PREFIX}rollback-lost"
+"""On the encrypted instance: why the old one cannot follow it any more, so that no rollback is possible."""
 
 KEYS = (
     ROLE,
@@ -94,11 +107,14 @@ KEYS = (
     RETENTION_BEFORE,
     PROMOTED_AT,
     SERVER,
+    FENCE_NOTE,
+    EVENTS,
     SWAPPED,
     OPENED,
     RELEASE,
     RETURNING,
     ROLLED_BACK,
+    ROLLBACK_LOST,
     VERIFIED,
     VERIFYING,
     COORDINATES,
@@ -125,11 +141,22 @@ def belongs(tags: Mapping[str, str], role: Role) -> bool:
     return tags.get(ROLE) == role
 
 
-def moving(tags: Mapping[str, str]) -> str | None:
-    """Return the phase whose swap has passed its point of no return and is not complete, by the tags of the encrypted instance."""
-    if RETURNING in tags:
-        return "rollback"
-    return "cutover" if SWAPPED in tags and OPENED not in tags else None
+def swapped(tags: Mapping[str, str]) -> bool:
+    """Whether the name has gone to the encrypted instance, or is on the way there or back, by that instance's tags.
+
+    The tags of a rollback that is complete may still be there, if AWS would not take them off.
+    """
+    return SWAPPED in tags and not completed(tags, RETURNING, ROLLED_BACK)
+
+
+def completed(tags: Mapping[str, str], point: str, marked: str) -> bool:
+    """Whether a move is noted as complete: its mark may also be from the time before a way there and back."""
+    return point in tags and tags.get(marked, "") >= tags[point]
+
+
+def as_value(text: str) -> str:
+    """Return a text as a tag may hold it: AWS takes letters, digits, blanks and a few signs, 256 characters in all."""
+    return re.sub(r"[^A-Za-z0-9 _.:/=+@-]+", " ", text).strip()[:256]
 
 
 def without(tags: Mapping[str, str]) -> dict[str, str]:

@@ -59,8 +59,15 @@ def differences(source: Instance, encrypted: Instance) -> list[Difference]:
     return [
         Difference(setting, ours.get(setting), theirs.get(setting))
         for setting in sorted(ours.keys() | theirs.keys())
-        if setting not in ALLOWED and ours.get(setting) != theirs.get(setting)
+        if setting not in ALLOWED
+        and ours.get(setting) != theirs.get(setting)
+        and not _grown(setting, ours, theirs)
     ]
+
+
+def _grown(setting: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    """Whether the encrypted instance has more storage than the source: RDS only ever enlarges it."""
+    return setting == "AllocatedStorage" and theirs.get(setting, 0) > ours.get(setting, 0)
 
 
 def _comparable(instance: Instance) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def take_away(aws: Aws, access: Access, source: Instance, progress: Progress) ->
     names = Names(source.identifier)
     instances = Instances(aws)
     present = instances.named([names.replica, names.encrypted])
-    if any(journal.SWAPPED in found.tags for found in present.values()):
+    if any(journal.swapped(found.tags) for found in present.values()):
         return
     for name, role in ((names.encrypted, Role.ENCRYPTED), (names.replica, Role.REPLICA)):
         found = present.get(name)

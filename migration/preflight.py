@@ -49,8 +49,8 @@ def no_swap_under_way(_around: Surroundings, plan: Plan) -> Refused | None:
     survey, phase = plan.survey, plan.phase
     if survey.returning and phase != "rollback":
         what, way_out = "a rollback has begun and is not complete", "rollback"
-    elif survey.swap_begun and not survey.cut_over and phase != "cutover":
-        what, way_out = "the cut-over has begun and is not complete", "cutover"
+    elif survey.swap_begun and not survey.cut_over and phase != _ending(survey):
+        what, way_out = "the cut-over has begun and is not complete", _ending(survey)
     elif survey.fenced and phase == "replicate" and plan.mode == "replicate":
         what, way_out = "a cut-over was interrupted, and the source is still fenced", "cutover"
     else:
@@ -64,6 +64,11 @@ def no_swap_under_way(_around: Surroundings, plan: Plan) -> Refused | None:
     )
 
 
+def _ending(survey: Survey) -> str:
+    """Return the phase that ends a cutover under way: without the source, that is all that phase `cutover` declares, there is `cleanup`."""
+    return "cutover" if survey.source is not None else "cleanup"
+
+
 def phase_follows(_around: Surroundings, plan: Plan) -> Refused | None:
     """Phases are reached one after the other."""
     survey, phase = plan.survey, plan.phase
@@ -73,10 +78,13 @@ def phase_follows(_around: Surroundings, plan: Plan) -> Refused | None:
     elif phase == "cutover" and plan.mode == "replicate" and survey.encrypted is None:
         what = "phase `cutover` needs an encrypted instance that replicates, and there is none"
         fix = "Set `phase` to `replicate` and run `pulumi up` first"
+    elif phase == "rollback" and (reason := survey.rollback_lost):
+        what = f"there is no rollback any more, since {reason}"
+        fix = "Set `phase` to `cleanup`, which works, or to `cutover`; production stays as it is"
     elif phase == "rollback" and not survey.can_roll_back:
         what = "there is no cut-over to roll back"
         fix = "Set `phase` to the one that the source is in, `replicate` or `cleanup`"
-    elif phase == "cleanup" and not survey.cut_over:
+    elif phase == "cleanup" and not survey.cut_over and not (survey.swap_begun and survey.source is None):
         what = "phase `cleanup` needs the cut-over to be complete, and it is not"
         fix = "Set `phase` to `cutover` and run `pulumi up` first"
     else:

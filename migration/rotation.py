@@ -71,4 +71,4 @@ def _production(instances: Instances, instance: Instance) -> Instance | None:
     encrypted = instance if journal.belongs(instance.tags, journal.Role.ENCRYPTED) else None
     if encrypted is None and source is not None and (partner := source.tags.get(journal.PARTNER)):
         encrypted = instances.find(partner)
-    return encrypted if encrypted is not None and journal.SWAPPED in encrypted.tags else source
+    return encrypted if encrypted is not None and journal.swapped(encrypted.tags) else source

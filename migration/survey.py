@@ -9,9 +9,10 @@ from controlplane.aws import Aws
 from controlplane.instances import Instance, Instances
 from foundation.errors import Bug, Refused
 from foundation.waiting import Wait, until
-from migration import journal
+from migration import journal, position
 from migration.journal import Role
 from migration.names import Names
+from migration.position import Position
 
 __all__ = ["Survey", "survey", "survey_among"]
 
@@ -23,7 +24,7 @@ class Survey:
     """The instances of one migration, by role.
 
     ``source`` is ``None`` only after the old instance was deleted for good. ``listed`` are all that have a name of the migration's,
-    whoever they are, by name.
+    whoever they are, by name. ``looked`` is where the name is, if tags alone do not tell.
     """
 
     names: Names
@@ -31,11 +32,19 @@ class Survey:
     encrypted: Instance | None
     replica: Instance | None = None
     listed: Mapping[str, Instance] = field(default_factory=dict)
+    looked: Position | None = None
+
+    @property
+    def position(self) -> Position:
+        """Where the name is."""
+        if self.looked is not None:
+            return self.looked
+        return position.by_tags(self.encrypted.tags) if self.encrypted is not None else Position.SOURCE
 
     @property
     def swap_begun(self) -> bool:
         """Whether the cut-over has passed the point of no return."""
-        return self.encrypted is not None and journal.SWAPPED in self.encrypted.tags
+        return self.position is not Position.SOURCE
 
     @property
     def fenced(self) -> bool:
@@ -45,7 +54,7 @@ class Survey:
     @property
     def returning(self) -> bool:
         """Whether a rollback has passed its point of no return and is not complete."""
-        return self.encrypted is not None and journal.RETURNING in self.encrypted.tags
+        return self.position is Position.RETURNING
 
     @property
     def can_roll_back(self) -> bool:
@@ -53,12 +62,21 @@ class Survey:
         if self.encrypted is None or self.source is None:
             return False
         tags = self.encrypted.tags
-        return journal.ROLLED_BACK in tags or (journal.SWAPPED in tags and journal.OWNER in self.source.tags)
+        return journal.ROLLED_BACK in tags or (self.swap_begun and journal.OWNER in self.source.tags)
+
+    @property
+    def rollback_lost(self) -> str | None:
+        """Why the old instance cannot get the name back any more, if that is so; a rollback that has begun goes on."""
+        if self.encrypted is None or self.position not in {Position.LEAVING, Position.ENCRYPTED}:
+            return None
+        if self.source is None or self.source.status == "deleting":
+            return f"{self.names.old} was deleted"
+        return self.encrypted.tags.get(journal.ROLLBACK_LOST)
 
     @property
     def cut_over(self) -> bool:
-        """Whether the encrypted instance carries production."""
-        return self.encrypted is not None and journal.OPENED in self.encrypted.tags
+        """Whether the encrypted instance carries production, and no rollback has been completed since."""
+        return self.position in {Position.ENCRYPTED, Position.RETURNING}
 
     @property
     def source_id(self) -> str:
@@ -97,7 +115,8 @@ def survey_among(aws: Aws, names: Names, listed: Mapping[str, Instance]) -> Surv
         encrypted = _partner(instances, partner, wait=source.identifier != names.source)
     if source is None and encrypted is None:
         source = _untouched(aws, found, names)
-    return Survey(names, source, encrypted, _with_role(found, Role.REPLICA), found)
+    looked = position.look(aws, names, encrypted, source) if encrypted is not None else None
+    return Survey(names, source, encrypted, _with_role(found, Role.REPLICA), found, looked)
 
 
 def _partner(instances: Instances, resource_id: str, *, wait: bool) -> Instance | None:

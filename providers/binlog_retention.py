@@ -9,6 +9,7 @@ import pulumi
 from foundation.errors import NeedsHuman
 from migration import journal
 from migration.leftovers import put_retention_back
+from providers.progress import warning_for
 from providers.step import Inputs, Outputs, Step, World
 from replication import channel, retention
 from replication.session import Session
@@ -44,7 +45,7 @@ class BinlogRetentionProvider(Step):
 
     def undo(self, world: World, props: Inputs) -> None:
         """Put the former value back."""
-        put_retention_back(world.instances, world.access, props["source_id"])
+        put_retention_back(world.instances, world.access, props["source_id"], warning_for(props.get("urn")))
 
 
 def _require_no_source_of_its_own(session: Session, source_id: str) -> None:

@@ -33,7 +33,7 @@ class CatchUpProvider(Step):
     def perform(self, world: World, inputs: Inputs) -> Outputs:
         """Wait, showing the lag; the durability of the encrypted instance is its owner's when this ends, however it ends."""
         source, encrypted = world.instances.get_several(inputs["source_id"], inputs["encrypted_id"])
-        if journal.SWAPPED in encrypted.tags:
+        if journal.swapped(encrypted.tags):
             # A state that was lost after the cut-over: production follows nobody.
             return {"in_sync_at": "", "relaxed": []}
         relaxed: list[str] = []

@@ -11,7 +11,9 @@ from controlplane.instances import Instance
 from foundation.errors import NeedsHuman
 from migration import journal
 from migration.journal import Role, tags_for
+from migration.leftovers import successor_of, untag_or_warn
 from migration.orphans import take_away
+from providers.progress import warning_for
 from providers.step import Inputs, Outputs, Step, World
 
 __all__ = ["Claim", "ClaimProvider"]
@@ -57,13 +59,14 @@ class ClaimProvider(Step):
     def undo(self, world: World, props: Inputs) -> None:
         """Take away what a killed run left, then all tags off the source and off the instance that took its place."""
         source = world.instances.find(props["source_id"])
-        partner = source.tags.get(journal.PARTNER) if source is not None else None
-        production = world.instances.find(partner) if partner is not None else None
-        before_cut_over = production is None or journal.SWAPPED not in production.tags
+        production = successor_of(world.instances, props["source_id"], source)
+        before_cut_over = production is None or not journal.swapped(production.tags)
         if source is not None and before_cut_over and source.tags.get(journal.OWNER) == props["owner"]:
             take_away(world.aws, world.access, source, world.progress)
-        for resource_id in filter(None, (partner, props["source_id"])):
-            world.instances.untag(resource_id, journal.KEYS)
+        # Without a state the tags do nothing any more: what AWS will not take off must not keep the stack from going.
+        warn = warning_for(props.get("urn"))
+        for instance in (production, source):
+            untag_or_warn(world.instances, instance, list(journal.KEYS), warn, needed=before_cut_over)
 
 
 def _require_ours(source: Instance, inputs: Inputs) -> None:

@@ -19,6 +19,7 @@ from migration.cutover.fences import fence_around
 from migration.journal import Role
 from migration.likeness import differences
 from migration.names import Names
+from migration.position import Position, by_tags, look
 from providers.step import HOUR, Inputs, Outputs, Step, World
 
 __all__ = ["Custody", "CustodyProvider"]
@@ -41,7 +42,7 @@ class CustodyProvider(Step):
                 where=encrypted.identifier,
                 fix="Destroy the stack, start over",
             )
-        if journal.SWAPPED in encrypted.tags:
+        if journal.swapped(encrypted.tags):
             # A state that was lost after the cut-over: old is no measure for production any more, and may be stopped or gone.
             return {"kms_key": str(encrypted.description["KmsKeyId"])}
         # From here on either of the two leads to the other, whatever they are called.
@@ -63,10 +64,12 @@ class CustodyProvider(Step):
         From then on it is production. Parameter groups go when nobody uses them.
         """
         encrypted = world.instances.find(props["encrypted_id"])
+        source = world.instances.find(props["source_id"])
         carries_production = encrypted is not None and (
-            journal.SWAPPED in encrypted.tags or not journal.belongs(encrypted.tags, Role.ENCRYPTED)
+            look(world.aws, Names(props["identifier"]), encrypted, source) is not Position.SOURCE
+            or not journal.belongs(encrypted.tags, Role.ENCRYPTED)
         )
-        production = encrypted if carries_production else world.instances.find(props["source_id"])
+        production = encrypted if carries_production else source
         if production is not None:
             _lift_fence(world, production)
         if encrypted is not None and not carries_production:
@@ -83,7 +86,8 @@ def _require_likeness(source: Instance, encrypted: Instance, *, first_look: bool
     One that a killed run was still creating lacks those that RDS only takes after a restore, and has been given most of them by
     now. Should others be missing, the next run compares it with what is declared, and updates it.
     """
-    unlike = differences(source, encrypted)
+    # Storage that has grown meanwhile is harmless, and declared at the next `pulumi up`.
+    unlike = [each for each in differences(source, encrypted) if each.setting != "AllocatedStorage"]
     if not unlike:
         return
     kind = Retryable if first_look else NeedsHuman
@@ -97,7 +101,8 @@ def _require_likeness(source: Instance, encrypted: Instance, *, first_look: bool
 
 
 def _lift_fence(world: World, production: Instance) -> None:
-    if journal.FENCE_BEFORE not in production.tags or journal.RETURNING in production.tags:
+    returning = by_tags(production.tags) is Position.RETURNING
+    if journal.FENCE_BEFORE not in production.tags or returning:
         return
     fence = fence_around(world.aws, world.access, production, production.parameter_group)
     fence.put_back()

@@ -29,7 +29,7 @@ class ExternalReplicationProvider(Step):
     def perform(self, world: World, inputs: Inputs) -> Outputs:
         """Attach the encrypted instance if it follows nobody yet, and start it."""
         source, encrypted = world.instances.get_several(inputs["source_id"], inputs["encrypted_id"])
-        if journal.SWAPPED in encrypted.tags:
+        if journal.swapped(encrypted.tags):
             return {"running": False}  # A state that was lost after the cut-over: production follows nobody.
         with world.access.session(encrypted) as follower:
             attached = channel.status(follower)
@@ -43,7 +43,7 @@ class ExternalReplicationProvider(Step):
     def seen(self, world: World, props: Inputs) -> Outputs | None:
         """Tell whether the instance still follows; once the names have begun to move it should not."""
         encrypted = world.usable(props["encrypted_id"])
-        if encrypted is None or journal.SWAPPED in encrypted.tags:
+        if encrypted is None or journal.swapped(encrypted.tags):
             return dict(props)
         with world.access.session(encrypted) as session:
             status = channel.status(session)

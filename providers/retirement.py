@@ -13,7 +13,9 @@ from foundation.errors import NeedsHuman
 from migration import journal
 from migration.leftovers import drop_replication_user, put_retention_back
 from migration.names import Names
+from migration.position import Position, look
 from providers.papers import after_cleanup
+from providers.progress import warning_for
 from providers.step import HOUR, Inputs, Outputs, Step, World
 from providers.swap import close_way_back
 
@@ -35,14 +37,21 @@ class RetirementProvider(Step):
         found = world.instances.find_several([inputs["encrypted_id"], inputs["source_id"]])
         old = found.get(inputs["source_id"])
         production = found.get(inputs["encrypted_id"]) or world.instances.get(inputs["encrypted_id"])
-        _require_cut_over(production, names)
+        _require_cut_over(world, production, old, names)
+        warn = warning_for(inputs.get("urn"))
         self._delete_replica(world, names, inputs["source_id"])
         # Dropped on production first: replication carries that to the old instance, which is fenced.
-        drop_replication_user(world.instances, world.access, inputs["source_id"])
-        close_way_back(world, inputs["source_id"], inputs["encrypted_id"])
-        put_retention_back(world.instances, world.access, inputs["source_id"])
+        drop_replication_user(world.instances, world.access, inputs["source_id"], warn)
+        close_way_back(world, inputs["source_id"], inputs["encrypted_id"], warn)
+        put_retention_back(world.instances, world.access, inputs["source_id"], warn)
         keep_until = _keep_until(production)
-        status = self._settle(world, old, names, inputs["fate"], keep_until) if old is not None else "deleted"
+        status = "deleted"
+        if old is not None:
+            status = self._settle(world, old, names, inputs["fate"], keep_until)
+            if inputs["fate"] == "stop" and old.broken:
+                warn(
+                    f"{old.identifier} is {status}, so AWS cannot stop it: delete it once you do not need it"
+                )
         ParameterGroups(world.aws).delete_unused([names.encrypted, names.fence])
         outputs = {
             "old": old.identifier if old is not None else names.old,
@@ -58,11 +67,16 @@ class RetirementProvider(Step):
         return pulumi.dynamic.UpdateResult({**_olds, **_news, **self.carry_out(_news)})
 
     def _settle(self, world: World, old: Instance, names: Names, fate: str, keep_until: datetime) -> str:
-        """Do with the old instance what the config says, and return the status that it ends in."""
+        """Do with the old instance what the config says, and return the status that it ends in.
+
+        One that AWS cannot stop, because of what has become of it, stays as it is: nothing else depends on it.
+        """
+        if old.status == "deleting":
+            return "deleted"
         if fate == "delete":
             self._delete_old(world, old, names, keep_until)
             return "deleted"
-        if fate == "stop":
+        if fate == "stop" and not old.broken:
             return world.instances.stop(old.resource_id, deadline=2 * HOUR, progress=world.progress).status
         return old.status
 
@@ -87,8 +101,8 @@ class RetirementProvider(Step):
         )
 
 
-def _require_cut_over(production: Instance, names: Names) -> None:
-    if not production.encrypted or journal.OPENED not in production.tags:
+def _require_cut_over(world: World, production: Instance, old: Instance | None, names: Names) -> None:
+    if not production.encrypted or look(world.aws, names, production, old) is not Position.ENCRYPTED:
         raise NeedsHuman(
             f"it is not the encrypted instance that `{names.source}` should be by now",
             where=production.identifier,
@@ -98,7 +112,10 @@ def _require_cut_over(production: Instance, names: Names) -> None:
 
 def _keep_until(production: Instance) -> datetime:
     """The day when the new instance has as many days of automated backups as its owner wants to have."""
-    return datetime.fromisoformat(production.tags[journal.OPENED]) + timedelta(days=production.retention_days)
+    tags = production.tags
+    # Where AWS would not take the tag of the end, that of the beginning is there, minutes before.
+    since = tags.get(journal.OPENED, tags.get(journal.SWAPPED, ""))
+    return datetime.fromisoformat(since) + timedelta(days=production.retention_days)
 
 
 class Retirement(pulumi.dynamic.Resource, module="rds", name="Retirement"):

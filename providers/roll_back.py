@@ -9,9 +9,11 @@ import pulumi
 from migration import journal
 from migration.cutover import hooks
 from migration.cutover.course import rollback_course
+from migration.cutover.protocol import follow_up
 from migration.names import Names
+from migration.position import Position, by_tags
 from providers.step import Inputs, Outputs, Step, World
-from providers.swap import SWAP_OUTPUTS, perform_swap, site_of, told
+from providers.swap import SWAP_OUTPUTS, perform_swap, site_of, told, warn
 
 __all__ = ["RollBack", "RollBackProvider"]
 
@@ -30,13 +32,17 @@ class RollBackProvider(Step):
         """
         course = rollback_course(Names(inputs["identifier"]), inputs["source_id"], inputs["encrypted_id"])
         tags = world.instances.get(inputs["encrypted_id"]).tags
-        if journal.ROLLED_BACK not in tags or {journal.RETURNING, journal.SWAPPED} & tags.keys():
+        if journal.ROLLED_BACK not in tags or by_tags(tags) is not Position.SOURCE:
             return perform_swap(world, inputs, course)
+        # The run that completed it may have died before it had done all that production does not need.
         site = site_of(world, inputs, course)
+        path = follow_up(site)
         if site.hooks.after:
-            # The run that completed it may have died before; as after a cut-over, it may be run twice.
-            hooks.run(site, "after", site.hooks.after)
-        return told(world, course, tags)
+            # As after a cut-over, it may be run twice.
+            with site.not_needed("what the hook `after` is for has not happened"):
+                hooks.run(site, "after", site.hooks.after)
+        warn(inputs, site)
+        return {**told(world, course, tags), "rollback_path": path}
 
 
 class RollBack(pulumi.dynamic.Resource, module="rds", name="RollBack"):
@@ -48,6 +54,7 @@ class RollBack(pulumi.dynamic.Resource, module="rds", name="RollBack"):
     write_outage: pulumi.Output[dict[str, float] | None]
     unenabled_events: pulumi.Output[list[str]]
     forced_guards: pulumi.Output[list[str]]
+    rollback_path: pulumi.Output[str]
 
     def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
         super().__init__(RollBackProvider(), name, {**SWAP_OUTPUTS, **inputs}, opts)

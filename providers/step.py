@@ -28,15 +28,27 @@ from controlplane.instances import Instance, Instances
 from controlplane.surroundings import Surroundings
 from foundation.errors import NeedsHuman
 from foundation.waiting import Progress
-from migration import journal
 from migration.access import Access, AccessSettings
+from migration.leftovers import successor_of
+from migration.names import Names
+from migration.position import look, phase_under_way
 from providers import clean_errors
 from providers.clients import shared_clients
 from providers.progress import DONE, progress_for
 from providers.width import widen
 from replication.session import Session
 
-__all__ = ["HOUR", "Inputs", "Outputs", "Step", "World", "known", "require_names_at_rest", "urn_of"]
+__all__ = [
+    "HOUR",
+    "Inputs",
+    "Outputs",
+    "Step",
+    "World",
+    "known",
+    "names_of",
+    "require_names_at_rest",
+    "urn_of",
+]
 
 clean_errors.install()
 widen()
@@ -166,7 +178,7 @@ class Step(ResourceProvider):
         """Undo the step."""
         world = self.world(_props)
         if self.at_rest:
-            require_names_at_rest(world, _props["source_id"])
+            require_names_at_rest(world, _props)
         self.undo(world, _props)
         world.progress(DONE)
 
@@ -176,24 +188,39 @@ def _world(aws: Aws, inputs: Inputs, *, mends: bool) -> World:
     return World(aws, Access(aws, settings, mends=mends), progress_for(inputs.get("urn")))
 
 
-def require_names_at_rest(world: World, source_id: str) -> None:
+def require_names_at_rest(world: World, props: Inputs) -> None:
     """Refuse to give a migration up while its names move: without tags and steps nobody could end the move.
 
     Raises:
         NeedsHuman: a cut-over or a rollback has passed its point of no return, and is not complete.
     """
-    source = world.instances.find(source_id)
-    partner = source.tags.get(journal.PARTNER) if source is not None else None
-    encrypted = world.instances.find(partner) if partner is not None else None
-    phase = journal.moving(encrypted.tags) if encrypted is not None else None
-    if source is None or encrypted is None or phase is None:
+    source = world.instances.find(props["source_id"])
+    encrypted = successor_of(world.instances, props["source_id"], source)
+    if encrypted is None:
         return
+    names = names_of(props, source, encrypted)
+    phase = phase_under_way(look(world.aws, names, encrypted, source))
+    if phase is None:
+        return
+    if source is None:
+        phase = "cleanup"
     raise NeedsHuman(
         f"its name is on the way from one instance to the other ({encrypted.identifier} is the encrypted one), so nothing is given up now",
-        where=source.identifier,
+        where=source.identifier if source is not None else names.source,
         fix=f"Run `pulumi up` in phase `{phase}`, which ends the move, and then `pulumi destroy`",
         safe="No write is lost meanwhile",
     )
+
+
+def names_of(props: Inputs, source: Instance | None, encrypted: Instance) -> Names:
+    """Return the names of a migration, also for a step that is not told the source's: whichever of the two has one that leads to it."""
+    if identifier := props.get("identifier"):
+        return Names(str(identifier))
+    for found, endings in ((source, ("-old",)), (encrypted, ("-encrypted",))):
+        for ending in endings:
+            if found is not None and found.identifier.endswith(ending):
+                return Names(found.identifier.removesuffix(ending))
+    return Names(source.identifier if source is not None else encrypted.identifier)
 
 
 def known(value: object) -> bool:

@@ -71,7 +71,7 @@ class VerificationProvider(Step):
             "differences": [],
         }
         source, encrypted = world.instances.get_several(inputs["source_id"], inputs["encrypted_id"])
-        if journal.SWAPPED in encrypted.tags:
+        if journal.swapped(encrypted.tags):
             return nothing
         visit = _Visit(world, inputs)
         if inputs["verify"]["mode"] == "off":

@@ -44,7 +44,7 @@ class WriteFenceProvider(Step):
         source = world.usable(props["source_id"])
         partner = source.tags.get(journal.PARTNER) if source is not None else None
         encrypted = world.instances.find(partner) if partner is not None else None
-        if source is None or (encrypted is not None and journal.SWAPPED in encrypted.tags):
+        if source is None or (encrypted is not None and journal.swapped(encrypted.tags)):
             return
         fence = _fence(world, props)
         if not fence.put_back():

@@ -51,6 +51,8 @@ class AccountFence:
     instances: Instances
     access: Access
     instance_id: str
+    locked_before: str | None = None
+    """What the other instance says of it, for the case that this one is gone."""
 
     def __str__(self) -> str:
         return "lock all accounts but ours, and end their sessions; reads pause as well"
@@ -98,7 +100,8 @@ class AccountFence:
 
     def put_back(self) -> bool:
         """Change nothing, since AWS's API has no part in it; return whether accounts were locked by us."""
-        return journal.FENCE_BEFORE in self._tags()
+        found = self.instances.find(self.instance_id)
+        return found is not None and journal.FENCE_BEFORE in found.tags
 
     def reopen(self, session: Session, *, deadline: float = 60.0) -> None:
         """Unlock what we locked."""
@@ -108,13 +111,19 @@ class AccountFence:
 
     def hand_over(self, session: Session) -> None:
         """Unlock there what we locked here: the locks came along by replication."""
-        before = self._tags().get(journal.LOCKED_BEFORE)
+        found = self.instances.find(self.instance_id)
+        before = found.tags.get(journal.LOCKED_BEFORE) if found is not None else self.locked_before
         if before is None:
             return  # without the note nobody knows which locks are ours
         for account in accounts.of_applications(session):
             if account.locked and digest(account) not in before:
                 accounts.unlock(session, account)
         accounts.drop_probe(session)
+
+    def note(self) -> dict[str, str]:
+        """Return which accounts were locked before."""
+        before = self._tags().get(journal.LOCKED_BEFORE)
+        return {} if before is None else {journal.FENCE_NOTE: self.kind, journal.LOCKED_BEFORE: before}
 
     def _note_locked_before(self, session: Session) -> None:
         if journal.FENCE_BEFORE in self._tags():

@@ -50,6 +50,19 @@ class Course:
         # A rollback under way has both tags; it is not the cut-over's to complete.
         return self.point in tags and (self.point == journal.RETURNING or journal.RETURNING not in tags)
 
+    def noted(self, tags: Mapping[str, str]) -> bool:
+        """Whether the tags of the encrypted instance say that this direction is complete."""
+        return self.begun(tags) and journal.completed(tags, self.point, self.marked)
+
+    @property
+    def stale(self) -> tuple[str, ...]:
+        """Tags that must be gone before this direction begins: of an attempt, and of a way back whose tags AWS would not take off."""
+        return (
+            (self.point,)
+            if self.point == journal.RETURNING
+            else (journal.SWAPPED, journal.OPENED, journal.RETURNING)
+        )
+
 
 def cut_over_course(names: Names, source_id: str, encrypted_id: str) -> Course:
     """The name goes from the source to the encrypted instance."""
@@ -62,7 +75,7 @@ def cut_over_course(names: Names, source_id: str, encrypted_id: str) -> Course:
         following_user=REPLICATION_USER,
         reverse_user=REVERSE_USER,
         point=journal.SWAPPED,
-        cleared=(journal.ROLLED_BACK, journal.RELEASE, journal.VERIFIED),
+        cleared=(journal.ROLLED_BACK, journal.ROLLBACK_LOST, journal.RELEASE, journal.VERIFIED),
         marked=journal.OPENED,
         encrypted_id=encrypted_id,
     )
@@ -79,7 +92,7 @@ def rollback_course(names: Names, source_id: str, encrypted_id: str) -> Course:
         following_user=REVERSE_USER,
         reverse_user=REPLICATION_USER,
         point=journal.RETURNING,
-        cleared=(journal.RETURNING, journal.SWAPPED, journal.OPENED, journal.VERIFIED),
+        cleared=(journal.RETURNING, journal.SWAPPED, journal.OPENED, journal.ROLLBACK_LOST, journal.VERIFIED),
         marked=journal.ROLLED_BACK,
         encrypted_id=encrypted_id,
     )

@@ -66,6 +66,10 @@ class Fence(Protocol):
         """Let applications write to the winning instance, which got its part of the fence by replication."""
         ...
 
+    def note(self) -> dict[str, str]:
+        """Return, as tags for the other instance, what must be known to lift it after this one was deleted."""
+        ...
+
 
 def why_not(group: str, users: Collection[str], allowed: set[str]) -> str | None:
     """Return why this group cannot carry the fence, or ``None`` if it can; ``allowed`` may use it (DbiResourceIds)."""
@@ -95,6 +99,8 @@ class ParameterGroupFence:
     groups: ParameterGroups
     instance_id: str
     group: str
+    noted: str | None = None
+    """What the other instance says of it, for the case that this one is gone."""
 
     def __str__(self) -> str:
         return f"read_only = 1 in parameter group {self.group}; reads go on"
@@ -138,7 +144,8 @@ class ParameterGroupFence:
 
     def put_back(self) -> bool:
         """Give the group its own value of `read_only` again; return whether it had been ours."""
-        noted = self.instances.get(self.instance_id).tags.get(journal.FENCE_BEFORE)
+        fenced = self.instances.find(self.instance_id)
+        noted = fenced.tags.get(journal.FENCE_BEFORE) if fenced is not None else self.noted
         if noted is None:
             return False
         if noted not in _VALUES:
@@ -161,6 +168,11 @@ class ParameterGroupFence:
 
     def hand_over(self, session: Session) -> None:
         """Do nothing: parameters do not replicate."""
+
+    def note(self) -> dict[str, str]:
+        """Return the value to put back."""
+        noted = self.instances.get(self.instance_id).tags.get(journal.FENCE_BEFORE)
+        return {} if noted is None else {journal.FENCE_NOTE: noted}
 
     def _note_value_before(self) -> None:
         source = self.instances.get(self.instance_id)

@@ -13,7 +13,7 @@ from migration.cutover.account_fence import AccountFence
 from migration.cutover.fence import Fence, ParameterGroupFence, group_cannot
 from migration.cutover.site import Site
 
-__all__ = ["fence_around", "fence_noted", "fence_of"]
+__all__ = ["fence_around", "fence_left", "fence_noted", "fence_of"]
 
 
 def fence_of(site: Site) -> Fence:
@@ -28,6 +28,19 @@ def fence_of(site: Site) -> Fence:
 def fence_noted(site: Site) -> Fence:
     """Return the fence that an attempt before this run may have closed: only one that it noted in a tag is ours to lift."""
     return fence_around(site.aws, site.access, site.losing(), site.strategy.fence_group(site))
+
+
+def fence_left(site: Site, group: str) -> Fence:
+    """Return the fence to be lifted after the point of no return, whether or not the instance that it was closed around still exists."""
+    noted, losing = site.winning().tags, site.find_losing()
+    kind = noted.get(journal.FENCE_NOTE) if losing is None else _noted(losing.tags)
+    if kind == AccountFence.kind:
+        return AccountFence(
+            site.instances, site.access, site.course.losing_id, noted.get(journal.LOCKED_BEFORE)
+        )
+    return ParameterGroupFence(
+        site.instances, site.groups, site.course.losing_id, group, noted.get(journal.FENCE_NOTE)
+    )
 
 
 def fence_around(aws: Aws, access: Access, instance: Instance, group: str) -> Fence:

@@ -11,7 +11,7 @@ from controlplane import metrics, records
 from foundation.errors import NeedsHuman
 from foundation.waiting import Wait, until
 from migration import journal
-from migration.cutover import account_fence
+from migration.cutover import account_fence, growth
 from migration.cutover.fence import ParameterGroupFence, group_cannot
 from migration.cutover.fences import fence_of
 from migration.cutover.site import Site
@@ -19,7 +19,7 @@ from migration.cutover.timeline import GuardReading
 from migration.durability import less_durable
 from migration.likeness import differences
 from migration.verified import verified
-from replication import events, lag, writes
+from replication import channel, events, lag, retention, writes
 from replication.session import Session
 
 __all__ = [
@@ -129,6 +129,8 @@ def replication_in_reach(site: Site, losing: Session, winning: Session) -> Readi
     """The winning instance replicates and is close behind; not asked in mode ``snapshot``."""
     if site.snapshot_coordinates is not None:
         return Reading(True, f"nothing replicates; the snapshot was taken at {site.snapshot_coordinates}")
+    if channel.status(winning) is None:
+        return Reading(False, f"{site.winning().identifier} follows nobody")
     seen = lag.measure(losing, winning)
     if not seen.status.running:
         return Reading(False, f"replication to {site.winning().identifier} is {seen.status}")
@@ -193,11 +195,38 @@ def events_and_triggers(_site: Site, losing: Session, winning: Session) -> Readi
 def settings_alike(site: Site, _losing: Session, _winning: Session) -> Reading:
     """Nobody has changed a setting of the losing instance that applications would miss after the swap."""
     losing, winning = site.losing(), site.winning()
-    if unlike := differences(losing, winning):
-        return Reading(
-            False, f"{winning.identifier} is not like {losing.identifier}: {'; '.join(map(str, unlike))}"
+    unlike = differences(losing, winning)
+    later = {each.setting: growth.harmless(site, winning, each) for each in unlike}
+    if missing := [each for each in unlike if later[each.setting] is None]:
+        how = (
+            "; `pulumi up` in phase `replicate` gives it these settings"
+            if site.course.winning_id == site.course.encrypted_id
+            else ""
         )
+        return Reading(
+            False,
+            f"{winning.identifier} is not like {losing.identifier}: {'; '.join(map(str, missing))}{how}",
+        )
+    if unlike:
+        return Reading(True, "; ".join(filter(None, later.values())))
     return Reading(True, f"{winning.identifier} has all settings of {losing.identifier}")
+
+
+def candidate_keeps_binlogs(site: Site, _losing: Session, winning: Session) -> Reading:
+    """RDS keeps the binlogs of the instance that will carry production until the other one can follow it; not in mode ``snapshot``."""
+    name = site.winning().identifier
+    if site.snapshot_coordinates is not None:
+        return Reading(True, "nothing is to follow it afterwards")
+    if hours := retention.read(winning):
+        return Reading(True, f"{name} keeps its binlogs for {hours} h")
+    how = (
+        "`pulumi refresh` and `pulumi up` in phase `replicate` set it"
+        if site.course.winning_id == site.course.encrypted_id
+        else "CALL mysql.rds_set_configuration('binlog retention hours', 24) there"
+    )
+    return Reading(
+        False, f"{name} purges its binlogs at once, and {site.losing().identifier} could not follow it: {how}"
+    )
 
 
 def room_to_go_on(site: Site, _losing: Session, _winning: Session) -> Reading:
@@ -277,6 +306,7 @@ GUARDS: dict[str, Guard] = {
     "winner-is-durable": winner_is_durable,
     "events-and-triggers": events_and_triggers,
     "settings-alike": settings_alike,
+    "candidate-keeps-binlogs": candidate_keeps_binlogs,
     "room-to-go-on": room_to_go_on,
     "record-points-here": record_points_here,
     "storage-is-warm": storage_is_warm,
@@ -334,9 +364,14 @@ def require_steady(site: Site, losing: Session, winning: Session) -> None:
 
 
 def _red(site: Site, what: str) -> NeedsHuman:
+    fix = "Mend that and run `pulumi up` again, or overrule a guard in `cutover.force`"
+    if site.course.winning_id != site.course.encrypted_id:
+        fix += (
+            "; if it cannot be mended, set `phase` to `cutover` or `cleanup`, where production stays as it is"
+        )
     return NeedsHuman(
         f"the {site.course.verb} did not begin, because of {what}",
         where=site.names.source,
-        fix="Mend that and run `pulumi up` again, or overrule a guard in `cutover.force`",
+        fix=fix,
         safe="Nothing was touched: applications write as before and replication goes on",
     )

@@ -23,12 +23,12 @@ def run(site: Site, which: str, command: tuple[str, ...]) -> None:
         NeedsHuman: it could not be started, took longer than five minutes, or said no.
     """
     site.progress(f"hook {which}: {command[0]}")
-    losing, winning = site.losing(), site.winning()
+    losing, winning = site.find_losing(), site.winning()
     environment = {
         **os.environ,
         "RDS_ENCRYPT_EVENT": f"{site.course.verb} {which}",
         "RDS_ENCRYPT_IDENTIFIER": site.names.source,
-        "RDS_ENCRYPT_FROM_ADDRESS": losing.address or "",
+        "RDS_ENCRYPT_FROM_ADDRESS": (losing.address if losing is not None else None) or "",
         "RDS_ENCRYPT_TO_ADDRESS": winning.address or "",
     }
     try:

@@ -1,32 +1,41 @@
-"""The cut-over, move by move. Until the swap begins every failure undoes what was done; from then on it rolls forward."""
+"""The cut-over, move by move. Until the swap begins every failure undoes what was done; from then on it rolls forward.
+
+After that point production comes first: it is opened, its events are enabled, and that is noted. What it does not need follows, and
+what of that fails is told at the end: the reverse channel, tags, the instance that lost the name.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from foundation.errors import NeedsHuman, TimedOut
+from foundation.errors import NeedsHuman, OutcomeUnknown, Retryable, TimedOut
 from foundation.waiting import stop_if_orphaned
 from migration import journal
 from migration.access import endpoint_of
-from migration.cutover import guards, hooks
+from migration.cutover import due_events, guards, hooks, release
 from migration.cutover.fence import Fence
 from migration.cutover.fences import fence_noted, fence_of
+from migration.cutover.growth import match_protection
+from migration.cutover.losing import Unreachable, reach
 from migration.cutover.site import Site
 from migration.cutover.timeline import Moment
+from migration.cutover.way_back import open_way_back
 from replication import accounts, channel, events, lag, writes
 from replication.coordinates import Coordinates, current, wrote_since
 from replication.session import Credentials, Session
 from verification.differences import sentences
 from verification.spot import spot_check
 
-__all__ = ["Outcome", "swap"]
+__all__ = ["Outcome", "follow_up", "swap"]
 
 _SPOT_CHECK = 1.0
 """Seconds of write outage that a last comparison of rows may take."""
+_LOOK_FOR_EVENTS = 10.0
+"""Seconds to try to ask the losing instance which events were enabled; what was noted before the fence serves as well."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +47,16 @@ class Outcome:
         final: the losing instance's coordinates that the winning one had executed when it was promoted.
         unenabled_events: events that only their definer may enable.
         forced: guards that were red and overruled, with what they saw.
+        rollback_path: ``open``, or that it is lost or not confirmed, and why.
+        warnings: what could not be done and production does not need, as sentences.
     """
 
     server_uuid: str
     final: str
     unenabled_events: tuple[str, ...]
     forced: tuple[str, ...]
+    rollback_path: str = "open"
+    warnings: tuple[str, ...] = ()
 
 
 def swap(site: Site) -> Outcome:
@@ -55,10 +68,12 @@ def swap(site: Site) -> Outcome:
         BaseExceptionGroup: undoing failed too; both causes are in it.
     """
     forced: tuple[str, ...] = ()
-    if not site.course.begun(site.encrypted().tags):
+    tags = site.encrypted().tags
+    if not site.course.begun(tags):
         with _undone_on_failure(site), _fresh_start(site) as (losing, winning):
             forced = _permission(site, losing, winning)
             account = _account_for_the_way_back(site, losing, winning)
+            _note_due_events(site, losing, winning)
             started = time.monotonic()
             fence = fence_of(site)
             final = _close(site, fence, losing)
@@ -71,8 +86,10 @@ def swap(site: Site) -> Outcome:
             stop_if_orphaned("the names to move")
             _begin(site)
     # ── point of no return: from here on, running again rolls forward ──
-    site.strategy.move(site)
-    return _confirm(site, forced)
+    noted = site.course.noted(tags)
+    if not noted:
+        site.strategy.move(site)
+    return _confirm(site, forced, noted=noted)
 
 
 def _permission(site: Site, losing: Session, winning: Session) -> tuple[str, ...]:
@@ -94,6 +111,15 @@ def _account_for_the_way_back(site: Site, losing: Session, winning: Session) -> 
     account = accounts.issue(losing, site.course.reverse_user)
     lag.drain(winning, current(losing), deadline=site.limits.write_outage)
     return account
+
+
+def _note_due_events(site: Site, losing: Session, winning: Session) -> None:
+    """Note which events are to be enabled: the losing instance may be gone by then."""
+    due = due_events.note(losing, winning)
+    if due:
+        site.instances.tag(site.course.winning_id, due)
+    else:
+        site.instances.untag(site.winning(), [journal.EVENTS])
 
 
 def _close(site: Site, fence: Fence, losing: Session) -> Coordinates:
@@ -135,11 +161,14 @@ def _check(site: Site, losing: Session, winning: Session) -> None:
 
 
 def _promote(site: Site, fence: Fence, losing: Session, winning: Session, final: Coordinates) -> None:
+    """Note where the winning instance stands, and that the fence has held: nothing will come through its channel any more.
+
+    The channel itself is reset later, where nobody waits for it. Until the names move, it goes on as if nothing had happened.
+    """
     site.progress("promoting")
-    # Written before the channel is reset: with it, an interrupted promotion can be attached again without loss.
     server = str(winning.value("SELECT @@server_uuid"))
-    site.instances.tag(site.course.winning_id, {journal.PROMOTED_AT: str(final), journal.SERVER: server})
-    channel.detach(winning)
+    tags = {journal.PROMOTED_AT: str(final), journal.SERVER: server, **fence.note()}
+    site.instances.tag(site.course.winning_id, tags)
     if wrote_since(losing, final) or not fence.holds(losing):
         raise NeedsHuman(
             f"{site.names.source} was written to behind the fence",
@@ -175,68 +204,79 @@ def _begin(site: Site) -> None:
     site.timeline.mark(Moment.SWAP_BEGAN)
 
 
-def _confirm(site: Site, forced: tuple[str, ...]) -> Outcome:
+def _confirm(site: Site, forced: tuple[str, ...], *, noted: bool) -> Outcome:
+    """See that production is open, complete it, note that, and do what it does not need.
+
+    Once it is noted, events and settings are their owner's again: another run does not touch them.
+    """
     site.progress("confirming")
-    with site.session_on_winning() as opened, site.session_on_losing() as left:
+    unenabled: tuple[str, ...] = ()
+    with ExitStack() as stack:
+        opened = stack.enter_context(site.session_on_winning())
         if writes.refused(opened):
             raise NeedsHuman(
                 f"`{site.names.source}` has moved, but is still read-only",
                 where=site.names.source,
                 fix=f"Set read_only to its former value in parameter group {site.winning().parameter_group}",
+                safe="No write is lost",
             )
         site.timeline.mark(Moment.OPEN)
-        if not writes.refused(left):
-            raise NeedsHuman(
-                "it accepts writes, though it lost the name",
-                where=site.losing().identifier,
-                fix=f"Set read_only=1 in parameter group {site.losing().parameter_group}, and see that nothing writes there",
-            )
-        _open_way_back(site, left)
-        unenabled = _settle_events(opened, events.inventory(left))
         uuid = str(opened.value("SELECT @@server_uuid"))
+        if not noted:
+            left = reach(site, stack, deadline=_LOOK_FOR_EVENTS)
+            unenabled = _settle_events(site, opened, None if isinstance(left, Unreachable) else left)
+            match_protection(site)
     final = _complete(site)
+    path = follow_up(site)
     if site.hooks.after:
-        hooks.run(site, "after", site.hooks.after)
-    return Outcome(uuid, final, unenabled, forced)
+        with site.not_needed("what the hook `after` is for has not happened"):
+            hooks.run(site, "after", site.hooks.after)
+    if site.aside.again is not None:
+        raise site.aside.again
+    return Outcome(uuid, final, unenabled, forced, path, tuple(site.aside.warnings))
 
 
-def _open_way_back(site: Site, left: Session) -> None:
-    """Let the losing instance follow at once: it may be between two attempts to reach an address that was not there."""
-    if channel.status(left) is None:
-        return
-    channel.stop(left)
-    channel.start(left)
-    site.timeline.mark(Moment.WAY_BACK_OPEN)
+def follow_up(site: Site) -> str:
+    """Do what production does not need, once it is complete; return what the rollback path is."""
+    with (
+        site.not_needed(f"the channel of {site.names.source} is not reset"),
+        site.session_on_winning() as opened,
+    ):
+        release.reset(opened)
+    return open_way_back(site)
+
+
+def _settle_events(site: Site, opened: Session, left: Session | None) -> tuple[str, ...]:
+    """Give events the status that they had; return those whose definer we may not set."""
+    wanted = None
+    if left is not None:
+        with suppress(Retryable, OutcomeUnknown):  # away again
+            wanted = events.inventory(left)
+    if wanted is not None:
+        return due_events.settle(opened, wanted)
+    return due_events.settle_as_noted(opened, site.winning().tags.get(journal.EVENTS))
 
 
 def _complete(site: Site) -> str:
     """Note that it is complete, take off what no one needs any more, and return the final coordinates that were noted."""
     course = site.course
-    seen = {each.resource_id: each for each in site.both()}
-    winning = seen[course.winning_id]
-    site.instances.tag(
-        seen[course.encrypted_id], {course.marked: datetime.now(UTC).isoformat(timespec="seconds")}
+    found = site.instances.find_several([course.losing_id, course.winning_id])
+    encrypted, winning = found.get(course.encrypted_id), found.get(course.winning_id)
+    site.note(encrypted, {course.marked: datetime.now(UTC).isoformat(timespec="seconds")})
+    site.forget(
+        winning,
+        [
+            journal.PROMOTED_AT,
+            journal.SERVER,
+            journal.FENCE_BEFORE,
+            journal.FENCE_NOTE,
+            journal.LOCKED_BEFORE,
+            journal.EVENTS,
+        ],
     )
-    site.instances.untag(winning, [journal.PROMOTED_AT, journal.SERVER, journal.FENCE_BEFORE])
     for resource_id in dict.fromkeys((course.encrypted_id, course.losing_id)):
-        site.instances.untag(seen[resource_id], course.cleared)
-    return winning.tags.get(journal.PROMOTED_AT, "")
-
-
-def _settle_events(opened: Session, wanted: list[events.Event]) -> tuple[str, ...]:
-    """Give events the status that they had on the losing instance; return those whose definer we may not set."""
-    here = {(event.schema, event.name): event for event in events.inventory(opened)}
-    left: list[str] = []
-    for event in wanted:
-        found = here.get((event.schema, event.name))
-        if found is None or found.status == event.status or not (event.enabled or event.status == "DISABLED"):
-            continue
-        try:
-            events.set_status(opened, event, enabled=event.enabled)
-        except NeedsHuman:
-            # Not worth undoing a cut-over: reported in the outputs, to be enabled by the definer.
-            left.append(f"{event.schema}.{event.name}")
-    return tuple(left)
+        site.forget(found.get(resource_id), course.cleared)
+    return winning.tags.get(journal.PROMOTED_AT, "") if winning is not None else ""
 
 
 @contextmanager
@@ -254,7 +294,7 @@ def _undo(site: Site, fence_there: Callable[[Site], Fence] = fence_of) -> None:
     """
     if site.snapshot_coordinates is not None:
         return
-    site.instances.untag(site.course.encrypted_id, [site.course.point])
+    site.instances.untag(site.course.encrypted_id, site.course.stale)
     fence = fence_there(site)
     closed = fence.put_back()  # by AWS's API alone: it takes effect even if MySQL is only just coming back
     with site.access.session(site.losing(), patience=site.limits.write_outage) as losing:
@@ -284,7 +324,10 @@ def _follow_again(site: Site) -> None:
             channel.attach(winning, endpoint_of(site.losing()), account, Coordinates.parse(noted))
         channel.start(winning)
         lag.catch_up(losing, winning, deadline=site.limits.rename, progress=site.progress)
-    site.instances.untag(course.winning_id, [journal.PROMOTED_AT, journal.SERVER])
+    site.instances.untag(
+        course.winning_id,
+        [journal.PROMOTED_AT, journal.SERVER, journal.FENCE_NOTE, journal.LOCKED_BEFORE, journal.EVENTS],
+    )
 
 
 @contextmanager

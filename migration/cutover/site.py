@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -11,7 +11,7 @@ from typing import Protocol
 from controlplane.aws import Aws
 from controlplane.instances import Instance, Instances
 from controlplane.parameter_groups import ParameterGroups
-from foundation.errors import TimedOut
+from foundation.errors import Cancelled, MigrationError, Retryable, TimedOut
 from foundation.waiting import Progress, silent
 from migration import journal
 from migration.access import Access
@@ -21,7 +21,7 @@ from migration.names import Names
 from replication.coordinates import Coordinates
 from replication.session import Endpoint, Session
 
-__all__ = ["Hooks", "Limits", "Record", "Site", "Strategy"]
+__all__ = ["Aside", "Hooks", "Limits", "Record", "Site", "Strategy"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,9 @@ class Limits:
         lag_steady: for how long it must have been no further behind than that.
         verification: seconds that the last clean verification may be old; ``None`` if none is asked for.
         verify: how much that must have compared.
+        losing: after the point of no return, how long to try to reach the instance that lost the name.
+        follows: how long it may take to follow the other one; a receiver tries again every 60 s.
+        gone: for how long AWS must not list an instance before it counts as deleted.
     """
 
     write_outage: float = 60.0
@@ -45,6 +48,22 @@ class Limits:
     lag_steady: float = 5.0
     verification: float | None = None
     verify: str = "full"
+    losing: float = 300.0
+    follows: float = 240.0
+    gone: float = 15.0
+
+
+@dataclass
+class Aside:
+    """What production does not need and could not be done after the point of no return, in the order in which it was tried.
+
+    Attributes:
+        warnings: what failed, as sentences.
+        again: the first failure that another run may not meet.
+    """
+
+    warnings: list[str] = field(default_factory=list)
+    again: Retryable | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +132,7 @@ class Site:
         snapshot_coordinates: in mode ``snapshot``, where the fenced source stood when its snapshot was taken; nothing
             replicates then, and the source must still stand there.
         seen: both instances at one moment, in place of a look each time; only ever set by ``still``.
+        aside: what could not be done and production does not need.
     """
 
     aws: Aws
@@ -129,6 +149,7 @@ class Site:
     progress: Progress = silent
     timeline: Timeline = field(default_factory=Timeline)
     seen: Mapping[str, Instance] | None = None
+    aside: Aside = field(default_factory=Aside)
 
     @property
     def instances(self) -> Instances:
@@ -163,15 +184,41 @@ class Site:
     def _look(self, resource_id: str) -> Instance:
         return self.seen[resource_id] if self.seen is not None else self.instances.get(resource_id)
 
-    @contextmanager
-    def session_on_losing(self) -> Iterator[Session]:
-        """Open a session on the losing instance, whose new name may not be known everywhere for minutes.
+    def find_losing(self) -> Instance | None:
+        """The instance that gives the name up, if it still exists."""
+        return self.instances.find(self.course.losing_id)
 
-        Raises:
-            Retryable: it cannot be reached for as long as a rename may take.
-        """
-        with self.access.session(self.losing(), patience=self.limits.rename) as session:
-            yield session
+    # From the point of no return on: what fails here is told, and nothing else waits for it.
+
+    @contextmanager
+    def not_needed(self, what: str) -> Iterator[None]:
+        """Do something that production does not need: a failure is kept for the end, and does not stop what follows."""
+        try:
+            yield
+        except Cancelled:
+            raise
+        except MigrationError as error:
+            self.warn(f"{what}: {error}")
+            if isinstance(error, Retryable) and self.aside.again is None:
+                self.aside.again = error
+
+    def warn(self, sentence: str) -> None:
+        """Keep a sentence for the end."""
+        if sentence not in self.aside.warnings:
+            self.aside.warnings.append(sentence)
+
+    def note(self, which: Instance | None, tags: Mapping[str, str]) -> None:
+        """Write tags on an instance that was looked at right before, if AWS lets us."""
+        if which is not None:
+            with self.not_needed(f"{which.identifier} could not be tagged with {', '.join(tags)}"):
+                self.instances.tag(which, tags)
+
+    def forget(self, which: Instance | None, keys: Iterable[str]) -> None:
+        """Take tags off an instance that was looked at right before, if AWS lets us."""
+        present = [key for key in keys if which is not None and key in which.tags]
+        if which is not None and present:
+            with self.not_needed(f"{which.identifier} keeps the tags {', '.join(present)}"):
+                self.instances.untag(which, present)
 
     @contextmanager
     def session_on_winning(self) -> Iterator[Session]:

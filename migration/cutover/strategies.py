@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from controlplane import records
 from migration import journal
 from migration.access import endpoint_of
-from migration.cutover import hooks
+from migration.cutover import hooks, losing, release
 from migration.cutover.fence import ParameterGroupFence
-from migration.cutover.fences import fence_of
+from migration.cutover.fences import fence_left
 from migration.cutover.site import Record, Site
 from migration.cutover.timeline import Moment
 from replication import writes
@@ -47,20 +47,17 @@ class Rename:
     def move(self, site: Site) -> None:
         """Ask for both renames, unfence the owner's group when nobody fenced uses it any more, wait for the winning one."""
         course, instances, deadline = site.course, site.instances, site.limits.rename
-        fence = fence_of(site)
+        fence = fence_left(site, self.fence_group(site))
         site.progress(f"renaming {site.names.source} to {course.losing_name}")
         # It has to wait for the name anyway: meanwhile it can be given its group, which its own rename puts into effect. Should it
         # be busy, that rename asks for both. Not any earlier: until here the owner's group would have opened it, had it restarted.
         instances.ask_group(course.winning_id, site.source_group)
         # The losing instance takes the fence with it into a group of its own, in the same reboot that renames it.
-        losing_group = course.losing_group
-        instances.ask_rename(
-            course.losing_id,
-            course.losing_name,
-            parameter_group=losing_group,
-            deadline=deadline,
-            progress=site.progress,
-        )
+        losing.give_up_name(site)
+        # The rename takes longer than this. Afterwards the winning instance would be a follower of its own name; and the reboot
+        # of its own rename would start the channel, which RDS does with all that are not reset.
+        if site.winning().identifier != site.names.source:
+            release.let_go(site)
         instances.ask_rename(
             course.winning_id,
             site.names.source,
@@ -68,13 +65,7 @@ class Rename:
             deadline=deadline,
             progress=site.progress,
         )
-        instances.await_rename(
-            course.losing_id,
-            course.losing_name,
-            parameter_group=losing_group,
-            deadline=deadline,
-            progress=site.progress,
-        )
+        losing.await_harmless(site)
         site.timeline.mark(Moment.FIRST_RENAMED)
         # Only now: an instance whose new group is not in effect yet still runs with the owner's, and would be opened.
         fence.put_back()
@@ -91,7 +82,7 @@ class Rename:
             writes.wait_until_writable(winning, deadline=site.limits.write_outage)
             fence.hand_over(winning)
         site.timeline.mark(Moment.OPEN)
-        site.instances.untag(course.losing_id, [journal.FENCE_BEFORE, journal.LOCKED_BEFORE])
+        site.forget(site.find_losing(), [journal.FENCE_BEFORE, journal.LOCKED_BEFORE])
 
 
 @dataclass(frozen=True)
@@ -140,9 +131,22 @@ class InPlace:
         with site.access.session(winning) as opening:
             writes.wait_until_writable(opening, deadline=site.limits.write_outage)
         site.timeline.mark(Moment.OPEN)
-        with site.access.session(site.losing()) as losing:
-            writes.end_application_sessions(losing)
+        self._end_sessions(site)
         site.timeline.mark(Moment.APPLICATIONS_MOVED)
+
+    def _end_sessions(self, site: Site) -> None:
+        """Pools that hang on to the losing instance would go on failing there; one that is away has ended them."""
+        found = site.find_losing()
+        if found is None or not found.available:
+            site.warn(
+                f"{site.course.losing_name if found is None else found.identifier} does not run, so it has no sessions to be ended"
+            )
+            return
+        with (
+            site.not_needed(f"sessions may hang on to {found.identifier}"),
+            site.access.session(found) as left,
+        ):
+            writes.end_application_sessions(left)
 
     def _unfence(self, site: Site, group: str) -> None:
         """Let the winning instance be written to, and its events fire, as its owner has it."""

@@ -86,6 +86,8 @@ class Logbook:
             final_coordinates=outcome.final,
             unenabled_events=list(outcome.unenabled_events),
             forced_guards=list(outcome.forced),
+            rollback_path=outcome.rollback_path,
+            warnings=list(outcome.warnings),
         )
 
     @property

@@ -81,10 +81,18 @@ class _Paginator:
 class _Rds:
     def __init__(self, instances: list[dict[str, Any]]) -> None:
         self._instances = instances
+        self.read_only = "1"
 
     def get_paginator(self, operation: str) -> _Paginator:
-        assert operation == "describe_db_instances"
-        return _Paginator(self._describe)
+        answers: dict[str, Callable[..., list[dict[str, Any]]]] = {
+            "describe_db_instances": self._describe,
+            "describe_db_parameters": self._set,
+        }
+        return _Paginator(answers[operation])
+
+    def _set(self, **_which: str) -> list[dict[str, Any]]:
+        """Every parameter group closes the fence, or none."""
+        return [{"Parameters": [{"ParameterName": "read_only", "ParameterValue": self.read_only}]}]
 
     def _describe(self, Filters: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:  # noqa: N803 - AWS's name
         keys = {"db-instance-id": "DBInstanceIdentifier", "dbi-resource-id": "DbiResourceId"}
@@ -97,11 +105,12 @@ class _Rds:
 
 
 class FakeAws(Aws):
-    """An account that holds the given instances and nothing else."""
+    """An account that holds the given instances and nothing else; all parameter groups say `read_only=1`, unless told otherwise."""
 
-    def __init__(self, *instances: Instance) -> None:
+    def __init__(self, *instances: Instance, read_only: str = "1") -> None:
         self.settings = AwsSettings(region="eu-west-1")
         self.rds = cast(Any, _Rds([dict(each.description) for each in instances]))
+        cast(Any, self.rds).read_only = read_only
 
     @property
     def region(self) -> str:

@@ -123,9 +123,9 @@ def test_nothing_is_given_up_while_names_move(
     monkeypatch.setattr(step, "world", lambda _step, _inputs: world(aws))
     monkeypatch.setattr(step, "undo", lambda *_: undone.append(step))
     if phase is None:
-        step().delete("", {"source_id": "db-ORDERS"})
+        step().delete("", {"source_id": "db-ORDERS", "identifier": "orders"})
         assert undone == [step]
     else:
         with pytest.raises(NeedsHuman, match=f"`pulumi up` in phase `{phase}`, which ends the move"):
-            step().delete("", {"source_id": "db-ORDERS"})
+            step().delete("", {"source_id": "db-ORDERS", "identifier": "orders"})
         assert undone == []

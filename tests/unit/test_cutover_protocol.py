@@ -25,6 +25,7 @@ BEFORE = [
     "undo",
     "permission",
     "account_for_the_way_back",
+    "note_due_events",
     "close",
     "drain",
     "check",
@@ -76,7 +77,7 @@ class Road:
             monkeypatch.setattr(protocol, f"_{name}", self._noted(name, answers.get(name)))
 
     def _noted(self, name: str, answer: Any) -> Callable[..., Any]:
-        def made(*_arguments: Any) -> Any:
+        def made(*_arguments: Any, **_named: Any) -> Any:
             self.moves.append(name)
             if failure := self.failing.pop(name, None):
                 raise failure

@@ -195,7 +195,7 @@ def _claimed_elsewhere(stage: Stage) -> None:
 def _given_up(stage: Stage) -> None:
     stage.later.callback(stage.instances.untag, stage.encrypted_id, [journal.SWAPPED])
     stage.instances.tag(stage.encrypted_id, {journal.SWAPPED: "2026-11-25T08:00:00+00:00"})
-    require_names_at_rest(stage.world(), stage.source_id)
+    require_names_at_rest(stage.world(), {"source_id": stage.source_id})
 
 
 @fault(

@@ -1,0 +1,63 @@
+"""Candidate retention: the encrypted instance keeps its binlogs, since the old one is to follow it from its promotion on.
+
+RDS keeps `binlog retention hours` in a table that does not replicate, and purges the binlogs of a restored instance as soon as it can:
+during the two renames of a cutover too. Source: "mysql.rds_set_configuration" in the Amazon RDS User Guide.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from migration import journal
+from migration.leftovers import put_retention_back
+from providers.progress import warning_for
+from providers.step import Inputs, Outputs, Step, World
+from replication import retention
+
+__all__ = ["CandidateRetention", "CandidateRetentionProvider"]
+
+
+class CandidateRetentionProvider(Step):
+    """Inputs: ``encrypted_id``, ``source_id``, ``hours``. Outputs: ``hours_now``."""
+
+    identity = ("encrypted_id", "source_id")
+
+    def perform(self, world: World, inputs: Inputs) -> Outputs:
+        """Raise the retention; note there, too, what the owner had on the source, which may be gone when that is put back."""
+        source, encrypted = world.instances.get_several(inputs["source_id"], inputs["encrypted_id"])
+        before = source.tags.get(journal.RETENTION_BEFORE)
+        if before is not None:
+            world.instances.tag(encrypted, {journal.RETENTION_BEFORE: before})
+        hours = int(inputs["hours"])
+        with world.access.session(encrypted) as session:
+            present = retention.read(session) or 0
+            if present < hours:
+                retention.write(session, hours)
+        return {"hours_now": max(present, hours)}
+
+    def seen(self, world: World, props: Inputs) -> Outputs | None:
+        """Tell whether it still keeps its binlogs for so long; one that does not run cannot be asked."""
+        encrypted = world.usable(props["encrypted_id"])
+        if encrypted is None or journal.RETENTION_BEFORE not in encrypted.tags:
+            return dict(props)
+        with world.access.session(encrypted) as session:
+            return dict(props) if (retention.read(session) or 0) >= int(props["hours"]) else None
+
+    def undo(self, world: World, props: Inputs) -> None:
+        """Put the owner's value back on an instance that carries production; any other is deleted next."""
+        encrypted = world.instances.find(props["encrypted_id"])
+        if encrypted is not None and journal.swapped(encrypted.tags):
+            put_retention_back(
+                world.instances, world.access, props["source_id"], warning_for(props.get("urn"))
+            )
+
+
+class CandidateRetention(pulumi.dynamic.Resource, module="rds", name="CandidateRetention"):
+    """How long the encrypted instance keeps its binlogs until the migration is over."""
+
+    hours_now: pulumi.Output[int]
+
+    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        super().__init__(CandidateRetentionProvider(), name, {"hours_now": None, **inputs}, opts)

@@ -1,0 +1,687 @@
+"""No dead end: `python -m tests.chaos.dead_ends`, or `make chaos-no-dead-ends`.
+
+Each case makes a source and its encrypted instance anew, lets applications write, and cuts over. At one operation after the point of
+no return something that production does not need fails for good. Then `up`, `cleanup` and `destroy` are tried as a user would: at the
+end the encrypted instance must be production with every acknowledged write, and the stack must be gone.
+
+The steps are driven by hand, in the order of the engine's, since a case through the CLI takes a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import botocore.client
+import botocore.exceptions
+import pytest
+from pulumi.dynamic import Config, ConfigureRequest
+
+from components.settings import CutOverSettings
+from controlplane.aws import Aws, AwsSettings
+from demo.database import Account, Address, connected, rows, value
+from foundation.errors import MigrationError
+from foundation.waiting import silent
+from migration import journal, preflight
+from migration.access import Access, AccessSettings, endpoint_of
+from migration.cutover.site import Limits
+from migration.names import Names
+from migration.records.files import DIRECTORY
+from migration.survey import survey
+from providers import swap
+from providers.binlog_retention import BinlogRetentionProvider
+from providers.candidate_retention import CandidateRetentionProvider
+from providers.claim import ClaimProvider
+from providers.custody import CustodyProvider
+from providers.cut_over import CutOverProvider
+from providers.retirement import RetirementProvider
+from providers.step import Step, World
+from replication import accounts, channel
+from replication.coordinates import current
+from replication.session import Row, Session
+from sandbox import Sandbox
+from sandbox.mysql.accounts import HostSecrets
+from sandbox.mysql.sessions import AdminSession, admin_session, execute, query
+from sandbox.seed import Seeded, seed
+from tests.chaos import invariants
+from tests.chaos.traffic import TABLE, Traffic, create_table
+
+__all__ = ["KINDS", "Case", "Ground", "ground", "main", "run_cases"]
+
+NAMES = Names("orders")
+OPERATIONS = 16
+"""A cutover has about so many after its point of no return; a blow beyond its end hits the stack at rest."""
+KINDS = (
+    "reverse account dropped",
+    "reverse account locked again and again",
+    "reverse account requires x509",
+    "binlogs purged",
+    "no tag can be written",
+    "no tag can be taken off",
+    "no tag can be changed",
+    "old deleted",
+    "old stopped",
+    "old full",
+)
+_LOOKS = ("Describe", "List", "Get")
+_CHANGES = {"CREATE", "ALTER", "GRANT", "DROP"}
+_PATIENCE = 90.0
+
+
+class Killed(BaseException):
+    """The run was killed here: nothing of ours may catch it."""
+
+
+@dataclass
+class Case:
+    """One case and what came of it."""
+
+    number: int
+    kind: str
+    operation: int
+    killed: bool
+    fate: str
+    said: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        how = f"{self.kind} at operation {self.operation}{', and killed' if self.killed else ''}, old: {self.fate}"
+        outcome = "WRONG: " + "; ".join(self.wrong) if self.wrong else "right"
+        return f"case {self.number}: {how}: {outcome} ({self.seconds:.0f} s)"
+
+
+@dataclass
+class Ground:
+    """A sandbox with two snapshots to make both instances from, and the applications."""
+
+    sandbox: Sandbox
+    seeded: Seeded
+    traffic: Traffic
+    compass: _Compass
+    source_id: str = ""
+    encrypted_id: str = ""
+
+    @property
+    def rds(self) -> Any:
+        return self.sandbox.client("rds")
+
+    @property
+    def access(self) -> AccessSettings:
+        return AccessSettings(secret_id=self.seeded.master_secret, ca_file=str(self.seeded.ca_bundle))
+
+    def world(self) -> World:
+        aws = Aws(AwsSettings(region="us-east-1"))
+        return World(aws, Access(aws, self.access), silent)
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What the engine would give to the steps."""
+        settings = CutOverSettings.model_validate(
+            {
+                "maxWriteOutage": 20,
+                "lagSteady": 0,
+                "force": ["verification-fresh", "settings-alike", "storage-is-warm", "no-maintenance-soon"],
+            }
+        )
+        return {
+            "identifier": NAMES.source,
+            "source_id": self.source_id,
+            "encrypted_id": self.encrypted_id,
+            "source_group": "orders-mysql80",
+            "cutover": settings.model_dump(mode="json", exclude_none=True),
+            "verify": {"mode": "off"},
+            "hours": 72,
+            "owner": "rds-encrypt/dev",
+            "backend": "0123456789ab",
+            "access": self.access.as_inputs(),
+        }
+
+    # The world.
+
+    def instances(self) -> dict[str, dict[str, Any]]:
+        found = self.rds.describe_db_instances()["DBInstances"]
+        return {each["DbiResourceId"]: each for each in found}
+
+    @contextmanager
+    def host(self, resource_id: str) -> Iterator[AdminSession]:
+        found = {each["resource_id"]: each for each in self.sandbox.status()["instances"]}
+        directory = Path(found[resource_id]["directory"])
+        with admin_session(directory, HostSecrets.of(directory / "data").admin, timeout=2.0) as session:
+            yield session
+
+    def address(self, resource_id: str) -> Address:
+        endpoint = self.instances()[resource_id]["Endpoint"]
+        return Address(endpoint["Address"], endpoint["Port"], self.seeded.ca_bundle)
+
+    @property
+    def master(self) -> Account:
+        return Account(self.seeded.master_user, self.seeded.master_password)
+
+    def until(self, done: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while not done():
+            if time.monotonic() > deadline:
+                raise TimeoutError(what)
+            time.sleep(0.1)
+
+    # Making and taking away.
+
+    def build(self) -> None:
+        """Make the source and its encrypted instance, which follows it: what phase `replicate` comes to."""
+        for name in (NAMES.encrypted, NAMES.fence):
+            self._make_group(name)
+        for name, snapshot, group in (
+            (NAMES.source, "base", "orders-mysql80"),
+            (NAMES.encrypted, "base-encrypted", NAMES.encrypted),
+        ):
+            self.rds.restore_db_instance_from_db_snapshot(
+                DBInstanceIdentifier=name,
+                DBSnapshotIdentifier=snapshot,
+                DBParameterGroupName=group,
+                OptionGroupName="orders-mysql80",
+                DBSubnetGroupName=NAMES.source,
+                Tags=[
+                    {"Key": "application", "Value": "shop"},
+                    *(
+                        [{"Key": journal.ROLE, "Value": str(journal.Role.ENCRYPTED)}]
+                        if name == NAMES.encrypted
+                        else []
+                    ),
+                ],
+            )
+        self.until(self._both_available, "both instances to be restored")
+        found = {each["DBInstanceIdentifier"]: each for each in self.instances().values()}
+        self.source_id = found[NAMES.source]["DbiResourceId"]
+        self.encrypted_id = found[NAMES.encrypted]["DbiResourceId"]
+        self.rds.add_tags_to_resource(
+            ResourceName=found[NAMES.encrypted]["DBInstanceArn"],
+            Tags=[{"Key": journal.MIGRATION, "Value": self.source_id}],
+        )
+
+    def attach(self) -> None:
+        """Let the encrypted instance follow; nothing has been written since the snapshot of which both are."""
+        world = self.world()
+        source, encrypted = world.instances.get_several(self.source_id, self.encrypted_id)
+        with world.access.session(source) as here, world.access.session(encrypted) as there:
+            at = current(here)
+            account = accounts.issue(here, accounts.REPLICATION_USER)
+            channel.attach(there, endpoint_of(source), account, at)
+            channel.start(there)
+            # Arrives on the encrypted instance as one that its source has disabled there.
+            with connected(self.address(self.source_id), self.master, database=self.seeded.database) as owner:
+                rows(owner, "ALTER EVENT heartbeat ENABLE")
+
+    def clear(self) -> None:
+        """Take everything away that a case has made."""
+        for found in self.instances().values():
+            name = found["DBInstanceIdentifier"]
+            if found["DBInstanceStatus"] not in {"available", "stopped", "deleting"}:
+                with suppress(Exception):
+                    self.sandbox.faults.set_status(name, "available")
+            with suppress(botocore.exceptions.ClientError):
+                self.rds.modify_db_instance(
+                    DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True
+                )
+        self.until(self._all_deleted, "everything to be deleted")
+        for name in (NAMES.encrypted, NAMES.fence):
+            with suppress(botocore.exceptions.ClientError):
+                self.rds.delete_db_parameter_group(DBParameterGroupName=name)
+        self.rds.reset_db_parameter_group(
+            DBParameterGroupName="orders-mysql80",
+            Parameters=[{"ParameterName": "read_only", "ApplyMethod": "immediate"}],
+        )
+
+    def _both_available(self) -> bool:
+        found = [each["DBInstanceStatus"] for each in self.instances().values()]
+        return found == ["available"] * 2
+
+    def _all_deleted(self) -> bool:
+        found = self.instances().values()
+        for each in found:
+            if each["DBInstanceStatus"] != "deleting":
+                with suppress(botocore.exceptions.ClientError):
+                    self.rds.delete_db_instance(
+                        DBInstanceIdentifier=each["DBInstanceIdentifier"], SkipFinalSnapshot=True
+                    )
+        return not found
+
+    def _make_group(self, name: str) -> None:
+        self.rds.create_db_parameter_group(
+            DBParameterGroupName=name,
+            DBParameterGroupFamily="mysql8.0",
+            Description=f"orders-mysql80, {NAMES.group_purpose}",
+        )
+        values = {
+            "binlog_format": "ROW",
+            "log_bin_trust_function_creators": "1",
+            "read_only": "1",
+            "event_scheduler": "OFF",
+        }
+        self.rds.modify_db_parameter_group(
+            DBParameterGroupName=name,
+            Parameters=[
+                {"ParameterName": key, "ParameterValue": each, "ApplyMethod": "immediate"}
+                for key, each in values.items()
+            ],
+        )
+
+
+class _Compass:
+    """Knows where the name answers at the moment."""
+
+    def __init__(self, sandbox: Sandbox, seeded: Seeded) -> None:
+        self._sandbox, self._seeded = sandbox, seeded
+        self._at: Address | None = None
+        self._over = threading.Event()
+
+    @contextmanager
+    def turning(self) -> Iterator[_Compass]:
+        thread = threading.Thread(target=self._run, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._over.set()
+            thread.join(5)
+
+    def at(self) -> Address | None:
+        return self._at
+
+    def _run(self) -> None:
+        while not self._over.wait(0.1):
+            with suppress(OSError):
+                found = {each["identifier"]: each for each in self._sandbox.status()["instances"]}
+                here = found.get(NAMES.source)
+                self._at = (
+                    Address(here["address"], here["port"], self._seeded.ca_bundle)
+                    if here is not None
+                    else None
+                )
+
+
+class Hand:
+    """The stack: which steps it holds, and what the engine does with them."""
+
+    ORDER: ClassVar[tuple[tuple[str, type[Step]], ...]] = (
+        ("claim", ClaimProvider),
+        ("retention", BinlogRetentionProvider),
+        ("custody", CustodyProvider),
+        ("candidate", CandidateRetentionProvider),
+        ("cutover", CutOverProvider),
+        ("retirement", RetirementProvider),
+    )
+    DECLARED: ClassVar[Mapping[str, set[str]]] = {
+        "replicate": {"claim", "retention", "custody", "candidate"},
+        "cutover": {"claim", "retention", "custody", "candidate", "cutover"},
+        "cleanup": {"claim", "custody", "cutover", "retirement"},
+    }
+
+    def __init__(self, place: Ground, fate: str) -> None:
+        self._place = place
+        self._fate = fate
+        self.state: dict[str, dict[str, Any]] = {}
+
+    def up(self, phase: str) -> None:
+        """What `pulumi up` does: refuse, make or update what is declared, and then delete what is not."""
+        self._refuse(phase)
+        for name, kind in self.ORDER:
+            if name not in self.DECLARED[phase]:
+                continue
+            step, inputs = self._step(kind), self._inputs(name)
+            if name not in self.state:
+                created = step.create(inputs)
+                self.state[name] = dict(created.outs or {})
+            elif step.diff("", self.state[name], inputs).changes:
+                self.state[name] = dict(step.update("", self.state[name], inputs).outs or {})
+        self._delete(set(self.state) - self.DECLARED[phase])
+
+    def destroy(self) -> None:
+        """What `pulumi destroy` does."""
+        self._delete(set(self.state))
+
+    def _delete(self, which: set[str]) -> None:
+        for name, kind in reversed(self.ORDER):
+            if name in which:
+                self._step(kind).delete("", self.state[name])
+                del self.state[name]
+
+    def _refuse(self, phase: str) -> None:
+        world = self._place.world()
+        found = survey(world.aws, NAMES)
+        wanted = preflight.Plan(phase, "replicate", found)
+        for check in (preflight.no_swap_under_way, preflight.phase_follows):
+            if refused := check(None, wanted):  # type: ignore[arg-type] # neither looks at what stands around
+                raise refused
+        if phase == "cutover" and found.source is None:
+            raise MigrationError("the source is gone: phase `cleanup`")
+
+    def _inputs(self, name: str) -> dict[str, Any]:
+        inputs = dict(self._place.inputs)
+        if name == "cutover":
+            inputs |= {"named": True, "fenced": True, "following": True}
+        if name == "retirement":
+            inputs["fate"] = self._fate
+        return inputs
+
+    @staticmethod
+    def _step(kind: type[Step]) -> Step:
+        step = kind()
+        step.configure(ConfigureRequest(Config({"aws:region": "us-east-1"}, "rds-encrypt")))
+        return step
+
+
+class Blow:
+    """Strikes at one operation after the point of no return, once; what it does then lasts."""
+
+    def __init__(self, place: Ground, case: Case) -> None:
+        self._place, self._case = place, case
+        self._passed, self._begun, self._struck, self._inside = 0, False, False, False
+        self._refused: set[str] = set()
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def waiting(self) -> Iterator[Blow]:
+        """Watch every operation of this process for the length of a ``with`` block."""
+        call_aws = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
+        call, run = Session.call, Session.rows
+        blow = self
+
+        def called_aws(client: Any, operation: str, parameters: Any) -> Any:
+            if threading.current_thread() is not threading.main_thread() or blow._inside:
+                return call_aws(client, operation, parameters)
+            if not operation.startswith(_LOOKS):
+                blow._pass()
+            if operation in blow._refused:
+                denied = {
+                    "Error": {"Code": "AccessDenied", "Message": f"not authorized to perform {operation}"}
+                }
+                raise botocore.exceptions.ClientError(denied, operation)  # type: ignore[arg-type]
+            found = call_aws(client, operation, parameters)
+            tags = parameters.get("Tags") or [] if operation == "AddTagsToResource" else []
+            if any(tag["Key"] == journal.SWAPPED for tag in tags):
+                blow._begun = True
+            return found
+
+        def called(session: Session, procedure: str, *arguments: object) -> list[Row]:
+            blow._pass()
+            return call(session, procedure, *arguments)
+
+        def ran(session: Session, statement: str, *arguments: object) -> list[Row]:
+            if statement.split(maxsplit=1)[0] in _CHANGES and "fence_probe" not in statement:
+                blow._pass()
+            return run(session, statement, *arguments)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(botocore.client.BaseClient, "_make_api_call", called_aws)
+            patch.setattr(Session, "call", called)
+            patch.setattr(Session, "rows", ran)
+            try:
+                yield self
+            finally:
+                self._over.set()
+                if self._thread is not None:
+                    self._thread.join(10)
+
+    def strike(self) -> None:
+        """Strike now, if that has not happened."""
+        if self._struck:
+            return
+        self._struck, kind = True, self._case.kind
+        refused = {
+            "no tag can be written": {"AddTagsToResource"},
+            "no tag can be taken off": {"RemoveTagsFromResource"},
+            "no tag can be changed": {"AddTagsToResource", "RemoveTagsFromResource"},
+        }
+        if kind in refused:
+            self._refused = refused[kind]
+            return
+        self._inside = True
+        try:
+            done = self._try()
+        finally:
+            self._inside = False
+        if not done or kind.endswith("again and again"):
+            self._thread = threading.Thread(target=self._go_on, daemon=True)
+            self._thread.start()
+
+    def settle(self) -> None:
+        """Wait until it has struck: an instance that is being renamed can be stopped only afterwards."""
+        if self._thread is not None and not self._case.kind.endswith("again and again"):
+            self._thread.join(30)
+
+    def _pass(self) -> None:
+        if not self._begun or self._struck or threading.current_thread() is not threading.main_thread():
+            return
+        self._passed += 1
+        if self._passed == self._case.operation:
+            self.strike()
+            if self._case.killed:
+                raise Killed
+
+    def _go_on(self) -> None:
+        while not self._over.wait(0.2):
+            if self._try() and not self._case.kind.endswith("again and again"):
+                return
+
+    def _try(self) -> bool:
+        try:
+            return self._strikes()
+        except Exception:  # noqa: BLE001 - in mid-rename it is refused, or nobody answers: later, then
+            return False
+
+    def _strikes(self) -> bool:
+        place, rds = self._place, self._place.rds
+        old = place.instances().get(place.source_id)
+        name = old["DBInstanceIdentifier"] if old is not None else ""
+        match self._case.kind.split():
+            case ["old", "deleted"] if old is not None:
+                with suppress(botocore.exceptions.ClientError):
+                    rds.modify_db_instance(
+                        DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True
+                    )
+                rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+            case ["old", "stopped"]:
+                rds.stop_db_instance(DBInstanceIdentifier=name)
+            case ["old", "full"] if old is not None:
+                if old["DBInstanceStatus"] != "available":
+                    return bool(old["DBInstanceStatus"] == "storage-full")
+                place.sandbox.faults.set_status(name, "storage-full")
+            case ["reverse", "account", *how]:
+                with place.host(place.encrypted_id) as session:
+                    verb = {
+                        "dropped": "DROP USER IF EXISTS {}",
+                        "requires": "ALTER USER IF EXISTS {} REQUIRE X509",
+                    }.get(how[0], "ALTER USER IF EXISTS {} ACCOUNT LOCK")
+                    execute(session, verb.format(f"'{accounts.REVERSE_USER}'@'%'"))
+                    found = query(
+                        session,
+                        "SELECT id AS id FROM information_schema.processlist WHERE user = %s",
+                        (accounts.REVERSE_USER,),
+                    )
+                    for row in found:
+                        execute(session, f"KILL {int(row['id'])}")
+            case _:
+                with place.host(place.encrypted_id) as session:
+                    execute(session, "FLUSH BINARY LOGS")
+                    last = query(session, "SHOW BINARY LOGS")[-1]["Log_name"]
+                    execute(session, f"PURGE BINARY LOGS TO '{last}'")
+        return True
+
+
+def run_case(place: Ground, case: Case) -> None:
+    """Run one case to its end, and judge it."""
+    began = time.monotonic()
+    place.traffic.trial = -1
+    place.build()
+    stack = Hand(place, case.fate)
+    place.attach()
+    stack.up("replicate")
+    place.traffic.trial = case.number
+    time.sleep(1.0)
+    blow = Blow(place, case)
+    with blow.waiting():
+        _drive(stack, blow, case)
+    if stack.state:
+        case.wrong.append(f"the stack still holds {', '.join(stack.state)}")
+    case.wrong.extend(_judged(place, case))
+    place.traffic.trial = -1
+    place.clear()
+    case.seconds = time.monotonic() - began
+
+
+def _drive(stack: Hand, blow: Blow, case: Case) -> None:
+    """Do what a user would: go on in the phase, then clean up, then give the stack up; each again if it says so."""
+    for command in ("cutover", "cutover", "cleanup", "cleanup", "destroy", "destroy"):
+        try:
+            if command == "destroy":
+                stack.destroy()
+            else:
+                stack.up(command)
+        except Killed:
+            case.said.append(f"{command}: killed")
+        except MigrationError as error:
+            case.said.append(f"{command}: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is no sentence of ours
+            case.said.append(f"{command}: {error!r}")
+            case.wrong.append(f"{command} failed without a sentence of ours: {error!r}")
+        if command == "cutover":
+            blow.strike()
+            blow.settle()
+
+
+def _judged(place: Ground, case: Case) -> list[str]:
+    """Ask the world: who is production, does it take writes, is each acknowledged write there, do events fire as before."""
+    found = place.instances()
+    production = found.get(place.encrypted_id)
+    if production is None or production["DBInstanceIdentifier"] != NAMES.source:
+        return [
+            f"{NAMES.source} is not the encrypted instance: {sorted(each['DBInstanceIdentifier'] for each in found.values())}"
+        ]
+    wrong = []
+    acks = place.traffic.acks(case.number)
+    with connected(
+        place.address(place.encrypted_id), place.master, database=place.seeded.database
+    ) as session:
+        server = str(value(session, "SELECT @@server_uuid"))
+        if (
+            int(value(session, "SELECT @@GLOBAL.read_only"))
+            or str(value(session, "SELECT @@GLOBAL.event_scheduler")) != "ON"
+        ):
+            wrong.append("production is read-only, or its events are off")
+        elif not place.traffic.wait_for(server, time.monotonic(), 15.0):
+            wrong.append("15 s after the end production has taken no write")
+        status = value(session, "SELECT status FROM information_schema.events WHERE event_name = 'heartbeat'")
+        if status != "ENABLED":
+            wrong.append(f"the event is {status}")
+        if (
+            hours := value(
+                session, "SELECT value FROM mysql.rds_configuration WHERE name = 'binlog retention hours'"
+            )
+        ) is not None:
+            wrong.append(f"production keeps its binlogs for {hours} h, and its owner had no such setting")
+        present = rows(
+            session,
+            f"SELECT token, batch, COUNT(*) AS times FROM {TABLE} WHERE trial = %s GROUP BY token, batch",
+            case.number,
+        )
+    wrong.extend(invariants.accounting(acks, present))
+    servers = {ack.server for ack in acks}
+    if len(servers) > 1:
+        wrong.extend(invariants.one_writer(acks, (servers - {server}).pop(), server))
+    left = [tag["Key"] for tag in production["TagList"] if tag["Key"].startswith("rds-encrypt:")]
+    if left and "tag" not in case.kind:
+        wrong.append(f"tags are left on production: {', '.join(left)}")
+    return wrong
+
+
+@contextmanager
+def ground(directory: Path) -> Iterator[Ground]:
+    """Run a sandbox with the two snapshots; this process is a client of it meanwhile."""
+    with Sandbox.running(directory / "sandbox") as sandbox, pytest.MonkeyPatch.context() as patch:
+        for name, setting in {**sandbox.settings(), DIRECTORY: str(directory / "reports")}.items():
+            patch.setenv(name, setting)
+        # Seconds instead of minutes: nobody is slow here.
+        patch.setattr(swap, "Limits", partial(Limits, losing=15.0, follows=10.0, gone=3.0))
+        patch.setattr(channel, "_CONNECT", 6.0)
+        seeded = seed(sandbox, rows=300, identifier=NAMES.source)
+        traffic = Traffic(Account(seeded.application_user, seeded.application_password), seeded.database)
+        with _Compass(sandbox, seeded).turning() as compass:
+            place = Ground(sandbox, seeded, traffic, compass, seeded.resource_id)
+            _take_snapshots(place)
+            with traffic.flowing([compass.at, compass.at], []):
+                yield place
+
+
+def _take_snapshots(place: Ground) -> None:
+    where = place.address(place.source_id)
+    with connected(where, place.master, database=place.seeded.database) as session:
+        create_table(session)
+        rows(session, "ALTER EVENT heartbeat DISABLE")
+    rds = place.rds
+    rds.create_db_snapshot(DBInstanceIdentifier=NAMES.source, DBSnapshotIdentifier="base")
+    place.until(lambda: _ready(rds, "base"), "the snapshot")
+    rds.copy_db_snapshot(
+        SourceDBSnapshotIdentifier="base",
+        TargetDBSnapshotIdentifier="base-encrypted",
+        KmsKeyId=place.seeded.key_arn,
+    )
+    place.until(lambda: _ready(rds, "base-encrypted"), "the copy")
+    place.clear()
+
+
+def _ready(rds: Any, name: str) -> bool:
+    found = rds.describe_db_snapshots(DBSnapshotIdentifier=name)["DBSnapshots"]
+    return bool(found[0]["Status"] == "available")
+
+
+def run_cases(place: Ground, cases: list[Case], tell: Callable[[str], None]) -> list[Case]:
+    """Run them one after the other."""
+    for case in cases:
+        run_case(place, case)
+        tell(str(case))
+        for sentence in case.said:
+            tell(f"    {sentence}")
+    return cases
+
+
+def drawn(seed_: int, count: int, kinds: tuple[str, ...] = KINDS) -> list[Case]:
+    """Draw cases: each kind in its turn, at an operation that the dice say."""
+    dice = random.Random(seed_)  # noqa: S311 - a seed is the point
+    deck = [kinds[number % len(kinds)] for number in range(count)]
+    return [
+        Case(number, kind, dice.randint(1, OPERATIONS), dice.random() < 0.3, dice.choice(("stop", "keep")))
+        for number, kind in enumerate(deck, 1)
+    ]
+
+
+def main() -> None:
+    """Run the cases that the command line asks for; ends with 1 if one is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.dead_ends", description=__doc__)
+    parser.add_argument("--cases", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--kind", choices=KINDS)
+    options = parser.parse_args()
+    print(f"seed {options.seed}", flush=True)
+    kinds = (options.kind,) if options.kind else KINDS
+    with tempfile.TemporaryDirectory() as directory, ground(Path(directory)) as place:
+        done = run_cases(
+            place, drawn(options.seed, options.cases, kinds), lambda line: print(line, flush=True)
+        )
+    wrong = [case for case in done if case.wrong]
+    print(f"seed {options.seed}: {len(done)} cases, {len(wrong)} wrong")
+    raise SystemExit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()
