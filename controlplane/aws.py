@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,24 +35,116 @@ _AGAIN = "then run the same command again; it goes on where it stopped"
 
 @dataclass(frozen=True)
 class _Kind:
-    """What a group of AWS's error codes means; ``{operation}``, ``{code}`` and ``{said}`` are filled in."""
+    """What a group of AWS's error codes means; ``{operation}``, ``{code}`` and ``{said}`` are filled in.
+
+    With ``text``, a pattern, the kind is meant only if AWS's message has it; then no codes mean any code, since AWS uses its codes
+    for parameters and states for many things.
+    """
 
     codes: frozenset[str]
     error: type[MigrationError]
     what: str
     fix: str
+    text: str = ""
+
+    def fits(self, code: str, said: str) -> bool:
+        """Whether an answer of AWS is of this kind."""
+        if self.text and not re.search(self.text, said, re.IGNORECASE):
+            return False
+        return code in self.codes if self.codes else bool(self.text)
 
 
+_ANY_CODE: frozenset[str] = frozenset()
+_BY_TEXT = (
+    # Texts are those that RDS answers with, as quoted in public issues of Terraform and in AWS's forum.
+    _Kind(
+        _ANY_CODE,
+        NeedsHuman,
+        "AWS encrypts no replica of an unencrypted instance ({operation}: {said})",
+        "Make the replica without a KMS key: rds-encrypt encrypts a copy of its snapshot instead",
+        text="encrypted Read Replica from an unencrypted",
+    ),
+    _Kind(
+        _ANY_CODE,
+        NeedsHuman,
+        "AWS makes no replica of an instance whose master password RDS manages ({operation}: {said})",
+        f"Set a master password of your own for the time of the migration, or use mode `snapshot`, {_AGAIN}",
+        text="ManageMasterUserPassword is enabled is not supported",
+    ),
+    _Kind(
+        _ANY_CODE,
+        Retryable,
+        "it is being deleted ({operation}: {said})",
+        f"Wait until it is gone, {_AGAIN}",
+        text="is already being deleted",
+    ),
+    _Kind(
+        _ANY_CODE,
+        Retryable,
+        "the instance is busy with something else ({operation}: {said})",
+        f"Wait until it is available, {_AGAIN}",
+        text="in-progress management operation|is not in available state|is not in the available state",
+    ),
+    _Kind(
+        _ANY_CODE,
+        NeedsHuman,
+        "it would have more tags than the 50 that AWS allows ({operation}: {said})",
+        f"Remove some of its tags, {_AGAIN}",
+        text=r"\b50 tags|too many tags|tag limit|maximum number of tags",
+    ),
+    _Kind(
+        _ANY_CODE,
+        NeedsHuman,
+        "AWS refused a tag ({operation}: {said})",
+        f"Rename or remove that tag on the source, {_AGAIN}",
+        text="reserved prefix",
+    ),
+    _Kind(
+        _ANY_CODE,
+        NeedsHuman,
+        "AWS neither stops nor starts an instance that is a replica or has replicas ({said})",
+        f"Delete its replicas first, or leave it running (`cleanup.old: keep`), {_AGAIN}",
+        text="Cannot stop or start a Read-?Replica|(has|with) (a )?read replicas?",
+    ),
+    _Kind(
+        _ANY_CODE,
+        NeedsHuman,
+        "the KMS key cannot be used ({operation}: {said})",
+        f"Enable the key, and let its policy allow RDS and the caller to use it, {_AGAIN}",
+        text="KMS key .*(does not exist|is not enabled|permissions? to access)",
+    ),
+)
 _KINDS = (
     _Kind(
-        frozenset({"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"}),
+        frozenset(
+            {
+                "Throttling",
+                "ThrottlingException",
+                "ThrottledException",
+                "RequestLimitExceeded",
+                "RequestThrottled",
+                "RequestThrottledException",
+                "TooManyRequestsException",
+                "PriorRequestNotComplete",
+                "SlowDown",
+            }
+        ),
         Retryable,
         "AWS is throttling {operation} ({code}), after several attempts still",
         f"Wait a few minutes, or stop what else asks AWS so often, {_AGAIN}",
     ),
     _Kind(
         frozenset(
-            {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
+            {
+                "AuthFailure",
+                "ExpiredToken",
+                "ExpiredTokenException",
+                "InvalidClientTokenId",
+                "InvalidSignatureException",
+                "RequestExpired",
+                "SignatureDoesNotMatch",
+                "UnrecognizedClientException",
+            }
         ),
         NeedsHuman,
         "AWS does not accept the credentials ({operation}: {code})",
@@ -64,10 +157,50 @@ _KINDS = (
         "Allow {operation} to the caller: docs/iam-policy.json lists all that a migration needs",
     ),
     _Kind(
+        frozenset(
+            {
+                "InvalidAction",
+                "UnknownOperationException",
+                "UnsupportedOperation",
+                "UnsupportedOperationException",
+            }
+        ),
+        NeedsHuman,
+        "this endpoint does not know {operation} ({code}: {said})",
+        "Check `AWS_ENDPOINT_URL` and `aws:region`: RDS itself knows it, an older or local endpoint may not",
+    ),
+    _Kind(
         frozenset({"ResourceNotFoundException"}),
         NeedsHuman,
         "it does not exist ({operation}: {said})",
         f"Correct its name in the config, or `aws:region`, {_AGAIN}",
+    ),
+    _Kind(
+        frozenset(
+            {
+                "DBInstanceNotFound",
+                "DBInstanceNotFoundFault",
+                "DBSnapshotNotFound",
+                "DBSnapshotNotFoundFault",
+                "DBParameterGroupNotFound",
+                "DBParameterGroupNotFoundFault",
+            }
+        ),
+        NeedsHuman,
+        "it does not exist, or AWS does not list it yet ({operation}: {said})",
+        f"Run `pulumi refresh` to see what is gone, {_AGAIN}",
+    ),
+    _Kind(
+        frozenset({"InvalidDBSnapshotState", "InvalidDBSnapshotStateFault"}),
+        Retryable,
+        "the snapshot is busy with something else ({operation}: {said})",
+        f"Wait until it is available, {_AGAIN}",
+    ),
+    _Kind(
+        frozenset({"InvalidDBParameterGroupState", "InvalidDBParameterGroupStateFault"}),
+        Retryable,
+        "the parameter group is in use or being changed ({operation}: {said})",
+        f"Wait until AWS has finished, {_AGAIN}",
     ),
     _Kind(
         frozenset({"InvalidDBInstanceState", "InvalidDBInstanceStateFault"}),
@@ -262,6 +395,6 @@ def _classified(error: botocore.exceptions.ClientError, where: str) -> Migration
     said = error.response.get("Error", {}).get("Message", "").rstrip(".")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     fallback = _AWAY if status >= 500 else _ANYTHING
-    found = next((kind for kind in _KINDS if code in kind.codes), fallback)
+    found = next((kind for kind in (*_BY_TEXT, *_KINDS) if kind.fits(code, said)), fallback)
     words = {"operation": error.operation_name, "code": code, "said": said}
     return found.error(found.what.format(**words), where=where, fix=found.fix.format(**words))

@@ -1,6 +1,7 @@
 -- What the account in `credentials` must be able to do in MySQL, statement by statement of the program.
 --
--- The master user of an RDS instance can do all of this: with it, nothing here needs to be run. Run it as the master user
+-- The master user of an RDS instance can do all of this, be it by its own grants or through rds_superuser_role (sessions of this program
+-- activate all roles of their account): with it, nothing here needs to be run. Run it as the master user
 -- if the migration is to use an account of its own; then put that account into the secret (`username` and `password`).
 -- The account is needed on the source only: the snapshot carries it to the encrypted instance. Drop it after `cleanup`.
 -- Tried through replicate, cutover, rollback, cutover, cleanup and destroy on MySQL 8.0.31, and on 5.7.22 without the two lines that
@@ -24,6 +25,10 @@ GRANT PROCESS, REPLICATION CLIENT, REPLICATION SLAVE, EVENT, TRIGGER, CREATE USE
 -- digests of passwords are read from mysql.user, and never shown.
 GRANT SELECT, SHOW VIEW ON *.* TO 'rds_encrypt'@'%';
 
+-- Comparing members of ENUM and SET, and defaults, that MySQL shows with question marks, such as emoji: the copies answer from a temporary
+-- table. Without this, what MySQL shows is compared.
+GRANT CREATE TEMPORARY TABLES ON *.* TO 'rds_encrypt'@'%';
+
 -- Who could write in spite of read_only; whether the replication account exists; how long binlogs are kept.
 GRANT SELECT ON mysql.user TO 'rds_encrypt'@'%';
 GRANT SELECT ON mysql.global_grants TO 'rds_encrypt'@'%'; -- MySQL 8.0 and later; leave it out on 5.7
@@ -31,7 +36,8 @@ GRANT SELECT ON mysql.role_edges TO 'rds_encrypt'@'%'; -- MySQL 8.0 and later; l
 GRANT SELECT ON mysql.rds_configuration TO 'rds_encrypt'@'%';
 
 -- Proving that a server refuses writes, or takes them: DROP DATABASE IF EXISTS of a schema that never exists. No backslashes
--- before the underscores: with partial_revokes on, as on RDS for MySQL 8.0, they would be part of the name.
+-- before the underscores: with partial_revokes on they would be part of the name. With partial_revokes off, which is RDS's default, an
+-- underscore stands for any character, and no schema of yours has such a name.
 GRANT DROP ON `rds_encrypt_fence_probe`.* TO 'rds_encrypt'@'%';
 
 -- RDS's procedures: binlog retention, ending sessions that write while the fence closes, and replication.

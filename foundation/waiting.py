@@ -119,4 +119,7 @@ def stop_if_orphaned(what: str) -> None:
         Cancelled: it did.
     """
     if os.getppid() != _COORDINATOR:
-        raise Cancelled(f"the run that waited for {what} has ended", fix="Run `pulumi up` again")
+        raise Cancelled(
+            f"the run that waited for {what} has ended",
+            fix="Run `pulumi cancel` if Pulumi says that the stack is locked, then `pulumi up` again",
+        )

@@ -35,6 +35,7 @@ ALLOWED: Mapping[str, str] = {
     "StorageOperationPercentProgress": "a moment's state",
     "IsStorageConfigUpgradeAvailable": "a moment's state",
     "ActivityStreamStatus": "a moment's state",
+    "MasterUserSecret": "RDS manages the master password of the source; a restore from a snapshot cannot ask for that",
     "AssociatedRoles": "checked before the start: roles cannot be set at a restore",
 }
 """What may differ between the two descriptions, and why; everything else must be equal."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 
+from controlplane.instances import Instance
 from controlplane.surroundings import Surroundings
 from foundation.errors import Refused
-from migration import journal
+from migration import journal, lifecycle, tag_limit
 from migration.cutover import fence
 from migration.survey import Survey
 from replication.dialect import SUPPORTED
@@ -56,7 +58,8 @@ def no_swap_under_way(_around: Surroundings, plan: Plan) -> Refused | None:
     return Refused(
         what,
         where=survey.names.source,
-        fix=f"Set `phase` to `{way_out}` and run `pulumi up`, which completes it, or undoes it if it can",
+        fix=f"Set `phase` to `{way_out}` and run `pulumi up`, which completes it, or undoes it if it can. If Pulumi says that the stack"
+        " is locked, and no other run is under way, run `pulumi cancel` first",
         safe="No write is lost meanwhile",
     )
 
@@ -122,7 +125,7 @@ def snapshots_usable(around: Surroundings, plan: Plan) -> Refused | None:
 
 def engine_supported(_around: Surroundings, plan: Plan) -> Refused | None:
     """The engine is MySQL of a version that we know."""
-    source = plan.survey.source
+    source = _ahead(plan)
     if source is None:
         return None
     engine, version = str(source.description["Engine"]), str(source.description["EngineVersion"])
@@ -138,7 +141,7 @@ def engine_supported(_around: Surroundings, plan: Plan) -> Refused | None:
 
 def class_encrypts(_around: Surroundings, plan: Plan) -> Refused | None:
     """The instance class supports encrypted storage."""
-    source = plan.survey.source
+    source = _ahead(plan)
     if source is None or not str(source.description["DBInstanceClass"]).startswith(_NO_ENCRYPTION):
         return None
     return Refused(
@@ -150,7 +153,7 @@ def class_encrypts(_around: Surroundings, plan: Plan) -> Refused | None:
 
 def backups_on(_around: Surroundings, plan: Plan) -> Refused | None:
     """Automated backups are on, without which RDS writes no binlog."""
-    source = plan.survey.source
+    source = _ahead(plan)
     if source is None or source.retention_days > 0:
         return None
     return Refused(
@@ -161,8 +164,8 @@ def backups_on(_around: Surroundings, plan: Plan) -> Refused | None:
 
 
 def stands_alone(_around: Surroundings, plan: Plan) -> Refused | None:
-    """The source is a plain instance: no replica, no cluster member, no master secret that RDS manages."""
-    source = plan.survey.source
+    """The source is a plain instance: no replica, no cluster member, no IAM roles."""
+    source = _ahead(plan)
     if source is None:
         return None
     if origin := source.description.get("ReadReplicaSourceDBInstanceIdentifier"):
@@ -172,15 +175,74 @@ def stands_alone(_around: Surroundings, plan: Plan) -> Refused | None:
             f"it belongs to cluster {cluster}",
             "Only single instances can be migrated; take it out of `sources`",
         )
-    elif source.description.get("MasterUserSecret"):
-        what = "RDS manages its master password, and a restored instance would get another"
-        fix = "Set a master password of your own for the time of the migration"
     elif roles := source.description.get("AssociatedRoles"):
         what = f"it has {len(roles)} IAM role(s) associated, which a restored instance does not get"
         fix = "Take them off for the time of the migration"
     else:
         return None
     return Refused(what, where=source.identifier, fix=fix)
+
+
+def password_allows_replica(_around: Surroundings, plan: Plan) -> Refused | None:
+    """AWS makes a replica of the source, which it does not where RDS manages the master password.
+
+    Source: AWS's refusal "Creating read replicas for source instance with engine mysql where ManageMasterUserPassword is enabled
+    is not supported", as quoted in public issues. A restore from a snapshot is not refused, so mode `snapshot` goes on.
+    """
+    source = _ahead(plan)
+    if (
+        source is None
+        or plan.mode != "replicate"
+        or plan.survey.replica is not None
+        or plan.survey.encrypted is not None
+        or not source.description.get("MasterUserSecret")
+    ):
+        return None
+    return Refused(
+        "RDS manages its master password in Secrets Manager, and AWS makes no replica of such an instance",
+        where=source.identifier,
+        fix="Set a master password of your own for the time of the migration (`aws rds modify-db-instance"
+        " --no-manage-master-user-password --master-user-password …`), or use mode `snapshot`, which needs no replica, but stops writes"
+        " for as long as the copy takes",
+    )
+
+
+def restorable(_around: Surroundings, plan: Plan) -> Refused | None:
+    """AWS restores a snapshot of this MySQL version as it is."""
+    source = _ahead(plan)
+    return (
+        not_restorable(source, lifecycle.today())
+        if source is not None and plan.survey.encrypted is None
+        else None
+    )
+
+
+def not_restorable(source: Instance, today: date) -> Refused | None:
+    """Return why AWS would not restore this source with its version, ``None`` if it does."""
+    ended = lifecycle.extended_support(source, today)
+    if ended is None or not lifecycle.opted_out(source):
+        return None
+    series, day = ended
+    return Refused(
+        f"standard support of MySQL {series} ended on {day}, and the instance has opted out of RDS Extended Support"
+        f" (EngineLifecycleSupport is {lifecycle.DISABLED}), so AWS would not restore it with this version",
+        where=source.identifier,
+        fix="Upgrade it to MySQL 8.4 first, or enroll it (`aws rds modify-db-instance --db-instance-identifier"
+        f" {source.identifier} --engine-lifecycle-support open-source-rds-extended-support`): AWS bills Extended Support then",
+    )
+
+
+def tags_fit(_around: Surroundings, plan: Plan) -> Refused | None:
+    """The journal's tags fit on the source, beside its owner's."""
+    source = _ahead(plan)
+    if source is None or (excess := tag_limit.excess(source.tags)) == 0:
+        return None
+    return Refused(
+        f"it has {tag_limit.owned(source.tags)} tags; rds-encrypt adds up to {len(tag_limit.ON_SOURCE)}, and AWS allows"
+        f" {tag_limit.LIMIT} per resource",
+        where=source.identifier,
+        fix=f"Remove at least {excess} for the time of the migration",
+    )
 
 
 def fence_possible(around: Surroundings, plan: Plan) -> Refused | None:
@@ -208,6 +270,15 @@ CHECKS: Sequence[Check] = (
     class_encrypts,
     backups_on,
     stands_alone,
+    password_allows_replica,
+    restorable,
+    tags_fit,
     fence_possible,
 )
 """All checks, in the order in which their findings are shown."""
+
+
+def _ahead(plan: Plan) -> Instance | None:
+    """Return the source while it is to be copied or cut over; after that nothing about it may stop a clean-up."""
+    ahead = plan.phase in {"replicate", "cutover"} and not plan.survey.swap_begun
+    return plan.survey.source if ahead else None

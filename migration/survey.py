@@ -142,6 +142,13 @@ def _untouched(aws: Aws, found: Mapping[str, Instance], names: Names) -> Instanc
             where=f"identifier {names.source!r}",
             fix="Correct `identifier`, or `aws:region`",
         )
+    if source.description.get("StorageEncryptionType") == "sse-rds":
+        raise Refused(
+            "its storage is already encrypted, with a key that AWS owns (`sse-rds`)",
+            where=source.identifier,
+            fix="Take it out of `sources`. If it must be a KMS key of your own, copy a snapshot of it with that key (`aws rds"
+            " copy-db-snapshot --kms-key-id …`) and restore the copy: rds-encrypt does not change keys",
+        )
     if source.encrypted:
         raise Refused(
             f"its storage is already encrypted (with {source.description.get('KmsKeyId', 'a KMS key')})",

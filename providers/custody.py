@@ -15,6 +15,7 @@ from controlplane.parameter_groups import ParameterGroups
 from foundation.errors import Cancelled, MigrationError, NeedsHuman, Retryable
 from foundation.waiting import Progress
 from migration import journal
+from migration.completion import complete
 from migration.cutover import due_events
 from migration.cutover.fences import fence_around
 from migration.journal import Role
@@ -50,7 +51,10 @@ class CustodyProvider(Step):
         # From here on either of the two leads to the other, whatever they are called.
         source = world.instances.get(inputs["source_id"])
         world.instances.tag(source, {journal.PARTNER: encrypted.resource_id})
-        _require_likeness(source, encrypted, first_look=journal.PARTNER not in source.tags)
+        first_look = journal.PARTNER not in source.tags
+        if first_look:
+            encrypted = complete(world.instances, source, encrypted, world.progress)
+        _require_likeness(source, encrypted, first_look=first_look)
         return {"kms_key": str(encrypted.description["KmsKeyId"])}
 
     def seen(self, world: World, props: Inputs) -> Outputs | None:
@@ -84,8 +88,8 @@ class CustodyProvider(Step):
 def _require_likeness(source: Instance, encrypted: Instance, *, first_look: bool) -> None:
     """Refuse an instance that lacks settings of its owner's.
 
-    One that a killed run was still creating lacks those that RDS only takes after a restore. It has just been taken over as
-    it is; the next run compares it with what is declared, and updates it.
+    One that a killed run was still creating lacks those that RDS only takes after a restore, and has been given most of them by
+    now. Should others be missing, the next run compares it with what is declared, and updates it.
     """
     # Storage that has grown meanwhile is harmless, and declared at the next `pulumi up`.
     unlike = [each for each in differences(source, encrypted) if each.setting != "AllocatedStorage"]

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from replication.session import SYSTEM_SCHEMAS, Session
+from dataclasses import dataclass
 
-__all__ = ["orphans", "without_primary_key"]
+from replication.session import SYSTEM_SCHEMAS, Session, quote_name
+
+__all__ = ["TableSize", "in_memory", "orphans", "without_primary_key"]
 
 # Two questions: 5.7 answers a join of such views with a nested loop over the files of all tables.
 _TABLES = (
-    "SELECT table_schema AS s, table_name AS n FROM information_schema.tables"
-    " WHERE table_type = 'BASE TABLE' AND table_schema NOT IN (%s, %s, %s, %s)"
+    "SELECT table_schema AS s, table_name AS n, COALESCE(table_rows, 0) AS r, COALESCE(data_length, 0) AS b"
+    " FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND table_schema NOT IN (%s, %s, %s, %s)"
 )
 _KEYS = (
     "SELECT table_schema AS s, table_name AS n FROM information_schema.table_constraints"
     " WHERE constraint_type = 'PRIMARY KEY' AND table_schema NOT IN (%s, %s, %s, %s)"
+)
+_MEMORY = (
+    "SELECT table_schema AS s, table_name AS n FROM information_schema.tables"
+    " WHERE table_type = 'BASE TABLE' AND engine = 'MEMORY' AND table_schema NOT IN (%s, %s, %s, %s)"
+    " ORDER BY table_schema, table_name"
 )
 _DEFINERS = (
     (
@@ -35,11 +42,36 @@ _DEFINERS = (
 )
 
 
-def without_primary_key(session: Session) -> list[str]:
-    """Return the tables that have none, as ``schema.table``."""
+@dataclass(frozen=True)
+class TableSize:
+    """A table with its rows and its size in bytes; for InnoDB both are estimates of the server."""
+
+    name: str
+    rows: int
+    bytes: int
+
+
+def without_primary_key(session: Session) -> list[TableSize]:
+    """Return the tables that have none, the largest first."""
     have = {(row["s"], row["n"]) for row in session.rows(_KEYS, *SYSTEM_SCHEMAS)}
-    tables = session.rows(_TABLES, *SYSTEM_SCHEMAS)
-    return sorted(f"{row['s']}.{row['n']}" for row in tables if (row["s"], row["n"]) not in have)
+    found = [
+        TableSize(f"{row['s']}.{row['n']}", int(row["r"]), int(row["b"]))
+        for row in session.rows(_TABLES, *SYSTEM_SCHEMAS)
+        if (row["s"], row["n"]) not in have
+    ]
+    return sorted(found, key=lambda table: (-table.bytes, table.name))
+
+
+def in_memory(session: Session) -> list[TableSize]:
+    """Return the MEMORY tables with their rows, counted now: from 8.0 on information_schema remembers numbers for a day."""
+    return [
+        TableSize(
+            f"{row['s']}.{row['n']}",
+            int(session.value(f"SELECT COUNT(*) FROM {quote_name(row['s'])}.{quote_name(row['n'])}")),  # noqa: S608 - quoted
+            0,
+        )
+        for row in session.rows(_MEMORY, *SYSTEM_SCHEMAS)
+    ]
 
 
 def orphans(session: Session) -> list[str]:

@@ -53,6 +53,7 @@ def candidates(aws: Aws, names: Iterable[str] = ()) -> list[Candidate]:
         instance
         for instance in listed.values()
         if not instance.encrypted
+        and instance.description.get("StorageEncryptionType") != "sse-rds"
         and instance.description["Engine"] == "mysql"
         and journal.MIGRATION not in instance.tags
         and (not wanted or instance.identifier in wanted)

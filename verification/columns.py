@@ -9,7 +9,7 @@ Each column is a part that says itself where it ends, so no two rows run into th
 Each type has the form that loses nothing:
 
 - numbers with a fraction in binary are multiplied by 1e0: FLOAT alone prints six digits, and adding 0 would lose the sign of -0;
-- ENUM, SET and BIT are their numbers: '' can be a member or an error value, and the names are compared with the definition;
+- ENUM, SET and BIT are their numbers: '' can be a member or an error value, and the names are compared with the definition (see ``exact_text``);
 - strings are their bytes in their own character set: no collation makes two of them equal;
 - JSON is its text, in which MySQL orders the keys; geometries are their bytes, with the SRID;
 - what may be long is its MD5: MySQL turns a concatenation beyond `max_allowed_packet` into NULL, and a NULL leaves no trace

@@ -14,6 +14,7 @@ from itertools import takewhile, zip_longest
 from replication.accounts import OUR_USERS, RDS_USERS
 from replication.session import SYSTEM_SCHEMAS, Row, Session, quote_name
 from verification.differences import Difference
+from verification.exact_text import exact_lines
 
 __all__ = ["MEANINGFUL", "Definitions", "compare_definitions", "compare_variables", "read_definitions"]
 
@@ -112,6 +113,7 @@ def _tables(session: Session, schema: str) -> dict[tuple[str, str], str]:
         schema,
     )
     found: dict[tuple[str, str], str] = {}
+    doubtful: list[str] = []
     for row in rows:
         name = str(row["t"])
         full = f"{quote_name(schema)}.{quote_name(name)}"
@@ -126,6 +128,10 @@ def _tables(session: Session, schema: str) -> dict[tuple[str, str], str]:
         else:
             text = _shown(session, f"SHOW CREATE TABLE {full}", "Create Table")
             found["table", f"{schema}.{name}"] = _COUNTER.sub("", text)
+            if "?" in text:
+                doubtful.append(name)
+    for name, lines in exact_lines(session, schema, doubtful).items():
+        found["table", f"{schema}.{name}"] += "".join(f"\n{line}" for line in lines)
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import botocore.exceptions
 
@@ -53,28 +54,46 @@ def findings(scene: Scene, session: Session | None, *, remarks: bool) -> list[Fi
         asked = [pool.submit(_carefully, look, scene) for look in looks]
         told = of_mysql(scene, session) if remarks and scene.fresh and session is not None else []
         found: list[Finding] = []
-        unseen: list[str] = []
+        unseen: list[_Unseen] = []
         for answer in asked:
-            seen, refused = answer.result()
-            found += seen
-            unseen += refused
+            result = answer.result()
+            if isinstance(result, _Unseen):
+                unseen.append(result)
+            else:
+                found += result
     return [*found, *told, *_not_looked(scene, unseen)]
 
 
-def _carefully(look: Look, scene: Scene) -> tuple[list[Finding], list[str]]:
-    """Look; return what was found, and what could not be looked at."""
+@dataclass(frozen=True)
+class _Unseen:
+    """A look that failed: which, why, and what to do about it."""
+
+    look: str
+    why: str
+    fix: str
+
+
+_NOT_ALLOWED = (
+    "The statement LookAroundAtPreview of docs/iam-policy.json allows it; a migration works without it"
+)
+
+
+def _carefully(look: Look, scene: Scene) -> list[Finding] | _Unseen:
+    """Look; return what was found, or why nothing could be seen."""
+    name = look.__name__.replace("_", " ")
     try:
-        return list(look(scene)), []
+        return list(look(scene))
     except MigrationError as error:
         cause = error.__cause__
         if isinstance(cause, botocore.exceptions.ClientError) and code_of(cause) in DENIED:
-            return [], [f"{look.__name__.replace('_', ' ')} (not allowed: {cause.operation_name})"]
-        return [], [f"{look.__name__.replace('_', ' ')} ({error.what})"]
+            return _Unseen(name, f"not allowed: {cause.operation_name}", _NOT_ALLOWED)
+        return _Unseen(name, error.what, f"A migration works without it. {error.fix}".rstrip())
 
 
-def _not_looked(scene: Scene, unseen: Iterable[str]) -> Iterator[Finding]:
-    if missed := ", ".join(unseen):
-        yield scene.note(
-            f"not looked at: {missed}",
-            fix="The statement LookAroundAtPreview of docs/iam-policy.json allows it; a migration does without",
-        )
+def _not_looked(scene: Scene, unseen: Iterable[_Unseen]) -> Iterator[Finding]:
+    """Say what was not seen, one note for each remedy: the IAM policy is named only where AWS denied something."""
+    by_fix: dict[str, list[str]] = {}
+    for each in unseen:
+        by_fix.setdefault(each.fix, []).append(f"{each.look} ({each.why})")
+    for fix, missed in by_fix.items():
+        yield scene.note(f"not looked at: {', '.join(missed)}", fix=fix)

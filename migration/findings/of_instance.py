@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from controlplane.changes import USABLE
 from migration.cutover.guards import minutes_until_maintenance
 from migration.findings.finding import Finding
 from migration.findings.scene import Look, Scene
@@ -26,12 +27,37 @@ def runs(scene: Scene) -> Iterator[Finding]:
 
 
 def busy(scene: Scene) -> Iterator[Finding]:
-    """What RDS is doing to an instance makes the migration wait."""
+    """What RDS is doing to an instance makes the migration wait, or slows it down."""
     found = scene.source.status
-    if not scene.source.available and found not in _STOPPED:
+    if found == "available":
+        return
+    if found in USABLE:
+        yield scene.note(
+            f"its status is {found}",
+            why="it takes reads and writes, but more slowly; AWS lets its storage be changed only after that",
+        )
+    elif found == "backing-up":
+        yield scene.warning(
+            "RDS is backing it up",
+            why="the migration waits until the backup is complete, which can take hours on a large volume; MySQL on it was not"
+            " asked now",
+        )
+    elif not scene.source.available and found not in _STOPPED:
         yield scene.warning(
             f"its status is {found}",
             why="the migration waits until it is available, and MySQL on it was not asked now",
+        )
+
+
+def managed_password(scene: Scene) -> Iterator[Finding]:
+    """A secret that RDS manages belongs to one instance; only mode `snapshot` gets this far with one."""
+    if scene.plan.mode == "snapshot" and scene.source.description.get("MasterUserSecret"):
+        yield scene.warning(
+            "RDS manages its master password in Secrets Manager",
+            why="the secret stays with the unencrypted instance: RDS rotates the password of that instance only, and deletes the"
+            " secret with it. The encrypted instance keeps the password that was valid when the snapshot was taken",
+            fix="After the cutover, let RDS manage the password of the encrypted instance (`aws rds modify-db-instance"
+            " --manage-master-user-password`), and point applications to the new secret",
         )
 
 
@@ -123,7 +149,15 @@ def identity(scene: Scene) -> Iterator[Finding]:
 OBSTACLES: tuple[Look, ...] = (runs,)
 """Asked whenever a copy is about to be made, at preview and at `up`."""
 
-REMARKS: tuple[Look, ...] = (busy, pending_changes, maintenance_window, standby, protection, identity)
+REMARKS: tuple[Look, ...] = (
+    busy,
+    managed_password,
+    pending_changes,
+    maintenance_window,
+    standby,
+    protection,
+    identity,
+)
 """Asked at preview, until there is an encrypted instance; from then on the guards of the cut-over look at it."""
 
 REMINDERS: tuple[Look, ...] = (replicas, logins_by_iam)

@@ -9,7 +9,8 @@ from foundation.errors import MigrationError
 from migration.cutover import account_fence
 from migration.findings.finding import Finding
 from migration.findings.scene import Scene
-from replication import definitions, events, writes
+from replication import definitions, events, privileges, writes
+from replication.dialect import dialect_of
 from replication.session import Session
 
 __all__ = ["of_mysql"]
@@ -19,6 +20,8 @@ _LIMIT = 3_000
 _LONG = 60
 """Seconds after which a transaction is worth a word."""
 _SHOWN = 5
+_LARGE = 2**30 // 10
+"""Bytes from which on the size of a table is shown."""
 
 Question = Callable[[Scene, Session], Iterable[Finding]]
 
@@ -47,14 +50,107 @@ def binlog_format(scene: Scene, session: Session) -> Iterator[Finding]:
         )
 
 
+def settings(scene: Scene, session: Session) -> Iterator[Finding]:
+    """Variables of the server that make replication unreliable."""
+    rows = session.rows(
+        "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('sync_binlog', 'binlog_row_image', 'unique_checks')"
+    )
+    found = {str(row["Variable_name"]): str(row["Value"]) for row in rows}
+    if found.get("sync_binlog", "1") != "1":
+        yield scene.warning(
+            f"its sync_binlog is {found['sync_binlog']}",
+            why="after a failover or a crash its binlog may end before what the encrypted instance has read already: replication then"
+            " stops with error 1236, and the copy must be made again",
+            fix="Set it to 1 in the parameter group before phase `replicate`",
+        )
+    if (image := found.get("binlog_row_image", "FULL").upper()) != "FULL":
+        yield scene.warning(
+            f"its binlog_row_image is {image}",
+            why="its binlog does not hold whole rows, so replication does not notice a row that differs, and in a table without a key it"
+            " may change the wrong row",
+            fix="Set it to FULL in the parameter group, and keep `verify` on",
+        )
+    if found.get("unique_checks", "ON").upper() in {"OFF", "0"}:
+        yield scene.warning(
+            "its unique_checks is OFF",
+            why="tables that were loaded this way may hold duplicates that the encrypted instance refuses: replication then stops with"
+            " error 1062",
+            fix="Set it to ON in the parameter group",
+        )
+
+
+def replicates_itself(scene: Scene, session: Session) -> Iterator[Finding]:
+    """A source that follows a server outside RDS: the fence does not stop what its channels write."""
+    dialect = dialect_of(session)
+    for row in session.rows(dialect.replica_status):
+        if not (host := str(row.get(dialect.source_host) or "")):
+            continue
+        name = str(row.get("Channel_Name") or "")
+        origin = f"{host}{f' (channel {name})' if name else ''}"
+        if {"Yes", "Connecting"} & {row.get(dialect.io_running), row.get(dialect.sql_running)}:
+            yield scene.blocking(
+                f"it replicates from {origin}, set up outside of what RDS manages",
+                why="the fence does not stop what this channel writes, and the encrypted instance would not follow that server after the"
+                " cutover",
+                fix=f"Stop and reset that replication first (CALL {dialect.reset_external}())",
+            )
+        else:
+            yield scene.warning(
+                f"it has a stopped replication channel from {origin}",
+                why="RDS may start it again after a reboot, and copies of the instance get it as well",
+                fix=f"Reset it (CALL {dialect.reset_external}())",
+            )
+
+
+def delay_of_replicas(scene: Scene, session: Session) -> Iterator[Finding]:
+    """A delay that RDS gives to every replica that is made of the source."""
+    delay = session.value("SELECT value FROM mysql.rds_configuration WHERE name = 'target delay'")
+    if scene.plan.mode == "replicate" and int(delay or 0) > 0:
+        yield scene.warning(
+            f"its configuration gives new replicas a delay of {delay} s (`target delay`)",
+            why="the replica that the copy is made from would lag that far behind, and every comparison would wait for it",
+            fix="Run CALL mysql.rds_set_configuration('target delay', 0) for the time of the migration",
+        )
+
+
+def memory_tables(scene: Scene, session: Session) -> Iterator[Finding]:
+    """MEMORY tables, which lose their rows in every restore and reboot."""
+    found = [table for table in definitions.in_memory(session) if table.rows]
+    if not found:
+        return
+    names = [f"{table.name} ({table.rows} row{'' if table.rows == 1 else 's'})" for table in found]
+    follows = scene.plan.mode == "replicate"
+    stops = "; if the source then changes or deletes one, replication in row format stops with error 1032"
+    yield scene.warning(
+        f"{_counted(names, 'MEMORY table')} with rows: {_some(names)}",
+        why="MEMORY tables are empty after every restore and reboot, so the encrypted instance does not have these rows"
+        f"{stops if follows else ''}",
+        fix="Convert them to InnoDB, or "
+        f"{'empty them before phase `replicate` and ' if follows else ''}fill them again after the cutover",
+    )
+
+
 def primary_keys(scene: Scene, session: Session) -> Iterator[Finding]:
     """Tables in which each replicated change is a search."""
     if found := definitions.without_primary_key(session):
+        names = [f"{table.name}{_size(table.bytes)}" for table in found]
         yield scene.warning(
-            f"{_counted(found, 'table')} without a primary key: {_some(found)}",
-            why="each change to one may cost the encrypted instance a full scan, so a busy one may keep it from catching up",
+            f"{_counted(names, 'table')} without a primary key: {_some(names)}",
+            why="each change to one may cost the encrypted instance a full scan, so a busy one may keep it from catching up, and one big"
+            " DELETE may take hours",
             fix="Add keys where tables are large and written to",
         )
+
+
+def account(scene: Scene, session: Session) -> Iterator[Finding]:
+    """Global privileges that the account lacks, whether granted to itself or through a role."""
+    if not (lacking := privileges.lacking(session)):
+        return
+    yield scene.warning(
+        f"the account {session.value('SELECT CURRENT_USER()')} lacks {', '.join(lacking)} on *.*",
+        why="a step that needs one would fail when it is reached",
+        fix="Use the instance's master user, or run docs/mysql-grants.sql for this account",
+    )
 
 
 def definers(scene: Scene, session: Session) -> Iterator[Finding]:
@@ -105,7 +201,12 @@ def transactions(scene: Scene, session: Session) -> Iterator[Finding]:
 
 
 _QUESTIONS: tuple[Question, ...] = (
+    account,
     binlog_format,
+    settings,
+    replicates_itself,
+    delay_of_replicas,
+    memory_tables,
     primary_keys,
     definers,
     scheduled_events,
@@ -130,3 +231,8 @@ def _counted(found: list[str], what: str) -> str:
 def _some(found: list[str]) -> str:
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return f"{', '.join(found[:_SHOWN])}{more}"
+
+
+def _size(octets: int) -> str:
+    """Return the size of a table where it is large enough to matter."""
+    return f" ({octets / 2**30:.1f} GiB)" if octets >= _LARGE else ""

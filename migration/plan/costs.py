@@ -40,5 +40,5 @@ class Prices:
         whole = kept.instances * self.instance_hour + monthly / _HOURS
         return (
             f"about {whole:.2f} {self.currency} an hour, or {whole * 24:.2f} a day, at the config's prices, without"
-            " provisioned IOPS and throughput, and backups"
+            " provisioned IOPS and throughput, backups, and Extended Support"
         )

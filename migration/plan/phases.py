@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from controlplane.instances import Instance
 from foundation.errors import Bug
+from migration import lifecycle
 from migration.cutover.briefing import Briefing
 from migration.plan import estimates
 from migration.plan.costs import Kept, Prices
@@ -39,6 +41,8 @@ class Wish:
     catch_up_hours: int
     verified: bool = False
     prices: Prices | None = None
+    today: date | None = None
+    """The day on which the plan is made; today if it is not given."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ def _replicate(wish: Wish, survey: Survey) -> PhasePlan:
         goal=f"{names.encrypted} will be a live, read-only, encrypted copy of {names.source}.",
         stages=tuple(stages),
         outage="none; the applications notice nothing but some load on the volume",
-        billed=_billed(source, wish.prices) + ", until phase `cleanup` or `pulumi destroy`",
+        billed=_billed(source, wish) + ", until phase `cleanup` or `pulumi destroy`",
         undo=(
             "`pulumi destroy`, at any time: deletes what this made, puts back what it changed on the source, does not touch its"
             f" data. {_retained(survey)}"
@@ -158,7 +162,7 @@ def _cut_over_with_downtime(wish: Wish, survey: Survey) -> PhasePlan:
         goal=f"The name {names.source} moves to an encrypted instance that is restored from its snapshot.",
         stages=tuple(stages),
         outage=f"{_downtime(survey)}: everything from the fence to the end",
-        billed=_billed(_source(survey), wish.prices, replica=False) + ", until phase `cleanup`",
+        billed=_billed(_source(survey), wish, replica=False) + ", until phase `cleanup`",
         undo=(
             "until the names or applications move, `pulumi destroy`: lifts the fence and deletes the copy."
             f" None after that: {names.old if wish.strategy == 'rename' else names.source} keeps the data as it was"
@@ -298,18 +302,30 @@ def _goal(wish: Wish, survey: Survey) -> str:
     return f"Applications move to the encrypted instance; the names stay as they are (strategy `{wish.strategy}`)."
 
 
-def _billed(source: Instance, prices: Prices | None, *, replica: bool = True) -> str:
+def _billed(source: Instance, wish: Wish, *, replica: bool = True) -> str:
     kind, storage = source.description["DBInstanceClass"], _storage(source)
     standby = " with a standby" if source.description.get("MultiAZ") else ""
     gib = source.description["AllocatedStorage"]
     parts = [f"one {kind}{standby} with {storage} (the encrypted instance) and its backups"]
     if replica:
         parts.insert(0, f"one {kind} with {storage} (the replica)")
-    billed = f"{', '.join(parts)}; two snapshots of up to {gib} GiB"
-    if prices is None:
+    billed = (
+        f"{', '.join(parts)}; two snapshots of up to {gib} GiB{_extended_support(source, wish, 1 + replica)}"
+    )
+    if wish.prices is None:
         return billed
     instances = 1 + replica + bool(standby)
-    return f"{prices.hourly(Kept(instances, instances * int(gib), 2 * int(gib)))}: {billed}"
+    return f"{wish.prices.hourly(Kept(instances, instances * int(gib), 2 * int(gib)))}: {billed}"
+
+
+def _extended_support(source: Instance, wish: Wish, instances: int) -> str:
+    """Return what AWS bills for a version past its standard support, for each instance that is made."""
+    ended = lifecycle.extended_support(source, wish.today or lifecycle.today())
+    if ended is None:
+        return ""
+    series, day = ended
+    whose = "this instance" if instances == 1 else f"each of these {instances} instances"
+    return f"; RDS Extended Support (by vCPU and hour; MySQL {series} left standard support on {day}) for {whose}"
 
 
 def _retained(survey: Survey, whose: str = "Its") -> str:

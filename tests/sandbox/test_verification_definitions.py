@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.sandbox.mysql_support import VERSIONS
-from tests.sandbox.verification_support import Twins, twins
-from verification.definitions import compare_variables
+from tests.sandbox.mysql_support import VERSIONS, Farm
+from tests.sandbox.verification_support import Twins, session, twins
+from verification.definitions import compare_variables, read_definitions
 
 OBJECTS = (
     "CREATE TABLE items (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(50), price DECIMAL(10,2), d DATE)",
@@ -145,8 +146,8 @@ def test_other_settings_of_an_account_do_not_show_its_password(shop: Twins) -> N
         "ALTER USER clerk@'%' IDENTIFIED WITH mysql_native_password BY 'another secret' REQUIRE NONE"
     )
     shown = repr(shop.compare())
-    for session in (shop.ours, shop.theirs):
-        stored = session.value("SELECT authentication_string FROM mysql.user WHERE user = 'clerk'")
+    for side in (shop.ours, shop.theirs):
+        stored = side.value("SELECT authentication_string FROM mysql.user WHERE user = 'clerk'")
         assert str(stored).strip("*") not in shown
     assert "REQUIRE NONE" in shown
 
@@ -178,3 +179,110 @@ def test_variables_that_change_what_statements_mean(shop: Twins) -> None:
         ("default_week_format", "3"),
         ("sql_mode", "ANSI_QUOTES"),
     ]
+
+
+HIDDEN = {
+    "a member of an ENUM": ("e ENUM('a','{}')", "members of `e`: 'a', '😀'", VERSIONS),
+    "a member of a SET": ("e SET('a','{}','b')", "members of `e`: 'a', '😀', 'b'", VERSIONS),
+    "one of several members": ("e ENUM('?','x,''y','{}') NOT NULL", "'x,''y', '😀'", VERSIONS),
+    "a member of a generated ENUM": ("e ENUM('a','{}') AS (1)", "members of `e`: 'a', '😀'", VERSIONS),
+    "a default": ("e VARCHAR(9) NOT NULL DEFAULT '{}'", "default of `e`: '😀'", VERSIONS),
+    "the default of an ENUM": ("e ENUM('a','{}') DEFAULT '{}'", "default of `e`: '😀'", VERSIONS),
+    "a default that is an expression": ("e VARCHAR(9) DEFAULT (CONCAT('{}'))", "😀", ("8.0",)),
+    "a generated column": ("e VARCHAR(9) AS (CONCAT(id, '{}'))", "😀", ("8.0",)),
+    "a check": ("e VARCHAR(9), CHECK (e <> '{}')", "😀", ("8.0",)),
+    "an index on an expression": ("e VARCHAR(9), KEY f ((CONCAT(e, '{}')))", "😀", ("8.0",)),
+    "partitions": (
+        "e VARCHAR(9) NOT NULL, PRIMARY KEY (id, e)) PARTITION BY LIST COLUMNS (e) (PARTITION p VALUES IN ('{}')",
+        "F09F9880",
+        VERSIONS,
+    ),
+}
+"""Parts of a definition that MySQL shows with a question mark, and what is to be said of them."""
+
+
+@pytest.mark.parametrize(("columns", "words", "versions"), HIDDEN.values(), ids=HIDDEN)
+def test_characters_of_four_bytes_are_compared_although_mysql_shows_question_marks(
+    shop: Twins, columns: str, words: str, versions: tuple[str, ...]
+) -> None:
+    version = ".".join(map(str, shop.ours.version[:2]))
+    if version not in versions:
+        pytest.skip(f"{version} has no such definitions, or compares them with the rows")
+    keyed = "" if "PRIMARY KEY" in columns else " PRIMARY KEY"
+
+    def table(character: str) -> str:
+        return f"CREATE TABLE hidden (id INT{keyed}, {columns.replace('{}', character)})"
+
+    shop.both(table("😀"))
+    assert shop.found() == []
+    shop.corrupt("DROP TABLE hidden", table("?"))
+    found = [each for each in shop.compare().differences if each.kind == "table"]
+    assert [each.subject for each in found][:1] == ["shop.hidden"]
+    assert any(words in each.reference for each in found)
+
+
+def test_two_characters_of_four_bytes_are_two(shop: Twins) -> None:
+    shop.both("CREATE TABLE hidden (id INT PRIMARY KEY, `e %` ENUM('a','😀'))")
+    shop.corrupt("ALTER TABLE hidden MODIFY `e %` ENUM('a','😁')")
+    assert [str(each) for each in shop.compare().differences] == [
+        "table shop.hidden, definition: «members of `e %`: 'a', '😀'» on the source's side, «members of `e %`: 'a', '😁'» on the copy"
+    ]
+
+
+def test_views_and_programs_are_shown_as_they_were_written(shop: Twins) -> None:
+    shop.both("CREATE VIEW smile AS SELECT '😀' AS a", "CREATE PROCEDURE laugh() SELECT '😀'")
+    shop.corrupt("CREATE OR REPLACE VIEW smile AS SELECT '?' AS a", "DROP PROCEDURE laugh")
+    shop.corrupt("CREATE PROCEDURE laugh() SELECT '?'")
+    assert {each.subject for each in shop.compare().differences} == {"shop.smile", "shop.laugh"}
+
+
+def test_what_question_marks_stand_for_is_found_on_a_server_that_refuses_writes(shop: Twins) -> None:
+    shop.both("CREATE TABLE hidden (id INT PRIMARY KEY, e ENUM('a','😀'), `sql mode` VARCHAR(9) DEFAULT '?')")
+    shop.copy.set_parameters({"read_only": "1"})
+    try:
+        assert shop.found() == []
+    finally:
+        shop.copy.set_parameters({"read_only": None})
+
+
+def test_an_account_that_may_not_make_temporary_tables_compares_what_mysql_shows(shop: Twins) -> None:
+    shop.both(
+        "CREATE TABLE hidden (id INT PRIMARY KEY, e ENUM('a','😀'))",
+        "DROP USER IF EXISTS reader@'%'",
+        "CREATE USER reader@'%' IDENTIFIED WITH mysql_native_password BY 'a secret'",
+        "GRANT SELECT, SHOW VIEW ON *.* TO reader@'%'",
+    )
+    try:
+        with session(shop.reference, database="shop", user="reader", password="a secret") as reader:
+            found = read_definitions(reader)["table", "shop.hidden"]
+        assert "enum('a','?')" in found
+        assert "members" not in found
+    finally:
+        shop.both("DROP USER reader@'%'")
+
+
+STRICT = {
+    "gtid_mode": "ON",
+    "enforce_gtid_consistency": "ON",
+    "sql_require_primary_key": "ON",
+    "default_tmp_storage_engine": "MyISAM",
+}
+LATER = {"sql_mode": "ANSI,STRICT_ALL_TABLES,NO_ZERO_DATE,NO_BACKSLASH_ESCAPES", "read_only": "1"}
+"""Settings of a parameter group that could be in the way of a temporary table."""
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_no_parameter_group_keeps_the_members_from_being_read(tmp_path: Path, version: str) -> None:
+    parameters = {key: value for key, value in STRICT.items() if version != "5.7" or "require" not in key}
+    with Farm.open(tmp_path, version) as farm:
+        server = farm.new(parameters)
+        with session(server, database="shop") as opened:
+            opened.execute(
+                "CREATE TABLE hidden (id INT PRIMARY KEY, e ENUM('a','😀') NOT NULL, d DATE NOT NULL, f VARCHAR(9) DEFAULT '?')"
+                " CHARACTER SET utf8mb4"
+            )
+            server.set_parameters(LATER)
+        with session(server, database="shop") as opened:
+            found = read_definitions(opened)["table", "shop.hidden"]
+    assert "members of `e`: 'a', '😀'" in found
+    assert "default of `f`: '?'" in found

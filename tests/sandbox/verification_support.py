@@ -62,10 +62,12 @@ class Twins:
 
 
 @contextmanager
-def session(server: MySQLServer, *, database: str | None = None) -> Iterator[Session]:
+def session(
+    server: MySQLServer, *, database: str | None = None, user: str = MASTER, password: str = PASSWORD
+) -> Iterator[Session]:
     authority = str(server.directory.parent / "ca.pem")
     with connect(
-        Endpoint(server.address, server.port), Credentials(MASTER, PASSWORD), Tls(authority), read_timeout=600
+        Endpoint(server.address, server.port), Credentials(user, password), Tls(authority), read_timeout=600
     ) as opened:
         if database:
             opened.execute(f"USE {database}")

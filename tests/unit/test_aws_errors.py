@@ -72,3 +72,82 @@ def test_anything_else_is_told_as_aws_told_it() -> None:
 def test_what_is_not_aws_passes_through() -> None:
     with pytest.raises(KeyError), sorted_errors("orders"):
         raise KeyError("x")
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "kind", "words"),
+    [
+        (
+            "InvalidParameterCombination",
+            "You cannot create an encrypted Read Replica from an unencrypted DB instance.",
+            NeedsHuman,
+            "AWS encrypts no replica of an unencrypted instance",
+        ),
+        (
+            "InvalidParameterValue",
+            "Creating read replicas for source instance with engine mysql where ManageMasterUserPassword is enabled is not supported.",
+            NeedsHuman,
+            "whose master password RDS manages",
+        ),
+        (
+            "InvalidDBInstanceState",
+            "Instance orders is already being deleted.",
+            Retryable,
+            "it is being deleted",
+        ),
+        (
+            "InvalidParameterCombination",
+            "Instance cannot currently reboot due to an in-progress management operation.",
+            Retryable,
+            "the instance is busy",
+        ),
+        ("InvalidParameterValue", "Database instance is not in available state.", Retryable, "is busy"),
+        ("SnapshotQuotaExceeded", "Cannot create more than 100 manual snapshots", NeedsHuman, "a quota of"),
+        (
+            "InvalidParameterValue",
+            "The resource would have more than 50 tags",
+            NeedsHuman,
+            "more tags than the 50 that AWS allows",
+        ),
+        (
+            "InvalidParameterValue",
+            "Tag keys cannot start with the reserved prefix aws:",
+            NeedsHuman,
+            "AWS refused a tag",
+        ),
+        (
+            "InvalidDBInstanceState",
+            "Cannot stop or start a Read-Replica instance",
+            NeedsHuman,
+            "AWS neither stops nor starts",
+        ),
+        (
+            "KMSKeyNotAccessibleFault",
+            "Specified KMS key [k] does not exist, is not enabled or you do not have permissions to access it.",
+            NeedsHuman,
+            "the KMS key cannot be used",
+        ),
+        (
+            "InvalidParameterValue",
+            "Specified KMS key [k] does not exist, is not enabled or you do not have permissions to access it.",
+            NeedsHuman,
+            "the KMS key cannot be used",
+        ),
+        ("DBSnapshotNotFound", "DBSnapshot orders not found", NeedsHuman, "it does not exist"),
+        ("InvalidDBSnapshotState", "Cannot copy: creating", Retryable, "the snapshot is busy"),
+        (
+            "InvalidAction",
+            "Could not find operation",
+            NeedsHuman,
+            "this endpoint does not know ModifyDBInstance",
+        ),
+    ],
+)
+def test_what_rds_refuses_gets_a_sentence_of_its_own(
+    code: str, message: str, kind: type[MigrationError], words: str
+) -> None:
+    found = sorted_as(client_error(code, message=message))
+    assert type(found) is kind
+    assert words in found.what
+    assert "docs/iam-policy.json" not in str(found)
+    assert found.fix

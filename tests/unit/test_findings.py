@@ -11,15 +11,17 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from controlplane import metrics
-from controlplane.aws import Aws
+from controlplane.aws import Aws, sorted_errors
 from controlplane.snapshots import Snapshot
 from controlplane.surroundings import ZONES, Alarm, ProxyTarget, Quota, Surroundings
 from foundation.errors import Refused
 from migration import journal
 from migration.findings import look, of_account, of_caller, of_instance, of_key, words
+from migration.findings import of_mysql as mysql
 from migration.findings.finding import Finding, Severity, refusal
 from migration.findings.of_mysql import of_mysql
 from migration.findings.scene import Look, Scene
@@ -27,7 +29,7 @@ from migration.names import Names
 from migration.needs import Need, need_of
 from migration.preflight import Plan
 from migration.survey import Survey
-from tests.unit.fakes import FakeAws, FakeSession, instance
+from tests.unit.fakes import FakeAws, FakeSession, instance, replica_row
 
 POLICY = json.loads((Path(__file__).resolve().parents[2] / "docs" / "iam-policy.json").read_text("utf-8"))
 
@@ -120,6 +122,26 @@ def test_a_busy_one_is_a_warning() -> None:
     what = scene(instance(DBInstanceStatus="modifying"))
     assert seen(of_instance.runs, what) == []
     assert one(of_instance.busy, what).severity is Severity.WARNING
+
+
+@pytest.mark.parametrize("status", ["storage-optimization", "storage-initialization"])
+def test_an_instance_whose_storage_is_being_arranged_is_usable(status: str) -> None:
+    finding = one(of_instance.busy, scene(instance(DBInstanceStatus=status)))
+    assert finding.severity is Severity.NOTE
+    assert "waits" not in str(finding)
+
+
+def test_a_backup_is_waited_for_and_that_is_said() -> None:
+    finding = one(of_instance.busy, scene(instance(DBInstanceStatus="backing-up")))
+    assert finding.severity is Severity.WARNING
+    assert "can take hours" in finding.why
+
+
+def test_where_rds_manages_the_password_mode_snapshot_says_what_becomes_of_the_secret() -> None:
+    what = scene(instance(MasterUserSecret={"SecretArn": "arn"}))
+    assert seen(of_instance.managed_password, what) == []  # preflight has refused
+    finding = one(of_instance.managed_password, replace(what, plan=replace(what.plan, mode="snapshot")))
+    assert "--manage-master-user-password" in finding.fix
 
 
 def test_changes_that_wait_are_named() -> None:
@@ -330,6 +352,36 @@ def test_nothing_is_looked_at_once_the_names_have_begun_to_move() -> None:
     assert look.scene_of(FakeAws(), plan) is None
 
 
+def refusing(code: str, operation: str) -> Look:
+    def alarms(_scene: Scene) -> list[Finding]:
+        with sorted_errors("CloudWatch alarms"):
+            raise ClientError({"Error": {"Code": code, "Message": "Could not find it"}}, operation)
+
+    return alarms
+
+
+@pytest.mark.parametrize(
+    ("code", "policy", "words"),
+    [
+        ("AccessDenied", True, "not looked at: alarms (not allowed: DescribeAlarms)"),
+        ("InvalidAction", False, "not looked at: alarms (this endpoint does not know DescribeAlarms"),
+        ("Throttling", False, "not looked at: alarms (AWS is throttling DescribeAlarms"),
+        ("SomethingNew", False, "not looked at: alarms (DescribeAlarms failed with SomethingNew"),
+    ],
+)
+def test_the_iam_policy_is_the_remedy_only_for_what_aws_denied(
+    code: str, words: str, monkeypatch: pytest.MonkeyPatch, *, policy: bool
+) -> None:
+    monkeypatch.setattr(of_account, "REMINDERS", (refusing(code, "DescribeAlarms"),))
+    monkeypatch.setattr(of_account, "REMARKS", ())
+    monkeypatch.setattr(of_account, "OBSTACLES", ())
+    monkeypatch.setattr(of_caller, "permissions", of_instance.runs)
+    (note,) = (each for each in look.findings(scene(), None, remarks=True) if "not looked at" in each.what)
+    assert note.what.startswith(words)
+    assert ("docs/iam-policy.json" in note.fix) is policy
+    assert "A migration works without it" in note.fix or policy
+
+
 # MySQL.
 
 
@@ -432,3 +484,84 @@ def test_what_the_simulation_denies_is_one_warning() -> None:
 def test_the_caller_who_cannot_be_asked_about_is_a_note() -> None:
     around = Around(caller="arn:aws:iam::123456789012:root")
     assert one(of_caller.permissions, scene(around=around)).severity is Severity.NOTE
+
+
+# MySQL, one question at a time. (On real servers: tests/sandbox/test_findings_of_mysql.py.)
+
+
+def asked(question: Any, answers: dict[str, Any], what: Scene | None = None) -> list[Finding]:
+    return list(question(what or scene(), FakeSession(answers)))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("sync_binlog", "0", "error 1236"),
+        ("sync_binlog", "1000", "error 1236"),
+        ("binlog_row_image", "MINIMAL", "does not hold whole rows"),
+        ("unique_checks", "OFF", "error 1062"),
+        ("sync_binlog", "1", None),
+        ("binlog_row_image", "FULL", None),
+        ("unique_checks", "ON", None),
+    ],
+)
+def test_variables_that_make_replication_unreliable(variable: str, value: str, words: str | None) -> None:
+    found = asked(mysql.settings, {"SHOW GLOBAL": [{"Variable_name": variable, "Value": value}]})
+    assert [each.severity for each in found] == ([Severity.WARNING] if words else [])
+    assert words is None or words in found[0].why
+    assert words is None or found[0].what == f"its {variable} is {value}"
+
+
+def channel(**changes: Any) -> dict[str, Any]:
+    return {"SHOW REPLICA STATUS": [replica_row(Source_Host="db.elsewhere", **changes)]}
+
+
+def test_a_source_that_replicates_itself_is_refused_and_a_stopped_channel_is_a_warning() -> None:
+    (running,) = asked(mysql.replicates_itself, channel(Channel_Name="billing"))
+    assert running.severity is Severity.BLOCKING
+    assert "from db.elsewhere (channel billing)" in running.what
+    (stopped,) = asked(mysql.replicates_itself, channel(Replica_IO_Running="No", Replica_SQL_Running="No"))
+    assert stopped.severity is Severity.WARNING
+    assert "mysql.rds_reset_external_master()" in stopped.fix
+    connecting = channel(Replica_IO_Running="Connecting", Replica_SQL_Running="No")
+    assert [each.severity for each in asked(mysql.replicates_itself, connecting)] == [Severity.BLOCKING]
+    assert asked(mysql.replicates_itself, {}) == []
+
+
+@pytest.mark.parametrize(("delay", "said"), [("3600", True), ("0", False), (None, False)])
+def test_a_delay_of_new_replicas_is_told(delay: str | None, *, said: bool) -> None:
+    answers = {"SELECT value FROM mysql.rds_configuration": [{"value": delay}]}
+    assert bool(asked(mysql.delay_of_replicas, answers)) is said
+    what = scene()
+    alone = replace(what, plan=replace(what.plan, mode="snapshot"))
+    assert asked(mysql.delay_of_replicas, answers, alone) == []
+
+
+def test_the_size_of_a_large_table_without_a_key_is_told() -> None:
+    tables = [{"s": "shop", "n": name, "r": 1, "b": size} for name, size in (("a", 9), ("b", 3 * 2**30))]
+    (finding,) = asked(mysql.primary_keys, {"SELECT table_schema AS s, table_name AS n, COALESCE": tables})
+    assert finding.what == "it has 2 tables without a primary key: shop.b (3.0 GiB), shop.a"
+
+
+@pytest.mark.parametrize(
+    ("grants", "words"),
+    [
+        (["GRANT ALL PRIVILEGES ON *.* TO `admin`@`%`"], None),
+        (["GRANT USAGE ON *.* TO `admin`@`%`", "GRANT `r`@`%` TO `admin`@`%`"], "lacks SELECT, PROCESS"),
+        (
+            ["GRANT SELECT, PROCESS, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO `admin`@`%`"],
+            "lacks SHOW VIEW",
+        ),
+        ([], None),
+    ],
+)
+def test_the_privileges_of_the_account_are_those_of_show_grants(grants: list[str], words: str | None) -> None:
+    answers: dict[str, Any] = {
+        "SHOW GRANTS": [{"Grants for admin@%": each} for each in grants],
+        "SELECT CURRENT_USER()": [{"u": "admin@%"}],
+    }
+    found = asked(mysql.account, answers)
+    assert bool(found) is (words is not None)
+    if words is not None:
+        assert words in found[0].what
+        assert "docs/mysql-grants.sql" in found[0].fix

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -250,3 +251,23 @@ def test_a_red_guard_that_nobody_overruled_is_not_left_to_a_line() -> None:
     assert found.stopped
     assert not replace(found, briefing=replace(BRIEFING, guards=BRIEFING.guards[::2])).stopped
     assert not EVERY_PLAN["snapshot, cutover"].stopped
+
+
+@pytest.mark.parametrize(
+    ("wish", "whose"),
+    [
+        ({}, "each of these 2 instances"),
+        ({"mode": "snapshot", "phase": "cutover"}, "this instance"),
+        ({"prices": Prices(1, 0, 0)}, "each of these 2 instances"),
+    ],
+)
+def test_extended_support_is_among_the_costs_of_every_instance_that_is_made(
+    wish: dict[str, Any], whose: str
+) -> None:
+    billed = planned(untouched(), today=date(2026, 8, 1), **wish).billed
+    assert (
+        f"RDS Extended Support (by vCPU and hour; MySQL 8.0 left standard support on 2026-07-31) for {whose}"
+        in billed
+    )
+    assert "Extended Support (" not in planned(untouched(), today=date(2026, 7, 31), **wish).billed
+    assert "Extended Support (" not in planned(untouched(EngineVersion="8.4.3"), **wish).billed

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
 
 from controlplane.surroundings import Surroundings
 from foundation.errors import Refused
-from migration import journal, preflight
+from migration import journal, lifecycle, preflight, tag_limit
 from migration.cutover import fence
 from migration.names import Names
 from migration.preflight import Plan
@@ -24,6 +25,10 @@ def plan(
     phase: str = "replicate", mode: str = "replicate", source: Any = None, encrypted: Any = None
 ) -> Plan:
     return Plan(phase, mode, Survey(NAMES, source if source is not None else instance(), encrypted))
+
+
+def passes(check: preflight.Check, what: Plan) -> bool:
+    return check(Surroundings(FakeAws()), what) is None
 
 
 def said(check: preflight.Check, what: Plan, *instances: Any) -> str:
@@ -113,7 +118,7 @@ def test_no_backups_are_refused() -> None:
     [
         ({"ReadReplicaSourceDBInstanceIdentifier": "main"}, "it is itself a replica of main"),
         ({"DBClusterIdentifier": "three"}, "it belongs to cluster three"),
-        ({"MasterUserSecret": {"SecretArn": "arn"}}, "RDS manages its master password"),
+        ({"AssociatedRoles": [{"RoleArn": "arn"}]}, "it has 1 IAM role(s) associated"),
     ],
 )
 def test_a_source_that_does_not_stand_alone_is_refused(change: dict[str, Any], sentence: str) -> None:
@@ -177,3 +182,105 @@ def test_with_the_source_gone_in_mid_cutover_cleanup_completes_it() -> None:
         refused = preflight.no_swap_under_way(around, Plan(phase, "replicate", survey))
         assert refused is not None
         assert "Set `phase` to `cleanup`" in str(refused)
+
+
+def test_a_managed_master_password_allows_no_replica_but_a_snapshot() -> None:
+    source = instance(MasterUserSecret={"SecretArn": "arn"})
+    sentence = said(preflight.password_allows_replica, plan(source=source))
+    assert "RDS manages its master password in Secrets Manager, and AWS makes no replica" in sentence
+    assert "mode `snapshot`" in sentence
+    assert passes(preflight.password_allows_replica, plan(mode="snapshot", source=source))
+    there = plan(source=source, encrypted=instance("orders-encrypted"))
+    assert passes(preflight.password_allows_replica, there)
+
+
+OPTED_OUT: dict[str, Any] = {"EngineLifecycleSupport": lifecycle.DISABLED}
+
+
+@pytest.mark.parametrize(
+    ("version", "today", "changes", "refused"),
+    [
+        ("8.0.41", date(2026, 7, 31), OPTED_OUT, False),
+        ("8.0.41", date(2026, 8, 1), OPTED_OUT, True),
+        ("8.0.41", date(2026, 8, 1), {}, False),
+        ("5.7.44", date(2024, 2, 29), OPTED_OUT, False),
+        ("5.7.44-rds.20240808", date(2024, 3, 1), OPTED_OUT, True),
+        ("8.4.3", date(2028, 1, 1), OPTED_OUT, False),
+    ],
+)
+def test_a_version_past_its_support_is_refused_to_those_who_opted_out(
+    version: str, today: date, changes: dict[str, Any], *, refused: bool
+) -> None:
+    found = preflight.not_restorable(instance(EngineVersion=version, **changes), today)
+    assert (found is not None) is refused
+    if found is not None:
+        assert "has opted out of RDS Extended Support" in str(found)
+        assert "Upgrade it to MySQL 8.4 first, or enroll it" in str(found)
+
+
+def test_the_restore_is_judged_until_there_is_an_encrypted_instance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifecycle, "today", lambda: date(2026, 8, 1))
+    source = instance(**OPTED_OUT)
+    assert "standard support of MySQL 8.0 ended on 2026-07-31" in said(
+        preflight.restorable, plan(source=source)
+    )
+    assert passes(preflight.restorable, plan(source=source, encrypted=instance("orders-encrypted")))
+
+
+def tagged(own: int, **more: str) -> Any:
+    return instance(tags={**{f"team:{number}": "x" for number in range(own)}, **more})
+
+
+def test_more_tags_than_the_journal_leaves_room_for_are_refused() -> None:
+    room = tag_limit.LIMIT - len(tag_limit.ON_SOURCE)
+    assert said(preflight.tags_fit, plan(source=tagged(47))) == (
+        f"orders: it has 47 tags; rds-encrypt adds up to {len(tag_limit.ON_SOURCE)}, and AWS allows 50 per resource."
+        f" Remove at least {47 - room} for the time of the migration."
+    )
+    assert passes(preflight.tags_fit, plan(source=tagged(room)))
+    assert not passes(preflight.tags_fit, plan(source=tagged(room + 1)))
+
+
+def test_aws_own_tags_and_the_journals_do_not_count_twice() -> None:
+    room = tag_limit.LIMIT - len(tag_limit.ON_SOURCE)
+    source = tagged(room, **{"aws:cloudformation:stack-name": "x", journal.OWNER: "a", journal.BACKEND: "b"})
+    assert passes(preflight.tags_fit, plan(source=source))
+
+
+def test_every_tag_that_the_source_may_carry_is_counted() -> None:
+    """What ``journal`` says of each tag is where it may lie; the losing instance, and the one that takes the name, may be the source."""
+    assert {
+        journal.OWNER,
+        journal.PARTNER,
+        journal.FENCE_BEFORE,
+        journal.LOCKED_BEFORE,
+    } <= tag_limit.ON_SOURCE
+    assert {journal.PROMOTED_AT, journal.SERVER, journal.RELEASE} <= tag_limit.ON_SOURCE
+    elsewhere = {
+        journal.SWAPPED,
+        journal.OPENED,
+        journal.RETURNING,
+        journal.ROLLED_BACK,
+        journal.COORDINATES,
+        journal.TURN,
+    }
+    assert elsewhere.isdisjoint(tag_limit.ON_SOURCE)
+    assert set(journal.KEYS) > tag_limit.ON_SOURCE
+    assert len(journal.KEYS) == len(set(journal.KEYS))
+
+
+@pytest.mark.parametrize("check", preflight.CHECKS)
+def test_nothing_about_the_old_instance_stops_a_clean_up(check: preflight.Check) -> None:
+    """Its owner may have changed it since: nothing is made from it any more."""
+    source = instance(
+        "orders-old",
+        tags={journal.MIGRATION: "db-ORDERS", **{f"team:{number}": "x" for number in range(47)}},
+        DbiResourceId="db-ORDERS",
+        EngineVersion="9.1.0",
+        DBInstanceClass="db.t2.micro",
+        BackupRetentionPeriod=0,
+        MasterUserSecret={"SecretArn": "arn"},
+        AssociatedRoles=[{"RoleArn": "arn"}],
+        **OPTED_OUT,
+    )
+    assert passes(check, plan("cleanup", source=source, encrypted=instance("orders", tags=DONE)))

@@ -51,6 +51,15 @@ def test_an_instance_that_somebody_else_encrypted_is_refused() -> None:
         survey(FakeAws(instance(StorageEncrypted=True, KmsKeyId="arn:key")), NAMES)
 
 
+@pytest.mark.parametrize("encrypted_flag", [True, False])
+def test_encrypted_with_a_key_that_aws_owns_is_a_case_of_its_own(*, encrypted_flag: bool) -> None:
+    with pytest.raises(Refused, match=r"already encrypted, with a key that AWS owns \(`sse-rds`\)"):
+        survey(
+            FakeAws(instance(StorageEncrypted=encrypted_flag, StorageEncryptionType="sse-rds")),
+            NAMES,
+        )
+
+
 def test_in_replicate_each_is_found_under_its_name() -> None:
     found = survey(FakeAws(source(), encrypted()), NAMES)
     assert ids(found) == (ID, "db-ENCRYPTED")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import yaml  # type: ignore[import-untyped] # comes with pulumi, without types
 
 from components.settings import parse
 from migration.findings.finding import Finding, Severity
-from tests.unit.fakes import instance
-from unencrypted import config, table
+from tests.unit.fakes import FakeAws, instance
+from unencrypted import candidates, config, table
 from unencrypted.candidates import Candidate
 
 BLOCKED = Finding(Severity.BLOCKING, "its backup retention period is 0", "invoices", fix="Set it")
@@ -48,3 +49,14 @@ def test_the_config_is_one_that_the_program_takes() -> None:
     assert [source.identifier for source in settings.sources] == ["orders", "invoices"]
     assert {source.kms_key for source in settings.sources} == {"alias/databases"}
     assert settings.sources[0].credentials.secret_id == "orders/master"
+
+
+def test_only_what_is_not_encrypted_by_any_key_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "_look", lambda *_scene: [])
+    aws = FakeAws(
+        instance("orders"),
+        instance("billing", StorageEncrypted=True, StorageEncryptionType="sse-kms"),
+        instance("reports", StorageEncrypted=False, StorageEncryptionType="sse-rds"),
+        instance("shop", StorageEncryptionType="none"),
+    )
+    assert [each.identifier for each in candidates.candidates(aws)] == ["orders", "shop"]

@@ -1,0 +1,132 @@
+"""What a preview finds out by asking MySQL, on real servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from migration.findings import of_mysql as mysql
+from migration.findings.finding import Finding, Severity
+from migration.findings.scene import Scene
+from migration.names import Names
+from migration.preflight import Plan
+from migration.survey import Survey
+from replication.session import Session
+from sandbox.mysql import MySQLServer
+from sandbox.mysql.sessions import execute
+from tests.sandbox.mysql_support import VERSIONS, Farm
+from tests.sandbox.verification_support import session
+from tests.unit.fakes import FakeAws, instance
+from tests.unit.test_findings import Around
+from verification.definitions import read_definitions
+
+ROLE = "rds_superuser_role"
+PRIVILEGES = (
+    "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, PROCESS, REFERENCES, INDEX, ALTER, SHOW DATABASES, CREATE TEMPORARY TABLES,"
+    " LOCK TABLES, EXECUTE, REPLICATION SLAVE, REPLICATION CLIENT, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE,"
+    " CREATE USER, EVENT, TRIGGER"
+)
+"""What an RDS master user of 8.0 has, as quoted in public issues."""
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def server(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[MySQLServer]:
+    with Farm.open(tmp_path_factory.mktemp("findings"), request.param) as farm:
+        yield farm.new()
+
+
+@pytest.fixture
+def master(server: MySQLServer) -> Iterator[Session]:
+    with session(server, database="shop") as opened:
+        opened.execute("DROP DATABASE shop")
+        opened.execute("CREATE DATABASE shop CHARACTER SET utf8mb4")
+        opened.execute("USE shop")
+        yield opened
+
+
+def scene(mode: str = "replicate") -> Scene:
+    source = instance()
+    plan = Plan("replicate", mode, Survey(Names("orders"), source, None))
+    return Scene(FakeAws(source), Around(), plan, source)
+
+
+def found(opened: Session, *severities: Severity, mode: str = "replicate") -> list[Finding]:
+    return [each for each in mysql.of_mysql(scene(mode), opened) if each.severity in severities]
+
+
+def test_an_ordinary_source_has_nothing_to_act_on_and_answers_everything(master: Session) -> None:
+    master.execute("CREATE TABLE items (id INT PRIMARY KEY)")
+    assert found(master, *Severity) == []
+
+
+def test_memory_tables_with_rows_are_named_with_their_rows(master: Session) -> None:
+    master.execute("CREATE TABLE sessions (id INT PRIMARY KEY) ENGINE = MEMORY")
+    master.execute("CREATE TABLE `of % one` (id INT PRIMARY KEY) ENGINE = MEMORY")
+    assert found(master, Severity.WARNING) == []
+    master.execute("INSERT INTO `of % one` VALUES (1)")
+    master.execute("INSERT INTO sessions VALUES (1), (2), (3)")
+    (warning,) = found(master, Severity.WARNING)
+    assert warning.what == "it has 2 MEMORY tables with rows: shop.of % one (1 row), shop.sessions (3 rows)"
+    assert "error 1032" in warning.why
+    (warning,) = found(master, Severity.WARNING, mode="snapshot")
+    assert "1032" not in warning.why
+
+
+def test_tables_without_a_key_are_counted_and_the_largest_comes_first(master: Session) -> None:
+    master.execute("CREATE TABLE little (a INT)")
+    master.execute("CREATE TABLE large (a CHAR(250))")
+    master.execute("INSERT INTO large VALUES ('x')")
+    for _ in range(9):
+        master.execute("INSERT INTO large SELECT a FROM large")
+    master.execute("ANALYZE TABLE little, large")
+    (warning,) = found(master, Severity.WARNING)
+    assert warning.what == "it has 2 tables without a primary key: shop.large, shop.little"
+
+
+def needs_roles(master: Session) -> None:
+    if master.version < (8, 0, 0):
+        pytest.skip("5.7 has no roles")
+
+
+@contextmanager
+def through_a_role(server: MySQLServer, *, default: bool) -> Iterator[Session]:
+    """A session of a user who has nothing but the role."""
+    with server.admin() as admin:
+        execute(admin, f"CREATE ROLE {ROLE}")
+        execute(admin, f"GRANT {PRIVILEGES} ON *.* TO {ROLE} WITH GRANT OPTION")
+        execute(admin, "CREATE USER boss@'%' IDENTIFIED WITH mysql_native_password BY 'a secret'")
+        execute(admin, f"GRANT {ROLE} TO boss@'%' WITH ADMIN OPTION")
+        if default:
+            execute(admin, "SET DEFAULT ROLE ALL TO boss@'%'")
+        try:
+            with session(server, user="boss", password="a secret") as opened:
+                yield opened
+        finally:
+            execute(admin, "DROP USER boss@'%'")
+            execute(admin, f"DROP ROLE {ROLE}")
+
+
+@pytest.mark.parametrize("default", [True, False], ids=["active at login", "not active at login"])
+def test_what_a_master_user_has_through_a_role_counts(
+    server: MySQLServer, master: Session, *, default: bool
+) -> None:
+    needs_roles(master)
+    master.execute("CREATE TABLE items (id INT PRIMARY KEY, e ENUM('a','😀'))")
+    with through_a_role(server, default=default) as boss:
+        assert boss.value("SELECT select_priv FROM mysql.user WHERE user = 'boss'") == "N"
+        assert found(boss, *Severity) == []
+        assert "'😀'" in read_definitions(boss)["table", "shop.items"]
+
+
+def test_an_account_of_its_own_that_lacks_privileges_is_told(server: MySQLServer, master: Session) -> None:
+    master.execute("CREATE USER little@'%' IDENTIFIED WITH mysql_native_password BY 'a secret'")
+    master.execute("GRANT SELECT, PROCESS, REPLICATION CLIENT ON *.* TO little@'%'")
+    try:
+        with session(server, user="little", password="a secret") as opened:
+            (warning,) = found(opened, Severity.WARNING)
+    finally:
+        master.execute("DROP USER little@'%'")
+    assert "lacks REPLICATION SLAVE, SHOW VIEW, CREATE USER, EVENT, TRIGGER on *.*" in warning.what
+    assert "docs/mysql-grants.sql" in warning.fix
