@@ -56,8 +56,7 @@ class Rename:
         losing.give_up_name(site)
         # The rename takes longer than this. Afterwards the winning instance would be a follower of its own name; and the reboot
         # of its own rename would start the channel, which RDS does with all that are not reset.
-        if site.winning().identifier != site.names.source:
-            release.let_go(site)
+        release.let_go(site)
         instances.ask_rename(
             course.winning_id,
             site.names.source,
