@@ -63,8 +63,8 @@ format: setup ## let ruff put the code in order
 test: lint ## the whole gate: lint, unit, sandbox and engine tests, and a few interrupted swaps
 	$(call heading,'tests/unit')
 	@$(PY) -m pytest -q -n $(WORKERS) tests/unit
-	$(call heading,'tests/sandbox and tests/engine and a sample of tests/chaos')
-	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile --durations 20 tests/sandbox tests/engine $(CHAOS)
+	$(call heading,'tests/sandbox, tests/conformance and tests/engine, and a sample of tests/chaos')
+	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile --durations 20 tests/sandbox tests/conformance tests/engine $(CHAOS)
 
 test-long: setup ## what the gate leaves out: what others do meanwhile, late answers, expired credentials, old states, rare clients, grants on 5.7, 500 tables
 	@WRITES_BEFORE_ROLLBACK=60 $(PY) -m pytest -q $(LONG)

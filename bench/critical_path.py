@@ -24,7 +24,7 @@ _PARTS: Mapping[str, tuple[str, ...]] = {
     "CreateDBInstanceReadReplica": ("replica",),
     "CreateDBSnapshot": ("snapshot",),
     "CopyDBSnapshot": ("copy",),
-    "RestoreDBInstanceFromDBSnapshot": ("restore",),
+    "RestoreDBInstanceFromDBSnapshot": ("restore", "configure"),
     "ModifyDBInstance": ("notice", "modify"),
 }
 """What the time model charges for each request of the road, by the names of its parts."""
@@ -32,10 +32,13 @@ _DONE: Mapping[str, str] = {
     "CreateDBInstanceReadReplica": "DB instance created",
     "CreateDBSnapshot": "Manual snapshot created",
     "CopyDBSnapshot": "Finished copy of snapshot",
-    "RestoreDBInstanceFromDBSnapshot": "DB instance created",
+    "RestoreDBInstanceFromDBSnapshot": "Restored from snapshot",
     "ModifyDBInstance": "Finished applying modification to the DB instance",
 }
-"""The event that ends each."""
+"""How the event begins that ends each."""
+_BEGINS_BACKUPS = ("RestoreDBInstanceFromDBSnapshot", "ModifyDBInstance")
+_CONFIGURED = ("MonitoringInterval", "EnableCloudwatchLogsExports", "EnableIAMDatabaseAuthentication")
+"""Settings that give a restored instance a state of its own before it is available."""
 _TARGET = ("TargetDBSnapshotIdentifier", "DBSnapshotIdentifier", "DBInstanceIdentifier")
 
 
@@ -168,16 +171,19 @@ def operations(
 def _end_of(at: float, call: Mapping[str, Any], told: Iterable[tuple[float, Mapping[str, Any]]]) -> float:
     target = next(call["parameters"][key] for key in _TARGET if key in call["parameters"])
     for when, event in told:
-        if when >= at and (event["SourceIdentifier"], event["Message"]) == (target, _DONE[call["action"]]):
+        ends = event["SourceIdentifier"] == target and event["Message"].startswith(_DONE[call["action"]])
+        if when >= at and ends:
             return when
     raise LookupError(f"{call['action']} of {target} has no end in the sandbox's events")
 
 
 def _charged(call: Mapping[str, Any]) -> Sequence[str]:
     """Return the parts of the time model for a request; an instance restored from a replica's snapshot has no backups yet."""
-    parts = _PARTS[call["action"]]
-    begins = call["action"] == "ModifyDBInstance" and call["parameters"].get("BackupRetentionPeriod")
-    return (*parts, "backup") if begins else parts
+    parts, given = _PARTS[call["action"]], call["parameters"]
+    restored = call["action"] == "RestoreDBInstanceFromDBSnapshot"
+    configured = [each for each in _CONFIGURED if restored and given.get(each)]
+    backup = call["action"] in _BEGINS_BACKUPS and given.get("BackupRetentionPeriod")
+    return (*parts, *("configure" for _ in configured), *(["backup"] if backup else []))
 
 
 def _moment(when: str | datetime) -> float:

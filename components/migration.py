@@ -61,8 +61,10 @@ from providers.write_fence import WriteFence
 
 __all__ = ["Migration", "MigrationArgs"]
 
-# A large database takes hours where pulumi-aws would give up after 20 to 80 minutes.
-_PATIENCE: Final = pulumi.CustomTimeouts(create="24h", update="24h", delete="6h")
+# A large database takes hours where pulumi-aws would stop waiting after 20 to 80 minutes.
+_INSTANCE_TIMEOUTS: Final = pulumi.CustomTimeouts(create="24h", update="24h", delete="6h")
+# The AWS provider knows only `create` for snapshots and their copies, and the engine warns about any other.
+_SNAPSHOT_TIMEOUTS: Final = pulumi.CustomTimeouts(create="24h")
 
 # What the engine and the AWS provider must not compare any more. The provider knows no wildcard, so every input is named.
 _EVERYTHING: Final = [
@@ -306,7 +308,7 @@ class Migration(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=after,
-                custom_timeouts=_PATIENCE,
+                custom_timeouts=_INSTANCE_TIMEOUTS,
                 import_=self._survey.replica.resource_id if self._survey.replica else None,
                 # A throw-away: RDS lets it inherit settings, and rewrites the source's name when that is renamed.
                 ignore_changes=_EVERYTHING_OF_REPLICAS,
@@ -325,7 +327,7 @@ class Migration(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=after,
-                custom_timeouts=_PATIENCE,
+                custom_timeouts=_SNAPSHOT_TIMEOUTS,
                 import_=self._orphan(self._names.replica),
                 ignore_changes=["dbInstanceIdentifier", "dbSnapshotIdentifier", "tags", "tagsAll"],
             ),
@@ -353,7 +355,7 @@ class Migration(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[turn],
-                custom_timeouts=_PATIENCE,
+                custom_timeouts=_SNAPSHOT_TIMEOUTS,
                 import_=self._orphan(self._names.encrypted),
                 ignore_changes=["kmsKeyId", "sourceDbSnapshotIdentifier", "copyTags", "tags", "tagsAll"],
             ),
@@ -399,7 +401,7 @@ class Migration(pulumi.ComponentResource):
         return pulumi.ResourceOptions(
             parent=self,
             retain_on_delete=True,
-            custom_timeouts=_PATIENCE,
+            custom_timeouts=_INSTANCE_TIMEOUTS,
             import_=encrypted.resource_id if encrypted is not None else None,
             ignore_changes=followed if self._follows_source and not orphan else _EVERYTHING,
         )

@@ -11,8 +11,9 @@ from typing import Any
 import botocore.exceptions
 
 from controlplane.aws import Aws, code_of, sorted_errors
+from controlplane.changes import USABLE, Attempts, has, insist
 from controlplane.looks import LINGER, in_pages, shared_looks
-from foundation.errors import Bug, NeedsHuman
+from foundation.errors import Bug, MigrationError, NeedsHuman, Retryable
 from foundation.waiting import Progress, Wait, silent, until
 
 __all__ = ["Instance", "Instances"]
@@ -37,14 +38,16 @@ _BROKEN: Mapping[str, str] = {
 }
 """Statuses that an instance does not leave by itself, and what to do about each."""
 
-_NOT_YET = {
-    "DBInstanceAlreadyExists",
-    "DBInstanceAlreadyExistsFault",
-    "InvalidDBInstanceState",
-    "InvalidDBInstanceStateFault",
-}
-"""Answers to a rename that come to nothing by themselves: the name is not free yet, or an earlier change is still under way."""
+_TAKEN = frozenset({"DBInstanceAlreadyExists", "DBInstanceAlreadyExistsFault"})
+"""Answers to a rename to a name that is not free yet."""
 
+_POLL = 0.2
+_LONGEST_POLL = 1.0
+"""Seconds between the polls of a rename that cannot begin yet. They are outage, so they grow slowly: to 1 s after 20 s."""
+
+
+_MODIFIED_IN = USABLE | {"storage-full"}
+"""Statuses in which RDS may accept changes: in ``storage-full`` it takes more storage, and whether all else is not documented."""
 
 _PAUSES = (0.3, 0.7, 1.5)
 """Seconds between the looks at what should be there and is not listed."""
@@ -82,8 +85,8 @@ class Instance:
 
     @property
     def available(self) -> bool:
-        """Whether it is in status ``available``."""
-        return self.status == "available"
+        """Whether it is fully operational: in status ``available``, or in one in which only its storage is busy."""
+        return self.status in USABLE
 
     @property
     def address(self) -> str | None:
@@ -270,15 +273,18 @@ class Instances:
     def modify(self, resource_id: str, **changes: Any) -> None:
         """Modify the instance at once; the identity is looked up right before, since AWS only takes the name.
 
+        While RDS refuses changes to an instance that is available, as it does for a while after a restore, it is asked again.
+
         Raises:
             NeedsHuman: AWS refused, or the instance is gone.
             Retryable: the instance is busy.
         """
-        identifier = self.get(resource_id).identifier
-        with sorted_errors(identifier):
-            self._aws.rds.modify_db_instance(
-                DBInstanceIdentifier=identifier, ApplyImmediately=True, **changes
-            )
+        insist(
+            "RDS to accept a change",
+            lambda: self.get(resource_id),
+            lambda now: self._send(now, changes),
+            lambda seen: has(seen.description, changes),
+        )
 
     def ask_group(self, resource_id: str, parameter_group: str) -> bool:
         """Ask once for another parameter group, to be in effect after the next reboot; return whether it was accepted.
@@ -286,7 +292,7 @@ class Instances:
         Raises:
             NeedsHuman: AWS refused for another reason than that the instance is busy.
         """
-        return self._asked(resource_id, {"DBParameterGroupName": parameter_group})
+        return self._asked(self.get(resource_id), {"DBParameterGroupName": parameter_group})
 
     def ask_rename(
         self,
@@ -297,26 +303,49 @@ class Instances:
         deadline: float,
         progress: Progress = silent,
     ) -> None:
-        """Ask for another name and parameter group, again and again while the name is still taken.
+        """Ask for another name and parameter group as soon as RDS can give them, and wait until then.
 
-        A name is free a while before the instance that gave it up is available again, and waiting is outage.
+        A name is free a while before the instance that gave it up is available again, and waiting is outage. What RDS would
+        refuse is not asked for: descriptions say whether the name is free and the instance usable. After a refusal the next
+        attempt comes with the next change that is seen, or after a pause that grows.
 
         Raises:
-            NeedsHuman: AWS refused for another reason.
+            NeedsHuman: AWS refused for another reason, or the instance is in a status in which it cannot be renamed.
             TimedOut: the name stayed taken for ``deadline`` seconds.
         """
         wanted = {"NewDBInstanceIdentifier": identifier, "DBParameterGroupName": parameter_group}
+        attempts, holder = Attempts(), self.named([identifier]).get(identifier)
+
+        def ask() -> tuple[bool, Instance]:
+            nonlocal holder
+            others = [] if holder is None or holder.resource_id == resource_id else [holder.resource_id]
+            found = self.find_several([resource_id, *others])
+            now = found.get(resource_id) or self.get(resource_id)
+            former = found.get(others[0]) if others else None
+            scene = [(each.status, each.identifier) for each in (now, former) if each is not None]
+            taken = former is not None and former.identifier == identifier
+            if taken or now.status not in _MODIFIED_IN or not attempts.due(scene):
+                return False, now
+            if self._asked(now, wanted):
+                return True, now
+            attempts.refused(scene)
+            if former is None:  # somebody else may have it by now
+                holder = self.named([identifier]).get(identifier)
+            return False, now
+
         until(
             Wait(
                 f"RDS to begin renaming it to {identifier}",
                 where=resource_id,
                 deadline=deadline,
-                first=0.25,
-                longest=0.25,
+                first=_POLL,
+                longest=_LONGEST_POLL,
+                growth=1.02,
             ),
-            lambda: self._asked(resource_id, wanted),
-            done=bool,
-            describe=lambda _: f"asking for {identifier}: the name is taken, or the instance busy",
+            ask,
+            done=lambda asked: asked[0],
+            failed=lambda asked: _not_renamed(asked[1]),
+            describe=lambda _: f"waiting for the name {identifier}: it is taken, or the instance busy",
             progress=progress,
         )
 
@@ -352,8 +381,12 @@ class Instances:
         )
         if renamed.parameter_status != "pending-reboot":
             return renamed
-        with sorted_errors(identifier):
-            self._aws.rds.reboot_db_instance(DBInstanceIdentifier=identifier)
+        insist(
+            "RDS to accept a reboot",
+            lambda: self.get(resource_id),
+            self._reboot,
+            lambda seen: seen.status == "rebooting" or seen.parameters_in_sync,
+        )
         return self.wait(
             resource_id,
             f"be available with parameter group {parameter_group} in effect",
@@ -363,23 +396,34 @@ class Instances:
             longest=0.3,
         )
 
-    def _asked(self, resource_id: str, wanted: Mapping[str, str]) -> bool:
-        """Ask for those changes that it does not have yet; return whether there is nothing left to ask for."""
-        now = self.get(resource_id)
-        has = {"NewDBInstanceIdentifier": now.identifier, "DBParameterGroupName": now.parameter_group}
-        changes: dict[str, Any] = {key: value for key, value in wanted.items() if has[key] != value}
+    def _asked(self, now: Instance, wanted: Mapping[str, str]) -> bool:
+        """Ask for those changes that it does not have yet; return whether there is nothing left to ask for.
+
+        Whatever the answer was, what counts is whether the change has been accepted.
+        """
+        present = {"NewDBInstanceIdentifier": now.identifier, "DBParameterGroupName": now.parameter_group}
+        changes = {key: value for key, value in wanted.items() if present[key] != value}
         if not changes:
             return True
-        with sorted_errors(now.identifier):
-            try:
-                self._aws.rds.modify_db_instance(
-                    DBInstanceIdentifier=now.identifier, ApplyImmediately=True, **changes
-                )
-            except botocore.exceptions.ClientError as error:
-                if code_of(error) in _NOT_YET:
-                    return False
-                raise
+        try:
+            self._send(now, changes)
+        except MigrationError as error:
+            if has(self.get(now.resource_id).description, changes):
+                return True
+            if isinstance(error, Retryable) or _says_taken(error):
+                return False
+            raise
         return True
+
+    def _send(self, now: Instance, changes: Mapping[str, Any]) -> None:
+        with sorted_errors(now.identifier):
+            self._aws.rds.modify_db_instance(
+                DBInstanceIdentifier=now.identifier, ApplyImmediately=True, **changes
+            )
+
+    def _reboot(self, now: Instance) -> None:
+        with sorted_errors(now.identifier):
+            self._aws.rds.reboot_db_instance(DBInstanceIdentifier=now.identifier)
 
     def stop(self, resource_id: str, *, deadline: float, progress: Progress = silent) -> Instance:
         """Stop the instance and wait until it is stopped; RDS starts it again by itself after seven days.
@@ -417,7 +461,7 @@ class Instances:
         if now is None:
             return
         if now.description.get("DeletionProtection"):
-            if now.status in _BROKEN:
+            if now.status in _BROKEN and now.status not in _MODIFIED_IN:
                 raise NeedsHuman(
                     f"it is protected from deletion, and RDS modifies no instance whose status is {now.status}",
                     where=now.identifier,
@@ -430,7 +474,7 @@ class Instances:
             self.wait(
                 resource_id,
                 "lose its deletion protection",
-                lambda seen: seen.available and not seen.description.get("DeletionProtection"),
+                lambda seen: seen.status in _MODIFIED_IN and not seen.description.get("DeletionProtection"),
                 deadline=deadline,
             )
         if now.status != "deleting":
@@ -507,6 +551,23 @@ class Instances:
     def _described(self, **arguments: Any) -> list[Instance]:
         pages = self._aws.rds.get_paginator("describe_db_instances").paginate(**arguments)
         return [Instance(found) for page in pages for found in page["DBInstances"]]
+
+
+def _not_renamed(seen: Instance) -> NeedsHuman | None:
+    """Return why an instance cannot be renamed before somebody acts."""
+    if seen.status == "stopped":
+        return NeedsHuman(
+            "it is stopped, and RDS renames no stopped instance",
+            where=seen.identifier,
+            fix=f"Start it (`aws rds start-db-instance --db-instance-identifier {seen.identifier}`),"
+            " then run the same command again",
+        )
+    return None if seen.status in _MODIFIED_IN else _broken(seen)
+
+
+def _says_taken(error: MigrationError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, botocore.exceptions.ClientError) and code_of(cause) in _TAKEN
 
 
 def _broken(seen: Instance) -> NeedsHuman | None:

@@ -40,10 +40,11 @@ class Wait:
     Attributes:
         what: what is waited for; starts the error when the deadline passes ("orders to be available").
         deadline: seconds after which the wait fails.
-        first: seconds before the second look; each later pause grows by half.
+        first: seconds before the second look.
         longest: seconds that a pause grows up to.
         advice: what a person should look at when the deadline passes.
         where: the instance, host or resource concerned, if ``what`` does not name it.
+        growth: by how much each pause is longer than the one before.
     """
 
     what: str
@@ -52,6 +53,7 @@ class Wait:
     longest: float = 10.0
     advice: str = "Run the same command again to go on waiting"
     where: str = ""
+    growth: float = 1.5
 
 
 def until(
@@ -92,7 +94,7 @@ def until(
             )
         stop_if_orphaned(wait.what)
         time.sleep(_drawn(min(pause, wait.longest)))
-        pause *= 1.5
+        pause *= wait.growth
 
 
 def _drawn(pause: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import urllib.request
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -17,7 +18,10 @@ CallKind = Literal["throttle", "error", "slow"]
 
 @dataclass
 class Fault:
-    """A fault that the next `count` calls of an action meet (`*` is any action of the service)."""
+    """A fault that the next `count` calls of an action meet (`*` is any action of the service).
+
+    With an `instance`, a name or a DbiResourceId, only calls about that instance meet it; by its id, whatever it is called.
+    """
 
     kind: CallKind
     action: str = "*"
@@ -27,6 +31,7 @@ class Fault:
     status: int = 500
     code: str = ""
     message: str = ""
+    instance: str = ""
 
 
 class FaultBook:
@@ -56,13 +61,16 @@ class FaultBook:
             self._restores.clear()
             self._copies = 0
 
-    def take(self, service: str, action: str) -> list[Fault]:
-        """Return the faults that this call meets, and count them off."""
+    def take(self, service: str, action: str, subjects: Callable[[], set[str]]) -> list[Fault]:
+        """Return the faults that this call meets, and count them off; `subjects` are what the call's instance is known by."""
+        picky = any(fault.instance for fault in self._calls)
+        about = subjects() if picky else set()
         with self._lock:
             met = [
                 fault
                 for fault in self._calls
                 if fault.service in ("*", service) and fault.action in ("*", action) and fault.count > 0
+                if not fault.instance or fault.instance in about
             ]
             for fault in met:
                 fault.count -= 1
@@ -111,8 +119,12 @@ class Faults:
         count: int = 1,
         service: str = "*",
         status: int = 400,
+        instance: str = "",
     ) -> None:
-        """Let the next calls be refused with an error of AWS's, such as `ExpiredToken` with status 403."""
+        """Let the next calls be refused with an error of AWS's, such as `ExpiredToken` with status 403.
+
+        A large count refuses for good. With an instance, its name or DbiResourceId, only calls about that one are refused.
+        """
         self._post(
             kind="error",
             action=action,
@@ -121,6 +133,7 @@ class Faults:
             status=status,
             code=code,
             message=message,
+            instance=instance,
         )
 
     def slow(self, ms: int, action: str = "*", count: int = 1, service: str = "rds") -> None:
@@ -142,6 +155,33 @@ class Faults:
         """Let an instance be in a status that it did not come to by itself, such as `storage-full`."""
         self._post(kind="status", instance=instance, status=status)
 
+    def duration(self, what: str, seconds: float) -> None:
+        """Let one kind of transition last that long until `clear`, by its name in `sandbox/rds/clock.py`.
+
+        Such as `backup` (the state `backing-up` before the first `available`), `settle`, `unmark`, `away`, `optimize`.
+        """
+        self._post(kind="duration", what=what, seconds=seconds)
+
+    def grow(self, instance: str, gib: int) -> None:
+        """Let storage autoscaling give the instance so much storage now."""
+        self._post(kind="grow", instance=instance, gib=gib)
+
+    def reboot_by_rds(self, instance: str) -> None:
+        """Let RDS reboot a replica by itself, as it does after it has rotated its internal passwords."""
+        self._post(kind="reboot", instance=instance)
+
+    def stop(self, instance: str) -> None:
+        """Stop the instance as somebody else would, whatever RDS's checks would say."""
+        self._post(kind="stop", instance=instance)
+
+    def delete(self, instance: str) -> None:
+        """Delete the instance as somebody else would, deletion protection or not."""
+        self._post(kind="delete", instance=instance)
+
+    def owned_key(self, instance: str, *, shown: bool = True) -> None:
+        """Let the instance be encrypted with a key of AWS's own (`sse-rds`); `shown`: StorageEncrypted is true as well."""
+        self._post(kind="owned-key", instance=instance, shown=shown)
+
     def fail_restore(self, status: str = "incompatible-restore", count: int = 1) -> None:
         """Let the next restores end in that status."""
         self._post(kind="fail-restore", status=status, count=count)
@@ -161,7 +201,7 @@ class Faults:
     def heartbeat(
         self, seconds: float | None = None, *, under_read_only: bool = True, qualified: bool = True
     ) -> None:
-        """How RDS's heartbeat is written from now on, on all instances; no seconds: as often as the profile says.
+        """How RDS's heartbeat is written on all instances until `clear`; no seconds: as often as the profile says.
 
         What is not known of RDS can be had both ways: whether `read_only` silences it, whether it names its schema.
         """

@@ -20,7 +20,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from sandbox.control import Control
 from sandbox.faults import FAULTS_PATH, Fault, FaultBook
-from sandbox.rds import protocol
+from sandbox.rds import identifiers, protocol
 from sandbox.rds.api import RDS
 from sandbox.rds.errors import RDSError
 from sandbox.recorder import Recorder
@@ -115,12 +115,18 @@ class Application:
     def _injected(self, request: _Request) -> _Response | None:
         """Meet the faults that are waiting for this call; the last that ends it is the answer."""
         ended = None
-        for fault in self._faults.take(request.service, request.action):
+        for fault in self._faults.take(request.service, request.action, lambda: self._subjects(request)):
             if fault.kind == "slow":
                 time.sleep(fault.ms / 1000)
             else:
                 ended = _refusal(request, fault)
         return ended
+
+    def _subjects(self, request: _Request) -> set[str]:
+        """Return the name and the DbiResourceId of the instance that a call is about, if it is about one."""
+        given = [request.parameters.get(name) for name in ("DBInstanceIdentifier", "ResourceName")]
+        names = {identifiers.name_from_arn(str(each), "db").lower() for each in given if each}
+        return names | self._rds.region(request.region).resource_ids(names)
 
     def _answer_control(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
@@ -129,7 +135,7 @@ class Application:
                 self._control.inject(json.loads(_body(environ)))
                 result: Any = {"ok": True}
             elif path == FAULTS_PATH and method == "DELETE":
-                self._faults.clear()
+                self._control.clear()
                 result = {"ok": True}
             elif path == FAULTS_PATH:
                 result = self._faults.pending()

@@ -13,9 +13,20 @@ from pymysql.converters import escape_string
 from sandbox.mysql.binaries import MySQLBinaries
 from sandbox.mysql.sessions import ADMIN
 
-__all__ = ["REPLICATION_USER", "HostSecrets", "admin_account", "first_start", "master_grants", "quoted"]
+__all__ = [
+    "MASTER_ROLE",
+    "REPLICATION_USER",
+    "HostSecrets",
+    "admin_account",
+    "first_start",
+    "master_grants",
+    "quoted",
+]
 
 REPLICATION_USER = "rdsrepladmin"
+MASTER_ROLE = "rds_superuser_role"
+# RDS's further accounts on 8.0; nobody can log in with them here.
+_IDLE = ("rdsgrprepladmin", "rdsproxyadmin", "rdsrepladmin_priv_checks_user", "rdstopmgr")
 _SECRETS = "rdsadmin.json"
 
 # RDS's documented list without RELOAD: a stock server lets its holder FLUSH TABLES WITH READ LOCK, which RDS refuses.
@@ -25,11 +36,6 @@ _STATIC = (
     "CREATE ROUTINE, ALTER ROUTINE, CREATE USER, EVENT, TRIGGER"
 )
 _SINCE_8 = "CREATE ROLE, DROP ROLE"
-# Taken back on the system schema (partial_revokes).
-_SYSTEM_WRITES = (
-    "INSERT, UPDATE, DELETE, CREATE, DROP, REFERENCES, INDEX, ALTER, LOCK TABLES, CREATE VIEW, CREATE ROUTINE, "
-    "ALTER ROUTINE, EVENT, TRIGGER"
-)
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,11 @@ def first_start(
     replication = f"'{REPLICATION_USER}'@'%'"
     yield f"CREATE USER {replication} IDENTIFIED WITH mysql_native_password BY {quoted(host.replication)}"
     yield f"GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {replication}"
+    if binaries.release >= (8, 0):
+        yield f"CREATE ROLE '{MASTER_ROLE}'@'%'"
+        yield f"GRANT {_STATIC}, {_SINCE_8} ON *.* TO '{MASTER_ROLE}'@'%' WITH GRANT OPTION"
+        for account in _IDLE:
+            yield f"CREATE USER '{account}'@'%' IDENTIFIED BY {quoted(secrets.token_hex(16))} ACCOUNT LOCK"
     master = f"{quoted(user)}@'%'"
     yield f"CREATE USER {master} IDENTIFIED WITH mysql_native_password BY {quoted(password)}"
     yield from master_grants(binaries, master)
@@ -76,12 +87,15 @@ def first_start(
 
 
 def master_grants(binaries: MySQLBinaries, account: str) -> Iterator[str]:
-    """What the master user may do."""
+    """What the master user may do: on 8.0 by its role only (SHOW GRANTS of an RDS master user, 2025-09).
+
+    The role has what RDS's documentation lists before 8.0.36, when the master user could still write the system tables.
+    """
     if binaries.release < (8, 0):
         yield f"GRANT {_STATIC} ON *.* TO {account} WITH GRANT OPTION"
         return
-    yield f"GRANT {_STATIC}, {_SINCE_8} ON *.* TO {account} WITH GRANT OPTION"
-    yield f"REVOKE {_SYSTEM_WRITES} ON mysql.* FROM {account}"
+    yield f"GRANT '{MASTER_ROLE}'@'%' TO {account}"
+    yield f"SET DEFAULT ROLE '{MASTER_ROLE}'@'%' TO {account}"
 
 
 def quoted(text: str) -> str:

@@ -84,8 +84,7 @@ _MUST_BE = {
 }
 _MUST_BE_OF_SERIES = {
     "5.7": {},
-    # The only way to keep the master user, who may write everywhere, from writing the system tables.
-    "8.0": {"mysqlx": "OFF", "partial_revokes": "ON"},
+    "8.0": {"mysqlx": "OFF"},
 }
 
 
@@ -123,6 +122,8 @@ def option_file(
     for name, value in parameters.items():
         option = canonical(name)
         option = _AT_START.get(option, option)
+        if option == "tls_version" and not binaries.speaks_modern_tls:
+            continue  # the gateway's affair
         # `loose_`: RDS's groups hold parameters that are no start options (character_set_client, …).
         options[option if option in options else f"loose_{option}"] = value
     forced = _forced(file.parent, binaries, listening, binlog=binlog)

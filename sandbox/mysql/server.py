@@ -80,10 +80,15 @@ class MySQLServer:
         master_user: str,
         master_password: str,
         database: str | None,
+        lower_case_table_names: int = 0,
         templates: Path = DEFAULT_TEMPLATES,
     ) -> None:
-        """A data directory from the template; the accounts and the database are made when the server first starts."""
-        copy_tree(template(self._binaries, templates), self.data)
+        """A data directory from the template; the accounts and the database are made when the server first starts.
+
+        An 8.0 must be started with the `lower_case_table_names` that it was initialised with.
+        """
+        made = template(self._binaries, templates, lower_case_table_names=lower_case_table_names)
+        copy_tree(made, self.data)
         host = HostSecrets.new()
         first = first_start(
             self._binaries, host, user=master_user, password=master_password, database=database

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox.mysql import accounts, options, procedures
+from sandbox.mysql import accounts, options, procedures, time_zones
 from sandbox.mysql.accounts import HostSecrets, admin_account
 from sandbox.mysql.binaries import DEFAULT_CACHE, MySQLBinaries
 from sandbox.mysql.copies import copy_tree
@@ -20,34 +20,40 @@ from sandbox.mysql.procedures import install_procedures
 from sandbox.mysql.processes import reap_orphans, spawn, terminate
 from sandbox.mysql.readiness import await_ready
 from sandbox.mysql.sessions import admin_session, execute
+from sandbox.mysql.time_zones import load_time_zones
 
 __all__ = ["DEFAULT_TEMPLATES", "template"]
 
 DEFAULT_TEMPLATES = DEFAULT_CACHE.with_name("mysql-templates")
 
 
-def template(binaries: MySQLBinaries, cache: Path = DEFAULT_TEMPLATES) -> Path:
-    """The data directory to copy; made now if there is none, or if what goes into it has changed."""
+def template(
+    binaries: MySQLBinaries, cache: Path = DEFAULT_TEMPLATES, *, lower_case_table_names: int = 0
+) -> Path:
+    """The data directory to copy; made now if there is none, or if what goes into it has changed.
+
+    8.0 fixes `lower_case_table_names` when a data directory is initialised: there is a template for each.
+    """
     cache.mkdir(parents=True, exist_ok=True)
-    wanted = cache / f"{binaries.version}-{_fingerprint(binaries)}"
+    kind = f"{binaries.version}-lower{lower_case_table_names}"
+    wanted = cache / f"{kind}-{_fingerprint(binaries)}"
     with _locked(cache / f"{binaries.version}.lock"):
         if not wanted.exists():
-            for outdated in cache.glob(f"{binaries.version}-*"):
+            for outdated in cache.glob(f"{kind}-*"):
                 shutil.rmtree(outdated)
             with _empty(cache / f".{binaries.version}.making") as work:
-                _initialise(work, binaries)
+                _initialise(work, binaries, lower_case_table_names)
                 copy_tree(work / "data", wanted)
     return wanted
 
 
-def _initialise(directory: Path, binaries: MySQLBinaries) -> None:
+def _initialise(directory: Path, binaries: MySQLBinaries, lower_case_table_names: int) -> None:
     host = HostSecrets.new()
     log = directory / "mysqld.log"
     file = directory / "my.cnf"
     listening = Listening(server_id=1, address=None, port=3306, certificate=None)
-    option_file(
-        file, binaries=binaries, listening=listening, parameters={"default_time_zone": "SYSTEM"}, binlog=False
-    )
+    parameters = {"default_time_zone": "SYSTEM", "lower_case_table_names": str(lower_case_table_names)}
+    option_file(file, binaries=binaries, listening=listening, parameters=parameters, binlog=False)
     command = [str(binaries.mysqld), f"--defaults-file={file}"]
     made = subprocess.run([*command, "--initialize-insecure"], capture_output=True, text=True, check=False)
     if made.returncode != 0:
@@ -59,6 +65,7 @@ def _initialise(directory: Path, binaries: MySQLBinaries) -> None:
         await_ready(process, lambda: _without_root(directory, host), log)
         with admin_session(directory, host.admin) as session:
             install_procedures(session, binaries)
+            load_time_zones(session)
     finally:
         terminate(process, deadline=30.0)
     host.write(directory / "data")
@@ -74,7 +81,7 @@ def _without_root(directory: Path, host: HostSecrets) -> None:
 def _fingerprint(binaries: MySQLBinaries) -> str:
     """Of all that goes into a template."""
     content = "\n".join(procedures.statements(binaries))
-    for module in (accounts, options):
+    for module in (accounts, options, time_zones):
         content += Path(str(module.__file__)).read_text()
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 

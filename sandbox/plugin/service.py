@@ -195,6 +195,7 @@ class Provider(ResourceProviderServicer):
         )
         if request.preview:
             return provider_pb2.UpdateResponse(properties=pack(resource.plan(operation, inputs, state)))
+        _require_timeout(resource, "update", request.timeout)
         ignored = _ignored(request)
         updated = resource.update(operation, request.id, state, inputs, ignored)
         return provider_pb2.UpdateResponse(properties=pack(updated))
@@ -203,6 +204,7 @@ class Provider(ResourceProviderServicer):
     def Delete(self, request: Any, context: Any) -> Any:
         """Delete a thing."""
         resource, _ = _resource(request.urn)
+        _require_timeout(resource, "delete", request.timeout)
         resource.delete(self._operation(request.timeout), request.id, unpack(request.properties))
         return empty_pb2.Empty()
 
@@ -224,6 +226,12 @@ def _resource(urn: str) -> tuple[Resource, str]:
         raise ProviderError(
             f"the stand-in for pulumi-resource-aws has no resource '{token}': it knows {known}"
         ) from None
+
+
+def _require_timeout(resource: Resource, operation: str, timeout: float) -> None:
+    """Say what the real provider's users read when they give it a timeout that it has no use for."""
+    if timeout and operation not in resource.timeouts:
+        _log.warning("%s has no timeout for %s: %.0f s are ignored", resource.token, operation, timeout)
 
 
 def _ignored(request: Any) -> list[str]:

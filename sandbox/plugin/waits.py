@@ -49,7 +49,8 @@ INSTANCE_AVAILABLE = Wait(
             "upgrading",
         }
     ),
-    target=frozenset({"available", "storage-optimization"}),
+    # hashicorp/terraform #36650: a provider of 2024 refused `storage-initialization` as unexpected; later ones know the status.
+    target=frozenset({"available", "storage-initialization", "storage-optimization"}),
     in_a_row=3,
 )
 
@@ -71,6 +72,7 @@ INSTANCE_DELETED = Wait(
             "starting",
             "stopping",
             "storage-full",
+            "storage-initialization",
             "storage-optimization",
         }
     ),

@@ -31,6 +31,7 @@ def record(region: Region, instance: DBInstance, identifier: str, kind: str, tag
         subnet_group=instance.subnet_group.name,
         vpc_id=instance.subnet_group.vpc_id,
         kms_key_arn=instance.kms_key_arn,
+        encryption=instance.encryption,
         instance_created=instance.created,
         directory=region.hosting.snapshot_directory(f"{len(region.snapshots)}-{time.monotonic_ns()}"),
         tags={**copied, **tags},
@@ -59,6 +60,7 @@ def take(region: Region, instance: DBInstance) -> None:
     """Take an automated snapshot, as RDS does in the backup window and when backups are switched on."""
     stamp = now().strftime("%Y-%m-%d-%H-%M")
     with region.lock:
+        region.tell(instance, "Backing up DB instance", "backup")  # RDS-EVENT-0001
         name = f"rds:{instance.identifier}-{stamp}"
         taken = sum(1 for each in region.snapshots if each.startswith(name))
         item = record(region, instance, name if not taken else f"{name}-{taken}", "automated", {})
@@ -66,6 +68,7 @@ def take(region: Region, instance: DBInstance) -> None:
     with region.lock:
         item.status = "available"
         region.tell_snapshot(item, "Automated snapshot created", "creation")
+        region.tell(instance, "Finished DB Instance backup", "backup")  # RDS-EVENT-0002
 
 
 def remove(directory: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "RDSError",
     "already_exists",
+    "busy",
     "instance_not_found",
     "invalid_combination",
     "invalid_state",
@@ -32,6 +33,11 @@ def invalid_combination(message: str) -> RDSError:
 
 def invalid_state(message: str) -> RDSError:
     return RDSError("InvalidDBInstanceState", message)
+
+
+def busy() -> RDSError:
+    """RDS's answer to a Modify that can't be made now; it names no instance, and the status may well say `available`."""
+    return invalid_state("Database instance is not in available state.")
 
 
 def instance_not_found(identifier: str) -> RDSError:

@@ -47,9 +47,8 @@ class Hosting:
         certificates: CertificateAuthority,
         *,
         real_pauses: bool = False,
-        heartbeat: float = 300.0,
     ) -> None:
-        self.bookkeeping = Bookkeeping(interval=heartbeat)
+        self.bookkeeping = Bookkeeping()
         self._real_pauses = real_pauses
         self._directory = directory
         self._network = network
@@ -81,6 +80,7 @@ class Hosting:
             master_user=instance.master_username,
             master_password=instance.master_password,
             database=instance.db_name,
+            lower_case_table_names=int(instance.parameter_group.values.get("lower_case_table_names") or "0"),
         )
         instance.server = server
 

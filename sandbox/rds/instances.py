@@ -6,8 +6,8 @@ import hashlib
 import re
 from typing import Any
 
-from sandbox.rds import identifiers, neighbours, settings, transitions, views
-from sandbox.rds.engines import resolve_version
+from sandbox.rds import identifiers, managed_password, neighbours, settings, transitions, views
+from sandbox.rds.engines import require_support, resolve_version
 from sandbox.rds.errors import (
     RDSError,
     already_exists,
@@ -31,7 +31,6 @@ __all__ = [
     "fitting_parameter_group",
     "new_identifier",
     "new_worker",
-    "refuse_managed_password",
     "to_be_seen",
     "unencryptable",
     "windows",
@@ -88,6 +87,7 @@ def create(region: Region, parameters: Parameters) -> Result:
     check_class(parameters["DBInstanceClass"])
     username, password = _master_user(parameters)
     values = settings.from_request(parameters)
+    require_support(version, values.get("EngineLifecycleSupport"))
     _check_storage(values)
     settings.storage_defaults(values)
     windows(values, identifier)
@@ -111,6 +111,8 @@ def create(region: Region, parameters: Parameters) -> Result:
         tags=tags_from(parameters),
         worker=new_worker(region, identifier),
     )
+    if parameters.get("ManageMasterUserPassword"):
+        managed_password.keep(region, instance, password)
     region.instances[instance.resource_id] = instance
     instance.worker.submit(lambda: transitions.create(region, instance))
     return {"DBInstance": views.instance(region, instance)}
@@ -134,6 +136,7 @@ def new_worker(region: Region, identifier: str) -> Worker:
             for instance in region.instances.values():
                 if instance.worker is worker:
                     instance.status = _AFTER_FAILURE.get(instance.status, "failed")
+                    instance.away, instance.new_identifier = False, None
                     region.tell(instance, f"The DB instance is {instance.status}: {error}", "failure")
 
     worker = Worker(f"instance-{identifier}", failed)
@@ -164,18 +167,12 @@ def _encryption(region: Region, parameters: Parameters) -> str | None:
     return region.key_arn(parameters.get("KmsKeyId"))
 
 
-def refuse_managed_password(parameters: Parameters) -> None:
-    """Say no to what would otherwise be ignored: on RDS the password would go into a secret of RDS's own."""
-    if parameters.get("ManageMasterUserPassword") or parameters.get("RotateMasterUserPassword"):
-        raise invalid_combination(
-            "The sandbox doesn't manage master user passwords: give a MasterUserPassword."
-        )
-
-
 def _master_user(parameters: Parameters) -> tuple[str, str]:
-    refuse_managed_password(parameters)
+    managed_password.check_create(parameters)
     username = parameters.get("MasterUsername")
     password = parameters.get("MasterUserPassword")
+    if parameters.get("ManageMasterUserPassword"):
+        password = managed_password.new_password()
     if not username:
         raise invalid_value("The parameter MasterUsername must be provided and must not be blank.")
     if username.lower() in ("rdsadmin", "root", "mysql", "rdsrepladmin", "rds_superuser_role"):

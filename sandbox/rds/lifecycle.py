@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 from sandbox.rds import backups, identifiers, transitions, views
@@ -11,7 +12,10 @@ from sandbox.rds.model import DBInstance, DBSnapshot
 from sandbox.rds.region import Region
 from sandbox.rds.registry import Parameters, Result, action
 
-__all__ = ["require_status"]
+__all__ = ["USABLE", "require_status"]
+
+USABLE = ("storage-optimization", "storage-initialization")
+"""Statuses beside `available` in which an instance is fully operational ("Viewing DB instance status", Amazon RDS User Guide)."""
 
 
 def require_status(instance: DBInstance, *wanted: str) -> None:
@@ -25,7 +29,9 @@ def require_status(instance: DBInstance, *wanted: str) -> None:
 @action("RebootDBInstance")
 def reboot(region: Region, parameters: Parameters) -> Result:
     instance = region.instance(parameters["DBInstanceIdentifier"])
-    require_status(instance, "available", "storage-optimization", "incompatible-parameters")
+    require_status(instance, "available", *USABLE, "incompatible-parameters")
+    if instance.renaming or time.monotonic() < instance.settled_at:
+        raise invalid_state("Instance cannot currently reboot due to an in-progress management operation.")
     if parameters.get("ForceFailover") and not instance.settings["MultiAZ"]:
         raise invalid_combination("Cannot force failover since the instance is not Multi-AZ.")
     instance.status = "rebooting"
@@ -38,7 +44,7 @@ def stop(region: Region, parameters: Parameters) -> Result:
     instance = region.instance(parameters["DBInstanceIdentifier"])
     require_status(instance, "available")
     if instance.source is not None:
-        raise invalid_state(f"Cannot stop {instance.identifier}: a read replica can't be stopped.")
+        raise invalid_state("Cannot stop or start a Read-Replica instance")
     if region.replicas_of(instance):
         raise invalid_state(f"Cannot stop {instance.identifier}: it has read replicas.")
     if given := parameters.get("DBSnapshotIdentifier"):
@@ -93,7 +99,7 @@ def _final_snapshot(region: Region, instance: DBInstance, parameters: Parameters
         raise invalid_combination(
             "FinalDBSnapshotIdentifier can not be specified when deleting a replica instance"
         )
-    require_status(instance, "available", "stopped", "storage-optimization")
+    require_status(instance, "available", "stopped", *USABLE)
     return _new_snapshot(region, instance, given, "FinalDBSnapshotIdentifier")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ __all__ = [
     "DBSnapshot",
     "Event",
     "OptionGroup",
+    "OwnedKey",
     "ParameterGroup",
     "ParameterStatus",
     "Replication",
@@ -45,6 +47,16 @@ class Replication:
     @property
     def normal(self) -> bool:
         return self.status == "replicating"
+
+
+@dataclass(frozen=True)
+class OwnedKey:
+    """Storage that is encrypted with a key of AWS's own, which nobody sees (`sse-rds`).
+
+    `shown` is whether StorageEncrypted says so too: no source settles that, so both are possible.
+    """
+
+    shown: bool = True
 
 
 @dataclass
@@ -120,10 +132,32 @@ class DBInstance:
     restart_at: datetime | None = None
     hydration_began: float = 0.0
     hydrated_at: float = 0.0
+    initialized_at: float = 0.0
+    settled_at: float = 0.0
+    growth_began: float = 0.0
+    optimized_at: float = 0.0
+    may_grow_at: float = 0.0
+    master_secret_arn: str | None = None
+    encryption: OwnedKey | None = None
 
     @property
     def encrypted(self) -> bool:
-        return self.kms_key_arn is not None
+        return self.kms_key_arn is not None or (self.encryption is not None and self.encryption.shown)
+
+    @property
+    def shown_status(self) -> str:
+        """What a description says: an instance that is otherwise available may say what its storage is busy with."""
+        moment = time.monotonic()
+        if self.status != "available":
+            return self.status
+        if moment < self.optimized_at:
+            return "storage-optimization"
+        return "storage-initialization" if moment < self.initialized_at else self.status
+
+    @property
+    def renaming(self) -> bool:
+        """Whether a rename was accepted and has not ended, even while the status still says `available`."""
+        return self.new_identifier is not None
 
     @property
     def family(self) -> str:
@@ -172,10 +206,11 @@ class DBSnapshot:
     duration: float = 0.0
     readers: int = 0
     shared_with: list[str] = field(default_factory=list)
+    encryption: OwnedKey | None = None
 
     @property
     def encrypted(self) -> bool:
-        return self.kms_key_arn is not None
+        return self.kms_key_arn is not None or (self.encryption is not None and self.encryption.shown)
 
 
 @dataclass(frozen=True)

@@ -2,32 +2,54 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Any
 
-from sandbox.rds import identifiers, instances, neighbours, settings, transitions, views
+from sandbox.rds import (
+    identifiers,
+    instances,
+    managed_password,
+    neighbours,
+    settings,
+    transitions,
+    views,
+)
 from sandbox.rds.engines import resolve_version
-from sandbox.rds.errors import already_exists, invalid_combination, invalid_state, invalid_value
+from sandbox.rds.errors import already_exists, busy, invalid_combination, invalid_value
 from sandbox.rds.model import DBInstance, ParameterStatus
 from sandbox.rds.region import Region
 from sandbox.rds.registry import Parameters, Result, action
 
 __all__: list[str] = []
 
+# Who runs out of storage is to get more by a Modify ("Viewing DB instance status", Amazon RDS User Guide). That the rest
+# of a Modify, such as a rename, is accepted then as well is guessed.
+_MODIFIABLE = (
+    "available",
+    "storage-optimization",
+    "storage-initialization",
+    "storage-full",
+    "incompatible-parameters",
+)
+
 
 @action("ModifyDBInstance")
 def modify(region: Region, parameters: Parameters) -> Result:
     instance = region.instance(parameters["DBInstanceIdentifier"])
-    if instance.status not in ("available", "storage-optimization", "incompatible-parameters"):
-        raise invalid_state(f"Database instance {instance.identifier} is not in available state.")
+    _require_ready(instance)
     at_once = bool(parameters.get("ApplyImmediately"))
     immediate, deferred = settings.changes(parameters, instance.settings)
+    _check_storage(instance, deferred)
     _check(region, instance, parameters, {**immediate, **deferred})
     new_identifier = _new_identifier(region, instance, parameters.get("NewDBInstanceIdentifier"))
     groups = _groups(region, instance, parameters)
     exports = _log_exports(instance, parameters.get("CloudwatchLogsExportConfiguration"))
 
     # Nothing is refused any more: from here on the change is made.
-    change = transitions.Change(password=parameters.get("MasterUserPassword"))
+    change = transitions.Change(
+        password=_password(region, instance, parameters), full=instance.status == "storage-full"
+    )
     change.association = (
         groups.get("parameter_group", instance.parameter_group) is not instance.parameter_group
     )
@@ -61,19 +83,27 @@ def modify(region: Region, parameters: Parameters) -> Result:
     return {"DBInstance": views.instance(region, instance)}
 
 
+def _require_ready(instance: DBInstance) -> None:
+    if instance.status not in _MODIFIABLE or instance.renaming or time.monotonic() < instance.settled_at:
+        raise busy()
+
+
+def _password(region: Region, instance: DBInstance, parameters: Parameters) -> str | None:
+    manage = parameters.get("ManageMasterUserPassword")
+    if manage:
+        return managed_password.begin(region, instance)
+    if manage is False:
+        managed_password.end(region, instance)
+    given: str | None = parameters.get("MasterUserPassword")
+    return given
+
+
 def _check(region: Region, instance: DBInstance, parameters: Parameters, changed: dict[str, Any]) -> None:
     if "DBInstanceClass" in changed:
         instances.check_class(changed["DBInstanceClass"])
         if instance.encrypted:
             instances.check_encryption(changed["DBInstanceClass"])
-    if (
-        changed.get("AllocatedStorage", instance.settings["AllocatedStorage"])
-        < instance.settings["AllocatedStorage"]
-    ):
-        raise invalid_combination(
-            "Requested storage size is less than the current one: storage can't be decreased."
-        )
-    instances.refuse_managed_password(parameters)
+    managed_password.check_modify(instance, parameters)
     if password := parameters.get("MasterUserPassword"):
         instances.check_password(password)
     retention = changed.get("BackupRetentionPeriod", instance.retention)
@@ -94,13 +124,31 @@ def _check(region: Region, instance: DBInstance, parameters: Parameters, changed
         )
 
 
+def _check_storage(instance: DBInstance, changed: dict[str, Any]) -> None:
+    """Storage only grows, by a tenth at least, and not again soon: botocore's text of AllocatedStorage, and RDS's guide."""
+    if not transitions.STORAGE & set(changed):
+        return
+    if time.monotonic() < max(instance.optimized_at, instance.may_grow_at):
+        raise invalid_combination(
+            "You can't currently modify the storage of this DB instance because the previous storage change is being "
+            "optimized."
+        )
+    current = instance.settings["AllocatedStorage"]
+    asked = changed.get("AllocatedStorage", current)
+    if asked < current:
+        raise invalid_combination(
+            "Requested storage size is less than the current one: storage can't be decreased."
+        )
+    if asked > current:
+        changed["AllocatedStorage"] = max(asked, math.ceil(current * 1.1))
+
+
 def _new_identifier(region: Region, instance: DBInstance, given: str | None) -> str | None:
     if given is None:
         return None
     identifier = identifiers.instance_identifier(given, "NewDBInstanceIdentifier")
-    if identifier == instance.identifier:
-        return None
-    if region.name_is_taken(identifier):
+    # The name that it has is a rename too, with the reboot.
+    if identifier != instance.identifier and region.name_is_taken(identifier):
         raise already_exists("DBInstanceAlreadyExists", "DB instance", identifier)
     return identifier
 

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pymysql
 
@@ -24,6 +25,14 @@ from sandbox.rds.region import Region
 __all__ = ["Monitor"]
 
 _log = logging.getLogger(__name__)
+
+# RDS-EVENT-0046, 0062, 0045, 0057
+_EVENTS = {
+    "replicating": "Replication for the Read Replica resumed",
+    "stopped": "Replication for the Read Replica has been manually stopped",
+    "error": "Replication has stopped",
+    "terminated": "Replication streaming has been terminated",
+}
 _INTERVAL = 0.25
 
 
@@ -50,9 +59,9 @@ class Monitor:
                     if purging:
                         self._purge(region)
                     for instance, server in self._serving(region):
-                        self._ask(instance, lambda i=instance, s=server: self._resume(i, s))  # type: ignore[misc]
+                        self._ask(instance, partial(self._resume, instance, server))
                         if instance.source is None:
-                            self._ask(instance, lambda i=instance, s=server: self._beat(region, i, s))  # type: ignore[misc]
+                            self._ask(instance, partial(self._beat, region, instance, server))
                 if purging:
                     self._next_purge = time.monotonic() + self._clock.seconds("purge")
         except Closing:
@@ -64,7 +73,7 @@ class Monitor:
                 each for each in region.instances.values() if each.source is not None and not each.frozen
             ]
         for replica in replicas:
-            self._ask(replica, lambda replica=replica: self._see(region, replica))  # type: ignore[misc]
+            self._ask(replica, partial(self._see, region, replica))
 
     @staticmethod
     def _serving(region: Region) -> Iterator[tuple[DBInstance, MySQLServer]]:
@@ -91,19 +100,15 @@ class Monitor:
             how = region.hosting.bookkeeping if source.source is None else None
             # A replica that is being made, or is frozen, can't say what it needs: then nothing goes.
             if server is not None and server.running() and len(known) == len(replicas):
-                self._ask(
-                    source,
-                    lambda server=server, known=known, how=how: server.purge_binlogs(known, how=how),  # type: ignore[misc]
-                )
+                self._ask(source, partial(server.purge_binlogs, known, how=how))
 
     def _beat(self, region: Region, instance: DBInstance, server: MySQLServer) -> None:
-        how = region.hosting.bookkeeping
         # Measured from the last one, so that a change of the interval counts at once.
         last = self._heartbeats.get(instance.resource_id)
-        if last is not None and time.monotonic() < last + how.interval:
+        if last is not None and time.monotonic() < last + self._clock.seconds("heartbeat"):
             return
         self._heartbeats[instance.resource_id] = time.monotonic()
-        server.heartbeat(how)
+        server.heartbeat(region.hosting.bookkeeping)
 
     def _resume(self, instance: DBInstance, server: MySQLServer) -> None:
         """Once for each start of the server, a moment after it."""
@@ -123,7 +128,7 @@ class Monitor:
         with region.lock:
             if seen != replica.replication:
                 replica.replication = seen
-                region.tell(replica, f"Replication for the Read Replica is {seen.status}", "read replica")
+                region.tell(replica, _EVENTS.get(seen.status, _EVENTS["error"]), "read replica")
 
     @staticmethod
     def _ask(instance: DBInstance, question: Callable[[], object]) -> None:

@@ -50,7 +50,7 @@ def key_arn(account_id: str, region: str, key: str | None) -> str:
 def _inaccessible(key: str) -> RDSError:
     return RDSError(
         "KMSKeyNotAccessibleFault",
-        f"The specified KMS key [{key}] does not exist, is not enabled or you do not have permissions to access it.",
+        f"Specified KMS key [{key}] does not exist, is not enabled or you do not have permissions to access it.",
     )
 
 

@@ -101,7 +101,7 @@ def modify(region: Region, parameters: Parameters) -> Result:
         if each.get("ApplyMethod") == "immediate" and not known[name].dynamic:
             raise invalid_combination(f"cannot use immediate apply method for static parameter: {name}")
     for each in asked:
-        group.values[each["ParameterName"]] = each["ParameterValue"]
+        group.values[each["ParameterName"]] = known[each["ParameterName"]].kept(each["ParameterValue"])
         group.apply_methods[each["ParameterName"]] = each.get("ApplyMethod", "pending-reboot")
         region.tell_group(
             group, f"Updated parameter {each['ParameterName']} to {each['ParameterValue']} "

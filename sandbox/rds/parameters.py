@@ -8,14 +8,16 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
+from sandbox.mysql.time_zones import PARAMETER_VALUES
 from sandbox.rds.errors import invalid_value
 
 __all__ = ["FAMILIES", "Parameter", "Surroundings", "catalogue", "evaluate", "server_settings"]
 
-FAMILIES = ("mysql5.7", "mysql8.0")
+FAMILIES = ("mysql5.7", "mysql8.0", "mysql8.4")
 # A sandbox has many servers on one machine: formulas over the class's memory are honoured up to this.
 _BUFFER_POOL_CAP = 128 * 2**20
 _MEMORY_GIB = {"nano": 0.5, "micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16}
@@ -49,11 +51,17 @@ class Parameter:
                 f"Invalid parameter value: {value} for: {self.name} allowed values are: {self.allowed}"
             )
 
+    def kept(self, value: str) -> str:
+        """What a group says of a value that was written: of a boolean it answers 1 or 0."""
+        if self.data_type == "boolean" and value.lower() in ("on", "off"):
+            return str(int(value.lower() == "on"))
+        return value
+
     def _allows(self, value: str) -> bool:
         for choice in self.allowed.split(","):
             span = re.fullmatch(r"(\d+)-(\d+)", choice)
             if span and re.fullmatch(r"\d+(\.\d+)?", value):
-                if int(span[1]) <= float(value) <= int(span[2]):
+                if int(span[1]) <= Decimal(value) <= int(span[2]):
                     return True
             elif value.lower() == choice.lower():
                 return True
@@ -81,7 +89,7 @@ class Surroundings:
 @cache
 def catalogue(family: str) -> Mapping[str, Parameter]:
     """Return the parameters of a family by name."""
-    column = {"mysql5.7": 4, "mysql8.0": 5}[family]
+    column = 4 + FAMILIES.index(family)
     found: dict[str, Parameter] = {}
     for line in Path(__file__).with_name("parameters.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith("#"):
@@ -89,7 +97,8 @@ def catalogue(family: str) -> Mapping[str, Parameter]:
         cells = [cell.strip() for cell in line.split("|")]
         if cells[column] != "-":
             default = cells[column] or None
-            found[cells[0]] = Parameter(cells[0], cells[1], cells[2], cells[3], default, cells[6])
+            allowed = cells[3].replace("@time zones", ",".join(PARAMETER_VALUES))
+            found[cells[0]] = Parameter(cells[0], cells[1], cells[2], allowed, default, cells[7])
     return found
 
 

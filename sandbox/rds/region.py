@@ -10,14 +10,14 @@ from typing import Any
 from sandbox.faults import FaultBook
 from sandbox.rds import identifiers, neighbours
 from sandbox.rds.clock import TimeModel, now
-from sandbox.rds.errors import RDSError, instance_not_found, snapshot_not_found
+from sandbox.rds.errors import RDSError, instance_not_found, invalid_value, snapshot_not_found
 from sandbox.rds.hosting import Hosting
 from sandbox.rds.mirror import Mirror
 from sandbox.rds.model import DBInstance, DBSnapshot, Event, OptionGroup, ParameterGroup, SubnetGroup, Tags
 from sandbox.rds.parameters import FAMILIES
 from sandbox.rds.registry import Parameters
 
-__all__ = ["QUOTAS", "Region", "tags_from"]
+__all__ = ["QUOTAS", "Region", "require_few", "tags_from"]
 
 # AWS's defaults for a new account, by the names that DescribeAccountAttributes uses.
 QUOTAS = {
@@ -32,9 +32,24 @@ QUOTAS = {
 }
 
 
+MOST_TAGS = 50
+"""Tags that a resource may have ("Tagging Amazon RDS resources", Amazon RDS User Guide)."""
+
+
 def tags_from(parameters: Parameters) -> Tags:
-    """Return the tags of a request."""
-    return {tag["Key"]: tag.get("Value", "") for tag in parameters.get("Tags", [])}
+    """Return the tags of a request, if a resource can have them."""
+    tags = {tag["Key"]: tag.get("Value", "") for tag in parameters.get("Tags", [])}
+    for prefix in ("aws:", "rds:"):
+        if any(key.lower().startswith(prefix) for key in tags):
+            raise invalid_value(f"Tag keys cannot start with the reserved prefix '{prefix}'")
+    require_few(tags)
+    return tags
+
+
+def require_few(tags: Tags) -> None:
+    """Refuse more tags than a resource may have."""
+    if len(tags) > MOST_TAGS:
+        raise invalid_value(f"A resource cannot have more than {MOST_TAGS} tags")
 
 
 class Region:
@@ -82,6 +97,11 @@ class Region:
             if instance.identifier == identifier and not (instance.away and known_only):
                 return instance
         raise instance_not_found(identifier)
+
+    def resource_ids(self, names: set[str]) -> set[str]:
+        """Return the DbiResourceIds of the instances of these names."""
+        with self.lock:
+            return {each.resource_id for each in self.instances.values() if each.identifier in names}
 
     def name_is_taken(self, identifier: str) -> bool:
         return any(instance.holds(identifier) for instance in self.instances.values())

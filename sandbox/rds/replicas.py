@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.rds import identifiers, instances, lifecycle, settings, transitions, views
+from sandbox.rds import identifiers, instances, lifecycle, managed_password, settings, transitions, views
 from sandbox.rds.errors import RDSError, invalid_combination, invalid_state, invalid_value
 from sandbox.rds.model import DBInstance
 from sandbox.rds.region import Region, tags_from
@@ -22,7 +22,8 @@ def create(region: Region, parameters: Parameters) -> Result:
         raise invalid_combination("You must specify the source of the read replica.")
     source = region.instance(given)
     identifier = instances.new_identifier(region, parameters["DBInstanceIdentifier"])
-    lifecycle.require_status(source, "available", "storage-optimization", "backing-up", "modifying")
+    managed_password.refuse_replica(source)
+    lifecycle.require_status(source, "available", *lifecycle.USABLE, "backing-up", "modifying")
     if source.retention == 0:
         raise invalid_state(
             "Automated backups are not enabled for this database instance. To enable automated backups, "
@@ -53,6 +54,7 @@ def create(region: Region, parameters: Parameters) -> Result:
         subnet_group=subnet_group,
         security_groups=security_groups,
         kms_key_arn=source.kms_key_arn,
+        encryption=source.encryption,
         tags=tags_from(parameters),
         worker=instances.new_worker(region, identifier),
         source=source,
@@ -68,7 +70,9 @@ def _check_encryption(region: Region, source: DBInstance, parameters: Parameters
     if key is None:
         return
     if not source.encrypted:
-        raise invalid_combination("Cannot create an encrypted read replica from an unencrypted DB instance.")
+        raise invalid_combination(
+            "You cannot create an encrypted Read Replica from an unencrypted DB instance."
+        )
     if region.key_arn(key) != source.kms_key_arn:
         raise invalid_combination(
             "A read replica in the same region must be encrypted with its source's KMS key."
@@ -78,7 +82,7 @@ def _check_encryption(region: Region, source: DBInstance, parameters: Parameters
 @action("PromoteReadReplica")
 def promote(region: Region, parameters: Parameters) -> Result:
     instance = region.instance(parameters["DBInstanceIdentifier"])
-    lifecycle.require_status(instance, "available")
+    lifecycle.require_status(instance, "available", *lifecycle.USABLE)
     if instance.source is None:
         raise invalid_state(f"DB Instance {instance.identifier} is not a read replica.")
     retention = parameters.get("BackupRetentionPeriod", 1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sandbox.rds import identifiers, instances, settings, transitions, views
+from sandbox.rds import identifiers, instances, managed_password, settings, transitions, views
+from sandbox.rds.engines import require_support
 from sandbox.rds.errors import RDSError, invalid_combination, invalid_value
 from sandbox.rds.model import DBInstance
 from sandbox.rds.region import Region, tags_from
@@ -30,7 +31,7 @@ def restore(region: Region, parameters: Parameters) -> Result:
     given = parameters.get("DBSnapshotIdentifier")
     if not given:
         raise invalid_combination("You must specify a DBSnapshotIdentifier.")
-    instances.refuse_managed_password(parameters)
+    managed_password.refuse_on_restore(parameters)
     snapshot = region.snapshot(given)
     identifier = instances.new_identifier(region, parameters["DBInstanceIdentifier"])
     if snapshot.status != "available":
@@ -53,11 +54,13 @@ def restore(region: Region, parameters: Parameters) -> Result:
     instances.check_class(values["DBInstanceClass"])
     if snapshot.encrypted:
         instances.check_encryption(values["DBInstanceClass"])
-        region.key_arn(snapshot.kms_key_arn)  # refused when the key can't be used any more
+        if snapshot.kms_key_arn is not None:
+            region.key_arn(snapshot.kms_key_arn)  # refused when the key can't be used any more
     instances.windows(values, identifier)
     subnet_group, security_groups = instances.chosen_groups(region, parameters, None)
     values.setdefault("AvailabilityZone", subnet_group.subnets[0].availability_zone)
     version = snapshot.engine_version
+    require_support(version, values.get("EngineLifecycleSupport"), restored=True)
     instance = DBInstance(
         resource_id=identifiers.new_resource_id(),
         identifier=identifier,
@@ -74,6 +77,7 @@ def restore(region: Region, parameters: Parameters) -> Result:
         subnet_group=subnet_group,
         security_groups=security_groups,
         kms_key_arn=snapshot.kms_key_arn,
+        encryption=snapshot.encryption,
         tags=tags_from(parameters),
         worker=instances.new_worker(region, identifier),
     )

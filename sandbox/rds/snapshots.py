@@ -61,7 +61,7 @@ def _matches(region: Region, item: DBSnapshot, wanted: dict[str, list[str]]) -> 
 def create(region: Region, parameters: Parameters) -> Result:
     instance = region.instance(parameters["DBInstanceIdentifier"])
     identifier = _new_identifier(region, parameters["DBSnapshotIdentifier"], "DBSnapshotIdentifier")
-    lifecycle.require_status(instance, "available", "stopped", "storage-optimization")
+    lifecycle.require_status(instance, "available", "stopped", *lifecycle.USABLE)
     item = backups.record(region, instance, identifier, "manual", tags_from(parameters))
     before = instance.status
     instance.status = "backing-up"
@@ -75,7 +75,10 @@ def _new_identifier(region: Region, given: str, parameter: str) -> str:
         raise already_exists("DBSnapshotAlreadyExists", "DBSnapshot", identifier)
     manual = sum(1 for each in region.snapshots.values() if each.kind == "manual")
     if manual >= region.quotas["ManualSnapshots"]:
-        raise RDSError("SnapshotQuotaExceeded", "This request would exceed your quota of manual snapshots.")
+        raise RDSError(
+            "SnapshotQuotaExceeded",
+            f"Cannot create more than {region.quotas['ManualSnapshots']} manual snapshots",
+        )
     return identifier
 
 
@@ -117,6 +120,7 @@ def copy(region: Region, parameters: Parameters) -> Result:
         subnet_group=source.subnet_group,
         vpc_id=source.vpc_id,
         kms_key_arn=region.key_arn(key) if key else source.kms_key_arn,
+        encryption=None if key else source.encryption,
         instance_created=source.instance_created,
         directory=region.hosting.snapshot_directory(f"{len(region.snapshots)}-{time.monotonic_ns()}"),
         tags={**(source.tags if parameters.get("CopyTags") else {}), **tags_from(parameters)},
@@ -127,6 +131,10 @@ def copy(region: Region, parameters: Parameters) -> Result:
     )
     region.snapshots[identifier] = item
     source.readers += 1
+    # RDS-EVENT-0196
+    region.tell_snapshot(
+        item, f"Started copy of snapshot {source.identifier} in region {region.name}", "notification"
+    )
     fails = region.faults.take_copy_failure()
     worker = Worker(f"copy-{identifier}", lambda error: _copy_failed(region, item, str(error)))
     worker.submit(lambda: _copy(region, source, item, fails=fails))
@@ -147,7 +155,10 @@ def _copy(region: Region, source: DBSnapshot, item: DBSnapshot, *, fails: bool) 
     with region.lock:
         item.status = "available"
         item.created = now()
-        region.tell_snapshot(item, "Finished copy of snapshot", "creation")
+        # RDS-EVENT-0197
+        region.tell_snapshot(
+            item, f"Finished copy of snapshot {source.identifier} in region {region.name}", "notification"
+        )
 
 
 def _copy_failed(region: Region, item: DBSnapshot, why: str) -> None:
@@ -168,7 +179,7 @@ def delete(region: Region, parameters: Parameters) -> Result:
         )
     del region.snapshots[item.identifier]
     view = views.snapshot(region, item)
-    region.tell_snapshot(item, "Deleted manual snapshot", "deletion")
+    region.tell_snapshot(item, "Deleted user snapshot", "deletion")  # RDS-EVENT-0041
     worker = Worker(f"delete-{item.identifier}")
     worker.submit(lambda: backups.remove(item.directory))
     worker.finish()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sandbox.rds import identifiers, views
 from sandbox.rds.errors import instance_not_found, invalid_value
 from sandbox.rds.model import Tags
-from sandbox.rds.region import Region, tags_from
+from sandbox.rds.region import Region, require_few, tags_from
 from sandbox.rds.registry import Parameters, Result, action
 
 __all__: list[str] = []
@@ -43,10 +43,7 @@ def list_tags(region: Region, parameters: Parameters) -> Result:
 def add(region: Region, parameters: Parameters) -> Result:
     tags = _tags(region, parameters["ResourceName"])
     added = tags_from(parameters)
-    if any(key.startswith(("aws:", "rds:")) for key in added):
-        raise invalid_value("Tag keys may not begin with aws: or rds:.")
-    if len(tags | added) > 50:
-        raise invalid_value("A resource can't have more than 50 tags.")
+    require_few(tags | added)
     tags.update(added)
     return {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,17 +12,19 @@ import pymysql
 
 from sandbox.mysql.errors import MySQLServerError
 from sandbox.rds import backups
-from sandbox.rds.clock import now
+from sandbox.rds.clock import Closing, now
 from sandbox.rds.hosting import read_replication
 from sandbox.rds.model import DBInstance, DBSnapshot, ParameterStatus
 from sandbox.rds.region import Region
 
 __all__ = [
+    "STORAGE",
     "Change",
     "apply_parameters",
     "change",
     "create",
     "delete",
+    "grow",
     "promote",
     "reboot",
     "replicate",
@@ -47,16 +50,40 @@ def create(region: Region, instance: DBInstance) -> None:
     _born(region, instance)
 
 
-def _born(region: Region, instance: DBInstance) -> None:
-    """From `creating` to `available`, with the first automated backup on the way where backups are on."""
+def _born(region: Region, instance: DBInstance, origin: DBSnapshot | None = None) -> None:
+    """From `creating` to `available`, by way of the states that the settings imply.
+
+    The first full backup is made before `available`, however long it takes (terraform-provider-aws #44104: hours).
+    """
     with region.lock:
         instance.created = now()
         region.tell(instance, "DB instance created", "creation")
+    for status in _configuring(instance, restored=origin is not None):
+        set_status(region, instance, status)
+        region.clock.pause("configure")
     if instance.retention > 0:
         set_status(region, instance, "backing-up")
         backups.take(region, instance)
         region.clock.pause("backup")
-    set_status(region, instance, "available")
+    moment = time.monotonic()
+    with region.lock:
+        instance.status = "available"
+        instance.settled_at = moment + region.clock.seconds("settle")
+        if origin is not None:
+            # RDS-EVENT-0043
+            region.tell(instance, f"Restored from snapshot {origin.identifier}", "restoration")
+            instance.initialized_at = moment + region.clock.seconds("initialize")
+
+
+def _configuring(instance: DBInstance, *, restored: bool) -> list[str]:
+    """The states before the first `available`, all of them met by clients as statuses of new instances; their order is guessed."""
+    states = {
+        "modifying": restored,
+        "configuring-enhanced-monitoring": bool(instance.settings.get("MonitoringInterval")),
+        "configuring-log-exports": bool(instance.settings.get("EnabledCloudwatchLogsExports")),
+        "configuring-iam-database-auth": bool(instance.settings.get("IAMDatabaseAuthenticationEnabled")),
+    }
+    return [status for status, implied in states.items() if implied]
 
 
 def replicate(region: Region, instance: DBInstance, source: DBInstance) -> None:
@@ -73,6 +100,8 @@ def replicate(region: Region, instance: DBInstance, source: DBInstance) -> None:
     server.replicate_from(region.hosting.server(source))
     with region.lock:
         instance.replication = read_replication(server)
+        # RDS-EVENT-0046: of a replica's first replication too
+        region.tell(instance, "Replication for the Read Replica resumed", "read replica")
     _born(region, instance)
 
 
@@ -92,12 +121,44 @@ def restore(region: Region, instance: DBInstance, origin: DBSnapshot, failure: s
     region.hosting.launch(instance)
     server = region.hosting.server(instance)
     server.clear_replication()
-    server.set_managed_replica(managed=False)
+    _unmark(region, instance, region.clock.seconds("unmark"))
     server.set_master_password(instance.master_username, instance.master_password)
     with region.lock:
         instance.hydrated_at = time.monotonic() + region.clock.seconds("hydrate")
         instance.hydration_began = time.monotonic()
-    _born(region, instance)
+    _born(region, instance, origin)
+
+
+def _unmark(region: Region, instance: DBInstance, seconds: float) -> None:
+    """Take the mark of a read replica off a restored server, at once or some time after it is available.
+
+    Until then its procedures refuse an external source: how soon RDS takes the mark off is not known.
+    """
+    if seconds <= 0:
+        region.hosting.server(instance).set_managed_replica(managed=False)
+        return
+    threading.Thread(target=_unmark_later, args=(region, instance, seconds), daemon=True).start()
+
+
+def _unmark_later(region: Region, instance: DBInstance, seconds: float) -> None:
+    try:
+        while instance.status != "available":
+            region.clock.sleep(0.05)
+        region.clock.sleep(seconds)
+        while instance.resource_id in region.instances:
+            try:
+                region.hosting.server(instance).set_managed_replica(managed=False)
+            except (MySQLServerError, pymysql.Error, OSError) as error:
+                _log.info("%s is still marked as a read replica: %s", instance.identifier, error)
+                region.clock.sleep(0.2)
+            else:
+                return
+    except Closing:
+        return
+
+
+STORAGE = frozenset({"AllocatedStorage", "StorageType", "Iops", "StorageThroughput"})
+"""Settings whose change is followed by `storage-optimization`, and by hours in which none of them can be changed again."""
 
 
 @dataclass
@@ -110,10 +171,18 @@ class Change:
     new_identifier: str | None = None
     association: bool = False
     log_exports: bool = False
+    full: bool = False
 
     def __bool__(self) -> bool:
         return any(
             (self.settings, self.password, self.port, self.new_identifier, self.association, self.log_exports)
+        )
+
+    @property
+    def restarts(self) -> bool:
+        """Whether the server is restarted for it, beside a rename."""
+        return (
+            bool({"DBInstanceClass", "CACertificateIdentifier"} & set(self.settings)) or self.port is not None
         )
 
     @property
@@ -129,25 +198,20 @@ class Change:
 
 
 def change(region: Region, instance: DBInstance, what: Change) -> None:
-    """Carry a Modify out; for a moment nothing shows, as on AWS."""
-    region.clock.pause("notice")
+    """Carry a Modify out; for a moment nothing shows, as on AWS.
+
+    A rename takes the old name's address away at once, while the status still says `available`.
+    """
+    if what.new_identifier is not None:
+        _prepare_rename(region, instance, what)
+    else:
+        region.clock.pause("notice")
     set_status(region, instance, what.status)
     had_backups = instance.retention > 0
     with region.lock:
-        restart = (
-            bool({"DBInstanceClass", "CACertificateIdentifier"} & set(what.settings)) or what.port is not None
-        )
-        instance.settings.update(what.settings)
-        for name in what.settings:
-            instance.pending.pop(name, None)
-        if what.port is not None:
-            instance.port = what.port
-            instance.pending.pop("Port", None)
-    if what.password is not None:
-        region.hosting.server(instance).set_master_password(instance.master_username, what.password)
-        with region.lock:
-            instance.master_password = what.password
-            instance.pending_password = False
+        _set(instance, what)
+    if what.password is not None and what.new_identifier is None:
+        _set_password(region, instance, what.password)
     if what.association:
         region.clock.pause("apply")
         with region.lock:
@@ -155,7 +219,7 @@ def change(region: Region, instance: DBInstance, what: Change) -> None:
     has_backups = instance.retention > 0
     if what.new_identifier is not None:
         _rename(region, instance, what.new_identifier)
-    elif restart or had_backups != has_backups:
+    elif what.restarts or had_backups != has_backups:
         region.hosting.halt(instance)
         region.hosting.move(instance)
         region.clock.pause("modify")
@@ -170,13 +234,61 @@ def change(region: Region, instance: DBInstance, what: Change) -> None:
     if had_backups and not has_backups:
         backups.remove_all(region, instance)
     with region.lock:
-        instance.status = "available"
-        region.tell(instance, "Finished applying modification to the DB instance", "configuration change")
+        if grown := STORAGE & set(what.settings):
+            grow(region, instance)
+        instance.status = "storage-full" if what.full and not grown else "available"
+        _tell_of_change(region, instance, what, storage=bool(grown))
+
+
+def _set(instance: DBInstance, what: Change) -> None:
+    """Let the description say what the change makes of the instance."""
+    instance.settings.update(what.settings)
+    for name in what.settings:
+        instance.pending.pop(name, None)
+    if what.port is not None:
+        instance.port = what.port
+        instance.pending.pop("Port", None)
+
+
+def _tell_of_change(region: Region, instance: DBInstance, what: Change, *, storage: bool) -> None:
+    """Record the events of a Modify; there is none for a rename."""
+    events = {
+        "Finished applying modification to allocated storage": storage,  # RDS-EVENT-0017
+        "Finished applying modification to DB instance class": "DBInstanceClass" in what.settings,  # 0014
+        "Reset master credentials": what.password is not None,  # 0016
+        f"Updated to use DBParameterGroup {instance.parameter_group.name}": what.association,  # 0011
+        # Not one of RDS's: it tells measurements when a change has ended.
+        "Finished applying modification to the DB instance": what.new_identifier is None,
+    }
+    for message, happened in events.items():
+        if happened:
+            region.tell(instance, message, "configuration change")
+
+
+def grow(region: Region, instance: DBInstance) -> None:
+    """Begin what follows a change of the storage: its optimization, and the hours until the next change."""
+    instance.growth_began = time.monotonic()
+    instance.optimized_at = instance.growth_began + region.clock.seconds("optimize")
+    instance.may_grow_at = instance.growth_began + region.clock.seconds("regrow")
+
+
+def _set_password(region: Region, instance: DBInstance, password: str) -> None:
+    region.hosting.server(instance).set_master_password(instance.master_username, password)
+    with region.lock:
+        instance.master_password = password
+        instance.pending_password = False
+
+
+def _prepare_rename(region: Region, instance: DBInstance, what: Change) -> None:
+    began = time.monotonic()
+    if what.password is not None:
+        _set_password(region, instance, what.password)
+    region.hosting.halt(instance)
+    region.clock.sleep(max(0.0, region.clock.seconds("notice") - (time.monotonic() - began)))
 
 
 def _rename(region: Region, instance: DBInstance, identifier: str) -> None:
-    """Move the instance to its new name: connections are cut, and for a while neither name answers."""
-    region.hosting.halt(instance)
+    """Move the instance, whose server is down, to its new name: for a while neither name answers."""
     with region.lock:
         old = instance.identifier
         instance.away = True
@@ -185,11 +297,13 @@ def _rename(region: Region, instance: DBInstance, identifier: str) -> None:
     region.clock.pause("away")
     with region.lock:
         instance.away = False
-        instance.new_identifier = None
-        instance.pending.pop("DBInstanceIdentifier", None)
-        region.tell(instance, f"Renamed instance from {old} to {identifier}", "configuration change")
+        instance.new_identifier = identifier
+        instance.status = "rebooting"
     region.clock.pause("rename")
     region.hosting.launch(instance)
+    with region.lock:
+        instance.new_identifier = None
+        instance.pending.pop("DBInstanceIdentifier", None)
     _repoint_replicas(region, instance)
 
 
@@ -212,6 +326,8 @@ def _follow(region: Region, replica: DBInstance) -> None:
 
 
 def reboot(region: Region, instance: DBInstance) -> None:
+    with region.lock:
+        region.tell(instance, "DB instance shutdown", "availability")
     region.hosting.halt(instance)
     region.clock.pause("reboot")
     region.hosting.launch(instance)
@@ -306,3 +422,5 @@ def apply_parameters(
     with region.lock:
         if instance.parameter_status != ParameterStatus.PENDING_REBOOT or status == ParameterStatus.FAILED:
             instance.parameter_status = status
+        # RDS-EVENT-0092
+        region.tell(instance, "Finished updating DB parameter group", "configuration change")

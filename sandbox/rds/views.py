@@ -40,7 +40,7 @@ def instance(region: Region, item: DBInstance) -> View:
         DBInstanceIdentifier=item.identifier,
         DBInstanceArn=region.arn("db", item.identifier),
         DbiResourceId=item.resource_id,
-        DBInstanceStatus=item.status,
+        DBInstanceStatus=item.shown_status,
         Engine="mysql",
         EngineVersion=item.engine_version,
         SecondaryAvailabilityZone=_secondary_zone(item),
@@ -57,7 +57,7 @@ def instance(region: Region, item: DBInstance) -> View:
         OptionGroupMemberships=[{"OptionGroupName": item.option_group.name, "Status": "in-sync"}],
         DBSubnetGroup=subnet_group(region, item.subnet_group),
         StorageEncrypted=item.encrypted,
-        StorageEncryptionType="sse-kms" if item.encrypted else "none",
+        StorageEncryptionType=_encryption_type(item),
         KmsKeyId=item.kms_key_arn,
         PendingModifiedValues=_pending(item),
         LatestRestorableTime=_latest_restorable(item),
@@ -75,18 +75,35 @@ def instance(region: Region, item: DBInstance) -> View:
         AutomaticRestartTime=item.restart_at,
         EnhancedMonitoringResourceArn=_monitoring(region, item),
         TagList=tag_list(item.tags),
-        **_hydration(item),
+        MasterUserSecret=_master_secret(item),
+        **_storage_operation(item),
     )
     return view
 
 
-def _hydration(item: DBInstance) -> View:
-    """A restored volume loads lazily for a while after the instance is available."""
-    moment = time.monotonic()
-    if moment >= item.hydrated_at:
-        return {}
-    done = (moment - item.hydration_began) / (item.hydrated_at - item.hydration_began)
-    return {"StorageOperationStatus": "Initializing", "StorageOperationPercentProgress": int(100 * done)}
+def _storage_operation(item: DBInstance) -> View:
+    """A volume that has grown is optimized, and a restored one loads lazily, while the instance can be used."""
+    for status, began, ends in (
+        ("Optimizing", item.growth_began, item.optimized_at),
+        ("Initializing", item.hydration_began, item.hydrated_at),
+    ):
+        moment = time.monotonic()
+        if moment < ends:
+            done = (moment - began) / (ends - began)
+            return {"StorageOperationStatus": status, "StorageOperationPercentProgress": int(100 * done)}
+    return {}
+
+
+def _encryption_type(item: DBInstance | DBSnapshot) -> str:
+    if item.encryption is not None:
+        return "sse-rds"
+    return "sse-kms" if item.kms_key_arn is not None else "none"
+
+
+def _master_secret(item: DBInstance) -> View | None:
+    if item.master_secret_arn is None:
+        return None
+    return {"SecretArn": item.master_secret_arn, "SecretStatus": "active"}
 
 
 def _secondary_zone(item: DBInstance) -> str | None:
@@ -164,7 +181,7 @@ def snapshot(region: Region, item: DBSnapshot) -> View:
         VpcId=item.vpc_id,
         OptionGroupName=item.option_group,
         Encrypted=item.encrypted,
-        StorageEncryptionType="sse-kms" if item.encrypted else "none",
+        StorageEncryptionType=_encryption_type(item),
         KmsKeyId=item.kms_key_arn,
         SourceDBSnapshotIdentifier=item.source_arn,
         SourceRegion=region.name if item.source_arn else None,

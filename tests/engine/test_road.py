@@ -14,6 +14,7 @@ from demo.writer import TABLE, Writer, account_for
 from migration.cutover.timeline import Moment
 from migration.likeness import ALLOWED
 from migration.records.table import WORDS, summary
+from sandbox.plugin.resources import RESOURCES
 from tests.engine.checks import (
     MAY_DIFFER,
     beats,
@@ -131,6 +132,22 @@ def test_replication_has_a_user_and_a_password_of_its_own(
     assert channel["User_name"] == "rds_encrypt_replication"
     assert len(channel["User_password"]) >= 24
     replication_passwords.append(channel["User_password"])
+
+
+def test_the_aws_provider_knows_each_timeout_that_it_is_given(road: Road) -> None:
+    """The engine warns about any other, at every run."""
+    declared = {each["urn"]: each for each in json.loads(road.export_state())["deployment"]["resources"]}
+    given = {
+        (each["type"], operation)
+        for each in declared.values()
+        if each["type"] in RESOURCES
+        for operation, seconds in (each.get("customTimeouts") or {}).items()
+        if seconds
+    }
+    assert ("aws:rds/snapshotCopy:SnapshotCopy", "create") in given
+    assert not {
+        (token, operation) for token, operation in given if operation not in RESOURCES[token].timeouts
+    }
 
 
 def test_after_replicate_nothing_is_left_to_do(road: Road) -> None:

@@ -15,6 +15,7 @@ import pymysql
 import pytest
 
 from sandbox.mysql import MySQLServer, MySQLServerError, ServerDidNotStart, reap_orphans
+from sandbox.mysql.bookkeeping import Bookkeeping
 from tests.sandbox.mysql_support import GIVEN, PASSWORD, VERSIONS, Farm, Session, until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -42,6 +43,7 @@ def test_it_is_set_up_as_on_rds(server: MySQLServer) -> None:
         "time_zone": "UTC",
         "local_infile": 1,
         "innodb_flush_log_at_trx_commit": 1,
+        "gtid_mode": "OFF_PERMISSIVE",
         "server_id": server.server_id,
         "port": server.port,
         "long_query_time": 3.5,
@@ -56,7 +58,11 @@ def test_no_account_but_rds_s_own_and_the_master_user(server: MySQLServer) -> No
         f"{row['User']}@{row['Host']}" for row in Session(server).rows("SELECT User, Host FROM mysql.user")
     }
     theirs = {user for user in users if not user.startswith("mysql.")}
-    assert theirs == {"admin@%", "rdsadmin@localhost", "rdsrepladmin@%"}
+    idle = ("rdsgrprepladmin", "rdsproxyadmin", "rdsrepladmin_priv_checks_user", "rdstopmgr")
+    of_8 = (
+        {"rds_superuser_role@%", *(f"{user}@%" for user in idle)} if server.version.startswith("8") else set()
+    )
+    assert theirs == {"admin@%", "rdsadmin@localhost", "rdsrepladmin@%"} | of_8
     assert not (server.directory / "first-start.sql").exists()
     assert (server.data / "rdsadmin.json").stat().st_mode & 0o077 == 0
 
@@ -124,7 +130,8 @@ def test_a_new_password_and_lost_grants_come_back(server: MySQLServer) -> None:
         Session(server)
     with server.admin() as admin, admin.cursor() as cursor:
         cursor.execute("ALTER USER 'admin'@'%' ACCOUNT LOCK")
-        cursor.execute("REVOKE INSERT ON *.* FROM 'admin'@'%'")
+        lost = "rds_superuser_role" if server.version.startswith("8") else "INSERT ON *.*"
+        cursor.execute(f"REVOKE {lost} FROM 'admin'@'%'")
     server.set_master_password("admin", PASSWORD)
     session = Session(server)
     session.rows("CREATE TABLE granted (id INT)")
@@ -160,6 +167,42 @@ def test_binlogs_go_when_nothing_holds_them(server: MySQLServer) -> None:
     held = files()
     assert server.purge_binlogs() == held
     assert len(files()) == 1
+
+
+def test_rds_s_bookkeeping_is_logged_as_statements(server: MySQLServer) -> None:
+    session = Session(server)
+    assert server.set_parameters({"binlog_format": "ROW", "transaction_isolation": "READ-COMMITTED"}) == []
+    server.set_parameters({"read_only": "1"})
+    try:
+        where = server.coordinates()
+        assert where is not None
+        assert server.heartbeat(Bookkeeping())
+        assert server.heartbeat(Bookkeeping(qualified=False))
+        assert server.mark_backup(Bookkeeping())
+        quiet = Bookkeeping(under_read_only=False)
+        assert not server.heartbeat(quiet)
+        assert not server.mark_backup(quiet)
+        events = session.rows("SHOW BINLOG EVENTS IN %s FROM %s", where.file, where.position)
+        texts = [row["Info"] for row in events if row["Event_type"] == "Query"]
+        texts = [text for text in texts if text not in {"BEGIN", "COMMIT"}]
+        assert [text.partition(" values ")[0].partition(" where ")[0] for text in texts] == [
+            "use `mysql`; INSERT INTO mysql.rds_heartbeat2(id, value)",
+            "use `mysql`; INSERT INTO rds_heartbeat2(id, value)",
+            "use `mysql`; DELETE FROM mysql.rds_sysinfo",
+            "use `mysql`; INSERT INTO mysql.rds_sysinfo(name, value)",
+        ]
+    finally:
+        server.set_parameters(dict.fromkeys(("binlog_format", "transaction_isolation", "read_only")))
+
+
+def test_a_new_file_begins_with_a_heartbeat(server: MySQLServer) -> None:
+    session = Session(server)
+    session.rows("CREATE TABLE before_it (id INT)")
+    server.purge_binlogs(how=Bookkeeping())
+    file = session.rows("SHOW MASTER STATUS")[0]["File"]
+    events = session.rows("SHOW BINLOG EVENTS IN %s", file)
+    assert "rds_heartbeat2" in [row["Info"] for row in events if row["Event_type"] == "Query"][1]
+    session.rows("DROP TABLE before_it")
 
 
 def test_a_copy_under_load_is_consistent(farm: Farm, server: MySQLServer, tmp_path: Path) -> None:

@@ -37,7 +37,14 @@ def run(wait: Wait, statuses: Iterable[str | None], timeout: float = 60.0) -> li
 
 
 def test_an_instance_must_be_available_three_times_in_a_row() -> None:
-    statuses = ["creating", "available", "backing-up", "available", "available", "storage-optimization"]
+    statuses = [
+        "creating",
+        "available",
+        "backing-up",
+        "available",
+        "storage-initialization",
+        "storage-optimization",
+    ]
     assert run(INSTANCE_AVAILABLE, statuses) == [60, 10, 10, 10, 10, 10]
 
 

@@ -177,7 +177,7 @@ def test_a_new_group_is_pending_until_a_rename_which_reboots(sandbox: Sandbox, l
         return new
 
     renamed = until(look, lambda seen: seen.get("DBInstanceStatus") == "available")
-    assert set(away) <= {"renaming"}, "while neither name answers, the resource id does"
+    assert set(away) <= {"renaming", "rebooting"}, "while neither name answers, the resource id does"
     assert renamed["DbiResourceId"] == resource_id
     assert renamed["DBInstanceArn"].endswith(":db:lives-on")
     assert renamed["Endpoint"]["Address"] != lives["Endpoint"]["Address"]

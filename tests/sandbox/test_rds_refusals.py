@@ -148,7 +148,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str]] = [
         "create_db_instance_read_replica",
         {"DBInstanceIdentifier": "r", "SourceDBInstanceIdentifier": "refusing", "KmsKeyId": "alias/aws/rds"},
         "InvalidParameterCombination",
-        "Cannot create an encrypted read replica from an unencrypted DB instance.",
+        "You cannot create an encrypted Read Replica from an unencrypted DB instance.",
     ),
     (
         "modify_db_instance",
@@ -179,7 +179,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str]] = [
         "stop_db_instance",
         {"DBInstanceIdentifier": "refusing-replica"},
         "InvalidDBInstanceState",
-        "read replica",
+        "Cannot stop or start a Read-Replica instance",
     ),
     ("start_db_instance", {"DBInstanceIdentifier": "refusing"}, "InvalidDBInstanceState", "available"),
     (

@@ -83,6 +83,15 @@ def test_what_was_asked_for_in_vain_is_not_of_the_road() -> None:
     )
 
 
+def test_a_restore_is_charged_with_the_states_that_its_settings_imply() -> None:
+    done = [event(30, "orders-encrypted", "Restored from snapshot orders-encrypted")]
+    asked = {"EnableIAMDatabaseAuthentication": True, "BackupRetentionPeriod": 7}
+    name = "RestoreDBInstanceFromDBSnapshot"
+    (made,) = found([call(1, name, DBInstanceIdentifier="orders-encrypted", **asked)], done)
+    expected = MODEL.seconds("restore") + 2 * MODEL.seconds("configure") + MODEL.seconds("backup")
+    assert made.imposed == pytest.approx(expected)
+
+
 NO_BACKUPS_AND_SOME: tuple[dict[str, Any], ...] = ({}, {"BackupRetentionPeriod": 7})
 
 

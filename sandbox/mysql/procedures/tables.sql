@@ -76,10 +76,3 @@ CREATE TABLE mysql.rds_sandbox (
 $$
 INSERT INTO mysql.rds_sandbox (real_pauses) VALUES (TRUE)
 $$
--- The one named time zone that servers run in unless told otherwise.
-INSERT INTO mysql.time_zone (Time_zone_id, Use_leap_seconds) VALUES (1, 'N')
-$$
-INSERT INTO mysql.time_zone_name (Name, Time_zone_id) VALUES ('UTC', 1)
-$$
-INSERT INTO mysql.time_zone_transition_type (Time_zone_id, Transition_type_id, Offset, Is_DST, Abbreviation) VALUES (1, 0, 0, 0, 'UTC')
-$$

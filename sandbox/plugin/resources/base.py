@@ -105,6 +105,8 @@ class Resource(ABC):
     #: The input that names the thing in AWS, when the real provider makes names up for it.
     named_by: ClassVar[str | None] = None
     arn: ClassVar[str]
+    #: The operations for which the real provider takes a timeout; the engine passes on any, and the provider ignores the others.
+    timeouts: ClassVar[frozenset[str]] = frozenset()
 
     @cached_property
     def schema(self) -> Schema:

@@ -57,6 +57,7 @@ class Instance(Resource):
     sdk = rds.Instance
     named_by = "identifier"
     arn = "arn"
+    timeouts = frozenset({"create", "update", "delete"})
     attributes = ATTRIBUTES
     conflicts = CONFLICTS
 

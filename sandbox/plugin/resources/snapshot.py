@@ -23,6 +23,8 @@ class SnapshotKind(Resource):
     """A manual snapshot, however it came about: its id is its identifier."""
 
     arn = "dbSnapshotArn"
+    #: "Timeouts" in the Terraform provider's pages on aws_db_snapshot and aws_db_snapshot_copy.
+    timeouts = frozenset({"create"})
     #: What the real provider calls it in errors.
     noun: ClassVar[str]
 

@@ -1,0 +1,156 @@
+"""An AWS account to ask for facts: today the sandbox's, one day a real one.
+
+What a test asks, it asks through boto3 and SQL. What no caller can bring about on AWS, such as a long first backup, is provoked
+where the account is the sandbox's, and awaited elsewhere.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pymysql
+from botocore.exceptions import ClientError
+from pymysql.cursors import DictCursor
+
+from sandbox import Sandbox
+from sandbox.faults import Faults
+
+__all__ = ["PASSWORD", "Account", "refusal_of", "until"]
+
+PASSWORD = "a-good-Password1"
+_DEADLINE = 60.0
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Account:
+    """Clients of one account and region, and the means to provoke what only AWS does."""
+
+    client: Callable[[str], Any]
+    provoke: Faults
+    ca: str
+
+    @classmethod
+    def of(cls, sandbox: Sandbox) -> Account:
+        """Return the sandbox's account."""
+        return cls(sandbox.client, sandbox.faults, str(sandbox.directory / "ca.pem"))
+
+    @property
+    def rds(self) -> Any:
+        """The RDS client."""
+        return self.client("rds")
+
+    def begin(self, identifier: str, **more: Any) -> str:
+        """Ask for an instance; return its DbiResourceId."""
+        asked = {
+            "DBInstanceClass": "db.t3.medium",
+            "Engine": "mysql",
+            "MasterUsername": "admin",
+            "MasterUserPassword": PASSWORD,
+            "AllocatedStorage": 20,
+            **more,
+        }
+        made = self.rds.create_db_instance(DBInstanceIdentifier=identifier, **asked)["DBInstance"]
+        return str(made["DbiResourceId"])
+
+    def replica(self, identifier: str, source: str) -> str:
+        """Ask for a managed replica; return its DbiResourceId."""
+        made = self.rds.create_db_instance_read_replica(
+            DBInstanceIdentifier=identifier, SourceDBInstanceIdentifier=source
+        )
+        return str(made["DBInstance"]["DbiResourceId"])
+
+    def restore(self, identifier: str, snapshot: str, **more: Any) -> str:
+        """Ask for an instance of a snapshot; return its DbiResourceId."""
+        made = self.rds.restore_db_instance_from_db_snapshot(
+            DBInstanceIdentifier=identifier, DBSnapshotIdentifier=snapshot, **more
+        )
+        return str(made["DBInstance"]["DbiResourceId"])
+
+    def see(self, resource_id: str) -> dict[str, Any]:
+        """Describe an instance by its identity; empty if there is none."""
+        found = self.rds.describe_db_instances(Filters=[{"Name": "dbi-resource-id", "Values": [resource_id]}])
+        return dict(found["DBInstances"][0]) if found["DBInstances"] else {}
+
+    def status(self, resource_id: str) -> str:
+        """Return an instance's status."""
+        return str(self.see(resource_id)["DBInstanceStatus"])
+
+    def await_status(self, resource_id: str, *wanted: str) -> list[str]:
+        """Wait until an instance is in one of the statuses; return all that were seen on the way, in their order."""
+        seen: list[str] = []
+
+        def reached(status: str) -> bool:
+            if status not in seen[-1:]:
+                seen.append(status)
+            return status in wanted
+
+        until(lambda: self.status(resource_id), reached)
+        return seen
+
+    def available(self, resource_id: str) -> dict[str, Any]:
+        """Wait until an instance is available and nothing is pending on it, and describe it."""
+        return until(
+            lambda: self.see(resource_id),
+            lambda seen: seen["DBInstanceStatus"] == "available" and not seen.get("PendingModifiedValues"),
+        )
+
+    def modify(self, identifier: str, **changes: Any) -> dict[str, Any]:
+        """Modify an instance at once."""
+        answer = self.rds.modify_db_instance(
+            DBInstanceIdentifier=identifier, ApplyImmediately=True, **changes
+        )
+        return dict(answer["DBInstance"])
+
+    def delete(self, identifier: str) -> None:
+        """Delete an instance without a final snapshot."""
+        self.rds.delete_db_instance(DBInstanceIdentifier=identifier, SkipFinalSnapshot=True)
+
+    def messages(self, identifier: str) -> list[str]:
+        """Return the messages of the events about that name."""
+        pages = self.rds.get_paginator("describe_events").paginate(Duration=60)
+        events = [event for page in pages for event in page["Events"]]
+        return [event["Message"] for event in events if event["SourceIdentifier"] == identifier]
+
+    @contextmanager
+    def sql(self, address: str, password: str = PASSWORD) -> Iterator[DictCursor]:
+        """Open a session as the master user."""
+        with (
+            pymysql.connect(
+                host=address,
+                user="admin",
+                password=password,
+                autocommit=True,
+                cursorclass=DictCursor,
+                connect_timeout=5,
+                ssl_ca=self.ca,
+                ssl_verify_cert=True,
+                ssl_verify_identity=True,
+            ) as connection,
+            connection.cursor() as cursor,
+        ):
+            yield cursor
+
+
+def until(look: Callable[[], T], accept: Callable[[T], bool]) -> T:
+    """Look until what is seen is accepted; fail with the last thing seen."""
+    end = time.monotonic() + _DEADLINE
+    while True:
+        seen = look()
+        if accept(seen):
+            return seen
+        assert time.monotonic() < end, f"not within {_DEADLINE} s; last seen: {seen}"
+        time.sleep(0.02)
+
+
+def refusal_of(call: Callable[[], object]) -> tuple[str, str]:
+    """Return the code and the message with which AWS refuses a call."""
+    try:
+        call()
+    except ClientError as error:
+        return error.response["Error"]["Code"], error.response["Error"]["Message"]
+    raise AssertionError("AWS did not refuse it")
