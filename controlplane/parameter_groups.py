@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import botocore.exceptions
@@ -81,6 +81,32 @@ class ParameterGroups:
                     for key, value in values.items()
                 ],
             )
+
+    def set_as(self, name: str, values: Mapping[str, tuple[str, str]]) -> None:
+        """Set parameters with an apply method each, as ``user_values`` returns them."""
+        with sorted_errors(f"parameter group {name}"):
+            self._aws.rds.modify_db_parameter_group(
+                DBParameterGroupName=name,
+                Parameters=[
+                    {
+                        "ParameterName": key,
+                        "ParameterValue": value,
+                        "ApplyMethod": "immediate" if method == "immediate" else "pending-reboot",
+                    }
+                    for key, (value, method) in values.items()
+                ],
+            )
+
+    def modifiable(self, name: str, parameters: Sequence[str]) -> list[str]:
+        """Return those of the parameters that the group's family has, and lets a user set."""
+        with sorted_errors(f"parameter group {name}"):
+            pages = self._aws.rds.get_paginator("describe_db_parameters").paginate(DBParameterGroupName=name)
+            return [
+                each["ParameterName"]
+                for page in pages
+                for each in page["Parameters"]
+                if each["ParameterName"] in parameters and each.get("IsModifiable", True)
+            ]
 
     def reset_now(self, name: str, parameters: list[str]) -> None:
         """Give dynamic parameters back their engine defaults at once."""

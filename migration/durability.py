@@ -12,7 +12,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from controlplane.parameter_groups import ParameterGroups
-from foundation.waiting import Progress, Wait, silent, until
+from foundation.waiting import Progress, silent
+from migration.temporary_parameters import Owner, TemporaryParameters, variables
 from replication.session import Session
 
 __all__ = ["RELAXED", "Durability", "crash_safe", "less_durable"]
@@ -22,10 +23,6 @@ RELAXED: Mapping[str, str] = {"innodb_flush_log_at_trx_commit": "2", "sync_binlo
 
 _DURABLE = "1"
 """MySQL's and RDS's default of both: flushed at each commit."""
-_IN_EFFECT = 600.0
-
-Owner = Mapping[str, tuple[str, str]]
-"""What a user set in a parameter group: name → (value, apply method)."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +48,8 @@ class Durability:
         Raises:
             BaseExceptionGroup: the block failed, and so did putting them back; both causes are in it.
         """
-        try:
-            yield self._relax()
-        except BaseException as cause:
-            try:
-                self.put_back()
-            except Exception as failure:  # noqa: BLE001 - both causes are raised, whatever they are
-                raise BaseExceptionGroup(
-                    "catching up failed, and so did putting the durability back", [cause, failure]
-                ) from cause
-            raise
-        self.put_back()
+        with self._parameters.changed(self._relax, "catching up") as names:
+            yield names
 
     def put_back(self) -> None:
         """Give both parameters the owner's values again, if they have ours, and see them in effect.
@@ -69,31 +57,19 @@ class Durability:
         Raises:
             TimedOut: they did not take effect.
         """
-        present = self.groups.user_values(self.group)
-        ours = [name for name, value in RELAXED.items() if present.get(name, ("",))[0] == value]
-        owner = self.groups.user_values(self.owner_group) if ours else {}
-        changed = [name for name in ours if present[name][0] != owner.get(name, ("",))[0]]
-        if not changed:
-            return
-        self.progress("putting its durability back")
-        if reset := [name for name in changed if name not in owner]:
-            self.groups.reset_now(self.group, reset)
-        if own := {name: owner[name][0] for name in changed if name in owner}:
-            self.groups.set_now(self.group, own)
-        with self.session() as session:
-            until(
-                Wait(
-                    f"{', '.join(changed)} to be put back on {session.endpoint}",
-                    deadline=_IN_EFFECT,
-                    first=0.2,
-                    longest=5.0,
-                    advice=f"Look at parameter group {self.group} and its instance, then run `pulumi up` again",
-                ),
-                lambda: less_durable(session, owner),
-                done=lambda left: not left,
-                describe=", ".join,
-                progress=self.progress,
-            )
+        self._parameters.put_back()
+
+    @property
+    def _parameters(self) -> TemporaryParameters:
+        return TemporaryParameters(
+            RELAXED,
+            "its durability",
+            self.groups,
+            self.group,
+            self.owner_group,
+            self.session,
+            self.progress,
+        )
 
     def _relax(self) -> list[str]:
         """Ask for our values where both are as durable as can be, and where the owner's can be put back exactly."""
@@ -126,7 +102,7 @@ def crash_safe(session: Session) -> bool:
     The position must be written with the data, in InnoDB; what was fetched must be fetched anew; and several appliers must commit
     in the source's order, or what a crash leaves has gaps. RDS has it so; a group of the owner's may not.
     """
-    found = _variables(session, *_SAFE, *_APPLIERS, *_ORDER)
+    found = variables(session, *_SAFE, *_APPLIERS, *_ORDER)
     in_order = all(int(found.get(name, 0)) <= 1 for name in _APPLIERS) or any(
         found.get(name) == "ON" for name in _ORDER
     )
@@ -140,11 +116,4 @@ _ORDER = ("slave_preserve_commit_order", "replica_preserve_commit_order")
 
 
 def _live(session: Session) -> dict[str, str]:
-    return _variables(session, *RELAXED)
-
-
-def _variables(session: Session, *names: str) -> dict[str, str]:
-    rows = session.rows(
-        f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({', '.join(['%s'] * len(names))})", *names
-    )
-    return {str(row["Variable_name"]): str(row["Value"]) for row in rows}
+    return variables(session, *RELAXED)

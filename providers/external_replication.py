@@ -21,6 +21,10 @@ from replication.trouble import mended_by_attaching
 __all__ = ["ExternalReplication", "ExternalReplicationProvider"]
 
 
+_RESTORED = 900.0
+"""Seconds that RDS may go on taking an instance for a read replica after it was restored from a replica's snapshot."""
+
+
 class ExternalReplicationProvider(Step):
     """Inputs: ``encrypted_id``, ``source_id``, ``replica_id``, ``file``, ``position``. Outputs: ``running``."""
 
@@ -72,7 +76,14 @@ class ExternalReplicationProvider(Step):
             account = accounts.issue(session, accounts.REPLICATION_USER)
         # What was verified before does not speak for what follows from now on.
         world.instances.untag(source, [journal.VERIFIED])
-        channel.attach(follower, endpoint_of(source), account, coordinates)
+        channel.attach(
+            follower,
+            endpoint_of(source),
+            account,
+            coordinates,
+            patience=_RESTORED,
+            progress=world.progress,
+        )
 
     def _attach_again(self, world: World, inputs: Inputs, follower: Session) -> None:
         """Let it go on from what it has executed, with a new password and without what it had fetched and not executed."""

@@ -23,7 +23,7 @@ class StoppedReplicationProvider(Step):
             inputs["replica_id"], deadline=HOUR, progress=world.progress
         )
         with world.access.session(replica) as session:
-            stopped = channel.stop(session)
+            stopped = channel.stop_where_known(session, progress=world.progress)
         return {"file": stopped.executed.file, "position": stopped.executed.position}
 
 

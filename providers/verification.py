@@ -16,15 +16,18 @@ import pulumi
 from pulumi.dynamic import DiffResult, UpdateResult
 
 from controlplane.instances import Instance
+from controlplane.parameter_groups import ParameterGroups
 from foundation.errors import NeedsHuman
 from migration import journal
+from migration.names import Names
+from migration.parallel_appliers import ParallelAppliers
 from migration.records.files import Files
 from migration.verified import Verified
 from providers.papers import lag_log
 from providers.progress import warning_for
 from providers.step import HOUR, Inputs, Outputs, Step, World
 from replication import lag
-from replication.coordinates import Coordinates
+from replication.coordinates import Coordinates, lie_together
 from replication.standstill import Opener, at_rest, resume
 from verification.comparison import Comparison
 from verification.definitions import compare_variables
@@ -134,6 +137,8 @@ class _Visit:
         """Bring both to a stand-still as often as it takes; each ends when its time is up, and they catch up in between."""
         self.world.instances.tag(source, {journal.VERIFYING: self.at.isoformat(timespec="seconds")})
         self.world.instances.untag(source, [journal.VERIFIED])
+        # What a run left behind that was killed.
+        self._appliers.put_back()
         replica, copy = self._openers()
         comparison = Comparison(replica, copy, self._how, Memory(None, ""), self.world.progress)
         finished = False
@@ -142,6 +147,8 @@ class _Visit:
                 replica,
                 copy,
                 deadline=float(self.inputs["hours"]) * HOUR,
+                sequential=self._appliers.reduced,
+                together=self._together,
                 progress=self.world.progress,
             ) as coordinates:
                 self.at = datetime.now(UTC)
@@ -162,6 +169,7 @@ class _Visit:
 
     def end(self) -> None:
         """Let both follow again, after a run that was killed."""
+        self._appliers.put_back()
         resume(*self._openers())
         self.world.instances.untag(self.inputs["source_id"], [journal.VERIFYING])
 
@@ -207,6 +215,23 @@ class _Visit:
         how = self._how
         compared = f"{self.inputs['source_id']} {self.inputs['encrypted_id']} {how.mode} {how.sample}"
         return Memory.open(self.files.path("verification.progress"), compared, str(coordinates))
+
+    @property
+    def _appliers(self) -> ParallelAppliers:
+        source, encrypted = self._source_and_encrypted()
+        group = encrypted.parameter_group
+        return ParallelAppliers(
+            ParameterGroups(self.world.aws),
+            group if group == Names(source.identifier).encrypted else None,
+            source.parameter_group,
+            partial(self.world.session, encrypted.resource_id),
+            self.world.progress,
+        )
+
+    def _together(self, one: Coordinates, other: Coordinates) -> bool:
+        """Whether the source has no change between two coordinates: then it does not matter at which of them an instance stands."""
+        with self.world.session(self.inputs["source_id"]) as session:
+            return lie_together(session, one, other)
 
     def _catch_up(self) -> None:
         """Let the encrypted instance make up for the time it stood still."""

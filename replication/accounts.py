@@ -5,10 +5,12 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
+from replication.rds_accounts import RDS_USERS
 from replication.session import Credentials, Session
 
 __all__ = [
     "OUR_USERS",
+    "RDS_USERS",
     "REPLICATION_USER",
     "REVERSE_USER",
     "Account",
@@ -32,15 +34,6 @@ OUR_USERS = (REPLICATION_USER, REVERSE_USER)
 
 _PROBE_USER = "rds_encrypt_probe"
 """An account without any rights, to see that a locked account is refused."""
-_OF_RDS = (
-    "rdsadmin",
-    "rdsrepladmin",
-    "rdsproxyadmin",
-    "rdstopmgr",
-    "mysql.sys",
-    "mysql.session",
-    "mysql.infoschema",
-)
 
 
 @dataclass(frozen=True)
@@ -95,7 +88,7 @@ def of_applications(session: Session) -> list[Account]:
         " WHERE NOT (account_locked = 'Y' AND password_expired = 'Y' AND authentication_string = '')"
         " ORDER BY user, host"
     )
-    spared = {own, *OUR_USERS, *_OF_RDS}
+    spared = {own, *OUR_USERS, *RDS_USERS}
     return [Account(row["u"], row["h"], bool(row["locked"])) for row in rows if row["u"] not in spared]
 
 

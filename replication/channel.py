@@ -17,6 +17,7 @@ from foundation.errors import (
     ProcedureRefused,
     Refused,
     Retryable,
+    TimedOut,
 )
 from foundation.waiting import Progress, Wait, silent, until
 from replication.accounts import OUR_USERS, REPLICATION_USER, REVERSE_USER
@@ -25,7 +26,7 @@ from replication.dialect import dialect_of
 from replication.session import Credentials, Endpoint, Row, Session
 from replication.trouble import Follower, diagnosis, hopeless
 
-__all__ = ["ReplicaStatus", "attach", "detach", "run_until", "start", "status", "stop"]
+__all__ = ["ReplicaStatus", "attach", "detach", "run_until", "start", "status", "stop", "stop_where_known"]
 
 _SETTLE = 60.0
 _CONNECT = 150.0
@@ -119,8 +120,8 @@ def status(session: Session) -> ReplicaStatus | None:
         source_uuid=row[words.source_uuid] or "",
         io_running=row[words.io_running],
         sql_running=row[words.sql_running] == "Yes",
-        executed=Coordinates(row[words.executed_file], int(row[words.executed_position])),
-        read=Coordinates(row[words.read_file], int(row[words.read_position])),
+        executed=Coordinates(row[words.executed_file] or "", int(row[words.executed_position] or 0)),
+        read=Coordinates(row[words.read_file] or "", int(row[words.read_position] or 0)),
         seconds_behind=None if lag is None else int(lag),
         io_error=_error(row, "Last_IO_Errno", "Last_IO_Error"),
         sql_error=_error(row, "Last_SQL_Errno", "Last_SQL_Error"),
@@ -141,6 +142,44 @@ def stop(session: Session) -> ReplicaStatus:
         Wait(f"replication to stop on {session.endpoint}", deadline=_SETTLE, first=0.05, longest=1.0),
         done=lambda seen: seen.stopped,
         missing=lambda _seen: _STOP,
+    )
+
+
+def stop_where_known(session: Session, *, progress: Progress = silent) -> ReplicaStatus:
+    """Stop both threads once the replica knows the source's coordinates: until it has connected for the first time it knows none.
+
+    Raises:
+        NeedsHuman: it cannot connect to its source; the error says why.
+    """
+    found = _required(session)
+    if not found.executed.known:
+        if found.stopped:
+            start(session, progress=progress)
+        try:
+            until(
+                Wait(f"{session.endpoint} to connect to its source", deadline=_CONNECT, longest=5.0),
+                lambda: _required(session),
+                done=lambda seen: seen.executed.known,
+                failed=lambda seen: seen.failure(session.endpoint),
+                describe=str,
+                progress=progress,
+            )
+        except TimedOut as error:
+            raise _never_connected(_required(session), session) from error
+    stopped = stop(session)
+    if not stopped.executed.known:
+        raise _never_connected(stopped, session)
+    return stopped
+
+
+def _never_connected(seen: ReplicaStatus, session: Session) -> NeedsHuman:
+    return NeedsHuman(
+        f"the replica has not connected to its source {seen.source_host} yet, so it stands at no coordinates"
+        f" ({seen.error or 'MySQL reports no error'})",
+        where=f"MySQL at {session.endpoint}",
+        fix="Check that the source accepts connections from the replica (security groups, TLS versions, `max_connections`), then run"
+        " `pulumi up` again",
+        safe="The source is not affected",
     )
 
 

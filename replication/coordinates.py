@@ -106,20 +106,24 @@ def lie_together(session: Session, one: Coordinates, other: Coordinates) -> bool
         NeedsHuman: the binlogs between them are not there any more.
     """
     first, last = sorted((one, other))
-    for events in _events(session, first):
+    # A handful is enough: what comes before a change is a file's end and the next one's beginning.
+    for events in _events(session, first, limit=_BEFORE_A_CHANGE):
         for event in events:
             if Coordinates(str(event["Log_name"]), int(event["Pos"])) >= last:
                 return True
             if event["Event_type"] not in _BETWEEN_CHANGES:
                 return False
+        if len(events) == _BEFORE_A_CHANGE:
+            return False  # never seen; then it is not known
     return True
 
 
+_BEFORE_A_CHANGE = 10
 _BETWEEN_CHANGES = frozenset({"Rotate", "Format_desc", "Previous_gtids", "Stop", "Heartbeat", "Heartbeat_v2"})
 
 
-def _events(session: Session, since: Coordinates) -> Iterator[list[Row]]:
-    """Read what the server has logged since then, file by file."""
+def _events(session: Session, since: Coordinates, *, limit: int | None = None) -> Iterator[list[Row]]:
+    """Read what the server has logged since then, file by file; of each no more than ``limit`` events."""
     files = [str(log["Log_name"]) for log in session.rows("SHOW BINARY LOGS")]
     if since.file not in files:
         raise NeedsHuman(
@@ -130,4 +134,7 @@ def _events(session: Session, since: Coordinates) -> Iterator[list[Row]]:
         )
     for file in files[files.index(since.file) :]:
         position = since.position if file == since.file else 4
-        yield session.rows("SHOW BINLOG EVENTS IN %s FROM %s", file, position)
+        if limit is None:
+            yield session.rows("SHOW BINLOG EVENTS IN %s FROM %s", file, position)
+        else:
+            yield session.rows("SHOW BINLOG EVENTS IN %s FROM %s LIMIT %s", file, position, limit)

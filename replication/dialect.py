@@ -39,20 +39,21 @@ class Dialect:
     combined_digest: str
 
 
-# RDS's own accounts may write to a read-only server by design; everybody else who can is a hole in a fence.
-_SUPER = (
-    "SELECT user, host FROM mysql.user WHERE super_priv = 'Y'"
-    " AND user NOT IN ('rdsadmin', 'rdsrepladmin', 'mysql.sys', 'mysql.session', 'mysql.infoschema')"
-)
-# A role that may gives it on to whoever was granted the role, directly or by way of another.
+# The argument is RDS_USERS. They may write to a read-only server by design; everybody else who can is a hole in a fence.
+_SUPER = "SELECT user AS user, host AS host FROM mysql.user WHERE super_priv = 'Y' AND user NOT IN %s"
+# A role that may gives it on to whoever was granted the role, directly or by way of another; a mandatory one to everybody. Whether it
+# is a default role does not matter: its holder can activate it.
 _SUPER_OR_DYNAMIC = (
     "WITH RECURSIVE strong (user, host) AS ("
     " SELECT user, host FROM mysql.user WHERE super_priv = 'Y'"
     " UNION SELECT user, host FROM mysql.global_grants WHERE priv = 'CONNECTION_ADMIN'"
     " UNION SELECT to_user, to_host FROM mysql.role_edges JOIN strong ON (from_user, from_host) = (user, host))"
-    " SELECT user AS user, host AS host FROM strong JOIN mysql.user USING (user, host)"
-    " WHERE NOT (account_locked = 'Y' AND password_expired = 'Y' AND authentication_string = '')"
-    " AND user NOT IN ('rdsadmin', 'rdsrepladmin', 'mysql.sys', 'mysql.session', 'mysql.infoschema')"
+    " SELECT u.user AS user, u.host AS host FROM mysql.user u"
+    " WHERE ((u.user, u.host) IN (SELECT user, host FROM strong) OR EXISTS (SELECT 1 FROM strong"
+    " WHERE FIND_IN_SET(CONCAT(user, '@', host), REPLACE(REPLACE(@@GLOBAL.mandatory_roles, '`', ''), ' ', '')) > 0"
+    " OR (host = '%%' AND FIND_IN_SET(user, REPLACE(REPLACE(@@GLOBAL.mandatory_roles, '`', ''), ' ', '')) > 0)))"
+    " AND NOT (account_locked = 'Y' AND password_expired = 'Y' AND authentication_string = '')"
+    " AND u.user NOT IN %s"
 )
 
 # The digests of rows, combined so that their order does not matter. Bit functions take strings of bytes since 8.0; before, 64 bits.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from foundation.errors import MigrationError, NeedsHuman, Retryable
 from foundation.waiting import Progress, Wait, silent, until
@@ -15,29 +15,50 @@ __all__ = ["Opener", "at_rest", "resume"]
 
 Opener = Callable[[], AbstractContextManager[Session]]
 """Opens one more session on an instance; each may be used by one thread at a time."""
+Together = Callable[[Coordinates, Coordinates], bool]
+"""Whether no change lies between two coordinates of the source."""
 
 _ROUNDS = 5
 
 
 @contextmanager
 def at_rest(
-    reference: Opener, follower: Opener, *, deadline: float, progress: Progress = silent
+    reference: Opener,
+    follower: Opener,
+    *,
+    deadline: float,
+    sequential: Callable[[], AbstractContextManager[None]] = nullcontext,
+    together: Together = lambda _one, _other: False,
+    progress: Progress = silent,
 ) -> Iterator[Coordinates]:
     """Stop both at the same coordinates for the length of a ``with`` block; afterwards, whatever happened, both go on.
 
-    The follower stops first and waits for the reference to be ahead of it, so that it alone has to stop at given coordinates.
+    The follower stops first and the reference goes on until it is ahead, so that the follower alone ever has to stop at given
+    coordinates. RDS does not let parallel appliers do that, and only the follower's parameter group is ours to change.
 
     Args:
         deadline: seconds that either may take to reach the other.
+        sequential: gives the follower a single applier for the length of a ``with`` block.
+        together: tells, of two coordinates that differ, whether they mean the same data. A source that nobody writes to never lets
+            the one reach the other.
 
     Raises:
         NeedsHuman: one follows nobody, or replication fails.
+        Retryable: one has moved before the block ended, as after a reboot by RDS: what was seen in it means nothing.
         TimedOut: one did not get to where the other stands.
     """
     try:
         with reference() as ours, follower() as theirs:
-            coordinates = _level(ours, theirs, deadline=deadline, progress=progress)
-        yield coordinates
+            places = _level(
+                ours,
+                theirs,
+                deadline=deadline,
+                sequential=sequential,
+                together=together,
+                progress=progress,
+            )
+        yield max(places)
+        _require_still(zip((reference, follower), places, strict=True))
     except BaseException as cause:
         try:
             resume(reference, follower)
@@ -67,20 +88,33 @@ def resume(*openers: Opener) -> None:
         raise failures[0]
 
 
-def _level(ours: Session, theirs: Session, *, deadline: float, progress: Progress) -> Coordinates:
+def _level(
+    ours: Session,
+    theirs: Session,
+    *,
+    deadline: float,
+    sequential: Callable[[], AbstractContextManager[None]],
+    together: Together,
+    progress: Progress,
+) -> tuple[Coordinates, Coordinates]:
+    """Stop both, and return where the reference and the follower stand."""
+
+    def gone_on_to(goal: Coordinates) -> Coordinates:
+        """Let the reference go on until it is there or beyond, and stop it: that closes the gaps that parallel appliers leave."""
+        _wait_for(ours, goal, deadline=deadline, together=together, progress=progress)
+        return channel.stop(ours).executed
+
     follower = channel.stop(theirs).executed
-    _wait_for(ours, follower, deadline=deadline, progress=progress)
-    reference = channel.stop(ours).executed
+    reference = gone_on_to(follower)
     for _ in range(_ROUNDS):
-        if reference == follower:
-            return reference
-        # Coordinates between two transactions, such as the beginning of a file, may be passed by: then roles change.
-        behind, goal = (theirs, reference) if follower < reference else (ours, follower)
-        reached = channel.run_until(behind, goal, deadline=deadline, progress=progress).executed
-        if behind is theirs:
-            follower = reached
+        if reference == follower or together(reference, follower):
+            return reference, follower
+        if follower < reference:
+            with sequential():
+                follower = channel.run_until(theirs, reference, deadline=deadline, progress=progress).executed
         else:
-            reference = reached
+            # Coordinates between two transactions, such as the beginning of a file, may be passed by.
+            reference = gone_on_to(follower)
     raise Retryable(
         f"they would not stop at the same coordinates: {reference} and {follower}",
         where=f"MySQL at {ours.endpoint} and {theirs.endpoint}",
@@ -89,7 +123,22 @@ def _level(ours: Session, theirs: Session, *, deadline: float, progress: Progres
     )
 
 
-def _wait_for(session: Session, coordinates: Coordinates, *, deadline: float, progress: Progress) -> None:
+def _require_still(places: Iterable[tuple[Opener, Coordinates]]) -> None:
+    for opener, place in places:
+        with opener() as session:
+            found = channel.status(session)
+        if found is None or not found.stopped or found.executed != place:
+            raise Retryable(
+                f"it should have stood still at {place}, but it is {found or 'no replica any more'}: it may have been rebooted",
+                where=f"MySQL at {session.endpoint}",
+                fix="Run `pulumi up` again: what was compared meanwhile does not count",
+                safe="The source is not affected",
+            )
+
+
+def _wait_for(
+    session: Session, coordinates: Coordinates, *, deadline: float, together: Together, progress: Progress
+) -> None:
     """Wait until an instance that may be running or not has executed what the other has."""
 
     def look() -> channel.ReplicaStatus:
@@ -102,13 +151,16 @@ def _wait_for(session: Session, coordinates: Coordinates, *, deadline: float, pr
             )
         return found
 
-    if look().executed >= coordinates:
+    def there(seen: channel.ReplicaStatus) -> bool:
+        return seen.executed >= coordinates or (seen.executed.known and together(seen.executed, coordinates))
+
+    if there(look()):
         return
     channel.start(session)
     until(
         Wait(f"{session.endpoint} to execute {coordinates}", deadline=deadline, first=0.05, longest=5.0),
         look,
-        done=lambda seen: seen.executed >= coordinates,
+        done=there,
         failed=lambda seen: seen.failure(session.endpoint),
         describe=str,
         progress=progress,

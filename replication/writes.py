@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 
-from foundation.errors import NeedsHuman, Retryable, SessionGone, TimedOut, WriteRefused
+from foundation.errors import NeedsHuman, ProcedureRefused, Retryable, SessionGone, TimedOut, WriteRefused
 from foundation.waiting import Wait, until
 from replication.coordinates import Coordinates, current, wrote_since
 from replication.dialect import dialect_of
+from replication.rds_accounts import RDS_THREADS, RDS_USERS
 from replication.session import Session
 
 __all__ = [
@@ -79,9 +80,17 @@ def end_writing_sessions(session: Session) -> int:
     doomed = {int(row["id"]) for row in transactions} | {
         thread for thread, _ in _definition_changes(session, 0)
     }
+    if doomed:
+        # Among them may be an applier, whose transaction is replication's: RDS's procedure would end it.
+        doomed -= _threads_of_rds(session)
     for thread in doomed:
         _end(session, thread)
     return len(doomed)
+
+
+def _threads_of_rds(session: Session) -> set[int]:
+    rows = session.rows("SELECT id AS id FROM information_schema.processlist WHERE user IN %s", RDS_THREADS)
+    return {int(row["id"]) for row in rows}
 
 
 def definition_changes(session: Session, seconds: int) -> list[str]:
@@ -92,10 +101,11 @@ def definition_changes(session: Session, seconds: int) -> list[str]:
 def _definition_changes(session: Session, seconds: int) -> list[tuple[int, str]]:
     rows = session.rows(
         "SELECT id, COALESCE(state, '') AS state FROM information_schema.processlist"
-        " WHERE id <> CONNECTION_ID() AND command = 'Query' AND time >= %s AND user <> 'system user'"
+        " WHERE id <> CONNECTION_ID() AND command = 'Query' AND time >= %s AND user NOT IN %s"
         " AND (state = 'Waiting for table metadata lock'"
         " OR info REGEXP '^[[:space:]]*(ALTER|CREATE|DROP|OPTIMIZE|RENAME|TRUNCATE|REPAIR)[[:space:]]')",
         seconds,
+        RDS_THREADS,
     )
     return [(int(row["id"]), str(row["state"])) for row in rows]
 
@@ -104,8 +114,8 @@ def application_sessions(session: Session) -> list[int]:
     """Return the sessions that are neither this one nor RDS's own nor replication's."""
     found = session.rows(
         "SELECT id AS id FROM information_schema.processlist"
-        " WHERE id <> CONNECTION_ID() AND command NOT LIKE 'Binlog Dump%'"
-        " AND user NOT IN ('rdsadmin', 'rdsrepladmin', 'system user', 'event_scheduler', 'unauthenticated user')"
+        " WHERE id <> CONNECTION_ID() AND command NOT LIKE 'Binlog Dump%%' AND user NOT IN %s",
+        RDS_THREADS,
     )
     return [int(row["id"]) for row in found]
 
@@ -126,6 +136,8 @@ def _end(session: Session, thread: int) -> None:
         session.call("mysql.rds_kill", thread)
     except SessionGone:
         return  # between the look and the call it went by itself
+    except ProcedureRefused:
+        return  # RDS protects its own threads; a transaction that one of them leaves open is seen by whoever waits for it
 
 
 def sessions_of_our_account(session: Session) -> list[str]:
@@ -195,14 +207,17 @@ def wait_until_writable(session: Session, *, deadline: float) -> None:
 
 def unfenceable_accounts(session: Session) -> list[str]:
     """Return the accounts that `read_only` does not stop, as ``user@host``."""
-    return [f"{row['user']}@{row['host']}" for row in session.rows(dialect_of(session).unfenceable)]
+    return [
+        f"{row['user']}@{row['host']}" for row in session.rows(dialect_of(session).unfenceable, RDS_USERS)
+    ]
 
 
 def long_transactions(session: Session, seconds: int) -> list[str]:
-    """Return the transactions that have been open for longer than ``seconds``, as ``thread (age)``."""
+    """Return the transactions that have been open for longer than ``seconds``, as ``thread (age)``; replication's are not asked for."""
     rows = session.rows(
         "SELECT trx_mysql_thread_id AS id, TIMESTAMPDIFF(SECOND, trx_started, NOW()) AS age"
         " FROM information_schema.innodb_trx WHERE TIMESTAMPDIFF(SECOND, trx_started, NOW()) > %s",
         seconds,
     )
-    return [f"{row['id']} ({row['age']} s)" for row in rows]
+    spared = _threads_of_rds(session) if rows else set()
+    return [f"{row['id']} ({row['age']} s)" for row in rows if int(row["id"]) not in spared]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from itertools import takewhile, zip_longest
 
-from replication.accounts import OUR_USERS
+from replication.accounts import OUR_USERS, RDS_USERS
 from replication.session import SYSTEM_SCHEMAS, Row, Session, quote_name
 from verification.differences import Difference
 from verification.exact_text import exact_lines
@@ -61,17 +61,6 @@ MEANINGFUL = (
 )
 """Server variables that change what a statement does or means, by name; those that a version lacks are not compared."""
 
-_RDS_ACCOUNTS = (
-    "rdsadmin",
-    "rdsrepladmin",
-    "rdstopmgr",
-    "rdsproxyadmin",
-    "rds_superuser_role",
-    "rdswriteforwarduser",
-    "mysql.sys",
-    "mysql.session",
-    "mysql.infoschema",
-)
 _COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
 _EVENT_STATE = re.compile(r" (?:ENABLE|DISABLE ON SLAVE|DISABLE ON REPLICA|DISABLE)(?= COMMENT| DO )")
 _SECRET = re.compile(r"(IDENTIFIED WITH '[^']*' AS )(.*?)( REQUIRE )", re.DOTALL)
@@ -177,7 +166,7 @@ def _programs(session: Session, schema: str) -> dict[tuple[str, str], str]:
 
 def _accounts(session: Session) -> dict[tuple[str, str], str]:
     """Return accounts and their grants; passwords as digests of what the server stores, which itself is one."""
-    not_theirs = (*_RDS_ACCOUNTS, *OUR_USERS)
+    not_theirs = (*RDS_USERS, *OUR_USERS)
     rows = session.rows(
         f"SELECT user AS u, host AS h FROM mysql.user WHERE user NOT IN ({', '.join(['%s'] * len(not_theirs))})",  # noqa: S608 - placeholders
         *not_theirs,

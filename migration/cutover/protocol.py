@@ -167,7 +167,7 @@ def _promote(site: Site, fence: Fence, losing: Session, winning: Session, final:
     """
     site.progress("promoting")
     server = str(winning.value("SELECT @@server_uuid"))
-    tags = {journal.PROMOTED_AT: str(final), journal.SERVER: server, **fence.note()}
+    tags = {journal.PROMOTED_AT: str(final), journal.SERVER: server, **fence.note(), **_owner_retention(site)}
     site.instances.tag(site.course.winning_id, tags)
     if wrote_since(losing, final) or not fence.holds(losing):
         raise NeedsHuman(
@@ -176,6 +176,14 @@ def _promote(site: Site, fence: Fence, losing: Session, winning: Session, final:
             fix="Find the account that the fence does not stop, then run `pulumi up` again",
         )
     site.timeline.mark(Moment.PROMOTED)
+
+
+def _owner_retention(site: Site) -> dict[str, str]:
+    """Return what the owner had as binlog retention on the source, for the encrypted instance, which outlives it."""
+    before = site.losing().tags.get(journal.RETENTION_BEFORE)
+    if before is None or site.course.winning_id != site.course.encrypted_id:
+        return {}
+    return {journal.RETENTION_BEFORE: before}
 
 
 def _prepare_way_back(site: Site, losing: Session, winning: Session, account: Credentials | None) -> None:
@@ -295,6 +303,7 @@ def _undo(site: Site, fence_there: Callable[[Site], Fence] = fence_of) -> None:
     if site.snapshot_coordinates is not None:
         return
     site.instances.untag(site.course.encrypted_id, site.course.stale)
+    site.instances.untag(site.course.winning_id, [journal.EVENTS])
     fence = fence_there(site)
     closed = fence.put_back()  # by AWS's API alone: it takes effect even if MySQL is only just coming back
     with site.access.session(site.losing(), patience=site.limits.write_outage) as losing:
@@ -324,9 +333,17 @@ def _follow_again(site: Site) -> None:
             channel.attach(winning, endpoint_of(site.losing()), account, Coordinates.parse(noted))
         channel.start(winning)
         lag.catch_up(losing, winning, deadline=site.limits.rename, progress=site.progress)
+    noted_on_encrypted = [journal.RETENTION_BEFORE] if course.winning_id == course.encrypted_id else []
     site.instances.untag(
         course.winning_id,
-        [journal.PROMOTED_AT, journal.SERVER, journal.FENCE_NOTE, journal.LOCKED_BEFORE, journal.EVENTS],
+        [
+            journal.PROMOTED_AT,
+            journal.SERVER,
+            journal.FENCE_NOTE,
+            journal.LOCKED_BEFORE,
+            journal.EVENTS,
+            *noted_on_encrypted,
+        ],
     )
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from foundation.errors import AccountLocked, MigrationError, NeedsHuman
-from replication import accounts, writes
+from replication import accounts, channel, writes
 from replication.session import Credentials, Endpoint, Session, Tls, connect
 from sandbox.mysql import MySQLServer
 from sandbox.mysql.sessions import execute
-from tests.sandbox.mysql_support import MASTER, PASSWORD, VERSIONS, Farm
+from tests.sandbox.mysql_support import GIVEN, MASTER, PASSWORD, VERSIONS, Farm, until
 
 pytestmark = pytest.mark.slow
 
@@ -59,6 +60,11 @@ def test_a_role_may_give_what_slips_past(place: tuple[Farm, MySQLServer], sessio
     assert writes.unfenceable_accounts(session) == ["kim@%"]
     assert {str(account) for account in accounts.of_applications(session)} >= {"kim@%", "lee@%"}
     assert "operators@%" not in map(str, accounts.of_applications(session))
+    with place[1].admin() as host:
+        execute(host, "SET GLOBAL mandatory_roles = 'seniors'")
+        assert {"kim@%", "lee@%"} <= set(writes.unfenceable_accounts(session))
+        assert "rdsadmin@localhost" not in writes.unfenceable_accounts(session)
+        execute(host, "SET GLOBAL mandatory_roles = DEFAULT")
 
 
 def test_a_prepared_transaction_is_seen_once_its_session_is_gone(
@@ -123,3 +129,51 @@ def test_a_locked_account_is_told_so(place: tuple[Farm, MySQLServer], session: S
         assert other.value("SELECT 1") == 1
     accounts.drop_probe(session)
     assert "rds_encrypt_probe@%" not in map(str, accounts.of_applications(session))
+
+
+def test_replication_and_rds_s_own_threads_are_no_applications(
+    place: tuple[Farm, MySQLServer], session: Session
+) -> None:
+    """An applier in the middle of a transaction is in every list of threads, and RDS's procedure would end it."""
+    farm, server = place
+    with opened(place) as application:
+        follower_place = farm.directory / "applier"
+        server.copy_data(follower_place)
+        follower = farm.adopt(follower_place)
+        follower.start(GIVEN, binlog=True)
+        follower.replicate_from(server)
+        with (
+            connect(
+                Endpoint(follower.address, 3306),
+                Credentials(MASTER, PASSWORD),
+                Tls(str(farm.directory / "ca.pem")),
+            ) as behind,
+            follower.admin() as host,
+        ):
+            application.execute("CREATE TABLE shop.applied (id INT PRIMARY KEY)")
+            until(lambda: behind.rows("SHOW TABLES FROM shop LIKE 'applied'"), bool)
+            # A lock of RDS's own keeps the applier in its transaction.
+            execute(host, "BEGIN")
+            execute(host, "INSERT INTO shop.applied VALUES (2)")
+            application.execute("INSERT INTO shop.applied VALUES (1), (2)")
+            # Not by innodb_trx: who looks there more often than ten times a second sees the same for ever.
+            applying = "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'system user' AND state = 'update'"
+            until(lambda: behind.value(applying), lambda n: int(n) == 1)
+            time.sleep(0.2)
+            assert int(behind.value("SELECT COUNT(*) FROM information_schema.innodb_trx")) == 2
+            assert writes.application_sessions(behind) == []
+            assert writes.end_writing_sessions(behind) == 0
+            assert writes.end_application_sessions(behind) == 0
+            time.sleep(0.2)
+            assert writes.long_transactions(behind, -1) == []
+            execute(host, "ROLLBACK")
+            until(lambda: behind.value("SELECT COUNT(*) FROM shop.applied"), lambda n: int(n) == 2)
+            assert channel.status(behind) is not None
+
+
+def test_a_thread_that_rds_protects_is_left_alone(session: Session) -> None:
+    """Between a look and the kill a number may have gone to one of RDS's own threads, or to nobody."""
+    rds = session.value("SELECT id FROM information_schema.processlist WHERE user = 'rdsadmin' LIMIT 1")
+    for thread in (rds, 999_999_999):
+        if thread is not None:
+            writes._end(session, int(thread))

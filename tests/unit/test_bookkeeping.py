@@ -116,7 +116,7 @@ def source(events: dict[str, list[Row]], **more: Any) -> FakeSession:
     session = FakeSession({"SHOW BINARY LOGS": [{"Log_name": name} for name in events], **more})
 
     def events_of() -> list[Row]:
-        statement, (file, _position) = session.sent[-1]
+        statement, (file, *_) = session.sent[-1]
         assert statement.startswith("SHOW BINLOG EVENTS")
         return events[str(file)]
 

@@ -537,3 +537,51 @@ def test_an_instance_that_rds_takes_for_a_read_replica_is_given_time() -> None:
     with pytest.raises(NeedsHuman, match="RDS Read Replica"):
         attached(stubborn)
     assert len(calls(stubborn.session)) == 1
+
+
+NEVER = {
+    "Replica_IO_Running": "Connecting",
+    "Relay_Source_Log_File": "",
+    "Exec_Source_Log_Pos": 0,
+    "Source_Log_File": "",
+    "Source_User": "rdsrepladmin",
+}
+"""A managed replica that has not connected to its source yet."""
+
+
+@pytest.mark.parametrize(
+    ("number", "text", "said"),
+    [
+        (2026, "SSL connection error", "cannot agree on TLS"),
+        (2003, "Can't connect", "has not connected to its source orders.example yet"),
+    ],
+)
+def test_a_replica_that_cannot_reach_its_source_is_told_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, number: int, text: str, said: str
+) -> None:
+    monkeypatch.setattr(channel, "_CONNECT", 0.0)
+    session = FakeSession({STATUS: [replica_row(**NEVER, Last_IO_Errno=number, Last_IO_Error=text)]})
+    with pytest.raises(NeedsHuman, match=said) as caught:
+        channel.stop_where_known(session)
+    assert text in str(caught.value)
+    assert calls(session) == []
+
+
+def test_a_replica_that_connects_in_time_is_stopped_where_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(row=replica_row(**NEVER))
+
+    def connected(_seconds: float) -> None:
+        server.row = replica_row()
+
+    monkeypatch.setattr("foundation.waiting.time.sleep", connected)
+    assert channel.stop_where_known(server.session).executed == Coordinates("b.000002", 400)
+
+
+def test_who_has_no_coordinates_is_before_everything_and_behind() -> None:
+    found = channel.status(FakeSession({STATUS: [replica_row(**NEVER)]}))
+    assert found is not None
+    assert found.executed < Coordinates("b.000001", 4)
+    assert str(found) == "connecting at no coordinates yet"
+    measured = lag.measure(source_at(400), FakeSession({STATUS: [replica_row(**NEVER)]}))
+    assert not measured.reached(measured.source)
+    assert measured.bytes == 400
