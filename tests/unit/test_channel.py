@@ -606,3 +606,15 @@ def test_an_applier_that_is_long_on_one_change_says_on_which_table() -> None:
 
     assert [words(400), words(400), words(400)] == ["", "", "5 min on one change to shop.log"]
     assert words(500) == ""
+
+
+def test_a_replica_that_was_just_started_is_stopped_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RDS's agent resumes replication a moment after it has started the server, even what somebody has stopped meanwhile."""
+    rds = Rds("Yes", "Yes")
+    uptime = iter([1, 4, 6])
+    rds.session.answers["SHOW GLOBAL STATUS LIKE 'Uptime'"] = lambda: [{"Value": str(next(uptime))}]
+    agent = iter([rds.agent_starts, lambda: None])
+    monkeypatch.setattr("replication.channel.time.sleep", lambda _seconds: next(agent)())
+    assert channel.stop_where_known(rds.session).stopped
+    assert calls(rds.session) == ["CALL mysql.rds_stop_replication"] * 2
+    assert rds.state == "OFF"
