@@ -7,7 +7,7 @@ what of that fails is told at the end: the reverse channel, tags, the instance t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -167,7 +167,13 @@ def _promote(site: Site, fence: Fence, losing: Session, winning: Session, final:
     """
     site.progress("promoting")
     server = str(winning.value("SELECT @@server_uuid"))
-    tags = {journal.PROMOTED_AT: str(final), journal.SERVER: server, **fence.note(), **_owner_retention(site)}
+    seen = site.losing().tags
+    tags = {
+        journal.PROMOTED_AT: str(final),
+        journal.SERVER: server,
+        **fence.note(seen),
+        **_owner_retention(site, seen),
+    }
     site.instances.tag(site.course.winning_id, tags)
     if wrote_since(losing, final) or not fence.holds(losing):
         raise NeedsHuman(
@@ -178,9 +184,9 @@ def _promote(site: Site, fence: Fence, losing: Session, winning: Session, final:
     site.timeline.mark(Moment.PROMOTED)
 
 
-def _owner_retention(site: Site) -> dict[str, str]:
+def _owner_retention(site: Site, tags: Mapping[str, str]) -> dict[str, str]:
     """Return what the owner had as binlog retention on the source, for the encrypted instance, which outlives it."""
-    before = site.losing().tags.get(journal.RETENTION_BEFORE)
+    before = tags.get(journal.RETENTION_BEFORE)
     if before is None or site.course.winning_id != site.course.encrypted_id:
         return {}
     return {journal.RETENTION_BEFORE: before}
