@@ -32,6 +32,7 @@ from migration.access import Access, AccessSettings
 from migration.connection import Connection
 from migration.cutover.briefing import Briefing, briefing
 from migration.cutover.course import cut_over_course, rollback_course
+from migration.exec_mode import strict
 from migration.journal import Role, tags_for
 from migration.outlook import Outlook
 from migration.plan.costs import Prices
@@ -370,7 +371,7 @@ class Migration(pulumi.ComponentResource):
                 ignore_changes=["kmsKeyId", "sourceDbSnapshotIdentifier", "copyTags", "tags", "tagsAll"],
             ),
         )
-        hold = self._declare_group(self._names.encrypted)
+        hold = self._declare_group(self._names.encrypted, follows=True)
         settings = owner_settings(source, self._survey.encrypted)
         settings["tags"] |= tags_for(Role.ENCRYPTED, source.resource_id)
         return aws.rds.Instance(
@@ -427,7 +428,7 @@ class Migration(pulumi.ComponentResource):
         """The old instance takes this one along when it is renamed."""
         self._declare_group(self._names.fence)
 
-    def _declare_group(self, name: str) -> aws.rds.ParameterGroup:
+    def _declare_group(self, name: str, *, follows: bool = False) -> aws.rds.ParameterGroup:
         """Declare a clone of the source's parameter group that keeps an instance read-only and its events quiet.
 
         Instances that carry production, or its past, may run with it, so it is Custody that deletes it when nobody does.
@@ -436,6 +437,8 @@ class Migration(pulumi.ComponentResource):
         if origin is None:
             raise _gone(self._names.source)
         values = {**origin.values, "read_only": ("1", "immediate"), "event_scheduler": ("OFF", "immediate")}
+        if follows:
+            values |= strict(origin.exec_mode)
         description = f"{origin.name}, {self._names.group_purpose}"
         return aws.rds.ParameterGroup(
             name,

@@ -14,6 +14,7 @@ from controlplane.parameter_groups import Description, ParameterGroups
 from controlplane.snapshots import Snapshot
 from foundation.errors import Refused
 from migration import journal
+from migration.exec_mode import EXEC_MODES
 from migration.names import Names
 from migration.survey import Survey, survey_among
 
@@ -33,11 +34,16 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Group:
-    """The parameter group that the owner gave the source: its family, and what a user set in it."""
+    """The parameter group that the owner gave the source: its family, and what a user set in it.
+
+    Attributes:
+        exec_mode: how the family calls the parameter of ``migration.exec_mode``, if it lets a user set it.
+    """
 
     name: str
     family: str
     values: Mapping[str, tuple[str, str]]
+    exec_mode: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,11 +84,15 @@ def look_out(aws: Aws, wanted: Sequence[Wanted]) -> list[Outlook]:
         surveys = [pool.submit(survey_among, aws, each, listed.result()) for each in names]
         owned = {_group_of(found.result()) for found in surveys if found.exception() is None}
         values = {name: pool.submit(groups.user_values, name) for name in described.result() if name in owned}
+        families = {described.result()[name].family: name for name in values}
+        modes = {
+            family: pool.submit(groups.modifiable, name, EXEC_MODES) for family, name in families.items()
+        }
         return [
             Outlook(
                 survey=survey.result(),
                 key=resolved[each.key].result(),
-                group=_group(survey.result(), described.result(), values),
+                group=_group(survey.result(), described.result(), values, modes),
                 snapshots=_tags(present.result(), each.names),
                 groups=_purposes(described.result(), each.names),
             )
@@ -101,6 +111,7 @@ def _group(
     found: Survey,
     described: Mapping[str, Description],
     values: Mapping[str, Future[dict[str, tuple[str, str]]]],
+    modes: Mapping[str, Future[list[str]]],
 ) -> Group | None:
     name = _group_of(found)
     if name is None:
@@ -111,7 +122,8 @@ def _group(
             where=found.names.source,
             fix="Make one of this name again: the encrypted instance is to run with it",
         )
-    return Group(name, described[name].family, values[name].result())
+    family = described[name].family
+    return Group(name, family, values[name].result(), next(iter(modes[family].result()), None))
 
 
 def _tags(present: Mapping[str, Snapshot], names: Names) -> dict[str, dict[str, str]]:

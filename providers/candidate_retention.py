@@ -25,13 +25,9 @@ class CandidateRetentionProvider(Step):
     identity = ("encrypted_id", "source_id")
 
     def perform(self, world: World, inputs: Inputs) -> Outputs:
-        """Raise the retention; note there, too, what the owner had on the source, which may be gone when that is put back."""
-        source, encrypted = world.instances.get_several(inputs["source_id"], inputs["encrypted_id"])
-        before = source.tags.get(journal.RETENTION_BEFORE)
-        if before is not None:
-            world.instances.tag(encrypted, {journal.RETENTION_BEFORE: before})
+        """Raise the retention; a longer one stays as it is. What the owner had is noted on the source, and here at the promotion."""
         hours = int(inputs["hours"])
-        with world.access.session(encrypted) as session:
+        with world.session(inputs["encrypted_id"]) as session:
             present = retention.read(session) or 0
             if present < hours:
                 retention.write(session, hours)
@@ -40,7 +36,7 @@ class CandidateRetentionProvider(Step):
     def seen(self, world: World, props: Inputs) -> Outputs | None:
         """Tell whether it still keeps its binlogs for so long; one that does not run cannot be asked."""
         encrypted = world.usable(props["encrypted_id"])
-        if encrypted is None or journal.RETENTION_BEFORE not in encrypted.tags:
+        if encrypted is None:
             return dict(props)
         with world.access.session(encrypted) as session:
             return dict(props) if (retention.read(session) or 0) >= int(props["hours"]) else None

@@ -12,14 +12,17 @@ import pulumi
 
 from controlplane.instances import Instance
 from controlplane.parameter_groups import ParameterGroups
-from foundation.errors import NeedsHuman, Retryable
+from foundation.errors import Cancelled, MigrationError, NeedsHuman, Retryable
+from foundation.waiting import Progress
 from migration import journal
 from migration.completion import complete
+from migration.cutover import due_events
 from migration.cutover.fences import fence_around
 from migration.journal import Role
 from migration.likeness import differences
 from migration.names import Names
 from migration.position import Position, by_tags, look
+from providers.progress import warning_for
 from providers.step import HOUR, Inputs, Outputs, Step, World
 
 __all__ = ["Custody", "CustodyProvider"]
@@ -72,6 +75,8 @@ class CustodyProvider(Step):
         production = encrypted if carries_production else source
         if production is not None:
             _lift_fence(world, production)
+        if encrypted is not None and carries_production:
+            _enable_events(world, encrypted, warning_for(props.get("urn")))
         if encrypted is not None and not carries_production:
             world.instances.delete(
                 encrypted.resource_id, final_snapshot=None, deadline=3 * HOUR, progress=world.progress
@@ -98,6 +103,22 @@ def _require_likeness(source: Instance, encrypted: Instance, *, first_look: bool
         if first_look
         else "Make the settings equal, on either instance, then run `pulumi up` again",
     )
+
+
+def _enable_events(world: World, production: Instance, warn: Progress) -> None:
+    """Enable what a run that was killed right after opening production has left; nobody else will."""
+    noted = production.tags.get(journal.EVENTS)
+    if noted is None or not production.available:
+        return
+    try:
+        with world.access.session(production) as session:
+            due_events.settle_as_noted(session, noted)
+    except Cancelled:
+        raise
+    except MigrationError as error:
+        warn(
+            f"{production.identifier}: look whether all scheduled events are enabled that should be ({error})"
+        )
 
 
 def _lift_fence(world: World, production: Instance) -> None:

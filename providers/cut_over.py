@@ -48,7 +48,7 @@ class CutOverProvider(Step):
         """Run the protocol, or roll an interrupted one forward; one that is complete, and whose old instance rests, is only told."""
         course = _course(inputs)
         encrypted = world.instances.get(inputs["encrypted_id"])
-        if position_of(world, inputs) is Position.ENCRYPTED:
+        if course.noted(encrypted.tags):
             old = world.instances.find(inputs["source_id"])
             if old is None or old.status in _AT_REST:
                 return _with_following(world, inputs, told(world, course, encrypted.tags))

@@ -61,9 +61,7 @@ class ExternalReplicationProvider(Step):
         if encrypted is None:
             return
         with world.access.session(encrypted) as session:
-            if channel.status(session) is not None:
-                channel.stop(session)
-                channel.detach(session)
+            channel.detach(session)
 
     def _attach(
         self, world: World, inputs: Inputs, source: Instance, encrypted: Instance, follower: Session

@@ -63,6 +63,15 @@ def perform_swap(world: World, inputs: Inputs, course: Course) -> Outputs:
         with logbook.kept():
             outcome = swap(site)
             logbook.complete(outcome)
+        if outcome.rollback_path != OPEN and site.snapshot_coordinates is None:
+            what = (
+                "rollback path"
+                if course.point == journal.SWAPPED
+                else "replication to the encrypted instance"
+            )
+            warning_for(urn)(
+                f"{site.names.source}: the {course.verb} is complete; {what} {outcome.rollback_path}"
+            )
     finally:
         remark_for(urn)(f"{table(logbook.content)}\nWritten down in {logbook.path}.")
         after_swap(site, files)

@@ -6,7 +6,9 @@ may report an error although it has done what it was called for, or report nothi
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -31,6 +33,8 @@ __all__ = ["ReplicaStatus", "attach", "detach", "run_until", "start", "status", 
 _SETTLE = 60.0
 _CONNECT = 150.0
 """Seconds for a receiver to connect: MySQL tries again after 60, and RDS's procedure cannot change that."""
+_AGENT = 5.0
+"""Seconds after the server's start in which RDS's agent may start a channel that was stopped: mysqld itself does not."""
 _ATTEMPTS = 2
 """How often a call is made that fails and leaves the state as it was."""
 _CALLS = 6
@@ -167,9 +171,18 @@ def stop_where_known(session: Session, *, progress: Progress = silent) -> Replic
         except TimedOut as error:
             raise _never_connected(_required(session), session) from error
     stopped = stop(session)
+    # Whoever stops it so soon after a start of the server may be undone: RDS's agent is still to resume replication.
+    while (left := _AGENT - _uptime(session)) > 0:
+        time.sleep(left)
+        stopped = stop(session)
     if not stopped.executed.known:
         raise _never_connected(stopped, session)
     return stopped
+
+
+def _uptime(session: Session) -> float:
+    row = session.row("SHOW GLOBAL STATUS LIKE 'Uptime'")
+    return float(row["Value"]) if row else math.inf
 
 
 def _never_connected(seen: ReplicaStatus, session: Session) -> NeedsHuman:

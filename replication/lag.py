@@ -12,12 +12,14 @@ from replication import channel
 from replication.channel import ReplicaStatus
 from replication.coordinates import Coordinates, bytes_between, current
 from replication.headway import Headway
-from replication.session import Session
+from replication.session import SYSTEM_SCHEMAS, Session
 
-__all__ = ["Lag", "catch_up", "drain", "measure"]
+__all__ = ["Lag", "catch_up", "drain", "measure", "tables_in_use"]
 
 _SHORT_LAP = 30.0
 """Seconds of a lap after which the replica counts as level with its source."""
+_STUCK = 60.0
+"""Seconds without progress after which it is worth a question what the applier works on."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,10 @@ def catch_up(
         TimedOut: one lap took longer than ``deadline`` seconds.
     """
     headway = Headway(lambda since: bytes_between(source, since))
+    stuck = _Stuck(replica)
 
     def described(seen: Lag) -> str:
-        return seen.in_a_row(headway.words(seen.status.executed, seen.bytes))
+        return seen.in_a_row(stuck.words(seen.status) or headway.words(seen.status.executed, seen.bytes))
 
     def look() -> Lag:
         seen = measure(source, replica)
@@ -113,6 +116,35 @@ def catch_up(
         )
         if time.monotonic() - began < _SHORT_LAP:
             return target
+
+
+class _Stuck:
+    """Says what an applier works on that makes no progress: one large change to a table without a key can take it hours."""
+
+    def __init__(self, replica: Session, clock: Callable[[], float] = time.monotonic) -> None:
+        self._replica = replica
+        self._clock = clock
+        self._at: Coordinates | None = None
+        self._since = 0.0
+
+    def words(self, seen: ReplicaStatus) -> str:
+        """Take in a look, and name the tables if the applier has not come further for a while; else nothing."""
+        now = self._clock()
+        if seen.executed != self._at or not seen.sql_running:
+            self._at, self._since = seen.executed, now
+        seconds = now - self._since
+        if seconds < _STUCK:
+            return ""
+        tables = tables_in_use(self._replica)
+        return f"{seconds / 60:.0f} min on one change to {', '.join(tables)}" if tables else ""
+
+
+def tables_in_use(session: Session) -> list[str]:
+    """Return the tables that a statement, or an applier, works on right now; on an instance that only follows, the applier's."""
+    rows = session.rows("SHOW OPEN TABLES WHERE In_use > 0")
+    return sorted(
+        f"{row['Database']}.{row['Table']}" for row in rows if row["Database"] not in SYSTEM_SCHEMAS
+    )
 
 
 def drain(replica: Session, final: Coordinates, *, deadline: float) -> Coordinates:

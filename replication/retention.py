@@ -5,7 +5,7 @@ Source: "mysql.rds_set_configuration" in the Amazon RDS User Guide: NULL means "
 
 from __future__ import annotations
 
-from foundation.errors import NeedsHuman
+from foundation.errors import MigrationError, NeedsHuman, OutcomeUnknown
 from replication.session import Session
 
 __all__ = ["MAXIMUM_HOURS", "read", "write"]
@@ -28,9 +28,15 @@ def write(session: Session, hours: int | None) -> None:
     """
     if read(session) == hours:
         return
-    session.call("mysql.rds_set_configuration", _NAME, hours)
+    error: MigrationError | None = None
+    try:
+        session.call("mysql.rds_set_configuration", _NAME, hours)
+    except OutcomeUnknown as lost:
+        # It may have taken: only a look can tell.
+        session.reconnect()
+        error = lost
     if read(session) != hours:
-        raise NeedsHuman(
+        raise error or NeedsHuman(
             f"binlog retention did not become {hours} hours",
             where=f"MySQL at {session.endpoint}",
             fix="CALL mysql.rds_show_configuration and see what keeps it from changing",

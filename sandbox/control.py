@@ -46,9 +46,10 @@ class Control:
         self._region = region
 
     def clear(self) -> None:
-        """Forget the faults that have not happened yet, and the durations that were set."""
+        """Forget the faults that have not happened yet, the durations that were set, and how RDS was to keep its books."""
         self._faults.clear()
         self._clock.overrides.clear()
+        self._rds.region(self._region).hosting.bookkeeping = Bookkeeping()
 
     def status(self) -> dict[str, Any]:
         """Say which instances there are, in all regions."""
@@ -92,18 +93,21 @@ class Control:
                 region = self._rds.region(self._region)
                 region.mirror.lag(int(fault["ms"]) / 1000, lambda: instances.to_be_seen(region))
             case "heartbeat":
-                seconds = fault.get("seconds")
-                self._rds.region(self._region).hosting.bookkeeping = Bookkeeping(
-                    self._clock.seconds("heartbeat") if seconds is None else float(seconds),
-                    under_read_only=bool(fault.get("under_read_only", True)),
-                    qualified=bool(fault.get("qualified", True)),
-                )
+                self._keep_books(fault)
             case "duration":
                 self._clock.override(str(fault["what"]), float(fault["seconds"]))
             case _ if kind in _OF_INSTANCES:
                 self._on_instance(str(kind), fault)
             case _:
                 raise LookupError(f"There is no fault of the kind {kind!r}.")
+
+    def _keep_books(self, fault: dict[str, Any]) -> None:
+        if fault.get("seconds") is not None:
+            self._clock.override("heartbeat", float(fault["seconds"]))
+        self._rds.region(self._region).hosting.bookkeeping = Bookkeeping(
+            under_read_only=bool(fault.get("under_read_only", True)),
+            qualified=bool(fault.get("qualified", True)),
+        )
 
     def _named(self, region: Region, named: str) -> DBInstance:
         """Return the instance of that name or DbiResourceId, if it has a server."""

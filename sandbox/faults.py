@@ -201,7 +201,7 @@ class Faults:
     def heartbeat(
         self, seconds: float | None = None, *, under_read_only: bool = True, qualified: bool = True
     ) -> None:
-        """How RDS's heartbeat is written from now on, on all instances; no seconds: as often as the profile says.
+        """How RDS's heartbeat is written on all instances until `clear`; no seconds: as often as the profile says.
 
         What is not known of RDS can be had both ways: whether `read_only` silences it, whether it names its schema.
         """

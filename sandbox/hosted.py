@@ -82,14 +82,7 @@ def _serve(options: Options, directory: Path, network: Network) -> None:
     clock = TimeModel(options.profile, options.factor)
     faults = FaultBook()
     certificates = CertificateAuthority(directory)
-    hosting = Hosting(
-        directory,
-        network,
-        _binaries(),
-        certificates,
-        real_pauses=clock.real_pauses,
-        heartbeat=clock.seconds("heartbeat"),
-    )
+    hosting = Hosting(directory, network, _binaries(), certificates, real_pauses=clock.real_pauses)
     rds = RDS(ACCOUNT_ID, hosting, clock, faults)
     control = Control(rds, faults, clock, REGION)
     http = serve_on(Application(rds, faults, Recorder(directory / "calls.jsonl"), control), options.port)

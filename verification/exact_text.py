@@ -33,24 +33,41 @@ _COLUMNS = (
     " AND (column_type LIKE '%%?%%' OR column_default LIKE '%%?%%')"
     " ORDER BY table_name, ordinal_position"
 )
+_HAS = (
+    "SELECT DISTINCT table_name AS t FROM information_schema.columns WHERE table_schema = 'information_schema'"
+    " AND (table_name, column_name) IN (('STATISTICS', 'EXPRESSION'), ('CHECK_CONSTRAINTS', 'CHECK_CLAUSE'))"
+)
+# With the table whose column came in the same version, 8.0.13 or 8.0.16; 5.7 cuts such expressions off.
 _EXPRESSIONS = (
     (
-        "SELECT table_name AS t, column_name AS n, 'generated column' AS what, HEX(generation_expression) AS h"
-        " FROM information_schema.columns WHERE table_schema = %s AND table_name IN ({tables}) AND generation_expression <> ''"
+        "statistics",
+        (
+            "SELECT table_name AS t, column_name AS n, 'generated column' AS what, HEX(generation_expression) AS h"
+            " FROM information_schema.columns WHERE table_schema = %s AND table_name IN ({tables}) AND generation_expression <> ''"
+        ),
     ),
     (
-        "SELECT table_name AS t, column_name AS n, 'default of' AS what, HEX(column_default) AS h"
-        " FROM information_schema.columns WHERE table_schema = %s AND table_name IN ({tables}) AND extra LIKE '%%DEFAULT_GENERATED%%'"
+        "statistics",
+        (
+            "SELECT table_name AS t, column_name AS n, 'default of' AS what, HEX(column_default) AS h"
+            " FROM information_schema.columns WHERE table_schema = %s AND table_name IN ({tables}) AND extra LIKE '%%DEFAULT_GENERATED%%'"
+        ),
     ),
     (
-        "SELECT DISTINCT table_name AS t, index_name AS n, CONCAT('index, part ', seq_in_index, ',') AS what, HEX(expression) AS h"
-        " FROM information_schema.statistics WHERE table_schema = %s AND table_name IN ({tables}) AND expression IS NOT NULL"
+        "statistics",
+        (
+            "SELECT DISTINCT table_name AS t, index_name AS n, CONCAT('index, part ', seq_in_index, ',') AS what, HEX(expression) AS h"
+            " FROM information_schema.statistics WHERE table_schema = %s AND table_name IN ({tables}) AND expression IS NOT NULL"
+        ),
     ),
     (
-        "SELECT c.table_name AS t, k.constraint_name AS n, 'check' AS what, HEX(k.check_clause) AS h"
-        " FROM information_schema.check_constraints AS k JOIN information_schema.table_constraints AS c"
-        " ON (c.constraint_schema, c.constraint_name) = (k.constraint_schema, k.constraint_name)"
-        " WHERE k.constraint_schema = %s AND c.table_name IN ({tables})"
+        "check_constraints",
+        (
+            "SELECT c.table_name AS t, k.constraint_name AS n, 'check' AS what, HEX(k.check_clause) AS h"
+            " FROM information_schema.check_constraints AS k JOIN information_schema.table_constraints AS c"
+            " ON (c.constraint_schema, c.constraint_name) = (k.constraint_schema, k.constraint_name)"
+            " WHERE k.constraint_schema = %s AND c.table_name IN ({tables})"
+        ),
     ),
 )
 
@@ -70,13 +87,18 @@ def exact_lines(session: Session, schema: str, tables: Iterable[str]) -> dict[st
         except NeedsHuman as error:
             if not _not_allowed(error):
                 raise
-    if session.version >= (8, 0, 13):  # the first with expressions as defaults and as parts of indexes
-        for question in _EXPRESSIONS[: None if session.version >= (8, 0, 16) else -1]:
-            for row in session.rows(_with(question, names), schema, *names):
-                found[_text(row["t"])].append(
-                    f"  {_text(row['what'])} {quote_name(_text(row['n']))}: {_expression(row['h'])}"
-                )
+    for question in _expressions(session):
+        for row in session.rows(_with(question, names), schema, *names):
+            found[_text(row["t"])].append(
+                f"  {_text(row['what'])} {quote_name(_text(row['n']))}: {_expression(row['h'])}"
+            )
     return {table: sorted(lines) for table, lines in found.items()}
+
+
+def _expressions(session: Session) -> list[str]:
+    """Return the questions about expressions that this server can answer: those whose columns it has."""
+    has = {_text(row["t"]).lower() for row in session.rows(_HAS)}
+    return [question for table, question in _EXPRESSIONS if table in has]
 
 
 def _literals(session: Session, schema: str, table: str, columns: list[Row]) -> Iterator[str]:

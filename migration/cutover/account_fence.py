@@ -7,7 +7,7 @@ travels to the losing one, which is read-only by its fence group by then.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -120,9 +120,9 @@ class AccountFence:
                 accounts.unlock(session, account)
         accounts.drop_probe(session)
 
-    def note(self) -> dict[str, str]:
+    def note(self, tags: Mapping[str, str]) -> dict[str, str]:
         """Return which accounts were locked before."""
-        before = self._tags().get(journal.LOCKED_BEFORE)
+        before = tags.get(journal.LOCKED_BEFORE)
         return {} if before is None else {journal.FENCE_NOTE: self.kind, journal.LOCKED_BEFORE: before}
 
     def _note_locked_before(self, session: Session) -> None:

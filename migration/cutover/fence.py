@@ -10,7 +10,7 @@ there. FLUSH TABLES WITH READ LOCK is not permitted on RDS.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -66,8 +66,8 @@ class Fence(Protocol):
         """Let applications write to the winning instance, which got its part of the fence by replication."""
         ...
 
-    def note(self) -> dict[str, str]:
-        """Return, as tags for the other instance, what must be known to lift it after this one was deleted."""
+    def note(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """Return, as tags for the other instance, what must be known to lift it after this one, which has these, was deleted."""
         ...
 
 
@@ -169,9 +169,9 @@ class ParameterGroupFence:
     def hand_over(self, session: Session) -> None:
         """Do nothing: parameters do not replicate."""
 
-    def note(self) -> dict[str, str]:
+    def note(self, tags: Mapping[str, str]) -> dict[str, str]:
         """Return the value to put back."""
-        noted = self.instances.get(self.instance_id).tags.get(journal.FENCE_BEFORE)
+        noted = tags.get(journal.FENCE_BEFORE)
         return {} if noted is None else {journal.FENCE_NOTE: noted}
 
     def _note_value_before(self) -> None:

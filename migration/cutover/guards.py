@@ -18,6 +18,8 @@ from migration.cutover.site import Site
 from migration.cutover.timeline import GuardReading
 from migration.durability import less_durable
 from migration.likeness import differences
+from migration.parallel_appliers import applier_reduced
+from migration.temporary_parameters import variables
 from migration.verified import verified
 from replication import channel, events, lag, retention, writes
 from replication.session import Session
@@ -39,6 +41,7 @@ FREE_PERCENT = 5
 """Of an instance's storage: with less, RDS is about to stop it as `storage-full`."""
 _LOOK = 0.5
 """Seconds between two looks at a lag that is to be steady."""
+_APPLIERS = ("replica_parallel_workers", "slave_parallel_workers")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -178,7 +181,23 @@ def winner_is_durable(site: Site, _losing: Session, winning: Session) -> Reading
     left = less_durable(winning, {}) and less_durable(winning, site.groups.user_values(group))
     if left:
         return Reading(False, f"{name} is less durable than parameter group {group} says: {', '.join(left)}")
+    if reduced := _appliers_reduced(site, winning):
+        return Reading(
+            False,
+            f"{name} has fewer appliers than parameter group {group} says: {', '.join(reduced)}; `pulumi up` in phase `replicate`"
+            " puts that back",
+        )
     return Reading(True, f"{name} is as durable as parameter group {group} says")
+
+
+def _appliers_reduced(site: Site, winning: Session) -> list[str]:
+    """Return what a verification that was killed has left; almost always there is nothing to ask the groups about."""
+    mine = site.winning().parameter_group
+    if mine != site.names.encrypted:
+        return []
+    if any(int(value) > 1 for value in variables(winning, *_APPLIERS).values()):
+        return []
+    return applier_reduced(winning, site.groups.user_values(mine), site.groups.user_values(site.source_group))
 
 
 def events_and_triggers(_site: Site, losing: Session, winning: Session) -> Reading:

@@ -7,7 +7,7 @@ what of that fails is told at the end: the reverse channel, tags, the instance t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -167,7 +167,13 @@ def _promote(site: Site, fence: Fence, losing: Session, winning: Session, final:
     """
     site.progress("promoting")
     server = str(winning.value("SELECT @@server_uuid"))
-    tags = {journal.PROMOTED_AT: str(final), journal.SERVER: server, **fence.note()}
+    seen = site.losing().tags
+    tags = {
+        journal.PROMOTED_AT: str(final),
+        journal.SERVER: server,
+        **fence.note(seen),
+        **_owner_retention(site, seen),
+    }
     site.instances.tag(site.course.winning_id, tags)
     if wrote_since(losing, final) or not fence.holds(losing):
         raise NeedsHuman(
@@ -176,6 +182,14 @@ def _promote(site: Site, fence: Fence, losing: Session, winning: Session, final:
             fix="Find the account that the fence does not stop, then run `pulumi up` again",
         )
     site.timeline.mark(Moment.PROMOTED)
+
+
+def _owner_retention(site: Site, tags: Mapping[str, str]) -> dict[str, str]:
+    """Return what the owner had as binlog retention on the source, for the encrypted instance, which outlives it."""
+    before = tags.get(journal.RETENTION_BEFORE)
+    if before is None or site.course.winning_id != site.course.encrypted_id:
+        return {}
+    return {journal.RETENTION_BEFORE: before}
 
 
 def _prepare_way_back(site: Site, losing: Session, winning: Session, account: Credentials | None) -> None:
@@ -295,6 +309,7 @@ def _undo(site: Site, fence_there: Callable[[Site], Fence] = fence_of) -> None:
     if site.snapshot_coordinates is not None:
         return
     site.instances.untag(site.course.encrypted_id, site.course.stale)
+    site.instances.untag(site.course.winning_id, [journal.EVENTS])
     fence = fence_there(site)
     closed = fence.put_back()  # by AWS's API alone: it takes effect even if MySQL is only just coming back
     with site.access.session(site.losing(), patience=site.limits.write_outage) as losing:
@@ -324,9 +339,17 @@ def _follow_again(site: Site) -> None:
             channel.attach(winning, endpoint_of(site.losing()), account, Coordinates.parse(noted))
         channel.start(winning)
         lag.catch_up(losing, winning, deadline=site.limits.rename, progress=site.progress)
+    noted_on_encrypted = [journal.RETENTION_BEFORE] if course.winning_id == course.encrypted_id else []
     site.instances.untag(
         course.winning_id,
-        [journal.PROMOTED_AT, journal.SERVER, journal.FENCE_NOTE, journal.LOCKED_BEFORE, journal.EVENTS],
+        [
+            journal.PROMOTED_AT,
+            journal.SERVER,
+            journal.FENCE_NOTE,
+            journal.LOCKED_BEFORE,
+            journal.EVENTS,
+            *noted_on_encrypted,
+        ],
     )
 
 

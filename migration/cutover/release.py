@@ -17,7 +17,7 @@ __all__ = ["let_go", "reset"]
 def let_go(site: Site) -> None:
     """Reset it while the names move; whatever keeps us from it now, it is tried again once the winning instance is open."""
     found = site.winning()
-    if not found.available:
+    if found.identifier == site.names.source or not found.available:
         return
     try:
         with site.access.session(found) as winning:

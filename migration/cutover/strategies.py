@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controlplane import records
-from migration import journal
+from migration import exec_mode, journal
 from migration.access import endpoint_of
 from migration.cutover import hooks, losing, release
 from migration.cutover.fence import ParameterGroupFence
@@ -56,8 +56,7 @@ class Rename:
         losing.give_up_name(site)
         # The rename takes longer than this. Afterwards the winning instance would be a follower of its own name; and the reboot
         # of its own rename would start the channel, which RDS does with all that are not reset.
-        if site.winning().identifier != site.names.source:
-            release.let_go(site)
+        release.let_go(site)
         instances.ask_rename(
             course.winning_id,
             site.names.source,
@@ -133,6 +132,8 @@ class InPlace:
         site.timeline.mark(Moment.OPEN)
         self._end_sessions(site)
         site.timeline.mark(Moment.APPLICATIONS_MOVED)
+        with site.not_needed(f"parameter group {winning.parameter_group} keeps STRICT for replication"):
+            exec_mode.put_back(site.groups, winning.parameter_group, site.source_group)
 
     def _end_sessions(self, site: Site) -> None:
         """Pools that hang on to the losing instance would go on failing there; one that is away has ended them."""

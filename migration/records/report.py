@@ -123,6 +123,8 @@ def _swap(log: Mapping[str, Any]) -> dict[str, Any]:
         "events": log.get("unenabled_events") or [],
         "final": log.get("final_coordinates"),
         "server_uuid": log.get("server_uuid"),
+        "rollback_path": log.get("rollback_path"),
+        "warnings": log.get("warnings") or [],
         "earlier": [
             {
                 "began": utc(datetime.fromisoformat(each["began"])),

@@ -28,8 +28,6 @@ _MARK = "innodb_txn_key"
 class Bookkeeping:
     """How RDS keeps its books on all instances."""
 
-    interval: float
-    """Seconds from one heartbeat to the next."""
     under_read_only: bool = True
     qualified: bool = True
     """Whether the heartbeat names the schema of its table."""

@@ -83,10 +83,12 @@ class MySQLServer:
         lower_case_table_names: int = 0,
         templates: Path = DEFAULT_TEMPLATES,
     ) -> None:
-        """A data directory from the template; the accounts and the database are made when the server first starts."""
+        """A data directory from the template; the accounts and the database are made when the server first starts.
+
+        An 8.0 must be started with the `lower_case_table_names` that it was initialised with.
+        """
         made = template(self._binaries, templates, lower_case_table_names=lower_case_table_names)
         copy_tree(made, self.data)
-        DataState(lower_case_table_names=lower_case_table_names).write(self.data)
         host = HostSecrets.new()
         first = first_start(
             self._binaries, host, user=master_user, password=master_password, database=database
@@ -149,8 +151,6 @@ class MySQLServer:
                 raise MySQLServerError(f"The server in {self.directory} runs already.")
             self._real_pauses = real_pauses
             state = DataState.of(self.data)
-            if self._binaries.release >= (8, 0):
-                wanted["lower_case_table_names"] = str(state.lower_case_table_names)
             if state.fresh_copy and state.binlog != binlog:
                 self._recover(wanted, state)
                 state = DataState.of(self.data)

@@ -29,8 +29,6 @@ class DataState:
     """The origin's last binary log file when the copy was taken."""
     taken_at: tuple[str, int] | None = None
     """The origin's coordinates at that moment, known once the copy has recovered."""
-    lower_case_table_names: int = 0
-    """What the data directory was initialised with, which 8.0 must be started with."""
 
     @classmethod
     def of(cls, data: Path) -> DataState:

@@ -47,9 +47,8 @@ class Hosting:
         certificates: CertificateAuthority,
         *,
         real_pauses: bool = False,
-        heartbeat: float = 300.0,
     ) -> None:
-        self.bookkeeping = Bookkeeping(interval=heartbeat)
+        self.bookkeeping = Bookkeeping()
         self._real_pauses = real_pauses
         self._directory = directory
         self._network = network

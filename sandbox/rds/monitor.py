@@ -103,13 +103,12 @@ class Monitor:
                 self._ask(source, partial(server.purge_binlogs, known, how=how))
 
     def _beat(self, region: Region, instance: DBInstance, server: MySQLServer) -> None:
-        how = region.hosting.bookkeeping
         # Measured from the last one, so that a change of the interval counts at once.
         last = self._heartbeats.get(instance.resource_id)
-        if last is not None and time.monotonic() < last + how.interval:
+        if last is not None and time.monotonic() < last + self._clock.seconds("heartbeat"):
             return
         self._heartbeats[instance.resource_id] = time.monotonic()
-        server.heartbeat(how)
+        server.heartbeat(region.hosting.bookkeeping)
 
     def _resume(self, instance: DBInstance, server: MySQLServer) -> None:
         """Once for each start of the server, a moment after it."""

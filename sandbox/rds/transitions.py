@@ -142,7 +142,7 @@ def _unmark(region: Region, instance: DBInstance, seconds: float) -> None:
 
 def _unmark_later(region: Region, instance: DBInstance, seconds: float) -> None:
     try:
-        while instance.status != "available":
+        while instance.status != "available" and instance.resource_id in region.instances:
             region.clock.sleep(0.05)
         region.clock.sleep(seconds)
         while instance.resource_id in region.instances:

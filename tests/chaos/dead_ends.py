@@ -44,6 +44,7 @@ from providers.claim import ClaimProvider
 from providers.custody import CustodyProvider
 from providers.cut_over import CutOverProvider
 from providers.retirement import RetirementProvider
+from providers.roll_back import RollBackProvider
 from providers.step import Step, World
 from replication import accounts, channel
 from replication.coordinates import current
@@ -55,7 +56,7 @@ from sandbox.seed import Seeded, seed
 from tests.chaos import invariants
 from tests.chaos.traffic import TABLE, Traffic, create_table
 
-__all__ = ["KINDS", "Case", "Ground", "ground", "main", "run_cases"]
+__all__ = ["KINDS", "NAMES", "Case", "Ground", "Hand", "drawn", "ground", "main", "run_cases"]
 
 NAMES = Names("orders")
 OPERATIONS = 16
@@ -318,24 +319,28 @@ class Hand:
         ("custody", CustodyProvider),
         ("candidate", CandidateRetentionProvider),
         ("cutover", CutOverProvider),
+        ("rollback", RollBackProvider),
         ("retirement", RetirementProvider),
     )
     DECLARED: ClassVar[Mapping[str, set[str]]] = {
         "replicate": {"claim", "retention", "custody", "candidate"},
         "cutover": {"claim", "retention", "custody", "candidate", "cutover"},
+        "rollback": {"claim", "retention", "custody", "candidate", "rollback"},
         "cleanup": {"claim", "custody", "cutover", "retirement"},
     }
 
-    def __init__(self, place: Ground, fate: str) -> None:
+    def __init__(self, place: Ground, fate: str, *, without: str = "", force: tuple[str, ...] = ()) -> None:
         self._place = place
         self._fate = fate
+        self._without = without
+        self._force = force
         self.state: dict[str, dict[str, Any]] = {}
 
     def up(self, phase: str) -> None:
         """What `pulumi up` does: refuse, make or update what is declared, and then delete what is not."""
         self._refuse(phase)
         for name, kind in self.ORDER:
-            if name not in self.DECLARED[phase]:
+            if name not in self.DECLARED[phase] or name == self._without:
                 continue
             step, inputs = self._step(kind), self._inputs(name)
             if name not in self.state:
@@ -367,6 +372,10 @@ class Hand:
 
     def _inputs(self, name: str) -> dict[str, Any]:
         inputs = dict(self._place.inputs)
+        inputs["cutover"] = {
+            **inputs["cutover"],
+            "force": [*inputs["cutover"]["force"], *self._force],
+        }
         if name == "cutover":
             inputs |= {"named": True, "fenced": True, "following": True}
         if name == "retirement":
@@ -525,8 +534,8 @@ def run_case(place: Ground, case: Case) -> None:
     place.traffic.trial = -1
     place.build()
     stack = Hand(place, case.fate)
-    place.attach()
     stack.up("replicate")
+    place.attach()
     place.traffic.trial = case.number
     time.sleep(1.0)
     blow = Blow(place, case)

@@ -27,6 +27,8 @@ _TRANSIENT = {
     journal.FENCE_BEFORE,
     journal.LOCKED_BEFORE,
     journal.RETURNING,
+    journal.FENCE_NOTE,
+    journal.EVENTS,
 }
 _RUNNING = ("Replica_IO_Running", "Replica_SQL_Running", "Slave_IO_Running", "Slave_SQL_Running")
 

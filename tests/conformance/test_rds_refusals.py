@@ -132,12 +132,15 @@ def test_extended_support(account: Account, plain: dict[str, Any]) -> None:
 
 def test_a_group_of_another_family(account: Account, plain: dict[str, Any]) -> None:
     """A restore starts with a group of its version's family, and no other: AWS's documentation of DBParameterGroupName."""
-    for call in (account.restore, lambda name, _snapshot, **more: account.begin(name, **more)):
-        code, message = refusal_of(
-            lambda call=call: call("r", "plain", DBParameterGroupName="default.mysql5.7")  # type: ignore[misc]
-        )
-        assert code == "InvalidParameterCombination"
-        assert "mysql8.0" in message
+    for family in ("mysql5.7", "mysql8.4"):
+        group = {"DBParameterGroupName": f"default.{family}"}
+        for call in (
+            lambda group=group: account.restore("r", "plain", **group),
+            lambda group=group: account.begin("r", **group),
+        ):
+            code, message = refusal_of(call)
+            assert code == "InvalidParameterCombination"
+            assert "mysql8.0" in message
     versions = account.rds.describe_db_engine_versions(Engine="mysql", EngineVersion=plain["EngineVersion"])
     assert versions["DBEngineVersions"][0]["DBParameterGroupFamily"] == "mysql8.0"
 

@@ -37,6 +37,8 @@ MAY_DIFFER = {
     "DBInstanceIdentifier",
     "DbiResourceId",
     "DBInstanceArn",
+    # RDS manages the master password of the source alone.
+    "MasterUserSecret",
     "Endpoint",
     "EnhancedMonitoringResourceArn",
     # Times.

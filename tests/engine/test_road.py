@@ -74,6 +74,7 @@ def test_the_preview_of_replicate_names_the_road(road: Road, source: dict[str, A
         "aws:rds:ParameterGroup orders-encrypted create",
         "aws:rds:Instance orders-encrypted create",
         f"{STEP}:Custody orders create",
+        f"{STEP}:CandidateRetention orders create",
         f"{STEP}:ExternalReplication orders create",
         f"{STEP}:CatchUp orders create",
         f"{STEP}:Verification orders create",
@@ -285,6 +286,7 @@ def test_the_preview_of_cleanup_names_what_goes_and_nothing_that_carries_product
     gone = {f"{row.type} {row.name}" for row in plan if row.action.startswith("delete")}
     assert gone == {
         f"{STEP}:BinlogRetention orders",
+        f"{STEP}:CandidateRetention orders",
         f"{STEP}:ReplicationUser orders",
         f"{STEP}:GroupAccess orders",
         f"{STEP}:StoppedReplication orders",

@@ -15,7 +15,7 @@ import pytest
 from demo.database import rows, value
 from demo.workspace import Result
 from migration import journal
-from tests.engine.checks import require_fenced
+from tests.engine.checks import require_fenced, wait_until
 from tests.engine.road import Road, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -110,6 +110,26 @@ def test_a_hook_that_says_no_calls_it_off_before_anything_is_touched(
     (hook.parent / "cut-over-before").unlink()
 
 
+def protect(road: Road, *, protected: bool) -> None:
+    """Switch the source's deletion protection, as its owner would in the console."""
+    road.client("rds").modify_db_instance(
+        DBInstanceIdentifier="orders", DeletionProtection=protected, ApplyImmediately=True
+    )
+    wait_until(lambda: road.instance("orders")["DeletionProtection"] is protected, 30)
+
+
+def test_up_in_replicate_gives_the_size_and_the_protection_that_the_source_has_by_now(road: Road) -> None:
+    road.sandbox.faults.grow("orders", 30)
+    protect(road, protected=False)
+
+    road.up("replicate")
+
+    there = road.instance("orders-encrypted")
+    assert (there["AllocatedStorage"], there["DeletionProtection"]) == (30, False)
+    # Switched on again after that: nothing that a cutover could not make up for.
+    protect(road, protected=True)
+
+
 def test_a_postponed_cut_over_waits_for_its_release_with_writes_going_on(
     road: Road, zone: str, hook: Path
 ) -> None:
@@ -138,6 +158,8 @@ def test_a_postponed_cut_over_waits_for_its_release_with_writes_going_on(
 
     assert [result.ok for result in results] == [True], road.note(results[0]).output
     assert journal.RELEASE not in road.tags("orders"), "a release is good for one cut-over"
+    assert road.outputs()["rollback_path"] == "open"
+    wait_until(lambda: road.instance("orders-encrypted")["DeletionProtection"] is True, 30)
 
 
 def test_the_record_leads_to_the_encrypted_instance_and_both_keep_their_names(

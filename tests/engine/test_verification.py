@@ -68,8 +68,19 @@ def test_a_killed_verification_is_made_good_by_the_next(road: Road) -> None:
         "Verification orders updating",
         lambda: journal.VERIFYING in road.tags("orders"),
     )
+    # As if it had been killed while the encrypted instance had one applier.
+    before = own_values(road)
+    road.client("rds").modify_db_parameter_group(
+        DBParameterGroupName="orders-encrypted",
+        Parameters=[
+            {"ParameterName": "slave_parallel_workers", "ParameterValue": "1", "ApplyMethod": "immediate"}
+        ],
+    )
     road.up("replicate")
 
+    assert own_values(road) == before
+    with road.connected("orders-encrypted") as connection:
+        assert rows(connection, "SELECT @@GLOBAL.slave_parallel_workers AS n") == [{"n": 4}]
     assert journal.VERIFYING not in road.tags("orders")
     assert road.outputs()["differences"] == []
     require_following(road)
@@ -119,6 +130,18 @@ def make_old(road: Road) -> None:
         ResourceName=instance["DBInstanceArn"],
         Tags=[{"Key": journal.VERIFIED, "Value": f"{old} full {encrypted_id}"}],
     )
+
+
+def own_values(road: Road) -> dict[str, str]:
+    """What is set in the encrypted instance's own group; replication is strict there until it is opened."""
+    pages = road.client("rds").get_paginator("describe_db_parameters")
+    found = {
+        each["ParameterName"]: each["ParameterValue"]
+        for page in pages.paginate(DBParameterGroupName="orders-encrypted", Source="user")
+        for each in page["Parameters"]
+    }
+    assert found["slave_exec_mode"] == "STRICT"
+    return found
 
 
 def require_following(road: Road) -> None:

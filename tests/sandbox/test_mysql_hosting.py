@@ -15,6 +15,7 @@ import pymysql
 import pytest
 
 from sandbox.mysql import MySQLServer, MySQLServerError, ServerDidNotStart, reap_orphans
+from sandbox.mysql.bookkeeping import Bookkeeping
 from tests.sandbox.mysql_support import GIVEN, PASSWORD, VERSIONS, Farm, Session, until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -166,6 +167,42 @@ def test_binlogs_go_when_nothing_holds_them(server: MySQLServer) -> None:
     held = files()
     assert server.purge_binlogs() == held
     assert len(files()) == 1
+
+
+def test_rds_s_bookkeeping_is_logged_as_statements(server: MySQLServer) -> None:
+    session = Session(server)
+    assert server.set_parameters({"binlog_format": "ROW", "transaction_isolation": "READ-COMMITTED"}) == []
+    server.set_parameters({"read_only": "1"})
+    try:
+        where = server.coordinates()
+        assert where is not None
+        assert server.heartbeat(Bookkeeping())
+        assert server.heartbeat(Bookkeeping(qualified=False))
+        assert server.mark_backup(Bookkeeping())
+        quiet = Bookkeeping(under_read_only=False)
+        assert not server.heartbeat(quiet)
+        assert not server.mark_backup(quiet)
+        events = session.rows("SHOW BINLOG EVENTS IN %s FROM %s", where.file, where.position)
+        texts = [row["Info"] for row in events if row["Event_type"] == "Query"]
+        texts = [text for text in texts if text not in {"BEGIN", "COMMIT"}]
+        assert [text.partition(" values ")[0].partition(" where ")[0] for text in texts] == [
+            "use `mysql`; INSERT INTO mysql.rds_heartbeat2(id, value)",
+            "use `mysql`; INSERT INTO rds_heartbeat2(id, value)",
+            "use `mysql`; DELETE FROM mysql.rds_sysinfo",
+            "use `mysql`; INSERT INTO mysql.rds_sysinfo(name, value)",
+        ]
+    finally:
+        server.set_parameters(dict.fromkeys(("binlog_format", "transaction_isolation", "read_only")))
+
+
+def test_a_new_file_begins_with_a_heartbeat(server: MySQLServer) -> None:
+    session = Session(server)
+    session.rows("CREATE TABLE before_it (id INT)")
+    server.purge_binlogs(how=Bookkeeping())
+    file = session.rows("SHOW MASTER STATUS")[0]["File"]
+    events = session.rows("SHOW BINLOG EVENTS IN %s", file)
+    assert "rds_heartbeat2" in [row["Info"] for row in events if row["Event_type"] == "Query"][1]
+    session.rows("DROP TABLE before_it")
 
 
 def test_a_copy_under_load_is_consistent(farm: Farm, server: MySQLServer, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from foundation.errors import AccountLocked, MigrationError, NeedsHuman
-from replication import accounts, channel, writes
+from replication import accounts, channel, lag, writes
 from replication.session import Credentials, Endpoint, Session, Tls, connect
 from sandbox.mysql import MySQLServer
 from sandbox.mysql.sessions import execute
@@ -161,6 +161,7 @@ def test_replication_and_rds_s_own_threads_are_no_applications(
             until(lambda: behind.value(applying), lambda n: int(n) == 1)
             time.sleep(0.2)
             assert int(behind.value("SELECT COUNT(*) FROM information_schema.innodb_trx")) == 2
+            assert lag.tables_in_use(behind) == ["shop.applied"]
             assert writes.application_sessions(behind) == []
             assert writes.end_writing_sessions(behind) == 0
             assert writes.end_application_sessions(behind) == 0

@@ -585,3 +585,36 @@ def test_who_has_no_coordinates_is_before_everything_and_behind() -> None:
     measured = lag.measure(source_at(400), FakeSession({STATUS: [replica_row(**NEVER)]}))
     assert not measured.reached(measured.source)
     assert measured.bytes == 400
+
+
+def test_an_applier_that_is_long_on_one_change_says_on_which_table() -> None:
+    clock = iter([0.0, 30.0, 300.0, 301.0])
+    session = FakeSession(
+        {
+            "SHOW OPEN TABLES": [
+                {"Database": "shop", "Table": "log"},
+                {"Database": "mysql", "Table": "user"},
+            ]
+        }
+    )
+    stuck = lag._Stuck(session, lambda: next(clock))
+
+    def words(position: int) -> str:
+        found = channel.status(FakeSession({STATUS: [replica_row(Exec_Source_Log_Pos=position)]}))
+        assert found is not None
+        return stuck.words(found)
+
+    assert [words(400), words(400), words(400)] == ["", "", "5 min on one change to shop.log"]
+    assert words(500) == ""
+
+
+def test_a_replica_that_was_just_started_is_stopped_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RDS's agent resumes replication a moment after it has started the server, even what somebody has stopped meanwhile."""
+    rds = Rds("Yes", "Yes")
+    uptime = iter([1, 4, 6])
+    rds.session.answers["SHOW GLOBAL STATUS LIKE 'Uptime'"] = lambda: [{"Value": str(next(uptime))}]
+    agent = iter([rds.agent_starts, lambda: None])
+    monkeypatch.setattr("replication.channel.time.sleep", lambda _seconds: next(agent)())
+    assert channel.stop_where_known(rds.session).stopped
+    assert calls(rds.session) == ["CALL mysql.rds_stop_replication"] * 2
+    assert rds.state == "OFF"

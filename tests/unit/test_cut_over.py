@@ -176,3 +176,57 @@ def test_a_rollback_that_is_complete_is_told_and_not_begun_anew(
 
     assert swapped == (["rollback"] if tags else [])
     assert outputs.get("timeline") == (None if tags else {"open": SINCE})
+
+
+REVERSE = replica_row(Source_User="rds_encrypt_reverse")
+LOST = {journal.ROLLBACK_LOST: "orders-old cannot follow"}
+
+
+class Follower(Provider):
+    """With an old instance whose channel is in some state."""
+
+    def __init__(self, tags: dict[str, str], **status: Any) -> None:
+        super().__init__(encrypted(**tags), old())
+        session = FakeSession(
+            {"SELECT @@GLOBAL.read_only": [{"on": 1}], "SHOW REPLICA STATUS": [{**REVERSE, **status}]}
+        )
+        self._world = World(FakeAws(encrypted(**tags), old()), cast(Access, Sessions(session)), silent)
+
+
+@pytest.mark.parametrize(
+    ("provider", "following", "path"),
+    [
+        (Follower({}), True, "open"),
+        (Follower({}, Replica_IO_Running="Connecting"), False, "was"),
+        (Follower({}, Replica_IO_Running="No", Last_IO_Errno=13114, Last_IO_Error="purged"), False, "was"),
+        # It is known already that nothing can be done.
+        (Follower(LOST, Replica_IO_Running="No", Last_IO_Errno=13114, Last_IO_Error="purged"), True, "was"),
+        # Somebody has mended it.
+        (Follower(LOST), True, "open"),
+        # Let go by cleanup, or at rest.
+        (Provider(encrypted(), old()), True, "was"),
+        (Provider(encrypted(), old(DBInstanceStatus="stopped"), follows=True), True, "was"),
+    ],
+)
+def test_a_refresh_sees_whether_old_follows(provider: Provider, path: str, *, following: bool) -> None:
+    outs = provider.read("id", {**INPUTS, "rollback_path": "was"}).outs
+    assert outs is not None
+    assert (outs["following"], outs["rollback_path"]) == (following, path)
+    assert provider.diff("id", outs, INPUTS).changes is not following
+
+
+@pytest.mark.parametrize(
+    ("path", "following"),
+    [("open", True), ("lost: it was deleted", True), ("not yet confirmed: it is away", False)],
+)
+def test_the_next_up_lets_it_follow_or_says_why_not(
+    monkeypatch: pytest.MonkeyPatch, path: str, *, following: bool
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("providers.cut_over.follow_up", lambda _site: path)
+    monkeypatch.setattr("providers.cut_over.warning_for", lambda _urn: said.append)
+    inputs = {**INPUTS, "cutover": CutOverSettings().model_dump(mode="json", exclude_none=True)}
+    outs = Provider(encrypted(), old()).update("id", {**inputs, "following": False}, inputs).outs
+    assert outs is not None
+    assert (outs["rollback_path"], outs["following"]) == (path, following)
+    assert said == ([] if path == "open" else [f"rollback path {path}"])

@@ -129,15 +129,17 @@ def test_a_moment_is_remembered_the_first_time_only() -> None:
     assert datetime.fromisoformat(first["fenced"]).tzinfo is not None
 
 
-def site_of_owner(**values: str) -> Site:
-    """A site whose owner has set so much in the parameter group of the source."""
+def site_of_owner(ours: dict[str, str], **values: str) -> Site:
+    """A site whose owner has set so much in the parameter group of the source, and we in that of the encrypted instance."""
+    found = {"orders-mysql80": values, "orders-encrypted": ours}
     groups = SimpleNamespace(
-        user_values=lambda name: (
-            {key: (value, "immediate") for key, value in values.items()} if name == "orders-mysql80" else {}
-        )
+        user_values=lambda name: {key: (value, "immediate") for key, value in found[name].items()}
     )
-    winning = SimpleNamespace(identifier="orders-encrypted")
-    return cast(Site, SimpleNamespace(groups=groups, source_group="orders-mysql80", winning=lambda: winning))
+    winning = SimpleNamespace(identifier="orders-encrypted", parameter_group="orders-encrypted")
+    site = SimpleNamespace(
+        groups=groups, names=Names("orders"), source_group="orders-mysql80", winning=lambda: winning
+    )
+    return cast(Site, site)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +160,33 @@ def test_the_winner_is_as_durable_as_its_owner_wants(
         {"Variable_name": "sync_binlog", "Value": "1"},
     ]
     winning = FakeSession({"SHOW GLOBAL VARIABLES": seen})
-    reading = winner_is_durable(site_of_owner(**owner), cast(Any, None), winning)
+    reading = winner_is_durable(site_of_owner({}, **owner), cast(Any, None), winning)
     assert reading.green is green
     assert green or "innodb_flush_log_at_trx_commit is 2, not 1" in reading.saw
+
+
+@pytest.mark.parametrize(
+    ("live", "ours", "owner", "green"),
+    [
+        ("4", {}, {}, True),
+        ("1", {"slave_parallel_workers": "1"}, {}, False),
+        ("1", {"slave_parallel_workers": "1"}, {"slave_parallel_workers": "1"}, True),
+        ("1", {}, {}, True),
+    ],
+)
+def test_the_winner_has_the_appliers_that_its_owner_wants(
+    live: str, ours: dict[str, str], owner: dict[str, str], *, green: bool
+) -> None:
+    names = {"slave_parallel_workers", "replica_parallel_workers"}
+
+    class Winning(FakeSession):
+        def rows(self, statement: str, *arguments: object) -> list[dict[str, Any]]:
+            asked = {
+                str(name) for each in arguments for name in (each if isinstance(each, tuple) else (each,))
+            }
+            found = dict.fromkeys(names & asked, live) | dict.fromkeys(asked - names, "1")
+            return [{"Variable_name": name, "Value": value} for name, value in found.items()]
+
+    reading = winner_is_durable(site_of_owner(ours, **owner), cast(Any, None), Winning({}))
+    assert reading.green is green
+    assert green or "slave_parallel_workers is 1, not the default" in reading.saw

@@ -41,6 +41,7 @@ class Region(Aws):
             )
             for name in names
         ]
+        self.exec_mode = True
         self.groups = {f"{name}-mysql80": f"Parameters of {name}" for name in names}
 
     @property
@@ -77,7 +78,10 @@ class Region(Aws):
             ]
         }
 
-    def describe_db_parameters(self, DBParameterGroupName: str, Source: str) -> dict[str, Any]:  # noqa: N803
+    def describe_db_parameters(self, DBParameterGroupName: str, Source: str = "") -> dict[str, Any]:  # noqa: N803
+        if not Source:
+            modes = [("slave_exec_mode", self.exec_mode), ("replica_exec_mode", False)]
+            return {"Parameters": [{"ParameterName": name, "IsModifiable": may} for name, may in modes]}
         assert Source == "user"
         return {"Parameters": [{"ParameterName": "max_connections", "ParameterValue": DBParameterGroupName}]}
 
@@ -107,8 +111,20 @@ def test_only_the_parameters_of_a_group_are_asked_for_source_by_source(count: in
         "describe_db_snapshots": 1,
         "describe_db_parameter_groups": 1,
         "describe_key": 1,
-        "describe_db_parameters": count,
+        # And once for all that groups of their family can set.
+        "describe_db_parameters": count + 1,
     }
+
+
+@pytest.mark.parametrize(("can", "expected"), [(True, "slave_exec_mode"), (False, None)])
+def test_how_the_family_calls_the_exec_mode_is_told_if_it_can_be_set(
+    expected: str | None, *, can: bool
+) -> None:
+    region = Region("a")
+    region.exec_mode = can
+    (seen,) = look_out(region, wanted("a"))
+    assert seen.group is not None
+    assert seen.group.exec_mode == expected
 
 
 def test_each_source_is_told_of_its_own_things() -> None:

@@ -267,3 +267,12 @@ def test_every_moment_may_stand_in_a_report(files: Files) -> None:
     files.write_json("cutover.json", log(moments=moments))
     report.publish(files, {})
     assert page(files).count('<div class="bar') == len(Moment) - 1
+
+
+def test_a_report_says_that_the_rollback_path_is_lost_and_why(files: Files) -> None:
+    lost = "lost: orders-old cannot follow orders any more (13114)"
+    files.write_json("cutover.json", log(rollback_path=lost, warnings=["orders-old keeps a tag"]))
+    report.publish(files, report.facts_of(source(), encrypted()))
+    page = files.path("report.html").read_text(encoding="utf-8")
+    assert f"<dt>Rollback path</dt><dd>{lost}</dd>" in page
+    assert '<p class="warn">orders-old keeps a tag</p>' in page

@@ -249,3 +249,38 @@ def test_nothing_about_the_old_instance_stops_a_clean_up(check: preflight.Check)
         **OPTED_OUT,
     )
     assert passes(check, plan("cleanup", source=source, encrypted=instance("orders", tags=DONE)))
+
+
+GONE = "orders-old was deleted"
+
+
+@pytest.mark.parametrize(
+    ("source", "tags", "reason"),
+    [
+        (instance("orders-old"), {**DONE, journal.ROLLBACK_LOST: "binlogs are purged"}, "binlogs are purged"),
+        (instance("orders-old", DBInstanceStatus="deleting"), DONE, GONE),
+    ],
+)
+def test_a_rollback_that_is_lost_is_refused_with_the_reason_and_what_works(
+    source: Any, tags: dict[str, str], reason: str
+) -> None:
+    sentence = said(
+        preflight.phase_follows, plan("rollback", source=source, encrypted=instance("orders", tags=tags))
+    )
+    assert f"there is no rollback any more, since {reason}. Set `phase` to `cleanup`, which works" in sentence
+    cleanup = plan("cleanup", source=source, encrypted=instance("orders", tags=tags))
+    for check in (preflight.no_swap_under_way, preflight.phase_follows):
+        assert check(Surroundings(FakeAws()), cleanup) is None
+
+
+def test_with_the_source_gone_in_mid_cutover_cleanup_completes_it() -> None:
+    survey = Survey(
+        NAMES, None, instance("orders-encrypted", tags={**SWAPPED, journal.MIGRATION: "db-ORDERS"})
+    )
+    around = Surroundings(FakeAws())
+    for check in (preflight.no_swap_under_way, preflight.phase_follows):
+        assert check(around, Plan("cleanup", "replicate", survey)) is None
+    for phase in ("replicate", "rollback", "cutover"):
+        refused = preflight.no_swap_under_way(around, Plan(phase, "replicate", survey))
+        assert refused is not None
+        assert "Set `phase` to `cleanup`" in str(refused)

@@ -32,7 +32,7 @@ docs-errors` provokes them all and writes this page. `…` stands for what diffe
 
 | kind | means |
 | --- | --- |
-| retry | the world was not ready, or a call was lost: run the same command again |
+| retry | the world was not ready, or a call was lost: run the same command again (after `pulumi cancel`, if a killed run has left the stack locked) |
 | needs a human | running it again changes nothing until somebody acts |
 | outcome unknown | the connection died in the middle: run it again, it looks before it acts |
 

@@ -1,0 +1,59 @@
+"""Events that are to fire on the winning instance: known before the fence closes, should the losing one be gone afterwards."""
+
+from __future__ import annotations
+
+from foundation.errors import NeedsHuman
+from migration import journal
+from migration.cutover import due_events
+from replication import events
+from tests.unit.fakes import Answer, FakeSession
+
+
+def session(*found: tuple[str, str], **more: Answer) -> FakeSession:
+    rows = [{"s": "shop", "n": name, "d": "admin@%", "st": status} for name, status in found]
+    return FakeSession({"SELECT event_schema": rows, **more})
+
+
+LOSING = session(("tidy", "ENABLED"), ("count", "ENABLED"), ("never", "DISABLED"), ("gone", "ENABLED"))
+WINNING = (("tidy", "REPLICA_SIDE_DISABLED"), ("count", "ENABLED"), ("never", "REPLICA_SIDE_DISABLED"))
+
+
+def changed(here: FakeSession) -> list[str]:
+    return [statement for statement, _ in here.sent if statement.startswith("ALTER")]
+
+
+def test_what_would_not_fire_there_is_noted_in_few_digits() -> None:
+    noted = due_events.note(LOSING, session(*WINNING))
+    assert list(noted) == [journal.EVENTS]
+    assert len(noted[journal.EVENTS]) == 8
+    assert due_events.note(session(*WINNING), session(*WINNING)) == {}
+
+
+def test_too_many_for_a_tag_are_not_noted() -> None:
+    many = [(f"e{number}", "ENABLED") for number in range(29)]
+    asleep = [(name, "REPLICA_SIDE_DISABLED") for name, _ in many]
+    assert len(due_events.note(session(*many[:28]), session(*asleep))[journal.EVENTS]) <= 256
+    assert due_events.note(session(*many), session(*asleep)) == {}
+
+
+def test_without_the_losing_instance_the_note_serves() -> None:
+    here = session(*WINNING)
+    assert due_events.settle_as_noted(here, due_events.note(LOSING, session(*WINNING))[journal.EVENTS]) == ()
+    assert changed(here) == ["ALTER DEFINER = %s@%s EVENT `shop`.`tidy` ENABLE"]
+    untouched = session(*WINNING)
+    assert due_events.settle_as_noted(untouched, None) == ()
+    assert changed(untouched) == []
+
+
+def test_with_it_each_gets_the_status_that_it_has_there() -> None:
+    here = session(*WINNING)
+    assert due_events.settle(here, events.inventory(LOSING)) == ()
+    assert changed(here) == [
+        "ALTER DEFINER = %s@%s EVENT `shop`.`tidy` ENABLE",
+        "ALTER DEFINER = %s@%s EVENT `shop`.`never` DISABLE",
+    ]
+
+
+def test_one_that_only_its_definer_may_enable_is_told() -> None:
+    here = session(*WINNING, ALTER=NeedsHuman("not allowed"))
+    assert due_events.settle(here, events.inventory(LOSING)) == ("shop.tidy", "shop.never")

@@ -1,0 +1,162 @@
+"""What may change on the losing instance seconds before the cutover, and what the candidate must have instead."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from components.likeness import owner_settings
+from controlplane.instances import Instance
+from foundation.errors import NeedsHuman
+from migration.cutover.course import Course, cut_over_course, rollback_course
+from migration.cutover.growth import match_protection
+from migration.cutover.guards import candidate_keeps_binlogs, settings_alike
+from migration.cutover.site import Aside, Site
+from migration.likeness import differences
+from migration.names import Names
+from replication.coordinates import Coordinates
+from tests.unit.fakes import FakeSession, instance
+
+NAMES = Names("orders")
+THERE = cut_over_course(NAMES, "db-ORDERS", "db-E")
+BACK = rollback_course(NAMES, "db-ORDERS", "db-E")
+ANY = cast(Any, None)
+
+
+def candidate(**changes: Any) -> Instance:
+    return instance("orders-encrypted", **{"DbiResourceId": "db-E", "StorageEncrypted": True, **changes})
+
+
+class Place:
+    def __init__(
+        self, losing: Instance | None, winning: Instance, course: Course = THERE, *, offline: bool = False
+    ) -> None:
+        self.modified: list[dict[str, Any]] = []
+        self.refusal: Exception | None = None
+        self.aside = Aside()
+        self.site = cast(
+            Site,
+            SimpleNamespace(
+                aws=None,
+                names=NAMES,
+                course=course,
+                instances=self,
+                snapshot_coordinates=Coordinates("b.000001", 4) if offline else None,
+                losing=lambda: losing,
+                find_losing=lambda: losing,
+                winning=lambda: winning,
+                warn=self.aside.warnings.append,
+                not_needed=lambda _what: nullcontext(),
+            ),
+        )
+
+    def modify(self, _id: str, **changes: Any) -> None:
+        if self.refusal:
+            raise self.refusal
+        self.modified.append(changes)
+
+
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
+    """What CloudWatch says of the free storage, in GiB."""
+    found: list[float | None] = [None]
+    monkeypatch.setattr(
+        "migration.cutover.growth.metrics.free_storage",
+        lambda *_: found[0] * 2**30 if found[0] is not None else None,
+    )
+    return found
+
+
+@pytest.mark.parametrize(
+    ("room", "limit", "green"),
+    [(3.0, None, True), (1.0, None, False), (None, None, False), (None, 100, True)],
+)
+def test_storage_that_grew_is_harmless_where_there_is_room(
+    free: list[float | None], *, room: float | None, limit: int | None, green: bool
+) -> None:
+    free[0] = room
+    place = Place(
+        instance(AllocatedStorage=30, MaxAllocatedStorage=limit), candidate(MaxAllocatedStorage=limit)
+    )
+    seen = settings_alike(place.site, ANY, ANY)
+    assert seen.green is green
+    assert ("gets the storage of the other one after the cut-over" in seen.saw) is green
+    assert ("`pulumi up` in phase `replicate` gives it these settings" in seen.saw) is not green
+
+
+def test_deletion_protection_does_not_stop_it_and_anything_else_does(free: list[float | None]) -> None:
+    protected = Place(instance(DeletionProtection=True), candidate())
+    assert settings_alike(protected.site, ANY, ANY).green
+    larger = Place(instance(DeletionProtection=True, DBInstanceClass="db.r6g.large"), candidate())
+    seen = settings_alike(larger.site, ANY, ANY)
+    assert not seen.green
+    assert "DBInstanceClass is 'db.t3.medium' instead of 'db.r6g.large'" in seen.saw
+    assert "DeletionProtection" not in seen.saw
+
+
+def test_more_storage_than_the_source_has_is_no_difference_and_stays() -> None:
+    source, encrypted = instance(AllocatedStorage=20), candidate(AllocatedStorage=30)
+    assert differences(source, encrypted) == []
+    assert [found.setting for found in differences(encrypted, candidate(AllocatedStorage=20))] == [
+        "AllocatedStorage"
+    ]
+    assert owner_settings(source, encrypted)["allocated_storage"] == 30
+    assert owner_settings(instance(AllocatedStorage=40), encrypted)["allocated_storage"] == 40
+    assert owner_settings(source)["allocated_storage"] == 20
+
+
+@pytest.mark.parametrize(
+    ("losing", "changes"),
+    [
+        (instance(AllocatedStorage=30), [{"AllocatedStorage": 30}]),
+        (
+            instance(AllocatedStorage=30, DeletionProtection=True),
+            [{"AllocatedStorage": 30, "DeletionProtection": True}],
+        ),
+        (instance(AllocatedStorage=10), []),
+        (instance(), []),
+        (None, []),
+    ],
+)
+def test_production_gets_both_once_it_is_complete(
+    losing: Instance | None, changes: list[dict[str, Any]]
+) -> None:
+    place = Place(losing, candidate())
+    match_protection(place.site)
+    assert place.modified == changes
+
+
+def test_a_refusal_is_told_with_the_command() -> None:
+    place = Place(instance(DeletionProtection=True), candidate())
+    place.refusal = NeedsHuman("AWS refused")
+    match_protection(place.site)
+    (said,) = place.aside.warnings
+    assert said.startswith("orders-encrypted does not have the DeletionProtection of orders (AWS refused)")
+    assert "`aws rds modify-db-instance --db-instance-identifier orders-encrypted`" in said
+
+
+@pytest.mark.parametrize(
+    ("course", "hours", "green", "said"),
+    [
+        (THERE, 72, True, "orders-encrypted keeps its binlogs for 72 h"),
+        (THERE, None, False, "`pulumi refresh` and `pulumi up` in phase `replicate` set it"),
+        (BACK, 72, True, "keeps its binlogs for 72 h"),
+        (BACK, None, False, "CALL mysql.rds_set_configuration('binlog retention hours', 24) there"),
+    ],
+)
+def test_the_instance_that_will_carry_production_must_keep_its_binlogs(
+    course: Course, hours: int | None, said: str, *, green: bool
+) -> None:
+    there = FakeSession({"SELECT value FROM mysql.rds_configuration": [{"value": hours}]})
+    seen = candidate_keeps_binlogs(Place(instance(), candidate(), course).site, ANY, there)
+    assert seen.green is green
+    assert said in seen.saw
+
+
+def test_without_replication_nobody_needs_them() -> None:
+    assert candidate_keeps_binlogs(
+        Place(instance(), candidate(), offline=True).site, ANY, FakeSession({})
+    ).green
