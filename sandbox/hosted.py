@@ -97,7 +97,9 @@ def _serve(options: Options, directory: Path, network: Network) -> None:
     _write_state(directory / STATE_FILE, {**state, "profile": options.profile, "factor": options.factor})
     _log.info("Serving at %s on the network 127.%s.0.0/16", state["endpoint"], network.number)
     try:
-        stopping.wait()
+        # Not one long wait: a signal that another thread of the process receives would not end it.
+        while not stopping.wait(0.2):
+            pass
     finally:
         begun = time.monotonic()
         rds.close()

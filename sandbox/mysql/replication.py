@@ -23,7 +23,6 @@ __all__ = [
 ]
 
 _MARKER = "action = 'disable set master' AND master_user = 'rdsrepladmin'"
-_RETRY = 1
 _DRAIN_DEADLINE = 600.0
 
 
@@ -40,9 +39,9 @@ def source_coordinates(session: AdminSession) -> Coordinates | None:
 
 
 def change_source(
-    session: AdminSession, *, host: str, port: int, password: str, coordinates: Coordinates | None
+    session: AdminSession, *, host: str, port: int, password: str, coordinates: Coordinates | None, retry: int
 ) -> None:
-    """Follow a source as rdsrepladmin; by GTID where that is on, else from the coordinates."""
+    """Follow a source as rdsrepladmin; by GTID where that is on, else from the coordinates. `retry`: in seconds."""
     by_gtid = query(session, "SELECT @@global.gtid_mode AS mode")[0]["mode"] == "ON"
     if not by_gtid and coordinates is None:
         raise MySQLServerError(f"Where in the binary log of {host} to begin is not known: give coordinates.")
@@ -52,7 +51,7 @@ def change_source(
     execute(
         session,
         f"CHANGE MASTER TO MASTER_HOST = {quoted(host)}, MASTER_PORT = {port}, MASTER_USER = '{REPLICATION_USER}', "
-        f"MASTER_PASSWORD = {quoted(password)}, MASTER_CONNECT_RETRY = {_RETRY}, MASTER_SSL = 1, {where}",
+        f"MASTER_PASSWORD = {quoted(password)}, MASTER_CONNECT_RETRY = {retry}, MASTER_SSL = 1, {where}",
     )
 
 

@@ -139,8 +139,8 @@ class MySQLServer:
         """Start, and return when it accepts connections.
 
         `parameters` are plain values that win over RDS's defaults; `read_only` wins over both. RDS's procedures pause for
-        seconds: with `real_pauses` they do; without, only where the pause decides what a call ends with. An external
-        source is then tried again after 1 s, too, not after 60. Replication does not start by itself: see
+        seconds: with `real_pauses` they do; without, only where the pause decides what a call ends with. A source
+        that cannot be reached is then tried again after 1 s, too, not after 60. Replication does not start by itself: see
         `resume_replication`.
         """
         wanted = dict(parameters)
@@ -289,6 +289,7 @@ class MySQLServer:
                 port=source.port,
                 password=HostSecrets.of(source.data).replication,
                 coordinates=coordinates or self.origin(),
+                retry=60 if self._real_pauses else 1,
             )
             replication.mark_managed(session, managed=True)
             execute(session, "START SLAVE")
