@@ -47,7 +47,7 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
         yield road
 
 
-def test_it_is_migrated_as_any_other(road: Road) -> None:
+def test_it_is_replicated_and_verified_as_any_other(road: Road) -> None:
     with road.connected("orders") as connection:
         until(
             lambda: rows(connection, "SELECT @@GLOBAL.sql_select_limit AS n"), lambda seen: seen == [{"n": 1}]
@@ -57,11 +57,15 @@ def test_it_is_migrated_as_any_other(road: Road) -> None:
     assert road.outputs()["verified_tables"] == 7
     road.require_rest()
 
+
+def test_it_is_cut_over_as_any_other(road: Road) -> None:
     road.up("cutover")
     assert road.outputs()["forced_guards"] == []
     assert road.instance("orders")["StorageEncrypted"]
     road.require_rest()
 
+
+def test_it_is_cleaned_up_as_any_other(road: Road) -> None:
     road.up("cleanup")
     road.require_rest()
     with road.connected("orders") as connection:
