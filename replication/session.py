@@ -313,8 +313,9 @@ _KINDS = (
     ),
     _Kind(frozenset({1094}), SessionGone, "the session has ended by itself", ""),
     _Kind(
-        # ER_SIGNAL_EXCEPTION: how RDS's procedures refuse, and how they report that something failed after they acted.
-        frozenset({1644}),
+        # ER_SIGNAL_EXCEPTION is how RDS's procedures refuse, and how they report that something failed after they acted;
+        # ER_KILL_DENIED_ERROR is MySQL's own answer to `rds_kill` on an applier.
+        frozenset({1644, 1095}),
         ProcedureRefused,
         "RDS's procedure reports an error",
         "Correct what it objects to, then run the same command again",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -613,7 +613,7 @@ def test_a_replica_that_was_just_started_is_stopped_for_good(monkeypatch: pytest
     rds = Rds("Yes", "Yes")
     uptime = iter([1, 4, 6])
     rds.session.answers["SHOW GLOBAL STATUS LIKE 'Uptime'"] = lambda: [{"Value": str(next(uptime))}]
-    agent = iter([rds.agent_starts, lambda: None])
+    agent: Iterator[Callable[[], None]] = iter([rds.agent_starts, lambda: None])
     monkeypatch.setattr("replication.channel.time.sleep", lambda _seconds: next(agent)())
     assert channel.stop_where_known(rds.session).stopped
     assert calls(rds.session) == ["CALL mysql.rds_stop_replication"] * 2

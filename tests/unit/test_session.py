@@ -14,7 +14,9 @@ from foundation.errors import (
     MigrationError,
     NeedsHuman,
     OutcomeUnknown,
+    ProcedureRefused,
     Retryable,
+    SessionGone,
     WriteRefused,
 )
 from replication.session import Credentials, Endpoint, Tls, _classified, quote_name
@@ -38,6 +40,9 @@ WHERE = Endpoint("orders.example", 3306)
         (1045, True, AccountRefused),
         (1227, False, NeedsHuman),
         (1064, False, NeedsHuman),
+        (1644, False, ProcedureRefused),
+        (1095, False, ProcedureRefused),
+        (1094, False, SessionGone),
     ],
 )
 def test_each_error_is_of_the_kind_that_says_what_to_do(
