@@ -72,7 +72,9 @@ def drop_replication_user(
     kept: list[str] = []
     source = instances.find(source_id)
     successor = successor_of(instances, source_id, source)
-    for instance in _running(successor, source):
+    # Production first: replication carries it to the other one.
+    both = (successor, source) if _moved(successor) else (source, successor)
+    for instance in _running(*both):
         try:
             _on(access, instance, accounts.drop, source if _moved(successor) else None, warn)
         except WriteRefused:

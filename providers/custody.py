@@ -17,6 +17,7 @@ from foundation.waiting import Progress
 from migration import journal
 from migration.completion import complete
 from migration.cutover import due_events
+from migration.cutover.account_fence import AccountFence
 from migration.cutover.fences import fence_around
 from migration.journal import Role
 from migration.likeness import differences
@@ -76,7 +77,7 @@ class CustodyProvider(Step):
         if production is not None:
             _lift_fence(world, production)
         if encrypted is not None and carries_production:
-            _enable_events(world, encrypted, warning_for(props.get("urn")))
+            _finish(world, encrypted, props["source_id"], warning_for(props.get("urn")))
         if encrypted is not None and not carries_production:
             world.instances.delete(
                 encrypted.resource_id, final_snapshot=None, deadline=3 * HOUR, progress=world.progress
@@ -105,19 +106,23 @@ def _require_likeness(source: Instance, encrypted: Instance, *, first_look: bool
     )
 
 
-def _enable_events(world: World, production: Instance, warn: Progress) -> None:
-    """Enable what a run that was killed right after opening production has left; nobody else will."""
-    noted = production.tags.get(journal.EVENTS)
-    if noted is None or not production.available:
+def _finish(world: World, production: Instance, source_id: str, warn: Progress) -> None:
+    """Unlock accounts and enable events where a run was killed right after it had opened production; nobody else will."""
+    tags = production.tags
+    locked, events = tags.get(journal.FENCE_NOTE) == AccountFence.kind, tags.get(journal.EVENTS)
+    if not (locked or events) or not production.available:
         return
     try:
         with world.access.session(production) as session:
-            due_events.settle_as_noted(session, noted)
+            if locked:
+                before = tags.get(journal.LOCKED_BEFORE)
+                AccountFence(world.instances, world.access, source_id, before).hand_over(session)
+            due_events.settle_as_noted(session, events)
     except Cancelled:
         raise
     except MigrationError as error:
         warn(
-            f"{production.identifier}: look whether all scheduled events are enabled that should be ({error})"
+            f"{production.identifier}: look whether all accounts are open and all events enabled that should be ({error})"
         )
 
 

@@ -37,6 +37,8 @@ def settled(path: str) -> bool:
 
 def open_way_back(site: Site) -> str:
     """Let the losing instance follow; return ``open``, or that it is lost or not confirmed, and why."""
+    if site.snapshot_coordinates is not None:
+        return f"{LOST}mode `snapshot` has no reverse replication"
     path = _opened(site)
     site.progress(f"rollback path: {path}")
     note_lost(site, path)
@@ -55,8 +57,6 @@ def note_lost(site: Site, path: str) -> None:
 
 
 def _opened(site: Site) -> str:
-    if site.snapshot_coordinates is not None:
-        return f"{LOST}mode `snapshot` has no reverse replication"
     deadline, renew = time.monotonic() + site.limits.follows, True
     while True:
         try:

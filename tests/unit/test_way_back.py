@@ -165,3 +165,12 @@ def test_after_a_rollback_nothing_is_noted(monkeypatch: pytest.MonkeyPatch) -> N
     )
     assert open_way_back(place.site).startswith("lost: ")
     assert place.noted == {}
+
+
+def test_in_mode_snapshot_there_is_nothing_to_open_and_nothing_to_note(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = Place(monkeypatch, left())
+    place.site.__dict__["snapshot_coordinates"] = "b.000001:4"
+    assert open_way_back(place.site) == "lost: mode `snapshot` has no reverse replication"
+    assert (place.tried, place.noted) == ([], {})

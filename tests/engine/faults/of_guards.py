@@ -14,7 +14,7 @@ from migration.cutover import guards
 from migration.cutover.course import cut_over_course
 from migration.names import Names
 from providers.swap import site_of
-from replication import channel
+from replication import channel, retention
 from sandbox.mysql.sessions import execute
 from tests.engine.faults.book import fault
 from tests.engine.faults.stage import Stage
@@ -130,22 +130,38 @@ def _drop_event(stage: Stage) -> None:
 @fault(
     "A setting was changed",
     SECTION,
-    "The source's owner has changed its class, storage or protection meanwhile.",
+    "The source's owner has changed its class, its backups or the like meanwhile.",
 )
 def _setting(stage: Stage) -> None:
-    stage.later.callback(_protected, stage, protected=True)
-    _protected(stage, protected=False)
+    stage.later.callback(_copied, stage, copied=True)
+    _copied(stage, copied=False)
     _ask(stage)
 
 
-def _protected(stage: Stage, *, protected: bool) -> None:
-    stage.instances.modify(stage.source_id, DeletionProtection=protected)
+def _copied(stage: Stage, *, copied: bool) -> None:
+    stage.instances.modify(stage.source_id, CopyTagsToSnapshot=copied)
     stage.instances.wait(
         stage.source_id,
         "have that",
-        lambda seen: seen.available and seen.description["DeletionProtection"] is protected,
+        lambda seen: seen.available and seen.description["CopyTagsToSnapshot"] is copied,
         deadline=20,
     )
+
+
+@fault(
+    "The encrypted instance purges its binlogs at once",
+    SECTION,
+    "Somebody has set its `binlog retention hours` to NULL; the old instance could not follow it after the cutover.",
+)
+def _purges(stage: Stage) -> None:
+    stage.later.callback(_keep_binlogs, stage, 72)
+    _keep_binlogs(stage, None)
+    _ask(stage)
+
+
+def _keep_binlogs(stage: Stage, hours: int | None) -> None:
+    with stage.session(stage.encrypted_id) as session:
+        retention.write(session, hours)
 
 
 @fault("A transaction is open for long", SECTION, "A report, or a client that was forgotten.")
