@@ -16,7 +16,7 @@ __all__ = ["Account", "Address", "Connection", "account", "address", "connect", 
 
 # As a careful application does: what it depends on, it does not leave to the server's parameter group.
 _PINNED = (
-    "SET SESSION autocommit = 1, sql_mode = 'NO_ENGINE_SUBSTITUTION', wait_timeout = 28800, max_execution_time = 0,"
+    "SET SESSION autocommit = 1, completion_type = NO_CHAIN, time_zone = '+00:00', sql_mode = 'NO_ENGINE_SUBSTITUTION', wait_timeout = 28800, max_execution_time = 0,"
     " sql_select_limit = 18446744073709551615, group_concat_max_len = 1048576, lock_wait_timeout = 60,"
     " transaction_isolation = 'REPEATABLE-READ'"
 )

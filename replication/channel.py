@@ -363,9 +363,9 @@ def _tried(session: Session, call: _Call) -> _Tried:
             session.reconnect()
         except MigrationError:
             raise error from None
-        return _Tried(error, str(error))
+        return _Tried(error, error.what)
     except (NeedsHuman, Retryable) as error:
-        return _Tried(error, str(error))
+        return _Tried(error, error.what)
 
 
 def _brought_about(

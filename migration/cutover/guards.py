@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from controlplane import metrics, records
-from foundation.errors import NeedsHuman
+from foundation.errors import NeedsHuman, TimedOut
 from foundation.waiting import Wait, until
 from migration import journal
 from migration.cutover import account_fence, growth
@@ -39,6 +40,8 @@ _MAINTENANCE_MARGIN = 30
 """Minutes before a maintenance window in which a cut-over had better not begin."""
 FREE_PERCENT = 5
 """Of an instance's storage: with less, RDS is about to stop it as `storage-full`."""
+_APPLY = 60.0
+"""Seconds for RDS to bring changed parameters to an instance."""
 _LOOK = 0.5
 """Seconds between two looks at a lag that is to be steady."""
 _APPLIERS = ("replica_parallel_workers", "slave_parallel_workers")
@@ -348,11 +351,27 @@ def require_green(site: Site, losing: Session, winning: Session) -> tuple[str, .
     Raises:
         NeedsHuman: at least one is red; nothing was touched.
     """
+    _await_applied(site)
     red = {name: reading.saw for name, reading in read(site, losing, winning).items() if not reading.green}
     stopping = [f"{name} ({saw})" for name, saw in red.items() if name not in site.forced]
     if stopping:
         raise _red(site, "; ".join(stopping))
     return tuple(f"{name}: {saw}" for name, saw in red.items())
+
+
+def _await_applied(site: Site) -> None:
+    """Wait until RDS has brought changed parameters to both instances; the first check tells of one that never gets them.
+
+    Lifting the fence of an interrupted attempt is such a change.
+    """
+    with suppress(TimedOut):
+        until(
+            Wait("changed parameters to be in effect", where=site.names.source, deadline=_APPLY, longest=1.0),
+            site.both,
+            done=lambda both: all(each.parameter_status != "applying" for each in both),
+            describe=lambda both: "; ".join(f"{each.identifier}: {each.parameter_status}" for each in both),
+            progress=site.progress,
+        )
 
 
 def require_steady(site: Site, losing: Session, winning: Session) -> None:

@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import pymysql
 import pytest
 
-from tests.engine.checks import require_fenced
+from demo.database import account, connected, rows
 from tests.engine.road import Road, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -51,6 +52,15 @@ def test_with_a_managed_password_only_mode_snapshot_gets_there(road: Road) -> No
     now = road.instance("orders")
     assert now["StorageEncrypted"] is True
     assert "MasterUserSecret" not in now
-    require_fenced(road, "orders-old")
+    with (
+        connected(
+            road.address("orders-old"),
+            account(road.client("secretsmanager"), secret),
+            database=road.seeded.database,
+        ) as old,
+        pytest.raises(pymysql.err.MySQLError) as fenced,
+    ):
+        rows(old, "UPDATE orders SET note = 'slipped past' WHERE id = 1")
+    assert fenced.value.args[0] == 1290
     road.up("cleanup", mode="snapshot", **managed)
     assert road.names() == {"orders", "orders-old"}

@@ -172,8 +172,9 @@ def test_the_program_asks_for_everything_at_once(road: Road, aws: Aws) -> None:
     (seen,) = look_out(aws, [Wanted(Names("orders"), "alias/orders")])
     took = time.monotonic() - began
     road.sandbox.faults.clear()
-    # Which group the source has is known from the survey, and what is set in it is asked for then; five questions in all.
-    assert 1.0 <= took < 2.2, took
+    # Which group the source has is known from the survey, and what is set in it is asked for then; its family's parameters come in
+    # four pages, one after the other. Beside those, everything is asked for at once.
+    assert 1.0 <= took < 3.6, took
     assert seen.survey.source is not None
     assert seen.survey.source.identifier == "orders"
     assert seen.key.arn == road.seeded.key_arn

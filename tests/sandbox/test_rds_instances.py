@@ -20,6 +20,7 @@ from tests.sandbox.rds_support import (
     instance,
     make,
     query,
+    start_replication,
     until,
     value,
 )
@@ -360,7 +361,7 @@ def test_a_replica_follows_through_renames_and_is_promoted(sandbox: Sandbox, liv
 
     query(sandbox, replica, "CALL mysql.rds_stop_replication")
     until(lambda: replication(sandbox, replica), lambda seen: seen == "stopped")
-    query(sandbox, replica, "CALL mysql.rds_start_replication")
+    start_replication(sandbox, replica)
     until(lambda: replication(sandbox, replica), lambda seen: seen == "replicating")
 
     rds.modify_db_instance(

@@ -8,7 +8,17 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox import Sandbox
-from tests.sandbox.rds_support import available, gone, instance, make, query, snapshot, until, value
+from tests.sandbox.rds_support import (
+    available,
+    gone,
+    instance,
+    make,
+    query,
+    snapshot,
+    start_replication,
+    until,
+    value,
+)
 
 REPLICATION_PASSWORD = "repl-Password1"
 
@@ -67,7 +77,7 @@ def test_a_replicas_encrypted_copy_catches_up_with_the_source(sandbox: Sandbox, 
         int(status["Exec_Master_Log_Pos"]),
     )
     assert "disabled on this host" not in str(answer)
-    query(sandbox, encrypted, "CALL mysql.rds_start_replication")
+    start_replication(sandbox, encrypted)
     until(
         lambda: query(sandbox, encrypted, "SELECT id FROM t ORDER BY id"),
         lambda seen: [r["id"] for r in seen] == [1, 2],

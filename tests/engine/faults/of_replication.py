@@ -84,7 +84,7 @@ def _nobody(stage: Stage) -> None:
 @fault(
     "RDS refuses an external source",
     "Replication",
-    "The instance is marked as a replica that RDS manages; RDS's procedure says so in a result set, not in an error.",
+    "The instance is marked as a replica that RDS manages; RDS's procedure refuses.",
 )
 def _managed(stage: Stage) -> None:
     source = endpoint_of(stage.instances.get(stage.source_id))
