@@ -28,7 +28,7 @@ PROFILES: Mapping[str, Mapping[str, float]] = {
         "notice": 5, "create": 300, "replica": 360, "backup": 60, "restore": 480, "snapshot": 120, "copy": 240,
         "modify": 60, "away": 65, "rename": 20, "reboot": 30, "stop": 180, "start": 240, "delete": 180,
         "apply": 10, "promote": 120, "recovery": 30, "hydrate": 600, "purge": 300, "configure": 10, "settle": 15,
-        "unmark": 10, "optimize": 900, "regrow": 21600, "initialize": 0, "heartbeat": 300, "agent": 5,
+        "unmark": 10, "optimize": 900, "regrow": 21600, "initialize": 0, "heartbeat": 300, "agent": 3,
     },
 }  # fmt: skip
 
@@ -37,6 +37,10 @@ _TIMES = {"paced": "fast"}
 """A profile with the times of another: `paced` is `fast` with the real pauses of RDS's procedures, for measuring an outage."""
 _SHORTENED = "fast"
 """The profile in which RDS's procedures pause only as long as their outcome needs it."""
+
+
+_UNSCALED = {"agent"}
+"""What a factor does not stretch: it belongs to the start of a server, which takes the time that it takes."""
 
 
 class Closing(Exception):
@@ -55,7 +59,7 @@ class TimeModel:
     def seconds(self, what: str) -> float:
         if what in self.overrides:
             return self.overrides[what]
-        return self._times[what] * self.factor
+        return self._times[what] * (1 if what in _UNSCALED else self.factor)
 
     @property
     def real_pauses(self) -> bool:
