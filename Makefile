@@ -65,7 +65,7 @@ format: setup ## let ruff put the code in order
 test: lint ## the whole gate: lint, unit, sandbox and engine tests, and a few interrupted swaps
 	$(call heading,'tests/unit')
 	@$(PY) -m pytest -q -n $(WORKERS) tests/unit
-	$(call heading,'tests/sandbox, tests/conformance and tests/engine, and a sample of tests/chaos')
+	$(call heading,'a sample of tests/chaos and all of tests/engine and tests/conformance and tests/sandbox')
 	@$(PY) -m pytest -q -n $(WORKERS) $(IN_FILES) --durations 20 $(CHAOS) tests/engine tests/conformance tests/sandbox
 
 test-long: setup ## what the gate leaves out: what others do meanwhile, late answers, expired credentials, old states, rare clients, grants on 5.7, 500 tables
