@@ -14,7 +14,7 @@ from foundation.errors import Cancelled, MigrationError
 from migration.cutover.site import Site
 from migration.likeness import Difference
 
-__all__ = ["harmless", "match_protection"]
+__all__ = ["harmless", "match_owner_changes"]
 
 _PROTECTION, _STORAGE = "DeletionProtection", "AllocatedStorage"
 _ROOM = 10
@@ -34,7 +34,7 @@ def harmless(site: Site, winning: Instance, difference: Difference) -> str | Non
     )
 
 
-def match_protection(site: Site) -> None:
+def match_owner_changes(site: Site) -> None:
     """Give production the size of storage and the deletion protection that the losing instance has, if that still exists."""
     losing, winning = site.find_losing(), site.winning()
     if losing is None:

@@ -19,7 +19,7 @@ from migration.access import endpoint_of
 from migration.cutover import due_events, guards, hooks, release
 from migration.cutover.fence import Fence
 from migration.cutover.fences import fence_noted, fence_of
-from migration.cutover.growth import match_protection
+from migration.cutover.growth import match_owner_changes
 from migration.cutover.losing import Unreachable, reach
 from migration.cutover.site import Site
 from migration.cutover.timeline import Moment
@@ -239,7 +239,7 @@ def _confirm(site: Site, forced: tuple[str, ...], *, noted: bool) -> Outcome:
         if not noted:
             left = reach(site, stack, deadline=_LOOK_FOR_EVENTS)
             unenabled = _settle_events(site, opened, None if isinstance(left, Unreachable) else left)
-            match_protection(site)
+            match_owner_changes(site)
     final = _complete(site)
     path = follow_up(site)
     if site.hooks.after:

@@ -13,18 +13,12 @@ from typing import Any
 import pymysql
 import pytest
 
-from sandbox import Sandbox
 from tests.conformance.account import Account, until
 from tests.conformance.servers import SECRET, Server, error_of, make_follower, open_server, until_threads
 
 ENDED = (1644, "Slave has encountered an error. Run SHOW SLAVE STATUS\\G; to see the error.")
 READ_REPLICA = (1644, "Permission Denied: This instance is a RDS Read Replica.")
 UNTIL = "CALL mysql.rds_start_replication_until(%s, %s)"
-
-
-@pytest.fixture(scope="module")
-def account(sandbox: Sandbox) -> Account:
-    return Account.of(sandbox)
 
 
 @pytest.fixture(scope="module")

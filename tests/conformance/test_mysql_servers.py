@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox import Sandbox
 from tests.conformance.account import Account, until
 from tests.conformance.servers import Server, error_of, open_server, until_threads
 
@@ -23,11 +22,6 @@ WITHHELD = (
     "GRANT SUPER ON *.* TO admin@'%'",
 )
 HEARTBEAT = "use `mysql`; INSERT INTO mysql.rds_heartbeat2(id, value) values (1,"
-
-
-@pytest.fixture(scope="module")
-def account(sandbox: Sandbox) -> Account:
-    return Account.of(sandbox)
 
 
 @pytest.fixture(scope="module")

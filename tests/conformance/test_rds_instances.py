@@ -9,7 +9,6 @@ from typing import Any
 import pymysql
 import pytest
 
-from sandbox import Sandbox
 from tests.conformance.account import Account, refusal_of, until
 
 BUSY = ("InvalidDBInstanceState", "Database instance is not in available state.")
@@ -17,11 +16,6 @@ REBOOT_LATER = (
     "InvalidDBInstanceState",
     "Instance cannot currently reboot due to an in-progress management operation.",
 )
-
-
-@pytest.fixture(scope="module")
-def account(sandbox: Sandbox) -> Account:
-    return Account.of(sandbox)
 
 
 @pytest.fixture(scope="module")

@@ -7,16 +7,10 @@ from typing import Any
 
 import pytest
 
-from sandbox import Sandbox
 from tests.conformance.account import PASSWORD, Account, refusal_of
 
 MANAGED_REPLICA = "Creating read replicas for source instance with engine mysql where ManageMasterUserPassword is enabled is not supported."
 DISABLED = "open-source-rds-extended-support-disabled"
-
-
-@pytest.fixture(scope="module")
-def account(sandbox: Sandbox) -> Account:
-    return Account.of(sandbox)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from components.likeness import owner_settings
 from controlplane.instances import Instance
 from foundation.errors import NeedsHuman
 from migration.cutover.course import Course, cut_over_course, rollback_course
-from migration.cutover.growth import match_protection
+from migration.cutover.growth import match_owner_changes
 from migration.cutover.guards import candidate_keeps_binlogs, settings_alike
 from migration.cutover.site import Aside, Site
 from migration.likeness import differences
@@ -125,14 +125,14 @@ def test_production_gets_both_once_it_is_complete(
     losing: Instance | None, changes: list[dict[str, Any]]
 ) -> None:
     place = Place(losing, candidate())
-    match_protection(place.site)
+    match_owner_changes(place.site)
     assert place.modified == changes
 
 
 def test_a_refusal_is_told_with_the_command() -> None:
     place = Place(instance(DeletionProtection=True), candidate())
     place.refusal = NeedsHuman("AWS refused")
-    match_protection(place.site)
+    match_owner_changes(place.site)
     (said,) = place.aside.warnings
     assert said.startswith("orders-encrypted does not have the DeletionProtection of orders (AWS refused)")
     assert "`aws rds modify-db-instance --db-instance-identifier orders-encrypted`" in said
