@@ -174,10 +174,15 @@ class Workspace:
         lines: list[str] = []
         with self._process(command) as process:
             assert process.stdout is not None  # noqa: S101 - it is a pipe
-            for line in process.stdout:
-                lines.append(line)
-                if listen is not None:
-                    listen(line.rstrip("\n"))
+            try:
+                for line in process.stdout:
+                    lines.append(line)
+                    if listen is not None:
+                        listen(line.rstrip("\n"))
+            except BaseException as error:
+                # A time limit of the tests ends it here: without this, nobody sees how far the command came.
+                error.add_note(f"`{' '.join(command)}` had printed:\n{''.join(lines)}")
+                raise
         return Result(command, "".join(lines), process.returncode, time.monotonic() - begun)
 
     def _operation(self, verb: str, options: tuple[str, ...], listen: Listener | None) -> Result:

@@ -1,4 +1,4 @@
-"""Clients that the checks of one preview share: making some takes longer than asking with them."""
+"""Clients that the steps and checks of one command share: boto3 takes longer to make one than to ask with it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from controlplane.surroundings import Surroundings
 __all__ = ["Clients", "shared_clients"]
 
 _LASTS = 60.0
-"""Seconds: a check of `pulumi up` may come hours after another, and must see today's credentials and quotas."""
+"""Seconds: a step of `pulumi up` may come hours after another, and must see today's credentials and quotas."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ _making = Lock()
 
 
 def shared_clients(settings: AwsSettings) -> Clients:
-    """Return this process's clients for checks; they are made anew every minute."""
+    """Return this process's clients; those older than a minute are replaced."""
     with _making:
         found = _made.get(settings)
         if found is None or not found.fresh:

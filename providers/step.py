@@ -111,11 +111,11 @@ class Step(ResourceProvider):
         )
 
     def world(self, inputs: Inputs) -> World:
-        """Return the world for one call, with fresh clients."""
-        return _world(Aws(self._settings), inputs, mends=True)
+        """Return the world for one call."""
+        return _world(shared_clients(self._settings).aws, inputs, mends=True)
 
     def world_of_checks(self, inputs: Inputs) -> World:
-        """Return the world for a check, which has clients in common with others."""
+        """Return the world for a check, which shares what was seen around the sources with others."""
         clients = shared_clients(self._settings)
         return replace(_world(clients.aws, inputs, mends=False), around=clients.around)
 

@@ -40,6 +40,10 @@ _ATTEMPTS = 2
 _CALLS = 6
 """How many calls one verb makes at most; beyond them it only waits."""
 _READ_REPLICA = re.compile("read replica|disabled on this host", re.IGNORECASE)
+_FIRST_WORKER_ERROR = """SELECT last_error_number AS number, last_error_message AS text
+    FROM performance_schema.replication_applier_status_by_worker
+    WHERE channel_name = '' AND last_error_number NOT IN (0, 3030)
+    ORDER BY last_error_timestamp LIMIT 1"""
 _FOLLOWERS = {REPLICATION_USER: Follower.ENCRYPTED, REVERSE_USER: Follower.OLD}
 
 
@@ -128,7 +132,7 @@ def status(session: Session) -> ReplicaStatus | None:
         read=Coordinates(row[words.read_file] or "", int(row[words.read_position] or 0)),
         seconds_behind=None if lag is None else int(lag),
         io_error=_error(row, "Last_IO_Errno", "Last_IO_Error"),
-        sql_error=_error(row, "Last_SQL_Errno", "Last_SQL_Error"),
+        sql_error=_worker_error(session, row) or _error(row, "Last_SQL_Errno", "Last_SQL_Error"),
         auto_position=bool(int(row["Auto_Position"])),
         until=row["Until_Condition"] != "None",
     )
@@ -470,6 +474,18 @@ def _required(session: Session) -> ReplicaStatus:
 
 def _error(row: Row, number: str, text: str) -> str:
     return f"{row[number]}: {row[text]}" if int(row[number] or 0) else ""
+
+
+def _worker_error(session: Session, row: Row) -> str:
+    """Return the first error among parallel appliers, or an empty string.
+
+    The status shows the latest one, which may be that of an applier that only stopped because another one had (3030,
+    ER_SLAVE_WORKER_STOPPED_PREVIOUS_THD_ERROR). What follows the first semicolon may quote rows, and stays on the server.
+    """
+    if not int(row["Last_SQL_Errno"] or 0) or "worker" not in row["Last_SQL_Error"].lower():
+        return ""
+    first = session.row(_FIRST_WORKER_ERROR)
+    return f"{first['number']}: {first['text'].partition(';')[0]}" if first else ""
 
 
 def _said(answer: list[Row]) -> str:

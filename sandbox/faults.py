@@ -21,6 +21,7 @@ class Fault:
     """A fault that the next `count` calls of an action meet (`*` is any action of the service).
 
     With an `instance`, a name or a DbiResourceId, only calls about that instance meet it; by its id, whatever it is called.
+    With `mentions`, only calls with that text in a parameter.
     """
 
     kind: CallKind
@@ -32,6 +33,7 @@ class Fault:
     code: str = ""
     message: str = ""
     instance: str = ""
+    mentions: str = ""
 
 
 class FaultBook:
@@ -61,7 +63,9 @@ class FaultBook:
             self._restores.clear()
             self._copies = 0
 
-    def take(self, service: str, action: str, subjects: Callable[[], set[str]]) -> list[Fault]:
+    def take(
+        self, service: str, action: str, subjects: Callable[[], set[str]], parameters: str = ""
+    ) -> list[Fault]:
         """Return the faults that this call meets, and count them off; `subjects` are what the call's instance is known by."""
         picky = any(fault.instance for fault in self._calls)
         about = subjects() if picky else set()
@@ -71,6 +75,7 @@ class FaultBook:
                 for fault in self._calls
                 if fault.service in ("*", service) and fault.action in ("*", action) and fault.count > 0
                 if not fault.instance or fault.instance in about
+                if fault.mentions in parameters
             ]
             for fault in met:
                 fault.count -= 1
@@ -102,9 +107,9 @@ class Faults:
     def __init__(self, endpoint: str) -> None:
         self._url = endpoint + FAULTS_PATH
 
-    def throttle(self, action: str = "*", count: int = 1, service: str = "rds") -> None:
-        """Let the next calls be refused with `Throttling`."""
-        self._post(kind="throttle", action=action, count=count, service=service)
+    def throttle(self, action: str = "*", count: int = 1, service: str = "rds", mentions: str = "") -> None:
+        """Let the next calls be refused with `Throttling`; with `mentions`, only those with that text in a parameter."""
+        self._post(kind="throttle", action=action, count=count, service=service, mentions=mentions)
 
     def error(self, action: str = "*", count: int = 1, status: int = 500, service: str = "rds") -> None:
         """Let the next calls end with an HTTP 5xx; what they ask for is not done."""

@@ -115,7 +115,10 @@ class Application:
     def _injected(self, request: _Request) -> _Response | None:
         """Meet the faults that are waiting for this call; the last that ends it is the answer."""
         ended = None
-        for fault in self._faults.take(request.service, request.action, lambda: self._subjects(request)):
+        met = self._faults.take(
+            request.service, request.action, lambda: self._subjects(request), str(request.parameters)
+        )
+        for fault in met:
             if fault.kind == "slow":
                 time.sleep(fault.ms / 1000)
             else:

@@ -48,7 +48,7 @@ def test_destroy_after_a_cut_over_killed_behind_the_fence_gives_the_source_back(
     road: Road, before: dict[str, Any]
 ) -> None:
     road.up("replicate")
-    road.killed_up("cutover", "CutOver orders creating", lambda: fenced(road))
+    road.killed_behind_the_fence(lambda: fenced(road))
     assert fenced(road)
 
     road.destroy()

@@ -124,7 +124,7 @@ def refused_up(road: Road, cutover: dict[str, Any]) -> str:
 
 
 def test_cutover_killed_behind_the_fence(road: Road, source: dict[str, Any]) -> None:
-    road.killed_up("cutover", "CutOver orders creating", lambda: journal.FENCE_BEFORE in road.tags("orders"))
+    road.killed_behind_the_fence(lambda: journal.FENCE_BEFORE in road.tags("orders"))
 
     assert "orders-old" not in road.names()
 

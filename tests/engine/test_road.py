@@ -35,6 +35,7 @@ STEP = "pulumi-python:dynamic/rds"
 @pytest.fixture(scope="module")
 def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
     with driving(tmp_path_factory.mktemp("road"), hostile=True) as road:
+        road.always["cutover"] = {"lagSteady": 5}
         yield road
 
 

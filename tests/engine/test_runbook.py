@@ -90,12 +90,7 @@ def has_tag(road: Road, identifier: str, key: str) -> bool:
 
 def test_a_fence_that_a_dead_run_left_is_lifted_by_hand(road: Road) -> None:
     road.up("replicate")
-    # From one note to the next it takes a tenth of a second; we are to kill it in between.
-    road.sandbox.faults.slow(2_000, "AddTagsToResource", count=100)
-    road.killed_up(
-        "cutover", "CutOver orders creating", lambda: has_tag(road, "orders-encrypted", journal.PROMOTED_AT)
-    )
-    road.sandbox.faults.clear()
+    road.killed_behind_the_fence(lambda: has_tag(road, "orders-encrypted", journal.PROMOTED_AT))
     assert not writes(road)
     (seen,) = by_hand(road, LOOK)
     tags = {name: {tag["Key"]: tag["Value"] for tag in tags} for name, _, _, tags in seen}

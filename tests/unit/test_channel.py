@@ -122,6 +122,22 @@ def test_start_tells_the_error_that_keeps_it_from_running() -> None:
         channel.start(FakeSession({STATUS: [broken]}))
 
 
+def test_the_error_of_the_applier_that_failed_first_is_told_and_not_that_others_stopped_after_it() -> None:
+    """With replica_preserve_commit_order the status may name an applier that only waited for the failed one."""
+    stopped = "Coordinator stopped because there were error(s) in the worker(s). The most recent failure being: Worker 2 …"
+    failed = (
+        "Worker 1 failed executing transaction 'ANONYMOUS'; Duplicate entry 'ann@example.com' for key 'email'"
+    )
+    broken = replica_row(**STOPPED, Last_SQL_Errno=3030, Last_SQL_Error=stopped)
+    session = FakeSession({STATUS: [broken], "SELECT last_error_number": [{"number": 1062, "text": failed}]})
+
+    with pytest.raises(
+        NeedsHuman,
+        match=r"inserted is here already.*\(1062 Worker 1 failed executing transaction 'ANONYMOUS'\)",
+    ):
+        channel.start(session)
+
+
 def test_a_refusal_that_comes_as_a_result_set_is_heard() -> None:
     """RDS does not let a managed replica have an external source, and says so in a row, not in an error."""
     session = FakeSession(

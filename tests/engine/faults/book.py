@@ -54,6 +54,7 @@ _PLACES: tuple[tuple[str, str], ...] = (
     (r"(/[\w.-]+){3,}", "…"),
     (r"\b\d{4,}\b(?=[,;]? (?:end_log_pos|at|position|retries))", "…"),
     (r"(end_log_pos|position|attempt|retries:?|retry-time:?) \d+", r"\1 …"),
+    (r"\bWorker \d+", "Worker …"),
     (r"(_ssl\.c:)\d+", r"\1…"),
     (r"\b\d+ \(\d+ s\)", "… (… s)"),
     (r"\b\d+\.\d+ h ago", "… h ago"),
