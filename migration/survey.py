@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from controlplane.aws import Aws
 from controlplane.instances import Instance, Instances
-from foundation.errors import Bug, Refused
+from foundation.errors import Bug, NeedsHuman, Refused, TimedOut
 from foundation.waiting import Wait, until
 from migration import journal, position
 from migration.journal import Role
@@ -93,7 +93,7 @@ def survey(aws: Aws, names: Names) -> Survey:
 
     Raises:
         Refused: there is no instance of that name, or it was encrypted by somebody else.
-        TimedOut: an interrupted rename hides the instances for longer than renames last.
+        NeedsHuman: the encrypted instance is gone, and the source does not have its name.
     """
     return survey_among(aws, names, Instances(aws).named(names.all))
 
@@ -103,7 +103,7 @@ def survey_among(aws: Aws, names: Names, listed: Mapping[str, Instance]) -> Surv
 
     Raises:
         Refused: there is no instance of that name, or it was encrypted by somebody else.
-        TimedOut: an interrupted rename hides the instances for longer than renames last.
+        NeedsHuman: the encrypted instance is gone, and the source does not have its name.
     """
     instances = Instances(aws)
     found = {name: listed[name] for name in names.all if name in listed}
@@ -112,22 +112,34 @@ def survey_among(aws: Aws, names: Names, listed: Mapping[str, Instance]) -> Surv
     if encrypted is not None and source is None:
         source = instances.find(encrypted.tags[journal.MIGRATION])
     if source is not None and encrypted is None and (partner := source.tags.get(journal.PARTNER)):
-        encrypted = _partner(instances, partner, wait=source.identifier != names.source)
+        encrypted = (
+            instances.find(partner)
+            if source.identifier == names.source
+            else _renamed_partner(instances, partner, source, names)
+        )
     if source is None and encrypted is None:
         source = _untouched(aws, found, names)
     looked = position.look(aws, names, encrypted, source) if encrypted is not None else None
     return Survey(names, source, encrypted, _with_role(found, Role.REPLICA), found, looked)
 
 
-def _partner(instances: Instances, resource_id: str, *, wait: bool) -> Instance | None:
-    """Find the encrypted instance by its identity; a swap that was interrupted may hide it for as long as a rename lasts."""
-    if not wait:
-        return instances.find(resource_id)
-    return until(
-        Wait(f"the renamed instance {resource_id} to be listed again", deadline=_RENAME_GAP),
-        lambda: instances.find(resource_id),
-        done=lambda seen: seen is not None,
-    )
+def _renamed_partner(instances: Instances, resource_id: str, source: Instance, names: Names) -> Instance:
+    """Find the encrypted instance by its identity: an interrupted rename may hide it for as long as renames last."""
+    try:
+        found = until(
+            Wait(f"the renamed instance {resource_id} to be listed again", deadline=_RENAME_GAP),
+            lambda: instances.find(resource_id),
+            done=lambda instance: instance is not None,
+        )
+    except TimedOut as error:
+        raise NeedsHuman(
+            f"the encrypted instance {resource_id} does not exist, and the unencrypted one is called {source.identifier}",
+            where=names.source,
+            fix=f"If it was deleted, {source.identifier} has the newest data: give it the name {names.source} back as docs/runbook.md"
+            " says in `The source is gone, or the encrypted one`, then run `pulumi destroy`",
+        ) from error
+    assert found is not None  # noqa: S101 - what `until` has waited for
+    return found
 
 
 def _with_role(found: Mapping[str, Instance], role: Role) -> Instance | None:

@@ -38,7 +38,7 @@ def test_the_first_backup_comes_before_the_first_available(account: Account, fac
     Then changes and reboots are refused for a while though the status is `available` (#11905, #27325). Nothing says that the
     storage of a restored instance is ready, but StorageOperationStatus (botocore's model).
     """
-    for what, seconds in (("configure", 0.4), ("backup", 0.4), ("settle", 1.5), ("hydrate", 20)):
+    for what, seconds in (("configure", 1.5), ("backup", 1.5), ("settle", 4.0), ("hydrate", 20)):
         account.provoke.duration(what, seconds)
     restored = account.restore(
         "facts-restored",
@@ -66,7 +66,7 @@ def test_the_first_backup_comes_before_the_first_available(account: Account, fac
     assert description["StorageOperationStatus"] == "Initializing"
     # RDS-EVENT-0043
     assert any(message.startswith("Restored from snapshot") for message in account.messages("facts-restored"))
-    time.sleep(1.5)
+    time.sleep(4.0)
     account.modify("facts-restored", CopyTagsToSnapshot=True)
     account.delete("facts-restored")
 

@@ -8,10 +8,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from demo.database import Account, Address, Connection, address, connected
 from demo.workspace import Result, Workspace
@@ -49,6 +49,11 @@ _OF_ENGINE = {
 }
 _SALT = "encryptionsalt:"
 _PATIENCE = 60.0
+_POINT_OF_NO_RETURN = {
+    "cutover": (journal.SWAPPED, "CutOver orders creating"),
+    "rollback": (journal.RETURNING, "RollBack orders creating"),
+}
+"""The tag that notes it, and the row of the step."""
 
 
 @dataclass
@@ -150,13 +155,16 @@ class Road:
         self._good(self.workspace.run("cancel", "--yes", "--stack", self.workspace.stack))
         return result
 
-    def killed_behind_the_fence(self, reached: Callable[[], bool]) -> None:
-        """Begin the cutover and kill it before the names begin to move, however late the kill comes.
+    def killed_behind_the_fence(
+        self, reached: Callable[[], bool], phase: Literal["cutover", "rollback"] = "cutover"
+    ) -> None:
+        """Kill a phase before the names begin to move, however late the kill comes.
 
         That they begin is noted first, and AWS refuses the note. A note that is only late could still arrive after the kill.
         """
-        self.sandbox.faults.throttle("AddTagsToResource", count=10_000, mentions=journal.SWAPPED)
-        self.killed_up("cutover", "CutOver orders creating", reached)
+        point, row = _POINT_OF_NO_RETURN[phase]
+        self.sandbox.faults.throttle("AddTagsToResource", count=10_000, mentions=point)
+        self.killed_up(phase, row, reached)
         self.sandbox.faults.clear()
 
     def note(self, result: Result) -> Result:
@@ -251,15 +259,18 @@ def _set(sandbox: Sandbox, identifier: str, parameters: Mapping[str, str]) -> No
 
 
 def _kill_sessions_of_our_children() -> None:
-    """Kill every `pulumi` that this process started, with all that belongs to its session."""
+    """Kill every `pulumi` that this process started, with all that belongs to its session.
+
+    The plugins die first: one that outlives its engine, if only for a moment, may notice and undo what it has begun.
+    """
+    running = list(_processes())
     leaders = {
-        process.number
-        for process in _processes()
-        if process.parent == os.getpid() and process.name == "pulumi"
+        process.number for process in running if process.parent == os.getpid() and process.name == "pulumi"
     }
-    for process in _processes():
+    for process in sorted(running, key=lambda process: process.number in leaders):
         if process.session in leaders:
-            os.kill(process.number, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(process.number, signal.SIGKILL)
 
 
 @dataclass(frozen=True)

@@ -95,9 +95,7 @@ def test_nothing_is_given_up_while_a_rollback_moves_the_names(road: Road) -> Non
 
 def test_destroy_after_a_rollback_killed_behind_its_fence_gives_production_back(road: Road) -> None:
     production = snapshot_of_production(road)
-    road.killed_up(
-        "rollback", "RollBack orders creating", lambda: journal.FENCE_BEFORE in road.tags("orders")
-    )
+    road.killed_behind_the_fence(lambda: journal.FENCE_BEFORE in road.tags("orders"), phase="rollback")
 
     road.destroy()
 

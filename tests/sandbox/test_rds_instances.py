@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -359,8 +360,8 @@ def test_a_replica_follows_through_renames_and_is_promoted(sandbox: Sandbox, liv
     with pytest.raises(pymysql.err.OperationalError, match="read-only"):
         query(sandbox, replica, "INSERT INTO t VALUES (-1, 'no')")
 
-    query(sandbox, replica, "CALL mysql.rds_stop_replication")
-    until(lambda: replication(sandbox, replica), lambda seen: seen == "stopped")
+    # RDS's agent resumes a channel that is stopped within seconds of the server's start; a slow machine is still in them.
+    until(lambda: stopped_replication(sandbox, replica), lambda seen: seen == "stopped")
     start_replication(sandbox, replica)
     until(lambda: replication(sandbox, replica), lambda seen: seen == "replicating")
 
@@ -387,6 +388,13 @@ def test_a_replica_follows_through_renames_and_is_promoted(sandbox: Sandbox, liv
 
 def replication(sandbox: Sandbox, replica: dict[str, Any]) -> str:
     return str(instance(sandbox, replica["DbiResourceId"])["StatusInfos"][0]["Status"])
+
+
+def stopped_replication(sandbox: Sandbox, replica: dict[str, Any]) -> str:
+    """Stop replication unless it is stopped, and return its status."""
+    with contextlib.suppress(pymysql.err.OperationalError):
+        query(sandbox, replica, "CALL mysql.rds_stop_replication")
+    return replication(sandbox, replica)
 
 
 def write_until(sandbox: Sandbox, seen: dict[str, Any], stopping: threading.Event) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from foundation.errors import Refused
+from foundation.errors import NeedsHuman, Refused
 from migration import journal
 from migration.journal import Role, tags_for
 from migration.names import Names
@@ -115,3 +115,15 @@ def test_an_instance_of_another_migration_is_nobody_of_ours() -> None:
     """Somebody else's `orders-old` has no tags, and stays out of it."""
     found = survey(FakeAws(source(), encrypted(), instance("orders-old")), NAMES)
     assert ids(found) == (ID, "db-ENCRYPTED")
+
+
+def test_an_encrypted_instance_that_was_deleted_in_mid_move_is_not_waited_for_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("migration.survey._RENAME_GAP", 0.0)
+    left = source("orders-old", **{journal.PARTNER: "db-ENCRYPTED"})
+
+    with pytest.raises(
+        NeedsHuman, match=r"db-ENCRYPTED does not exist, .* is called orders-old.*runbook\.md"
+    ):
+        survey(FakeAws(left), NAMES)
