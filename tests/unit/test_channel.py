@@ -138,6 +138,17 @@ def test_the_error_of_the_applier_that_failed_first_is_told_and_not_that_others_
         channel.start(session)
 
 
+def test_an_account_that_may_not_read_the_appliers_errors_is_told_the_latest_one() -> None:
+    stopped = "Coordinator stopped because there were error(s) in the worker(s)."
+    broken = replica_row(**STOPPED, Last_SQL_Errno=1062, Last_SQL_Error=stopped)
+    denied = NeedsHuman("SELECT command denied", where="MySQL at orders-encrypted")
+
+    status = channel.status(FakeSession({STATUS: [broken], "SELECT last_error_number": denied}))
+
+    assert status is not None
+    assert status.sql_error == f"1062: {stopped}"
+
+
 def test_a_refusal_that_comes_as_a_result_set_is_heard() -> None:
     """RDS does not let a managed replica have an external source, and says so in a row, not in an error."""
     session = FakeSession(
