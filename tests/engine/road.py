@@ -261,16 +261,18 @@ def _set(sandbox: Sandbox, identifier: str, parameters: Mapping[str, str]) -> No
 def _kill_sessions_of_our_children() -> None:
     """Kill every `pulumi` that this process started, with all that belongs to its session.
 
-    The plugins die first: one that outlives its engine, if only for a moment, may notice and undo what it has begun.
+    All are stopped before the first is killed: a step that sees its engine die undoes what it has begun, and an engine that
+    sees a plugin die ends with a failure of its own.
     """
     running = list(_processes())
     leaders = {
         process.number for process in running if process.parent == os.getpid() and process.name == "pulumi"
     }
-    for process in sorted(running, key=lambda process: process.number in leaders):
-        if process.session in leaders:
+    victims = [process.number for process in running if process.session in leaders]
+    for sent in (signal.SIGSTOP, signal.SIGKILL):
+        for number in victims:
             with suppress(ProcessLookupError):
-                os.kill(process.number, signal.SIGKILL)
+                os.kill(number, sent)
 
 
 @dataclass(frozen=True)
