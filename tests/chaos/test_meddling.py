@@ -8,21 +8,18 @@ from typing import Any
 import pymysql
 import pytest
 
-from demo.database import rows, value
+from demo.database import rows
 from migration import journal
 from tests.chaos.roads import judge
 from tests.chaos.roads.chain import follow
 from tests.chaos.roads.run import Run
-from tests.engine import aws_cli
 from tests.engine.account import look
 from tests.engine.checks import beats, wait_until
 from tests.engine.road import Road, driving
-from tests.engine.test_runbook import commands
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
 
 READ_ONLY = 1290
-GONE = "## The source is gone, or the encrypted one"
 
 
 @pytest.fixture(scope="module")
@@ -247,38 +244,3 @@ def test_and_the_migration_begins_anew_after_that(road: Road) -> None:
     with road.connected("orders") as source, road.connected("orders-encrypted") as encrypted:
         last = beats(source)[-1]
         assert beats(encrypted, until=last)[-1] >= last
-
-
-def test_an_encrypted_instance_that_is_deleted_in_mid_rollback_leaves_production_to_the_old_one(
-    road: Road,
-) -> None:
-    road.up("cutover")
-    with road.connected("orders", application=True) as connection:
-        rows(connection, "UPDATE orders SET note = 'on the encrypted one' WHERE id = 1")
-    encrypted = road.instance("orders")["DbiResourceId"]
-    road.killed_up(
-        "rollback", "RollBack orders creating", lambda: encrypted == resource_id(road, "orders-encrypted")
-    )
-    wait_until(lambda: settled(road, "orders-encrypted"))
-    modify(road, "orders-encrypted", DeletionProtection=False)
-    road.client("rds").delete_db_instance(DBInstanceIdentifier="orders-encrypted", SkipFinalSnapshot=True)
-    wait_until(lambda: road.names() & {"orders", "orders-encrypted"} == set())
-
-    said = said_by(road, "rollback")
-
-    assert f"the encrypted instance {encrypted} does not exist" in said
-    for command in commands(GONE):
-        aws_cli.run(command, road.client)
-        wait_until(lambda: "orders" in road.names() and settled(road, "orders"))
-    road.destroy()
-    assert road.names() == {"orders"}
-    with road.connected("orders", application=True) as connection:
-        assert value(connection, "SELECT note FROM orders WHERE id = 1") == "on the encrypted one"
-        rows(connection, "UPDATE orders SET note = 'goes on' WHERE id = 1")
-    assert not any(tag.startswith("rds-encrypt:") for tag in road.tags("orders"))
-
-
-def resource_id(road: Road, identifier: str) -> str | None:
-    """Return whose name that is; in the middle of a rename an instance is listed, but not found by its name."""
-    listed = road.client("rds").describe_db_instances()["DBInstances"]
-    return next((one["DbiResourceId"] for one in listed if one["DBInstanceIdentifier"] == identifier), None)
