@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -64,7 +64,7 @@ class FaultBook:
             self._copies = 0
 
     def take(
-        self, service: str, action: str, subjects: Callable[[], set[str]], parameters: str = ""
+        self, service: str, action: str, subjects: Callable[[], set[str]], parameters: Mapping[str, object]
     ) -> list[Fault]:
         """Return the faults that this call meets, and count them off; `subjects` are what the call's instance is known by."""
         picky = any(fault.instance for fault in self._calls)
@@ -75,7 +75,7 @@ class FaultBook:
                 for fault in self._calls
                 if fault.service in ("*", service) and fault.action in ("*", action) and fault.count > 0
                 if not fault.instance or fault.instance in about
-                if fault.mentions in parameters
+                if not fault.mentions or fault.mentions in str(parameters)
             ]
             for fault in met:
                 fault.count -= 1

@@ -116,7 +116,7 @@ class Application:
         """Meet the faults that are waiting for this call; the last that ends it is the answer."""
         ended = None
         met = self._faults.take(
-            request.service, request.action, lambda: self._subjects(request), str(request.parameters)
+            request.service, request.action, lambda: self._subjects(request), request.parameters
         )
         for fault in met:
             if fault.kind == "slow":

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from demo.database import Account, Address, Connection, address, connected
-from demo.workspace import Result, Workspace
+from demo.workspace import Result, Workspace, session_of
 from migration import journal
 from migration.records.files import DIRECTORY, Files
 from sandbox import Sandbox
@@ -264,11 +264,12 @@ def _kill_sessions_of_our_children() -> None:
     All are stopped before the first is killed: a step that sees its engine die undoes what it has begun, and an engine that
     sees a plugin die ends with a failure of its own.
     """
-    running = list(_processes())
-    leaders = {
-        process.number for process in running if process.parent == os.getpid() and process.name == "pulumi"
-    }
-    victims = [process.number for process in running if process.session in leaders]
+    leaders = [
+        process.number
+        for process in _processes()
+        if process.parent == os.getpid() and process.name == "pulumi"
+    ]
+    victims = [number for leader in leaders for number in (leader, *session_of(leader))]
     for sent in (signal.SIGSTOP, signal.SIGKILL):
         for number in victims:
             with suppress(ProcessLookupError):
@@ -280,7 +281,6 @@ class _Process:
     number: int
     name: str
     parent: int
-    session: int
 
 
 def _processes() -> Iterator[_Process]:
@@ -292,4 +292,4 @@ def _processes() -> Iterator[_Process]:
         # The name stands in parentheses and may hold blanks.
         name, _, rest = text.partition("(")[2].rpartition(")")
         fields = rest.split()
-        yield _Process(int(entry.name), name, parent=int(fields[1]), session=int(fields[3]))
+        yield _Process(int(entry.name), name, parent=int(fields[1]))
