@@ -62,7 +62,7 @@ lint: setup ## ruff, mypy, import-linter and actionlint
 format: setup ## let ruff put the code in order
 	@ruff check --fix --quiet . ; ruff format .
 
-test: lint ## the whole gate: lint, unit, sandbox and engine tests, and a few interrupted swaps
+test: lint ## the whole gate: lint, unit, sandbox and engine tests, and a few interrupted cutovers
 	$(call heading,'tests/unit')
 	@$(PY) -m pytest -q -n $(WORKERS) tests/unit
 	$(call heading,'a sample of tests/chaos and all of tests/engine and tests/conformance and tests/sandbox')
@@ -80,7 +80,7 @@ chaos: setup ## interrupt every phase and destroy, at every step, on both engine
 soak: setup ## migrate back to back for an hour, and look for leaks (MINUTES=…, ENGINE=…)
 	@$(PY) -m tests.chaos.soak --minutes $(MINUTES) --engine $(ENGINE)
 
-chaos-cutover: setup ## interrupt cut-overs and rollbacks, 200 times and more (N=…, SEED=…, ENGINE=…, FENCE=accounts)
+chaos-cutover: setup ## interrupt cutovers and rollbacks, 200 times and more (N=…, SEED=…, ENGINE=…, FENCE=accounts)
 	@$(PY) -m tests.chaos --interruptions $(N) --engine $(ENGINE) --fence $(FENCE) $(if $(SEED),--seed $(SEED))
 
 chaos-no-dead-ends: N = 60
@@ -93,7 +93,7 @@ bench: setup ## measure everything in one table, in some ten minutes (ONLY="in-s
 bench-full: setup ## the same with more and larger runs, up to 50 sources and 2 GB: hours (ONLY=…, ENGINE=…)
 	@$(PY) -m bench --full --engine $(ENGINE) $(if $(ONLY),--only $(ONLY)) $(if $(FLEET),--sources $(FLEET))
 
-bench-cutover: setup ## measure the cut-over against the plain runbook (PAIRS=…, STRATEGY=rename or dns, ENGINE=…)
+bench-cutover: setup ## measure the cutover against the plain runbook (PAIRS=…, STRATEGY=rename or dns, ENGINE=…)
 	@$(PY) -m bench.cutover --pairs $(PAIRS) --strategy $(STRATEGY) --engine $(ENGINE)
 
 bench-preview: setup ## measure `pulumi preview`, preflight and plan included, of 1 and 10 sources

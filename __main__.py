@@ -11,9 +11,9 @@ start_aws_plugin()  # It takes as long as the imports below.
 from components import settings
 from components.backend import this_stack
 from components.fleet import fleet_of, wanted
-from components.lanes import Lanes
 from components.migration import Migration, MigrationArgs
 from components.reached import ALL, together
+from components.workers import Workers
 from controlplane.aws import Aws, AwsSettings
 from foundation.errors import MigrationError
 from migration.outlook import look_out
@@ -24,7 +24,7 @@ def main() -> None:
     stack = settings.load(pulumi.Config())
     config = pulumi.Config("aws")
     place = AwsSettings(region=config.get("region"), profile=config.get("profile"))
-    aws, lanes, owner = Aws(place), Lanes(place), this_stack()
+    aws, workers, owner = Aws(place), Workers(place), this_stack()
     outlooks = look_out(aws, wanted(stack))
     fleet = fleet_of(stack, outlooks)
     reached: dict[str, pulumi.Output[str | None]] = {}
@@ -38,7 +38,7 @@ def main() -> None:
             outlook=outlook,
             aws=aws,
         )
-        migration = Migration(source.identifier, args, lanes.options_for(source.identifier))
+        migration = Migration(source.identifier, args, workers.options_for(source.identifier))
         pulumi.export(source.identifier, migration.outputs)
         reached[source.identifier] = migration.reached
     pulumi.export(ALL, together(reached))

@@ -36,9 +36,9 @@ from foundation.waiting import silent
 from migration.access import Access, AccessSettings
 from migration.durability import RELAXED
 from migration.names import Names
-from migration.records.files import DIRECTORY
+from migration.reports.files import DIRECTORY
 from providers.catch_up import CatchUpProvider
-from providers.step import World
+from providers.step import StepContext
 from replication import channel, lag
 from replication.channel import ReplicaStatus
 from replication.coordinates import Coordinates, bytes_between, current
@@ -169,7 +169,7 @@ class _Track:
         account = AccessSettings(
             secret_id=where.seeded.master_secret, ca_file=str(where.seeded.ca_bundle.resolve())
         )
-        self._world = World(aws, Access(aws, account), silent)
+        self._world = StepContext(aws, Access(aws, account), silent)
         names = Names(where.seeded.identifier)
         self._group = names.encrypted
         found = Instances(aws).named(names.all)

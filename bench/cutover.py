@@ -1,4 +1,4 @@
-"""The cut-over against the plain runbook: `python -m bench.cutover --pairs 5 --strategy rename --engine 8.0`."""
+"""The cutover against the plain runbook: `python -m bench.cutover --pairs 5 --strategy rename --engine 8.0`."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _write(bench: Bench, console: Console) -> None:
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench.cutover",
-        description="Measure the cut-over against the plain runbook, both with an application that writes.",
+        description="Measure the cutover against the plain runbook, both with an application that writes.",
     )
     parser.add_argument("--pairs", type=_positive, default=5, help="runs of each of the two (default: 5)")
     parser.add_argument("--strategy", choices=("rename", "dns"), default="rename", help="how ours swaps")

@@ -20,7 +20,7 @@ DNS_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Run:
-    """One cut-over with a writer.
+    """One cutover with a writer.
 
     Attributes:
         outage: the longest time without an acknowledged write on any connection, from the swap's begin to its end.

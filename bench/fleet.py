@@ -24,7 +24,7 @@ from bench.machine import Memory, machine, watching_memory
 from bench.screen import screen
 from bench.sources import Sources, make_sources
 from demo.workspace import ROOT, CommandFailed, Result, Workspace
-from migration.records.files import DIRECTORY
+from migration.reports.files import DIRECTORY
 from sandbox import Sandbox
 
 __all__ = ["Beside", "Step", "carry_out", "main", "measure", "parallel_for", "parse", "step_of"]

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from bench.screen import screen
 from demo.workspace import ROOT, CommandFailed, Workspace
-from migration.records.files import DIRECTORY
+from migration.reports.files import DIRECTORY
 from sandbox import Sandbox
 from sandbox.seed import Seeded, seed
 

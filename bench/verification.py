@@ -33,9 +33,9 @@ from bench.screen import screen
 from demo.workspace import ROOT
 from replication.session import Credentials, Endpoint, Session, Tls, connect
 from sandbox.mysql import CertificateAuthority, MySQLServer, find_binaries
+from verification.checkpoint import Checkpoint
 from verification.checksum import checksum_statement, text_budget
 from verification.comparison import Comparison
-from verification.memory import Memory
 from verification.plan import How, rows_of_a_part
 from verification.ranges import ranges
 from verification.sessions import prepare
@@ -309,7 +309,7 @@ def _verify(servers: Servers, threads: int) -> None:
         partial(servers.session, servers.one),
         partial(servers.session, servers.other),
         How(threads=threads),
-        Memory(None, ""),
+        Checkpoint(None, ""),
     )
     comparison.advance()
     if not comparison.result.clean:

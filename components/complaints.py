@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from foundation.errors import Refused
+from foundation.errors import PreconditionFailed
 
 __all__ = ["NAMESPACE", "PAGE", "complaint", "stray"]
 
@@ -41,7 +41,7 @@ _MUST = {
 _NESTED = {"dict_type", "model_type", "model_attributes_type", "tuple_type"}
 
 
-def complaint(error: ValidationError, model: type[BaseModel]) -> Refused:
+def complaint(error: ValidationError, model: type[BaseModel]) -> PreconditionFailed:
     """Return the first thing that a model objects to."""
     first = error.errors(include_url=False)[0]
     key = _key(first["loc"])
@@ -49,15 +49,15 @@ def complaint(error: ValidationError, model: type[BaseModel]) -> Refused:
         case "missing":
             # What holds keys of its own cannot be set to a value: the advice is for the one that is mostly wanted.
             wanted = f"{key}.secretId" if first["loc"][-1] == "credentials" else key
-            return Refused("this key is missing", where=key, fix=_set(wanted))
+            return PreconditionFailed("this key is missing", where=key, fix=_set(wanted))
         case "extra_forbidden":
             return _unknown(key, str(first["loc"][-1]), _keys_beside(model, first["loc"]))
         case "value_error":
-            return Refused(first["msg"].removeprefix("Value error, "), where=key)
-    return Refused(f"{_must(first)}{_given(first['input'])}", where=key, fix=_advice(key, first))
+            return PreconditionFailed(first["msg"].removeprefix("Value error, "), where=key)
+    return PreconditionFailed(f"{_must(first)}{_given(first['input'])}", where=key, fix=_advice(key, first))
 
 
-def stray(names: Iterable[str], known: Iterable[str]) -> Refused | None:
+def stray(names: Iterable[str], known: Iterable[str]) -> PreconditionFailed | None:
     """Return what is wrong with the first key of the stack that nobody would read; ``None`` if all are known."""
     wanted = sorted(known)
     for name in sorted(names):
@@ -65,7 +65,7 @@ def stray(names: Iterable[str], known: Iterable[str]) -> Refused | None:
             continue
         if any(name.startswith((f"{each}.", f"{each}[")) for each in wanted):
             # `pulumi config set` without `--path` takes the brackets for a part of the name.
-            return Refused(
+            return PreconditionFailed(
                 "this is a path, set as if it were the name of a key",
                 where=f"{NAMESPACE}:{name}",
                 fix=f"`pulumi config rm '{NAMESPACE}:{name}'`, then set it again with `--path`",
@@ -83,11 +83,11 @@ def _set(key: str) -> str:
     return f"`pulumi config set --path '{key}' …`"
 
 
-def _unknown(key: str, name: str, known: Iterable[str]) -> Refused:
+def _unknown(key: str, name: str, known: Iterable[str]) -> PreconditionFailed:
     lowered = {each.lower(): each for each in known}
     close = difflib.get_close_matches(name.lower(), lowered, n=1)
     meant = f"Perhaps `{lowered[close[0]]}` is meant; {PAGE}" if close else PAGE
-    return Refused("there is no such key", where=key, fix=f"{meant} lists all keys")
+    return PreconditionFailed("there is no such key", where=key, fix=f"{meant} lists all keys")
 
 
 def _keys_beside(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:

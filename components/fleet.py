@@ -36,7 +36,7 @@ def wanted(stack: Settings) -> list[Wanted]:
 def fleet_of(stack: Settings, outlooks: Sequence[Outlook]) -> Fleet:
     """Return what the sources share; the outlooks are in the order of the config."""
     needs = [
-        need_of(outlook.survey, stack.phase_of(source), source.mode)
+        need_of(outlook.topology, stack.phase_of(source), source.method)
         for source, outlook in zip(stack.sources, outlooks, strict=True)
     ]
     return Fleet(

@@ -2,9 +2,9 @@
 
 source ─▶ replica ─▶ stopped replication ─▶ snapshot ─▶ encrypted copy ─▶ encrypted instance
                                                                               │
-   replica resumes ◀─ verification ◀─ catch-up ◀─ external replication ◀─ custody ◀┘
+   replica resumes ◀─ verification ◀─ catch-up ◀─ external replication ◀─ deletion guard ◀┘
                            │
-                       cut-over ─▶ retirement
+                       cutover ─▶ retirement
 """
 
 from __future__ import annotations
@@ -20,43 +20,43 @@ from pydantic.alias_generators import to_camel
 
 from components.backend import Owner
 from components.fleet import Fleet
-from components.likeness import owner_settings, storage_settings
+from components.owner_settings import owner_settings, storage_settings
 from components.reached import reached
 from components.settings import Phase, SourceSettings
 from controlplane.aws import Aws
 from controlplane.instances import Instance
-from foundation.errors import MigrationError, Refused
+from foundation.errors import MigrationError, PreconditionFailed
 from foundation.waiting import silent
 from migration import journal
 from migration.access import Access, AccessSettings
 from migration.connection import Connection
 from migration.cutover.briefing import Briefing, briefing
-from migration.cutover.course import cut_over_course, rollback_course
+from migration.cutover.direction import cutover_direction, rollback_direction
 from migration.exec_mode import strict
 from migration.journal import Role, tags_for
 from migration.outlook import Outlook
 from migration.plan.costs import Prices
 from migration.plan.phases import Wish, plan
 from migration.plan.words import as_line, as_markdown, as_text
-from migration.records.files import Files
+from migration.reports.files import Files
 from migration.verified import verified
 from providers.binlog_retention import BinlogRetention
 from providers.candidate_retention import CandidateRetention
 from providers.catch_up import CatchUp
 from providers.claim import Claim
-from providers.copy_turn import CopyTurn
-from providers.custody import Custody
-from providers.cut_over import CutOver
+from providers.copy_slot import CopySlot
+from providers.cutover import Cutover
+from providers.cutover_protocol import CUTOVER_OUTPUTS, cutover_context
+from providers.deletion_guard import DeletionGuard
 from providers.external_replication import ExternalReplication
 from providers.group_access import GroupAccess
 from providers.preflight import Preflight
 from providers.replication_user import ReplicationUser
 from providers.resumed_replication import ResumedReplication
 from providers.retirement import Retirement
-from providers.roll_back import RollBack
-from providers.step import World, urn_of
+from providers.rollback import Rollback
+from providers.step import StepContext, urn_of
 from providers.stopped_replication import StoppedReplication
-from providers.swap import SWAP_OUTPUTS, site_of
 from providers.verification import VERIFICATION_OUTPUTS, Verification
 from providers.write_fence import WriteFence
 
@@ -72,8 +72,8 @@ _EVERYTHING: Final = [
     *(to_camel(name) for name in inspect.signature(aws.rds.InstanceArgs).parameters),
     "tagsAll",
 ]
-# Of that, what a swap changes. An instance has it from its restore on, and a `refresh` after the swap must not call it drift.
-_CHANGED_BY_THE_SWAP: Final = ["parameterGroupName", "tags", "tagsAll"]
+# Of that, what a cutover changes. An instance has it from its restore on, and a `refresh` after the cutover must not call it drift.
+_CHANGED_BY_A_CUTOVER: Final = ["parameterGroupName", "tags", "tagsAll"]
 # What the AWS provider refuses beside `replicateSourceDb`. When a replica is imported, the engine takes the values of whatever is
 # ignored from what it read, these too.
 _NOT_OF_REPLICAS: Final = {
@@ -136,8 +136,8 @@ class Migration(pulumi.ComponentResource):
         self._fleet = args.fleet
         self._phase = args.phase
         self._outlook = args.outlook
-        self._survey = args.outlook.survey
-        self._names = self._survey.names
+        self._topology = args.outlook.topology
+        self._names = self._topology.names
         self._access = AccessSettings(
             secret_id=args.settings.credentials.secret_id,
             environment=args.settings.credentials.environment,
@@ -154,14 +154,14 @@ class Migration(pulumi.ComponentResource):
             "phase": args.phase,
             "kms_key_id": self._key.arn,
         }
-        match args.settings.mode, args.phase:
+        match args.settings.method, args.phase:
             case _, "cleanup":
                 self._clean_up()
-            case "replicate", phase:
+            case "online", phase:
                 self._replicate(phase)
-            case "snapshot", phase:
+            case "offline", phase:
                 self._copy_with_downtime(phase)
-        self.reached = reached(args.phase, args.settings.mode, self.outputs)
+        self.reached = reached(args.phase, args.settings.method, self.outputs)
         if pulumi.runtime.is_dry_run():
             # Not beside the sentence of a preflight that refuses.
             self._preflight.urn.apply(lambda _urn: self._show_plan())
@@ -182,11 +182,11 @@ class Migration(pulumi.ComponentResource):
         )
         encrypted = self._declare_encrypted(snapshot)
         # Undone before retention and user are, for which the source must take writes.
-        custody = self._declare_custody(encrypted, [retention, user])
+        deletion_guard = self._declare_deletion_guard(encrypted, [retention, user])
         kept = self._step(
             CandidateRetention,
             {"encrypted_id": encrypted.id, "hours": self._settings.binlog_retention_hours},
-            [custody],
+            [deletion_guard],
         )
         attached = self._step(
             ExternalReplication,
@@ -216,15 +216,15 @@ class Migration(pulumi.ComponentResource):
             "encrypted_instance": encrypted.id,
         }
         if phase == "cutover":
-            self._declare_swap(CutOver, encrypted.id, [verified, resumed])
+            self._declare_cutover(Cutover, encrypted.id, [verified, resumed])
         elif phase == "rollback":
-            self._declare_swap(RollBack, encrypted.id, [verified, resumed])
+            self._declare_cutover(Rollback, encrypted.id, [verified, resumed])
 
     def _copy_with_downtime(self, phase: Phase) -> None:
         self._declare_fence_group()
         if phase == "rollback":
-            raise Refused(
-                "mode `snapshot` has no way back",
+            raise PreconditionFailed(
+                "method `offline` has no rollback path",
                 where=self._names.source,
                 fix=f"Go on with phase `cleanup`; `{self._names.old}` holds the data as it was before",
             )
@@ -242,17 +242,17 @@ class Migration(pulumi.ComponentResource):
         at = pulumi.Output.format("{0}:{1}", fence.file, fence.position)
         snapshot = self._declare_snapshot(self._names.source, [fence], at)
         encrypted = self._declare_encrypted(snapshot)
-        custody = self._declare_custody(encrypted, [fence])
+        deletion_guard = self._declare_deletion_guard(encrypted, [fence])
         self.outputs |= {"coordinates": at, "encrypted_instance": encrypted.id}
-        self._declare_swap(CutOver, encrypted.id, [custody], snapshot_at=at, moments=fence.moments)
+        self._declare_cutover(Cutover, encrypted.id, [deletion_guard], snapshot_at=at, moments=fence.moments)
 
     def _clean_up(self) -> None:
-        encrypted = self._survey.encrypted
+        encrypted = self._topology.encrypted
         if encrypted is None:
             return  # Preflight says that this phase is too early.
         self._keep_encrypted(encrypted)
-        self._declare_custody_of(encrypted.resource_id, [])
-        done = self._declare_swap(CutOver, encrypted.resource_id, [])
+        self._declare_deletion_check_of(encrypted.resource_id, [])
+        done = self._declare_cutover(Cutover, encrypted.resource_id, [])
         retirement = self._step(
             Retirement,
             {
@@ -277,7 +277,7 @@ class Migration(pulumi.ComponentResource):
         inputs = {
             "identifier": self._names.source,
             "phase": self._phase,
-            "mode": self._settings.mode,
+            "method": self._settings.method,
             "strategy": self._settings.cutover.strategy,
             "kms_key_arn": self._key.arn,
             "access": self._access.as_inputs(),
@@ -320,7 +320,7 @@ class Migration(pulumi.ComponentResource):
                 parent=self,
                 depends_on=after,
                 custom_timeouts=_INSTANCE_TIMEOUTS,
-                import_=self._survey.replica.resource_id if self._survey.replica else None,
+                import_=self._topology.replica.resource_id if self._topology.replica else None,
                 # A throw-away: RDS lets it inherit settings, and rewrites the source's name when that is renamed.
                 ignore_changes=_EVERYTHING_OF_REPLICAS,
             ),
@@ -334,7 +334,7 @@ class Migration(pulumi.ComponentResource):
             self._names.replica,
             db_instance_identifier=instance,
             db_snapshot_identifier=self._names.replica,
-            tags={**tags_for(Role.REPLICA, self._survey.source_id), journal.COORDINATES: at},
+            tags={**tags_for(Role.REPLICA, self._topology.source_id), journal.COORDINATES: at},
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=after,
@@ -347,7 +347,7 @@ class Migration(pulumi.ComponentResource):
     def _declare_encrypted(self, snapshot: aws.rds.Snapshot) -> aws.rds.Instance:
         source = self._require_source()
         turn = self._step(
-            CopyTurn,
+            CopySlot,
             {"snapshot": snapshot.db_snapshot_arn, "at_once": self._fleet.copies_at_once},
             [self._claim, snapshot],
         )
@@ -372,7 +372,7 @@ class Migration(pulumi.ComponentResource):
             ),
         )
         hold = self._declare_group(self._names.encrypted, follows=True)
-        settings = owner_settings(source, self._survey.encrypted)
+        settings = owner_settings(source, self._topology.encrypted)
         settings["tags"] |= tags_for(Role.ENCRYPTED, source.resource_id)
         return aws.rds.Instance(
             self._names.encrypted,
@@ -397,17 +397,17 @@ class Migration(pulumi.ComponentResource):
         )
 
     def _encrypted_options(self) -> pulumi.ResourceOptions:
-        """Never deleted by the provider, which goes by the name in state; Custody deletes by identity, if at all.
+        """Never deleted by the provider, which goes by the name in state; DeletionGuard deletes by identity, if at all.
 
-        Until the cut-over the instance follows the source's settings. From then on nothing about it is this stack's
+        Until the cutover the instance follows the source's settings. From then on nothing about it is this stack's
         business, and an update would go to a name that has moved.
         """
         followed = ["identifier", "snapshotIdentifier", "kmsKeyId", "storageEncrypted"]
         if self._phase == "cutover":
-            followed += _CHANGED_BY_THE_SWAP
-        encrypted = self._survey.encrypted
-        # One that Custody has not seen yet may be what a killed run left behind: it is taken over as it is.
-        source = self._survey.source
+            followed += _CHANGED_BY_A_CUTOVER
+        encrypted = self._topology.encrypted
+        # One that DeletionGuard has not seen yet may be what a killed run left behind: it is taken over as it is.
+        source = self._topology.source
         orphan = encrypted is not None and source is not None and journal.PARTNER not in source.tags
         return pulumi.ResourceOptions(
             parent=self,
@@ -421,7 +421,7 @@ class Migration(pulumi.ComponentResource):
         """Return the snapshot's name if it exists and is ours: the engine takes over what is not in its state yet."""
         tags = self._outlook.snapshots.get(snapshot)
         return (
-            snapshot if tags is not None and tags.get(journal.MIGRATION) == self._survey.source_id else None
+            snapshot if tags is not None and tags.get(journal.MIGRATION) == self._topology.source_id else None
         )
 
     def _declare_fence_group(self) -> None:
@@ -431,7 +431,7 @@ class Migration(pulumi.ComponentResource):
     def _declare_group(self, name: str, *, follows: bool = False) -> aws.rds.ParameterGroup:
         """Declare a clone of the source's parameter group that keeps an instance read-only and its events quiet.
 
-        Instances that carry production, or its past, may run with it, so it is Custody that deletes it when nobody does.
+        Instances that carry production, or its past, may run with it, so it is DeletionGuard that deletes it when nobody does.
         """
         origin = self._outlook.group
         if origin is None:
@@ -460,12 +460,16 @@ class Migration(pulumi.ComponentResource):
 
     # Steps that several phases declare.
 
-    def _declare_custody(self, encrypted: aws.rds.Instance, after: list[pulumi.Resource]) -> Custody:
-        return self._declare_custody_of(encrypted.id, [encrypted, *after])
+    def _declare_deletion_guard(
+        self, encrypted: aws.rds.Instance, after: list[pulumi.Resource]
+    ) -> DeletionGuard:
+        return self._declare_deletion_check_of(encrypted.id, [encrypted, *after])
 
-    def _declare_custody_of(self, encrypted_id: pulumi.Input[str], after: list[pulumi.Resource]) -> Custody:
+    def _declare_deletion_check_of(
+        self, encrypted_id: pulumi.Input[str], after: list[pulumi.Resource]
+    ) -> DeletionGuard:
         inputs = {"identifier": self._names.source, "encrypted_id": encrypted_id}
-        return self._step(Custody, inputs, [self._claim, *after])
+        return self._step(DeletionGuard, inputs, [self._claim, *after])
 
     def _declare_verification(
         self, encrypted_id: pulumi.Input[str], replica_id: pulumi.Input[str], after: list[pulumi.Resource]
@@ -488,24 +492,24 @@ class Migration(pulumi.ComponentResource):
     def _wanted_verification(self) -> str | None:
         """Return what makes the verification due again, if it is; nothing does once the names have begun to move.
 
-        The tag decides, not the state: it is what the cut-over's guard looks at, and it outlives both.
+        The tag decides, not the state: it is what the cutover's check looks at, and it outlives both.
         """
-        encrypted, verify = self._survey.encrypted, self._settings.verify
-        if self._survey.swap_begun or self._phase == "rollback":
+        encrypted, verify = self._topology.encrypted, self._settings.verify
+        if self._topology.cutover_begun or self._phase == "rollback":
             return None
         tags = self._require_source().tags
         # With the time: what was due once, and done, may become due again.
         due = f"due {datetime.now(UTC).isoformat(timespec='microseconds')}"
         if journal.VERIFYING in tags:
             return due
-        if verify.mode == "off":
+        if verify.level == "off":
             return "off"
         found = verified(tags, encrypted.resource_id) if encrypted is not None else None
-        return str(found) if found is not None and found.serves(verify.mode, verify.max_age) else due
+        return str(found) if found is not None and found.serves(verify.level, verify.max_age) else due
 
-    def _declare_swap(
+    def _declare_cutover(
         self,
-        kind: type[CutOver] | type[RollBack],
+        kind: type[Cutover] | type[Rollback],
         encrypted_id: pulumi.Input[str],
         after: list[pulumi.Resource],
         *,
@@ -525,7 +529,7 @@ class Migration(pulumi.ComponentResource):
             },
             [self._claim, *after],
         )
-        self.outputs |= {key: getattr(done, key) for key in SWAP_OUTPUTS}
+        self.outputs |= {key: getattr(done, key) for key in CUTOVER_OUTPUTS}
         return done
 
     # What a preview says.
@@ -536,18 +540,18 @@ class Migration(pulumi.ComponentResource):
         settings = self._settings
         wish = Wish(
             phase=self._phase,
-            mode=settings.mode,
+            method=settings.method,
             strategy=settings.cutover.strategy,
             key=settings.kms_key,
             fate=settings.cleanup.old,
             write_outage=settings.cutover.max_write_outage,
             binlog_hours=settings.binlog_retention_hours,
             catch_up_hours=settings.catch_up_hours,
-            verified=settings.verify.mode != "off",
+            verified=settings.verify.level != "off",
             prices=Prices(**settings.prices.model_dump()) if settings.prices is not None else None,
         )
         try:
-            found = plan(wish, self._survey, self._briefing())
+            found = plan(wish, self._topology, self._briefing())
         except MigrationError as error:
             pulumi.log.warn(f"the plan cannot be told now: {error}", resource=self)
             return
@@ -557,14 +561,14 @@ class Migration(pulumi.ComponentResource):
             pulumi.log.info(as_line(found, written) if brief else as_text(found), resource=self)
 
     def _briefing(self) -> Briefing | None:
-        """Ask the guards, if there is a swap between two instances ahead."""
-        encrypted = self._survey.encrypted
+        """Ask the checks, if there is a cutover between two instances ahead."""
+        encrypted = self._topology.encrypted
         forward = self._phase == "cutover"
-        ahead = self._phase in {"cutover", "rollback"} and self._survey.cut_over != forward
-        if encrypted is None or not ahead or self._settings.mode == "snapshot":
+        ahead = self._phase in {"cutover", "rollback"} and self._topology.cut_over != forward
+        if encrypted is None or not ahead or self._settings.method == "offline":
             return None
-        course = (cut_over_course if forward else rollback_course)(
-            self._names, self._survey.source_id, encrypted.resource_id
+        direction = (cutover_direction if forward else rollback_direction)(
+            self._names, self._topology.source_id, encrypted.resource_id
         )
         inputs = {
             "identifier": self._names.source,
@@ -572,7 +576,11 @@ class Migration(pulumi.ComponentResource):
             "cutover": self._settings.cutover.model_dump(mode="json", exclude_none=True),
             "verify": self._settings.verify.model_dump(mode="json"),
         }
-        return briefing(site_of(World(self._aws, Access(self._aws, self._access), silent), inputs, course))
+        return briefing(
+            cutover_context(
+                StepContext(self._aws, Access(self._aws, self._access), silent), inputs, direction
+            )
+        )
 
     @property
     def _may_fail_alone(self) -> bool:
@@ -581,38 +589,40 @@ class Migration(pulumi.ComponentResource):
         Only where the phase takes nothing away: what is not declared, the engine deletes, whether or not a step has failed. And not
         when writes may be refused, or a name is on the way: that is everybody's business.
         """
-        survey = self._survey
-        under_way = survey.swap_begun or survey.fenced or survey.returning
+        topology = self._topology
+        under_way = topology.cutover_begun or topology.fenced or topology.returning
         return self._phase in {"replicate", "cutover"} and not under_way
 
     @property
     def _follows_source(self) -> bool:
-        """Whether settings still follow the source's; once a cut-over is wanted, an update could undo what it did.
+        """Whether settings still follow the source's; once a cutover is wanted, an update could undo what it did.
 
-        In mode `snapshot` that phase is also the one that makes group and instance: what a killed run left of them is completed
+        In method `offline` that phase is also the one that makes group and instance: what a killed run left of them is completed
         until the names move. Not after a rollback either: the state may call the encrypted instance by the name that the source
         has again.
         """
-        encrypted = self._survey.encrypted
-        moved = encrypted is not None and {journal.SWAPPED, journal.ROLLED_BACK} & encrypted.tags.keys()
-        being_made = {"replicate", "cutover"} if self._settings.mode == "snapshot" else {"replicate"}
+        encrypted = self._topology.encrypted
+        moved = encrypted is not None and {journal.CUTOVER_BEGAN, journal.ROLLED_BACK} & encrypted.tags.keys()
+        being_made = {"replicate", "cutover"} if self._settings.method == "offline" else {"replicate"}
         return self._phase in being_made and not moved
 
     def _require_source(self) -> Instance:
-        if self._survey.source is None:
+        if self._topology.source is None:
             raise _gone(self._names.source)
-        return self._survey.source
+        return self._topology.source
 
     def _step(self, kind: type[S], inputs: dict[str, Any], after: list[pulumi.Resource]) -> S:
         """Declare a step of this source, with what every step needs."""
         name = self._names.source
         common = {
-            "source_id": self._survey.source_id,
+            "source_id": self._topology.source_id,
             "access": self._access.as_inputs(),
             "urn": urn_of(kind, name, self),
         }
         return kind(name, {**common, **inputs}, pulumi.ResourceOptions(parent=self, depends_on=after))  # type: ignore[arg-type] # all our steps take (name, inputs, opts)
 
 
-def _gone(name: str) -> Refused:
-    return Refused("the source does not exist any more", where=name, fix="Set `phase` to `cleanup`")
+def _gone(name: str) -> PreconditionFailed:
+    return PreconditionFailed(
+        "the source does not exist any more", where=name, fix="Set `phase` to `cleanup`"
+    )

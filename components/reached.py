@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi
 
-from migration.preflight import Mode, Phase
+from migration.preflight import Method, Phase
 
 __all__ = ["ALL", "reached", "summary", "together", "told"]
 
@@ -15,27 +15,31 @@ ALL = "all_sources"
 """The output's name: with an underscore, no DB instance can be called so."""
 
 _PROOF = {
-    ("replicate", "replicate"): "verify_mode",
-    ("replicate", "cutover"): "server_uuid",
-    ("replicate", "rollback"): "server_uuid",
-    ("replicate", "cleanup"): "old_status",
-    ("snapshot", "cutover"): "server_uuid",
-    ("snapshot", "cleanup"): "old_status",
+    ("online", "replicate"): "verify_level",
+    ("online", "cutover"): "server_uuid",
+    ("online", "rollback"): "server_uuid",
+    ("online", "cleanup"): "old_status",
+    ("offline", "cutover"): "server_uuid",
+    ("offline", "cleanup"): "old_status",
 }
-"""By mode and phase: the output of the last step that counts; unknown if that step, or one before it, has failed."""
-_SAID = ("verify_mode", "verified_at", "verified_rows", "write_outage", "old_status", "server_uuid")
+"""By method and phase: the output of the last step that counts; unknown if that step, or one before it, has failed."""
+_SAID = ("verify_level", "verified_at", "verified_rows", "write_outage", "old_status", "server_uuid")
 
 
-def reached(phase: Phase, mode: Mode, outputs: Mapping[str, pulumi.Input[Any]]) -> pulumi.Output[str | None]:
+def reached(
+    phase: Phase, method: Method, outputs: Mapping[str, pulumi.Input[Any]]
+) -> pulumi.Output[str | None]:
     """Return what a source has reached; ``None`` if it is not as far as its phase says."""
     given = {key: outputs[key] for key in _SAID if key in outputs}
     # Also with what is not known: with `--continue-on-error`, outputs of a step that failed never are.
-    return pulumi.Output.all(**given).apply(lambda values: told(phase, mode, values), run_with_unknowns=True)
+    return pulumi.Output.all(**given).apply(
+        lambda values: told(phase, method, values), run_with_unknowns=True
+    )
 
 
-def told(phase: Phase, mode: Mode, outputs: object) -> str | None:
+def told(phase: Phase, method: Method, outputs: object) -> str | None:
     """Return the sentence; outputs that are not known are no plain values."""
-    proof = _PROOF.get((mode, phase))
+    proof = _PROOF.get((method, phase))
     if proof is None:
         return "prepared; the copy is made in phase `cutover`"
     known = {
@@ -67,7 +71,7 @@ def summary(said: Mapping[str, str | None]) -> dict[str, Any]:
 
 
 def _follows(_phase: Phase, known: Mapping[str, Any]) -> str:
-    if known["verify_mode"] == "off" or not known.get("verified_at"):
+    if known["verify_level"] == "off" or not known.get("verified_at"):
         return "the encrypted instance follows; not verified"
     rows = int(known.get("verified_rows") or 0)
     return f"the encrypted instance follows; found equal at {known['verified_at']}, {rows:,} rows"

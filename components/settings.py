@@ -20,7 +20,7 @@ __all__ = [
     "CleanupSettings",
     "ConnectionSettings",
     "Credentials",
-    "CutOverSettings",
+    "CutoverSettings",
     "FleetSettings",
     "Settings",
     "SourceSettings",
@@ -29,25 +29,25 @@ __all__ = [
 
 Phase = Literal["replicate", "cutover", "rollback", "cleanup"]
 
-GuardName = Literal[
-    "both-available",
+CheckName = Literal[
+    "instances-available",
     "fence-possible",
-    "nobody-slips-past",
-    "nothing-prepared",
-    "loser-takes-writes",
+    "no-fence-bypass",
+    "no-prepared-xa",
+    "primary-writable",
     "no-long-transaction",
-    "no-definition-change",
-    "replication-in-reach",
+    "no-running-ddl",
+    "replication-lag",
     "verification-fresh",
-    "winner-is-held",
-    "winner-is-durable",
+    "candidate-read-only",
+    "candidate-durable",
     "events-and-triggers",
-    "settings-alike",
-    "candidate-keeps-binlogs",
-    "room-to-go-on",
-    "record-points-here",
-    "storage-is-warm",
-    "no-maintenance-soon",
+    "settings-match",
+    "candidate-binlog-retention",
+    "free-storage",
+    "dns-record",
+    "volume-initialized",
+    "maintenance-window",
 ]
 
 
@@ -141,18 +141,18 @@ class DnsSettings(_Strict):
 
 
 class HookSettings(_Strict):
-    """Commands as lists of arguments: `before` may veto, `swap` moves applications in strategy `dns`, `after` announces."""
+    """Commands as lists of arguments: `before` may veto, `move` moves applications in strategy `dns`, `after` announces."""
 
     before: tuple[str, ...] = ()
-    """It may veto: it runs when the guards are green, and a non-zero exit calls the cut-over off."""
-    swap: tuple[str, ...] = ()
+    """It may veto: it runs when the checks pass, and a non-zero exit calls the cutover off."""
+    move: tuple[str, ...] = ()
     """With `strategy: dns`, instead of a record: it moves applications."""
     after: tuple[str, ...] = ()
     """It runs when the new instance is open."""
 
 
-class CutOverSettings(_Strict):
-    """How applications move, limits in seconds, the user's commands, and the guards to overrule."""
+class CutoverSettings(_Strict):
+    """How applications move, limits in seconds, the user's commands, and the checks to overrule."""
 
     strategy: Literal["rename", "dns", "none"] = "rename"
     """How applications move. `rename`: the names are swapped. `dns`: a record or a command of yours is, and takes seconds.
@@ -160,28 +160,28 @@ class CutOverSettings(_Strict):
     dns: DnsSettings | None = None
     hooks: HookSettings = HookSettings()
     postpone: bool = False
-    """Hold the cut-over, guards green, until somebody sets the tag `rds-encrypt:release` on the source; for a day at
+    """Hold the cutover, checks passed, until somebody sets the tag `rds-encrypt:release` on the source; for a day at
     most."""
     max_write_outage: Annotated[int, Field(ge=5, le=3600)] = 60
-    """Seconds for fence, drain and promotion together. Exceeded, the cut-over is undone. AWS's renames come on top."""
+    """Seconds for fence, drain and promotion together. Exceeded, the cutover is undone. AWS's renames come on top."""
     long_transaction: Annotated[int, Field(ge=1, le=86400)] = 30
-    """A transaction open for more seconds than this stops the cut-over before the fence."""
+    """A transaction open for more seconds than this stops the cutover before the fence."""
     max_lag: Annotated[int, Field(ge=0, le=3600)] = 10
     """Seconds that the encrypted instance may be behind before the fence closes."""
     lag_steady: Annotated[int, Field(ge=0, le=3600)] = 5
     """For so many seconds every look must find it no further behind than that: the last thing that is asked before the
     fence."""
-    force: tuple[GuardName, ...] = ()
-    """[Guards](concepts.md#the-guards) that may be red; the outputs say what they saw."""
+    force: tuple[CheckName, ...] = ()
+    """[Checks](concepts.md#the-checks) that may fail; the outputs say what they saw."""
 
     @model_validator(mode="after")
     def _dns_has_a_way(self) -> Self:
-        if (self.dns is not None or self.hooks.swap) and self.strategy != "dns":
-            raise ValueError("`dns` and `hooks.swap` go with `strategy: dns` only")
-        if self.strategy == "dns" and (self.dns is None) == (not self.hooks.swap):
+        if (self.dns is not None or self.hooks.move) and self.strategy != "dns":
+            raise ValueError("`dns` and `hooks.move` go with `strategy: dns` only")
+        if self.strategy == "dns" and (self.dns is None) == (not self.hooks.move):
             raise ValueError(
                 "with `strategy: dns`, either a record or a command moves applications."
-                " Give one of `dns` (the Route 53 record) and `hooks.swap` (the command)"
+                " Give one of `dns` (the Route 53 record) and `hooks.move` (the command)"
             )
         return self
 
@@ -191,7 +191,7 @@ class CatchUpSettings(_Strict):
 
     relaxed: Annotated[Literal["auto", "off"], _UNQUOTED_OFF] = "auto"
     """`auto`: while the encrypted instance is far behind, it does not flush each commit to disk, in the parameter group that only
-    it uses; your values are put back before it is verified. Only with `verify.mode: full`
+    it uses; your values are put back before it is verified. Only with `verify.level: full`
     ([why it is safe](decisions/0013-durability-while-catching-up.md)). `off`: its settings are not touched."""
     far_behind: Annotated[int, Field(ge=1, le=10_000_000)] = 1024
     """What is far: MB of binlog that it has yet to apply when it begins to follow."""
@@ -200,17 +200,17 @@ class CatchUpSettings(_Strict):
 class VerifySettings(_Strict):
     """How the encrypted instance is compared with the replica, for how long that counts, and what it may cost."""
 
-    mode: Annotated[Literal["full", "sample", "counts", "off"], _UNQUOTED_OFF] = "full"
+    level: Annotated[Literal["full", "sample", "counts", "off"], _UNQUOTED_OFF] = "full"
     """How the encrypted instance is compared with the replica, both at rest. `full`: every row. `sample`: some. `counts`:
-    only how many rows there are. `off`: nothing, and the cut-over does not ask for it. Definitions are compared in all
+    only how many rows there are. `off`: nothing, and the cutover does not ask for it. Definitions are compared in all
     but `off`."""
     sample: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """With `mode: sample`: the part of all ranges of keys that is compared."""
+    """With `level: sample`: the part of all ranges of keys that is compared."""
     max_age: Annotated[int, Field(ge=1, le=720)] = 24
     """Hours for which a clean verification counts; older, the next `pulumi up` in `replicate` or `cutover` verifies again."""
     threads: Annotated[int, Field(ge=1, le=64)] = 4
     """Sessions on each of the two instances that compare rows."""
-    stand_still: Annotated[int, Field(ge=1, le=1440)] = 60
+    max_stop_minutes: Annotated[int, Field(ge=1, le=1440)] = 60
     """Minutes that both stand still at most; then they catch up before the verification goes on."""
 
 
@@ -244,8 +244,8 @@ class SourceSettings(_Strict):
     """Where the master account is kept."""
     kms_key: str = "alias/aws/rds"
     """Id, ARN or alias of a symmetric key in the same region."""
-    mode: Literal["replicate", "snapshot"] = "replicate"
-    """`snapshot` does without replication where downtime is acceptable: writes are refused from before the snapshot
+    method: Literal["online", "offline"] = "online"
+    """`offline` does without replication where downtime is acceptable: writes are refused from before the snapshot
     until the name has moved."""
     phase: Phase | None = None
     """How far to go with this source, if not as far as the stack's `phase` says."""
@@ -260,14 +260,14 @@ class SourceSettings(_Strict):
     """How long to wait for the encrypted instance to catch up."""
     catch_up: CatchUpSettings = CatchUpSettings()
     verify: VerifySettings = VerifySettings()
-    cutover: CutOverSettings = CutOverSettings()
+    cutover: CutoverSettings = CutoverSettings()
     cleanup: CleanupSettings = CleanupSettings()
     prices: PriceSettings | None = None
 
     @property
     def relax_above(self) -> int | None:
         """MB behind from which on durability is relaxed; ``None`` if never: what a crash could leave, every row is compared for."""
-        allowed = self.catch_up.relaxed == "auto" and self.verify.mode == "full"
+        allowed = self.catch_up.relaxed == "auto" and self.verify.level == "full"
         return self.catch_up.far_behind if allowed else None
 
 
@@ -307,7 +307,7 @@ def load(config: pulumi.Config) -> Settings:
     """Read the stack's config.
 
     Raises:
-        Refused: the first thing that is wrong, by its key.
+        PreconditionFailed: the first thing that is wrong, by its key.
     """
     names = (key.partition(":") for key in get_config_env())
     ours = [name for namespace, _, name in names if namespace == config.name]

@@ -14,7 +14,7 @@ import boto3
 import botocore.exceptions
 from botocore.config import Config
 
-from foundation.errors import MigrationError, NeedsHuman, Retryable
+from foundation.errors import ActionRequired, MigrationError, Retryable
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -59,16 +59,16 @@ _BY_TEXT = (
     # Texts are those that RDS answers with, as quoted in public issues of Terraform and in AWS's forum.
     _Kind(
         _ANY_CODE,
-        NeedsHuman,
+        ActionRequired,
         "AWS encrypts no replica of an unencrypted instance ({operation}: {said})",
         "Make the replica without a KMS key: rds-encrypt encrypts a copy of its snapshot instead",
         text="encrypted Read Replica from an unencrypted",
     ),
     _Kind(
         _ANY_CODE,
-        NeedsHuman,
+        ActionRequired,
         "AWS makes no replica of an instance whose master password RDS manages ({operation}: {said})",
-        f"Set a master password of your own for the time of the migration, or use mode `snapshot`, {_AGAIN}",
+        f"Set a master password of your own for the time of the migration, or use method `offline`, {_AGAIN}",
         text="ManageMasterUserPassword is enabled is not supported",
     ),
     _Kind(
@@ -87,28 +87,28 @@ _BY_TEXT = (
     ),
     _Kind(
         _ANY_CODE,
-        NeedsHuman,
+        ActionRequired,
         "it would have more tags than the 50 that AWS allows ({operation}: {said})",
         f"Remove some of its tags, {_AGAIN}",
         text=r"\b50 tags|too many tags|tag limit|maximum number of tags",
     ),
     _Kind(
         _ANY_CODE,
-        NeedsHuman,
+        ActionRequired,
         "AWS refused a tag ({operation}: {said})",
         f"Rename or remove that tag on the source, {_AGAIN}",
         text="reserved prefix",
     ),
     _Kind(
         _ANY_CODE,
-        NeedsHuman,
+        ActionRequired,
         "AWS neither stops nor starts an instance that is a replica or has replicas ({said})",
         f"Delete its replicas first, or leave it running (`cleanup.old: keep`), {_AGAIN}",
         text="Cannot stop or start a Read-?Replica|(has|with) (a )?read replicas?",
     ),
     _Kind(
         _ANY_CODE,
-        NeedsHuman,
+        ActionRequired,
         "the KMS key cannot be used ({operation}: {said})",
         f"Enable the key, and let its policy allow RDS and the caller to use it, {_AGAIN}",
         text="KMS key .*(does not exist|is not enabled|permissions? to access)",
@@ -146,13 +146,13 @@ _KINDS = (
                 "UnrecognizedClientException",
             }
         ),
-        NeedsHuman,
+        ActionRequired,
         "AWS does not accept the credentials ({operation}: {code})",
         f"Renew them, {_AGAIN}",
     ),
     _Kind(
         DENIED,
-        NeedsHuman,
+        ActionRequired,
         "AWS refused {operation} ({said})",
         "Allow {operation} to the caller: docs/iam-policy.json lists all that a migration needs",
     ),
@@ -165,13 +165,13 @@ _KINDS = (
                 "UnsupportedOperationException",
             }
         ),
-        NeedsHuman,
+        ActionRequired,
         "this endpoint does not know {operation} ({code}: {said})",
         "Check `AWS_ENDPOINT_URL` and `aws:region`: RDS itself knows it, an older or local endpoint may not",
     ),
     _Kind(
         frozenset({"ResourceNotFoundException"}),
-        NeedsHuman,
+        ActionRequired,
         "it does not exist ({operation}: {said})",
         f"Correct its name in the config, or `aws:region`, {_AGAIN}",
     ),
@@ -186,7 +186,7 @@ _KINDS = (
                 "DBParameterGroupNotFoundFault",
             }
         ),
-        NeedsHuman,
+        ActionRequired,
         "it does not exist, or AWS does not list it yet ({operation}: {said})",
         f"Run `pulumi refresh` to see what is gone, {_AGAIN}",
     ),
@@ -228,13 +228,13 @@ _KINDS = (
                 "RulesPerSecurityGroupLimitExceeded",
             }
         ),
-        NeedsHuman,
+        ActionRequired,
         "a quota of the account is used up ({operation}: {code})",
         f"Delete what nobody needs, or ask AWS for a higher quota, {_AGAIN}",
     ),
     _Kind(
         frozenset({"KMSKeyNotAccessibleFault", "DisabledException", "KMSInvalidStateException"}),
-        NeedsHuman,
+        ActionRequired,
         "the KMS key cannot be used ({operation}: {said})",
         f"Enable the key, and let its policy allow RDS and the caller the use of it, {_AGAIN}",
     ),
@@ -247,7 +247,7 @@ _AWAY = _Kind(
 )
 _ANYTHING = _Kind(
     frozenset(),
-    NeedsHuman,
+    ActionRequired,
     "{operation} failed with {code}: {said}",
     f"Correct what AWS objects to, {_AGAIN}",
 )
@@ -357,20 +357,20 @@ def sorted_errors(where: str) -> Iterator[None]:
 
     Raises:
         Retryable: AWS was throttling, away, or the resource was busy.
-        NeedsHuman: anything that another attempt will not change.
+        ActionRequired: anything that another attempt will not change.
     """
     try:
         yield
     except botocore.exceptions.ClientError as error:
         raise _classified(error, where) from error
     except (botocore.exceptions.NoCredentialsError, botocore.exceptions.NoRegionError) as error:
-        raise NeedsHuman(
+        raise ActionRequired(
             f"AWS cannot be asked: {error}",
             where=where,
             fix="Set a region (`pulumi config set aws:region …`) and credentials, as for any AWS tool",
         ) from error
     except botocore.exceptions.ProfileNotFound as error:
-        raise NeedsHuman(str(error), where=where, fix="Correct `aws:profile`") from error
+        raise ActionRequired(str(error), where=where, fix="Correct `aws:profile`") from error
     except (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError) as error:
         raise Retryable(
             f"AWS could not be reached ({error})",

@@ -79,7 +79,7 @@ def insist(
 
     Raises:
         Retryable: RDS was busy for minutes, or the instance is in a status that is not one of a usable instance.
-        NeedsHuman: RDS refused for another reason.
+        ActionRequired: RDS refused for another reason.
     """
     attempts = Attempts()
     began = time.monotonic()
@@ -104,14 +104,14 @@ class Attempts:
 
     pause: float = _FIRST_PAUSE
     _earliest: float = 0.0
-    _scene: object = None
+    _state: object = None
 
-    def due(self, scene: object) -> bool:
+    def due(self, state: object) -> bool:
         """Whether to ask now, given what there is to see."""
-        return scene != self._scene or time.monotonic() >= self._earliest
+        return state != self._state or time.monotonic() >= self._earliest
 
-    def refused(self, scene: object = None) -> float:
+    def refused(self, state: object = None) -> float:
         """Note a refusal, and return for how long to wait while nothing changes."""
         pause, self.pause = self.pause, min(self.pause * 2, _LONGEST_PAUSE)
-        self._scene, self._earliest = scene, time.monotonic() + pause
+        self._state, self._earliest = state, time.monotonic() + pause
         return pause

@@ -13,7 +13,7 @@ import botocore.exceptions
 from controlplane.aws import Aws, code_of, sorted_errors
 from controlplane.changes import USABLE, Attempts, has, insist
 from controlplane.looks import LINGER, in_pages, shared_looks
-from foundation.errors import Bug, MigrationError, NeedsHuman, Retryable
+from foundation.errors import ActionRequired, Bug, MigrationError, Retryable
 from foundation.waiting import Progress, Wait, silent, until
 
 __all__ = ["Instance", "Instances"]
@@ -204,7 +204,7 @@ class Instances:
         """Return the instance with this DbiResourceId.
 
         Raises:
-            NeedsHuman: there is none.
+            ActionRequired: there is none.
         """
         return self.get_several(resource_id)[0]
 
@@ -212,7 +212,7 @@ class Instances:
         """Return the instances with these DbiResourceIds, in this order, as they were at one moment.
 
         Raises:
-            NeedsHuman: one does not exist.
+            ActionRequired: one does not exist.
         """
         found = self.find_several(resource_ids)
         for pause in _PAUSES:  # AWS does not list at once what it has just made
@@ -221,7 +221,7 @@ class Instances:
             time.sleep(pause)
             found = self.find_several(resource_ids)
         if gone := [each for each in resource_ids if each not in found]:
-            raise NeedsHuman(
+            raise ActionRequired(
                 "this DB instance no longer exists",
                 where=", ".join(gone),
                 fix="Run `pulumi refresh` to see what else is gone",
@@ -234,7 +234,7 @@ class Instances:
         """Wait until the instance is available.
 
         Raises:
-            NeedsHuman: it is gone, or in a status it will not leave by itself.
+            ActionRequired: it is gone, or in a status it will not leave by itself.
             TimedOut: ``deadline`` seconds were not enough.
         """
         return self.wait(
@@ -281,7 +281,7 @@ class Instances:
         While RDS refuses changes to an instance that is available, as it does for a while after a restore, it is asked again.
 
         Raises:
-            NeedsHuman: AWS refused, or the instance is gone.
+            ActionRequired: AWS refused, or the instance is gone.
             Retryable: the instance is busy.
         """
         insist(
@@ -295,7 +295,7 @@ class Instances:
         """Ask once for another parameter group, to be in effect after the next reboot; return whether it was accepted.
 
         Raises:
-            NeedsHuman: AWS refused for another reason than that the instance is busy.
+            ActionRequired: AWS refused for another reason than that the instance is busy.
         """
         return self._asked(self.get(resource_id), {"DBParameterGroupName": parameter_group})
 
@@ -315,7 +315,7 @@ class Instances:
         attempt comes with the next change that is seen, or after a pause that grows.
 
         Raises:
-            NeedsHuman: AWS refused for another reason, or the instance is in a status in which it cannot be renamed.
+            ActionRequired: AWS refused for another reason, or the instance is in a status in which it cannot be renamed.
             TimedOut: the name stayed taken for ``deadline`` seconds.
         """
         wanted = {"NewDBInstanceIdentifier": identifier, "DBParameterGroupName": parameter_group}
@@ -327,13 +327,13 @@ class Instances:
             found = self.find_several([resource_id, *others])
             now = found.get(resource_id) or self.get(resource_id)
             former = found.get(others[0]) if others else None
-            scene = [(each.status, each.identifier) for each in (now, former) if each is not None]
+            state = [(each.status, each.identifier) for each in (now, former) if each is not None]
             taken = former is not None and former.identifier == identifier
-            if taken or now.status not in _MODIFIED_IN or not attempts.due(scene):
+            if taken or now.status not in _MODIFIED_IN or not attempts.due(state):
                 return False, now
             if self._asked(now, wanted):
                 return True, now
-            attempts.refused(scene)
+            attempts.refused(state)
             if former is None:  # somebody else may have it by now
                 holder = self.named([identifier]).get(identifier)
             return False, now
@@ -401,7 +401,7 @@ class Instances:
 
         Raises:
             Retryable: RDS was busy for minutes.
-            NeedsHuman: RDS refused for another reason.
+            ActionRequired: RDS refused for another reason.
         """
         insist(
             "RDS to accept a reboot",
@@ -443,7 +443,7 @@ class Instances:
         """Stop the instance and wait until it is stopped; RDS starts it again by itself after seven days.
 
         Raises:
-            NeedsHuman: AWS refused, for example because the instance has a replica.
+            ActionRequired: AWS refused, for example because the instance has a replica.
             TimedOut: it was not stopped within ``deadline`` seconds.
         """
         now = self.get(resource_id)
@@ -462,7 +462,7 @@ class Instances:
         """Start a stopped instance, and wait until it is available.
 
         Raises:
-            NeedsHuman: AWS refused, or it is in a status that it does not leave by itself.
+            ActionRequired: AWS refused, or it is in a status that it does not leave by itself.
             TimedOut: it was not available within ``deadline`` seconds.
         """
         self._start(self.get(resource_id), deadline=deadline, progress=progress)
@@ -478,14 +478,14 @@ class Instances:
         """Delete the instance, deletion protection or not, and wait until it is gone.
 
         Raises:
-            NeedsHuman: AWS refused.
+            ActionRequired: AWS refused.
         """
         now = self.find(resource_id)
         if now is None:
             return
         if now.description.get("DeletionProtection"):
             if now.status in _BROKEN and now.status not in _MODIFIED_IN:
-                raise NeedsHuman(
+                raise ActionRequired(
                     f"it is protected from deletion, and RDS modifies no instance whose status is {now.status}",
                     where=now.identifier,
                     fix="Take the protection off in the RDS console if it lets you, else ask AWS Support;"
@@ -576,10 +576,10 @@ class Instances:
         return [Instance(found) for page in pages for found in page["DBInstances"]]
 
 
-def _not_renamed(seen: Instance) -> NeedsHuman | None:
+def _not_renamed(seen: Instance) -> ActionRequired | None:
     """Return why an instance cannot be renamed before somebody acts."""
     if seen.status == "stopped":
-        return NeedsHuman(
+        return ActionRequired(
             "it is stopped, and RDS renames no stopped instance",
             where=seen.identifier,
             fix=f"Start it (`aws rds start-db-instance --db-instance-identifier {seen.identifier}`),"
@@ -593,10 +593,10 @@ def _says_taken(error: MigrationError) -> bool:
     return isinstance(cause, botocore.exceptions.ClientError) and code_of(cause) in _TAKEN
 
 
-def _broken(seen: Instance) -> NeedsHuman | None:
+def _broken(seen: Instance) -> ActionRequired | None:
     fix = _BROKEN.get(seen.status)
     return (
-        NeedsHuman(
+        ActionRequired(
             f"its status is {seen.status}, which it will not leave by itself", where=seen.identifier, fix=fix
         )
         if fix is not None

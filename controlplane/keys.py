@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import botocore.exceptions
 
 from controlplane.aws import Aws, code_of, sorted_errors
-from foundation.errors import Refused
+from foundation.errors import PreconditionFailed
 
 __all__ = ["Key", "resolve"]
 
@@ -28,14 +28,14 @@ def resolve(aws: Aws, reference: str) -> Key:
     replaced at the next preview.
 
     Raises:
-        Refused: there is no such key, or it cannot encrypt.
+        PreconditionFailed: there is no such key, or it cannot encrypt.
     """
     with sorted_errors(f"KMS key {reference}"):
         try:
             metadata = aws.kms.describe_key(KeyId=reference)["KeyMetadata"]
         except botocore.exceptions.ClientError as error:
             if code_of(error) in {"NotFoundException", "InvalidArnException"}:
-                raise Refused(
+                raise PreconditionFailed(
                     f"KMS in {aws.region} knows no such key",
                     where=f"kmsKey {reference}",
                     fix="Give the id, ARN or alias (`alias/…`) of a key in this region, or leave it out for `alias/aws/rds`",
@@ -47,9 +47,11 @@ def resolve(aws: Aws, reference: str) -> Key:
         symmetric=metadata.get("KeySpec", "SYMMETRIC_DEFAULT") == "SYMMETRIC_DEFAULT",
     )
     if key.state != "Enabled":
-        raise Refused(
+        raise PreconditionFailed(
             f"the key is {key.state}", where=f"kmsKey {reference}", fix="Enable it, or choose another"
         )
     if not key.symmetric:
-        raise Refused("the key is asymmetric", where=f"kmsKey {reference}", fix="RDS needs a symmetric key")
+        raise PreconditionFailed(
+            "the key is asymmetric", where=f"kmsKey {reference}", fix="RDS needs a symmetric key"
+        )
     return key

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from controlplane.aws import Aws, sorted_errors
-from foundation.companion import Companion
-from foundation.errors import MigrationError, NeedsHuman, Retryable
+from foundation.errors import ActionRequired, MigrationError, Retryable
+from foundation.supervised_process import SupervisedProcess
 
 __all__ = ["PLUGIN", "PortForwarding"]
 
@@ -34,7 +34,7 @@ class PortForwarding:
 
     def __init__(self, target: str) -> None:
         self._target = target
-        self._open: dict[tuple[str, int], tuple[Companion, int]] = {}
+        self._open: dict[tuple[str, int], tuple[SupervisedProcess, int]] = {}
         self._opening = threading.Lock()
 
     @property
@@ -47,7 +47,7 @@ class PortForwarding:
 
         Raises:
             Retryable: the session did not open in time, or has just ended.
-            NeedsHuman: AWS refused the session, or there is no plugin.
+            ActionRequired: AWS refused the session, or there is no plugin.
         """
         local = self._port_for(aws, host, port)
         try:
@@ -61,8 +61,8 @@ class PortForwarding:
     def close(self) -> None:
         """End all sessions."""
         with self._opening:
-            for companion, _port in self._open.values():
-                companion.close()
+            for process, _port in self._open.values():
+                process.close()
             self._open.clear()
 
     def _port_for(self, aws: Aws, host: str, port: int) -> int:
@@ -72,16 +72,16 @@ class PortForwarding:
                 return found[1]
             if found is not None:
                 self._open.pop((host, port))[0].close()
-            companion = self._start(aws, host, port)
-            opened = _opened(companion)
+            process = self._start(aws, host, port)
+            opened = _opened(process)
             if opened is None:
-                said = companion.said
-                companion.close()
+                said = process.said
+                process.close()
                 raise _failure(self.where, said)
-            self._open[host, port] = (companion, opened)
+            self._open[host, port] = (process, opened)
             return opened
 
-    def _start(self, aws: Aws, host: str, port: int) -> Companion:
+    def _start(self, aws: Aws, host: str, port: int) -> SupervisedProcess:
         plugin = _plugin(self.where)
         request = {
             "Target": self._target,
@@ -91,7 +91,7 @@ class PortForwarding:
         }
         with sorted_errors(self.where):
             response = aws.ssm.start_session(**request)
-        return Companion(
+        return SupervisedProcess(
             lambda _directory: command(plugin, aws, request), environment(response, dict(os.environ))
         )
 
@@ -120,18 +120,18 @@ def _plugin(where: str) -> str:
     """Find the plugin.
 
     Raises:
-        NeedsHuman: there is none, or it is so old that it takes the token as an argument, which everybody here can read.
+        ActionRequired: there is none, or it is so old that it takes the token as an argument, which everybody here can read.
     """
     found = shutil.which(PLUGIN)
     if found is None:
-        raise NeedsHuman(
+        raise ActionRequired(
             f"there is no `{PLUGIN}` on the PATH",
             where=where,
             fix="Install AWS's Session Manager plugin",
         )
     said = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout.strip()
     if not re.fullmatch(r"\d+(\.\d+){0,3}", said) or tuple(map(int, said.split("."))) <= _LAST_WITHOUT:
-        raise NeedsHuman(
+        raise ActionRequired(
             f"`{PLUGIN}` is too old: this version ({said or 'unknown'}) takes the session's token as an argument",
             where=where,
             fix="Install the current one",
@@ -139,15 +139,15 @@ def _plugin(where: str) -> str:
     return found
 
 
-def _opened(companion: Companion) -> int | None:
+def _opened(process: SupervisedProcess) -> int | None:
     """Wait until the plugin listens, and return its local port."""
 
     def port() -> re.Match[str] | None:
-        return re.search(r"^Port (\d+) opened for sessionId", companion.said, re.MULTILINE)
+        return re.search(r"^Port (\d+) opened for sessionId", process.said, re.MULTILINE)
 
-    companion.wait_until(lambda: port() is not None, seconds=_OPEN)
+    process.wait_until(lambda: port() is not None, seconds=_OPEN)
     found = port()
-    return int(found[1]) if found and companion.running else None
+    return int(found[1]) if found and process.running else None
 
 
 def _failure(where: str, said: str) -> MigrationError:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 
 from controlplane.aws import Aws, sorted_errors
-from foundation.errors import NeedsHuman
+from foundation.errors import ActionRequired
 
 __all__ = ["Account", "read_account"]
 
@@ -23,7 +23,7 @@ def read_account(aws: Aws, secret_id: str) -> Account:
     """Read ``{"username": …, "password": …}`` from the secret; the user name may be missing.
 
     Raises:
-        NeedsHuman: the secret is missing, unreadable, or not of that form.
+        ActionRequired: the secret is missing, unreadable, or not of that form.
     """
     with sorted_errors(f"secret {secret_id}"):
         text = aws.secrets.get_secret_value(SecretId=secret_id).get("SecretString", "")
@@ -32,7 +32,7 @@ def read_account(aws: Aws, secret_id: str) -> Account:
         return Account(content.get("username"), content["password"])
     except (ValueError, AttributeError, TypeError, KeyError):
         # The chained error could quote the secret's text, so it is cut off.
-        raise NeedsHuman(
+        raise ActionRequired(
             "the secret is not JSON with a `password`",
             where=f"secret {secret_id}",
             fix='Store {"username": "…", "password": "…"} as RDS does',

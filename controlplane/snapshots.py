@@ -61,7 +61,7 @@ def delete(aws: Aws, identifier: str) -> None:
     """Delete a snapshot, if it is still there.
 
     Raises:
-        NeedsHuman: AWS refused; one that is still being made cannot be deleted.
+        ActionRequired: AWS refused; one that is still being made cannot be deleted.
     """
     with sorted_errors(f"snapshot {identifier}"):
         try:

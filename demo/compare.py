@@ -1,4 +1,4 @@
-"""Old and new compared table by table, for the part that both must share: everything before the cut-over."""
+"""Old and new compared table by table, for the part that both must share: everything before the cutover."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def marks(server: Connection, growing: Mapping[str, str], moment: float) -> dict
 
     Args:
         server: either of the two; they share these rows.
-        growing: the tables that go on growing after the cut-over, each with the column that says when a row was made.
+        growing: the tables that go on growing after the cutover, each with the column that says when a row was made.
         moment: seconds since 1970, between the fence and the opening.
     """
     found = {}
@@ -86,7 +86,7 @@ def event_findings(
     """Return, as sentences, how the event fails to run on the new one only.
 
     Args:
-        first: beats since the cut-over on the new one, by server.
+        first: beats since the cutover on the new one, by server.
         later: the same, seconds later.
         on_old: the same on old, which may have them by following the new one.
         server_id: that of the new one.
@@ -95,7 +95,7 @@ def event_findings(
     if later.get(server_id, 0) <= first.get(server_id, 0):
         found.append("the event does not run on the new one")
     if strangers := sorted((later.keys() | on_old.keys()) - {server_id}):
-        found.append(f"the event ran on server {', '.join(map(str, strangers))} after the cut-over")
+        found.append(f"the event ran on server {', '.join(map(str, strangers))} after the cutover")
     return found
 
 

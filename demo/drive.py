@@ -26,7 +26,7 @@ DIRECTORY = ROOT / ".cache" / "demo"
 _IDENTIFIER = "orders"
 _HEARTBEATS = "heartbeats"
 _GROWING = {TABLE: "written_at", _HEARTBEATS: "beat_at"}
-"""The tables that are written to after the cut-over, each with the column that says when."""
+"""The tables that are written to after the cutover, each with the column that says when."""
 _BEATS_WATCHED = 2.5
 """Seconds to watch an event that runs every second."""
 _COMES_BACK = 30.0
@@ -231,7 +231,7 @@ def _compare(run: _Run) -> None:
             int(database.value(new, "SELECT @@server_id")),
         )
         fenced = compare.refuses_writes(applications, TABLE)
-    _tell(run, f"all {run.tables} tables are equal on old and new up to the cut-over", different)
+    _tell(run, f"all {run.tables} tables are equal on old and new up to the cutover", different)
     _tell(run, "the event runs on the encrypted instance only", events)
     _tell(run, "the old instance refuses writes", [] if fenced else ["the old instance accepts writes"])
 

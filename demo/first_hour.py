@@ -137,7 +137,7 @@ CHAPTERS = (
     _broken(
         "A phase that does not exist",
         "",
-        "pulumi config set rds-encrypt:phase cut-over",
+        "pulumi config set rds-encrypt:phase cutover",
         "pulumi config set rds-encrypt:phase replicate",
     ),
     _broken(
@@ -153,8 +153,8 @@ CHAPTERS = (
         ("pulumi up --yes",),
     ),
     Chapter(
-        "The cut-over",
-        "The preview asks the guards; `up` shows when each move was.",
+        "The cutover",
+        "The preview asks the checks; `up` shows when each move was.",
         ("pulumi config set rds-encrypt:phase cutover", "pulumi up --yes"),
         level=3,
         whole=True,
@@ -283,7 +283,7 @@ def _without_empty(lines: list[str]) -> list[str]:
 
 def _speaks(text: str, *, speaking: bool) -> bool:
     """Whether a line of diagnostics belongs to an error or an outcome; what follows such a line belongs to it."""
-    if text.startswith(("error:", "Cut-over of", "Roll-back of")):
+    if text.startswith(("error:", "Cutover of", "Rollback of")):
         return True
     if text.startswith(("warning:", "Good to know", "Plan for")):
         return False

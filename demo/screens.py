@@ -25,7 +25,7 @@ from rich.text import Text
 
 from demo.database import Account, Connection, address, connected
 from demo.workspace import ROOT, Workspace
-from migration.records.files import DIRECTORY
+from migration.reports.files import DIRECTORY
 from sandbox import Sandbox
 from sandbox.seed import Seeded, seed
 
@@ -94,7 +94,7 @@ class Tmux:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Drive a source through two phases, and keep what was to be seen: the catch-up, the plan of the cut-over, the cut-over."""
+    """Drive a source through two phases, and keep what was to be seen: the catch-up, the plan of the cutover, the cutover."""
     parser = argparse.ArgumentParser(prog="demo.screens", description=__doc__)
     parser.add_argument("--directory", type=Path, default=ROOT / "build", help="for the pictures")
     options = parser.parse_args(arguments)
@@ -120,7 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
                 )
             workspace.config_set("rds-encrypt:phase", "cutover")
             _watch(workspace, "preview", place, moment=_ENDED, save=options.directory, name="plan")
-            _watch(workspace, "up", place, moment="renaming", save=options.directory, name="cut-over")
+            _watch(workspace, "up", place, moment="renaming", save=options.directory, name="cutover")
     return 0
 
 

@@ -4,8 +4,8 @@ MigrationError          what happened, where, what to do, what is safe now
 ├── Retryable           the world was not ready or a call was lost; running the same step again is right
 │   ├── TimedOut        a wait reached its deadline; the last thing seen is in the message
 │   └── Cancelled       the run that wanted this step has ended; nobody waits for the answer
-├── NeedsHuman          running again changes nothing until somebody acts
-│   ├── Refused         the input or the world is not fit for this migration (found before anything was touched)
+├── ActionRequired          running again changes nothing until somebody acts
+│   ├── PreconditionFailed         the input or the world is not fit for this migration (found before anything was touched)
 │   ├── WriteRefused    the server is read-only; for a fence this is the good news
 │   ├── AccountLocked   the account may not log in; for a fence this is the good news
 │   ├── AccountRefused  the account is unknown there, or its password another
@@ -20,13 +20,13 @@ from __future__ import annotations
 __all__ = [
     "AccountLocked",
     "AccountRefused",
+    "ActionRequired",
     "Bug",
     "Cancelled",
     "MigrationError",
-    "NeedsHuman",
     "OutcomeUnknown",
+    "PreconditionFailed",
     "ProcedureRefused",
-    "Refused",
     "Retryable",
     "SessionGone",
     "TimedOut",
@@ -73,33 +73,33 @@ class Cancelled(Retryable):
     """The run that asked for this step is gone."""
 
 
-class NeedsHuman(MigrationError):
+class ActionRequired(MigrationError):
     """Somebody has to look or act before this can succeed."""
 
-    kind = "needs a human"
+    kind = "action required"
 
 
-class Refused(NeedsHuman):
+class PreconditionFailed(ActionRequired):
     """The input or the world is not fit for this migration; nothing was touched."""
 
 
-class WriteRefused(NeedsHuman):
+class WriteRefused(ActionRequired):
     """The server refused a write because it is read-only."""
 
 
-class AccountLocked(NeedsHuman):
+class AccountLocked(ActionRequired):
     """The server refused a login because the account is locked."""
 
 
-class AccountRefused(NeedsHuman):
+class AccountRefused(ActionRequired):
     """The server does not know the account, or knows another password."""
 
 
-class ProcedureRefused(NeedsHuman):
+class ProcedureRefused(ActionRequired):
     """A procedure of RDS reported an error; it may have acted before it did."""
 
 
-class SessionGone(NeedsHuman):
+class SessionGone(ActionRequired):
     """There is no session of that number any more."""
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from foundation.errors import NeedsHuman
+from foundation.errors import ActionRequired
 
 __all__ = ["Turnstile"]
 
@@ -35,7 +35,7 @@ class Turnstile:
         """Give ``True`` if it is this one's turn to look; ``False`` if another is there, or was there a moment ago.
 
         Raises:
-            NeedsHuman: the file cannot be opened.
+            ActionRequired: the file cannot be opened.
         """
         # Each opens the file anew, since a lock belongs to what was opened.
         opened = self._open()
@@ -49,7 +49,7 @@ class Turnstile:
             # Not through a link that somebody else has put there.
             return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise NeedsHuman(
+            raise ActionRequired(
                 f"this file, which keeps steps out of each other's way, cannot be opened ({error.strerror})",
                 where=str(self._path),
                 fix="Remove it, or let TMPDIR name a directory of your own; then run the same command again",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from foundation.errors import Cancelled, MigrationError, NeedsHuman, TimedOut
+from foundation.errors import ActionRequired, Cancelled, MigrationError, TimedOut
 
 __all__ = ["Progress", "Wait", "silent", "stop_if_orphaned", "until"]
 
@@ -68,7 +68,7 @@ def until(
     """Look again and again until ``done`` holds, and return what was seen then.
 
     Raises:
-        NeedsHuman: ``failed`` gave a reason why waiting is pointless, in a few words or as the error itself.
+        ActionRequired: ``failed`` gave a reason why waiting is pointless, in a few words or as the error itself.
         TimedOut: the deadline passed; the message ends with the last thing seen.
         Cancelled: the process that started this one has gone, so nobody waits for the result.
     """
@@ -81,7 +81,7 @@ def until(
         if reason := failed(seen):
             if isinstance(reason, MigrationError):
                 raise reason
-            raise NeedsHuman(
+            raise ActionRequired(
                 f"waiting for {wait.what} is pointless: {reason}", where=wait.where, fix=wait.advice
             )
         elapsed = time.monotonic() - started

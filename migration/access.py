@@ -13,11 +13,11 @@ from typing import Any
 from controlplane.aws import Aws
 from controlplane.instances import Instance
 from controlplane.secret_store import Account, read_account
-from foundation.errors import AccountLocked, AccountRefused, NeedsHuman, Retryable
+from foundation.errors import AccountLocked, AccountRefused, ActionRequired, Retryable
 from migration import rotation
-from migration.connection import Connection, dial_for
-from replication.line import Dial
+from migration.connection import Connection, tunnel_opener
 from replication.session import Credentials, Endpoint, Session, Tls, connect
+from replication.tunnel import OpenTunnel
 
 __all__ = ["RDS_CA_BUNDLE", "Access", "AccessSettings", "endpoint_of"]
 
@@ -85,7 +85,7 @@ class Access:
 
         Raises:
             Retryable: the instance has no address yet, or cannot be reached.
-            NeedsHuman: the account or the certificate is refused.
+            ActionRequired: the account or the certificate is refused.
         """
         with ExitStack() as stack:
 
@@ -118,7 +118,7 @@ class Access:
         """Whether a login with a locked account is refused, by attempting one."""
         tls = Tls(self._settings.ca_file or str(RDS_CA_BUNDLE))
         try:
-            with connect(endpoint_of(instance), account, tls, dial=self._dial):
+            with connect(endpoint_of(instance), account, tls, open_tunnel=self._open_tunnel):
                 return False
         except AccountLocked:
             return True
@@ -132,7 +132,7 @@ class Access:
             Tls(self._settings.ca_file or str(RDS_CA_BUNDLE)),
             patience=patience,
             read_timeout=read_timeout,
-            dial=self._dial,
+            open_tunnel=self._open_tunnel,
         )
 
     def _accepted_by(self, instance: Instance) -> bool:
@@ -143,8 +143,8 @@ class Access:
             return False
 
     @property
-    def _dial(self) -> Dial | None:
-        return dial_for(self._aws, self._settings.connection)
+    def _open_tunnel(self) -> OpenTunnel | None:
+        return tunnel_opener(self._aws, self._settings.connection)
 
     def _credentials(self, instance: Instance) -> Credentials:
         master = self._settings.username or str(instance.description.get("MasterUsername", ""))
@@ -154,7 +154,7 @@ class Access:
         variable = self._settings.environment or ""
         password = os.environ.get(variable)
         if not password:
-            raise NeedsHuman(
+            raise ActionRequired(
                 f"the environment variable {variable or '(none given)'} holds no password",
                 where=f"credentials for {instance.identifier}",
                 fix="Export it, or name a Secrets Manager secret in `credentials.secretId`",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from controlplane.instances import Instance, Instances
 from foundation.waiting import Progress
-from migration.likeness import differences
+from migration.settings_diff import differences
 
 __all__ = ["complete"]
 

@@ -10,10 +10,10 @@ from typing import Any
 from controlplane.aws import Aws
 from controlplane.port_forwarding import PortForwarding
 from foundation.errors import Retryable
-from replication.bastion import Bastion, BastionLines
-from replication.line import REACH, Dial, Endpoint, Line, has_answered
+from replication.bastion import Bastion, BastionTunnels
+from replication.tunnel import REACH, Endpoint, OpenTunnel, Tunnel, has_answered
 
-__all__ = ["Connection", "dial_for"]
+__all__ = ["Connection", "tunnel_opener"]
 
 _ANSWER = 20.0
 
@@ -53,32 +53,32 @@ class Connection:
         }
 
 
-_bastions: dict[Bastion, BastionLines] = {}
+_bastions: dict[Bastion, BastionTunnels] = {}
 _sessions: dict[tuple[str, str | None, str], PortForwarding] = {}
 _making = threading.Lock()
 
 
-def dial_for(aws: Aws, connection: Connection) -> Dial | None:
+def tunnel_opener(aws: Aws, connection: Connection) -> OpenTunnel | None:
     """Return what lays lines, by what all who want the same in this process share; ``None``: nothing need be laid."""
     with _making:
         if connection.bastion is not None:
-            return _bastions.setdefault(connection.bastion, BastionLines(connection.bastion)).dial
+            return _bastions.setdefault(connection.bastion, BastionTunnels(connection.bastion)).open_tunnel
         if connection.target is not None:
             key = (aws.region, aws.profile, connection.target)
             return _through(_sessions.setdefault(key, PortForwarding(connection.target)), aws)
     return None
 
 
-def _through(sessions: PortForwarding, aws: Aws) -> Dial:
-    def dial(endpoint: Endpoint) -> Line:
+def _through(sessions: PortForwarding, aws: Aws) -> OpenTunnel:
+    def open_tunnel(endpoint: Endpoint) -> Tunnel:
         line = sessions.connect(aws, endpoint.host, endpoint.port)
         try:
             if has_answered(line, through=sessions.where, endpoint=endpoint, seconds=_ANSWER):
-                return Line(line, line.close)
+                return Tunnel(line, line.close)
         except BaseException:
             line.close()
             raise
         line.close()
         raise Retryable(f"it cannot reach {endpoint}", where=sessions.where, fix=REACH)
 
-    return dial
+    return open_tunnel

@@ -1,4 +1,4 @@
-"""The durable journal: tags on the instances say whose they are and how far a cut-over has come.
+"""The durable journal: tags on the instances say whose they are and how far a cutover has come.
 
 State files get lost and processes get killed; tags stay with the DbiResourceId through every rename.
 """
@@ -13,6 +13,8 @@ __all__ = [
     "ATTACHED",
     "BACKEND",
     "COORDINATES",
+    "COPY_SLOT",
+    "CUTOVER_BEGAN",
     "EVENTS",
     "FENCED_GROUP",
     "FENCE_BEFORE",
@@ -26,20 +28,18 @@ __all__ = [
     "PROMOTED_AT",
     "RELEASE",
     "RETENTION_BEFORE",
-    "RETURNING",
     "ROLE",
+    "ROLLBACK_BEGAN",
     "ROLLBACK_LOST",
     "ROLLED_BACK",
     "SERVER",
-    "SWAPPED",
-    "TURN",
     "VERIFIED",
     "VERIFYING",
     "Role",
     "as_value",
     "belongs",
     "completed",
-    "swapped",
+    "cutover_begun",
     "tags_for",
     "without",
 ]
@@ -57,9 +57,9 @@ PARTNER = f"{_PREFIX}encrypted"
 FENCED_GROUP = f"{_PREFIX}parameter-group"
 """On the source: the parameter group it had when the migration began, which the encrypted instance will take over."""
 FENCE_BEFORE = f"{_PREFIX}read-only-before"
-"""On the losing instance: what `read_only` was in that group before the fence; or `accounts`, when those are the fence."""
+"""On the primary: what `read_only` was in that group before the fence; or `accounts`, when those are the fence."""
 LOCKED_BEFORE = f"{_PREFIX}locked-before"
-"""On the losing instance, when its accounts are locked: digests of those that were locked before."""
+"""On the primary, when its accounts are locked: digests of those that were locked before."""
 RETENTION_BEFORE = f"{_PREFIX}binlog-retention-before"
 """On the source, and on the encrypted instance, which outlives it: the source's `binlog retention hours` before the migration;
 0 for RDS's default of purging at once."""
@@ -71,24 +71,24 @@ FENCE_NOTE = f"{_PREFIX}fence"
 """On the instance that takes the name over: what FENCE_BEFORE says on the other one, which may be deleted before the fence is lifted."""
 EVENTS = f"{_PREFIX}events"
 """On the instance that takes the name over: digests of the events to enable there, should the other one be gone by then."""
-SWAPPED = f"{_PREFIX}swapped"
+CUTOVER_BEGAN = f"{_PREFIX}cutover-began"
 """On the encrypted instance: when the names began to move, the point of no return."""
 
 OPENED = f"{_PREFIX}opened"
-"""On the encrypted instance: when it began to take production's writes, the end of the cut-over."""
+"""On the encrypted instance: when it began to take production's writes, the end of the cutover."""
 VERIFIED = f"{_PREFIX}verified"
 """On the source: when an encrypted instance was last found to hold the same, how that was compared, and which instance."""
 VERIFYING = f"{_PREFIX}verifying"
 """On the source: its replica and its encrypted instance are being brought to a stand-still, to be compared."""
 COORDINATES = f"{_PREFIX}coordinates"
 """On both snapshots: the source's coordinates that they hold."""
-TURN = f"{_PREFIX}turn"
+COPY_SLOT = f"{_PREFIX}copy-slot"
 """On the replica's snapshot: when it was its turn to be copied."""
 ATTACHED = f"{_PREFIX}attached"
 """On the source: DbiResourceId of the encrypted instance that has followed it, from its snapshot's coordinates on."""
 RELEASE = f"{_PREFIX}release"
-"""On the source, written by an operator: a postponed cut-over may begin."""
-RETURNING = f"{_PREFIX}returning"
+"""On the source, written by an operator: a postponed cutover may begin."""
+ROLLBACK_BEGAN = f"{_PREFIX}rollback-began"
 """On the encrypted instance: when the names began to move back, a rollback's point of no return."""
 ROLLED_BACK = f"{_PREFIX}rolled-back"
 """On the encrypted instance: when the source had its name back."""
@@ -109,16 +109,16 @@ KEYS = (
     SERVER,
     FENCE_NOTE,
     EVENTS,
-    SWAPPED,
+    CUTOVER_BEGAN,
     OPENED,
     RELEASE,
-    RETURNING,
+    ROLLBACK_BEGAN,
     ROLLED_BACK,
     ROLLBACK_LOST,
     VERIFIED,
     VERIFYING,
     COORDINATES,
-    TURN,
+    COPY_SLOT,
     ATTACHED,
 )
 
@@ -141,12 +141,12 @@ def belongs(tags: Mapping[str, str], role: Role) -> bool:
     return tags.get(ROLE) == role
 
 
-def swapped(tags: Mapping[str, str]) -> bool:
+def cutover_begun(tags: Mapping[str, str]) -> bool:
     """Whether the name has gone to the encrypted instance, or is on the way there or back, by that instance's tags.
 
     The tags of a rollback that is complete may still be there, if AWS would not take them off.
     """
-    return SWAPPED in tags and not completed(tags, RETURNING, ROLLED_BACK)
+    return CUTOVER_BEGAN in tags and not completed(tags, ROLLBACK_BEGAN, ROLLED_BACK)
 
 
 def completed(tags: Mapping[str, str], point: str, marked: str) -> bool:

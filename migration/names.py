@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from foundation.errors import Refused
+from foundation.errors import PreconditionFailed
 
 __all__ = ["Names"]
 
@@ -31,7 +31,7 @@ class Names:
 
     @property
     def old(self) -> str:
-        """The source after the cut-over."""
+        """The source after the cutover."""
         return f"{self.source}-old"
 
     @property
@@ -54,10 +54,10 @@ class Names:
         """Return the names for a source.
 
         Raises:
-            Refused: the identifier is not one that RDS allows, or a derived one would be too long.
+            PreconditionFailed: the identifier is not one that RDS allows, or a derived one would be too long.
         """
         if not _IDENTIFIER.fullmatch(identifier):
-            raise Refused(
+            raise PreconditionFailed(
                 "this is not a DB instance identifier",
                 where=f"identifier {identifier!r}",
                 fix="Use 1 to 63 lower-case letters, digits and single hyphens, beginning with a letter",
@@ -65,7 +65,7 @@ class Names:
         names = cls(identifier)
         longest = max(names.all, key=len)
         if len(longest) > _LIMIT:
-            raise Refused(
+            raise PreconditionFailed(
                 f"`{longest}` would have {len(longest)} characters, and RDS allows {_LIMIT}",
                 where=f"identifier {identifier!r}",
                 fix=f"Rename the instance to at most {_LIMIT - len(longest) + len(identifier)} characters first",

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from migration.discovery import Topology
 from migration.names import Names
-from migration.survey import Survey
 
 __all__ = ["COUNTED", "Need", "need_of"]
 
@@ -60,9 +60,9 @@ class Need:
         return cls(str(values["identifier"]), int(values["gib"]), bool(values["replica"]))
 
 
-def need_of(survey: Survey, phase: str, mode: str) -> Need | None:
+def need_of(topology: Topology, phase: str, method: str) -> Need | None:
     """Return what a source needs in this phase, or ``None`` if its encrypted instance exists, or is not wanted now."""
-    source = survey.source
-    if source is None or survey.encrypted is not None or phase not in {"replicate", "cutover"}:
+    source = topology.source
+    if source is None or topology.encrypted is not None or phase not in {"replicate", "cutover"}:
         return None
-    return Need(survey.names.source, source.allocated_gib, mode == "replicate")
+    return Need(topology.names.source, source.allocated_gib, method == "online")

@@ -10,8 +10,8 @@ from foundation.waiting import Progress
 from migration import journal
 from migration.access import Access
 from migration.journal import Role
-from migration.leftovers import drop_replication_user, put_retention_back
 from migration.names import Names
+from migration.temporary_resources import drop_replication_user, put_retention_back
 
 __all__ = ["take_away"]
 
@@ -19,7 +19,7 @@ _PATIENCE = 3 * 3600.0
 
 
 def take_away(aws: Aws, access: Access, source: Instance, progress: Progress) -> None:
-    """Take away what is left of a migration that has not reached its cut-over.
+    """Take away what is left of a migration that has not reached its cutover.
 
     Everything that the state knew is gone by now, so whatever still has our tags was made by a run that was killed before it
     could say so. An instance whose name has begun to move is production, and stays.
@@ -27,7 +27,7 @@ def take_away(aws: Aws, access: Access, source: Instance, progress: Progress) ->
     names = Names(source.identifier)
     instances = Instances(aws)
     present = instances.named([names.replica, names.encrypted])
-    if any(journal.swapped(found.tags) for found in present.values()):
+    if any(journal.cutover_begun(found.tags) for found in present.values()):
         return
     for name, role in ((names.encrypted, Role.ENCRYPTED), (names.replica, Role.REPLICA)):
         found = present.get(name)

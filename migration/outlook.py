@@ -12,11 +12,11 @@ from controlplane.instances import Instances
 from controlplane.keys import Key
 from controlplane.parameter_groups import Description, ParameterGroups
 from controlplane.snapshots import Snapshot
-from foundation.errors import Refused
+from foundation.errors import PreconditionFailed
 from migration import journal
+from migration.discovery import Topology, discover_among
 from migration.exec_mode import EXEC_MODES
 from migration.names import Names
-from migration.survey import Survey, survey_among
 
 __all__ = ["Group", "Outlook", "Wanted", "look_out"]
 
@@ -51,14 +51,14 @@ class Outlook:
     """One source, as far as declaring its resources depends on it.
 
     Attributes:
-        survey: its instances.
+        topology: its instances.
         key: the KMS key, resolved.
         group: ``None`` if the source is gone.
         snapshots: the tags of those of the migration's snapshots that exist, by name.
         groups: the descriptions of the migration's own parameter groups, ``None`` for one that does not exist.
     """
 
-    survey: Survey
+    topology: Topology
     key: Key
     group: Group | None
     snapshots: Mapping[str, Mapping[str, str]]
@@ -71,7 +71,7 @@ def look_out(aws: Aws, wanted: Sequence[Wanted]) -> list[Outlook]:
     What RDS lists is listed for all of them at once, and what several have in common is asked for once.
 
     Raises:
-        Refused: a source does not exist, is encrypted already, or its key cannot be used.
+        PreconditionFailed: a source does not exist, is encrypted already, or its key cannot be used.
     """
     names, groups = [each.names for each in wanted], ParameterGroups(aws)
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -81,8 +81,8 @@ def look_out(aws: Aws, wanted: Sequence[Wanted]) -> list[Outlook]:
         )
         described = pool.submit(groups.all)
         resolved = {key: pool.submit(keys.resolve, aws, key) for key in {each.key for each in wanted}}
-        surveys = [pool.submit(survey_among, aws, each, listed.result()) for each in names]
-        owned = {_group_of(found.result()) for found in surveys if found.exception() is None}
+        topologies = [pool.submit(discover_among, aws, each, listed.result()) for each in names]
+        owned = {_group_of(found.result()) for found in topologies if found.exception() is None}
         values = {name: pool.submit(groups.user_values, name) for name in described.result() if name in owned}
         families = {described.result()[name].family: name for name in values}
         modes = {
@@ -90,17 +90,17 @@ def look_out(aws: Aws, wanted: Sequence[Wanted]) -> list[Outlook]:
         }
         return [
             Outlook(
-                survey=survey.result(),
+                topology=topology.result(),
                 key=resolved[each.key].result(),
-                group=_group(survey.result(), described.result(), values, modes),
+                group=_group(topology.result(), described.result(), values, modes),
                 snapshots=_tags(present.result(), each.names),
                 groups=_purposes(described.result(), each.names),
             )
-            for each, survey in zip(wanted, surveys, strict=True)
+            for each, topology in zip(wanted, topologies, strict=True)
         ]
 
 
-def _group_of(found: Survey) -> str | None:
+def _group_of(found: Topology) -> str | None:
     """Return the name of the group that the source had when the migration began: a fence may have put another in its place."""
     if found.source is None:
         return None
@@ -108,7 +108,7 @@ def _group_of(found: Survey) -> str | None:
 
 
 def _group(
-    found: Survey,
+    found: Topology,
     described: Mapping[str, Description],
     values: Mapping[str, Future[dict[str, tuple[str, str]]]],
     modes: Mapping[str, Future[list[str]]],
@@ -117,7 +117,7 @@ def _group(
     if name is None:
         return None
     if name not in described:
-        raise Refused(
+        raise PreconditionFailed(
             f"its parameter group {name}, which it had when the migration began, does not exist any more",
             where=found.names.source,
             fix="Make one of this name again: the encrypted instance is to run with it",

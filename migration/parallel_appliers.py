@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from controlplane.parameter_groups import ParameterGroups
-from foundation.errors import NeedsHuman
+from foundation.errors import ActionRequired
 from foundation.waiting import Progress, Wait, silent, until
 from migration.temporary_parameters import Owner, TemporaryParameters, variables
 from replication.session import Session
@@ -46,7 +46,7 @@ class ParallelAppliers:
         """Have one applier at most for the length of a ``with`` block, from its next start on.
 
         Raises:
-            NeedsHuman: the parameter group cannot say so.
+            ActionRequired: the parameter group cannot say so.
             TimedOut: the parameter did not take effect.
             BaseExceptionGroup: the block failed, and so did putting the number back; both causes are in it.
         """
@@ -81,11 +81,11 @@ class ParallelAppliers:
             self.progress,
         )
 
-    def _unchangeable(self, reason: str) -> NeedsHuman:
-        return NeedsHuman(
+    def _unchangeable(self, reason: str) -> ActionRequired:
+        return ActionRequired(
             f"RDS does not let parallel appliers stop at given coordinates, and {reason}",
             where=f"parameter group {self.group or self.owner_group}",
-            fix=f"Set {_NAMES[1]} to 1 in parameter group {self.owner_group} during the migration, or set `verify.mode: off`",
+            fix=f"Set {_NAMES[1]} to 1 in parameter group {self.owner_group} during the migration, or set `verify.level: off`",
             safe="The source is not affected",
         )
 

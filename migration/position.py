@@ -33,12 +33,12 @@ class Position(StrEnum):
 
 def by_tags(tags: Mapping[str, str]) -> Position:
     """Return what the tags of the encrypted instance say."""
-    if not journal.swapped(tags) and journal.RETURNING not in tags:
+    if not journal.cutover_begun(tags) and journal.ROLLBACK_BEGAN not in tags:
         return Position.SOURCE
-    if journal.RETURNING in tags:
-        over = journal.completed(tags, journal.RETURNING, journal.ROLLED_BACK)
+    if journal.ROLLBACK_BEGAN in tags:
+        over = journal.completed(tags, journal.ROLLBACK_BEGAN, journal.ROLLED_BACK)
         return Position.SOURCE if over else Position.RETURNING
-    over = journal.completed(tags, journal.SWAPPED, journal.OPENED)
+    over = journal.completed(tags, journal.CUTOVER_BEGAN, journal.OPENED)
     return Position.ENCRYPTED if over else Position.LEAVING
 
 

@@ -41,7 +41,7 @@ def give(aws: Aws, instance: Instance, account: Credentials, accepts: Accepts) -
     """Give an instance the master password, and wait until it accepts it.
 
     Raises:
-        NeedsHuman: AWS refused.
+        ActionRequired: AWS refused.
         TimedOut: it still refused the account at the end.
     """
     instances = Instances(aws)
@@ -71,4 +71,4 @@ def _production(instances: Instances, instance: Instance) -> Instance | None:
     encrypted = instance if journal.belongs(instance.tags, journal.Role.ENCRYPTED) else None
     if encrypted is None and source is not None and (partner := source.tags.get(journal.PARTNER)):
         encrypted = instances.find(partner)
-    return encrypted if encrypted is not None and journal.swapped(encrypted.tags) else source
+    return encrypted if encrypted is not None and journal.cutover_begun(encrypted.tags) else source

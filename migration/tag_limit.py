@@ -13,7 +13,15 @@ from migration import journal
 __all__ = ["LIMIT", "ON_SOURCE", "excess", "owned"]
 
 LIMIT = 50
-_NEVER_ON_SOURCE = ("swapped", "opened", "returning", "rolled-back", "rollback-lost", "coordinates", "turn")
+_NEVER_ON_SOURCE = (
+    "cutover-began",
+    "opened",
+    "rollback-began",
+    "rolled-back",
+    "rollback-lost",
+    "coordinates",
+    "copy-slot",
+)
 """Tags of the encrypted instance and of snapshots, without the journal's prefix. Any other counts, so that a new one is not forgotten."""
 ON_SOURCE = frozenset(key for key in journal.KEYS if key.partition(":")[2] not in _NEVER_ON_SOURCE)
 """All tags that a migration may write on the source. They count as if the source had all of them at the same time."""

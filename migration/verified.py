@@ -22,12 +22,12 @@ class Verified:
 
     Attributes:
         at: when both stood still.
-        mode: how they were compared.
+        level: how they were compared.
         encrypted_id: the instance that was compared.
     """
 
     at: datetime
-    mode: str
+    level: str
     encrypted_id: str
 
     @property
@@ -35,23 +35,23 @@ class Verified:
         """How long ago it was."""
         return datetime.now(UTC) - self.at
 
-    def serves(self, mode: str, hours: float) -> bool:
-        """Whether it is young enough, and compared at least as much as ``mode`` does."""
-        strict = _STRICTNESS.index(self.mode) >= _STRICTNESS.index(mode)
+    def serves(self, level: str, hours: float) -> bool:
+        """Whether it is young enough, and compared at least as much as ``level`` does."""
+        strict = _STRICTNESS.index(self.level) >= _STRICTNESS.index(level)
         return strict and self.age <= timedelta(hours=hours)
 
     def __str__(self) -> str:
-        return f"{self.at.isoformat(timespec='seconds')} {self.mode} {self.encrypted_id}"
+        return f"{self.at.isoformat(timespec='seconds')} {self.level} {self.encrypted_id}"
 
 
 def verified(tags: Mapping[str, str], encrypted_id: str) -> Verified | None:
     """Read the tag of the source; one that nobody can read, or that speaks of another instance, counts as none."""
     at, _, rest = tags.get(journal.VERIFIED, "").partition(" ")
-    mode, _, compared = rest.partition(" ")
+    level, _, compared = rest.partition(" ")
     try:
         when = datetime.fromisoformat(at)
     except ValueError:
         return None
-    if mode not in _STRICTNESS or when.tzinfo is None or compared != encrypted_id:
+    if level not in _STRICTNESS or when.tzinfo is None or compared != encrypted_id:
         return None
-    return Verified(when, mode, compared)
+    return Verified(when, level, compared)

@@ -21,7 +21,7 @@ __all__ = ["POLICIES"]
 
 _INSTANCE = "aws:rds/instance:Instance"
 _COPY = "aws:rds/snapshotCopy:SnapshotCopy"
-_CUT_OVER = "pulumi-python:dynamic/rds:CutOver"
+_CUTOVER = "pulumi-python:dynamic/rds:Cutover"
 _RETIREMENT = "pulumi-python:dynamic/rds:Retirement"
 _VERIFICATION = "pulumi-python:dynamic/rds:Verification"
 _ROLE = "rds-encrypt:role"
@@ -59,13 +59,13 @@ def _verified(args: StackValidationArgs, report: ReportViolation) -> None:
     compared = {
         each.name
         for each in args.resources
-        if each.resource_type == _VERIFICATION and each.props["verify"]["mode"] != "off"
+        if each.resource_type == _VERIFICATION and each.props["verify"]["level"] != "off"
     }
     retired = {each.name for each in args.resources if each.resource_type == _RETIREMENT}
     for each in args.resources:
-        if each.resource_type == _CUT_OVER and each.name not in compared | retired:
+        if each.resource_type == _CUTOVER and each.name not in compared | retired:
             report(
-                f"{each.name} would be cut over without a comparison of the data: set `verify.mode` to another value than `off`.",
+                f"{each.name} would be cut over without a comparison of the data: set `verify.level` to another value than `off`.",
                 each.urn,
             )
 
@@ -74,7 +74,7 @@ def _leftovers(args: StackValidationArgs, report: ReportViolation) -> None:
     days = int(args.get_config().get("days", 14))
     retired = {each.name for each in args.resources if each.resource_type == _RETIREMENT}
     for each in args.resources:
-        opened = _moment(each.props) if each.resource_type == _CUT_OVER else None
+        opened = _moment(each.props) if each.resource_type == _CUTOVER else None
         if opened is None or each.name in retired:
             continue
         age = datetime.now(UTC) - opened
@@ -104,13 +104,13 @@ POLICIES: list[Policy] = [
         config_schema=PolicyConfigSchema(properties={"keys": {"type": "array", "items": {"type": "string"}}}),
     ),
     StackValidationPolicy(
-        name="verified-before-cut-over",
+        name="verified-before-cutover",
         description="A source is cut over only after its data have been compared.",
         validate=_verified,
     ),
     StackValidationPolicy(
         name="no-leftovers",
-        description="What a cut-over leaves is cleaned up within `days` (14).",
+        description="What a cutover leaves is cleaned up within `days` (14).",
         enforcement_level=EnforcementLevel.ADVISORY,
         validate=_leftovers,
         config_schema=PolicyConfigSchema(properties={"days": {"type": "integer", "default": 14}}),

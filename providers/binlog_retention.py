@@ -6,11 +6,11 @@ from typing import Any
 
 import pulumi
 
-from foundation.errors import NeedsHuman
+from foundation.errors import ActionRequired
 from migration import journal
-from migration.leftovers import put_retention_back
+from migration.temporary_resources import put_retention_back
 from providers.progress import warning_for
-from providers.step import Inputs, Outputs, Step, World
+from providers.step import Inputs, Outputs, Step, StepContext
 from replication import channel, retention
 from replication.session import Session
 
@@ -22,36 +22,38 @@ class BinlogRetentionProvider(Step):
 
     identity = ("source_id",)
 
-    def perform(self, world: World, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
         """Raise the retention, noting the former value before; a longer one stays as it is."""
         source_id = inputs["source_id"]
-        with world.session(source_id) as session:
+        with context.session(source_id) as session:
             _require_no_source_of_its_own(session, source_id)
             present = retention.read(session) or 0
-            source = world.instances.get(source_id)
+            source = context.instances.get(source_id)
             noted = source.tags.get(journal.RETENTION_BEFORE, str(present))
-            world.instances.tag(source, {journal.RETENTION_BEFORE: noted})
+            context.instances.tag(source, {journal.RETENTION_BEFORE: noted})
             if present < inputs["hours"]:
                 retention.write(session, int(inputs["hours"]))
         return {"hours_before": int(noted)}
 
-    def seen(self, world: World, props: Inputs) -> Outputs | None:
+    def seen(self, context: StepContext, props: Inputs) -> Outputs | None:
         """Tell whether the source still keeps its binlogs for so long; one that does not run cannot be asked."""
-        source = world.usable(props["source_id"])
+        source = context.usable(props["source_id"])
         if source is None:
             return dict(props)
-        with world.access.session(source) as session:
+        with context.access.session(source) as session:
             return dict(props) if (retention.read(session) or 0) >= int(props["hours"]) else None
 
-    def undo(self, world: World, props: Inputs) -> None:
+    def undo(self, context: StepContext, props: Inputs) -> None:
         """Put the former value back."""
-        put_retention_back(world.instances, world.access, props["source_id"], warning_for(props.get("urn")))
+        put_retention_back(
+            context.instances, context.access, props["source_id"], warning_for(props.get("urn"))
+        )
 
 
 def _require_no_source_of_its_own(session: Session, source_id: str) -> None:
     status = channel.status(session)
     if status is not None and not status.ours:
-        raise NeedsHuman(
+        raise ActionRequired(
             f"the source itself follows {status.source_host}, from outside RDS",
             where=source_id,
             fix="End that replication first: the encrypted instance could not take it over",

@@ -11,9 +11,9 @@ from typing import Any
 import pulumi
 
 from migration import journal
-from migration.leftovers import put_retention_back
+from migration.temporary_resources import put_retention_back
 from providers.progress import warning_for
-from providers.step import Inputs, Outputs, Step, World
+from providers.step import Inputs, Outputs, Step, StepContext
 from replication import retention
 
 __all__ = ["CandidateRetention", "CandidateRetentionProvider"]
@@ -24,29 +24,29 @@ class CandidateRetentionProvider(Step):
 
     identity = ("encrypted_id", "source_id")
 
-    def perform(self, world: World, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
         """Raise the retention; a longer one stays as it is. What the owner had is noted on the source, and here at the promotion."""
         hours = int(inputs["hours"])
-        with world.session(inputs["encrypted_id"]) as session:
+        with context.session(inputs["encrypted_id"]) as session:
             present = retention.read(session) or 0
             if present < hours:
                 retention.write(session, hours)
         return {"hours_now": max(present, hours)}
 
-    def seen(self, world: World, props: Inputs) -> Outputs | None:
+    def seen(self, context: StepContext, props: Inputs) -> Outputs | None:
         """Tell whether it still keeps its binlogs for so long; one that does not run cannot be asked."""
-        encrypted = world.usable(props["encrypted_id"])
+        encrypted = context.usable(props["encrypted_id"])
         if encrypted is None:
             return dict(props)
-        with world.access.session(encrypted) as session:
+        with context.access.session(encrypted) as session:
             return dict(props) if (retention.read(session) or 0) >= int(props["hours"]) else None
 
-    def undo(self, world: World, props: Inputs) -> None:
+    def undo(self, context: StepContext, props: Inputs) -> None:
         """Put the owner's value back on an instance that carries production; any other is deleted next."""
-        encrypted = world.instances.find(props["encrypted_id"])
-        if encrypted is not None and journal.swapped(encrypted.tags):
+        encrypted = context.instances.find(props["encrypted_id"])
+        if encrypted is not None and journal.cutover_begun(encrypted.tags):
             put_retention_back(
-                world.instances, world.access, props["source_id"], warning_for(props.get("urn"))
+                context.instances, context.access, props["source_id"], warning_for(props.get("urn"))
             )
 
 

@@ -12,8 +12,8 @@ from controlplane.parameter_groups import ParameterGroups
 from migration import journal
 from migration.durability import Durability, crash_safe
 from migration.names import Names
-from providers.papers import lag_log
-from providers.step import HOUR, Inputs, Outputs, Step, World
+from providers.reports import lag_log
+from providers.step import HOUR, Inputs, Outputs, Step, StepContext
 from replication import lag
 from replication.coordinates import Coordinates
 from replication.session import Session
@@ -30,16 +30,16 @@ class CatchUpProvider(Step):
     # It counts while the step is done, and has nothing to say about one that is finished.
     ignored = (*Step.ignored, "relax_above")
 
-    def perform(self, world: World, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
         """Wait, showing the lag; the durability of the encrypted instance is its owner's when this ends, however it ends."""
-        source, encrypted = world.instances.get_several(inputs["source_id"], inputs["encrypted_id"])
-        if journal.swapped(encrypted.tags):
-            # A state that was lost after the cut-over: production follows nobody.
+        source, encrypted = context.instances.get_several(inputs["source_id"], inputs["encrypted_id"])
+        if journal.cutover_begun(encrypted.tags):
+            # A state that was lost after the cutover: production follows nobody.
             return {"in_sync_at": "", "relaxed": []}
         relaxed: list[str] = []
         with (
-            world.access.session(source) as ahead,
-            world.access.session(encrypted) as behind,
+            context.access.session(source) as ahead,
+            context.access.session(encrypted) as behind,
             lag_log(source, inputs) as log,
         ):
 
@@ -48,14 +48,14 @@ class CatchUpProvider(Step):
                     ahead,
                     behind,
                     deadline=float(inputs["hours"]) * HOUR,
-                    progress=world.progress,
+                    progress=context.progress,
                     watch=log.add,
                 )
 
-            durability = _durability(world, source, encrypted)
+            durability = _durability(context, source, encrypted)
             if durability is not None:
                 durability.put_back()  # What a run left behind that was killed.
-                if _may_relax(world, inputs, encrypted, ahead, behind):
+                if _may_relax(context, inputs, encrypted, ahead, behind):
                     with durability.relaxed() as relaxed:
                         catch_up()
             # Level, with its owner's settings in effect.
@@ -63,29 +63,31 @@ class CatchUpProvider(Step):
         return {"in_sync_at": str(reached), "relaxed": relaxed}
 
 
-def _durability(world: World, source: Instance, encrypted: Instance) -> Durability | None:
+def _durability(context: StepContext, source: Instance, encrypted: Instance) -> Durability | None:
     """Return what can be relaxed, unless the instance runs with another group than the one that was made for it."""
     group = encrypted.parameter_group
     if group != Names(source.identifier).encrypted:
         return None
-    session = partial(world.session, encrypted.resource_id)
-    return Durability(ParameterGroups(world.aws), group, source.parameter_group, session, world.progress)
+    session = partial(context.session, encrypted.resource_id)
+    return Durability(ParameterGroups(context.aws), group, source.parameter_group, session, context.progress)
 
 
-def _may_relax(world: World, inputs: Inputs, instance: Instance, source: Session, encrypted: Session) -> bool:
+def _may_relax(
+    context: StepContext, inputs: Inputs, instance: Instance, source: Session, encrypted: Session
+) -> bool:
     limit = inputs.get("relax_above")
     return (
         limit is not None
         and lag.measure(source, encrypted).bytes > float(limit) * 1e6
         and crash_safe(encrypted)
-        and _alone(world, instance)
+        and _alone(context, instance)
     )
 
 
-def _alone(world: World, instance: Instance) -> bool:
+def _alone(context: StepContext, instance: Instance) -> bool:
     """Whether nobody else runs with the instance's parameter group."""
     group = instance.parameter_group
-    users = [each.resource_id for each in world.instances.all() if group in each.parameter_groups]
+    users = [each.resource_id for each in context.instances.all() if group in each.parameter_groups]
     return users == [instance.resource_id]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from controlplane.aws import Aws, AwsSettings
-from controlplane.surroundings import Surroundings
+from controlplane.inventory import AccountInventory
 
 __all__ = ["Clients", "shared_clients"]
 
@@ -20,7 +20,7 @@ class Clients:
     """AWS, and what was seen so far of what stands around the sources, which is the same for all of them."""
 
     aws: Aws
-    around: Surroundings
+    around: AccountInventory
     made_at: float = field(default_factory=time.monotonic)
 
     @property
@@ -39,5 +39,5 @@ def shared_clients(settings: AwsSettings) -> Clients:
         found = _made.get(settings)
         if found is None or not found.fresh:
             aws = Aws(settings)
-            found = _made[settings] = Clients(aws, Surroundings(aws))
+            found = _made[settings] = Clients(aws, AccountInventory(aws))
         return found

@@ -8,15 +8,15 @@ import pulumi
 
 from controlplane import snapshots
 from controlplane.instances import Instance
-from foundation.errors import NeedsHuman
+from foundation.errors import ActionRequired
 from migration import journal
 from migration.access import endpoint_of
 from migration.names import Names
-from providers.step import Inputs, Outputs, Step, World
+from providers.step import Inputs, Outputs, Step, StepContext
 from replication import accounts, channel
 from replication.coordinates import Coordinates
+from replication.replication_errors import mended_by_attaching
 from replication.session import Session
-from replication.trouble import mended_by_attaching
 
 __all__ = ["ExternalReplication", "ExternalReplicationProvider"]
 
@@ -30,76 +30,78 @@ class ExternalReplicationProvider(Step):
 
     identity = ("encrypted_id", "source_id")
 
-    def perform(self, world: World, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
         """Attach the encrypted instance if it follows nobody yet, and start it."""
-        source, encrypted = world.instances.get_several(inputs["source_id"], inputs["encrypted_id"])
-        if journal.swapped(encrypted.tags):
-            return {"running": False}  # A state that was lost after the cut-over: production follows nobody.
-        with world.access.session(encrypted) as follower:
+        source, encrypted = context.instances.get_several(inputs["source_id"], inputs["encrypted_id"])
+        if journal.cutover_begun(encrypted.tags):
+            return {"running": False}  # A state that was lost after the cutover: production follows nobody.
+        with context.access.session(encrypted) as follower:
             attached = channel.status(follower)
             if attached is None or attached.source_host != source.address:
-                self._attach(world, inputs, source, encrypted, follower)
+                self._attach(context, inputs, source, encrypted, follower)
             elif not _starts(follower):
-                self._attach_again(world, inputs, follower)
-            world.instances.tag(source.resource_id, {journal.ATTACHED: inputs["encrypted_id"]})
+                self._attach_again(context, inputs, follower)
+            context.instances.tag(source.resource_id, {journal.ATTACHED: inputs["encrypted_id"]})
             return {"running": channel.start(follower).running}
 
-    def seen(self, world: World, props: Inputs) -> Outputs | None:
+    def seen(self, context: StepContext, props: Inputs) -> Outputs | None:
         """Tell whether the instance still follows; once the names have begun to move it should not."""
-        encrypted = world.usable(props["encrypted_id"])
-        if encrypted is None or journal.swapped(encrypted.tags):
+        encrypted = context.usable(props["encrypted_id"])
+        if encrypted is None or journal.cutover_begun(encrypted.tags):
             return dict(props)
-        with world.access.session(encrypted) as session:
+        with context.access.session(encrypted) as session:
             status = channel.status(session)
         if status is None or status.stopped or status.failure(session.endpoint) is not None:
             return None
         return dict(props)
 
-    def undo(self, world: World, props: Inputs) -> None:
+    def undo(self, context: StepContext, props: Inputs) -> None:
         """Detach an instance that follows; one that is gone, or follows nobody, needs nothing."""
-        encrypted = world.usable(props["encrypted_id"])
+        encrypted = context.usable(props["encrypted_id"])
         if encrypted is None:
             return
-        with world.access.session(encrypted) as session:
+        with context.access.session(encrypted) as session:
             channel.detach(session)
 
     def _attach(
-        self, world: World, inputs: Inputs, source: Instance, encrypted: Instance, follower: Session
+        self, context: StepContext, inputs: Inputs, source: Instance, encrypted: Instance, follower: Session
     ) -> None:
-        _require_snapshot_at(world, inputs, source, encrypted)
-        replica, source = world.instances.get_several(inputs["replica_id"], inputs["source_id"])
+        _require_snapshot_at(context, inputs, source, encrypted)
+        replica, source = context.instances.get_several(inputs["replica_id"], inputs["source_id"])
         coordinates = _recorded(inputs)
-        self._require_untouched_replica(world, replica, coordinates)
-        with world.access.session(source) as session:
+        self._require_untouched_replica(context, replica, coordinates)
+        with context.access.session(source) as session:
             account = accounts.issue(session, accounts.REPLICATION_USER)
         # What was verified before does not speak for what follows from now on.
-        world.instances.untag(source, [journal.VERIFIED])
+        context.instances.untag(source, [journal.VERIFIED])
         channel.attach(
             follower,
             endpoint_of(source),
             account,
             coordinates,
             patience=_RESTORED,
-            progress=world.progress,
+            progress=context.progress,
         )
 
-    def _attach_again(self, world: World, inputs: Inputs, follower: Session) -> None:
+    def _attach_again(self, context: StepContext, inputs: Inputs, follower: Session) -> None:
         """Let it go on from what it has executed, with a new password and without what it had fetched and not executed."""
         stands = channel.stop(follower)
-        source = world.instances.get(inputs["source_id"])
-        with world.access.session(source) as session:
+        source = context.instances.get(inputs["source_id"])
+        with context.access.session(source) as session:
             account = accounts.issue(session, accounts.REPLICATION_USER)
         channel.attach(follower, endpoint_of(source), account, stands.executed)
 
-    def _require_untouched_replica(self, world: World, replica: Instance, coordinates: Coordinates) -> None:
+    def _require_untouched_replica(
+        self, context: StepContext, replica: Instance, coordinates: Coordinates
+    ) -> None:
         """The snapshot holds what the recorded coordinates say only if the replica has stood still since.
 
         A reboot, by whomever, would have started it again; applying changes twice or not at all is what that would cost.
         """
-        with world.access.session(replica) as session:
+        with context.access.session(replica) as session:
             status = channel.status(session)
         if status is None or not status.stopped or status.executed != coordinates:
-            raise NeedsHuman(
+            raise ActionRequired(
                 f"the replica should stand still at {coordinates}, but it is {status or 'no replica any more'}",
                 where=replica.resource_id,
                 fix="Its snapshot cannot be trusted: run `pulumi destroy` in phase `replicate`, then `pulumi up`",
@@ -115,7 +117,7 @@ def _starts(encrypted: Session) -> bool:
     """Whether replication starts; false if it only will when it is attached once more."""
     try:
         channel.start(encrypted)
-    except NeedsHuman:
+    except ActionRequired:
         found = channel.status(encrypted)
         if found is None or not mended_by_attaching(found.error):
             raise
@@ -123,13 +125,13 @@ def _starts(encrypted: Session) -> bool:
     return True
 
 
-def _require_snapshot_at(world: World, inputs: Inputs, source: Instance, encrypted: Instance) -> None:
+def _require_snapshot_at(context: StepContext, inputs: Inputs, source: Instance, encrypted: Instance) -> None:
     """The coordinates must be those of what the instance holds: of its snapshot, and of nothing that it executed since.
 
     A replica that somebody deleted, and that was made anew, stands elsewhere than the snapshot of the former one.
     """
     coordinates = _recorded(inputs)
-    copy = snapshots.tags_of(world.aws, Names(source.identifier).encrypted) or {}
+    copy = snapshots.tags_of(context.aws, Names(source.identifier).encrypted) or {}
     if source.tags.get(journal.ATTACHED) == encrypted.resource_id:
         what = "it has followed the source before, and somebody has reset its channel: what it has executed is not known"
     elif copy.get(journal.COORDINATES) != str(coordinates):
@@ -137,7 +139,7 @@ def _require_snapshot_at(world: World, inputs: Inputs, source: Instance, encrypt
         what = f"its snapshot was taken at {holds}, but replication would begin at {coordinates}"
     else:
         return
-    raise NeedsHuman(
+    raise ActionRequired(
         what,
         where=encrypted.identifier,
         fix="Run `pulumi destroy` in phase `replicate`, then `pulumi up`, which begins with a new snapshot",

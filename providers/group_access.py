@@ -8,7 +8,7 @@ import pulumi
 
 from controlplane import network
 from migration.journal import MIGRATION
-from providers.step import Inputs, Outputs, Step, World
+from providers.step import Inputs, Outputs, Step, StepContext
 
 __all__ = ["GroupAccess", "GroupAccessProvider"]
 
@@ -18,26 +18,26 @@ class GroupAccessProvider(Step):
 
     identity = ("source_id", "port")
 
-    def perform(self, world: World, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
         """Add a rule to the first group if none of them allows it yet; one that a killed run added is ours as well."""
         groups, port = list(inputs["groups"]), int(inputs["port"])
-        rules = network.rules_of(world.aws, groups)
+        rules = network.rules_of(context.aws, groups)
         if ours := list(rules.tagged(MIGRATION, inputs["source_id"])):
             return dict(zip(("group", "rule"), ours[0], strict=True))
         if rules.allowed_inside(groups, port):
             return {"group": "", "rule": ""}
-        rule = network.allow_inside(world.aws, groups[0], port, {MIGRATION: inputs["source_id"]})
+        rule = network.allow_inside(context.aws, groups[0], port, {MIGRATION: inputs["source_id"]})
         return {"group": groups[0], "rule": rule}
 
-    def seen(self, world: World, props: Inputs) -> Outputs | None:
+    def seen(self, context: StepContext, props: Inputs) -> Outputs | None:
         """Tell whether the members of the groups can still reach each other."""
-        rules = network.rules_of(world.aws, props["groups"])
+        rules = network.rules_of(context.aws, props["groups"])
         return dict(props) if rules.allowed_inside(props["groups"], int(props["port"])) else None
 
-    def undo(self, world: World, props: Inputs) -> None:
+    def undo(self, context: StepContext, props: Inputs) -> None:
         """Remove the rule only if we added it."""
         if props.get("rule"):
-            network.revoke(world.aws, props["group"], props["rule"])
+            network.revoke(context.aws, props["group"], props["rule"])
 
 
 class GroupAccess(pulumi.dynamic.Resource, module="rds", name="GroupAccess"):

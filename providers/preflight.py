@@ -9,20 +9,20 @@ import pulumi
 from pulumi.dynamic import CheckResult, UpdateResult
 
 from controlplane.instances import Instance
-from controlplane.surroundings import Surroundings
-from foundation.errors import AccountRefused, MigrationError, Refused
+from controlplane.inventory import AccountInventory
+from foundation.errors import AccountRefused, MigrationError, PreconditionFailed
 from migration import preflight
+from migration.discovery import Topology, discover
 from migration.findings import look
+from migration.findings.context import CheckContext
 from migration.findings.finding import Finding, Severity
-from migration.findings.scene import Scene
 from migration.findings.words import as_markdown, folded
 from migration.names import Names
 from migration.needs import Need
 from migration.preflight import Plan
-from migration.records.files import Files
-from migration.survey import Survey, survey
+from migration.reports.files import Files
 from providers.progress import remark_for, warning_for
-from providers.step import Inputs, Outputs, Step, World
+from providers.step import Inputs, Outputs, Step, StepContext
 from replication.dialect import dialect_of
 from replication.session import Session
 from replication.tables import require_transactional
@@ -33,7 +33,7 @@ _OF_THE_MOMENT = {"preview", "fleet", "alone"}
 
 
 class PreflightProvider(Step):
-    """Inputs: ``identifier``, ``phase``, ``mode``, ``strategy``, ``kms_key_arn``, ``preview``, ``fleet`` (what all sources of the
+    """Inputs: ``identifier``, ``phase``, ``method``, ``strategy``, ``kms_key_arn``, ``preview``, ``fleet`` (what all sources of the
     stack still need), ``alone`` (whether a refusal concerns this source alone). Outputs: the same, as checked, but for the last three.
     """
 
@@ -51,23 +51,23 @@ class PreflightProvider(Step):
             return CheckResult({**inputs, "refused": [failure.reason for failure in failures]}, [])
         return CheckResult(inputs, failures)
 
-    def refuse(self, world: World, inputs: Inputs) -> list[str]:
+    def refuse(self, context: StepContext, inputs: Inputs) -> list[str]:
         """Return what stands in the way of this phase, read-only; at preview, say what else is to be minded."""
         try:
-            found = survey(world.aws, Names.of(inputs["identifier"]))
-            plan = Plan(inputs["phase"], inputs["mode"], found, inputs["strategy"], inputs["kms_key_arn"])
-            around = world.around or Surroundings(world.aws)
+            found = discover(context.aws, Names.of(inputs["identifier"]))
+            plan = Plan(inputs["phase"], inputs["method"], found, inputs["strategy"], inputs["kms_key_arn"])
+            around = context.around or AccountInventory(context.aws)
             if obstacles := [str(finding) for finding in preflight.findings(around, plan)]:
                 return _refused(inputs, obstacles)
             fleet = tuple(Need.from_input(each) for each in inputs.get("fleet") or ())
-            scene = look.scene_of(world.aws, plan, around, fleet)
-            seen = _looked(world, found, scene, remarks=bool(inputs.get("preview")))
+            checks = look.check_context(context.aws, plan, around, fleet)
+            seen = _looked(context, found, checks, remarks=bool(inputs.get("preview")))
         except MigrationError as error:
             return _refused(inputs, [str(error)])
         _tell(inputs, seen)
         return _refused(inputs, [str(each) for each in seen if each.severity is Severity.BLOCKING], seen)
 
-    def perform(self, world: World, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
         """Nothing to do: the check has already spoken."""
         _require_allowed(inputs)
         return {}
@@ -81,37 +81,39 @@ class PreflightProvider(Step):
 def _require_allowed(inputs: Inputs) -> None:
     """Fail with what the check found, if that was not to end the run of other sources."""
     if refused := inputs.get("refused"):
-        raise Refused(" ".join(refused))
+        raise PreconditionFailed(" ".join(refused))
 
 
-def _looked(world: World, found: Survey, scene: Scene | None, *, remarks: bool) -> list[Finding]:
+def _looked(
+    context: StepContext, found: Topology, checks: CheckContext | None, *, remarks: bool
+) -> list[Finding]:
     """Open sessions, so that a wrong secret, path or certificate, or a table that cannot be copied, shows now; look around."""
     late: list[Finding] = []
     if found.encrypted is not None and found.encrypted.available:
         try:
-            with world.access.session(found.encrypted) as session:
+            with context.access.session(found.encrypted) as session:
                 dialect_of(session)
         except AccountRefused as error:
-            late.append(_late(world, found.encrypted, error))
+            late.append(_late(context, found.encrypted, error))
     if found.source is None or not found.source.available:
-        return [*late, *_findings(scene, None, remarks=remarks)]
+        return [*late, *_findings(checks, None, remarks=remarks)]
     try:
-        with world.access.session(found.source) as session:
+        with context.access.session(found.source) as session:
             dialect_of(session)
             if found.encrypted is None:
                 require_transactional(session)
-            return [*late, *_findings(scene, session, remarks=remarks)]
+            return [*late, *_findings(checks, session, remarks=remarks)]
     except AccountRefused as error:
-        return [*late, _late(world, found.source, error), *_findings(scene, None, remarks=remarks)]
+        return [*late, _late(context, found.source, error), *_findings(checks, None, remarks=remarks)]
 
 
-def _findings(scene: Scene | None, session: Session | None, *, remarks: bool) -> list[Finding]:
-    return look.findings(scene, session, remarks=remarks) if scene is not None else []
+def _findings(checks: CheckContext | None, session: Session | None, *, remarks: bool) -> list[Finding]:
+    return look.findings(checks, session, remarks=remarks) if checks is not None else []
 
 
-def _late(world: World, instance: Instance, refusal: AccountRefused) -> Finding:
+def _late(context: StepContext, instance: Instance, refusal: AccountRefused) -> Finding:
     """Return what is to be said of an instance that has only missed a rotation; one that refuses the account for good is refused."""
-    if not world.access.has_missed_a_rotation(instance):
+    if not context.access.has_missed_a_rotation(instance):
         raise refusal
     return Finding(
         Severity.NOTE,

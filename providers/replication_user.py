@@ -6,8 +6,8 @@ from typing import Any
 
 import pulumi
 
-from migration.leftovers import drop_replication_user
-from providers.step import Inputs, Outputs, Step, World
+from migration.temporary_resources import drop_replication_user
+from providers.step import Inputs, Outputs, Step, StepContext
 from replication import accounts
 
 __all__ = ["ReplicationUser", "ReplicationUserProvider"]
@@ -18,26 +18,26 @@ class ReplicationUserProvider(Step):
 
     identity = ("source_id",)
 
-    def perform(self, world: World, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
         """Create the account if it is missing, with a password that is thrown away."""
-        with world.session(inputs["source_id"]) as session:
+        with context.session(inputs["source_id"]) as session:
             if not accounts.exists(session):
                 accounts.issue(session, accounts.REPLICATION_USER)
         return {"user": accounts.REPLICATION_USER}
 
-    def seen(self, world: World, props: Inputs) -> Outputs | None:
+    def seen(self, context: StepContext, props: Inputs) -> Outputs | None:
         """Tell whether the account is there; a source that does not run cannot be asked."""
-        source = world.usable(props["source_id"])
+        source = context.usable(props["source_id"])
         if source is None:
             return dict(props)
-        with world.access.session(source) as session:
+        with context.access.session(source) as session:
             return dict(props) if accounts.exists(session) else None
 
-    def undo(self, world: World, props: Inputs) -> None:
+    def undo(self, context: StepContext, props: Inputs) -> None:
         """Drop the account where that is possible: a fenced old instance keeps it until it is deleted."""
-        kept = drop_replication_user(world.instances, world.access, props["source_id"])
+        kept = drop_replication_user(context.instances, context.access, props["source_id"])
         if kept:
-            world.progress(f"{', '.join(kept)} is fenced and keeps the replication user")
+            context.progress(f"{', '.join(kept)} is fenced and keeps the replication user")
 
 
 class ReplicationUser(pulumi.dynamic.Resource, module="rds", name="ReplicationUser"):

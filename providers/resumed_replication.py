@@ -6,7 +6,7 @@ from typing import Any
 
 import pulumi
 
-from providers.step import Inputs, Outputs, Step, World
+from providers.step import Inputs, Outputs, Step, StepContext
 from replication import channel
 
 __all__ = ["ResumedReplication", "ResumedReplicationProvider"]
@@ -16,19 +16,19 @@ class ResumedReplicationProvider(Step):
     """Inputs: ``replica_id``. Outputs: ``running``."""
 
     identity = ("replica_id",)
-    at_rest = True
+    waits_for_names = True
 
-    def perform(self, world: World, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
         """Start replication on the replica."""
-        with world.session(inputs["replica_id"]) as session:
+        with context.session(inputs["replica_id"]) as session:
             return {"running": channel.start(session).running}
 
-    def seen(self, world: World, props: Inputs) -> Outputs | None:
+    def seen(self, context: StepContext, props: Inputs) -> Outputs | None:
         """Tell whether the replica still follows; one that is gone cannot be asked."""
-        replica = world.usable(props["replica_id"])
+        replica = context.usable(props["replica_id"])
         if replica is None:
             return dict(props)
-        with world.access.session(replica) as session:
+        with context.access.session(replica) as session:
             status = channel.status(session)
         return dict(props) if status is not None and not status.stopped else None
 

@@ -9,15 +9,15 @@ import pulumi
 
 from controlplane.instances import Instance
 from controlplane.parameter_groups import ParameterGroups
-from foundation.errors import NeedsHuman
+from foundation.errors import ActionRequired
 from migration import journal
-from migration.leftovers import drop_replication_user, put_retention_back
 from migration.names import Names
 from migration.position import Position, look
-from providers.papers import after_cleanup
+from migration.temporary_resources import drop_replication_user, put_retention_back
+from providers.cutover_protocol import close_reverse_replication
 from providers.progress import warning_for
-from providers.step import HOUR, Inputs, Outputs, Step, World
-from providers.swap import close_way_back
+from providers.reports import after_cleanup
+from providers.step import HOUR, Inputs, Outputs, Step, StepContext
 
 __all__ = ["Retirement", "RetirementProvider"]
 
@@ -31,42 +31,44 @@ class RetirementProvider(Step):
 
     identity = ("source_id", "encrypted_id")
 
-    def perform(self, world: World, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
         """Confirm who carries production, then take down what only the migration needed, in the order RDS allows."""
         names = Names(inputs["identifier"])
-        found = world.instances.find_several([inputs["encrypted_id"], inputs["source_id"]])
+        found = context.instances.find_several([inputs["encrypted_id"], inputs["source_id"]])
         old = found.get(inputs["source_id"])
-        production = found.get(inputs["encrypted_id"]) or world.instances.get(inputs["encrypted_id"])
-        _require_cut_over(world, production, old, names)
+        production = found.get(inputs["encrypted_id"]) or context.instances.get(inputs["encrypted_id"])
+        _require_cut_over(context, production, old, names)
         warn = warning_for(inputs.get("urn"))
-        self._delete_replica(world, names, inputs["source_id"])
+        self._delete_replica(context, names, inputs["source_id"])
         # Dropped on production first: replication carries that to the old instance, which is fenced.
-        drop_replication_user(world.instances, world.access, inputs["source_id"], warn)
-        close_way_back(world, inputs["source_id"], inputs["encrypted_id"], warn)
-        put_retention_back(world.instances, world.access, inputs["source_id"], warn)
+        drop_replication_user(context.instances, context.access, inputs["source_id"], warn)
+        close_reverse_replication(context, inputs["source_id"], inputs["encrypted_id"], warn)
+        put_retention_back(context.instances, context.access, inputs["source_id"], warn)
         keep_until = _keep_until(production)
         status = "deleted"
         if old is not None:
-            status = self._settle(world, old, names, inputs["fate"], keep_until)
+            status = self._settle(context, old, names, inputs["fate"], keep_until)
             if inputs["fate"] == "stop" and old.broken:
                 warn(
                     f"{old.identifier} is {status}, so AWS cannot stop it: delete it once you do not need it"
                 )
-        ParameterGroups(world.aws).delete_unused([names.encrypted, names.fence])
+        ParameterGroups(context.aws).delete_unused([names.encrypted, names.fence])
         outputs = {
             "old": old.identifier if old is not None else names.old,
             "old_status": status,
             "keep_until": keep_until.date().isoformat(),
             "snapshots_wanted": production.retention_days,
         }
-        after_cleanup(world, inputs, outputs)
+        after_cleanup(context, inputs, outputs)
         return outputs
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> Any:
         """Another fate for the old instance is the one change that is acted on."""
         return pulumi.dynamic.UpdateResult({**_olds, **_news, **self.carry_out(_news)})
 
-    def _settle(self, world: World, old: Instance, names: Names, fate: str, keep_until: datetime) -> str:
+    def _settle(
+        self, context: StepContext, old: Instance, names: Names, fate: str, keep_until: datetime
+    ) -> str:
         """Do with the old instance what the config says, and return the status that it ends in.
 
         One that AWS cannot stop, because of what has become of it, stays as it is: nothing else depends on it.
@@ -74,36 +76,38 @@ class RetirementProvider(Step):
         if old.status == "deleting":
             return "deleted"
         if fate == "delete":
-            self._delete_old(world, old, names, keep_until)
+            self._delete_old(context, old, names, keep_until)
             return "deleted"
         if fate == "stop" and not old.broken:
-            return world.instances.stop(old.resource_id, deadline=2 * HOUR, progress=world.progress).status
+            return context.instances.stop(
+                old.resource_id, deadline=2 * HOUR, progress=context.progress
+            ).status
         return old.status
 
-    def _delete_replica(self, world: World, names: Names, source_id: str) -> None:
+    def _delete_replica(self, context: StepContext, names: Names, source_id: str) -> None:
         # RDS refuses to stop an instance that has a replica, and the engine deletes only after all creates.
-        replica = world.instances.named([names.replica]).get(names.replica)
+        replica = context.instances.named([names.replica]).get(names.replica)
         if replica is not None and replica.tags.get(journal.MIGRATION) == source_id:
-            world.instances.delete(
-                replica.resource_id, final_snapshot=None, deadline=3 * HOUR, progress=world.progress
+            context.instances.delete(
+                replica.resource_id, final_snapshot=None, deadline=3 * HOUR, progress=context.progress
             )
 
-    def _delete_old(self, world: World, old: Instance, names: Names, keep_until: datetime) -> None:
+    def _delete_old(self, context: StepContext, old: Instance, names: Names, keep_until: datetime) -> None:
         if datetime.now(keep_until.tzinfo) < keep_until:
-            raise NeedsHuman(
-                f"its backups are the only ones from before the cut-over, and are to be kept until {keep_until:%Y-%m-%d}",
+            raise ActionRequired(
+                f"its backups are the only ones from before the cutover, and are to be kept until {keep_until:%Y-%m-%d}",
                 where=old.identifier,
                 fix="Set `cleanup.old` to `stop` until then",
             )
         final = f"{names.old}-final"
-        world.instances.delete(
-            old.resource_id, final_snapshot=final, deadline=3 * HOUR, progress=world.progress
+        context.instances.delete(
+            old.resource_id, final_snapshot=final, deadline=3 * HOUR, progress=context.progress
         )
 
 
-def _require_cut_over(world: World, production: Instance, old: Instance | None, names: Names) -> None:
-    if not production.encrypted or look(world.aws, names, production, old) is not Position.ENCRYPTED:
-        raise NeedsHuman(
+def _require_cut_over(context: StepContext, production: Instance, old: Instance | None, names: Names) -> None:
+    if not production.encrypted or look(context.aws, names, production, old) is not Position.ENCRYPTED:
+        raise ActionRequired(
             f"it is not the encrypted instance that `{names.source}` should be by now",
             where=production.identifier,
             fix="Run `pulumi up` in phase `cutover` first",
@@ -114,7 +118,7 @@ def _keep_until(production: Instance) -> datetime:
     """The day when the new instance has as many days of automated backups as its owner wants to have."""
     tags = production.tags
     # Where AWS would not take the tag of the end, that of the beginning is there, minutes before.
-    since = tags.get(journal.OPENED, tags.get(journal.SWAPPED, ""))
+    since = tags.get(journal.OPENED, tags.get(journal.CUTOVER_BEGAN, ""))
     return datetime.fromisoformat(since) + timedelta(days=production.retention_days)
 
 

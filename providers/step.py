@@ -25,13 +25,13 @@ from pulumi.dynamic import (
 
 from controlplane.aws import Aws, AwsSettings
 from controlplane.instances import Instance, Instances
-from controlplane.surroundings import Surroundings
-from foundation.errors import NeedsHuman
+from controlplane.inventory import AccountInventory
+from foundation.errors import ActionRequired
 from foundation.waiting import Progress
 from migration.access import Access, AccessSettings
-from migration.leftovers import successor_of
 from migration.names import Names
 from migration.position import look, phase_under_way
+from migration.temporary_resources import successor_of
 from providers import clean_errors
 from providers.clients import shared_clients
 from providers.progress import DONE, progress_for
@@ -43,10 +43,10 @@ __all__ = [
     "Inputs",
     "Outputs",
     "Step",
-    "World",
+    "StepContext",
     "known",
     "names_of",
-    "require_names_at_rest",
+    "require_no_names_moving",
     "urn_of",
 ]
 
@@ -60,7 +60,7 @@ HOUR = 3600.0
 
 
 @dataclass(frozen=True)
-class World:
+class StepContext:
     """What a step acts on: AWS, the account for MySQL, and where to show progress.
 
     ``around`` is what stands around the sources, if several steps look at it together.
@@ -69,7 +69,7 @@ class World:
     aws: Aws
     access: Access
     progress: Progress
-    around: Surroundings | None = None
+    around: AccountInventory | None = None
 
     @property
     def instances(self) -> Instances:
@@ -95,14 +95,14 @@ class Step(ResourceProvider):
         identity: inputs that make it another step; a change of one replaces the resource. A change of any other input is
             recorded, never acted on again: a finished step is not redone because a setting moved.
         ignored: inputs that are not worth a difference at all.
-        at_rest: whether it is deleted only while no name moves: then it may be the first of a `destroy`, or hold the journal that ends the
+        waits_for_names: whether it is deleted only while no name moves: then it may be the first of a `destroy`, or hold the journal that ends the
             move.
     """
 
     serialize_as_secret_always = False
     identity: ClassVar[tuple[str, ...]] = ()
     ignored: ClassVar[tuple[str, ...]] = ("urn", "__provider")
-    at_rest: ClassVar[bool] = False
+    waits_for_names: ClassVar[bool] = False
 
     def configure(self, req: ConfigureRequest) -> None:
         """Take the AWS settings of the stack."""
@@ -110,44 +110,46 @@ class Step(ResourceProvider):
             region=req.config.get("aws:region"), profile=req.config.get("aws:profile")
         )
 
-    def world(self, inputs: Inputs) -> World:
+    def context(self, inputs: Inputs) -> StepContext:
         """Return the world for one call."""
-        return _world(shared_clients(self._settings).aws, inputs, mends=True)
+        return _context(shared_clients(self._settings).aws, inputs, mends=True)
 
-    def world_of_checks(self, inputs: Inputs) -> World:
+    def context_of_checks(self, inputs: Inputs) -> StepContext:
         """Return the world for a check, which shares what was seen around the sources with others."""
         clients = shared_clients(self._settings)
-        return replace(_world(clients.aws, inputs, mends=False), around=clients.around)
+        return replace(_context(clients.aws, inputs, mends=False), around=clients.around)
 
     # What a step is made of.
 
-    def refuse(self, world: World, inputs: Inputs) -> list[str]:
+    def refuse(self, context: StepContext, inputs: Inputs) -> list[str]:
         """Return, as sentences, why these inputs cannot work; called at preview, with what is known then."""
         return []
 
-    def perform(self, world: World, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
         """Look, do what is missing, confirm by looking, and return what was seen."""
         raise NotImplementedError
 
-    def seen(self, world: World, props: Inputs) -> Outputs | None:
+    def seen(self, context: StepContext, props: Inputs) -> Outputs | None:
         """Return the outputs as they are today, or ``None`` if the step's effect is gone."""
         return dict(props)
 
-    def undo(self, world: World, props: Inputs) -> None:
+    def undo(self, context: StepContext, props: Inputs) -> None:
         """Do the inverse if that is safe now; otherwise nothing."""
 
     def carry_out(self, inputs: Inputs) -> Outputs:
         """Perform the step, and take its last words off its row."""
-        world = self.world(inputs)
-        outputs = self.perform(world, inputs)
-        world.progress(DONE)
+        context = self.context(inputs)
+        outputs = self.perform(context, inputs)
+        context.progress(DONE)
         return outputs
 
     # What Pulumi calls.
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Refuse inputs that cannot work."""
-        failures = [CheckFailure("", sentence) for sentence in self.refuse(self.world_of_checks(news), news)]
+        failures = [
+            CheckFailure("", sentence) for sentence in self.refuse(self.context_of_checks(news), news)
+        ]
         return CheckResult(news, failures)
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
@@ -167,7 +169,7 @@ class Step(ResourceProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Look at what the step left behind."""
-        outputs = self.seen(self.world(props), props)
+        outputs = self.seen(self.context(props), props)
         return ReadResult(id_, {**props, **outputs}) if outputs is not None else ReadResult("", {})
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
@@ -176,35 +178,35 @@ class Step(ResourceProvider):
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Undo the step."""
-        world = self.world(_props)
-        if self.at_rest:
-            require_names_at_rest(world, _props)
-        self.undo(world, _props)
-        world.progress(DONE)
+        context = self.context(_props)
+        if self.waits_for_names:
+            require_no_names_moving(context, _props)
+        self.undo(context, _props)
+        context.progress(DONE)
 
 
-def _world(aws: Aws, inputs: Inputs, *, mends: bool) -> World:
+def _context(aws: Aws, inputs: Inputs, *, mends: bool) -> StepContext:
     settings = AccessSettings.from_inputs(inputs.get("access") or {})
-    return World(aws, Access(aws, settings, mends=mends), progress_for(inputs.get("urn")))
+    return StepContext(aws, Access(aws, settings, mends=mends), progress_for(inputs.get("urn")))
 
 
-def require_names_at_rest(world: World, props: Inputs) -> None:
+def require_no_names_moving(context: StepContext, props: Inputs) -> None:
     """Refuse to give a migration up while its names move: without tags and steps nobody could end the move.
 
     Raises:
-        NeedsHuman: a cut-over or a rollback has passed its point of no return, and is not complete.
+        ActionRequired: a cutover or a rollback has passed its point of no return, and is not complete.
     """
-    source = world.instances.find(props["source_id"])
-    encrypted = successor_of(world.instances, props["source_id"], source)
+    source = context.instances.find(props["source_id"])
+    encrypted = successor_of(context.instances, props["source_id"], source)
     if encrypted is None:
         return
     names = names_of(props, source, encrypted)
-    phase = phase_under_way(look(world.aws, names, encrypted, source))
+    phase = phase_under_way(look(context.aws, names, encrypted, source))
     if phase is None:
         return
     if source is None:
         phase = "cleanup"
-    raise NeedsHuman(
+    raise ActionRequired(
         f"its name is on the way from one instance to the other ({encrypted.identifier} is the encrypted one), so nothing is given up now",
         where=source.identifier if source is not None else names.source,
         fix=f"Run `pulumi up` in phase `{phase}`, which ends the move, and then `pulumi destroy`",

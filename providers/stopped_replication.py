@@ -6,7 +6,7 @@ from typing import Any
 
 import pulumi
 
-from providers.step import HOUR, Inputs, Outputs, Step, World
+from providers.step import HOUR, Inputs, Outputs, Step, StepContext
 from replication import channel
 
 __all__ = ["StoppedReplication", "StoppedReplicationProvider"]
@@ -17,13 +17,13 @@ class StoppedReplicationProvider(Step):
 
     identity = ("replica_id",)
 
-    def perform(self, world: World, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
         """Stop replication and read the coordinates from the replica, not from the source."""
-        replica = world.instances.wait_until_available(
-            inputs["replica_id"], deadline=HOUR, progress=world.progress
+        replica = context.instances.wait_until_available(
+            inputs["replica_id"], deadline=HOUR, progress=context.progress
         )
-        with world.access.session(replica) as session:
-            stopped = channel.stop_where_known(session, progress=world.progress)
+        with context.access.session(replica) as session:
+            stopped = channel.stop_where_known(session, progress=context.progress)
         return {"file": stopped.executed.file, "position": stopped.executed.position}
 
 

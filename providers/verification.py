@@ -17,22 +17,22 @@ from pulumi.dynamic import DiffResult, UpdateResult
 
 from controlplane.instances import Instance
 from controlplane.parameter_groups import ParameterGroups
-from foundation.errors import NeedsHuman
+from foundation.errors import ActionRequired
 from migration import journal
 from migration.names import Names
 from migration.parallel_appliers import ParallelAppliers
-from migration.records.files import Files
+from migration.reports.files import Files
 from migration.verified import Verified
-from providers.papers import lag_log
 from providers.progress import warning_for
-from providers.step import HOUR, Inputs, Outputs, Step, World
+from providers.reports import lag_log
+from providers.step import HOUR, Inputs, Outputs, Step, StepContext
 from replication import lag
 from replication.coordinates import Coordinates, lie_together
-from replication.standstill import Opener, at_rest, resume
+from replication.same_coordinates import Opener, resume, stopped_at_same_coordinates
+from verification.checkpoint import Checkpoint
 from verification.comparison import Comparison
 from verification.definitions import compare_variables
 from verification.differences import Difference, sentences
-from verification.memory import Memory
 from verification.plan import How, Result
 
 __all__ = ["VERIFICATION_OUTPUTS", "Verification", "VerificationProvider"]
@@ -45,7 +45,7 @@ VERIFICATION_OUTPUTS = {
     "verified_chunks": None,
     "verified_bytes": None,
     "verify_seconds": None,
-    "verify_mode": None,
+    "verify_level": None,
     "differences": None,
 }
 """Outputs of the step, unknown until it has run."""
@@ -66,30 +66,30 @@ class VerificationProvider(Step):
     identity = ("encrypted_id", "source_id")
     ignored = (*Step.ignored, "wanted")
 
-    def perform(self, world: World, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
         """Compare, unless that is off or too late; let both follow the source again in any case."""
         nothing: Outputs = {
             **VERIFICATION_OUTPUTS,
-            "verify_mode": inputs["verify"]["mode"],
+            "verify_level": inputs["verify"]["level"],
             "differences": [],
         }
-        source, encrypted = world.instances.get_several(inputs["source_id"], inputs["encrypted_id"])
-        if journal.swapped(encrypted.tags):
+        source, encrypted = context.instances.get_several(inputs["source_id"], inputs["encrypted_id"])
+        if journal.cutover_begun(encrypted.tags):
             return nothing
-        visit = _Visit(world, inputs)
-        if inputs["verify"]["mode"] == "off":
+        visit = _Visit(context, inputs)
+        if inputs["verify"]["level"] == "off":
             if journal.VERIFYING in source.tags:
                 visit.end()
             return {**nothing, "counted": "off"}
         result, differences = visit.compare(source)
         outputs = visit.report(result, differences)
         if differences:
-            raise NeedsHuman(
+            raise ActionRequired(
                 f"it does not hold what the source holds: {'; '.join(sentences(differences))}",
-                where=world.instances.get(inputs["encrypted_id"]).identifier,
+                where=context.instances.get(inputs["encrypted_id"]).identifier,
                 fix=f"Read {visit.files.path('verification.json')}. A setting can be made equal before `pulumi up` is run again;"
                 " for data, run `pulumi destroy` in phase `replicate`, and start over",
-                safe="Replication goes on, the source is untouched, and no cut-over will begin",
+                safe="Replication goes on, the source is untouched, and no cutover will begin",
             )
         return outputs
 
@@ -119,7 +119,7 @@ def _due(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
 class _Visit:
     """One verification, with everything it needs to know."""
 
-    world: World
+    context: StepContext
     inputs: Inputs
     coordinates: list[Coordinates] = field(default_factory=list)
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -135,35 +135,35 @@ class _Visit:
 
     def compare(self, source: Instance) -> tuple[Result, tuple[Difference, ...]]:
         """Bring both to a stand-still as often as it takes; each ends when its time is up, and they catch up in between."""
-        self.world.instances.tag(source, {journal.VERIFYING: self.at.isoformat(timespec="seconds")})
-        self.world.instances.untag(source, [journal.VERIFIED])
+        self.context.instances.tag(source, {journal.VERIFYING: self.at.isoformat(timespec="seconds")})
+        self.context.instances.untag(source, [journal.VERIFIED])
         # What a run left behind that was killed.
         self._appliers.put_back()
         replica, copy = self._openers()
-        comparison = Comparison(replica, copy, self._how, Memory(None, ""), self.world.progress)
+        comparison = Comparison(replica, copy, self._how, Checkpoint(None, ""), self.context.progress)
         finished = False
         while not finished:
-            with at_rest(
+            with stopped_at_same_coordinates(
                 replica,
                 copy,
                 deadline=float(self.inputs["hours"]) * HOUR,
                 sequential=self._appliers.reduced,
                 together=self._together,
-                progress=self.world.progress,
+                progress=self.context.progress,
             ) as coordinates:
                 self.at = datetime.now(UTC)
                 if self.coordinates:
-                    comparison.memory.stand_at(str(coordinates))
+                    comparison.checkpoint.stand_at(str(coordinates))
                 else:
-                    comparison.memory = self._memory(coordinates)
+                    comparison.checkpoint = self._checkpoint(coordinates)
                 self.coordinates.append(coordinates)
-                finished = comparison.advance(deadline=float(self.settings["stand_still"]) * _MINUTE)
+                finished = comparison.advance(deadline=float(self.settings["max_stop_minutes"]) * _MINUTE)
             self._catch_up()
         result = comparison.result
-        comparison.memory.forget()
+        comparison.checkpoint.forget()
         source, encrypted = self._source_and_encrypted()
-        self.world.instances.untag(source, [journal.VERIFYING])
-        with self.world.access.session(source) as ours, self.world.access.session(encrypted) as theirs:
+        self.context.instances.untag(source, [journal.VERIFYING])
+        with self.context.access.session(source) as ours, self.context.access.session(encrypted) as theirs:
             variables = compare_variables(ours, theirs)
         return result, (*result.differences, *variables)
 
@@ -171,11 +171,11 @@ class _Visit:
         """Let both follow again, after a run that was killed."""
         self._appliers.put_back()
         resume(*self._openers())
-        self.world.instances.untag(self.inputs["source_id"], [journal.VERIFYING])
+        self.context.instances.untag(self.inputs["source_id"], [journal.VERIFYING])
 
     def report(self, result: Result, differences: tuple[Difference, ...]) -> Outputs:
-        """Write down what was seen, in a file and, if it is clean, in the tag that the cut-over looks for."""
-        found = Verified(self.at, self.settings["mode"], self.inputs["encrypted_id"])
+        """Write down what was seen, in a file and, if it is clean, in the tag that the cutover looks for."""
+        found = Verified(self.at, self.settings["level"], self.inputs["encrypted_id"])
         outputs: Outputs = {
             "verified_at": self.at.isoformat(timespec="seconds"),
             "verified_coordinates": str(self.coordinates[-1]),
@@ -184,7 +184,7 @@ class _Visit:
             "verified_chunks": result.chunks,
             "verified_bytes": result.bytes,
             "verify_seconds": round(result.seconds, 1),
-            "verify_mode": self.settings["mode"],
+            "verify_level": self.settings["level"],
             "differences": sentences(differences),
         }
         self.files.write_json(
@@ -193,14 +193,16 @@ class _Visit:
                 "identifier": self.inputs["identifier"],
                 "clean": not differences,
                 **outputs,
+                # Two keys keep the names that readers of this file know.
+                "verify_mode": outputs["verify_level"],
                 "stand_stills": [str(each) for each in self.coordinates],
                 "chunks_resumed": result.resumed,
                 "differences": [difference.as_plain() for difference in differences],
             },
         )
         if not differences:
-            self.world.instances.tag(self.inputs["source_id"], {journal.VERIFIED: str(found)})
-            self.world.progress(
+            self.context.instances.tag(self.inputs["source_id"], {journal.VERIFIED: str(found)})
+            self.context.progress(
                 f"verified: {result.rows:,} rows of {result.tables} tables are equal, in {result.seconds:.1f} s"
             )
         return {**outputs, "counted": str(found)}
@@ -208,57 +210,59 @@ class _Visit:
     @property
     def _how(self) -> How:
         settings = self.settings
-        return How(mode=settings["mode"], sample=float(settings["sample"]), threads=int(settings["threads"]))
+        return How(
+            level=settings["level"], sample=float(settings["sample"]), threads=int(settings["threads"])
+        )
 
-    def _memory(self, coordinates: Coordinates) -> Memory:
+    def _checkpoint(self, coordinates: Coordinates) -> Checkpoint:
         """Return what a run that was killed had done, if both still stand where it had them."""
         how = self._how
-        compared = f"{self.inputs['source_id']} {self.inputs['encrypted_id']} {how.mode} {how.sample}"
-        return Memory.open(self.files.path("verification.progress"), compared, str(coordinates))
+        compared = f"{self.inputs['source_id']} {self.inputs['encrypted_id']} {how.level} {how.sample}"
+        return Checkpoint.open(self.files.path("verification.progress"), compared, str(coordinates))
 
     @property
     def _appliers(self) -> ParallelAppliers:
         source, encrypted = self._source_and_encrypted()
         group = encrypted.parameter_group
         return ParallelAppliers(
-            ParameterGroups(self.world.aws),
+            ParameterGroups(self.context.aws),
             group if group == Names(source.identifier).encrypted else None,
             source.parameter_group,
-            partial(self.world.session, encrypted.resource_id),
-            self.world.progress,
+            partial(self.context.session, encrypted.resource_id),
+            self.context.progress,
         )
 
     def _together(self, one: Coordinates, other: Coordinates) -> bool:
         """Whether the source has no change between two coordinates: then it does not matter at which of them an instance stands."""
-        with self.world.session(self.inputs["source_id"]) as session:
+        with self.context.session(self.inputs["source_id"]) as session:
             return lie_together(session, one, other)
 
     def _catch_up(self) -> None:
         """Let the encrypted instance make up for the time it stood still."""
         source, encrypted = self._source_and_encrypted()
         with (
-            self.world.access.session(source) as ahead,
-            self.world.access.session(encrypted) as behind,
+            self.context.access.session(source) as ahead,
+            self.context.access.session(encrypted) as behind,
             lag_log(source, self.inputs) as log,
         ):
             lag.catch_up(
                 ahead,
                 behind,
                 deadline=float(self.inputs["hours"]) * HOUR,
-                progress=self.world.progress,
+                progress=self.context.progress,
                 watch=log.add,
             )
 
     def _openers(self) -> tuple[Opener, Opener]:
         """Return what opens sessions on the replica, and on the encrypted instance."""
-        replica, encrypted = self.world.instances.get_several(
+        replica, encrypted = self.context.instances.get_several(
             self.inputs["replica_id"], self.inputs["encrypted_id"]
         )
-        session = partial(self.world.access.session, read_timeout=_STATEMENT)
+        session = partial(self.context.access.session, read_timeout=_STATEMENT)
         return partial(session, replica), partial(session, encrypted)
 
     def _source_and_encrypted(self) -> tuple[Instance, ...]:
-        return self.world.instances.get_several(self.inputs["source_id"], self.inputs["encrypted_id"])
+        return self.context.instances.get_several(self.inputs["source_id"], self.inputs["encrypted_id"])
 
 
 class Verification(pulumi.dynamic.Resource, module="rds", name="Verification"):
@@ -271,7 +275,7 @@ class Verification(pulumi.dynamic.Resource, module="rds", name="Verification"):
     verified_chunks: pulumi.Output[int]
     verified_bytes: pulumi.Output[int]
     verify_seconds: pulumi.Output[float]
-    verify_mode: pulumi.Output[str]
+    verify_level: pulumi.Output[str]
     differences: pulumi.Output[list[str]]
 
     def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:

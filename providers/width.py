@@ -2,7 +2,7 @@
 
 The host (``python -m pulumi.dynamic``) takes the number of its threads from nowhere. A pool makes threads as it needs them, up to a
 limit that it reads each time, so in that process (ours alone) the limit is raised. Should the host or the pool change, four remain
-for each lane, and steps wait for each other; a test sees it.
+for each worker, and steps wait for each other; a test sees it.
 """
 
 from __future__ import annotations

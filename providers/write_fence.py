@@ -1,4 +1,4 @@
-"""Write fence: in mode ``snapshot`` the source refuses writes from before its snapshot until the names are swapped."""
+"""Write fence: in method ``offline`` the source refuses writes from before its snapshot until the names are swapped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from controlplane.parameter_groups import ParameterGroups
 from migration import journal
 from migration.cutover.fence import ParameterGroupFence
 from migration.cutover.timeline import Moment, Timeline
-from providers.step import Inputs, Outputs, Step, World
+from providers.step import Inputs, Outputs, Step, StepContext
 from replication import writes
 
 __all__ = ["WriteFence", "WriteFenceProvider"]
@@ -21,41 +21,41 @@ class WriteFenceProvider(Step):
 
     identity = ("source_id",)
 
-    def perform(self, world: World, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
         """Close the fence, end what still writes, and note where the source stands still."""
-        fence, timeline = _fence(world, inputs), Timeline()
-        with world.session(inputs["source_id"]) as session:
+        fence, timeline = _fence(context, inputs), Timeline()
+        with context.session(inputs["source_id"]) as session:
             timeline.mark(Moment.FENCE_REQUESTED)
             fence.apply(session, deadline=float(inputs["seconds"]))
             writes.require_settled(session)
             timeline.mark(Moment.FENCED)
-            final = writes.stand_still(session)
+            final = writes.settled_coordinates(session)
         return {"file": final.file, "position": final.position, "moments": timeline.as_outputs()}
 
-    def seen(self, world: World, props: Inputs) -> Outputs | None:
+    def seen(self, context: StepContext, props: Inputs) -> Outputs | None:
         """Tell whether the fence still holds; a source that does not run cannot be asked."""
-        if world.usable(props["source_id"]) is None:
+        if context.usable(props["source_id"]) is None:
             return dict(props)
-        with world.session(props["source_id"]) as session:
+        with context.session(props["source_id"]) as session:
             return dict(props) if writes.read_only(session) else None
 
-    def undo(self, world: World, props: Inputs) -> None:
+    def undo(self, context: StepContext, props: Inputs) -> None:
         """Lift the fence, unless the names have begun to move: then the old instance stays fenced."""
-        source = world.usable(props["source_id"])
+        source = context.usable(props["source_id"])
         partner = source.tags.get(journal.PARTNER) if source is not None else None
-        encrypted = world.instances.find(partner) if partner is not None else None
-        if source is None or (encrypted is not None and journal.swapped(encrypted.tags)):
+        encrypted = context.instances.find(partner) if partner is not None else None
+        if source is None or (encrypted is not None and journal.cutover_begun(encrypted.tags)):
             return
-        fence = _fence(world, props)
+        fence = _fence(context, props)
         if not fence.put_back():
             return
-        with world.session(props["source_id"]) as session:
+        with context.session(props["source_id"]) as session:
             fence.reopen(session)
 
 
-def _fence(world: World, inputs: Inputs) -> ParameterGroupFence:
+def _fence(context: StepContext, inputs: Inputs) -> ParameterGroupFence:
     return ParameterGroupFence(
-        world.instances, ParameterGroups(world.aws), inputs["source_id"], inputs["group"]
+        context.instances, ParameterGroups(context.aws), inputs["source_id"], inputs["group"]
     )
 
 

@@ -28,7 +28,7 @@ __all__ = [
 REPLICATION_USER = "rds_encrypt_replication"
 """The account with which the encrypted instance follows the source."""
 REVERSE_USER = "rds_encrypt_reverse"
-"""The account with which the old instance follows the encrypted one after the cut-over."""
+"""The account with which the old instance follows the encrypted one after the cutover."""
 
 OUR_USERS = (REPLICATION_USER, REVERSE_USER)
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from foundation.companion import Companion
-from foundation.errors import MigrationError, NeedsHuman, Retryable
-from replication.line import REACH, Endpoint, Line, has_answered
+from foundation.errors import ActionRequired, MigrationError, Retryable
+from foundation.supervised_process import SupervisedProcess
+from replication.tunnel import REACH, Endpoint, Tunnel, has_answered
 
-__all__ = ["HOST", "Bastion", "BastionLines"]
+__all__ = ["HOST", "Bastion", "BastionTunnels"]
 
 HOST = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}|[0-9A-Fa-f:]{2,39}"
 """Names and addresses; nothing that begins like an option, and nothing that means something to a shell or to ssh."""
@@ -53,23 +53,23 @@ class Bastion:
         return f"bastion {self.host}:{self.port}"
 
 
-class BastionLines:
+class BastionTunnels:
     """Lays lines through one bastion; a connection that died is made anew for the next line."""
 
     def __init__(self, bastion: Bastion) -> None:
         self._bastion = bastion
-        self._shared: Companion | None = None
+        self._shared: SupervisedProcess | None = None
         self._sharing = threading.Lock()
 
-    def dial(self, endpoint: Endpoint) -> Line:
+    def open_tunnel(self, endpoint: Endpoint) -> Tunnel:
         """Lay a line to a server.
 
         Raises:
             Retryable: the bastion, or the server behind it, cannot be reached.
-            NeedsHuman: the bastion's host key is not the known one, or it refuses the account or the forwarding.
+            ActionRequired: the bastion's host key is not the known one, or it refuses the account or the forwarding.
         """
         if not re.fullmatch(HOST, endpoint.host):
-            raise NeedsHuman(
+            raise ActionRequired(
                 "this is no host name that may be given to ssh",
                 where=repr(endpoint.host),
                 fix="Report it: the name comes from AWS",
@@ -81,7 +81,7 @@ class BastionLines:
         ours, client = _start(words)
         try:
             if has_answered(ours, through=str(self._bastion), endpoint=endpoint, seconds=_ANSWER):
-                return Line(ours, partial(_hang_up, ours, client))
+                return Tunnel(ours, partial(_hang_up, ours, client))
         except BaseException:
             _hang_up(ours, client)
             raise
@@ -94,14 +94,14 @@ class BastionLines:
                 self._shared.close()
             self._shared = None
 
-    def _connected(self) -> Companion:
+    def _connected(self) -> SupervisedProcess:
         with self._sharing:
             if self._shared is not None and self._shared.running:
                 return self._shared
             if self._shared is not None:
                 self._shared.close()
                 self._shared = None
-            shared = Companion(lambda directory: command(self._bastion, directory, *_HOLD))
+            shared = SupervisedProcess(lambda directory: command(self._bastion, directory, *_HOLD))
             # The control socket appears when the host key has been verified and the account accepted.
             if shared.wait_until((shared.directory / _CONTROL).exists, seconds=_CONNECT + _ANSWER):
                 self._shared = shared
@@ -115,11 +115,11 @@ def command(bastion: Bastion, directory: Path, *what: str) -> list[str]:
     """Return the words that start the client.
 
     Raises:
-        NeedsHuman: there is no OpenSSH client.
+        ActionRequired: there is no OpenSSH client.
     """
     ssh = shutil.which("ssh")
     if ssh is None:
-        raise NeedsHuman(
+        raise ActionRequired(
             "there is no `ssh` on the PATH", where=str(bastion), fix="Install the OpenSSH client"
         )
     options = [
@@ -170,7 +170,7 @@ def _start(words: list[str]) -> tuple[socket.socket, subprocess.Popen[str]]:
                 stderr=subprocess.PIPE,
                 text=True,
                 errors="replace",
-                # Ctrl-C is not for it: see Companion.
+                # Ctrl-C is not for it: see SupervisedProcess.
                 process_group=0,
             )
     except BaseException:
@@ -197,7 +197,7 @@ def _refusal(bastion: Bastion, endpoint: Endpoint, said: str, log: str) -> Migra
         return _failure(bastion, said)
     reason = _clean(reasons[-1]).removeprefix("connect failed: ")
     if "prohibited" in reason:
-        return NeedsHuman(
+        return ActionRequired(
             f"it does not let this account on to {endpoint} ({reason})",
             where=str(bastion),
             fix="Allow it there: see `AllowTcpForwarding` and `PermitOpen` in its sshd_config, and the key's options",
@@ -246,7 +246,7 @@ def _failure(bastion: Bastion, said: str) -> MigrationError:
         if re.search(pattern, said):
             complaint = re.search(r"^(?:Load key|.*Identity file) .+$", said, re.MULTILINE)
             reason = f" ({_clean(complaint[0])})" if complaint and not safe else ""
-            return NeedsHuman(f"{what}{reason}", where=where, fix=fix, safe=safe)
+            return ActionRequired(f"{what}{reason}", where=where, fix=fix, safe=safe)
     lines = [_clean(line) for line in said.splitlines() if line.strip()]
     away = [line for line in lines if re.search(_AWAY, line)]
     if away or not lines:
@@ -256,7 +256,7 @@ def _failure(bastion: Bastion, said: str) -> MigrationError:
             where=where,
             fix="Check `connection.ssh.host` and `port`, and that this machine may reach it",
         )
-    return NeedsHuman(
+    return ActionRequired(
         f"ssh gave up ({lines[-1]})",
         where=where,
         fix="Correct what it objects to; `ssh` by hand, with the same host and key, says more",

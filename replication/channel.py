@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from foundation.errors import (
+    ActionRequired,
     MigrationError,
-    NeedsHuman,
     OutcomeUnknown,
+    PreconditionFailed,
     ProcedureRefused,
-    Refused,
     Retryable,
     TimedOut,
 )
@@ -25,8 +25,8 @@ from foundation.waiting import Progress, Wait, silent, until
 from replication.accounts import OUR_USERS, REPLICATION_USER, REVERSE_USER
 from replication.coordinates import Coordinates
 from replication.dialect import dialect_of
+from replication.replication_errors import Follower, diagnosis, hopeless
 from replication.session import Credentials, Endpoint, Row, Session
-from replication.trouble import Follower, diagnosis, hopeless
 
 __all__ = ["ReplicaStatus", "attach", "detach", "run_until", "start", "status", "stop", "stop_where_known"]
 
@@ -105,7 +105,7 @@ class ReplicaStatus:
             return self.sql_error
         return self.io_error if self.io_error and self.io_running == "No" else None
 
-    def failure(self, endpoint: Endpoint) -> NeedsHuman | None:
+    def failure(self, endpoint: Endpoint) -> ActionRequired | None:
         """What keeps the instance at ``endpoint`` from following until somebody acts, if anything does."""
         error = self.fatal_error or (self.io_error if hopeless(self.io_error) else "")
         return diagnosis(error, endpoint, self.follower) if error else None
@@ -142,7 +142,7 @@ def stop(session: Session) -> ReplicaStatus:
     """Stop both threads and return the status in which they stand still.
 
     Raises:
-        NeedsHuman: the instance follows nobody, or RDS refuses.
+        ActionRequired: the instance follows nobody, or RDS refuses.
         TimedOut: a thread would not stop.
     """
     return _brought_about(
@@ -157,7 +157,7 @@ def stop_where_known(session: Session, *, progress: Progress = silent) -> Replic
     """Stop both threads once the replica knows the source's coordinates: until it has connected for the first time it knows none.
 
     Raises:
-        NeedsHuman: it cannot connect to its source; the error says why.
+        ActionRequired: it cannot connect to its source; the error says why.
     """
     found = _required(session)
     if not found.executed.known:
@@ -189,8 +189,8 @@ def _uptime(session: Session) -> float:
     return float(row["Value"]) if row else math.inf
 
 
-def _never_connected(seen: ReplicaStatus, session: Session) -> NeedsHuman:
-    return NeedsHuman(
+def _never_connected(seen: ReplicaStatus, session: Session) -> ActionRequired:
+    return ActionRequired(
         f"the replica has not connected to its source {seen.source_host} yet, so it stands at no coordinates"
         f" ({seen.error or 'MySQL reports no error'})",
         where=f"MySQL at {session.endpoint}",
@@ -207,7 +207,7 @@ def start(session: Session, *, progress: Progress = silent) -> ReplicaStatus:
     again only after MySQL's 60 seconds.
 
     Raises:
-        NeedsHuman: the instance follows nobody, a thread fails with an error, or RDS refuses.
+        ActionRequired: the instance follows nobody, a thread fails with an error, or RDS refuses.
         TimedOut: the connection to the source did not come up.
     """
     started = False
@@ -240,7 +240,7 @@ def run_until(
     It may be beyond them afterwards: if they lie between two transactions, or somebody else has started it meanwhile.
 
     Raises:
-        NeedsHuman: the instance follows nobody, replication fails, or RDS refuses, as it does with several appliers.
+        ActionRequired: the instance follows nobody, replication fails, or RDS refuses, as it does with several appliers.
         TimedOut: it did not get there within ``deadline`` seconds.
     """
     ours = _Call("mysql.rds_start_replication_until", (coordinates.file, coordinates.position))
@@ -282,8 +282,8 @@ def attach(
             snapshot may count as one for a while after it is available.
 
     Raises:
-        Refused: the instance follows somebody else.
-        NeedsHuman: RDS does not allow it an external source.
+        PreconditionFailed: the instance follows somebody else.
+        ActionRequired: RDS does not allow it an external source.
     """
     _require_free_for(session, source)
     call = _Call(
@@ -311,7 +311,7 @@ def detach(session: Session) -> None:
     """Make the instance follow nobody; what it has executed stays. A channel that runs is stopped by RDS.
 
     Raises:
-        NeedsHuman: RDS refused.
+        ActionRequired: RDS refused.
     """
     left, said = status(session), ""
     for _ in range(_ATTEMPTS):
@@ -322,7 +322,7 @@ def detach(session: Session) -> None:
         if left is not None and tried.error is not None and not _worth_repeating(tried.error):
             raise tried.error
     if left is not None:
-        raise NeedsHuman(
+        raise ActionRequired(
             f"the instance still follows {left.source_host}; RDS said: {said}",
             where=f"MySQL at {session.endpoint}",
             fix=f"CALL {dialect_of(session).reset_external} by hand and look at its answer",
@@ -368,7 +368,7 @@ def _tried(session: Session, call: _Call) -> _Tried:
         except MigrationError:
             raise error from None
         return _Tried(error, error.what)
-    except (NeedsHuman, Retryable) as error:
+    except (ActionRequired, Retryable) as error:
         return _Tried(error, error.what)
 
 
@@ -435,13 +435,13 @@ def _set_external(
         if _READ_REPLICA.search(tried.said) and patient:
             return False
         if error is None or not _worth_repeating(error) or _READ_REPLICA.search(tried.said):
-            error = NeedsHuman(
+            error = ActionRequired(
                 f"RDS did not set the external source; it said: {tried.said}",
                 where=f"MySQL at {session.endpoint}",
                 fix="Check that the instance is no RDS-managed replica",
             )
             break
-    raise error or NeedsHuman("RDS did not set the external source", where=f"MySQL at {session.endpoint}")
+    raise error or ActionRequired("RDS did not set the external source", where=f"MySQL at {session.endpoint}")
 
 
 def _follows(seen: ReplicaStatus | None, source: Endpoint, coordinates: Coordinates) -> bool:
@@ -454,7 +454,7 @@ def _follows(seen: ReplicaStatus | None, source: Endpoint, coordinates: Coordina
 def _require_free_for(session: Session, source: Endpoint) -> None:
     present = status(session)
     if present is not None and present.source_host != source.host:
-        raise Refused(
+        raise PreconditionFailed(
             f"the instance already follows {present.source_host}",
             where=f"MySQL at {session.endpoint}",
             fix=f"Find out who set that up, and CALL {dialect_of(session).reset_external} if it is not needed",
@@ -464,7 +464,7 @@ def _require_free_for(session: Session, source: Endpoint) -> None:
 def _required(session: Session) -> ReplicaStatus:
     found = status(session)
     if found is None:
-        raise NeedsHuman(
+        raise ActionRequired(
             "the instance follows nobody, though it should",
             where=f"MySQL at {session.endpoint}",
             fix="Somebody may have reset or promoted it: destroy the stack in phase `replicate` and start over",
@@ -486,7 +486,7 @@ def _worker_error(session: Session, row: Row) -> str:
         return ""
     try:
         first = session.row(_FIRST_WORKER_ERROR)
-    except NeedsHuman:
+    except ActionRequired:
         return ""  # An account that may not read that table still learns what the status says.
     return f"{first['number']}: {first['text'].partition(';')[0]}" if first else ""
 

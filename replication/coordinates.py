@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import total_ordering
 
-from foundation.errors import Bug, NeedsHuman
+from foundation.errors import ActionRequired, Bug
 from replication.bookkeeping import changes_of_applications
 from replication.dialect import dialect_of
 from replication.session import Row, Session
@@ -64,11 +64,11 @@ def current(session: Session) -> Coordinates:
     """Return where the server's own binlog stands now.
 
     Raises:
-        NeedsHuman: the server writes no binlog (on RDS: automated backups are off).
+        ActionRequired: the server writes no binlog (on RDS: automated backups are off).
     """
     row = session.row(dialect_of(session).binlog_status)
     if row is None or not row["File"]:
-        raise NeedsHuman(
+        raise ActionRequired(
             "binary logging is off",
             where=f"MySQL at {session.endpoint}",
             fix="Set the instance's backup retention period to at least 1 day",
@@ -94,7 +94,7 @@ def wrote_since(session: Session, since: Coordinates) -> bool:
     Coordinates alone do not tell: RDS starts a new binlog file every few minutes, whether or not anybody writes, and writes itself.
 
     Raises:
-        NeedsHuman: the binlogs since then are not there any more, so it cannot be told.
+        ActionRequired: the binlogs since then are not there any more, so it cannot be told.
     """
     return any(changes_of_applications(events) for events in _events(session, since))
 
@@ -103,7 +103,7 @@ def lie_together(session: Session, one: Coordinates, other: Coordinates) -> bool
     """Whether no change at all lies between two coordinates of the server: then two followers that stand there hold the same.
 
     Raises:
-        NeedsHuman: the binlogs between them are not there any more.
+        ActionRequired: the binlogs between them are not there any more.
     """
     first, last = sorted((one, other))
     # A handful is enough: what comes before a change is a file's end and the next one's beginning.
@@ -126,7 +126,7 @@ def _events(session: Session, since: Coordinates, *, limit: int | None = None) -
     """Read what the server has logged since then, file by file; of each no more than ``limit`` events."""
     files = [str(log["Log_name"]) for log in session.rows("SHOW BINARY LOGS")]
     if since.file not in files:
-        raise NeedsHuman(
+        raise ActionRequired(
             f"its binlogs since {since} are not there any more, so nobody can tell whether it was written to",
             where=f"MySQL at {session.endpoint}",
             fix="Raise `binlogRetentionHours` if they were purged too early; then start over with a new snapshot: run"

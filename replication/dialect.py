@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from foundation.errors import Refused
+from foundation.errors import PreconditionFailed
 from replication.session import Session
 
 __all__ = ["SUPPORTED", "Dialect", "dialect_of"]
@@ -121,12 +121,12 @@ def dialect_of(session: Session) -> Dialect:
     """Return the dialect that the session's server speaks.
 
     Raises:
-        Refused: the server's series is not in ``SUPPORTED``.
+        PreconditionFailed: the server's series is not in ``SUPPORTED``.
     """
     version = session.version
     series = f"{version[0]}.{version[1]}"
     if series not in SUPPORTED:
-        raise Refused(
+        raise PreconditionFailed(
             f"MySQL {series} is not supported",
             where=f"MySQL at {session.endpoint}",
             fix=f"Use one of {', '.join(SUPPORTED)}",

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from foundation.errors import NeedsHuman
+from foundation.errors import ActionRequired
 from foundation.waiting import Progress, Wait, silent, until
 from replication import channel
+from replication.catch_up_progress import CatchUpProgress
 from replication.channel import ReplicaStatus
 from replication.coordinates import Coordinates, bytes_between, current
-from replication.headway import Headway
 from replication.session import SYSTEM_SCHEMAS, Session
 
 __all__ = ["Lag", "catch_up", "drain", "measure", "tables_in_use"]
@@ -58,12 +58,12 @@ def measure(source: Session, replica: Session) -> Lag:
     """Look at the source first, then at the replica: it can only be further than this says.
 
     Raises:
-        NeedsHuman: the replica follows nobody.
+        ActionRequired: the replica follows nobody.
     """
     written = current(source)
     status = channel.status(replica)
     if status is None:
-        raise NeedsHuman(
+        raise ActionRequired(
             "the instance follows nobody, so it will never catch up",
             where=f"MySQL at {replica.endpoint}",
             fix="Run `pulumi refresh`, then `pulumi up`, to attach it again",
@@ -85,14 +85,14 @@ def catch_up(
     leaves the replica no further behind than a drain can make up for. ``watch`` is told of each look.
 
     Raises:
-        NeedsHuman: replication is broken.
+        ActionRequired: replication is broken.
         TimedOut: one lap took longer than ``deadline`` seconds.
     """
-    headway = Headway(lambda since: bytes_between(source, since))
+    catch_up = CatchUpProgress(lambda since: bytes_between(source, since))
     stuck = _Stuck(replica)
 
     def described(seen: Lag) -> str:
-        return seen.in_a_row(stuck.words(seen.status) or headway.words(seen.status.executed, seen.bytes))
+        return seen.in_a_row(stuck.words(seen.status) or catch_up.words(seen.status.executed, seen.bytes))
 
     def look() -> Lag:
         seen = measure(source, replica)
@@ -151,14 +151,14 @@ def drain(replica: Session, final: Coordinates, *, deadline: float) -> Coordinat
     """Wait until the replica has executed ``final``, the coordinates at which the fenced source stands still.
 
     Raises:
-        NeedsHuman: replication is broken or absent.
+        ActionRequired: replication is broken or absent.
         TimedOut: ``deadline`` seconds were not enough.
     """
 
     def executed() -> ReplicaStatus:
         found = channel.status(replica)
         if found is None:
-            raise NeedsHuman("the instance follows nobody", where=f"MySQL at {replica.endpoint}")
+            raise ActionRequired("the instance follows nobody", where=f"MySQL at {replica.endpoint}")
         return found
 
     seen = until(

@@ -5,7 +5,7 @@ Source: "mysql.rds_set_configuration" in the Amazon RDS User Guide: NULL means "
 
 from __future__ import annotations
 
-from foundation.errors import MigrationError, NeedsHuman, OutcomeUnknown
+from foundation.errors import ActionRequired, MigrationError, OutcomeUnknown
 from replication.session import Session
 
 __all__ = ["MAXIMUM_HOURS", "read", "write"]
@@ -24,7 +24,7 @@ def write(session: Session, hours: int | None) -> None:
     """Set the retention in hours and confirm it.
 
     Raises:
-        NeedsHuman: the setting did not take.
+        ActionRequired: the setting did not take.
     """
     if read(session) == hours:
         return
@@ -36,7 +36,7 @@ def write(session: Session, hours: int | None) -> None:
         session.reconnect()
         error = lost
     if read(session) != hours:
-        raise error or NeedsHuman(
+        raise error or ActionRequired(
             f"binlog retention did not become {hours} hours",
             where=f"MySQL at {session.endpoint}",
             fix="CALL mysql.rds_show_configuration and see what keeps it from changing",

@@ -15,16 +15,16 @@ from pymysql.cursors import DictCursor
 from foundation.errors import (
     AccountLocked,
     AccountRefused,
+    ActionRequired,
     MigrationError,
-    NeedsHuman,
     OutcomeUnknown,
     ProcedureRefused,
     Retryable,
     SessionGone,
     WriteRefused,
 )
-from replication.line import Dial, Endpoint
 from replication.session_variables import COLLATION, pinning
+from replication.tunnel import Endpoint, OpenTunnel
 
 __all__ = ["SYSTEM_SCHEMAS", "Credentials", "Endpoint", "Row", "Session", "Tls", "connect", "quote_name"]
 
@@ -55,12 +55,12 @@ class Tls:
         """Return a context that verifies the chain and the host name.
 
         Raises:
-            NeedsHuman: the file is missing or holds no certificate.
+            ActionRequired: the file is missing or holds no certificate.
         """
         try:
             return ssl.create_default_context(cafile=self.ca_file)
         except (OSError, ssl.SSLError) as error:
-            raise NeedsHuman(
+            raise ActionRequired(
                 f"no certificate authority could be read ({error})",
                 where=self.ca_file,
                 fix="Point `caFile` at the RDS CA bundle in PEM format",
@@ -161,7 +161,7 @@ def connect(
     *,
     patience: float = 4.0,
     read_timeout: float = 60.0,
-    dial: Dial | None = None,
+    open_tunnel: OpenTunnel | None = None,
 ) -> Iterator[Session]:
     """Open a session, trying again while the server cannot be reached.
 
@@ -171,11 +171,11 @@ def connect(
         tls: how to protect the session; ``None`` only for a server without TLS.
         patience: seconds to go on trying while the server cannot be reached; pauses grow from 0.2 to 2 seconds.
         read_timeout: seconds that one statement may take to answer.
-        dial: lays a line to the server, if it is not reached straight; its certificate must be for ``endpoint`` all the same.
+        open_tunnel: lays a line to the server, if it is not reached straight; its certificate must be for ``endpoint`` all the same.
 
     Raises:
         Retryable: the server could not be reached.
-        NeedsHuman: the server refused the account, its certificate is not trusted, or there is no line to it.
+        ActionRequired: the server refused the account, its certificate is not trusted, or there is no line to it.
     """
     context = tls.context() if tls else None
     retrying = tenacity.Retrying(
@@ -187,7 +187,7 @@ def connect(
     with ExitStack() as closing:
 
         def open_() -> pymysql.Connection[DictCursor]:
-            connection, close = retrying(_open, endpoint, credentials, context, read_timeout, dial)
+            connection, close = retrying(_open, endpoint, credentials, context, read_timeout, open_tunnel)
             closing.push(close)
             return connection
 
@@ -204,11 +204,11 @@ def _open(
     credentials: Credentials,
     context: ssl.SSLContext | None,
     read_timeout: float,
-    dial: Dial | None,
+    open_tunnel: OpenTunnel | None,
 ) -> tuple[pymysql.Connection[DictCursor], ExitStack]:
     """Return a connection, and what closes it."""
     with ExitStack() as stack:
-        line = dial(endpoint) if dial else None
+        line = open_tunnel(endpoint) if open_tunnel else None
         if line is not None:
             stack.callback(line.close)
         try:
@@ -282,20 +282,20 @@ _KINDS = (
     ),
     _Kind(
         frozenset({2026, 3159}),
-        NeedsHuman,
+        ActionRequired,
         "the session would not be protected by TLS",
         "Check that this host really is the instance, and that its parameter group allows TLS 1.2 or later",
         "No password was sent",
     ),
     _Kind(
         frozenset({3, 28, 1021, 1114}),
-        NeedsHuman,
+        ActionRequired,
         "its storage is full",
         "Give the instance more storage, then run the same command again",
     ),
     _Kind(
         frozenset({1044, 1142, 1143, 1227, 1370, 1410}),
-        NeedsHuman,
+        ActionRequired,
         "the account lacks a privilege",
         "Use the instance's master user, or give the account what docs/mysql-grants.sql lists",
     ),
@@ -349,7 +349,7 @@ def _classified(
     if connecting and code in _LOST:
         found = _CANNOT_REACH
     if found is None:
-        return NeedsHuman(
+        return ActionRequired(
             f"MySQL answered {code}: {text}",
             where=where,
             fix="Correct what it objects to, then run the same command again; if the program is to blame, please report it",
@@ -362,7 +362,7 @@ _OTHER_NAME = {62, 64}
 """OpenSSL's numbers (X509_V_ERR_…): not valid yet or no more; another host name or address."""
 
 
-def _distrust(error: ssl.SSLCertVerificationError, where: str) -> NeedsHuman:
+def _distrust(error: ssl.SSLCertVerificationError, where: str) -> ActionRequired:
     if error.verify_code in _EXPIRED:
         what = "the server's certificate has expired, or is not valid yet"
         fix = "Check this machine's clock; if it is right, let RDS rotate the instance's certificate"
@@ -373,4 +373,4 @@ def _distrust(error: ssl.SSLCertVerificationError, where: str) -> NeedsHuman:
         what = "the server's certificate is not signed by an authority that is trusted"
         fix = "If it should be Amazon's, find out who answers there; if it is your own, name it in `caFile`"
     said = error.verify_message.rstrip(".")
-    return NeedsHuman(f"{what} ({said})", where=where, fix=fix, safe="No password was sent")
+    return ActionRequired(f"{what} ({said})", where=where, fix=fix, safe="No password was sent")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from foundation.errors import Refused
+from foundation.errors import PreconditionFailed
 from replication.session import SYSTEM_SCHEMAS, Session
 
 __all__ = ["require_transactional"]
@@ -21,13 +21,13 @@ def require_transactional(session: Session) -> None:
     """Require that what the server keeps is in InnoDB: RDS's snapshots are consistent for that only.
 
     Raises:
-        Refused: there are other tables.
+        PreconditionFailed: there are other tables.
     """
     found = [f"{row['s']}.{row['n']} ({row['e']})" for row in session.rows(_OTHERS, *SYSTEM_SCHEMAS)]
     if not found:
         return
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    raise Refused(
+    raise PreconditionFailed(
         f"not all tables are InnoDB, and a snapshot may hold others damaged: {', '.join(found[:_SHOWN])}{more}",
         where=f"MySQL at {session.endpoint}",
         fix="Convert them first (ALTER TABLE … ENGINE=InnoDB)",

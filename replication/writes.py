@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from foundation.errors import NeedsHuman, ProcedureRefused, Retryable, SessionGone, TimedOut, WriteRefused
+from foundation.errors import ActionRequired, ProcedureRefused, Retryable, SessionGone, TimedOut, WriteRefused
 from foundation.waiting import Wait, until
 from replication.coordinates import Coordinates, current, wrote_since
 from replication.dialect import dialect_of
@@ -22,7 +22,7 @@ __all__ = [
     "refused",
     "require_settled",
     "sessions_of_our_account",
-    "stand_still",
+    "settled_coordinates",
     "unfenceable_accounts",
     "wait_until_writable",
 ]
@@ -45,7 +45,7 @@ def refused(session: Session) -> bool:
     return False
 
 
-def stand_still(session: Session, *, pause: float = 0.1) -> Coordinates:
+def settled_coordinates(session: Session, *, pause: float = 0.1) -> Coordinates:
     """Return the coordinates of a fenced server once nobody but RDS has written between two looks.
 
     Raises:
@@ -166,7 +166,7 @@ def require_settled(session: Session, *, deadline: float = 5.0) -> None:
     """Wait until no transaction holds changes any more, on a fenced server whose writing sessions were ended.
 
     Raises:
-        NeedsHuman: one still does, so it could be committed behind the fence.
+        ActionRequired: one still does, so it could be committed behind the fence.
     """
     try:
         until(
@@ -176,7 +176,7 @@ def require_settled(session: Session, *, deadline: float = 5.0) -> None:
             describe=str,
         )
     except TimedOut as error:
-        raise NeedsHuman(
+        raise ActionRequired(
             "a prepared (XA) transaction could be committed behind the fence",
             where=f"MySQL at {session.endpoint}",
             fix="`XA RECOVER` lists them: commit or roll them back, then run `pulumi up` again",

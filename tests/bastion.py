@@ -122,7 +122,7 @@ def make_key(file: Path) -> None:
 
 
 def clients_of(port: int) -> list[list[str]]:
-    """Return the command lines of all ssh clients of a bastion, and of what guards them."""
+    """Return the command lines of all ssh clients of a bastion, and of what checks them."""
     found = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(FileNotFoundError, ProcessLookupError):
@@ -133,9 +133,9 @@ def clients_of(port: int) -> list[list[str]]:
 
 
 def left_of(port: int, seconds: float = 15.0) -> list[list[str]]:
-    """Give the clients of a bastion, and their guards, time to end; return those that have not.
+    """Give the clients of a bastion, and their checks, time to end; return those that have not.
 
-    Longer than a guard waits before it kills: an interrupt that comes right before ssh begins to wait is not noticed by it.
+    Longer than a check waits before it kills: an interrupt that comes right before ssh begins to wait is not noticed by it.
     """
     deadline = time.monotonic() + seconds
     while (found := clients_of(port)) and time.monotonic() < deadline:

@@ -36,14 +36,14 @@ config:
         maxWriteOutage: 30
         hooks:
           before: [./may-we.sh, orders]
-        force: [no-maintenance-soon]
+        force: [maintenance-window]
     - identifier: invoices
       phase: cutover
       credentials:
         environment: INVOICES_PASSWORD
         username: migration
       verify:
-        mode: sample
+        level: sample
         sample: 0.25
       cutover:
         strategy: dns
@@ -183,7 +183,7 @@ def _type(part: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if "enum" in part:
         return ", ".join(f"`{each}`" for each in part["enum"])
     if part["type"] == "array":
-        return f"list of {'guards' if 'enum' in part['items'] else _type(part['items'], schema)}"
+        return f"list of {'checks' if 'enum' in part['items'] else _type(part['items'], schema)}"
     if part["type"] in _NUMBERS:
         return f"{_NUMBERS[part['type']]}{_limits(part)}"
     return _WORDS[part["type"]]

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from controlplane.aws import Aws, AwsSettings
-from foundation.errors import MigrationError, Refused
+from foundation.errors import MigrationError, PreconditionFailed
 from unencrypted import config, table
 from unencrypted.candidates import candidates
 
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _write(file: Path, text: str) -> None:
     if file.exists():
-        raise Refused("this file exists", where=str(file), fix="Name another, or move it away")
+        raise PreconditionFailed("this file exists", where=str(file), fix="Name another, or move it away")
     file.write_text(text, encoding="utf-8")
 
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from controlplane.aws import Aws
 from controlplane.instances import Instance, Instances
-from controlplane.surroundings import Surroundings
-from foundation.errors import Refused
+from controlplane.inventory import AccountInventory
+from foundation.errors import PreconditionFailed
 from migration import journal, preflight
+from migration.discovery import Topology
 from migration.findings import look
 from migration.findings.finding import Finding, Severity, refusal
 from migration.names import Names
 from migration.preflight import Plan
-from migration.survey import Survey
 
 __all__ = ["Candidate", "candidates"]
 
@@ -45,7 +45,7 @@ def candidates(aws: Aws, names: Iterable[str] = ()) -> list[Candidate]:
     """Look at all unencrypted MySQL instances of the region that belong to no migration yet, or at those named.
 
     Raises:
-        Refused: one that is named is not among them.
+        PreconditionFailed: one that is named is not among them.
     """
     wanted = set(names)
     listed = {instance.identifier: instance for instance in Instances(aws).all()}
@@ -59,24 +59,24 @@ def candidates(aws: Aws, names: Iterable[str] = ()) -> list[Candidate]:
         and (not wanted or instance.identifier in wanted)
     ]
     if missing := wanted - {instance.identifier for instance in found}:
-        raise Refused(
+        raise PreconditionFailed(
             f"no unencrypted MySQL instance outside a migration has this name in {aws.region}",
             where=", ".join(sorted(missing)),
             fix="`python -m unencrypted` lists those that there are",
         )
-    around = Surroundings(aws)
+    around = AccountInventory(aws)
     ordered = sorted(found, key=lambda instance: instance.identifier)
     return [Candidate(instance, tuple(_look(around, instance, listed))) for instance in ordered]
 
 
-def _look(around: Surroundings, instance: Instance, listed: Mapping[str, Instance]) -> list[Finding]:
+def _look(around: AccountInventory, instance: Instance, listed: Mapping[str, Instance]) -> list[Finding]:
     try:
         names = Names.of(instance.identifier)
-    except Refused as error:
+    except PreconditionFailed as error:
         return [refusal(error)]
-    plan = Plan("replicate", "replicate", Survey(names, instance, None, listed=listed))
-    scene = look.scene_of(around.aws, plan, around)
-    seen = look.findings(scene, None, remarks=True) if scene is not None else []
+    plan = Plan("replicate", "replicate", Topology(names, instance, None, listed=listed))
+    context = look.check_context(around.aws, plan, around)
+    seen = look.findings(context, None, remarks=True) if context is not None else []
     order = list(Severity)
     refused = [refusal(error) for error in preflight.findings(around, plan)]
     return sorted([*refused, *seen], key=lambda finding: order.index(finding.severity))

@@ -16,14 +16,14 @@ from itertools import islice
 from queue import SimpleQueue
 
 from foundation.waiting import Progress, silent, stop_if_orphaned
-from replication.standstill import Opener
+from replication.same_coordinates import Opener
+from verification.checkpoint import Checkpoint, Part
 from verification.checksum import Pair, differing_rows, text_budget
 from verification.counters import compare_counters, read_counters
 from verification.definitions import compare_definitions, read_definitions
 from verification.differences import Difference
-from verification.memory import Memory, Part
-from verification.pace import Pace
 from verification.plan import How, Result, chosen, label, rows_of_a_part
+from verification.progress import ComparisonProgress
 from verification.ranges import Range, ranges
 from verification.sessions import prepare
 from verification.tables import Table, inventory
@@ -48,13 +48,13 @@ class Comparison:
     Attributes:
         reference: opens sessions on the trusted side.
         copy: opens sessions on the copy.
-        memory: what was done before.
+        checkpoint: what was done before.
     """
 
     reference: Opener
     copy: Opener
     how: How
-    memory: Memory
+    checkpoint: Checkpoint
     progress: Progress = silent
     _tables: list[Table] | None = None
     _differences: list[Difference] = field(default_factory=list)
@@ -88,11 +88,11 @@ class Comparison:
         ]
         return Result(
             tables=len(tables),
-            rows=self.memory.rows,
+            rows=self.checkpoint.rows,
             chunks=self._chunks,
             bytes=sum(table.bytes for table in tables),
             seconds=self._seconds,
-            resumed=self.memory.recalled,
+            resumed=self.checkpoint.recalled,
             differences=(*self._differences, *unnamed),
         )
 
@@ -141,8 +141,8 @@ class Comparison:
             finally:
                 free.put(pair)
 
-        pace = Pace(sum(table.rows for table in tables), self.progress)
-        pace.skip(sum(part.rows for part in self.memory.parts))
+        progress = ComparisonProgress(sum(table.rows for table in tables), self.progress)
+        progress.skip(sum(part.rows for part in self.checkpoint.parts))
         parts = self._parts(planner, tables)
         under_way: set[Future[_Checked]] = set()
         with ThreadPoolExecutor(len(workers), "compare") as executor:
@@ -157,7 +157,7 @@ class Comparison:
                         return going_on or next(parts, None) is None
                     done, under_way = wait(under_way, timeout=1.0, return_when=FIRST_COMPLETED)
                     for future in done:
-                        pace.add(self._note(planner, future.result()))
+                        progress.add(self._note(planner, future.result()))
                     going_on = time.monotonic() < ends
                     stop_if_orphaned("the verification")
             except BaseException:
@@ -167,20 +167,20 @@ class Comparison:
     def _parts(self, planner: Pair, tables: list[Table]) -> Iterator[tuple[Table, Range]]:
         """Cut the tables, each from where it was left; what the sample leaves out counts as done."""
         for table in tables:
-            low, complete = self.memory.reached(label(table, planner.budget))
+            low, complete = self.checkpoint.reached(label(table, planner.budget))
             if complete:
                 continue
             size = rows_of_a_part(self.how, table)
-            whole = self.how.mode == "counts"
+            whole = self.how.level == "counts"
             for part in [Range()] if whole else ranges(planner.reference, table, size, low):
                 if chosen(self.how, table, part):
                     yield table, part
                 else:
-                    self.memory.add(Part(label(table, planner.budget), part, 0))
+                    self.checkpoint.add(Part(label(table, planner.budget), part, 0))
 
     def _check(self, pair: Pair, table: Table, part: Range) -> _Checked:
         """Compare one part, and look for the rows if it is not the same."""
-        if self.how.mode == "counts":
+        if self.how.level == "counts":
             ours, theirs = pair.counts(table)
             unlike = (Difference("rows", str(table), "", f"{ours} rows", f"{theirs} rows"),)
             return _Checked(table, part, ours, unlike if ours != theirs else ())
@@ -205,7 +205,7 @@ class Comparison:
             self._named[name] += 1
             self._differences.append(difference)
         # One that differs is not written down: a run that goes on after an interruption must find it again.
-        self.memory.add(
+        self.checkpoint.add(
             Part(label(checked.table, planner.budget), checked.part, checked.rows),
             lasting=not checked.differences,
         )

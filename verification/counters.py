@@ -28,7 +28,7 @@ def read_counters(session: Session) -> Counters:
 def compare_counters(ours: Counters, theirs: Counters, copy: Session) -> list[Difference]:
     """Return the tables of the copy whose next number is taken already, though on the reference side it is not.
 
-    A number that is merely lower is no difference: a roll-back counts on the source alone, and MySQL 5.7 forgets at each start.
+    A number that is merely lower is no difference: a rollback counts on the source alone, and MySQL 5.7 forgets at each start.
     """
     found: list[Difference] = []
     for (schema, table), (column, number) in sorted(theirs.items()):

@@ -19,7 +19,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from foundation.errors import NeedsHuman, WriteRefused
+from foundation.errors import ActionRequired, WriteRefused
 from replication.session import Row, Session, quote_name
 
 __all__ = ["exact_lines"]
@@ -84,7 +84,7 @@ def exact_lines(session: Session, schema: str, tables: Iterable[str]) -> dict[st
     for table, some in columns.items():
         try:
             found[table] += _literals(session, schema, table, some)
-        except NeedsHuman as error:
+        except ActionRequired as error:
             if not _not_allowed(error):
                 raise
     for question in _expressions(session):
@@ -134,7 +134,7 @@ def _literals(session: Session, schema: str, table: str, columns: list[Row]) -> 
             yield f"  default of {quote_name(name)}: {values_of[0]}"
 
 
-def _not_allowed(error: NeedsHuman) -> bool:
+def _not_allowed(error: ActionRequired) -> bool:
     """Whether the account may not make temporary tables here: then what MySQL shows is all that can be compared."""
     cause = error.__cause__
     return isinstance(error, WriteRefused) or (

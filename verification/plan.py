@@ -24,14 +24,14 @@ class How:
     """How to compare.
 
     Attributes:
-        mode: ``full`` compares every row, ``sample`` those of a part of all ranges, ``counts`` only how many there are.
+        level: ``full`` compares every row, ``sample`` those of a part of all ranges, ``counts`` only how many there are.
         sample: the part of all ranges, from 0 to 1; the first and the last of each table are always among them.
         threads: sessions on each side that compare rows.
         named: how many differing rows of one table are named at most.
         rows: rows in a range; chosen by their width if not given.
     """
 
-    mode: Mode = "full"
+    level: Mode = "full"
     sample: float = 1.0
     threads: int = 4
     named: int = 10
@@ -43,7 +43,7 @@ class Result:
     """What a comparison came to, as far as it has come.
 
     Attributes:
-        rows: rows on the reference side whose checksums were compared, before an interruption too; in mode ``counts``, that
+        rows: rows on the reference side whose checksums were compared, before an interruption too; in level ``counts``, that
             were counted.
         chunks: ranges that this run has compared.
         bytes: of the tables' data, as the server estimates them.
@@ -73,7 +73,7 @@ def rows_of_a_part(how: How, table: Table) -> int:
 
 def chosen(how: How, table: Table, part: Range) -> bool:
     """Whether a range is compared: in a sample, by a lot that falls the same way when an interrupted run goes on."""
-    if how.mode != "sample" or part.low is None or part.high is None:
+    if how.level != "sample" or part.low is None or part.high is None:
         return True
     return random.Random(f"{table} {part}").random() < how.sample  # noqa: S311 - not cryptography
 

@@ -1,4 +1,4 @@
-"""A last look within a second, while both stand still for a cut-over: the newest rows of the tables that were written to last.
+"""A last look within a second, while both stand still for a cutover: the newest rows of the tables that were written to last.
 
 It is no verification, which takes as long as the data is large: it finds what went wrong with the last writes.
 """
@@ -54,10 +54,10 @@ class SpotCheck:
         return f"the newest {self.rows} rows of {self.tables} tables, {found}, in {self.seconds:.2f} s"
 
 
-def spot_check(losing: Session, winning: Session, *, seconds: float) -> SpotCheck:
-    """Compare the newest rows of the tables that the losing instance wrote to last, for so many seconds at most.
+def spot_check(primary: Session, candidate: Session, *, seconds: float) -> SpotCheck:
+    """Compare the newest rows of the tables that the primary wrote to last, for so many seconds at most.
 
-    Both must stand still, with everything executed on the winning one that the losing one wrote. Running out of time is no
+    Both must stand still, with everything executed on the candidate that the primary wrote. Running out of time is no
     error: what was not looked at is counted.
     """
     began = time.monotonic()
@@ -65,12 +65,12 @@ def spot_check(losing: Session, winning: Session, *, seconds: float) -> SpotChec
     found: list[Difference] = []
     names: list[Name] = []
     with ExitStack() as stack:
-        for session in (losing, winning):
+        for session in (primary, candidate):
             stack.enter_context(_prepared(session, seconds))
-        executor = stack.enter_context(ThreadPoolExecutor(1, "winning"))
-        pair = Pair(losing, winning, text_budget(losing, winning), executor)
+        executor = stack.enter_context(ThreadPoolExecutor(1, "candidate"))
+        pair = Pair(primary, candidate, text_budget(primary, candidate), executor)
         try:
-            names = [(str(row["s"]), str(row["t"])) for row in losing.rows(_TOUCHED, *SYSTEM_SCHEMAS)]
+            names = [(str(row["s"]), str(row["t"])) for row in primary.rows(_TOUCHED, *SYSTEM_SCHEMAS)]
             ours, theirs = pair.both(lambda session: inventory(session, names))
             for name in names:
                 if time.monotonic() - began > seconds:

@@ -1,4 +1,4 @@
-"""Lines of the cut-over: outage and lost writes, beside the plain runbook and beside two bare renames."""
+"""Lines of the cutover: outage and lost writes, beside the plain runbook and beside two bare renames."""
 
 from __future__ import annotations
 

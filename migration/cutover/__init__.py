@@ -1,4 +1,4 @@
-"""The cut-over: fence, drain, check, promote, swap names, open.
+"""The cutover: fence, drain, check, promote, exchange names, open.
 
 ``protocol.cut_over`` is the order of the moves; each move is a module.
 """

@@ -1,7 +1,7 @@
 """The fence for instances whose parameter group cannot be changed: accounts are locked, and their sessions ended.
 
-Account statements replicate, so the winning instance gets the locks too. They are taken off there when it opens; that
-travels to the losing one, which is read-only by its fence group by then.
+Account statements replicate, so the candidate gets the locks too. They are taken off there when it opens; that
+travels to the primary, which is read-only by its fence group by then.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from controlplane.instances import Instance, Instances
-from foundation.errors import NeedsHuman
+from foundation.errors import ActionRequired
 from foundation.waiting import Wait, until
 from migration import journal
 from migration.access import Access
@@ -61,12 +61,12 @@ class AccountFence:
         """Lock the accounts, end their sessions, wait until they are gone, and prove that nobody may come back.
 
         Raises:
-            NeedsHuman: something would write on in spite of it.
+            ActionRequired: something would write on in spite of it.
             TimedOut: a session would not end within ``deadline`` seconds.
         """
         self._note_locked_before(session)
         if reason := obstacle(session):
-            raise NeedsHuman(
+            raise ActionRequired(
                 reason, where=f"MySQL at {session.endpoint}", fix="End that, then run `pulumi up` again"
             )
         # A key to a door that must be locked: it opens nothing, and is known to nobody else.
@@ -86,7 +86,7 @@ class AccountFence:
             describe=lambda left: f"{left} are left",
         )
         if not self.holds(session) or not self.access.locks_out(self._instance(), probe):
-            raise NeedsHuman(
+            raise ActionRequired(
                 "applications can still log in although their accounts are locked",
                 where=f"MySQL at {session.endpoint}",
                 fix="Run `pulumi up` again, or give the instance a parameter group of its own",

@@ -1,69 +1,73 @@
-"""The briefing: what can be said of a cut-over or rollback before anybody drives it, by asking the guards and the strategy."""
+"""The briefing: what can be said of a cutover or rollback before anybody drives it, by asking the checks and the strategy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from migration.cutover import guards
+from migration.cutover import checks
+from migration.cutover.context import CutoverContext
 from migration.cutover.fences import fence_of
-from migration.cutover.site import Site
-from migration.cutover.timeline import GuardReading
+from migration.cutover.timeline import CheckResult
 
 __all__ = ["Briefing", "briefing", "concerns"]
 
-_CONCERNS: Mapping[str, Callable[[Site], bool]] = {
-    "record-points-here": lambda site: site.strategy.record is not None,
+_CONCERNS: Mapping[str, Callable[[CutoverContext], bool]] = {
+    "dns-record": lambda context: context.strategy.record is not None,
 }
-"""Guards that have nothing to say in some cases."""
+"""Checks that have nothing to say in some cases."""
 
 
-def concerns(site: Site, guard: str) -> bool:
-    """Whether a guard has anything to say of this cut-over."""
-    return guard not in _CONCERNS or _CONCERNS[guard](site)
+def concerns(context: CutoverContext, check: str) -> bool:
+    """Whether a check has anything to say of this cutover."""
+    return check not in _CONCERNS or _CONCERNS[check](context)
 
 
 @dataclass(frozen=True)
 class Briefing:
-    """What guards see now, and the moves before and after the point of no return."""
+    """What checks see now, and the moves before and after the point of no return."""
 
-    guards: tuple[GuardReading, ...]
+    checks: tuple[CheckResult, ...]
     forced: frozenset[str]
     undoable: tuple[str, ...]
     final: tuple[str, ...]
 
 
-def briefing(site: Site) -> Briefing:
+def briefing(context: CutoverContext) -> Briefing:
     """Look at both instances, and change nothing."""
-    with site.sessions() as (losing, winning):
-        readings = guards.read(site, losing, winning)
-    now = site.still()
+    with context.sessions() as (primary, candidate):
+        readings = checks.read(context, primary, candidate)
+    now = context.still()
     return Briefing(
-        guards=tuple(
-            GuardReading(name, reading.green, reading.saw)
+        checks=tuple(
+            CheckResult(name, reading.passed, reading.saw)
             for name, reading in readings.items()
-            if concerns(site, name)
+            if concerns(context, name)
         ),
-        forced=site.forced,
+        forced=context.forced,
         undoable=tuple(_moves_until_swap(now)),
         final=(
-            *site.strategy.moves(now),
+            *context.strategy.moves(now),
             "confirm: who answers, that it takes writes, that the other one refuses them; enable events",
         ),
     )
 
 
-def _moves_until_swap(site: Site) -> list[str]:
-    losing, winning = site.losing().identifier, site.winning().identifier
+def _moves_until_swap(context: CutoverContext) -> list[str]:
+    primary, candidate = context.primary().identifier, context.candidate().identifier
     moves = []
-    if site.postponed:
+    if context.postponed:
         moves.append("hold until an operator releases it")
-    if site.hooks.before:
-        moves.append(f"ask `{site.hooks.before[0]}`, which may veto")
+    if context.hooks.before:
+        moves.append(f"ask `{context.hooks.before[0]}`, which may veto")
     return [
         *moves,
-        f"fence {losing}: {fence_of(site)}",
-        f"drain: {winning} executes the last change of {losing}",
-        *(["compare the newest rows of both, for a second at most"] if site.limits.verify != "off" else []),
-        f"promote {winning}, and let {losing} follow it from there",
+        f"fence {primary}: {fence_of(context)}",
+        f"drain: {candidate} executes the last change of {primary}",
+        *(
+            ["compare the newest rows of both, for a second at most"]
+            if context.limits.verify != "off"
+            else []
+        ),
+        f"promote {candidate}, and let {primary} follow it from there",
     ]

@@ -1,4 +1,4 @@
-"""Scheduled events on the winning instance: each gets the status that it had on the losing one, which may be gone by then.
+"""Scheduled events on the candidate: each gets the status that it had on the primary, which may be gone by then.
 
 CREATE EVENT and ALTER EVENT arrive by replication as REPLICA_SIDE_DISABLED, and only from the other side is it known which of those
 are to fire. That is noted in a tag before the fence closes, by digests; there are seldom any.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from foundation.errors import NeedsHuman
+from foundation.errors import ActionRequired
 from migration import journal
 from replication import events
 from replication.events import Event
@@ -22,12 +22,12 @@ _ROOM = 256 // (_DIGITS + 1)
 """A tag's value holds so many of them."""
 
 
-def note(losing: Session, winning: Session) -> dict[str, str]:
-    """Return, as tags, which events fire on the losing instance and would not on the winning one; none if there are too many."""
-    there = {(event.schema, event.name): event for event in events.inventory(winning)}
+def note(primary: Session, candidate: Session) -> dict[str, str]:
+    """Return, as tags, which events fire on the primary and would not on the candidate; none if there are too many."""
+    there = {(event.schema, event.name): event for event in events.inventory(candidate)}
     due = [
         event
-        for event in events.inventory(losing)
+        for event in events.inventory(primary)
         if event.enabled
         and (event.schema, event.name) in there
         and not there[event.schema, event.name].enabled
@@ -38,7 +38,7 @@ def note(losing: Session, winning: Session) -> dict[str, str]:
 
 
 def settle(opened: Session, wanted: Iterable[Event]) -> tuple[str, ...]:
-    """Go by the events of the losing instance; return those whose definer we may not set."""
+    """Go by the events of the primary; return those whose definer we may not set."""
     return _set(opened, wanted)
 
 
@@ -58,7 +58,7 @@ def _set(opened: Session, wanted: Iterable[Event]) -> tuple[str, ...]:
             continue
         try:
             events.set_status(opened, event, enabled=event.enabled)
-        except NeedsHuman:
+        except ActionRequired:
             # Not worth undoing a cutover: reported in the outputs, to be enabled by the definer.
             left.append(f"{event.schema}.{event.name}")
     return tuple(left)

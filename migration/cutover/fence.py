@@ -17,7 +17,7 @@ from typing import Protocol
 from controlplane.aws import Aws
 from controlplane.instances import Instance, Instances
 from controlplane.parameter_groups import ParameterGroups, is_default
-from foundation.errors import Bug, NeedsHuman
+from foundation.errors import ActionRequired, Bug
 from foundation.waiting import Wait, until
 from migration import journal
 from replication import writes
@@ -45,7 +45,7 @@ class Fence(Protocol):
         """Close it, and prove that it holds.
 
         Raises:
-            NeedsHuman: it cannot hold.
+            ActionRequired: it cannot hold.
             TimedOut: it did not close within ``deadline`` seconds.
         """
         ...
@@ -63,7 +63,7 @@ class Fence(Protocol):
         ...
 
     def hand_over(self, session: Session) -> None:
-        """Let applications write to the winning instance, which got its part of the fence by replication."""
+        """Let applications write to the candidate, which got its part of the fence by replication."""
         ...
 
     def note(self, tags: Mapping[str, str]) -> dict[str, str]:
@@ -109,7 +109,7 @@ class ParameterGroupFence:
         """Fence the source and prove that it refuses writes; writers that keep the fence from closing are ended.
 
         Raises:
-            NeedsHuman: somebody made it read-only before us, or it accepts our write in spite of the fence.
+            ActionRequired: somebody made it read-only before us, or it accepts our write in spite of the fence.
             TimedOut: the parameter did not take effect within ``deadline`` seconds.
         """
         self._note_value_before()
@@ -131,7 +131,7 @@ class ParameterGroupFence:
             describe=lambda on: "read_only is on" if on else "read_only is off",
         )
         if not self.holds(session):
-            raise NeedsHuman(
+            raise ActionRequired(
                 "the master user can still write although read_only is on",
                 where=f"MySQL at {session.endpoint}",
                 fix="Revoke SUPER and CONNECTION_ADMIN from it, then run `pulumi up` again",
@@ -180,7 +180,7 @@ class ParameterGroupFence:
             return
         value = self.groups.user_values(self.group).get(_PARAMETER, (None, ""))[0]
         if value not in _WORDS:
-            raise NeedsHuman(
+            raise ActionRequired(
                 f"read_only is {value} in it already, and not by this migration",
                 where=f"parameter group {self.group}",
                 fix="Find out who fenced the source; set it to 0 when it may be written to again",

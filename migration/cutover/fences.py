@@ -10,36 +10,39 @@ from controlplane.parameter_groups import ParameterGroups
 from migration import journal
 from migration.access import Access
 from migration.cutover.account_fence import AccountFence
+from migration.cutover.context import CutoverContext
 from migration.cutover.fence import Fence, ParameterGroupFence, group_cannot
-from migration.cutover.site import Site
 
 __all__ = ["fence_around", "fence_left", "fence_noted", "fence_of"]
 
 
-def fence_of(site: Site) -> Fence:
+def fence_of(context: CutoverContext) -> Fence:
     """Return the fence around the instance that is to lose the name."""
-    losing = site.losing()
-    group = site.strategy.fence_group(site)
-    if _noted(losing.tags) is None and group_cannot(site.aws, group, losing, site.winning()) is not None:
-        return AccountFence(site.instances, site.access, losing.resource_id)
-    return fence_around(site.aws, site.access, losing, group)
+    primary = context.primary()
+    group = context.strategy.fence_group(context)
+    if (
+        _noted(primary.tags) is None
+        and group_cannot(context.aws, group, primary, context.candidate()) is not None
+    ):
+        return AccountFence(context.instances, context.access, primary.resource_id)
+    return fence_around(context.aws, context.access, primary, group)
 
 
-def fence_noted(site: Site) -> Fence:
+def fence_noted(context: CutoverContext) -> Fence:
     """Return the fence that an attempt before this run may have closed: only one that it noted in a tag is ours to lift."""
-    return fence_around(site.aws, site.access, site.losing(), site.strategy.fence_group(site))
+    return fence_around(context.aws, context.access, context.primary(), context.strategy.fence_group(context))
 
 
-def fence_left(site: Site, group: str) -> Fence:
+def fence_left(context: CutoverContext, group: str) -> Fence:
     """Return the fence to be lifted after the point of no return, whether or not the instance that it was closed around still exists."""
-    noted, losing = site.winning().tags, site.find_losing()
-    kind = noted.get(journal.FENCE_NOTE) if losing is None else _noted(losing.tags)
+    noted, primary = context.candidate().tags, context.find_primary()
+    kind = noted.get(journal.FENCE_NOTE) if primary is None else _noted(primary.tags)
     if kind == AccountFence.kind:
         return AccountFence(
-            site.instances, site.access, site.course.losing_id, noted.get(journal.LOCKED_BEFORE)
+            context.instances, context.access, context.direction.primary_id, noted.get(journal.LOCKED_BEFORE)
         )
     return ParameterGroupFence(
-        site.instances, site.groups, site.course.losing_id, group, noted.get(journal.FENCE_NOTE)
+        context.instances, context.groups, context.direction.primary_id, group, noted.get(journal.FENCE_NOTE)
     )
 
 

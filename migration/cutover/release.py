@@ -1,4 +1,4 @@
-"""The winning instance's channel: needless from the promotion on, and reset where that costs no outage.
+"""The candidate's channel: needless from the promotion on, and reset where that costs no outage.
 
 A fence that holds and coordinates that are drained prove that nothing will come through it. To reset a running channel takes RDS two
 seconds ("mysql.rds_reset_external_master" stops it and waits), which applications need not wait for.
@@ -7,29 +7,29 @@ seconds ("mysql.rds_reset_external_master" stops it and waits), which applicatio
 from __future__ import annotations
 
 from foundation.errors import Cancelled, MigrationError
-from migration.cutover.site import Site
+from migration.cutover.context import CutoverContext
 from replication import channel
 from replication.session import Session
 
 __all__ = ["let_go", "reset"]
 
 
-def let_go(site: Site) -> None:
-    """Reset it while the names move; whatever keeps us from it now, it is tried again once the winning instance is open."""
-    found = site.winning()
-    if found.identifier == site.names.source or not found.available:
+def let_go(context: CutoverContext) -> None:
+    """Reset it while the names move; whatever keeps us from it now, it is tried again once the candidate is open."""
+    found = context.candidate()
+    if found.identifier == context.names.source or not found.available:
         return
     try:
-        with site.access.session(found) as winning:
-            reset(winning)
+        with context.access.session(found) as candidate:
+            reset(candidate)
     except Cancelled:
         raise
     except MigrationError:
         return
 
 
-def reset(winning: Session) -> None:
+def reset(candidate: Session) -> None:
     """Let it follow nobody, if it follows anybody because of us."""
-    status = channel.status(winning)
+    status = channel.status(candidate)
     if status is not None and status.ours:
-        channel.detach(winning)
+        channel.detach(candidate)

@@ -1,4 +1,4 @@
-"""When each moment of a cut-over was, what the guards saw before it, and how long writes were refused."""
+"""When each moment of a cutover was, what the checks saw before it, and how long writes were refused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-__all__ = ["GuardReading", "Moment", "Outage", "Timeline", "moments_from", "outage"]
+__all__ = ["CheckResult", "Moment", "Outage", "Timeline", "moments_from", "outage"]
 
 
 class Moment(StrEnum):
@@ -18,31 +18,31 @@ class Moment(StrEnum):
     DRAINED = "drained"
     CHECKED = "checked"
     PROMOTED = "promoted"
-    SWAP_BEGAN = "swap_began"
+    CUTOVER_BEGAN = "swap_began"
     FIRST_RENAMED = "first_renamed"
     SECOND_RENAMED = "second_renamed"
     APPLICATIONS_MOVED = "applications_moved"
     OPEN = "open"
-    WAY_BACK_OPEN = "way_back_open"
+    ROLLBACK_PATH_OPEN = "way_back_open"
     FENCE_LIFTED = "fence_lifted"
-    """Only if it was called off: applications write to the losing instance again."""
+    """Only if it was called off: applications write to the primary again."""
 
 
 @dataclass(frozen=True)
-class GuardReading:
-    """What a guard saw, and whether that was as it should be."""
+class CheckResult:
+    """What a check saw, and whether that was as it should be."""
 
     name: str
-    green: bool
+    passed: bool
     saw: str
 
 
 class Timeline:
-    """Remembers the first time that each moment was reached, and the last look of each guard."""
+    """Remembers the first time that each moment was reached, and the last look of each check."""
 
     def __init__(self) -> None:
         self._moments: dict[Moment, datetime] = {}
-        self._guards: dict[str, GuardReading] = {}
+        self._guards: dict[str, CheckResult] = {}
         self._noted: Callable[[], None] = _nobody
 
     @property
@@ -51,8 +51,8 @@ class Timeline:
         return dict(sorted(self._moments.items(), key=lambda found: found[1]))
 
     @property
-    def guards(self) -> tuple[GuardReading, ...]:
-        """What the guards saw last, in the order in which they were asked."""
+    def checks(self) -> tuple[CheckResult, ...]:
+        """What the checks saw last, in the order in which they were asked."""
         return tuple(self._guards.values())
 
     def watch(self, noted: Callable[[], None]) -> None:
@@ -71,9 +71,9 @@ class Timeline:
         """Take over the moments of the run that this one goes on from."""
         self._moments = {**earlier, **self._moments}
 
-    def read(self, guards: Iterable[GuardReading]) -> None:
-        """Note what the guards saw."""
-        self._guards |= {guard.name: guard for guard in guards}
+    def read(self, checks: Iterable[CheckResult]) -> None:
+        """Note what the checks saw."""
+        self._guards |= {check.name: check for check in checks}
 
     def as_outputs(self) -> dict[str, str]:
         """Return ISO 8601 times in UTC by moment; what a killed run had not written down is missing."""
@@ -116,7 +116,7 @@ class Outage:
 def outage(moments: Mapping[Moment, datetime]) -> Outage | None:
     """Return how long writes were refused, or ``None`` if one end of that is not known.
 
-    It ends when the winning instance accepts writes; for one that was called off, when the losing one does again.
+    It ends when the candidate accepts writes; for one that was called off, when the primary does again.
     """
     asked, closed = moments.get(Moment.FENCE_REQUESTED), moments.get(Moment.FENCED)
     over = moments.get(Moment.OPEN, moments.get(Moment.FENCE_LIFTED))
@@ -136,7 +136,7 @@ def moments_from(outputs: Mapping[str, str]) -> dict[Moment, datetime]:
 
 
 def _renames(moments: Mapping[Moment, datetime]) -> float:
-    began, ended = moments.get(Moment.SWAP_BEGAN), moments.get(Moment.SECOND_RENAMED)
+    began, ended = moments.get(Moment.CUTOVER_BEGAN), moments.get(Moment.SECOND_RENAMED)
     return (ended - began).total_seconds() if began is not None and ended is not None else 0.0
 
 

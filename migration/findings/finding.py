@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from foundation.errors import Refused
+from foundation.errors import PreconditionFailed
 
 __all__ = ["Finding", "Severity", "refusal"]
 
@@ -16,7 +16,7 @@ class Severity(StrEnum):
     BLOCKING = "blocking"
     """The phase would fail, so the preview does."""
     WARNING = "warning"
-    """Somebody should act, or know, before the cut-over."""
+    """Somebody should act, or know, before the cutover."""
     NOTE = "note"
     """Good to know; nothing has to be done."""
 
@@ -44,7 +44,7 @@ class Finding:
         return " ".join(f"{sentence}." for sentence in sentences if sentence)
 
 
-def refusal(error: Refused) -> Finding:
+def refusal(error: PreconditionFailed) -> Finding:
     """Return what a check refuses as a finding; it reads the same."""
     return Finding(Severity.BLOCKING, error.what, error.where, fix=error.fix)
 

@@ -9,50 +9,50 @@ from dataclasses import dataclass
 import botocore.exceptions
 
 from controlplane.aws import DENIED, Aws, code_of
-from controlplane.surroundings import Surroundings
+from controlplane.inventory import AccountInventory
 from foundation.errors import MigrationError
 from migration.findings import of_account, of_caller, of_instance, of_key
+from migration.findings.context import CheckContext, Look
 from migration.findings.finding import Finding
 from migration.findings.of_mysql import of_mysql
-from migration.findings.scene import Look, Scene
 from migration.needs import Need
 from migration.preflight import Plan
 from replication.session import Session
 
-__all__ = ["findings", "scene_of"]
+__all__ = ["check_context", "findings"]
 
 _THREADS = 4
 
 
-def scene_of(
-    aws: Aws, plan: Plan, around: Surroundings | None = None, fleet: tuple[Need, ...] = ()
-) -> Scene | None:
-    """Return what there is to look at, or ``None`` if the source has been replaced, or a swap is under way."""
-    survey = plan.survey
-    ahead = plan.phase in {"replicate", "cutover"} and not survey.swap_begun and not survey.returning
-    if survey.source is None or not ahead:
+def check_context(
+    aws: Aws, plan: Plan, around: AccountInventory | None = None, fleet: tuple[Need, ...] = ()
+) -> CheckContext | None:
+    """Return what there is to look at, or ``None`` if the source has been replaced, or a cutover is under way."""
+    topology = plan.topology
+    ahead = plan.phase in {"replicate", "cutover"} and not topology.cutover_begun and not topology.returning
+    if topology.source is None or not ahead:
         return None
-    return Scene(aws, around or Surroundings(aws), plan, survey.source, fleet)
+    return CheckContext(aws, around or AccountInventory(aws), plan, topology.source, fleet)
 
 
-def findings(scene: Scene, session: Session | None, *, remarks: bool) -> list[Finding]:
+def findings(context: CheckContext, session: Session | None, *, remarks: bool) -> list[Finding]:
     """Look at everything, at AWS and MySQL at the same time.
 
     Args:
-        scene: where to look.
+        context: where to look.
         session: one on the source, if MySQL is to be asked as well.
         remarks: whether to look for more than what stands in the way.
     """
     looks: list[Look] = []
-    if scene.fresh:
+    if context.fresh:
         looks += (*of_instance.OBSTACLES, *of_account.OBSTACLES)
-    if scene.fresh and remarks:
+    if context.fresh and remarks:
         looks += (*of_instance.REMARKS, *of_account.REMARKS, of_caller.permissions, of_key.key_policy)
-    if remarks and (scene.fresh or scene.plan.phase == "cutover"):
+    if remarks and (context.fresh or context.plan.phase == "cutover"):
         looks += (*of_instance.REMINDERS, *of_account.REMINDERS)
     with ThreadPoolExecutor(_THREADS) as pool:
-        asked = [pool.submit(_carefully, look, scene) for look in looks]
-        told = of_mysql(scene, session) if remarks and scene.fresh and session is not None else []
+        asked = [pool.submit(_carefully, look, context) for look in looks]
+        told = of_mysql(context, session) if remarks and context.fresh and session is not None else []
         found: list[Finding] = []
         unseen: list[_Unseen] = []
         for answer in asked:
@@ -61,7 +61,7 @@ def findings(scene: Scene, session: Session | None, *, remarks: bool) -> list[Fi
                 unseen.append(result)
             else:
                 found += result
-    return [*found, *told, *_not_looked(scene, unseen)]
+    return [*found, *told, *_not_looked(context, unseen)]
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,11 @@ _NOT_ALLOWED = (
 )
 
 
-def _carefully(look: Look, scene: Scene) -> list[Finding] | _Unseen:
+def _carefully(look: Look, context: CheckContext) -> list[Finding] | _Unseen:
     """Look; return what was found, or why nothing could be seen."""
     name = look.__name__.replace("_", " ")
     try:
-        return list(look(scene))
+        return list(look(context))
     except MigrationError as error:
         cause = error.__cause__
         if isinstance(cause, botocore.exceptions.ClientError) and code_of(cause) in DENIED:
@@ -90,10 +90,10 @@ def _carefully(look: Look, scene: Scene) -> list[Finding] | _Unseen:
         return _Unseen(name, error.what, f"A migration works without it. {error.fix}".rstrip())
 
 
-def _not_looked(scene: Scene, unseen: Iterable[_Unseen]) -> Iterator[Finding]:
+def _not_looked(context: CheckContext, unseen: Iterable[_Unseen]) -> Iterator[Finding]:
     """Say what was not seen, one note for each remedy: the IAM policy is named only where AWS denied something."""
     by_fix: dict[str, list[str]] = {}
     for each in unseen:
         by_fix.setdefault(each.fix, []).append(f"{each.look} ({each.why})")
     for fix, missed in by_fix.items():
-        yield scene.note(f"not looked at: {', '.join(missed)}", fix=fix)
+        yield context.note(f"not looked at: {', '.join(missed)}", fix=fix)

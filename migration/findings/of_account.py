@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from controlplane import metrics
 from controlplane.instances import Instances
-from controlplane.surroundings import ZONES
+from controlplane.inventory import ZONES
 from migration import journal
-from migration.cutover.guards import FREE_PERCENT
+from migration.cutover.checks import FREE_PERCENT
+from migration.findings.context import CheckContext, Look
 from migration.findings.finding import Finding
-from migration.findings.scene import Look, Scene
 from migration.needs import COUNTED
 
 __all__ = ["OBSTACLES", "REMARKS", "REMINDERS"]
@@ -23,42 +23,42 @@ _LITTLE = 10
 # What may stand in the way.
 
 
-def snapshots_free(scene: Scene) -> Iterator[Finding]:
+def snapshots_free(context: CheckContext) -> Iterator[Finding]:
     """Nobody else has a snapshot with a name that the migration will give."""
-    names = scene.plan.survey.names
-    for name, found in scene.around.snapshots([names.replica, names.encrypted]).items():
-        if found.tags.get(journal.MIGRATION) != scene.source.resource_id:
-            yield scene.blocking(
-                f"a snapshot of this name exists, and not by this migration of {scene.name}",
+    names = context.plan.topology.names
+    for name, found in context.around.snapshots([names.replica, names.encrypted]).items():
+        if found.tags.get(journal.MIGRATION) != context.source.resource_id:
+            yield context.blocking(
+                f"a snapshot of this name exists, and not by this migration of {context.name}",
                 where=name,
                 fix="Delete it, or keep it under another name (`aws rds copy-db-snapshot`): the migration needs the name",
             )
 
 
-def groups_free(scene: Scene) -> Iterator[Finding]:
+def groups_free(context: CheckContext) -> Iterator[Finding]:
     """Nobody else has a parameter group with a name that the migration will give."""
-    names = scene.plan.survey.names
-    ours = f"{scene.group}, {names.group_purpose}"
+    names = context.plan.topology.names
+    ours = f"{context.group}, {names.group_purpose}"
     for name in (names.encrypted, names.fence):
-        found = scene.around.groups.get(name)
+        found = context.around.groups.get(name)
         if found is not None and found.purpose != ours:
-            yield scene.blocking(
-                f"a parameter group of this name exists, and not by this migration of {scene.name} ({found.purpose!r})",
+            yield context.blocking(
+                f"a parameter group of this name exists, and not by this migration of {context.name} ({found.purpose!r})",
                 where=name,
                 fix="Delete it, or copy it to another name first: the migration needs the name",
             )
 
 
-def quotas(scene: Scene) -> Iterator[Finding]:
+def quotas(context: CheckContext) -> Iterator[Finding]:
     """The account may have as much more as this source and those listed before it still make; what others make is told too."""
-    upto = scene.needs[: 1 + [need.identifier for need in scene.needs].index(scene.name)]
+    upto = context.needs[: 1 + [need.identifier for need in context.needs].index(context.name)]
     for name, what in COUNTED.items():
-        quota = scene.around.quotas.get(name)
+        quota = context.around.quotas.get(name)
         if quota is None or quota.left >= sum(need.of(name) for need in upto):
             continue
-        there = _there(scene, name)
-        wanted = {need.identifier: need.of(name, there) for need in scene.needs}
-        own = wanted[scene.name]
+        there = _there(context, name)
+        wanted = {need.identifier: need.of(name, there) for need in context.needs}
+        own = wanted[context.name]
         if own == 0 or quota.left >= sum(wanted[need.identifier] for need in upto):
             continue
         several = sum(more > 0 for more in wanted.values())
@@ -67,48 +67,48 @@ def quotas(scene: Scene) -> Iterator[Finding]:
             if several > 1
             else f"this source needs {own} more"
         )
-        yield scene.blocking(
+        yield context.blocking(
             f"the account may have {quota.maximum} {what} and has {quota.used}, but {who}",
             fix=f"Delete what nobody needs, or ask AWS for a higher quota of {name}"
             f"{', or migrate fewer sources at a time' if several > 1 else ''}",
         )
-    most = scene.around.quotas.get("ReadReplicasPerMaster")
+    most = context.around.quotas.get("ReadReplicasPerMaster")
     if (
         most is not None
-        and scene.plan.mode == "replicate"
-        and scene.plan.survey.replica is None
-        and len(scene.source.replicas) >= most.maximum
+        and context.plan.method == "online"
+        and context.plan.topology.replica is None
+        and len(context.source.replicas) >= most.maximum
     ):
-        yield scene.blocking(
-            f"it has {len(scene.source.replicas)} replicas already, and one instance may have {most.maximum}",
+        yield context.blocking(
+            f"it has {len(context.source.replicas)} replicas already, and one instance may have {most.maximum}",
             fix="Delete one for the time of the migration, or ask AWS for a higher quota of ReadReplicasPerMaster",
         )
 
 
-def options(scene: Scene) -> Iterator[Finding]:
+def options(context: CheckContext) -> Iterator[Finding]:
     """The encrypted instance takes the option group along."""
-    group = str(scene.source.description["OptionGroupMemberships"][0]["OptionGroupName"])
+    group = str(context.source.description["OptionGroupMemberships"][0]["OptionGroupName"])
     if group.startswith("default:"):
         return
-    found = scene.around.options(group)
-    vpc = (scene.source.description.get("DBSubnetGroup") or {}).get("VpcId")
+    found = context.around.options(group)
+    vpc = (context.source.description.get("DBSubnetGroup") or {}).get("VpcId")
     bound = found.get("VpcId")
     if bound and vpc and bound != vpc:
-        yield scene.blocking(
+        yield context.blocking(
             f"its option group {group} is bound to {bound}, and the instance is in {vpc}",
             fix="Copy the option group and give the instance the copy",
         )
     names = [str(each.get("OptionName")) for each in found.get("Options", [])]
     if lasting := [each["OptionName"] for each in found.get("Options", []) if each.get("Permanent")]:
-        yield scene.warning(
+        yield context.warning(
             f"its option group {group} has options that cannot be removed: {', '.join(lasting)}",
             why="an instance restored from its snapshot keeps them for ever, too",
         )
     if _COPIED_WITH_CARE & set(names):
-        yield scene.warning(
+        yield context.warning(
             f"its option group {group} offers memcached",
             why="writes by that way are not stopped by the fence",
-            fix="Stop its clients before the cut-over",
+            fix="Stop its clients before the cutover",
         )
 
 
@@ -119,94 +119,96 @@ OBSTACLES: tuple[Look, ...] = (snapshots_free, groups_free, quotas, options)
 # What is good to know.
 
 
-def fence_by_accounts(scene: Scene) -> Iterator[Finding]:
-    """Which fence the source will get at the cut-over."""
-    reason = scene.accounts_because
+def fence_by_accounts(context: CheckContext) -> Iterator[Finding]:
+    """Which fence the source will get at the cutover."""
+    reason = context.accounts_because
     if reason is not None:
-        yield scene.note(
-            f"at the cut-over, writes will be stopped by locking accounts, since {reason}",
+        yield context.note(
+            f"at the cutover, writes will be stopped by locking accounts, since {reason}",
             why="reads pause as well, and applications see refused logins",
             fix="If that is not wanted, give the instance a parameter group of its own and reboot it, before phase `replicate`",
         )
 
 
-def proxies(scene: Scene) -> Iterator[Finding]:
+def proxies(context: CheckContext) -> Iterator[Finding]:
     """RDS Proxies with the instance behind them."""
-    found = sorted(each.proxy for each in scene.around.proxy_targets if each.identifier == scene.name)
+    found = sorted(each.proxy for each in context.around.proxy_targets if each.identifier == context.name)
     if not found:
         return
-    after = f"names `{scene.plan.survey.names.old}`" if scene.name_moves else "still names the old instance"
-    yield scene.warning(
+    after = (
+        f"names `{context.plan.topology.names.old}`" if context.name_moves else "still names the old instance"
+    )
+    yield context.warning(
         f"RDS Proxy has it as a target: {', '.join(found)}",
         why="AWS does not say whether a target follows the name or the instance",
-        fix=f"Rehearse it. After the cut-over, see `aws rds describe-db-proxy-targets`; if it {after}, deregister that target"
+        fix=f"Rehearse it. After the cutover, see `aws rds describe-db-proxy-targets`; if it {after}, deregister that target"
         " and register the encrypted instance",
     )
 
 
-def subscriptions(scene: Scene) -> Iterator[Finding]:
+def subscriptions(context: CheckContext) -> Iterator[Finding]:
     """Event subscriptions that name the instance."""
-    found = sorted(name for name, sources in scene.around.subscriptions.items() if scene.name in sources)
+    found = sorted(name for name, sources in context.around.subscriptions.items() if context.name in sources)
     if found:
-        yield from _by_name(scene, f"event subscriptions name it: {', '.join(found)}")
+        yield from _by_name(context, f"event subscriptions name it: {', '.join(found)}")
 
 
-def alarms(scene: Scene) -> Iterator[Finding]:
+def alarms(context: CheckContext) -> Iterator[Finding]:
     """Alarms about the instance, by name or by identity."""
-    found = scene.around.alarms
-    if named := sorted(each.name for each in found if scene.name in each.identifiers):
-        yield from _by_name(scene, f"CloudWatch alarms name it: {', '.join(named)}")
-    if bound := sorted(each.name for each in found if scene.source.resource_id in each.definition):
-        yield scene.warning(
-            f"CloudWatch alarms are bound to its id {scene.source.resource_id}: {', '.join(bound)}",
+    found = context.around.alarms
+    if named := sorted(each.name for each in found if context.name in each.identifiers):
+        yield from _by_name(context, f"CloudWatch alarms name it: {', '.join(named)}")
+    if bound := sorted(each.name for each in found if context.source.resource_id in each.definition):
+        yield context.warning(
+            f"CloudWatch alarms are bound to its id {context.source.resource_id}: {', '.join(bound)}",
             why="they stay with the unencrypted instance",
-            fix="After the cut-over, change them to the id in the output `encrypted_instance`",
+            fix="After the cutover, change them to the id in the output `encrypted_instance`",
         )
-    if not scene.around.all_alarms:
-        yield scene.note(f"only the first {len(found)} alarms of the region were looked at")
+    if not context.around.all_alarms:
+        yield context.note(f"only the first {len(found)} alarms of the region were looked at")
 
 
-def cnames(scene: Scene) -> Iterator[Finding]:
+def cnames(context: CheckContext) -> Iterator[Finding]:
     """CNAMEs in Route 53 that lead to the instance's address."""
-    address = scene.source.address
+    address = context.source.address
     if address is None:
         return
-    found = sorted(name for name, target in scene.around.aliases if target == address.lower())
-    if found and scene.name_moves:
-        yield scene.note(
+    found = sorted(name for name, target in context.around.aliases if target == address.lower())
+    if found and context.name_moves:
+        yield context.note(
             f"CNAMEs point at its address: {', '.join(found)}",
-            why="nothing has to be done: they point at the name, and so at the encrypted instance after the cut-over",
+            why="nothing has to be done: they point at the name, and so at the encrypted instance after the cutover",
         )
     elif found:
-        yield scene.warning(
+        yield context.warning(
             f"CNAMEs point at its address: {', '.join(found)}",
-            why=f"with strategy `{scene.plan.strategy}` that stays the unencrypted instance's; only the record in `cutover.dns`,"
+            why=f"with strategy `{context.plan.strategy}` that stays the unencrypted instance's; only the record in `cutover.dns`,"
             " if there is one, is changed",
-            fix=f"Let the others point at the address of `{scene.plan.survey.names.encrypted}` when the applications move",
+            fix=f"Let the others point at the address of `{context.plan.topology.names.encrypted}` when the applications move",
         )
-    if len(scene.around.zones) > ZONES:
-        yield scene.note(f"CNAMEs were looked for in {ZONES} of {len(scene.around.zones)} hosted zones")
+    if len(context.around.zones) > ZONES:
+        yield context.note(f"CNAMEs were looked for in {ZONES} of {len(context.around.zones)} hosted zones")
 
 
-def room(scene: Scene) -> Iterator[Finding]:
+def room(context: CheckContext) -> Iterator[Finding]:
     """Free storage, of which binlogs will take some until the encrypted instance has caught up."""
-    free = metrics.free_storage(scene.aws, scene.name)
+    free = metrics.free_storage(context.aws, context.name)
     if free is None:
         return
-    percent = 100 * free / (scene.source.allocated_gib * 2**30)
+    percent = 100 * free / (context.source.allocated_gib * 2**30)
     if percent < _LITTLE:
-        yield scene.warning(
+        yield context.warning(
             f"its storage has {free / 2**30:.1f} GiB free ({percent:.0f} %)",
             why="it keeps its binlogs until the encrypted instance has fetched them, and a full volume refuses writes;"
-            f" below {FREE_PERCENT} % guard `room-to-go-on` is red",
+            f" below {FREE_PERCENT} % check `free-storage` fails",
             fix="Give it more storage first",
         )
 
 
-def maintenance(scene: Scene) -> Iterator[Finding]:
+def maintenance(context: CheckContext) -> Iterator[Finding]:
     """Maintenance that AWS wants to carry out."""
-    if actions := scene.around.maintenance.get(scene.source.arn):
-        yield scene.warning(
+    if actions := context.around.maintenance.get(context.source.arn):
+        yield context.warning(
             f"maintenance waits for it: {', '.join(actions)}",
             why="AWS carries it out in a maintenance window, maybe in the middle of the migration",
             fix="Carry it out first, or put it off (`aws rds apply-pending-maintenance-action`)",
@@ -214,31 +216,31 @@ def maintenance(scene: Scene) -> Iterator[Finding]:
 
 
 REMARKS: tuple[Look, ...] = (fence_by_accounts, room)
-"""Asked at preview, until there is an encrypted instance; from then on the guards of the cut-over look at it."""
+"""Asked at preview, until there is an encrypted instance; from then on the checks of the cutover look at it."""
 
 REMINDERS: tuple[Look, ...] = (proxies, subscriptions, alarms, cnames, maintenance)
-"""Asked at preview, of the first phase and of the cut-over."""
+"""Asked at preview, of the first phase and of the cutover."""
 
 
-def _by_name(scene: Scene, what: str) -> Iterator[Finding]:
-    if scene.name_moves:
-        yield scene.note(
+def _by_name(context: CheckContext, what: str) -> Iterator[Finding]:
+    if context.name_moves:
+        yield context.note(
             what,
-            why="they follow the name: after the cut-over they are about the encrypted instance; the renames may set them off",
+            why="they follow the name: after the cutover they are about the encrypted instance; the renames may set them off",
         )
     else:
-        yield scene.warning(
+        yield context.warning(
             what,
-            why=f"with strategy `{scene.plan.strategy}` the name stays with the unencrypted instance, and they with it",
-            fix=f"After the cut-over, let them name `{scene.plan.survey.names.encrypted}`",
+            why=f"with strategy `{context.plan.strategy}` the name stays with the unencrypted instance, and they with it",
+            fix=f"After the cutover, let them name `{context.plan.topology.names.encrypted}`",
         )
 
 
-def _there(scene: Scene, quota: str) -> Iterable[str]:
+def _there(context: CheckContext, quota: str) -> Iterable[str]:
     """Return which of all that the sources make is there already: it is in what the account has, and needs no more."""
-    names = [name for need in scene.needs for name in need.names[quota]]
+    names = [name for need in context.needs for name in need.names[quota]]
     if quota == "ManualSnapshots":
-        return scene.around.snapshots(names)
+        return context.around.snapshots(names)
     if quota == "DBParameterGroups":
-        return scene.around.groups
-    return Instances(scene.aws).named(names)
+        return context.around.groups
+    return Instances(context.aws).named(names)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from migration.findings.context import CheckContext
 from migration.findings.finding import Finding
-from migration.findings.scene import Scene
 
 __all__ = ["Question", "permissions", "principal", "questions"]
 
@@ -35,14 +35,14 @@ class Question:
 
     actions: tuple[str, ...]
     resource: str
-    context: Mapping[str, str]
+    condition: Mapping[str, str]
 
 
-def permissions(scene: Scene) -> Iterator[Finding]:
+def permissions(context: CheckContext) -> Iterator[Finding]:
     """Ask IAM whether the caller may do everything that the policy in the docs allows."""
-    who = principal(scene.around.caller)
+    who = principal(context.around.caller)
     if who is None:
-        yield scene.note(
+        yield context.note(
             "the caller's permissions were not simulated", why="IAM simulates those of users and roles only"
         )
         return
@@ -51,21 +51,21 @@ def permissions(scene: Scene) -> Iterator[Finding]:
     asked = list(
         questions(
             policy,
-            scene.aws.region,
+            context.aws.region,
             account,
-            scene.name,
-            key=scene.plan.key,
-            dns=scene.plan.strategy == "dns",
+            context.name,
+            key=context.plan.key,
+            dns=context.plan.strategy == "dns",
         )
     )
 
     def ask(question: Question) -> list[str]:
-        return scene.around.not_allowed(who, list(question.actions), question.resource, question.context)
+        return context.around.not_allowed(who, list(question.actions), question.resource, question.condition)
 
     with ThreadPoolExecutor(_THREADS) as pool:
         refused = sorted({action for answer in pool.map(ask, asked) for action in answer})
     if refused:
-        yield scene.warning(
+        yield context.warning(
             f"by IAM's simulation, {who} may not {', '.join(refused)}",
             why="a step that needs it would fail when it is reached",
             fix="Attach docs/iam-policy.json to it; if that is done already, see what else denies it",
@@ -94,7 +94,7 @@ def questions(
             actions=(actions,) if isinstance(actions, str) else tuple(actions),
             # A policy may well be for this key only.
             resource=key if key and resource.startswith("arn:aws:kms:") else resource,
-            context=dict(_context(statement.get("Condition", {}), region)),
+            condition=dict(_context(statement.get("Condition", {}), region)),
         )
 
 

@@ -9,27 +9,27 @@ from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from migration.findings.context import CheckContext
 from migration.findings.finding import Finding
 from migration.findings.of_caller import principal
-from migration.findings.scene import Scene
 
 __all__ = ["key_policy"]
 
 _NEEDED = "kms:CreateGrant"
 
 
-def key_policy(scene: Scene) -> Iterator[Finding]:
+def key_policy(context: CheckContext) -> Iterator[Finding]:
     """The key's policy leaves it to IAM, or names the caller."""
-    policy = scene.around.key_policy(scene.plan.key) if scene.plan.key else None
+    policy = context.around.key_policy(context.plan.key) if context.plan.key else None
     if policy is None:
         return  # AWS's own key is there for whoever may use RDS
-    caller = scene.around.caller
+    caller = context.around.caller
     account = caller.split(":")[4]
     names = {"*", account, f"{caller.rpartition(':')[0].replace(':sts:', ':iam:')}:root", caller}
     names |= {who} if (who := principal(caller)) else set()
     if not any(_lets(statement, names) for statement in policy.get("Statement", [])):
-        yield scene.warning(
-            f"the policy of key {scene.plan.key} lets neither IAM in account {account} nor {who or caller} allow {_NEEDED}",
+        yield context.warning(
+            f"the policy of key {context.plan.key} lets neither IAM in account {account} nor {who or caller} allow {_NEEDED}",
             why="RDS could not use the key, so the encrypted copy would fail",
             fix="Let the key's policy allow that, as the default one does (`aws kms get-key-policy`)",
         )

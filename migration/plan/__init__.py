@@ -1,1 +1,1 @@
-"""What a phase will do to a source, told before anybody lets it: pure functions of the config's wish and the survey."""
+"""What a phase will do to a source, told before anybody lets it: pure functions of the config's wish and the topology."""

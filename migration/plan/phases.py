@@ -9,10 +9,10 @@ from controlplane.instances import Instance
 from foundation.errors import Bug
 from migration import lifecycle
 from migration.cutover.briefing import Briefing
+from migration.discovery import Topology
 from migration.plan import estimates
 from migration.plan.costs import Kept, Prices
 from migration.plan.estimates import MOMENT, Rate, Span
-from migration.survey import Survey
 
 __all__ = ["PhasePlan", "Stage", "Wish", "plan"]
 
@@ -32,7 +32,7 @@ class Wish:
     """
 
     phase: str
-    mode: str
+    method: str
     strategy: str
     key: str
     fate: str
@@ -71,9 +71,9 @@ class PhasePlan:
 
     @property
     def stopped(self) -> bool:
-        """Whether a guard is red that nobody overruled, so that the phase would not be reached now."""
+        """Whether a check failed that nobody overruled, so that the phase would not be reached now."""
         return self.briefing is not None and any(
-            not guard.green and guard.name not in self.briefing.forced for guard in self.briefing.guards
+            not check.passed and check.name not in self.briefing.forced for check in self.briefing.checks
         )
 
     @property
@@ -82,31 +82,31 @@ class PhasePlan:
         return estimates.total([stage.takes for stage in self.stages if stage.takes is not None])
 
 
-def plan(wish: Wish, survey: Survey, briefing: Briefing | None = None) -> PhasePlan | None:
+def plan(wish: Wish, topology: Topology, briefing: Briefing | None = None) -> PhasePlan | None:
     """Return what the phase will do, or ``None`` if it is reached already.
 
     Args:
         wish: what the config wants.
-        survey: what there is.
-        briefing: the moves of a cut-over or rollback between two instances that exist, and its guards; ``None`` if it is
+        topology: what there is.
+        briefing: the moves of a cutover or rollback between two instances that exist, and its checks; ``None`` if it is
             not to be.
     """
-    match wish.mode, wish.phase:
-        case "replicate", "replicate" if survey.encrypted is None:
-            return _replicate(wish, survey)
-        case "snapshot", "replicate" if not survey.swap_begun:
-            return _prepare(wish, survey)
-        case "snapshot", "cutover" if not survey.cut_over:
-            return _cut_over_with_downtime(wish, survey)
-        case "replicate", "cutover" | "rollback" if briefing is not None:
-            return _swap(wish, survey, briefing)
-        case _, "cleanup" if survey.cut_over and not _retired(survey, wish.fate):
-            return _clean_up(wish, survey)
+    match wish.method, wish.phase:
+        case "online", "replicate" if topology.encrypted is None:
+            return _replicate(wish, topology)
+        case "offline", "replicate" if not topology.cutover_begun:
+            return _prepare(wish, topology)
+        case "offline", "cutover" if not topology.cut_over:
+            return _cut_over_with_downtime(wish, topology)
+        case "online", "cutover" | "rollback" if briefing is not None:
+            return _cutover(wish, topology, briefing)
+        case _, "cleanup" if topology.cut_over and not _retired(topology, wish.fate):
+            return _clean_up(wish, topology)
     return None
 
 
-def _replicate(wish: Wish, survey: Survey) -> PhasePlan:
-    names, source = survey.names, _source(survey)
+def _replicate(wish: Wish, topology: Topology) -> PhasePlan:
+    names, source = topology.names, _source(topology)
     stages = [
         Stage(
             f"prepare: binlogs kept for {wish.binlog_hours} h, an account, two parameter groups",
@@ -114,7 +114,7 @@ def _replicate(wish: Wish, survey: Survey) -> PhasePlan:
         ),
         Stage(f"make the replica {names.replica} ({_size(source)})", _takes(estimates.REPLICA, source)),
         Stage("stop its replication and note where it stands", _takes(MOMENT)),
-        *_encrypted_copy(wish, survey, names.replica),
+        *_encrypted_copy(wish, topology, names.replica),
         Stage(f"compare its settings with those of {names.source}, let it follow", _takes(MOMENT)),
         Stage(f"catch up with what was written meanwhile; given up after {wish.catch_up_hours} h"),
     ]
@@ -129,40 +129,40 @@ def _replicate(wish: Wish, survey: Survey) -> PhasePlan:
         billed=_billed(source, wish) + ", until phase `cleanup` or `pulumi destroy`",
         undo=(
             "`pulumi destroy`, at any time: deletes what this made, puts back what it changed on the source, does not touch its"
-            f" data. {_retained(survey)}"
+            f" data. {_retained(topology)}"
         ),
-        notes=_kept_too_short(wish, _encrypted_copy(wish, survey, names.replica)),
+        notes=_kept_too_short(wish, _encrypted_copy(wish, topology, names.replica)),
     )
 
 
-def _prepare(wish: Wish, survey: Survey) -> PhasePlan:
-    names = survey.names
+def _prepare(wish: Wish, topology: Topology) -> PhasePlan:
+    names = topology.names
     return PhasePlan(
         identifier=names.source,
         phase=wish.phase,
-        goal="Mode `snapshot`: nothing is copied before phase `cutover`, which begins with the write outage.",
+        goal="Method `snapshot`: nothing is copied before phase `cutover`, which begins with the write outage.",
         stages=(Stage(f"make the parameter groups {names.encrypted} and {names.fence}", _takes(MOMENT)),),
-        outage=f"none in this phase; in phase `cutover` {_downtime(survey)}",
+        outage=f"none in this phase; in phase `cutover` {_downtime(topology)}",
         billed="nothing in this phase",
-        undo=f"`pulumi destroy`. {_retained(survey)}",
+        undo=f"`pulumi destroy`. {_retained(topology)}",
     )
 
 
-def _cut_over_with_downtime(wish: Wish, survey: Survey) -> PhasePlan:
-    names = survey.names
+def _cut_over_with_downtime(wish: Wish, topology: Topology) -> PhasePlan:
+    names = topology.names
     stages = [
         Stage(f"fence {names.source}: writes are refused from here on, reads go on", _takes(MOMENT)),
-        *_encrypted_copy(wish, survey, names.source),
+        *_encrypted_copy(wish, topology, names.source),
         Stage(f"compare its settings with those of {names.source}; ask the guards", _takes(MOMENT)),
-        *_final_moves(wish, survey),
+        *_final_moves(wish, topology),
     ]
     return PhasePlan(
         identifier=names.source,
         phase=wish.phase,
         goal=f"The name {names.source} moves to an encrypted instance that is restored from its snapshot.",
         stages=tuple(stages),
-        outage=f"{_downtime(survey)}: everything from the fence to the end",
-        billed=_billed(_source(survey), wish, replica=False) + ", until phase `cleanup`",
+        outage=f"{_downtime(topology)}: everything from the fence to the end",
+        billed=_billed(_source(topology), wish, replica=False) + ", until phase `cleanup`",
         undo=(
             "until the names or applications move, `pulumi destroy`: lifts the fence and deletes the copy."
             f" None after that: {names.old if wish.strategy == 'rename' else names.source} keeps the data as it was"
@@ -170,9 +170,9 @@ def _cut_over_with_downtime(wish: Wish, survey: Survey) -> PhasePlan:
     )
 
 
-def _swap(wish: Wish, survey: Survey, briefing: Briefing) -> PhasePlan:
-    names, forward = survey.names, wish.phase == "cutover"
-    under_way = survey.returning if not forward else survey.swap_begun
+def _cutover(wish: Wish, topology: Topology, briefing: Briefing) -> PhasePlan:
+    names, forward = topology.names, wish.phase == "cutover"
+    under_way = topology.returning if not forward else topology.cutover_begun
     undoable = () if under_way else briefing.undoable
     stages = [Stage(move, _takes(MOMENT)) for move in undoable]
     stages += [Stage(move, _rename(wish, move), final=True) for move in briefing.final]
@@ -183,26 +183,30 @@ def _swap(wish: Wish, survey: Survey, briefing: Briefing) -> PhasePlan:
     return PhasePlan(
         identifier=names.source,
         phase=wish.phase,
-        goal=_goal(wish, survey),
+        goal=_goal(wish, topology),
         stages=tuple(stages),
         outage=outage,
         billed="as before: nothing is added, nothing goes",
         undo=f"phase `{other}`, without losing a write, until phase `cleanup`",
-        notes=("A swap that was interrupted goes on from where it stopped; it is not asked again.",)
+        notes=("An interrupted cutover or rollback goes on from where it stopped; it is not asked again.",)
         if under_way
         else (),
         briefing=None if under_way else briefing,
     )
 
 
-def _clean_up(wish: Wish, survey: Survey) -> PhasePlan:
-    names, source = survey.names, survey.source
-    production = survey.encrypted.identifier if survey.encrypted is not None else names.source
+def _clean_up(wish: Wish, topology: Topology) -> PhasePlan:
+    names, source = topology.names, topology.source
+    production = topology.encrypted.identifier if topology.encrypted is not None else names.source
     stages = [Stage(f"confirm that {production} is the encrypted instance, open to writes", _takes(MOMENT))]
-    if survey.replica is not None:
+    if topology.replica is not None:
         stages.append(Stage(f"delete the replica {names.replica}", _takes(estimates.DELETE)))
     stages.append(
-        Stage("end the way back: reverse replication, accounts, binlog retention", _takes(MOMENT), final=True)
+        Stage(
+            "end the rollback path: reverse replication, accounts, binlog retention",
+            _takes(MOMENT),
+            final=True,
+        )
     )
     old = source.identifier if source is not None else names.old
     stages += {
@@ -216,7 +220,7 @@ def _clean_up(wish: Wish, survey: Survey) -> PhasePlan:
             )
         ],
     }[wish.fate]
-    snapshots = "the snapshots of the migration" if wish.mode == "replicate" else "the encrypted snapshot"
+    snapshots = "the snapshots of the migration" if wish.method == "online" else "the encrypted snapshot"
     stages.append(
         Stage(f"delete {snapshots}, what is left of its rules and groups", _takes(MOMENT), final=True)
     )
@@ -232,11 +236,11 @@ def _clean_up(wish: Wish, survey: Survey) -> PhasePlan:
             "stop": f"the storage and backups of {old}; RDS starts a stopped instance again after seven days",
             "delete": f"the storage of the final snapshot {names.old}-final",
         }[wish.fate],
-        undo="none: it ends the way back. What was deleted stays deleted",
+        undo="none: it ends the rollback path. What was deleted stays deleted",
         notes=(
             f"Unencrypted data stays in {left} until somebody deletes it.",
             *((_NOT_YET,) if wish.fate == "delete" else ()),
-            _retained(survey, "This"),
+            _retained(topology, "This"),
         ),
     )
 
@@ -244,8 +248,8 @@ def _clean_up(wish: Wish, survey: Survey) -> PhasePlan:
 # Parts of several phases.
 
 
-def _encrypted_copy(wish: Wish, survey: Survey, origin: str) -> list[Stage]:
-    names, source = survey.names, _source(survey)
+def _encrypted_copy(wish: Wish, topology: Topology, origin: str) -> list[Stage]:
+    names, source = topology.names, _source(topology)
     return [
         Stage(f"snapshot of {origin}", _takes(estimates.SNAPSHOT, source)),
         Stage(f"copy it, encrypted with {wish.key}", _takes(estimates.COPY, source)),
@@ -265,8 +269,8 @@ def _kept_too_short(wish: Wish, copy: list[Stage]) -> tuple[str, ...]:
     return (told,)
 
 
-def _final_moves(wish: Wish, survey: Survey) -> list[Stage]:
-    names = survey.names
+def _final_moves(wish: Wish, topology: Topology) -> list[Stage]:
+    names = topology.names
     if wish.strategy != "rename":
         moves = [Stage(f"open {names.encrypted} and move the applications there", _takes(MOMENT), final=True)]
     else:
@@ -285,17 +289,17 @@ def _rename(wish: Wish, move: str) -> Span:
     return _takes(estimates.RENAME if wish.strategy == "rename" and move.startswith("rename ") else MOMENT)
 
 
-def _downtime(survey: Survey) -> str:
-    source = _source(survey)
+def _downtime(topology: Topology) -> str:
+    source = _source(topology)
     parts = [estimates.SNAPSHOT, estimates.COPY, estimates.RESTORE, estimates.RENAME, estimates.RENAME]
     return f"{estimates.total([_takes(part, source) for part in parts])} (estimated)"
 
 
-def _goal(wish: Wish, survey: Survey) -> str:
-    names = survey.names
+def _goal(wish: Wish, topology: Topology) -> str:
+    names = topology.names
     if wish.phase == "rollback":
         return (
-            f"{names.source} will be the unencrypted source again, with every write made since the cut-over."
+            f"{names.source} will be the unencrypted source again, with every write made since the cutover."
         )
     if wish.strategy == "rename":
         return f"The name {names.source} moves to the encrypted instance."
@@ -328,26 +332,26 @@ def _extended_support(source: Instance, wish: Wish, instances: int) -> str:
     return f"; RDS Extended Support (by vCPU and hour; MySQL {series} left standard support on {day}) for {whose}"
 
 
-def _retained(survey: Survey, whose: str = "Its") -> str:
-    groups = f"{survey.names.encrypted} and {survey.names.fence}"
+def _retained(topology: Topology, whose: str = "Its") -> str:
+    groups = f"{topology.names.encrypted} and {topology.names.fence}"
     return (
         f"{whose} preview shows `delete[retain]` for {groups}: Pulumi only forgets them, and the migration deletes those parameter"
         " groups that no instance uses."
     )
 
 
-def _retired(survey: Survey, fate: str) -> bool:
+def _retired(topology: Topology, fate: str) -> bool:
     """Whether the old instance has met its fate already."""
-    if survey.source is None:
+    if topology.source is None:
         return True
-    settled = {"keep": True, "stop": survey.source.status in {"stopped", "stopping"}, "delete": False}[fate]
-    return settled and survey.replica is None and not survey.can_roll_back
+    settled = {"keep": True, "stop": topology.source.status in {"stopped", "stopping"}, "delete": False}[fate]
+    return settled and topology.replica is None and not topology.can_roll_back
 
 
-def _source(survey: Survey) -> Instance:
-    if survey.source is None:
-        raise Bug("a plan was asked for a source that is gone", where=survey.names.source)
-    return survey.source
+def _source(topology: Topology) -> Instance:
+    if topology.source is None:
+        raise Bug("a plan was asked for a source that is gone", where=topology.names.source)
+    return topology.source
 
 
 def _size(source: Instance) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from migration.cutover.briefing import Briefing
-from migration.cutover.timeline import GuardReading
+from migration.cutover.timeline import CheckResult
 from migration.plan.phases import PhasePlan, Stage
 
 __all__ = ["as_line", "as_markdown", "as_text"]
@@ -24,7 +24,7 @@ def as_text(plan: PhasePlan) -> str:
     """Return the plan in lines that fit a terminal of eighty columns."""
     lines = [f"Plan for {plan.identifier}, phase `{plan.phase}`", *_wrapped(plan.goal, "", "")]
     if plan.briefing is not None:
-        lines += ["", "Guards, as they are now:", *_guards(plan.briefing)]
+        lines += ["", "Checks, as they are now:", *_guards(plan.briefing)]
     lines += ["", "Moves, in this order:", *_stages(plan.stages)]
     lines.append("")
     for name, words in _facts(plan):
@@ -58,20 +58,20 @@ def as_markdown(plan: PhasePlan | None, identifier: str, phase: str) -> str:
             lines.append(f"| | — *{_NO_RETURN}* — | |")
         lines.append(f"| {number} | {_escaped(stage.what)} | {_takes(stage)} |")
     if plan.briefing is not None:
-        lines += ["", *_guards_in_markdown(plan.briefing)]
+        lines += ["", *_checks_in_markdown(plan.briefing)]
     lines += ["", f"{as_of} {_GUESS}</sub>", ""]
     return "\n".join(lines)
 
 
-def _guards_in_markdown(briefing: Briefing) -> Iterator[str]:
-    """Folded up where all are green; a red one must not be overlooked."""
-    red = sum(sign == "RED" for _, sign in _signs(briefing))
-    state = f"{red} of {len(briefing.guards)} red" if red else f"all {len(briefing.guards)} green"
-    yield f"<details{' open' if red else ''}><summary>Guards, as they were then: <b>{state}</b></summary>"
-    yield from ("", "| guard | | saw |", "| --- | --- | --- |")
-    for guard, sign in _signs(briefing):
-        shown = f"**{sign}**" if sign == "RED" else sign
-        yield f"| `{guard.name}` | {shown} | {_escaped(guard.saw)} |"
+def _checks_in_markdown(briefing: Briefing) -> Iterator[str]:
+    """Folded up where all passed; a failed one must not be overlooked."""
+    failed = sum(sign == "FAIL" for _, sign in _signs(briefing))
+    state = f"{failed} of {len(briefing.checks)} failed" if failed else f"all {len(briefing.checks)} passed"
+    yield f"<details{' open' if failed else ''}><summary>Checks, as they were then: <b>{state}</b></summary>"
+    yield from ("", "| check | | saw |", "| --- | --- | --- |")
+    for check, sign in _signs(briefing):
+        shown = f"**{sign}**" if sign == "FAIL" else sign
+        yield f"| `{check.name}` | {shown} | {_escaped(check.saw)} |"
     yield from ("", "</details>")
 
 
@@ -81,7 +81,7 @@ def _facts(plan: PhasePlan) -> Iterator[tuple[str, str]]:
         yield "Together", f"{plan.together}{rest}, estimated"
     yield "Write outage to expect", plan.outage
     yield "Billed besides", plan.billed
-    yield "Way back", plan.undo
+    yield "Undo", plan.undo
     for note in plan.notes:
         yield "Note", note
 
@@ -96,14 +96,14 @@ def _stages(stages: tuple[Stage, ...]) -> Iterator[str]:
 
 
 def _guards(briefing: Briefing) -> Iterator[str]:
-    for guard, sign in _signs(briefing):
-        yield from _wrapped(f"{guard.name}: {guard.saw}", f"  {sign:<5}", "       ")
+    for check, sign in _signs(briefing):
+        yield from _wrapped(f"{check.name}: {check.saw}", f"  {sign:<5}", "       ")
 
 
-def _signs(briefing: Briefing) -> Iterator[tuple[GuardReading, str]]:
-    for guard in briefing.guards:
-        forced = guard.name in briefing.forced
-        yield guard, "ok" if guard.green else "over" if forced else "RED"
+def _signs(briefing: Briefing) -> Iterator[tuple[CheckResult, str]]:
+    for check in briefing.checks:
+        forced = check.name in briefing.forced
+        yield check, "ok" if check.passed else "over" if forced else "FAIL"
 
 
 def _turns(stages: tuple[Stage, ...], index: int) -> bool:

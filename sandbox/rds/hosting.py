@@ -20,15 +20,15 @@ from sandbox.mysql.errors import MySQLServerError
 from sandbox.mysql.server import MySQLServer
 from sandbox.network import Network
 from sandbox.rds.model import DBInstance, DBSnapshot, ParameterStatus, Replication
-from sandbox.rds.parameters import Surroundings, evaluate, server_settings
+from sandbox.rds.parameters import AccountInventory, evaluate, server_settings
 
-__all__ = ["Hosting", "read_replication", "surroundings"]
+__all__ = ["Hosting", "inventory", "read_replication"]
 
 _log = logging.getLogger(__name__)
 
 
-def surroundings(instance: DBInstance) -> Surroundings:
-    return Surroundings(
+def inventory(instance: DBInstance) -> AccountInventory:
+    return AccountInventory(
         instance_class=instance.settings["DBInstanceClass"],
         allocated_storage=instance.settings["AllocatedStorage"],
         port=instance.port,
@@ -101,7 +101,7 @@ class Hosting:
     def launch(self, instance: DBInstance) -> None:
         """Start the server with what its parameter group says now; whatever waited for a restart is applied by it."""
         group = instance.parameter_group
-        parameters = server_settings(group.family, group.values, surroundings(instance))
+        parameters = server_settings(group.family, group.values, inventory(instance))
         self.server(instance).start(parameters, binlog=instance.retention > 0, real_pauses=self._real_pauses)
         instance.parameter_status = ParameterStatus.IN_SYNC
 
@@ -129,9 +129,9 @@ class Hosting:
 
     def apply(self, instance: DBInstance, changed: Mapping[str, str | None]) -> list[str]:
         """Bring changed parameters to a running server; returns those that need a restart."""
-        defaults = server_settings(instance.parameter_group.family, {}, surroundings(instance))
+        defaults = server_settings(instance.parameter_group.family, {}, inventory(instance))
         values = {
-            name: evaluate(value, surroundings(instance), name) if value is not None else defaults.get(name)
+            name: evaluate(value, inventory(instance), name) if value is not None else defaults.get(name)
             for name, value in changed.items()
         }
         return self.server(instance).set_parameters(values)

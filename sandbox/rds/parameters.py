@@ -15,7 +15,7 @@ from pathlib import Path
 from sandbox.mysql.time_zones import PARAMETER_VALUES
 from sandbox.rds.errors import invalid_value
 
-__all__ = ["FAMILIES", "Parameter", "Surroundings", "catalogue", "evaluate", "server_settings"]
+__all__ = ["FAMILIES", "AccountInventory", "Parameter", "catalogue", "evaluate", "server_settings"]
 
 FAMILIES = ("mysql5.7", "mysql8.0", "mysql8.4")
 # A sandbox has many servers on one machine: formulas over the class's memory are honoured up to this.
@@ -69,7 +69,7 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class AccountInventory:
     """What a formula may refer to."""
 
     instance_class: str
@@ -103,26 +103,26 @@ def catalogue(family: str) -> Mapping[str, Parameter]:
 
 
 def server_settings(
-    family: str, user_values: Mapping[str, str], surroundings: Surroundings
+    family: str, user_values: Mapping[str, str], inventory: AccountInventory
 ) -> dict[str, str]:
     """Return what an instance's server is started with: RDS's own defaults, and over them the group's values."""
     parameters = catalogue(family)
     values = {p.name: p.default for p in parameters.values() if p.kind == "rds" and p.default is not None}
     values.update({name: value for name, value in user_values.items() if name in parameters})
-    return {name: evaluate(value, surroundings, name) for name, value in values.items()}
+    return {name: evaluate(value, inventory, name) for name, value in values.items()}
 
 
-def evaluate(value: str, surroundings: Surroundings, name: str = "") -> str:
+def evaluate(value: str, inventory: AccountInventory, name: str = "") -> str:
     """Return the value with its formula, if it is one, worked out."""
     formula = re.fullmatch(r"\{(.*)\}", value)
     if formula is None:
         return value
     if formula[1] == "TrueIfReplica":
-        return "1" if surroundings.is_replica else "0"
+        return "1" if inventory.is_replica else "0"
     variables = {
-        "DBInstanceClassMemory": surroundings.memory,
-        "AllocatedStorage": surroundings.allocated_storage * 2**30,
-        "EndPointPort": surroundings.port,
+        "DBInstanceClassMemory": inventory.memory,
+        "AllocatedStorage": inventory.allocated_storage * 2**30,
+        "EndPointPort": inventory.port,
     }
     try:
         number = int(_Formula(variables).value(ast.parse(formula[1], mode="eval").body))

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: interrupt cut-overs and rollbacks until the world gives in, or the count is reached."""
+"""`python -m tests.chaos`: interrupt cutovers and rollbacks until the world gives in, or the count is reached."""
 
 from __future__ import annotations
 

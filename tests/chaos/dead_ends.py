@@ -26,26 +26,26 @@ import botocore.exceptions
 import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 
-from components.settings import CutOverSettings
+from components.settings import CutoverSettings
 from controlplane.aws import Aws, AwsSettings
 from demo.database import Account, Address, connected, rows, value
 from foundation.errors import MigrationError
 from foundation.waiting import silent
 from migration import journal, preflight
 from migration.access import Access, AccessSettings, endpoint_of
-from migration.cutover.site import Limits
+from migration.cutover.context import Limits
+from migration.discovery import discover
 from migration.names import Names
-from migration.records.files import DIRECTORY
-from migration.survey import survey
-from providers import swap
+from migration.reports.files import DIRECTORY
+from providers import cutover_protocol
 from providers.binlog_retention import BinlogRetentionProvider
 from providers.candidate_retention import CandidateRetentionProvider
 from providers.claim import ClaimProvider
-from providers.custody import CustodyProvider
-from providers.cut_over import CutOverProvider
+from providers.cutover import CutoverProvider
+from providers.deletion_guard import DeletionGuardProvider
 from providers.retirement import RetirementProvider
-from providers.roll_back import RollBackProvider
-from providers.step import Step, World
+from providers.rollback import RollbackProvider
+from providers.step import Step, StepContext
 from replication import accounts, channel
 from replication.coordinates import current
 from replication.session import Row, Session
@@ -120,18 +120,18 @@ class Ground:
     def access(self) -> AccessSettings:
         return AccessSettings(secret_id=self.seeded.master_secret, ca_file=str(self.seeded.ca_bundle))
 
-    def world(self) -> World:
+    def world(self) -> StepContext:
         aws = Aws(AwsSettings(region="us-east-1"))
-        return World(aws, Access(aws, self.access), silent)
+        return StepContext(aws, Access(aws, self.access), silent)
 
     @property
     def inputs(self) -> dict[str, Any]:
         """What the engine would give to the steps."""
-        settings = CutOverSettings.model_validate(
+        settings = CutoverSettings.model_validate(
             {
                 "maxWriteOutage": 20,
                 "lagSteady": 0,
-                "force": ["verification-fresh", "settings-alike", "storage-is-warm", "no-maintenance-soon"],
+                "force": ["verification-fresh", "settings-match", "volume-initialized", "maintenance-window"],
             }
         )
         return {
@@ -140,7 +140,7 @@ class Ground:
             "encrypted_id": self.encrypted_id,
             "source_group": "orders-mysql80",
             "cutover": settings.model_dump(mode="json", exclude_none=True),
-            "verify": {"mode": "off"},
+            "verify": {"level": "off"},
             "hours": 72,
             "owner": "rds-encrypt/dev",
             "backend": "0123456789ab",
@@ -316,17 +316,17 @@ class Hand:
     ORDER: ClassVar[tuple[tuple[str, type[Step]], ...]] = (
         ("claim", ClaimProvider),
         ("retention", BinlogRetentionProvider),
-        ("custody", CustodyProvider),
+        ("deletion guard", DeletionGuardProvider),
         ("candidate", CandidateRetentionProvider),
-        ("cutover", CutOverProvider),
-        ("rollback", RollBackProvider),
+        ("cutover", CutoverProvider),
+        ("rollback", RollbackProvider),
         ("retirement", RetirementProvider),
     )
     DECLARED: ClassVar[Mapping[str, set[str]]] = {
-        "replicate": {"claim", "retention", "custody", "candidate"},
-        "cutover": {"claim", "retention", "custody", "candidate", "cutover"},
-        "rollback": {"claim", "retention", "custody", "candidate", "rollback"},
-        "cleanup": {"claim", "custody", "cutover", "retirement"},
+        "replicate": {"claim", "retention", "deletion guard", "candidate"},
+        "cutover": {"claim", "retention", "deletion guard", "candidate", "cutover"},
+        "rollback": {"claim", "retention", "deletion guard", "candidate", "rollback"},
+        "cleanup": {"claim", "deletion guard", "cutover", "retirement"},
     }
 
     def __init__(self, place: Ground, fate: str, *, without: str = "", force: tuple[str, ...] = ()) -> None:
@@ -362,9 +362,9 @@ class Hand:
 
     def _refuse(self, phase: str) -> None:
         world = self._place.world()
-        found = survey(world.aws, NAMES)
+        found = discover(world.aws, NAMES)
         wanted = preflight.Plan(phase, "replicate", found)
-        for check in (preflight.no_swap_under_way, preflight.phase_follows):
+        for check in (preflight.no_cutover_under_way, preflight.phase_follows):
             if refused := check(None, wanted):  # type: ignore[arg-type] # neither looks at what stands around
                 raise refused
         if phase == "cutover" and found.source is None:
@@ -418,7 +418,7 @@ class Blow:
                 raise botocore.exceptions.ClientError(denied, operation)  # type: ignore[arg-type]
             found = call_aws(client, operation, parameters)
             tags = parameters.get("Tags") or [] if operation == "AddTagsToResource" else []
-            if any(tag["Key"] == journal.SWAPPED for tag in tags):
+            if any(tag["Key"] == journal.CUTOVER_BEGAN for tag in tags):
                 blow._begun = True
             return found
 
@@ -621,7 +621,9 @@ def ground(directory: Path) -> Iterator[Ground]:
         for name, setting in {**sandbox.settings(), DIRECTORY: str(directory / "reports")}.items():
             patch.setenv(name, setting)
         # Seconds instead of minutes: nobody is slow here.
-        patch.setattr(swap, "Limits", partial(Limits, losing=15.0, follows=10.0, gone=3.0))
+        patch.setattr(
+            cutover_protocol, "Limits", partial(Limits, former_primary=15.0, follows=10.0, gone=3.0)
+        )
         patch.setattr(channel, "_CONNECT", 6.0)
         seeded = seed(sandbox, rows=300, identifier=NAMES.source)
         traffic = Traffic(Account(seeded.application_user, seeded.application_password), seeded.database)

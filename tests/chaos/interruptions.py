@@ -1,4 +1,4 @@
-"""What can go wrong in the middle of a swap, and how it ends again.
+"""What can go wrong in the middle of a cutover, and how it ends again.
 
 There is no wire between the instances of a sandbox that could be cut without cutting everybody's, so `cut` does what a cut
 does to replication: both replication accounts are locked (behind the binary log, as RDS's own account) and their
@@ -76,7 +76,7 @@ class Strike:
     def begin(self, stage: Stage, direction: Direction, child: Child) -> Callable[[], None]:
         """Do it, and return what ends it: to be called once, when its time is over."""
         faults = stage.road.sandbox.faults
-        ids = {"losing": direction.losing, "winning": direction.winning}
+        ids = {"primary": direction.primary, "candidate": direction.candidate}
         match self.kind.split():
             case ["kill", "runner", *rest]:
                 child.kill()
@@ -99,7 +99,7 @@ class Strike:
                 faults.slow(ms=1500, count=self.count)
                 return faults.clear
             case ["cut"]:
-                return _Cut(stage, (direction.losing, direction.winning)).begin()
+                return _Cut(stage, (direction.primary, direction.candidate)).begin()
         return _nothing
 
 

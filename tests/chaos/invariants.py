@@ -19,32 +19,32 @@ __all__ = ["accounting", "completed", "following", "one_writer", "safely_aborted
 _RESTORED = 30.0
 """Seconds in which a fence must be lifted, and replication run, once a run has failed before the names moved."""
 _FOLLOWS = 90.0
-"""Seconds in which the losing instance must have caught up with the winning one. MySQL itself waits 60 s between attempts
+"""Seconds in which the primary must have caught up with the candidate. MySQL itself waits 60 s between attempts
 to connect."""
 _TRANSIENT = {
     journal.PROMOTED_AT,
     journal.SERVER,
     journal.FENCE_BEFORE,
     journal.LOCKED_BEFORE,
-    journal.RETURNING,
+    journal.ROLLBACK_BEGAN,
     journal.FENCE_NOTE,
     journal.EVENTS,
 }
 _RUNNING = ("Replica_IO_Running", "Replica_SQL_Running", "Slave_IO_Running", "Slave_SQL_Running")
 
 
-def one_writer(acks: Sequence[Ack], losing: str, winning: str) -> list[str]:
-    """1: once the winning instance has taken a write, the losing one takes none (`losing`, `winning`: server_uuids)."""
-    won = [ack for ack in acks if ack.server == winning]
+def one_writer(acks: Sequence[Ack], primary: str, candidate: str) -> list[str]:
+    """1: once the candidate has taken a write, the primary takes none (`primary`, `candidate`: server_uuids)."""
+    won = [ack for ack in acks if ack.server == candidate]
     if not won:
         return []
     first = min(won, key=lambda ack: ack.ended)
-    late = [ack for ack in acks if ack.server == losing and ack.began > first.ended]
+    late = [ack for ack in acks if ack.server == primary and ack.began > first.ended]
     if not late:
         return []
     seconds = max(ack.ended for ack in late) - first.ended
-    found = f"{len(late)} writes ({late[0].token} …) were taken by the losing instance up to {seconds:.3f} s after"
-    return [f"invariant 1: {found} the winning one had taken {first.token}"]
+    found = f"{len(late)} writes ({late[0].token} …) were taken by the primary up to {seconds:.3f} s after"
+    return [f"invariant 1: {found} the candidate had taken {first.token}"]
 
 
 def accounting(acks: Iterable[Ack], present: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -71,9 +71,9 @@ def accounting(acks: Iterable[Ack], present: Iterable[Mapping[str, Any]]) -> lis
 def safely_aborted(stage: Stage, direction: Direction, since: float) -> list[str]:
     """3: the names have not moved, so the application writes and the other instance follows."""
     wrong = []
-    if not stage.traffic.wait_for(stage.servers[direction.losing], since, _RESTORED):
+    if not stage.traffic.wait_for(stage.servers[direction.primary], since, _RESTORED):
         wrong.append(f"invariant 3: {_RESTORED:.0f} s after the abort the application still cannot write")
-    if trouble := _eventually(lambda: following(stage, direction.winning), _RESTORED):
+    if trouble := _eventually(lambda: following(stage, direction.candidate), _RESTORED):
         wrong.append(f"invariant 3: {_RESTORED:.0f} s after the abort replication does not run ({trouble})")
     return wrong
 
@@ -89,38 +89,39 @@ def untouched(stage: Stage) -> list[str]:
 
 
 def completed(stage: Stage, direction: Direction) -> list[str]:
-    """The end of a swap: who has the name, who takes writes, who follows whom, what is left of the journal."""
+    """The end of a cutover: who has the name, who takes writes, who follows whom, what is left of the journal."""
     wrong = []
     names = {
-        stage.describe(each)["DBInstanceIdentifier"]: each for each in (direction.winning, direction.losing)
+        stage.describe(each)["DBInstanceIdentifier"]: each
+        for each in (direction.candidate, direction.primary)
     }
-    if names.get("orders") != direction.winning:
+    if names.get("orders") != direction.candidate:
         wrong.append(f"the name is not where it should be: {names}")
     # One that was killed at the very end may only just be coming back.
-    for each in (direction.winning, direction.losing):
+    for each in (direction.candidate, direction.primary):
         if trouble := _eventually(lambda each=each: _unreachable(stage, each), _RESTORED):  # type: ignore[misc]
             return [*wrong, f"{_RESTORED:.0f} s after the end an instance cannot be reached: {trouble}"]
     began = time.monotonic()
-    if not stage.traffic.wait_for(stage.servers[direction.winning], began, 15.0):
-        wrong.append("15 s after the end the winning instance has taken no write")
-    with stage.connected(direction.losing) as losing, stage.connected(direction.winning) as winning:
-        if int(value(losing, "SELECT @@GLOBAL.read_only")) != 1:
-            wrong.append("invariant 1: the losing instance is not read-only at the end")
-        schedulers = [str(value(each, "SELECT @@GLOBAL.event_scheduler")) for each in (losing, winning)]
+    if not stage.traffic.wait_for(stage.servers[direction.candidate], began, 15.0):
+        wrong.append("15 s after the end the candidate has taken no write")
+    with stage.connected(direction.primary) as primary, stage.connected(direction.candidate) as candidate:
+        if int(value(primary, "SELECT @@GLOBAL.read_only")) != 1:
+            wrong.append("invariant 1: the primary is not read-only at the end")
+        schedulers = [str(value(each, "SELECT @@GLOBAL.event_scheduler")) for each in (primary, candidate)]
         if schedulers != ["OFF", "ON"]:
             wrong.append(
-                f"event_scheduler is {schedulers[0]} on the losing instance, {schedulers[1]} on the winning one"
+                f"event_scheduler is {schedulers[0]} on the primary, {schedulers[1]} on the candidate"
             )
         events = rows(
-            winning, "SELECT status AS status FROM information_schema.events WHERE event_name = 'heartbeat'"
+            candidate, "SELECT status AS status FROM information_schema.events WHERE event_name = 'heartbeat'"
         )
         if [row["status"] for row in events] != [stage.event]:
-            wrong.append(f"the event is {events} on the winning instance")
-    left = {**stage.tags(direction.winning), **stage.tags(direction.losing)}.keys() & _TRANSIENT
+            wrong.append(f"the event is {events} on the candidate")
+    left = {**stage.tags(direction.candidate), **stage.tags(direction.primary)}.keys() & _TRANSIENT
     if left:
         wrong.append(f"tags are left: {', '.join(sorted(left))}")
-    if trouble := _eventually(lambda: following(stage, direction.losing), _FOLLOWS):
-        wrong.append(f"the way back is closed: {trouble}")
+    if trouble := _eventually(lambda: following(stage, direction.primary), _FOLLOWS):
+        wrong.append(f"the rollback path is closed: {trouble}")
     return wrong
 
 

@@ -1,6 +1,6 @@
 """Clients that try to write past the fence: what they share.
 
-A swap is held at the moments between the fence and the rename; what the losing instance acknowledges then is lost, so it
+A swap is held at the moments between the fence and the rename; what the primary acknowledges then is lost, so it
 must refuse it all.
 """
 
@@ -23,7 +23,7 @@ __all__ = ["CUT", "INSERT", "REFUSED", "answer", "each_moment", "opened", "refus
 T = TypeVar("T")
 
 MOMENTS = ("fenced", "drained", "promoted", "swap_began")
-"""Where each swap holds, while the losing instance still has the name."""
+"""Where each cutover holds, while the primary still has the name."""
 REFUSED = {1290, 1836, 1792, 3100}
 CUT = {2006, 2013, 2003, 2002, 0, 1053, 3169}
 INSERT = f"INSERT INTO {TABLE} (trial, token, batch) VALUES (%s, %s, 'fence')"
@@ -31,7 +31,7 @@ INSERT = f"INSERT INTO {TABLE} (trial, token, batch) VALUES (%s, %s, 'fence')"
 
 @contextmanager
 def swapping(stage: Stage) -> Iterator[tuple[Direction, Child]]:
-    """Run one swap that holds at each moment; afterwards it must be done, and every write be accounted for."""
+    """Run one cutover that holds at each moment; afterwards it must be done, and every write be accounted for."""
     direction = stage.direction
     stage.traffic.trial += 1
     child = stage.start(direction, *MOMENTS)
@@ -44,10 +44,10 @@ def swapping(stage: Stage) -> Iterator[tuple[Direction, Child]]:
         stage.swapped ^= ending.kind == "completed"
     assert ending.kind == "completed", str(ending)
     acks = stage.traffic.acks(stage.traffic.trial)
-    losing, winning = stage.servers[direction.losing], stage.servers[direction.winning]
+    primary, candidate = stage.servers[direction.primary], stage.servers[direction.candidate]
     wrong = [
-        *invariants.one_writer(acks, losing, winning),
-        *invariants.accounting(acks, stage.rows_of(direction.winning, stage.traffic.trial)),
+        *invariants.one_writer(acks, primary, candidate),
+        *invariants.accounting(acks, stage.rows_of(direction.candidate, stage.traffic.trial)),
         *invariants.completed(stage, direction),
     ]
     assert not wrong, wrong
@@ -73,7 +73,7 @@ def taken(connection: Connection, statements: Iterable[str]) -> list[str]:
 
 
 def each_moment(child: Child, act: Callable[[], T]) -> list[tuple[str, T]]:
-    """Do the same at each moment at which the swap holds."""
+    """Do the same at each moment at which the cutover holds."""
     found = []
     for moment in MOMENTS:
         assert child.wait_held(moment), f"the run ended before {moment}"

@@ -66,7 +66,7 @@ class Report:
         outcomes = ", ".join(f"{kind} {times}" for kind, times in endings.most_common())
         acknowledged = sum(trial.acknowledged for trial in self.trials)
         return (
-            f"seed {self.seed}, MySQL {self.engine}, fence {self.fence}: {self.interruptions} interruptions in {len(self.trials)} swaps,"
+            f"seed {self.seed}, MySQL {self.engine}, fence {self.fence}: {self.interruptions} interruptions in {len(self.trials)} cutovers,"
             f" {acknowledged} acknowledged writes; {len(self.wrong)} violations\n  {shares}\n  interrupted runs: {outcomes}"
         )
 

@@ -1,4 +1,4 @@
-"""One swap in a process of its own, so that it can be killed: `python -m tests.chaos.runner`, driven over its pipes.
+"""One cutover in a process of its own, so that it can be killed: `python -m tests.chaos.runner`, driven over its pipes.
 
 It reads one order (a line of JSON), performs the step as the dynamic provider does, and tells, a line of JSON each, which
 boundary it passes: each moment of the timeline, each first word of progress, and before and after each call that changes
@@ -20,14 +20,14 @@ from pulumi.dynamic import Config, ConfigureRequest
 
 from foundation.errors import Bug, MigrationError
 from migration.cutover.timeline import Moment, Timeline
-from providers.cut_over import CutOverProvider
-from providers.roll_back import RollBackProvider
+from providers.cutover import CutoverProvider
+from providers.rollback import RollbackProvider
 from providers.step import Step
 from replication.session import Row, Session
 
 __all__ = ["PROVIDERS"]
 
-PROVIDERS: dict[str, type[Step]] = {"cut-over": CutOverProvider, "rollback": RollBackProvider}
+PROVIDERS: dict[str, type[Step]] = {"cutover": CutoverProvider, "rollback": RollbackProvider}
 _LOOKS = ("Describe", "List", "Get")
 _CHANGES = {"CREATE", "ALTER", "GRANT", "DROP", "INSERT", "UPDATE", "DELETE", "KILL"}
 
@@ -117,7 +117,7 @@ def main() -> None:
     _watch(boundaries)
     provider = PROVIDERS[order["verb"]]()
     provider.configure(ConfigureRequest(Config({"aws:region": order["region"]}, "rds-encrypt")))
-    world = replace(provider.world(order["inputs"]), progress=boundaries.progress)
+    world = replace(provider.context(order["inputs"]), progress=boundaries.progress)
     _tell(begun=True)
     try:
         outputs = provider.perform(world, order["inputs"])

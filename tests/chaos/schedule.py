@@ -57,7 +57,7 @@ def run(
             if planner is None:
                 planner, until = Planner(seed, boundaries, first), time.monotonic() + seconds
             took = ", ".join(f"{verb} {seconds:.1f} s" for verb, seconds in usual.items())
-            tell(f"stage {report.stages}: undisturbed {took}, {len(boundaries['cut-over'])} boundaries")
+            tell(f"stage {report.stages}: undisturbed {took}, {len(boundaries['cutover'])} boundaries")
             sound, since = True, 0
             while sound and goes_on():
                 if pulumi_every and since >= pulumi_every and not stage.swapped:
@@ -74,7 +74,7 @@ def run(
 
 def _audit(stage: Stage) -> list[str]:
     """Count every write of the stage once more, at the end, on the instance that has the name."""
-    holder = stage.direction.losing
+    holder = stage.direction.primary
     acks = stage.traffic.acks()
     found = []
     for trial in sorted({ack.trial for ack in acks}):

@@ -20,15 +20,15 @@ from tests.chaos.child import Child
 from tests.chaos.traffic import TABLE, Traffic, create_table
 from tests.engine.road import IDENTIFIER, Road, driving
 
-__all__ = ["CUT_OVER", "FORCED", "Direction", "FenceKind", "Stage", "staged"]
+__all__ = ["CUTOVER", "FORCED", "Direction", "FenceKind", "Stage", "staged"]
 
 BYSTANDER = "orders-archive"
 _WRITERS = 3
 _LOOK_EVERY = 0.1
 _EVENT = "SELECT status FROM information_schema.events WHERE event_name = 'heartbeat'"
 FORCED = ["verification-fresh"]
-"""A trial is the swap alone: nobody verifies between one way and the other."""
-CUT_OVER = {
+"""A trial is the cutover alone: nobody verifies between one way and the other."""
+CUTOVER = {
     # Long enough for a busy machine, short enough for many trials.
     "maxWriteOutage": 20,
     # Nothing that can be interrupted happens while the lag is watched.
@@ -46,8 +46,8 @@ class Direction:
 
     verb: str
     phase: str
-    losing: str
-    winning: str
+    primary: str
+    candidate: str
     point: str
     """The tag on the encrypted instance that says that the names have begun to move."""
 
@@ -62,7 +62,7 @@ class Stage:
     servers: dict[str, str]
     """`@@server_uuid` by DbiResourceId."""
     inputs: dict[str, Any]
-    """What the engine gives a swap."""
+    """What the engine gives a cutover."""
     traffic: Traffic
     bystander: dict[str, Any]
     event: str
@@ -72,17 +72,19 @@ class Stage:
 
     @property
     def direction(self) -> Direction:
-        """Where the next swap goes."""
+        """Where the next cutover goes."""
         if self.swapped:
-            return Direction("rollback", "rollback", self.encrypted_id, self.source_id, journal.RETURNING)
-        return Direction("cut-over", "cutover", self.source_id, self.encrypted_id, journal.SWAPPED)
+            return Direction(
+                "rollback", "rollback", self.encrypted_id, self.source_id, journal.ROLLBACK_BEGAN
+            )
+        return Direction("cutover", "cutover", self.source_id, self.encrypted_id, journal.CUTOVER_BEGAN)
 
     @property
     def directory(self) -> Path:
         return self.road.workspace.directory
 
     def start(self, direction: Direction, *holds: str) -> Child:
-        """Start one run of the swap in a process of its own; whatever it needs to know is in the world."""
+        """Start one run of the cutover in a process of its own; whatever it needs to know is in the world."""
         child, self._spare = self._spare or self._child(), self._child()
         child.order({"verb": direction.verb, "region": "us-east-1", "inputs": self.inputs, "holds": holds})
         return child
@@ -191,7 +193,7 @@ def staged(directory: Path, engine: str = "8.0", fence: FenceKind = "read_only")
             create_table(connection)
             event = str(value(connection, _EVENT))
         bystander = _bystander(road, engine)
-        road.up("replicate", cutover=CUT_OVER)
+        road.up("replicate", cutover=CUTOVER)
         source_id = road.instance(IDENTIFIER)["DbiResourceId"]
         encrypted_id = road.outputs()["encrypted_instance"]
         servers = {
@@ -216,16 +218,16 @@ def staged(directory: Path, engine: str = "8.0", fence: FenceKind = "read_only")
 
 def _inputs_of_a_swap(road: Road) -> dict[str, Any]:
     """Ask the engine what it would give to the step that cuts over; the one that rolls back gets the same."""
-    road.configure("cutover", cutover=CUT_OVER)
+    road.configure("cutover", cutover=CUTOVER)
     planned = road.workspace.preview("--json")
     assert planned.ok, planned.output
     steps = json.loads(planned.output[planned.output.index("{") :])["steps"]
     found = [
         step["newState"]["inputs"]
         for step in steps
-        if step["urn"].partition("::orders")[0].endswith("/rds:CutOver")
+        if step["urn"].partition("::orders")[0].endswith("/rds:Cutover")
     ]
-    assert len(found) == 1, f"the plan holds {len(found)} cut-overs"
+    assert len(found) == 1, f"the plan holds {len(found)} cutovers"
     # Without a URN the step has no row to show its progress in.
     return {key: value for key, value in found[0].items() if key not in {"urn", "__provider"}}
 
@@ -271,7 +273,7 @@ def _server(road: Road, identifier: str) -> str:
 
 
 def _bystander(road: Road, engine: str) -> dict[str, Any]:
-    """Make an instance that no swap may touch, though it is tagged as a part of some other migration."""
+    """Make an instance that no cutover may touch, though it is tagged as a part of some other migration."""
     rds = road.client("rds")
     rds.create_db_instance(
         DBInstanceIdentifier=BYSTANDER,

@@ -1,4 +1,4 @@
-"""A few interrupted swaps (`pytest tests/chaos`); `make chaos-cutover` runs hundreds."""
+"""A few interrupted cutovers (`pytest tests/chaos`); `make chaos-cutover` runs hundreds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Credentials that expire in the middle: of a wait, of the guards, behind the fence, and while the names move."""
+"""Credentials that expire in the middle: of a wait, of the checks, behind the fence, and while the names move."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def writes_go_on(writer: Writer) -> None:
 
 def test_in_the_middle_of_a_wait(road: Road, writer: Writer) -> None:
     road.configure("replicate")
-    ending = Run(road, "up", [Point("Custody orders", "before", "credentials expire")]).ending()
+    ending = Run(road, "up", [Point("DeletionGuard orders", "before", "credentials expire")]).ending()
 
     assert (ending.kind, ending.ours) == ("failed", True)
     assert SAID in ending.said
@@ -75,7 +75,7 @@ def test_in_the_middle_of_a_wait(road: Road, writer: Writer) -> None:
 
 def test_before_the_fence(road: Road, writer: Writer) -> None:
     road.configure("cutover")
-    ending = Run(road, "up", [Point("CutOver orders", "before", "credentials expire")]).ending()
+    ending = Run(road, "up", [Point("Cutover orders", "before", "credentials expire")]).ending()
 
     assert (ending.kind, ending.ours) == ("failed", True)
     assert SAID in ending.said
@@ -91,8 +91,8 @@ def test_behind_the_fence(road: Road, writer: Writer) -> None:
     assert SAID in ending.said
     assert "and so did undoing it" in ending.said
     assert "orders refuses writes until `pulumi up` is run again in this phase" in ending.said
-    assert not tagged(road, "orders-encrypted", journal.SWAPPED)
-    # A red guard: the fence is lifted, and that is all.
+    assert not tagged(road, "orders-encrypted", journal.CUTOVER_BEGAN)
+    # A failed check: the fence is lifted, and that is all.
     road.configure("cutover", cutover={"hooks": {"before": ["false"]}})
     assert "hook `before` said no" in road.note(road.workspace.up("--skip-preview")).output
     assert not tagged(road, "orders", journal.FENCE_BEFORE)
@@ -100,7 +100,7 @@ def test_behind_the_fence(road: Road, writer: Writer) -> None:
 
 
 def test_while_the_names_move(road: Road, writer: Writer) -> None:
-    ending = expired_when(road, "cutover", lambda: tagged(road, "orders-encrypted", journal.SWAPPED))
+    ending = expired_when(road, "cutover", lambda: tagged(road, "orders-encrypted", journal.CUTOVER_BEGAN))
 
     assert (ending.kind, ending.ours) == ("failed", True)
     assert SAID in ending.said

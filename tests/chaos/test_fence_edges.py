@@ -25,7 +25,7 @@ BROAD = Account("auditor", "throw-away-Password-1")
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with staged(tmp_path_factory.mktemp("edges")) as stage:
-        with stage.connected(stage.direction.losing) as master:
+        with stage.connected(stage.direction.primary) as master:
             _make_broad_user(master)
         yield stage
 
@@ -59,7 +59,7 @@ def test_a_user_with_all_that_the_master_user_can_grant(stage: Stage) -> None:
 
 
 def test_a_transaction_prepared_before_the_fence(stage: Stage) -> None:
-    """XA: what is prepared survives the end of its session, and `read_only` lets it be committed: no cut-over with it."""
+    """XA: what is prepared survives the end of its session, and `read_only` lets it be committed: no cutover with it."""
     held = opened(stage, stage.road.application)
     rows(held, "XA START 'fence'")
     rows(held, f"INSERT INTO {TABLE} (trial, token, batch) VALUES (0, 'xa', 'fence')")
@@ -70,8 +70,8 @@ def test_a_transaction_prepared_before_the_fence(stage: Stage) -> None:
 
     before = stage.start(direction).ending()
     assert before.kind == "failed", str(before)
-    assert "nothing-prepared (1 prepared (XA) transactions wait for their COMMIT)" in before.sentence
-    stage.inputs["cutover"]["force"] = [*FORCED, "nothing-prepared"]
+    assert "no-prepared-xa (1 prepared (XA) transactions wait for their COMMIT)" in before.sentence
+    stage.inputs["cutover"]["force"] = [*FORCED, "no-prepared-xa"]
     behind = stage.start(direction).ending()
     ended = time.monotonic()
     stage.inputs["cutover"]["force"] = FORCED
@@ -82,12 +82,12 @@ def test_a_transaction_prepared_before_the_fence(stage: Stage) -> None:
     rows(opened(stage, stage.road.application), "XA COMMIT 'fence'")
     with swapping(stage):
         pass
-    with stage.connected(direction.winning) as connection:
+    with stage.connected(direction.candidate) as connection:
         assert len(rows(connection, f"SELECT id FROM {TABLE} WHERE token = 'xa'")) == 1
 
 
 def test_ddl_that_waits_for_a_reader_when_the_fence_closes(stage: Stage) -> None:
-    """It holds the server's write lock, so that the fence cannot close; the swap may give up, but not lose anything."""
+    """It holds the server's write lock, so that the fence cannot close; the cutover may give up, but not lose anything."""
     reader, alterer = opened(stage, stage.road.application), opened(stage, stage.road.master)
     reader.begin()
     rows(reader, "SELECT COUNT(*) FROM products")
@@ -113,8 +113,8 @@ def test_ddl_that_waits_for_a_reader_when_the_fence_closes(stage: Stage) -> None
     assert ending.kind == "completed", str(ending)
     stage.swapped = not stage.swapped
     acks = stage.traffic.acks(stage.traffic.trial)
-    assert invariants.accounting(acks, stage.rows_of(direction.winning, stage.traffic.trial)) == []
-    for each in (direction.winning, direction.losing):
+    assert invariants.accounting(acks, stage.rows_of(direction.candidate, stage.traffic.trial)) == []
+    for each in (direction.candidate, direction.primary):
         with stage.connected(each) as connection:
             columns = {row["Field"] for row in rows(connection, "SHOW COLUMNS FROM products")}
         assert ("late" in columns) == (answers == [None]), f"{answers}, {columns}"

@@ -29,7 +29,7 @@ MOVES = {
 
 @dataclass
 class States:
-    """The stack's state at the end of each phase, and both instances as they were after the cut-over."""
+    """The stack's state at the end of each phase, and both instances as they were after the cutover."""
 
     replicate: str
     cutover: str

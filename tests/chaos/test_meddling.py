@@ -155,7 +155,7 @@ def test_a_class_that_is_changed_before_the_cut_over_calls_it_off(road: Road) ->
 
     said = said_by(road, "cutover")
 
-    assert "settings-alike (orders-encrypted is not like orders: DBInstanceClass is 'db.t3.xlarge'" in said
+    assert "settings-match (orders-encrypted is not like orders: DBInstanceClass is 'db.t3.xlarge'" in said
     assert "Nothing was touched: applications write as before and replication goes on" in said
     road.up("replicate")
     assert road.instance("orders-encrypted")["DBInstanceClass"] == "db.t3.medium"
@@ -207,7 +207,7 @@ def test_an_encrypted_instance_that_somebody_opens_and_writes_to_calls_the_cut_o
 
     said = said_by(road, "cutover")
 
-    assert "winner-is-held (orders-encrypted accepts writes" in said
+    assert "candidate-read-only (orders-encrypted accepts writes" in said
     road.configure("replicate")
     assert "update" in " ".join(str(row) for row in road.preview("--refresh") if "ParameterGroup" in row.type)
     road.note(road.workspace.refresh("--skip-preview"))

@@ -30,7 +30,7 @@ def test_rollback_after_a_while_of_writes_and_a_cut_over_again(tmp_path: Path) -
             text
             for trial in range(stage.traffic.trial + 1)
             for text in invariants.accounting(
-                stage.traffic.acks(trial), stage.rows_of(stage.direction.losing, trial)
+                stage.traffic.acks(trial), stage.rows_of(stage.direction.primary, trial)
             )
         ]
         assert not wrong, wrong
@@ -52,6 +52,6 @@ def write_on(stage: Stage) -> None:
     """Let the applications write where they are now."""
     began = time.monotonic()
     time.sleep(_SECONDS)
-    here = stage.servers[stage.direction.losing]
+    here = stage.servers[stage.direction.primary]
     written = [ack for ack in stage.traffic.acks() if ack.began > began and ack.server == here]
     assert len(written) > _RATE * _SECONDS

@@ -14,13 +14,13 @@ from tests.chaos import invariants
 from tests.chaos.child import Ending
 from tests.chaos.plan import Planner
 from tests.chaos.processes import all_of, command_of
-from tests.chaos.stage import CUT_OVER, Stage
+from tests.chaos.stage import CUTOVER, Stage
 from tests.chaos.trial import Hit, Trial, judge
 
 __all__ = ["round_trip"]
 
 _CHANGES = ("Modify", "Reset", "Add", "Remove", "Reboot")
-_CHANGES_OF_A_SWAP = 9
+_CHANGES_OF_A_CUTOVER = 9
 _TARGETS = ("pulumi CLI", "pulumi CLI and all its plugins", "pulumi's provider process")
 _RUNS_AGAIN = 3
 _PATIENCE = 240.0
@@ -40,9 +40,13 @@ def _trial(stage: Stage, planner: Planner) -> Trial:
     number, dice = planner.dice()
     trial = Trial(number, direction.verb)
     stage.traffic.trial = number
-    stage.road.configure(direction.phase, cutover=CUT_OVER)
+    stage.road.configure(direction.phase, cutover=CUTOVER)
     began = time.monotonic()
-    target, change, pause = dice.choice(_TARGETS), dice.randint(1, _CHANGES_OF_A_SWAP), dice.uniform(0, 0.8)
+    target, change, pause = (
+        dice.choice(_TARGETS),
+        dice.randint(1, _CHANGES_OF_A_CUTOVER),
+        dice.uniform(0, 0.8),
+    )
     while not trial.done and trial.runs <= _RUNS_AGAIN:
         trial.runs += 1
         run = _Up(stage)

@@ -26,7 +26,7 @@ _WRITE_EVERY, _PROBE_EVERY, _RETRY = 0.03, 0.05, 0.03
 _TIMEOUT = 3.0
 _REFUSED = {1290, 1792}
 _BATCH_EVERY, _BATCH = 4, 3
-# Held open over a whole swap now and then: it must be ended, never acknowledged on the losing side.
+# Held open over a whole cutover now and then: it must be ended, never acknowledged on the primary side.
 _LONG_EVERY, _LONG = 40, 1.0
 
 Locate = Callable[[], Address | None]

@@ -1,4 +1,4 @@
-"""One trial: a swap that is interrupted, run again until it is done, and judged."""
+"""One trial: a cutover that is interrupted, run again until it is done, and judged."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def _struck(stage: Stage, direction: Direction, child: Child, blow: Blow) -> Cal
 
 
 def judge(stage: Stage, direction: Direction, trial: Trial) -> None:
-    """Ask the world for each invariant, and turn the stage round if the swap is done."""
+    """Ask the world for each invariant, and turn the stage round if the cutover is done."""
     servers = stage.servers
     if trial.done:
         stage.swapped = not stage.swapped
@@ -159,13 +159,13 @@ def judge(stage: Stage, direction: Direction, trial: Trial) -> None:
         said = "; ".join(dict.fromkeys(trial.refusals))
         trial.wrong.append(f"invariant 4: not done after {trial.runs} runs ({said})")
     acks = stage.traffic.acks(trial.number)
-    losing, winning = servers[direction.losing], servers[direction.winning]
+    primary, candidate = servers[direction.primary], servers[direction.candidate]
     trial.acknowledged = len(acks)
-    trial.wrong.extend(invariants.one_writer(acks, losing, winning))
+    trial.wrong.extend(invariants.one_writer(acks, primary, candidate))
     if trial.done:
-        trial.wrong.extend(invariants.accounting(acks, stage.rows_of(direction.winning, trial.number)))
-        before = [ack.ended for ack in acks if ack.server == losing]
-        after = [ack.ended for ack in acks if ack.server == winning]
+        trial.wrong.extend(invariants.accounting(acks, stage.rows_of(direction.candidate, trial.number)))
+        before = [ack.ended for ack in acks if ack.server == primary]
+        after = [ack.ended for ack in acks if ack.server == candidate]
         if before and after:
             trial.outage = min(after) - max(before)
     trial.wrong.extend(invariants.untouched(stage))

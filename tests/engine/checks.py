@@ -63,7 +63,7 @@ MAY_DIFFER = {
     "ReadReplicaDBInstanceIdentifiers",
     "ReadReplicaDBClusterIdentifiers",
     "AssociatedRoles",
-    # Until the cut-over.
+    # Until the cutover.
     "DBParameterGroups",
 }
 """In what the descriptions of source and encrypted instance may differ, and in nothing else."""
@@ -154,7 +154,7 @@ def require_fenced(road: Road, identifier: str) -> None:
 
 
 def require_one_event(road: Road, running: str, quiet: str) -> None:
-    """Require that every beat since the cut-over comes from one instance; the other may only replicate them."""
+    """Require that every beat since the cutover comes from one instance; the other may only replicate them."""
     with road.connected(quiet) as old, road.connected(running) as new:
         first, second = (int(value(each, "SELECT @@server_id")) for each in (old, new))
         before = _beats_by_server(new)
@@ -188,7 +188,7 @@ def secrets_in(secrets: Iterable[str], files: Iterable[Path], texts: Iterable[st
 
 @dataclass(frozen=True)
 class Production:
-    """The two instances that serve or have served production, after a cut-over."""
+    """The two instances that serve or have served production, after a cutover."""
 
     new: dict[str, Any]
     old: dict[str, Any]

@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.sources import Sources, make_sources
 from demo.workspace import Result, Workspace
-from migration.records.files import DIRECTORY
+from migration.reports.files import DIRECTORY
 from sandbox import Sandbox
 
 __all__ = ["Fleet", "fleet_of"]
@@ -66,13 +66,13 @@ class Fleet:
         stack = self.workspace.stack
         self.good(self.workspace.run("stack", "import", "--force", "--file", str(file), "--stack", stack))
 
-    def lanes(self) -> dict[str, list[str]]:
-        """Return the lanes in the state, each with the names of the steps that run in it."""
+    def workers(self) -> dict[str, list[str]]:
+        """Return the workers in the state, each with the names of the steps that run in it."""
         found: dict[str, list[str]] = {}
         for each in self.workspace.resources():
             if each["type"].startswith("pulumi-python:dynamic/"):
-                lane = each["provider"].rpartition("::")[0].rpartition("::")[2]
-                found.setdefault(lane, []).append(each["urn"].rpartition("::")[2])
+                worker = each["provider"].rpartition("::")[0].rpartition("::")[2]
+                found.setdefault(worker, []).append(each["urn"].rpartition("::")[2])
         return found
 
     def instance(self, identifier: str) -> dict[str, Any]:

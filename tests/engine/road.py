@@ -16,7 +16,7 @@ from typing import Any, Literal
 from demo.database import Account, Address, Connection, address, connected
 from demo.workspace import Result, Workspace, session_of
 from migration import journal
-from migration.records.files import DIRECTORY, Files
+from migration.reports.files import DIRECTORY, Files
 from sandbox import Sandbox
 from sandbox.seed import Seeded, seed
 from tests.engine.rows import Row, read_rows
@@ -50,8 +50,8 @@ _OF_ENGINE = {
 _SALT = "encryptionsalt:"
 _PATIENCE = 60.0
 _POINT_OF_NO_RETURN = {
-    "cutover": (journal.SWAPPED, "CutOver orders creating"),
-    "rollback": (journal.RETURNING, "RollBack orders creating"),
+    "cutover": (journal.CUTOVER_BEGAN, "Cutover orders creating"),
+    "rollback": (journal.ROLLBACK_BEGAN, "Rollback orders creating"),
 }
 """The tag that notes it, and the row of the step."""
 

@@ -1,4 +1,4 @@
-"""A catch-up from far behind: durability is relaxed and put back, also after a kill in the middle, and no cut-over begins before that."""
+"""A catch-up from far behind: durability is relaxed and put back, also after a kill in the middle, and no cutover begins before that."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_it_is_relaxed_while_it_catches_up_and_put_back_when_it_is_level(road: R
 def test_it_stays_as_it_is_when_that_is_off_or_nothing_would_notice_a_crash(road: Road) -> None:
     for setting in (
         {"catchUp": {"relaxed": "off", "farBehind": 1}},
-        {**SETTINGS, "verify": {"mode": "counts"}},
+        {**SETTINGS, "verify": {"level": "counts"}},
     ):
         with far_behind(road):
             pass
@@ -147,7 +147,7 @@ def test_after_a_kill_no_cut_over_begins_and_the_next_up_puts_it_back(road: Road
     road.configure("cutover", **SETTINGS)
     plan = road.note(road.workspace.preview())
     told = unfolded(plan.output)
-    assert "winner-is-durable: orders-encrypted is less durable than parameter group" in told
+    assert "candidate-durable: orders-encrypted is less durable than parameter group" in told
     assert "innodb_flush_log_at_trx_commit is 2, not 1, sync_binlog is 1000, not 1" in told
 
     road.up("replicate", **SETTINGS)
@@ -180,7 +180,7 @@ def set_by_hand(road: Road, value: str) -> None:
 
 
 def dns_by_command() -> dict[str, Any]:
-    return {"strategy": "dns", "hooks": {"swap": ["true"]}}
+    return {"strategy": "dns", "hooks": {"move": ["true"]}}
 
 
 def test_a_cut_over_refuses_to_begin_while_it_is_relaxed(road: Road) -> None:
@@ -190,7 +190,7 @@ def test_a_cut_over_refuses_to_begin_while_it_is_relaxed(road: Road) -> None:
     refused = road.note(road.workspace.up("--skip-preview"))
 
     assert not refused.ok
-    assert "winner-is-durable (orders-encrypted is less durable than parameter group" in refused.output
+    assert "candidate-durable (orders-encrypted is less durable than parameter group" in refused.output
     with road.connected("orders", application=True) as connection:
         rows(connection, "UPDATE orders SET note = 'goes on' WHERE id = 1")
     set_by_hand(road, "1")

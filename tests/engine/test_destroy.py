@@ -1,4 +1,4 @@
-"""What `pulumi destroy` does: everything back before the cut-over, nothing to what carries production after it."""
+"""What `pulumi destroy` does: everything back before the cutover, nothing to what carries production after it."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_replicate_killed_while_the_encrypted_instance_is_restored_gets_there_wh
 
 @pytest.fixture(scope="module")
 def stale(road: Road) -> str:
-    """A state from before the cut-over, which has been done since: in it the encrypted instance is called
+    """A state from before the cutover, which has been done since: in it the encrypted instance is called
     `orders-encrypted` and the source `orders`.
     """
     state = road.export_state()

@@ -1,4 +1,4 @@
-"""`pulumi destroy` after a cut-over or a rollback was killed: refused while names move, else everything but production goes."""
+"""`pulumi destroy` after a cutover or a rollback was killed: refused while names move, else everything but production goes."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ def require_refused(road: Road, phase: str, *options: str) -> None:
 def test_nothing_is_given_up_while_a_cut_over_moves_the_names(road: Road) -> None:
     road.killed_up(
         "cutover",
-        "CutOver orders creating",
+        "Cutover orders creating",
         lambda: "orders-old" in {each["DBInstanceIdentifier"] for each in listed(road).values()},
     )
 
     require_refused(road, "cutover")
     # Nor in part: these three would take the journal, the fence or the instance away.
-    for step in ("Claim", "Custody", "ResumedReplication"):
+    for step in ("Claim", "DeletionGuard", "ResumedReplication"):
         require_refused(road, "cutover", "--target", urn_of(road, step), "--target-dependents")
 
 
@@ -82,7 +82,7 @@ def test_nothing_is_given_up_while_a_rollback_moves_the_names(road: Road) -> Non
     encrypted = road.instance("orders")["DbiResourceId"]
     road.killed_up(
         "rollback",
-        "RollBack orders creating",
+        "Rollback orders creating",
         lambda: listed(road)[encrypted]["DBInstanceIdentifier"] == "orders-encrypted",
     )
 

@@ -1,7 +1,7 @@
-"""Who tries to write past the fence: each kind of client, with connections from before it, while the swap holds behind it.
+"""Who tries to write past the fence: each kind of client, with connections from before it, while the cutover holds behind it.
 
-One stage, swapped to and fro: each test is one swap, held at the moments between the fence and the rename, and after it.
-Nothing that is acknowledged by the losing instance after `fenced` may exist. (Rarer ones: tests/chaos/test_fence_edges.py.)
+One stage, swapped to and fro: each test is one cutover, held at the moments between the fence and the rename, and after it.
+Nothing that is acknowledged by the primary after `fenced` may exist. (Rarer ones: tests/chaos/test_fence_edges.py.)
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def test_what_is_not_in_order_keeps_it_from_beginning(stage: Stage) -> None:
     direction = stage.direction
     trigger = "CREATE TRIGGER shop.stray BEFORE DELETE ON shop.orders FOR EACH ROW SET @stray = 1"
     note_free_storage(stage.road, "orders", gib=0.5, ago=timedelta(minutes=5))
-    with stage.host(direction.winning) as host:
+    with stage.host(direction.candidate) as host:
         execute(host, "SET SESSION sql_log_bin = 0")
         execute(host, trigger)
 
@@ -49,7 +49,7 @@ def test_what_is_not_in_order_keeps_it_from_beginning(stage: Stage) -> None:
         execute(host, "DROP TRIGGER shop.stray")
 
     assert ending.kind == "failed"
-    assert "room-to-go-on (orders has 0.5 GiB free (2 %), less than 5 %)" in ending.sentence
+    assert "free-storage (orders has 0.5 GiB free (2 %), less than 5 %)" in ending.sentence
     assert "on one side only: trigger shop.stray on orders, before delete" in ending.sentence
     assert "Nothing was touched" in ending.sentence
     note_free_storage(stage.road, "orders", gib=10, ago=timedelta(minutes=1))
@@ -73,7 +73,7 @@ def test_a_transaction_that_was_open_before_the_fence(stage: Stage) -> None:
         found = each_moment(child, lambda: answer(held, "COMMIT"))
     # Once refused it is rolled back, and an empty transaction may be committed anywhere.
     refuse_all(found[:1])
-    for each in (direction.winning, direction.losing):
+    for each in (direction.candidate, direction.primary):
         with stage.connected(each) as connection:
             assert rows(connection, f"SELECT id FROM {TABLE} WHERE token = 'long-before'") == []
 

@@ -23,13 +23,13 @@ RETIRED = "clerk who left"
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with staged(tmp_path_factory.mktemp("accounts"), fence="accounts") as stage:
-        with stage.connected(stage.direction.losing) as master:
+        with stage.connected(stage.direction.primary) as master:
             rows(master, "CREATE USER %s@'10.%%' IDENTIFIED BY 'throw-away-Password-1' ACCOUNT LOCK", RETIRED)
         yield stage
 
 
 def test_events_that_would_write_on_keep_the_fence_from_being_chosen(stage: Stage) -> None:
-    with stage.connected(stage.direction.losing) as master:
+    with stage.connected(stage.direction.primary) as master:
         rows(master, "ALTER EVENT heartbeat ENABLE")
 
     ending = stage.start(stage.direction).ending()
@@ -37,7 +37,7 @@ def test_events_that_would_write_on_keep_the_fence_from_being_chosen(stage: Stag
     assert ending.kind == "failed"
     assert "fence-possible (parameter group default.mysql8.0 is AWS's default" in ending.sentence
     assert "1 scheduled events would go on writing (such as shop.heartbeat)" in ending.sentence
-    with stage.connected(stage.direction.losing) as master:
+    with stage.connected(stage.direction.primary) as master:
         rows(master, "ALTER EVENT heartbeat DISABLE")
 
 
@@ -63,7 +63,7 @@ def test_a_run_that_is_killed_behind_the_fence_is_undone_by_the_next(stage: Stag
     assert killed.ending().kind == "killed"
     assert login(stage) == LOCKED, "the fence must outlive us"
 
-    unlock_by_hand(stage, direction.losing)
+    unlock_by_hand(stage, direction.primary)
 
     assert login(stage) is None
     with swapping(stage):
@@ -72,13 +72,13 @@ def test_a_run_that_is_killed_behind_the_fence_is_undone_by_the_next(stage: Stag
     assert invariants.untouched(stage) == []
 
 
-def unlock_by_hand(stage: Stage, losing: str) -> None:
+def unlock_by_hand(stage: Stage, primary: str) -> None:
     """Do what docs/runbook.md says; the tags stay, so the next run takes it up from there."""
     heading = "### Accounts that are locked"
     (look,) = commands(heading, language="sql")
     (unlock,) = commands(heading, language="sql", block=1)
-    before = stage.tags(losing)[journal.LOCKED_BEFORE]
-    with stage.connected(losing) as master:
+    before = stage.tags(primary)[journal.LOCKED_BEFORE]
+    with stage.connected(primary) as master:
         found = {(row["user"], row["host"]): row["digest"] for row in rows(master, look)}
         ours = [account for account, digest in found.items() if digest not in before]
         assert [user for user, _ in found if (user, _) not in ours] == [RETIRED]
@@ -97,7 +97,7 @@ def login(stage: Stage) -> int | None:
 
 def require_accounts_as_before(stage: Stage) -> None:
     """On both instances the application may log in, the clerk may not, and the probe is gone."""
-    for each in (stage.direction.losing, stage.direction.winning):
+    for each in (stage.direction.primary, stage.direction.candidate):
         with stage.connected(each) as connection:
             locked = {
                 row["user"]: row["locked"]
@@ -107,4 +107,4 @@ def require_accounts_as_before(stage: Stage) -> None:
         assert locked[RETIRED] == "Y"
         assert "rds_encrypt_probe" not in locked
     with opened(stage, stage.road.application) as connection:
-        assert value(connection, "SELECT @@server_uuid") == stage.servers[stage.direction.losing]
+        assert value(connection, "SELECT @@server_uuid") == stage.servers[stage.direction.primary]

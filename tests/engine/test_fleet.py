@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from components.lanes import lane_of
 from components.reached import ALL
+from components.workers import worker_of
 from tests.engine.checks import differing
 from tests.engine.fleet import Fleet, fleet_of
 from tests.engine.rows import read_rows
@@ -88,9 +88,9 @@ def test_no_copy_was_refused_for_another(fleet: Fleet, broken: str) -> None:
 
 
 def test_each_source_has_a_lane(fleet: Fleet, others: list[str]) -> None:
-    lanes = fleet.lanes()
-    assert {name: lane for lane, names in lanes.items() for name in names} == {
-        name: f"lane-{lane_of(name)}" for name in fleet.names
+    workers = fleet.workers()
+    assert {name: worker for worker, names in workers.items() for name in names} == {
+        name: f"worker-{worker_of(name)}" for name in fleet.names
     }
 
 
@@ -128,17 +128,17 @@ def test_the_broken_one_is_mended_and_follows(
 
 
 def test_a_state_from_before_lanes_is_taken_over(fleet: Fleet) -> None:
-    """What was on the default provider goes on in its lane; nothing is replaced, so no swap is made again."""
-    lane = f"lane-{lane_of(fleet.names[0])}"
+    """What was on the default provider goes on in its worker; nothing is replaced, so no cutover is made again."""
+    worker = f"worker-{worker_of(fleet.names[0])}"
     state = fleet.workspace.run("stack", "export", "--stack", fleet.workspace.stack).output
     provider = "pulumi:providers:pulumi-python::"
-    fleet.import_state(state.replace(f"{provider}{lane}", f"{provider}default"))
-    assert lane not in fleet.lanes()
+    fleet.import_state(state.replace(f"{provider}{worker}", f"{provider}default"))
+    assert worker not in fleet.workers()
 
     planned = read_rows(fleet.good(fleet.workspace.preview()).output)
     fleet.good(fleet.up())
 
     # The engine shows no row for its default provider, which goes.
-    assert [f"{row.name} {row.action}" for row in planned if "Stack" not in row.type] == [f"{lane} create"]
-    assert lane in fleet.lanes()
-    assert "default" not in fleet.lanes()
+    assert [f"{row.name} {row.action}" for row in planned if "Stack" not in row.type] == [f"{worker} create"]
+    assert worker in fleet.workers()
+    assert "default" not in fleet.workers()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from components.likeness import owner_settings
+from components.owner_settings import owner_settings
 from controlplane.instances import Instance
 from demo.workspace import ROOT, Result, Workspace
 from tests.engine.road import Road, driving
@@ -144,11 +144,11 @@ def test_policies_watch_the_migration_itself(road: Road, policies: None) -> None
     assert result.ok, result.output
     assert reported == set()
 
-    road.configure("cutover", verify={"mode": "off"})
+    road.configure("cutover", verify={"level": "off"})
     result, reported = judged(road.workspace)
     road.configure("cutover")
     assert not result.ok
-    assert reported == {("mandatory", "verified-before-cut-over", "orders")}
+    assert reported == {("mandatory", "verified-before-cutover", "orders")}
 
 
 def test_the_commands_of_the_page_hand_the_encrypted_instance_over(

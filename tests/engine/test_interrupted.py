@@ -1,4 +1,4 @@
-"""A cut-over that is killed twice and run again, between two changes of the master password, and what a destroy does right after it."""
+"""A cutover that is killed twice and run again, between two changes of the master password, and what a destroy does right after it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from demo.database import rows, value
 from migration import journal
-from migration.records.table import summary
+from migration.reports.table import summary
 from tests.engine.checks import (
     require_fenced,
     require_one_event,
@@ -91,7 +91,7 @@ def test_a_master_password_that_is_changed_on_the_source_alone(road: Road) -> No
     assert result.ok, result.output
     told = unfolded(result.output)
     assert "orders-encrypted: it does not know the master password that production accepts" in told
-    # A preview changes nothing; the cut-over that the next test calls off is the first that needs it.
+    # A preview changes nothing; the cutover that the next test calls off is the first that needs it.
     assert not accepts(road, "orders-encrypted")
 
 
@@ -115,7 +115,7 @@ def test_a_budget_that_is_spent_is_called_off_and_the_log_says_how_long_writes_w
 
 
 def refused_up(road: Road, cutover: dict[str, Any]) -> str:
-    """Run a cut-over that must not succeed, and return what was printed."""
+    """Run a cutover that must not succeed, and return what was printed."""
     road.configure("cutover", cutover=cutover)
     result = road.note(road.workspace.up("--skip-preview"))
     assert not result.ok
@@ -130,7 +130,7 @@ def test_cutover_killed_behind_the_fence(road: Road, source: dict[str, Any]) -> 
 
 
 def test_cutover_killed_after_the_first_rename(road: Road, source: dict[str, Any]) -> None:
-    road.killed_up("cutover", "CutOver orders creating", lambda: "orders-old" in road.names())
+    road.killed_up("cutover", "Cutover orders creating", lambda: "orders-old" in road.names())
 
     # In the middle of a rename AWS may not find an instance by its name, but lists it.
     listed = road.client("rds").describe_db_instances()["DBInstances"]

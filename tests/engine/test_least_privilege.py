@@ -24,7 +24,7 @@ import pytest
 from demo.database import rows, value
 from demo.workspace import ROOT, Result, Workspace
 from migration import journal
-from migration.records.files import DIRECTORY
+from migration.reports.files import DIRECTORY
 from sandbox import Sandbox
 from sandbox.mysql.accounts import HostSecrets
 from sandbox.mysql.sessions import admin_session, execute, query
@@ -148,7 +148,7 @@ def drive(road: Road, phase: str, *options: str, **source: Any) -> None:
 
 
 def record(road: Road) -> dict[str, Any]:
-    """Make the record that applications use, and return the settings of a cut-over that moves it."""
+    """Make the record that applications use, and return the settings of a cutover that moves it."""
     route53 = road.client("route53")
     zone = route53.create_hosted_zone(Name="orders.internal.", CallerReference="1")["HostedZone"]["Id"]
     target = {"Value": road.instance(IDENTIFIER)["Endpoint"]["Address"]}

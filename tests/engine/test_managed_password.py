@@ -1,4 +1,4 @@
-"""A managed master password: AWS makes no replica of such a source, so mode `replicate` is refused and mode `snapshot` gets there."""
+"""A managed master password: AWS makes no replica of such a source, so method `online` is refused and method `offline` gets there."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def test_with_a_managed_password_only_mode_snapshot_gets_there(road: Road) -> No
     said = refused(road, **managed)
     assert "RDS manages its master password in Secrets Manager, and AWS makes no replica" in said
 
-    road.up("replicate", mode="snapshot", **managed)
-    road.up("cutover", mode="snapshot", **managed)
+    road.up("replicate", method="offline", **managed)
+    road.up("cutover", method="offline", **managed)
     now = road.instance("orders")
     assert now["StorageEncrypted"] is True
     assert "MasterUserSecret" not in now
@@ -62,5 +62,5 @@ def test_with_a_managed_password_only_mode_snapshot_gets_there(road: Road) -> No
     ):
         rows(old, "UPDATE orders SET note = 'slipped past' WHERE id = 1")
     assert fenced.value.args[0] == 1290
-    road.up("cleanup", mode="snapshot", **managed)
+    road.up("cleanup", method="offline", **managed)
     assert road.names() == {"orders", "orders-old"}

@@ -13,7 +13,7 @@ import pytest
 from controlplane.aws import Aws, AwsSettings
 from demo.database import Account, connected
 from demo.workspace import ROOT
-from foundation.errors import Refused
+from foundation.errors import PreconditionFailed
 from migration.findings.finding import Severity
 from migration.names import Names
 from migration.outlook import Wanted, look_out
@@ -172,11 +172,11 @@ def test_the_program_asks_for_everything_at_once(road: Road, aws: Aws) -> None:
     (seen,) = look_out(aws, [Wanted(Names("orders"), "alias/orders")])
     took = time.monotonic() - began
     road.sandbox.faults.clear()
-    # Which group the source has is known from the survey, and what is set in it is asked for then; its family's parameters come in
+    # Which group the source has is known from the topology, and what is set in it is asked for then; its family's parameters come in
     # four pages, one after the other. Beside those, everything is asked for at once.
     assert 1.0 <= took < 3.6, took
-    assert seen.survey.source is not None
-    assert seen.survey.source.identifier == "orders"
+    assert seen.topology.source is not None
+    assert seen.topology.source.identifier == "orders"
     assert seen.key.arn == road.seeded.key_arn
     assert seen.group is not None
     assert (seen.group.family, seen.group.values["event_scheduler"][0]) == ("mysql8.0", "ON")
@@ -185,9 +185,9 @@ def test_the_program_asks_for_everything_at_once(road: Road, aws: Aws) -> None:
 
 def test_of_several_sources_that_are_wrong_the_first_is_named(aws: Aws) -> None:
     wrong = [Wanted(Names("nobody"), "alias/orders"), Wanted(Names("orders"), "alias/nobodys")]
-    with pytest.raises(Refused, match="no DB instance of this name"):
+    with pytest.raises(PreconditionFailed, match="no DB instance of this name"):
         look_out(aws, wrong)
-    with pytest.raises(Refused, match="KMS in us-east-1 knows no such key"):
+    with pytest.raises(PreconditionFailed, match="KMS in us-east-1 knows no such key"):
         look_out(aws, wrong[::-1])
 
 

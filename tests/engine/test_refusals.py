@@ -67,7 +67,7 @@ def refused(road: Road) -> str:
 
 
 def test_an_unknown_phase(road: Road) -> None:
-    road.configure("cut-over")
+    road.configure("cutover")
     said = refused(road)
     assert said.startswith("rds-encrypt:phase: must be one of 'replicate', 'cutover', 'rollback', 'cleanup'")
     assert said.count("\n") == 0
@@ -125,8 +125,8 @@ def test_no_backups_and_a_default_parameter_group_are_one_sentence_each(road: Ro
     ("phase", "sentence"),
     [
         ("cutover", "phase `cutover` needs an encrypted instance that replicates, and there is none"),
-        ("rollback", "there is no cut-over to roll back"),
-        ("cleanup", "phase `cleanup` needs the cut-over to be complete, and it is not"),
+        ("rollback", "there is no cutover to roll back"),
+        ("cleanup", "phase `cleanup` needs the cutover to be complete, and it is not"),
     ],
 )
 def test_a_phase_that_would_skip_another(road: Road, phase: str, sentence: str) -> None:

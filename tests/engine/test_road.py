@@ -12,8 +12,8 @@ import pytest
 from demo.database import rows, value
 from demo.writer import TABLE, Writer, account_for
 from migration.cutover.timeline import Moment
-from migration.likeness import ALLOWED
-from migration.records.table import WORDS, summary
+from migration.reports.table import WORDS, summary
+from migration.settings_diff import ALLOWED
 from sandbox.plugin.resources import RESOURCES
 from tests.engine.checks import (
     MAY_DIFFER,
@@ -60,7 +60,7 @@ def test_the_preview_of_replicate_names_the_road(road: Road, source: dict[str, A
     plan = road.preview()
 
     assert {str(row) for row in plan if "Stack" not in row.type} == {
-        "pulumi:providers:pulumi-python lane-1 create",
+        "pulumi:providers:pulumi-python worker-1 create",
         "rds-encrypt:index:Migration orders create",
         f"{STEP}:Preflight orders create",
         f"{STEP}:Claim orders create",
@@ -70,11 +70,11 @@ def test_the_preview_of_replicate_names_the_road(road: Road, source: dict[str, A
         "aws:rds:Instance orders-not-encrypted create",
         f"{STEP}:StoppedReplication orders create",
         "aws:rds:Snapshot orders-not-encrypted create",
-        f"{STEP}:CopyTurn orders create",
+        f"{STEP}:CopySlot orders create",
         "aws:rds:SnapshotCopy orders-encrypted create",
         "aws:rds:ParameterGroup orders-encrypted create",
         "aws:rds:Instance orders-encrypted create",
-        f"{STEP}:Custody orders create",
+        f"{STEP}:DeletionGuard orders create",
         f"{STEP}:CandidateRetention orders create",
         f"{STEP}:ExternalReplication orders create",
         f"{STEP}:CatchUp orders create",
@@ -88,7 +88,7 @@ def test_the_preview_of_replicate_names_the_road(road: Road, source: dict[str, A
         "Instance orders-not-encrypted",
         "StoppedReplication orders",
         "Snapshot orders-not-encrypted",
-        "CopyTurn orders",
+        "CopySlot orders",
         "SnapshotCopy orders-encrypted",
         "Instance orders-encrypted",
         "ExternalReplication orders",
@@ -182,25 +182,25 @@ def test_the_preview_of_cutover_names_the_cut_over(road: Road) -> None:
 
     assert [str(row) for row in plan if "Stack" not in row.type] == [
         f"{STEP}:Preflight orders update [diff: ~phase]",
-        f"{STEP}:CutOver orders create",
+        f"{STEP}:Cutover orders create",
     ]
 
 
 def test_the_preview_of_cutover_briefs_whoever_decides(road: Road) -> None:
     said = road.printed[-1].output
 
-    assert " RED " not in said
+    assert " FAIL " not in said
     # What will happen, in which order, what it costs and how to come back.
     wanted = [
-        "Guards, as they are now:",
-        "replication-in-reach: lag",
+        "Checks, as they are now:",
+        "replication-lag: lag",
         "fence orders: read_only = 1",
         "promote orders-encrypted",
         "from here on, running again rolls forward",
         "rename orders to orders-old",
         "rename orders-encrypted to orders",
         "Write outage to expect:",
-        "Way back: phase `rollback`",
+        "Undo: phase `rollback`",
     ]
     assert [said.find(words) for words in wanted] == sorted(said.find(words) for words in wanted)
     assert all(words in said for words in wanted)
@@ -236,7 +236,7 @@ def test_cutover_shows_when_each_moment_was_and_writes_it_down(road: Road) -> No
     assert {str(moment) for moment in moments} == {
         str(moment) for moment in Moment if moment not in {"applications_moved", "fence_lifted"}
     }
-    assert "Cut-over of orders: complete" in said
+    assert "Cutover of orders: complete" in said
     assert [said.find(WORDS[moment]) for moment in moments] == sorted(
         said.find(WORDS[moment]) for moment in moments
     )
@@ -291,7 +291,7 @@ def test_the_preview_of_cleanup_names_what_goes_and_nothing_that_carries_product
         f"{STEP}:ReplicationUser orders",
         f"{STEP}:GroupAccess orders",
         f"{STEP}:StoppedReplication orders",
-        f"{STEP}:CopyTurn orders",
+        f"{STEP}:CopySlot orders",
         f"{STEP}:ExternalReplication orders",
         f"{STEP}:CatchUp orders",
         f"{STEP}:Verification orders",
@@ -308,7 +308,7 @@ def test_the_preview_of_cleanup_says_that_it_ends_the_way_back(road: Road) -> No
     said = road.printed[-1].output
 
     assert "Plan for orders, phase `cleanup`" in said
-    assert "Way back: none: it ends the way back" in said
+    assert "Undo: none: it ends the rollback path" in said
     # For whoever reviews the two rows of parameter groups.
     assert "`delete[retain]` for orders-encrypted and orders-fence" in " ".join(said.split())
 

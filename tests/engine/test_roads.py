@@ -24,7 +24,7 @@ ON_THE_WAY = (
     Point("SnapshotCopy orders-encrypted", "inside", "credentials expire", calls=1),
     Point("ExternalReplication orders", "inside", "kill the CLI", calls=3),
 )
-ON_THE_WAY_BACK = (
+ON_ROLLBACK = (
     Point("ExternalReplication orders", "inside", "kill everything", calls=2),
     Point("Claim orders", "inside", "credentials expire", calls=1),
 )
@@ -47,9 +47,9 @@ def wrong(chain: Chain, points: int) -> list[str]:
 
 def test_destroy_comes_to_its_end_whatever_happens_on_the_way(road: Road, before: dict[str, Any]) -> None:
     road.configure("replicate")
-    chain = follow(road, "destroy", "destroy", ON_THE_WAY_BACK)
+    chain = follow(road, "destroy", "destroy", ON_ROLLBACK)
 
-    assert wrong(chain, len(ON_THE_WAY_BACK)) == []
+    assert wrong(chain, len(ON_ROLLBACK)) == []
     assert judge.as_it_was(road, before) == []
 
 

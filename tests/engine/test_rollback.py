@@ -1,4 +1,4 @@
-"""There and back again on 8.0: what was written after the cut-over stays, and no update goes to a name that has moved."""
+"""There and back again on 8.0: what was written after the cutover stays, and no update goes to a name that has moved."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.engine.road import Road, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
-NOTE = "written after the cut-over"
+NOTE = "written after the cutover"
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_each_way_has_a_log_of_its_own(road: Road) -> None:
     # There is nothing to hand over any more, and the report tells both ways.
     assert not list(road.files.directory.glob("orders-handover*"))
     report = road.files.path("report.html").read_text(encoding="utf-8")
-    assert 0 < report.index("Cut-over: ") < report.index("Rollback: ")
+    assert 0 < report.index("Cutover: ") < report.index("Rollback: ")
     # The lag was looked at by the catch-up and after the verification, and the drain ends the curve.
     watched = road.files.read_json("lag.json")
     assert watched is not None

@@ -37,7 +37,7 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
 LOOK = "### 1. Look"
 LIFT = "### 2. The names have not begun to move: lift the fence"
 END = "### 3. The names have begun to move: end it"
-HOLD = "## Hold the cut-over, then let it go"
+HOLD = "## Hold the cutover, then let it go"
 BROKEN = "## Replication is broken"
 
 
@@ -95,7 +95,7 @@ def test_a_fence_that_a_dead_run_left_is_lifted_by_hand(road: Road) -> None:
     (seen,) = by_hand(road, LOOK)
     tags = {name: {tag["Key"]: tag["Value"] for tag in tags} for name, _, _, tags in seen}
     assert tags["orders"][journal.FENCE_BEFORE] == "default"
-    assert journal.SWAPPED not in tags["orders-encrypted"]
+    assert journal.CUTOVER_BEGAN not in tags["orders-encrypted"]
 
     by_hand(road, LIFT)
 
@@ -134,11 +134,11 @@ def test_the_next_run_puts_that_right_and_what_it_leaves_half_done_is_ended_by_h
 
 
 def released_and_moving(road: Road) -> bool:
-    """Release the cut-over as the page says, and wait until the names begin to move."""
+    """Release the cutover as the page says, and wait until the names begin to move."""
     if not has_tag(road, "orders", journal.RELEASE) and "orders" in by_name(road):
         arn, _ = by_hand(road, HOLD)
         assert arn == road.instance("orders")["DBInstanceArn"]
-    return has_tag(road, "orders-encrypted", journal.SWAPPED)
+    return has_tag(road, "orders-encrypted", journal.CUTOVER_BEGAN)
 
 
 def settled(road: Road, identifier: str, group: str) -> bool:

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 RECORD = "orders-db.shop.internal"
 HOLDING = 4.0
-"""Seconds of watching a cut-over that is held."""
+"""Seconds of watching a cutover that is held."""
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_a_hook_that_says_no_calls_it_off_before_anything_is_touched(
     with road.connected("orders", application=True) as connection:
         rows(connection, "UPDATE orders SET note = 'after the veto' WHERE id = 1")
     (hook.parent / "veto").unlink()
-    (hook.parent / "cut-over-before").unlink()
+    (hook.parent / "cutover-before").unlink()
 
 
 def protect(road: Road, *, protected: bool) -> None:
@@ -138,7 +138,7 @@ def test_a_postponed_cut_over_waits_for_its_release_with_writes_going_on(
     results: list[Result] = []
 
     def listen(line: str) -> None:
-        if "CutOver" in line and "creating" in line:
+        if "Cutover" in line and "creating" in line:
             begun.set()
 
     run = threading.Thread(
@@ -147,7 +147,7 @@ def test_a_postponed_cut_over_waits_for_its_release_with_writes_going_on(
     run.start()
     assert begun.wait(60)
     time.sleep(HOLDING)
-    assert not (hook.parent / "cut-over-before").exists()
+    assert not (hook.parent / "cutover-before").exists()
     with road.connected("orders", application=True) as connection:
         rows(connection, "UPDATE orders SET note = 'while it waits' WHERE id = 2")
     instance = road.instance("orders")
@@ -157,7 +157,7 @@ def test_a_postponed_cut_over_waits_for_its_release_with_writes_going_on(
     run.join(120)
 
     assert [result.ok for result in results] == [True], road.note(results[0]).output
-    assert journal.RELEASE not in road.tags("orders"), "a release is good for one cut-over"
+    assert journal.RELEASE not in road.tags("orders"), "a release is good for one cutover"
     assert road.outputs()["rollback_path"] == "open"
     wait_until(lambda: road.instance("orders-encrypted")["DeletionProtection"] is True, 30)
 
@@ -171,8 +171,8 @@ def test_the_record_leads_to_the_encrypted_instance_and_both_keep_their_names(
     with road.connected("orders-encrypted", application=True) as connection:
         assert value(connection, "SELECT note FROM orders WHERE id = 2") == "while it waits"
         rows(connection, "UPDATE orders SET note = 'on the encrypted one' WHERE id = 3")
-    before, after = told(hook, "cut-over-before"), told(hook, "cut-over-after")
-    assert before == {**after, "EVENT": "cut-over before"}
+    before, after = told(hook, "cutover-before"), told(hook, "cutover-after")
+    assert before == {**after, "EVENT": "cutover before"}
     assert after["IDENTIFIER"] == "orders"
     assert after["FROM_ADDRESS"] == road.address("orders").host
     assert after["TO_ADDRESS"] == road.address("orders-encrypted").host

@@ -32,7 +32,7 @@ def test_replicate_ends_verified_while_applications_write(road: Road) -> None:
 
     outputs = road.outputs()
     assert outputs["differences"] == []
-    assert outputs["verify_mode"] == "full"
+    assert outputs["verify_level"] == "full"
     assert outputs["verified_tables"] == 7
     assert outputs["verified_rows"] > ROWS
     assert road.tags("orders")[journal.VERIFIED].startswith(f"{outputs['verified_at']} full ")
@@ -88,12 +88,12 @@ def test_a_killed_verification_is_made_good_by_the_next(road: Road) -> None:
 
 
 def test_it_can_be_off_or_a_sample(road: Road) -> None:
-    road.up("replicate", verify={"mode": "off"})
-    assert road.outputs()["verify_mode"] == "off"
+    road.up("replicate", verify={"level": "off"})
+    assert road.outputs()["verify_level"] == "off"
 
-    road.up("replicate", verify={"mode": "sample", "sample": 0.5})
+    road.up("replicate", verify={"level": "sample", "sample": 0.5})
     outputs = road.outputs()
-    assert (outputs["verify_mode"], outputs["verified_tables"], outputs["differences"]) == ("sample", 7, [])
+    assert (outputs["verify_level"], outputs["verified_tables"], outputs["differences"]) == ("sample", 7, [])
     assert road.tags("orders")[journal.VERIFIED].startswith(f"{outputs['verified_at']} sample ")
     require_following(road)
 
@@ -106,7 +106,7 @@ def test_one_that_is_too_old_is_made_again_before_the_cut_over(road: Road) -> No
     outputs = road.outputs()
     assert outputs["phase"] == "cutover"
     assert outputs["verified_at"] > before
-    assert outputs["forced_guards"] == []
+    assert outputs["forced_checks"] == []
     # What was verified before the name moved does not speak for what was written since.
     assert journal.VERIFIED not in road.tags("orders-old")
     road.require_rest()

@@ -59,14 +59,14 @@ def test_what_rds_writes_behind_a_fence_is_no_write(server: MySQLServer, like: s
     with server.admin() as rds, session(server) as opened:
         execute(rds, "SET GLOBAL read_only = 1")
         try:
-            final = writes.stand_still(opened)
+            final = writes.settled_coordinates(opened)
             heartbeat(rds, 1, like=like)
             around_a_backup(rds)
             execute(rds, "FLUSH BINARY LOGS")
             heartbeat(rds, 2, like=like)
             assert current(opened) > final
             assert not wrote_since(opened, final)
-            assert writes.stand_still(opened) == current(opened)
+            assert writes.settled_coordinates(opened) == current(opened)
         finally:
             execute(rds, "SET GLOBAL read_only = 0")
 

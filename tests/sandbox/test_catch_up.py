@@ -17,13 +17,13 @@ import pytest
 
 from controlplane.aws import Aws, AwsSettings
 from demo.workspace import ROOT
-from foundation.errors import NeedsHuman
+from foundation.errors import ActionRequired
 from foundation.waiting import silent
 from migration.access import Access, AccessSettings, endpoint_of
 from migration.durability import RELAXED
-from migration.records.files import DIRECTORY
+from migration.reports.files import DIRECTORY
 from providers.catch_up import CatchUpProvider
-from providers.step import World
+from providers.step import StepContext
 from replication import accounts, channel
 from replication.coordinates import current
 from sandbox import Sandbox
@@ -42,9 +42,9 @@ step(json.loads(sys.argv[1]), sys.argv[2])
 """
 
 
-def world(authority: str) -> World:
+def world(authority: str) -> StepContext:
     aws = Aws(AwsSettings(region=os.environ["AWS_REGION"], profile=None))
-    return World(aws, Access(aws, AccessSettings(environment=VARIABLE, ca_file=authority)), silent)
+    return StepContext(aws, Access(aws, AccessSettings(environment=VARIABLE, ca_file=authority)), silent)
 
 
 def step(inputs: dict[str, Any], authority: str) -> dict[str, Any]:
@@ -193,7 +193,7 @@ def test_it_is_put_back_when_replication_breaks(pair: Pair) -> None:
     def run() -> None:
         try:
             step(pair.inputs, pair.authority)
-        except NeedsHuman as error:
+        except ActionRequired as error:
             failed.append(error)
 
     # What the source will write next is there already: the applier stops at it.

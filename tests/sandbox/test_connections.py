@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from foundation.errors import NeedsHuman, OutcomeUnknown
-from replication.bastion import BastionLines
-from replication.line import Dial
+from foundation.errors import ActionRequired, OutcomeUnknown
+from replication.bastion import BastionTunnels
 from replication.session import Credentials, Endpoint, Tls, connect
+from replication.tunnel import OpenTunnel
 from sandbox.mysql import CertificateAuthority, MySQLServer
 from sandbox.mysql.sessions import execute, query
 from tests.bastion import Keys, Running, asyncssh_server, free_port, left_of
@@ -41,22 +41,26 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture(params=["direct", "bastion"])
-def dial(request: pytest.FixtureRequest, running: Running) -> Iterator[Dial | None]:
+def open_tunnel(request: pytest.FixtureRequest, running: Running) -> Iterator[OpenTunnel | None]:
     if request.param == "direct":
         yield None
         return
-    with closing(BastionLines(running.bastion)) as lines:
-        yield lines.dial
+    with closing(BastionTunnels(running.bastion)) as lines:
+        yield lines.open_tunnel
 
 
 def authority(server: MySQLServer) -> Path:
     return server.directory.parent / "ca.pem"
 
 
-def log_in(server: MySQLServer, dial: Dial | None) -> None:
+def log_in(server: MySQLServer, open_tunnel: OpenTunnel | None) -> None:
     endpoint = Endpoint(server.address, server.port)
     with connect(
-        endpoint, Credentials(MASTER, PASSWORD), Tls(str(authority(server))), dial=dial, patience=0.0
+        endpoint,
+        Credentials(MASTER, PASSWORD),
+        Tls(str(authority(server))),
+        open_tunnel=open_tunnel,
+        patience=0.0,
     ) as found:
         assert found.value("SELECT 1") == 1
 
@@ -116,20 +120,20 @@ def reload(server: MySQLServer) -> None:
 )
 def test_a_certificate_that_nobody_should_trust(
     server: MySQLServer,
-    dial: Dial | None,
+    open_tunnel: OpenTunnel | None,
     tmp_path: Path,
     forge: Callable[[MySQLServer, Path], Files],
     sentence: str,
 ) -> None:
-    log_in(server, dial)
+    log_in(server, open_tunnel)
     with showing(server.directory / "tls", forge(server, tmp_path), partial(reload, server)):
-        with pytest.raises(NeedsHuman) as refused:
-            log_in(server, dial)
+        with pytest.raises(ActionRequired) as refused:
+            log_in(server, open_tunnel)
         head, _, tail = sentence.partition("({said})")
         said = str(refused.value)
         assert said.startswith(f"MySQL at {server.address}:{server.port}: {head}(")
         assert said.endswith(f"){tail}")
-    log_in(server, dial)
+    log_in(server, open_tunnel)
 
 
 def test_a_bastion_that_dies_in_the_middle_of_a_statement(server: MySQLServer, tmp_path: Path) -> None:
@@ -138,16 +142,19 @@ def test_a_bastion_that_dies_in_the_middle_of_a_statement(server: MySQLServer, t
     port = free_port()
     endpoint, account = Endpoint(server.address, server.port), Credentials(MASTER, PASSWORD)
     tls = Tls(str(authority(server)))
-    with closing(BastionLines(Running(keys, port).bastion)) as lines, ThreadPoolExecutor(1) as pool:
+    with closing(BastionTunnels(Running(keys, port).bastion)) as lines, ThreadPoolExecutor(1) as pool:
         with ExitStack() as bastion:
             bastion.enter_context(asyncssh_server(keys, port))
-            with connect(endpoint, account, tls, dial=lines.dial) as session:
+            with connect(endpoint, account, tls, open_tunnel=lines.open_tunnel) as session:
                 asked = pool.submit(session.value, "SELECT SLEEP(20)")
                 until(lambda: asleep(server), bool)
                 bastion.close()
                 with pytest.raises(OutcomeUnknown, match="the connection was lost during a statement"):
                     asked.result(5)
-        with asyncssh_server(keys, port), connect(endpoint, account, tls, dial=lines.dial) as session:
+        with (
+            asyncssh_server(keys, port),
+            connect(endpoint, account, tls, open_tunnel=lines.open_tunnel) as session,
+        ):
             assert session.value("SELECT 1") == 1
     assert left_of(port) == []
 
@@ -163,10 +170,10 @@ def asleep(server: MySQLServer) -> bool:
 def test_many_sessions_at_once_through_one_connection(server: MySQLServer, running: Running) -> None:
     endpoint, account = Endpoint(server.address, server.port), Credentials(MASTER, PASSWORD)
     tls = Tls(str(authority(server)))
-    with closing(BastionLines(running.bastion)) as lines, ThreadPoolExecutor(8) as pool:
+    with closing(BastionTunnels(running.bastion)) as lines, ThreadPoolExecutor(8) as pool:
 
         def read(number: int) -> str:
-            with connect(endpoint, account, tls, dial=lines.dial) as session:
+            with connect(endpoint, account, tls, open_tunnel=lines.open_tunnel) as session:
                 assert session.value("SHOW STATUS LIKE 'Ssl_cipher'")
                 # A megabyte, so that the lines take turns.
                 return str(session.value("SELECT REPEAT(%s, 1000000)", str(number)))

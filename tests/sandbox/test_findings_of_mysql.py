@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 import pytest
 
+from migration.discovery import Topology
 from migration.findings import of_mysql as mysql
+from migration.findings.context import CheckContext
 from migration.findings.finding import Finding, Severity
-from migration.findings.scene import Scene
 from migration.names import Names
 from migration.preflight import Plan
-from migration.survey import Survey
 from replication.session import Session
 from sandbox.mysql import MySQLServer
 from sandbox.mysql.sessions import execute
@@ -41,14 +41,14 @@ def master(server: MySQLServer) -> Iterator[Session]:
         yield opened
 
 
-def scene(mode: str = "replicate") -> Scene:
+def context(method: str = "online") -> CheckContext:
     source = instance()
-    plan = Plan("replicate", mode, Survey(Names("orders"), source, None))
-    return Scene(FakeAws(source), Around(), plan, source)
+    plan = Plan("replicate", method, Topology(Names("orders"), source, None))
+    return CheckContext(FakeAws(source), Around(), plan, source)
 
 
-def found(opened: Session, *severities: Severity, mode: str = "replicate") -> list[Finding]:
-    return [each for each in mysql.of_mysql(scene(mode), opened) if each.severity in severities]
+def found(opened: Session, *severities: Severity, method: str = "online") -> list[Finding]:
+    return [each for each in mysql.of_mysql(context(method), opened) if each.severity in severities]
 
 
 def test_an_ordinary_source_has_nothing_to_act_on_and_answers_everything(master: Session) -> None:
@@ -65,7 +65,7 @@ def test_memory_tables_with_rows_are_named_with_their_rows(master: Session) -> N
     (warning,) = found(master, Severity.WARNING)
     assert warning.what == "it has 2 MEMORY tables with rows: shop.of % one (1 row), shop.sessions (3 rows)"
     assert "error 1032" in warning.why
-    (warning,) = found(master, Severity.WARNING, mode="snapshot")
+    (warning,) = found(master, Severity.WARNING, method="offline")
     assert "1032" not in warning.why
 
 

@@ -54,7 +54,7 @@ class ScriptedRDS:
                 )
                 raise ClientError({"Error": {"Code": code, "Message": message}}, name)
             if messages := self.refusals.get(name):
-                raise ClientError({"Error": {"Code": "Refused", "Message": messages.pop()}}, name)
+                raise ClientError({"Error": {"Code": "PreconditionFailed", "Message": messages.pop()}}, name)
             if name == "delete_db_instance":
                 self.instance = None
             return {"DBInstance": self.instance}

@@ -1,4 +1,4 @@
-"""The stand-in provider waits as the real one does: its first look, its pace, three in a row, and what ends it early."""
+"""The stand-in provider waits as the real one does: its first look, its progress, three in a row, and what ends it early."""
 
 from __future__ import annotations
 

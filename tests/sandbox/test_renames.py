@@ -46,19 +46,19 @@ def moment(call: dict[str, Any]) -> float:
 
 def test_a_pair_of_renames(sandbox: Sandbox, environment: dict[str, str], pair: dict[str, str]) -> None:
     """The second waits for the name by descriptions; RDS refuses changes of it for a moment before, and a reboot after."""
-    losing, winning = pair["renamed"], pair["renamed-encrypted"]
+    primary, candidate = pair["renamed"], pair["renamed-encrypted"]
     instances, earlier = Instances(Aws(AwsSettings(region="us-east-1"))), len(modifications(sandbox))
     sandbox.faults.duration("away", 1.5)
     sandbox.faults.refuse(
         "InvalidDBInstanceState",
         "Database instance is not in available state.",
         action="ModifyDBInstance",
-        instance=winning,
+        instance=candidate,
     )
-    instances.ask_rename(losing, "renamed-old", parameter_group="renames", deadline=DEADLINE)
-    instances.ask_rename(winning, "renamed", parameter_group="renames", deadline=DEADLINE)
-    instances.await_rename(losing, "renamed-old", parameter_group="renames", deadline=DEADLINE)
-    instances.await_rename(winning, "renamed", parameter_group="renames", deadline=DEADLINE)
+    instances.ask_rename(primary, "renamed-old", parameter_group="renames", deadline=DEADLINE)
+    instances.ask_rename(candidate, "renamed", parameter_group="renames", deadline=DEADLINE)
+    instances.await_rename(primary, "renamed-old", parameter_group="renames", deadline=DEADLINE)
+    instances.await_rename(candidate, "renamed", parameter_group="renames", deadline=DEADLINE)
 
     calls = modifications(sandbox)[earlier:]
     accepted = [call for call in calls if call["error_code"] is None]

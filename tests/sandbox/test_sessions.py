@@ -15,8 +15,8 @@ from sandbox.mysql import MySQLServer
 from sandbox.mysql.sessions import execute
 from tests.sandbox.mysql_support import VERSIONS, Farm
 from tests.sandbox.verification_support import session
+from verification.checkpoint import Checkpoint
 from verification.comparison import Comparison
-from verification.memory import Memory
 from verification.plan import How
 
 pytestmark = pytest.mark.slow
@@ -117,7 +117,7 @@ def test_a_comparison_with_a_server_of_another_group_finds_nothing(
     friendly: MySQLServer, hostile: MySQLServer
 ) -> None:
     comparison = Comparison(
-        lambda: session(friendly), lambda: session(hostile), How(threads=1), Memory(None, "")
+        lambda: session(friendly), lambda: session(hostile), How(threads=1), Checkpoint(None, "")
     )
     assert comparison.advance()
     assert comparison.result.differences == ()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.sandbox.mysql_support import VERSIONS
 from tests.sandbox.verification_support import Twins, twins
-from verification.memory import Memory
+from verification.checkpoint import Checkpoint
 
 EVERYTHING = """
 CREATE TABLE IF NOT EXISTS everything (
@@ -299,19 +299,19 @@ def test_it_goes_on_where_it_stopped(pair: Twins, tmp_path: Path) -> None:
         "ANALYZE TABLE t",
     )
     file = tmp_path / "done.jsonl"
-    first = pair.comparison(Memory.open(file, "it", "b.000001:4"), rows=50)
+    first = pair.comparison(Checkpoint.open(file, "it", "b.000001:4"), rows=50)
     # So short that no machine does all 400 parts in it; a stalled one may do none.
     while first.result.rows == 0:
         assert not first.advance(deadline=0.02)
     done = first.result
-    second = pair.comparison(Memory.open(file, "it", "b.000001:4"), rows=50)
+    second = pair.comparison(Checkpoint.open(file, "it", "b.000001:4"), rows=50)
     assert second.advance()
 
     assert second.result.resumed == done.chunks
     assert 0 < done.rows < second.result.rows == 20_000
     # At other coordinates, or as another comparison, nothing is remembered.
-    assert Memory.open(file, "it", "b.000001:5").parts == []
-    assert Memory.open(file, "other", "b.000001:5").parts == []
+    assert Checkpoint.open(file, "it", "b.000001:5").parts == []
+    assert Checkpoint.open(file, "other", "b.000001:5").parts == []
     # In one process it simply goes on.
     third = pair.comparison(rows=1000)
     while not third.advance(deadline=0.02):

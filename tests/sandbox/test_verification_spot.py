@@ -1,4 +1,4 @@
-"""The last look of a cut-over: what was written last, on both, within its time."""
+"""The last look of a cutover: what was written last, on both, within its time."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from foundation.errors import AccountLocked, MigrationError, NeedsHuman
+from foundation.errors import AccountLocked, ActionRequired, MigrationError
 from replication import accounts, channel, lag, writes
 from replication.session import Credentials, Endpoint, Session, Tls, connect
 from sandbox.mysql import MySQLServer
@@ -80,7 +80,7 @@ def test_a_prepared_transaction_is_seen_once_its_session_is_gone(
         ):
             other.execute(statement)
         assert writes.end_writing_sessions(session) == 1
-        with pytest.raises(NeedsHuman, match="a prepared"):
+        with pytest.raises(ActionRequired, match="a prepared"):
             writes.require_settled(session, deadline=1.0)
         assert writes.prepared_transactions(session) == 1
     session.execute("XA ROLLBACK 'x'")

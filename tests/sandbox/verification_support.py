@@ -12,8 +12,8 @@ from typing import Any
 from replication.session import Credentials, Endpoint, Session, Tls, connect
 from sandbox.mysql import MySQLServer
 from tests.sandbox.mysql_support import MASTER, NO_MORE, PASSWORD, Farm
+from verification.checkpoint import Checkpoint
 from verification.comparison import Comparison
-from verification.memory import Memory
 from verification.plan import How, Result
 
 __all__ = ["Twins", "twins"]
@@ -38,13 +38,13 @@ class Twins:
         for statement in statements:
             self.theirs.execute(statement)
 
-    def comparison(self, memory: Memory | None = None, **how: Any) -> Comparison:
+    def comparison(self, checkpoint: Checkpoint | None = None, **how: Any) -> Comparison:
         settings = How(**{"threads": 2, **how})
         return Comparison(
             partial(session, self.reference),
             partial(session, self.copy),
             settings,
-            memory or Memory(None, ""),
+            checkpoint or Checkpoint(None, ""),
         )
 
     def compare(self, **how: Any) -> Result:

@@ -10,7 +10,7 @@ import pytest
 
 from controlplane.aws import Aws
 from controlplane.secret_store import Account, read_account
-from foundation.errors import AccountRefused, NeedsHuman, Retryable
+from foundation.errors import AccountRefused, ActionRequired, Retryable
 from migration.access import RDS_CA_BUNDLE, Access, AccessSettings, endpoint_of
 from replication.session import Credentials, Endpoint, Session
 from tests.unit.fakes import instance
@@ -69,7 +69,7 @@ def test_an_account_is_read_from_a_secret_as_rds_writes_it() -> None:
 
 @pytest.mark.parametrize("text", ["hunter2", "", "[]", '"hunter2"', '{"user": "hunter2"}', "null"])
 def test_a_secret_of_another_form_is_refused_without_being_quoted(text: str) -> None:
-    with pytest.raises(NeedsHuman, match="not JSON with a `password`") as error:
+    with pytest.raises(ActionRequired, match="not JSON with a `password`") as error:
         read_account(Vault(text), "orders/master")
     assert "hunter2" not in str(error.value)
     # The chained error could quote the text.
@@ -114,7 +114,7 @@ def test_an_account_that_is_refused_for_good_is_not_tried_twice(monkeypatch: pyt
 
 def test_a_variable_without_a_value_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ORDERS_PASSWORD", raising=False)
-    with pytest.raises(NeedsHuman, match="the environment variable ORDERS_PASSWORD holds no password"):
+    with pytest.raises(ActionRequired, match="the environment variable ORDERS_PASSWORD holds no password"):
         Access(Vault(""), AccessSettings(environment="ORDERS_PASSWORD"))._credentials(instance())
 
 

@@ -6,7 +6,7 @@ import botocore.exceptions
 import pytest
 
 from controlplane.aws import sorted_errors
-from foundation.errors import MigrationError, NeedsHuman, Retryable
+from foundation.errors import ActionRequired, MigrationError, Retryable
 
 
 def client_error(code: str, status: int = 400, message: str = "said so") -> botocore.exceptions.ClientError:
@@ -29,16 +29,16 @@ def sorted_as(error: Exception) -> MigrationError:
         (client_error("ThrottlingException"), Retryable),
         (client_error("InvalidDBInstanceState"), Retryable),
         (client_error("SomethingNew", status=503), Retryable),
-        (client_error("DBInstanceAlreadyExists"), NeedsHuman),
+        (client_error("DBInstanceAlreadyExists"), ActionRequired),
         (client_error("InsufficientDBInstanceCapacity"), Retryable),
-        (client_error("SnapshotQuotaExceeded"), NeedsHuman),
-        (client_error("KMSKeyNotAccessibleFault"), NeedsHuman),
-        (client_error("InvalidParameterCombination"), NeedsHuman),
-        (client_error("ExpiredToken", status=403), NeedsHuman),
-        (client_error("AccessDenied", status=403), NeedsHuman),
-        (botocore.exceptions.NoCredentialsError(), NeedsHuman),
-        (botocore.exceptions.NoRegionError(), NeedsHuman),
-        (botocore.exceptions.ProfileNotFound(profile="shop"), NeedsHuman),
+        (client_error("SnapshotQuotaExceeded"), ActionRequired),
+        (client_error("KMSKeyNotAccessibleFault"), ActionRequired),
+        (client_error("InvalidParameterCombination"), ActionRequired),
+        (client_error("ExpiredToken", status=403), ActionRequired),
+        (client_error("AccessDenied", status=403), ActionRequired),
+        (botocore.exceptions.NoCredentialsError(), ActionRequired),
+        (botocore.exceptions.NoRegionError(), ActionRequired),
+        (botocore.exceptions.ProfileNotFound(profile="shop"), ActionRequired),
         (botocore.exceptions.EndpointConnectionError(endpoint_url="https://rds"), Retryable),
         (botocore.exceptions.ReadTimeoutError(endpoint_url="https://rds"), Retryable),
     ],
@@ -80,13 +80,13 @@ def test_what_is_not_aws_passes_through() -> None:
         (
             "InvalidParameterCombination",
             "You cannot create an encrypted Read Replica from an unencrypted DB instance.",
-            NeedsHuman,
+            ActionRequired,
             "AWS encrypts no replica of an unencrypted instance",
         ),
         (
             "InvalidParameterValue",
             "Creating read replicas for source instance with engine mysql where ManageMasterUserPassword is enabled is not supported.",
-            NeedsHuman,
+            ActionRequired,
             "whose master password RDS manages",
         ),
         (
@@ -102,43 +102,48 @@ def test_what_is_not_aws_passes_through() -> None:
             "the instance is busy",
         ),
         ("InvalidParameterValue", "Database instance is not in available state.", Retryable, "is busy"),
-        ("SnapshotQuotaExceeded", "Cannot create more than 100 manual snapshots", NeedsHuman, "a quota of"),
+        (
+            "SnapshotQuotaExceeded",
+            "Cannot create more than 100 manual snapshots",
+            ActionRequired,
+            "a quota of",
+        ),
         (
             "InvalidParameterValue",
             "The resource would have more than 50 tags",
-            NeedsHuman,
+            ActionRequired,
             "more tags than the 50 that AWS allows",
         ),
         (
             "InvalidParameterValue",
             "Tag keys cannot start with the reserved prefix aws:",
-            NeedsHuman,
+            ActionRequired,
             "AWS refused a tag",
         ),
         (
             "InvalidDBInstanceState",
             "Cannot stop or start a Read-Replica instance",
-            NeedsHuman,
+            ActionRequired,
             "AWS neither stops nor starts",
         ),
         (
             "KMSKeyNotAccessibleFault",
             "Specified KMS key [k] does not exist, is not enabled or you do not have permissions to access it.",
-            NeedsHuman,
+            ActionRequired,
             "the KMS key cannot be used",
         ),
         (
             "InvalidParameterValue",
             "Specified KMS key [k] does not exist, is not enabled or you do not have permissions to access it.",
-            NeedsHuman,
+            ActionRequired,
             "the KMS key cannot be used",
         ),
-        ("DBSnapshotNotFound", "DBSnapshot orders not found", NeedsHuman, "it does not exist"),
+        ("DBSnapshotNotFound", "DBSnapshot orders not found", ActionRequired, "it does not exist"),
         ("InvalidDBSnapshotState", "Cannot copy: creating", Retryable, "the snapshot is busy"),
         (
             "InvalidAction",
             "Could not find operation",
-            NeedsHuman,
+            ActionRequired,
             "this endpoint does not know ModifyDBInstance",
         ),
     ],

@@ -20,9 +20,9 @@ from typing import TypeVar
 
 import pytest
 
-from foundation.errors import MigrationError, NeedsHuman, Retryable
-from replication.bastion import Bastion, BastionLines, command
-from replication.line import Endpoint
+from foundation.errors import ActionRequired, MigrationError, Retryable
+from replication.bastion import Bastion, BastionTunnels, command
+from replication.tunnel import Endpoint
 from tests.bastion import SSHD, Keys, Running, asyncssh_server, clients_of, free_port, left_of, openssh_server
 
 Start = Callable[..., AbstractContextManager[Running]]
@@ -82,9 +82,9 @@ def until(look: Callable[[], T], accept: Callable[[T], bool], deadline: float = 
 
 
 @contextmanager
-def spoken(lines: BastionLines, endpoint: Endpoint) -> Iterator[socket.socket]:
+def spoken(lines: BastionTunnels, endpoint: Endpoint) -> Iterator[socket.socket]:
     """Open a line and take the greeting off it."""
-    line = lines.dial(endpoint)
+    line = lines.open_tunnel(endpoint)
     try:
         line.socket.settimeout(10)
         assert line.socket.recv(9, socket.MSG_WAITALL) == b"greetings"
@@ -94,19 +94,19 @@ def spoken(lines: BastionLines, endpoint: Endpoint) -> Iterator[socket.socket]:
 
 
 def holding(port: int) -> list[list[str]]:
-    """The clients that hold a connection, without their guards."""
+    """The clients that hold a connection, without their checks."""
     return [words for words in clients_of(port) if "-N" in words and words[0].endswith("ssh")]
 
 
 def refusal(bastion: Bastion, endpoint: Endpoint) -> MigrationError:
-    with closing(BastionLines(bastion)) as lines, pytest.raises(MigrationError) as refused:
-        lines.dial(endpoint)
+    with closing(BastionTunnels(bastion)) as lines, pytest.raises(MigrationError) as refused:
+        lines.open_tunnel(endpoint)
     assert left_of(bastion.port) == []
     return refused.value
 
 
 def test_lines_share_one_connection_and_leave_nothing(start: Start, keys: Keys, speaker: Endpoint) -> None:
-    with start(keys, free_port()) as running, closing(BastionLines(running.bastion)) as lines:
+    with start(keys, free_port()) as running, closing(BastionTunnels(running.bastion)) as lines:
 
         def ask(number: int) -> bytes:
             with spoken(lines, speaker) as line:
@@ -131,7 +131,7 @@ def test_lines_share_one_connection_and_leave_nothing(start: Start, keys: Keys, 
 
 def test_a_connection_that_died_is_made_anew(start: Start, keys: Keys, speaker: Endpoint) -> None:
     port = free_port()
-    with closing(BastionLines(Running(keys, port).bastion)) as lines:
+    with closing(BastionTunnels(Running(keys, port).bastion)) as lines:
         with start(keys, port), spoken(lines, speaker):
             first = lines._shared
         assert first is not None
@@ -160,12 +160,12 @@ def pids_holding(port: int) -> list[int]:
 def test_it_ends_with_its_process_even_if_that_is_killed(start: Start, keys: Keys, speaker: Endpoint) -> None:
     program = """
 import sys, threading
-from replication.bastion import Bastion, BastionLines
-from replication.line import Endpoint
-lines = BastionLines(Bastion("127.0.0.1", int(sys.argv[1]), *sys.argv[2:5]))
+from replication.bastion import Bastion, BastionTunnels
+from replication.tunnel import Endpoint
+lines = BastionTunnels(Bastion("127.0.0.1", int(sys.argv[1]), *sys.argv[2:5]))
 opened = []
 # In a thread that ends before the line is used, as a step's thread does.
-thread = threading.Thread(target=lambda: opened.append(lines.dial(Endpoint("127.0.0.1", int(sys.argv[5])))))
+thread = threading.Thread(target=lambda: opened.append(lines.open_tunnel(Endpoint("127.0.0.1", int(sys.argv[5])))))
 thread.start()
 thread.join()
 assert opened[0].socket.recv(9) == b"greetings"
@@ -187,7 +187,7 @@ sys.stdin.read()
         assert child.stdout is not None
         directory = Path(child.stdout.readline().strip())
         assert (directory / "control").exists()
-        assert len(clients_of(told.port)) == 3, "a guard, the connection, the line"
+        assert len(clients_of(told.port)) == 3, "a check, the connection, the line"
         child.kill()
         child.communicate()
         assert left_of(told.port) == []
@@ -199,7 +199,7 @@ def test_an_unknown_host_key_is_refused_and_not_learned(start: Start, keys: Keys
     empty.touch()
     with start(keys, free_port()) as running:
         error = refusal(replace(running.bastion, known_hosts_file=str(empty)), speaker)
-    assert type(error) is NeedsHuman
+    assert type(error) is ActionRequired
     assert str(error) == (
         f"bastion 127.0.0.1:{running.port}: its host key is not known. Ask its owner for the key and put that into the"
         " known-hosts file (`connection.ssh.knownHostsFile`). Nothing was sent to it."
@@ -211,7 +211,7 @@ def test_a_changed_host_key_is_refused(start: Start, keys: Keys, speaker: Endpoi
     with start(keys, free_port()) as running:
         changed = keys.known_hosts(running.port, "changed", key="user")
         error = refusal(replace(running.bastion, known_hosts_file=str(changed)), speaker)
-    assert type(error) is NeedsHuman
+    assert type(error) is ActionRequired
     assert "its host key is not the one that is known" in str(error)
     assert str(error).endswith("Nothing was sent to it.")
 
@@ -241,7 +241,7 @@ def test_a_user_who_trusts_everybody_in_his_own_configuration_is_not_followed(
 def test_a_key_that_is_not_allowed_is_refused(start: Start, keys: Keys, speaker: Endpoint) -> None:
     with start(keys, free_port()) as running:
         error = refusal(running.with_key("strangers"), speaker)
-    assert type(error) is NeedsHuman
+    assert type(error) is ActionRequired
     assert "it refuses the account. Check `connection.ssh.user`" in str(error)
 
 
@@ -249,7 +249,7 @@ def test_a_key_that_others_can_read_is_named(start: Start, keys: Keys, speaker: 
     with start(keys, free_port()) as running:
         (keys.directory / "user").chmod(0o644)
         error = refusal(running.bastion, speaker)
-    assert type(error) is NeedsHuman
+    assert type(error) is ActionRequired
     assert "it refuses the account (Load key " in str(error)
     assert "bad permissions" in str(error)
 
@@ -288,16 +288,16 @@ def test_a_server_behind_it_that_keeps_silent(
 def test_forwarding_that_the_bastion_forbids(start: Start, keys: Keys, speaker: Endpoint) -> None:
     with start(keys, free_port(), forwarding=False) as running:
         error = refusal(running.bastion, speaker)
-    assert type(error) is NeedsHuman
+    assert type(error) is ActionRequired
     assert f"it does not let this account on to {speaker} (" in str(error)
 
 
 def test_a_machine_without_ssh(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(keys.directory))
     monkeypatch.setattr("tempfile.tempdir", str(keys.directory))
-    monkeypatch.setattr("foundation.companion._LONGEST", 1000)
-    with pytest.raises(NeedsHuman, match="there is no `ssh` on the PATH"):
-        BastionLines(Running(keys, 22).bastion).dial(Endpoint("orders.example", 3306))
+    monkeypatch.setattr("foundation.supervised_process._LONGEST", 1000)
+    with pytest.raises(ActionRequired, match="there is no `ssh` on the PATH"):
+        BastionTunnels(Running(keys, 22).bastion).open_tunnel(Endpoint("orders.example", 3306))
     assert list(keys.directory.glob("rds-encrypt-*")) == []
 
 
@@ -305,5 +305,5 @@ def test_a_machine_without_ssh(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> N
     "host", ["-oProxyCommand=touch x", "a b", "a;b", "$(x)", "a%h", "", "a\nb", "x" * 254, "ü"]
 )
 def test_a_host_that_is_no_name_never_gets_to_ssh(keys: Keys, host: str) -> None:
-    with pytest.raises(NeedsHuman, match="no host name that may be given to ssh"):
-        BastionLines(Running(keys, 22).bastion).dial(Endpoint(host, 3306))
+    with pytest.raises(ActionRequired, match="no host name that may be given to ssh"):
+        BastionTunnels(Running(keys, 22).bastion).open_tunnel(Endpoint(host, 3306))

@@ -7,7 +7,7 @@ import pytest
 from moto import mock_aws
 
 from bench.names import make_record
-from controlplane import records
+from controlplane import dns_records
 from controlplane.aws import Aws, AwsSettings
 from demo.database import Address
 
@@ -31,7 +31,7 @@ def test_the_record_leads_to_the_instance_and_then_to_where_the_program_points_i
     record = make_record(boto3.client("route53"), OLD)
     assert record() == OLD
 
-    records.point(Aws(AwsSettings(region="us-east-1")), record.zone, record.name, "127.77.0.2")
+    dns_records.point(Aws(AwsSettings(region="us-east-1")), record.zone, record.name, "127.77.0.2")
 
     assert record().host == "127.77.0.1", "a client remembers it for its time to live"
     clock[0] += 1.0

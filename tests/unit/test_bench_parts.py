@@ -1,4 +1,4 @@
-"""What the cut-over and the verification come to as lines of the suite."""
+"""What the cutover and the verification come to as lines of the suite."""
 
 from __future__ import annotations
 

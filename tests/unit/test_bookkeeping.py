@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from foundation.errors import NeedsHuman
+from foundation.errors import ActionRequired
 from replication import writes
 from replication.bookkeeping import changes_of_applications
 from replication.coordinates import Coordinates, lie_together, wrote_since
@@ -125,7 +125,7 @@ def source(events: dict[str, list[Row]], **more: Any) -> FakeSession:
 
 
 def test_binlogs_that_were_purged_are_no_proof_of_anything() -> None:
-    with pytest.raises(NeedsHuman, match="are not there any more") as caught:
+    with pytest.raises(ActionRequired, match="are not there any more") as caught:
         wrote_since(source({"b.000003": FRAMES}), Coordinates("b.000002", 157))
     assert "binlogRetentionHours" in caught.value.fix
 
@@ -152,7 +152,7 @@ def test_a_source_with_a_heartbeat_stands_still(monkeypatch: pytest.MonkeyPatch)
     places = iter(range(100, 200))
     status = {"SHOW MASTER STATUS": lambda: [{"File": "b.000001", "Position": next(places)}]}
     quiet = source({"b.000001": statement(HEARTBEAT)}, **status)
-    assert writes.stand_still(quiet) == Coordinates("b.000001", 101)
+    assert writes.settled_coordinates(quiet) == Coordinates("b.000001", 101)
     busy = source({"b.000001": statement("DELETE FROM shop.t")}, **status)
     with pytest.raises(Exception, match="still grows"):
-        writes.stand_still(busy)
+        writes.settled_coordinates(busy)

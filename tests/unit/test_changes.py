@@ -12,7 +12,7 @@ from controlplane import changes, instances, looks
 from controlplane.aws import Aws, AwsSettings
 from controlplane.instances import Instance, Instances
 from foundation import waiting
-from foundation.errors import NeedsHuman, Retryable, TimedOut
+from foundation.errors import ActionRequired, Retryable, TimedOut
 from tests.unit.fakes import instance
 
 SETTINGS = AwsSettings(region="eu-west-1")
@@ -184,7 +184,7 @@ def test_after_any_error_what_has_been_accepted_has_been_accepted(error: Excepti
 def test_what_is_refused_for_good_is_not_asked_for_again() -> None:
     rds = Rds("a")
     rds.refuse = lambda _name, _given: refusal("InvalidParameterCombination", "You can't currently modify it")
-    with pytest.raises(NeedsHuman, match="can't currently modify"):
+    with pytest.raises(ActionRequired, match="can't currently modify"):
         Instances(Client(rds)).modify("db-A", AllocatedStorage=30)
     assert len(rds.asked) == 1
 
@@ -281,7 +281,7 @@ def test_a_rename_outlasts_what_passes(clock: Clock, error: Exception) -> None:
 def test_an_instance_that_cannot_be_renamed_is_no_reason_to_wait(status: str, fix: str) -> None:
     rds = Rds("a")
     rds.there["a"]["DBInstanceStatus"] = status
-    with pytest.raises(NeedsHuman, match=fix):
+    with pytest.raises(ActionRequired, match=fix):
         Instances(Client(rds)).ask_rename("db-A", "a-old", parameter_group="g", deadline=1800)
     assert not rds.asked
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from foundation.errors import NeedsHuman, OutcomeUnknown, ProcedureRefused, Refused
+from foundation.errors import ActionRequired, OutcomeUnknown, PreconditionFailed, ProcedureRefused
 from replication import channel, lag
 from replication.coordinates import Coordinates
 from replication.session import Credentials, Endpoint, Row
@@ -112,13 +112,13 @@ def test_start_starts_a_stopped_replica_once() -> None:
 
 @pytest.mark.parametrize("verb", [channel.stop, channel.start])
 def test_who_follows_nobody_can_be_neither_stopped_nor_started(verb: Any) -> None:
-    with pytest.raises(NeedsHuman, match="follows nobody, though it should"):
+    with pytest.raises(ActionRequired, match="follows nobody, though it should"):
         verb(Server(row=None).session)
 
 
 def test_start_tells_the_error_that_keeps_it_from_running() -> None:
     broken = replica_row(**STOPPED, Last_SQL_Errno=1062, Last_SQL_Error="duplicate")
-    with pytest.raises(NeedsHuman, match=r"inserted is here already.*\(1062 duplicate\)"):
+    with pytest.raises(ActionRequired, match=r"inserted is here already.*\(1062 duplicate\)"):
         channel.start(FakeSession({STATUS: [broken]}))
 
 
@@ -132,7 +132,7 @@ def test_the_error_of_the_applier_that_failed_first_is_told_and_not_that_others_
     session = FakeSession({STATUS: [broken], "SELECT last_error_number": [{"number": 1062, "text": failed}]})
 
     with pytest.raises(
-        NeedsHuman,
+        ActionRequired,
         match=r"inserted is here already.*\(1062 Worker 1 failed executing transaction 'ANONYMOUS'\)",
     ):
         channel.start(session)
@@ -141,7 +141,7 @@ def test_the_error_of_the_applier_that_failed_first_is_told_and_not_that_others_
 def test_an_account_that_may_not_read_the_appliers_errors_is_told_the_latest_one() -> None:
     stopped = "Coordinator stopped because there were error(s) in the worker(s)."
     broken = replica_row(**STOPPED, Last_SQL_Errno=1062, Last_SQL_Error=stopped)
-    denied = NeedsHuman("SELECT command denied", where="MySQL at orders-encrypted")
+    denied = ActionRequired("SELECT command denied", where="MySQL at orders-encrypted")
 
     status = channel.status(FakeSession({STATUS: [broken], "SELECT last_error_number": denied}))
 
@@ -159,14 +159,14 @@ def test_a_refusal_that_comes_as_a_result_set_is_heard() -> None:
             ],
         }
     )
-    with pytest.raises(NeedsHuman, match="is disabled on this host") as error:
+    with pytest.raises(ActionRequired, match="is disabled on this host") as error:
         channel.attach(session, SOURCE, ACCOUNT, Coordinates("b.000002", 400))
     assert "hunter2" not in str(error.value)
 
 
 def test_attach_refuses_to_take_an_instance_from_another_source() -> None:
     server = Server(row=replica_row(Source_Host="elsewhere.example"))
-    with pytest.raises(Refused, match=r"already follows elsewhere\.example"):
+    with pytest.raises(PreconditionFailed, match=r"already follows elsewhere\.example"):
         channel.attach(server.session, SOURCE, ACCOUNT, Coordinates("b.000002", 400))
     assert calls(server.session) == []
 
@@ -188,7 +188,7 @@ def test_detach_of_nobody_does_nothing_and_of_somebody_is_confirmed() -> None:
     channel.detach(server.session)
     assert calls(server.session) == ["CALL mysql.rds_reset_external_master"]
     stubborn = FakeSession({STATUS: [replica_row()], "CALL": [{"Message": "no"}]})
-    with pytest.raises(NeedsHuman, match=r"still follows orders\.example; RDS said: no"):
+    with pytest.raises(ActionRequired, match=r"still follows orders\.example; RDS said: no"):
         channel.detach(stubborn)
 
 
@@ -221,7 +221,7 @@ def test_being_level_asks_for_coordinates_never_for_seconds(
 
 
 def test_lag_of_who_follows_nobody_is_an_error_not_zero() -> None:
-    with pytest.raises(NeedsHuman, match="follows nobody, so it will never catch up"):
+    with pytest.raises(ActionRequired, match="follows nobody, so it will never catch up"):
         lag.measure(source_at(400), FakeSession({STATUS: []}))
 
 
@@ -233,7 +233,7 @@ def test_a_drain_ends_at_the_final_coordinates_and_not_before() -> None:
 
 def test_a_drain_of_broken_replication_gives_up_at_once() -> None:
     broken = replica_row(Replica_SQL_Running="No", Last_SQL_Errno=1062, Last_SQL_Error="duplicate")
-    with pytest.raises(NeedsHuman, match=r"inserted is here already.*\(1062 duplicate\)"):
+    with pytest.raises(ActionRequired, match=r"inserted is here already.*\(1062 duplicate\)"):
         lag.drain(FakeSession({STATUS: [broken]}), Coordinates("b.000002", 900), deadline=60)
 
 
@@ -245,7 +245,7 @@ def test_a_drain_gives_up_on_a_receiver_that_is_refused_each_time() -> None:
         Last_IO_Error="Access denied",
         Source_User="rds_encrypt_reverse",
     )
-    with pytest.raises(NeedsHuman, match="refuses the account") as caught:
+    with pytest.raises(ActionRequired, match="refuses the account") as caught:
         lag.drain(FakeSession({STATUS: [refused]}), Coordinates("b.000002", 900), deadline=60)
     assert "phase `cleanup`" in caught.value.fix
 
@@ -295,11 +295,11 @@ def test_a_start_that_rds_calls_an_error_is_explained_by_the_status() -> None:
         server.row = replica_row(
             Replica_IO_Running="No", Last_IO_Errno=13114, Last_IO_Error="purged binary logs"
         )
-        raise NeedsHuman("MySQL answered 1644: Slave has encountered an error")
+        raise ActionRequired("MySQL answered 1644: Slave has encountered an error")
 
     server = Server(row=replica_row(**STOPPED))
     server.session.answers["CALL mysql.rds_start_replication"] = refuse
-    with pytest.raises(NeedsHuman, match="the source has purged binlogs"):
+    with pytest.raises(ActionRequired, match="the source has purged binlogs"):
         channel.start(server.session)
 
 
@@ -502,10 +502,10 @@ def test_a_refusal_that_stands_is_told_in_rds_s_words() -> None:
 
 def test_what_no_repetition_can_change_is_not_repeated() -> None:
     rds = Rds("Yes", "Yes")
-    rds.session.answers["CALL mysql.rds_stop_replication"] = NeedsHuman(
+    rds.session.answers["CALL mysql.rds_stop_replication"] = ActionRequired(
         "the account lacks a privilege (1370)"
     )
-    with pytest.raises(NeedsHuman, match="1370"):
+    with pytest.raises(ActionRequired, match="1370"):
         channel.stop(rds.session)
     assert len(calls(rds.session)) == 1
 
@@ -514,7 +514,7 @@ def test_what_no_repetition_can_change_is_not_repeated() -> None:
 def test_a_channel_that_is_reset_meanwhile_is_missed(verb: Any) -> None:
     rds = Rds("No", "Yes")
     rds.meanwhile = [rds.forgotten]
-    with pytest.raises(NeedsHuman, match="follows nobody, though it should"):
+    with pytest.raises(ActionRequired, match="follows nobody, though it should"):
         verb(rds.session)
 
 
@@ -561,7 +561,7 @@ def test_an_instance_that_rds_takes_for_a_read_replica_is_given_time() -> None:
     assert said == ["RDS still takes the instance for a read replica"] * 3
     stubborn = Rds(configured=False)
     stubborn.refuses_source = 99
-    with pytest.raises(NeedsHuman, match="RDS Read Replica"):
+    with pytest.raises(ActionRequired, match="RDS Read Replica"):
         attached(stubborn)
     assert len(calls(stubborn.session)) == 1
 
@@ -588,7 +588,7 @@ def test_a_replica_that_cannot_reach_its_source_is_told_in_a_sentence(
 ) -> None:
     monkeypatch.setattr(channel, "_CONNECT", 0.0)
     session = FakeSession({STATUS: [replica_row(**NEVER, Last_IO_Errno=number, Last_IO_Error=text)]})
-    with pytest.raises(NeedsHuman, match=said) as caught:
+    with pytest.raises(ActionRequired, match=said) as caught:
         channel.stop_where_known(session)
     assert text in str(caught.value)
     assert calls(session) == []

@@ -43,7 +43,7 @@ def test_every_fault_is_dealt_out_on_every_engine() -> None:
 
 
 def test_a_swap_is_struck_before_inside_and_after() -> None:
-    found = drawn_inside(dice(7), "CutOver orders", 5, 40, turn=1)
+    found = drawn_inside(dice(7), "Cutover orders", 5, 40, turn=1)
 
     assert [point.moment for point in found] == ["before", *["inside"] * 5, "after"]
     assert all(1 <= point.calls <= 40 for point in found)

@@ -7,15 +7,15 @@ from typing import Any, cast
 
 import pytest
 
-from foundation.errors import NeedsHuman
+from foundation.errors import ActionRequired
 from foundation.waiting import silent
 from migration import journal
 from providers.claim import ClaimProvider
-from providers.custody import CustodyProvider
-from providers.cut_over import CutOverProvider
+from providers.cutover import CutoverProvider
+from providers.deletion_guard import DeletionGuardProvider
 from providers.resumed_replication import ResumedReplicationProvider
-from providers.roll_back import RollBackProvider
-from providers.step import Step, World
+from providers.rollback import RollbackProvider
+from providers.step import Step, StepContext
 from tests.unit.fakes import FakeAws, instance
 
 INPUTS = {"source_id": "db-ORDERS", "owner": "rds-encrypt/dev", "backend": "0123456789ab"}
@@ -42,8 +42,8 @@ class Tagged(FakeAws):
         return next(found for found in self._instances if found["DBInstanceArn"].endswith(arn))
 
 
-def world(aws: FakeAws) -> World:
-    return World(aws, cast(Any, None), silent)
+def context(aws: FakeAws) -> StepContext:
+    return StepContext(aws, cast(Any, None), silent)
 
 
 def at_once(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], None] = lambda: None) -> None:
@@ -54,7 +54,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], None] = lam
 def test_a_source_that_nobody_has_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
     at_once(monkeypatch)
     aws = Tagged(orders={})
-    assert ClaimProvider().perform(world(aws), INPUTS) == {"parameter_group": "orders-mysql80"}
+    assert ClaimProvider().perform(context(aws), INPUTS) == {"parameter_group": "orders-mysql80"}
     assert (aws.tags()[journal.OWNER], aws.tags()[journal.BACKEND]) == ("rds-encrypt/dev", "0123456789ab")
 
 
@@ -70,15 +70,15 @@ def test_a_source_that_nobody_has_is_claimed(monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_a_source_that_somebody_has_is_left_alone(tags: dict[str, str], said: str) -> None:
     aws = Tagged(orders=tags)
-    with pytest.raises(NeedsHuman, match=said):
-        ClaimProvider().perform(world(aws), INPUTS)
+    with pytest.raises(ActionRequired, match=said):
+        ClaimProvider().perform(context(aws), INPUTS)
     assert aws.tags() == tags
 
 
 @pytest.mark.parametrize("backend", [{}, {journal.BACKEND: "0123456789ab"}])
 def test_a_lost_state_finds_its_claim_again(backend: dict[str, str]) -> None:
     aws = Tagged(orders={journal.OWNER: "rds-encrypt/dev", **backend})
-    ClaimProvider().perform(world(aws), INPUTS)
+    ClaimProvider().perform(context(aws), INPUTS)
     assert aws.tags()[journal.BACKEND] == "0123456789ab"
 
 
@@ -92,8 +92,8 @@ def test_of_two_that_claim_at_the_same_moment_the_last_goes_on(
         aws._add(":orders", [{"Key": key, "Value": value} for key, value in other.items()])
 
     at_once(monkeypatch, write)
-    with pytest.raises(NeedsHuman, match="is migrating this instance already"):
-        ClaimProvider().perform(world(aws), INPUTS)
+    with pytest.raises(ActionRequired, match="is migrating this instance already"):
+        ClaimProvider().perform(context(aws), INPUTS)
 
 
 def test_the_same_state_on_another_machine_is_no_difference() -> None:
@@ -105,27 +105,27 @@ def test_the_same_state_on_another_machine_is_no_difference() -> None:
     ("tags", "phase"),
     [
         ({}, None),
-        ({journal.SWAPPED: "now"}, "cutover"),
-        ({journal.SWAPPED: "now", journal.OPENED: "now"}, None),
-        ({journal.SWAPPED: "now", journal.OPENED: "now", journal.RETURNING: "now"}, "rollback"),
+        ({journal.CUTOVER_BEGAN: "now"}, "cutover"),
+        ({journal.CUTOVER_BEGAN: "now", journal.OPENED: "now"}, None),
+        ({journal.CUTOVER_BEGAN: "now", journal.OPENED: "now", journal.ROLLBACK_BEGAN: "now"}, "rollback"),
         ({journal.ROLLED_BACK: "now"}, None),
     ],
 )
 @pytest.mark.parametrize(
     "step",
-    [ClaimProvider, CustodyProvider, CutOverProvider, RollBackProvider, ResumedReplicationProvider],
+    [ClaimProvider, DeletionGuardProvider, CutoverProvider, RollbackProvider, ResumedReplicationProvider],
 )
 def test_nothing_is_given_up_while_names_move(
     monkeypatch: pytest.MonkeyPatch, step: type[Step], tags: dict[str, str], phase: str | None
 ) -> None:
     aws = Tagged(orders={journal.PARTNER: "db-PARTNER"}, partner=tags)
     undone = []
-    monkeypatch.setattr(step, "world", lambda _step, _inputs: world(aws))
+    monkeypatch.setattr(step, "context", lambda _step, _inputs: context(aws))
     monkeypatch.setattr(step, "undo", lambda *_: undone.append(step))
     if phase is None:
         step().delete("", {"source_id": "db-ORDERS", "identifier": "orders"})
         assert undone == [step]
     else:
-        with pytest.raises(NeedsHuman, match=f"`pulumi up` in phase `{phase}`, which ends the move"):
+        with pytest.raises(ActionRequired, match=f"`pulumi up` in phase `{phase}`, which ends the move"):
             step().delete("", {"source_id": "db-ORDERS", "identifier": "orders"})
         assert undone == []

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from components import settings
 from controlplane.aws import Aws, AwsSettings
-from foundation.errors import Refused
+from foundation.errors import PreconditionFailed
 from migration.access import AccessSettings
-from migration.connection import Connection, dial_for
+from migration.connection import Connection, tunnel_opener
 from replication.bastion import Bastion, command
 
 SOURCE: dict[str, Any] = {"identifier": "orders", "credentials": {"secretId": "orders/master"}}
@@ -33,14 +33,14 @@ def connection_of(stack: Any = None, source: Any = None) -> Connection:
 
 
 def refusal(connection: Any) -> str:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(PreconditionFailed) as refused:
         connection_of(connection)
     return str(refused.value)
 
 
 def test_without_a_word_sessions_are_straight() -> None:
     assert connection_of() == Connection()
-    assert dial_for(Aws(AwsSettings(region="eu-central-1")), Connection()) is None
+    assert tunnel_opener(Aws(AwsSettings(region="eu-central-1")), Connection()) is None
 
 
 def test_a_source_is_reached_as_it_says_or_as_the_stack_says() -> None:
@@ -144,7 +144,7 @@ def test_what_is_taken_is_what_ssh_understands(tmp_path: Path, name: str, value:
     assume(name != "host" or not re.fullmatch(r"[0-9a-fA-FxX.:]+", value))
     try:
         bastion = connection_of({"via": "ssh", "ssh": {**SAFE, name: value}}).bastion
-    except Refused as error:
+    except PreconditionFailed as error:
         assert f"connection.ssh.{name}: this is no " in str(error)  # noqa: PT017 - most of what is hostile ends here
         return
     assert bastion is not None

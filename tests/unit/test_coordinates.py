@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foundation.errors import Bug, NeedsHuman
+from foundation.errors import ActionRequired, Bug
 from replication.coordinates import Coordinates, bytes_between, current
 from replication.session import Row
 from tests.unit.fakes import FakeSession
@@ -57,7 +57,7 @@ def test_current_reads_the_servers_own_binlog() -> None:
 
 @pytest.mark.parametrize("answer", [[], [{"File": "", "Position": 0}]])
 def test_current_says_when_binlogs_are_off(answer: list[Row]) -> None:
-    with pytest.raises(NeedsHuman, match="binary logging is off"):
+    with pytest.raises(ActionRequired, match="binary logging is off"):
         current(FakeSession({"SHOW MASTER STATUS": tuple(answer)}))
 
 

@@ -1,4 +1,4 @@
-"""The cut-over's order of moves, and what a failure at each of them does: undone before the point of no return, never after."""
+"""The cutover's order of moves, and what a failure at each of them does: undone before the point of no return, never after."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, cast
 import pytest
 
 from foundation import waiting
-from foundation.errors import Cancelled, NeedsHuman, TimedOut
+from foundation.errors import ActionRequired, Cancelled, TimedOut
 from migration import journal
 from migration.cutover import protocol
-from migration.cutover.course import cut_over_course
-from migration.cutover.protocol import Outcome, swap
-from migration.cutover.site import Limits, Site
+from migration.cutover.context import CutoverContext, Limits
+from migration.cutover.direction import cutover_direction
+from migration.cutover.protocol import Outcome, run
 from migration.names import Names
 from replication.coordinates import Coordinates
 from tests.unit.fakes import FakeSession, instance
@@ -24,13 +24,13 @@ FINAL = Coordinates("b.000009", 400)
 BEFORE = [
     "undo",
     "permission",
-    "account_for_the_way_back",
+    "account_for_reverse_replication",
     "note_due_events",
     "close",
     "drain",
     "check",
     "promote",
-    "prepare_way_back",
+    "prepare_reverse_replication",
     "require_within_budget",
     "begin",
 ]
@@ -39,16 +39,16 @@ AFTER = ["move", "confirm"]
 
 
 class Road:
-    """A site whose moves only note that they were made, or fail."""
+    """A context whose moves only note that they were made, or fail."""
 
     def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, *, begun: bool = False, mode: str = "replicate"
+        self, monkeypatch: pytest.MonkeyPatch, *, begun: bool = False, method: str = "online"
     ) -> None:
         self.moves: list[str] = []
         self.failing: dict[str, BaseException] = {}
-        tags = {journal.SWAPPED: "now"} if begun else {}
+        tags = {journal.CUTOVER_BEGAN: "now"} if begun else {}
 
-        class TestSite(Site):
+        class TestSite(CutoverContext):
             def encrypted(self) -> Any:
                 return instance("orders-encrypted", tags=tags)
 
@@ -56,19 +56,19 @@ class Road:
             def sessions(self) -> Iterator[tuple[Any, Any]]:
                 yield FakeSession({}), FakeSession({})
 
-        self.site = TestSite(
+        self.context = TestSite(
             aws=cast(Any, None),
             access=cast(Any, None),
             names=NAMES,
-            course=cut_over_course(NAMES, "db-S", "db-E"),
+            direction=cutover_direction(NAMES, "db-S", "db-E"),
             source_group="orders-mysql80",
             strategy=cast(Any, self),
             limits=Limits(),
-            snapshot_coordinates=FINAL if mode == "snapshot" else None,
+            snapshot_coordinates=FINAL if method == "offline" else None,
         )
         answers: dict[str, Any] = {
             "permission": (),
-            "account_for_the_way_back": None,
+            "account_for_reverse_replication": None,
             "close": FINAL,
             "confirm": Outcome("uuid", str(FINAL), (), ()),
         }
@@ -87,7 +87,7 @@ class Road:
 
     # As the strategy.
 
-    def move(self, _site: Site) -> None:
+    def move(self, _site: CutoverContext) -> None:
         self._noted("move", None)()
 
 
@@ -97,7 +97,7 @@ def road(monkeypatch: pytest.MonkeyPatch) -> Road:
 
 
 def test_the_moves_come_in_their_order(road: Road) -> None:
-    assert swap(road.site).server_uuid == "uuid"
+    assert run(road.context).server_uuid == "uuid"
     assert road.moves == BEFORE + AFTER
 
 
@@ -108,7 +108,7 @@ def test_a_failure_before_the_point_of_no_return_is_undone_and_its_cause_raised(
     cause = TimedOut("too slow")
     road.failing[move] = cause
     with pytest.raises(TimedOut) as raised:
-        swap(road.site)
+        run(road.context)
     assert raised.value is cause
     made = BEFORE[: BEFORE.index(move) + 1]
     assert road.moves == [*made, "undo"]
@@ -117,34 +117,34 @@ def test_a_failure_before_the_point_of_no_return_is_undone_and_its_cause_raised(
 def test_an_interrupt_is_undone_as_well(road: Road) -> None:
     road.failing["drain"] = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
-        swap(road.site)
+        run(road.context)
     assert road.moves[-1] == "undo"
 
 
 def test_nothing_begins_that_nobody_is_left_to_finish(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "_COORDINATOR", -1)  # no process has that number
     with pytest.raises(Cancelled):
-        swap(road.site)
+        run(road.context)
     assert "begin" not in road.moves
     assert road.moves[-1] == "undo"
 
 
 @pytest.mark.parametrize("move", AFTER)
 def test_a_failure_after_the_point_of_no_return_undoes_nothing(road: Road, move: str) -> None:
-    road.failing[move] = NeedsHuman("a rename failed")
-    with pytest.raises(NeedsHuman):
-        swap(road.site)
+    road.failing[move] = ActionRequired("a rename failed")
+    with pytest.raises(ActionRequired):
+        run(road.context)
     assert road.moves.count("undo") == 1
 
 
 def test_run_again_after_the_point_of_no_return_it_rolls_forward(monkeypatch: pytest.MonkeyPatch) -> None:
     road = Road(monkeypatch, begun=True)
-    swap(road.site)
+    run(road.context)
     assert road.moves == AFTER
 
 
 def test_an_undoing_that_fails_hides_neither_cause(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
-    road.failing["promote"] = NeedsHuman("written to behind the fence")
+    road.failing["promote"] = ActionRequired("written to behind the fence")
     looks = iter([None, TimedOut("still read-only")])
 
     def undo(*_arguments: Any) -> None:
@@ -152,8 +152,8 @@ def test_an_undoing_that_fails_hides_neither_cause(road: Road, monkeypatch: pyte
             raise failure
 
     monkeypatch.setattr(protocol, "_undo", undo)
-    with pytest.raises(BaseExceptionGroup, match="the cut-over failed, and so did undoing it") as raised:
-        swap(road.site)
+    with pytest.raises(BaseExceptionGroup, match="the cutover failed, and so did undoing it") as raised:
+        run(road.context)
     assert [str(error) for error in raised.value.exceptions] == [
         "written to behind the fence.",
         "still read-only.",
@@ -162,16 +162,16 @@ def test_an_undoing_that_fails_hides_neither_cause(road: Road, monkeypatch: pyte
 
 def test_in_mode_snapshot_a_failure_leaves_the_fence(monkeypatch: pytest.MonkeyPatch) -> None:
     """One write would make the copy worthless, and downtime was agreed to."""
-    road = Road(monkeypatch, mode="snapshot")
+    road = Road(monkeypatch, method="offline")
     road.failing["promote"] = TimedOut("too slow")
     with pytest.raises(TimedOut):
-        swap(road.site)
+        run(road.context)
     assert road.moves == BEFORE[: BEFORE.index("promote") + 1]
 
 
 def test_a_budget_that_is_spent_calls_the_cut_over_off() -> None:
-    site = cast(Site, type("Budget", (), {"limits": Limits(write_outage=60), "names": NAMES})())
-    protocol._require_within_budget(site, 59.9)
+    context = cast(CutoverContext, type("Budget", (), {"limits": Limits(write_outage=60), "names": NAMES})())
+    protocol._require_within_budget(context, 59.9)
     with pytest.raises(TimedOut, match="took 61 s, more than the 60 s allowed") as error:
-        protocol._require_within_budget(site, 61.2)
+        protocol._require_within_budget(context, 61.2)
     assert "The fence is lifted and replication goes on." in str(error.value)

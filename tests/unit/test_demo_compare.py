@@ -49,6 +49,6 @@ def test_an_event_that_stands_still_is_found() -> None:
 
 
 def test_an_event_that_runs_on_old_as_well_is_found_wherever_its_rows_are() -> None:
-    sentence = f"the event ran on server {OLD} after the cut-over"
+    sentence = f"the event ran on server {OLD} after the cutover"
     assert event_findings({NEW: 4}, {NEW: 6}, {NEW: 6, OLD: 3}, NEW) == [sentence]
     assert event_findings({NEW: 4}, {NEW: 6, OLD: 1}, {}, NEW) == [sentence]

@@ -18,8 +18,8 @@ from demo.terminal import Terminal, worth_showing
         " +  aws:rds:Instance orders-encrypted created (6s) ",
         " -  aws:rds:Instance orders-encrypted delete[retain] ",
         " ~  pulumi-python:dynamic/rds:Preflight orders updated (0.01s) [diff: ~phase]",
-        " +  pulumi-python:dynamic/rds:CutOver orders creating (1s) closing the fence",
-        " +  pulumi-python:dynamic/rds:Custody orders **creating failed** error: it is not like the source",
+        " +  pulumi-python:dynamic/rds:Cutover orders creating (1s) closing the fence",
+        " +  pulumi-python:dynamic/rds:DeletionGuard orders **creating failed** error: it is not like the source",
         "error: no changes were expected for preview but changes were proposed",
     ],
 )
@@ -80,7 +80,7 @@ def test_an_error_is_shown_to_its_end(tmp_path: Path) -> None:
     show = Terminal(Console(file=screen, width=100), tmp_path).listener()
     for line in (
         "Diagnostics:",
-        "  rds:Custody (orders):",
+        "  rds:DeletionGuard (orders):",
         "    error: it is not encrypted",
         "",
         "Duration: 1s",
@@ -93,9 +93,9 @@ def test_an_error_is_shown_to_its_end(tmp_path: Path) -> None:
 def test_a_row_that_comes_again_with_a_message_is_shown_once(tmp_path: Path) -> None:
     screen = StringIO()
     show = Terminal(Console(file=screen, width=100), tmp_path).listener()
-    show(" +  pulumi-python:dynamic/rds:CutOver orders create ")
-    show(" +  pulumi-python:dynamic/rds:CutOver orders create cut-over of orders")
-    assert screen.getvalue().count("CutOver") == 1
+    show(" +  pulumi-python:dynamic/rds:Cutover orders create ")
+    show(" +  pulumi-python:dynamic/rds:Cutover orders create cutover of orders")
+    assert screen.getvalue().count("Cutover") == 1
 
 
 def test_long_lines_are_broken_between_words_in_a_terminal_only(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_long_lines_are_broken_between_words_in_a_terminal_only(tmp_path: Path) 
 def test_only_rows_of_the_table_are_dimmed_while_they_go_on(tmp_path: Path) -> None:
     screen = StringIO()
     show = Terminal(Console(file=screen, width=100, force_terminal=True), tmp_path).listener()
-    show(" +  pulumi-python:dynamic/rds:CutOver orders creating (1s) closing the fence")
+    show(" +  pulumi-python:dynamic/rds:Cutover orders creating (1s) closing the fence")
     show("Diagnostics:")
     show("        promoted                                    2026-11-25 18:40:43.235    0.564 s")
     row, moment = (line for line in screen.getvalue().splitlines() if "Diagnostics" not in line)

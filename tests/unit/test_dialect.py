@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from foundation.errors import Refused
+from foundation.errors import PreconditionFailed
 from replication.dialect import dialect_of
 from tests.unit.fakes import FakeSession
 
@@ -46,6 +46,6 @@ def test_5_7_is_not_asked_for_tables_that_it_does_not_have() -> None:
 
 @pytest.mark.parametrize("version", [(5, 6, 51), (8, 1, 0), (9, 1, 0)])
 def test_a_series_that_we_do_not_know_is_refused(version: tuple[int, int, int]) -> None:
-    with pytest.raises(Refused, match=r"MySQL \d\.\d is not supported") as refused:
+    with pytest.raises(PreconditionFailed, match=r"MySQL \d\.\d is not supported") as refused:
         dialect_of(FakeSession({}, version))
     assert "Use one of 5.7, 8.0, 8.4." in str(refused.value)

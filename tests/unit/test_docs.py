@@ -15,7 +15,7 @@ import yaml  # type: ignore[import-untyped] # comes with pulumi, without types
 
 from components.settings import Settings, parse
 from migration import journal
-from migration.cutover.guards import GUARDS
+from migration.cutover.checks import CHECKS
 from tests.engine import aws_cli
 from tests.unit import docs_register
 
@@ -153,11 +153,11 @@ def test_statements_stand_where_a_test_reads_them(page: str, block: str) -> None
     assert any(heading in test.read_text(encoding="utf-8") for test in tests), heading
 
 
-def test_the_concepts_list_every_guard_and_every_tag_of_the_journal() -> None:
+def test_the_concepts_list_every_check_and_every_tag_of_the_journal() -> None:
     rows = _rows(CONCEPTS.read_text(encoding="utf-8"))
     tags = {key.partition(":")[2] for key in journal.KEYS}
 
-    assert set(GUARDS) | tags <= set(rows)
+    assert set(CHECKS) | tags <= set(rows)
 
 
 def _links() -> Iterator[tuple[str, str]]:

@@ -1,8 +1,8 @@
-"""Events that are to fire on the winning instance: known before the fence closes, should the losing one be gone afterwards."""
+"""Events that are to fire on the candidate: known before the fence closes, should the primary be gone afterwards."""
 
 from __future__ import annotations
 
-from foundation.errors import NeedsHuman
+from foundation.errors import ActionRequired
 from migration import journal
 from migration.cutover import due_events
 from replication import events
@@ -14,8 +14,8 @@ def session(*found: tuple[str, str], **more: Answer) -> FakeSession:
     return FakeSession({"SELECT event_schema": rows, **more})
 
 
-LOSING = session(("tidy", "ENABLED"), ("count", "ENABLED"), ("never", "DISABLED"), ("gone", "ENABLED"))
-WINNING = (("tidy", "REPLICA_SIDE_DISABLED"), ("count", "ENABLED"), ("never", "REPLICA_SIDE_DISABLED"))
+PRIMARY = session(("tidy", "ENABLED"), ("count", "ENABLED"), ("never", "DISABLED"), ("gone", "ENABLED"))
+CANDIDATE = (("tidy", "REPLICA_SIDE_DISABLED"), ("count", "ENABLED"), ("never", "REPLICA_SIDE_DISABLED"))
 
 
 def changed(here: FakeSession) -> list[str]:
@@ -23,10 +23,10 @@ def changed(here: FakeSession) -> list[str]:
 
 
 def test_what_would_not_fire_there_is_noted_in_few_digits() -> None:
-    noted = due_events.note(LOSING, session(*WINNING))
+    noted = due_events.note(PRIMARY, session(*CANDIDATE))
     assert list(noted) == [journal.EVENTS]
     assert len(noted[journal.EVENTS]) == 8
-    assert due_events.note(session(*WINNING), session(*WINNING)) == {}
+    assert due_events.note(session(*CANDIDATE), session(*CANDIDATE)) == {}
 
 
 def test_too_many_for_a_tag_are_not_noted() -> None:
@@ -37,17 +37,19 @@ def test_too_many_for_a_tag_are_not_noted() -> None:
 
 
 def test_without_the_losing_instance_the_note_serves() -> None:
-    here = session(*WINNING)
-    assert due_events.settle_as_noted(here, due_events.note(LOSING, session(*WINNING))[journal.EVENTS]) == ()
+    here = session(*CANDIDATE)
+    assert (
+        due_events.settle_as_noted(here, due_events.note(PRIMARY, session(*CANDIDATE))[journal.EVENTS]) == ()
+    )
     assert changed(here) == ["ALTER DEFINER = %s@%s EVENT `shop`.`tidy` ENABLE"]
-    untouched = session(*WINNING)
+    untouched = session(*CANDIDATE)
     assert due_events.settle_as_noted(untouched, None) == ()
     assert changed(untouched) == []
 
 
 def test_with_it_each_gets_the_status_that_it_has_there() -> None:
-    here = session(*WINNING)
-    assert due_events.settle(here, events.inventory(LOSING)) == ()
+    here = session(*CANDIDATE)
+    assert due_events.settle(here, events.inventory(PRIMARY)) == ()
     assert changed(here) == [
         "ALTER DEFINER = %s@%s EVENT `shop`.`tidy` ENABLE",
         "ALTER DEFINER = %s@%s EVENT `shop`.`never` DISABLE",
@@ -55,5 +57,5 @@ def test_with_it_each_gets_the_status_that_it_has_there() -> None:
 
 
 def test_one_that_only_its_definer_may_enable_is_told() -> None:
-    here = session(*WINNING, ALTER=NeedsHuman("not allowed"))
-    assert due_events.settle(here, events.inventory(LOSING)) == ("shop.tidy", "shop.never")
+    here = session(*CANDIDATE, ALTER=ActionRequired("not allowed"))
+    assert due_events.settle(here, events.inventory(PRIMARY)) == ("shop.tidy", "shop.never")

@@ -10,7 +10,7 @@ import pytest
 
 from components.settings import CatchUpSettings, SourceSettings
 from controlplane.parameter_groups import ParameterGroups
-from foundation.errors import NeedsHuman, TimedOut
+from foundation.errors import ActionRequired, TimedOut
 from migration.durability import RELAXED, Durability, crash_safe, less_durable
 from replication.session import Row
 from tests.unit.fakes import FakeSession
@@ -107,15 +107,15 @@ def test_a_value_that_somebody_else_has_set_is_not_ours_to_put_back() -> None:
 
 def test_it_is_put_back_when_catching_up_fails() -> None:
     groups = Groups({})
-    with pytest.raises(NeedsHuman, match="broken"), durability(groups).relaxed():
-        raise NeedsHuman("broken")
+    with pytest.raises(ActionRequired, match="broken"), durability(groups).relaxed():
+        raise ActionRequired("broken")
     assert groups.live == {FLUSH: "1", SYNC: "1"}
 
 
 def test_when_that_fails_too_both_are_told() -> None:
     class Gone(Groups):
         def reset_now(self, name: str, parameters: list[str]) -> None:
-            raise NeedsHuman("AWS is away")
+            raise ActionRequired("AWS is away")
 
     with pytest.raises(BaseExceptionGroup) as caught, durability(Gone({})).relaxed():
         raise TimedOut("too slow")
@@ -168,4 +168,4 @@ def test_only_where_every_row_is_compared_afterwards() -> None:
     assert settings(catchUp={"farBehind": 5}).relax_above == 5
     assert settings(catchUp={"relaxed": False}).relax_above is None
     for mode in ("sample", "counts", "off"):
-        assert settings(verify={"mode": mode}).relax_above is None
+        assert settings(verify={"level": mode}).relax_above is None

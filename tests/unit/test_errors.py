@@ -8,11 +8,11 @@ import pytest
 from pulumi.runtime import settings
 
 from foundation.errors import (
+    ActionRequired,
     Bug,
     Cancelled,
-    NeedsHuman,
     OutcomeUnknown,
-    Refused,
+    PreconditionFailed,
     Retryable,
     TimedOut,
 )
@@ -21,24 +21,24 @@ from providers.clean_errors import sentence
 
 
 def test_an_error_tells_where_what_fix_and_what_is_safe() -> None:
-    error = NeedsHuman("it is full", where="orders", fix="Give it more storage", safe="Writes go on")
+    error = ActionRequired("it is full", where="orders", fix="Give it more storage", safe="Writes go on")
     assert str(error) == "orders: it is full. Give it more storage. Writes go on."
 
 
 def test_no_part_leaves_a_hole_or_a_second_full_stop() -> None:
-    assert str(NeedsHuman("it is full.")) == "it is full."
-    assert str(NeedsHuman("it is full", safe="Writes go on.")) == "it is full. Writes go on."
+    assert str(ActionRequired("it is full.")) == "it is full."
+    assert str(ActionRequired("it is full", safe="Writes go on.")) == "it is full. Writes go on."
 
 
 def test_whoever_retries_never_retries_what_needs_a_human_or_is_unknown() -> None:
     assert issubclass(TimedOut, Retryable)
     assert issubclass(Cancelled, Retryable)
-    assert not any(issubclass(kind, Retryable) for kind in (NeedsHuman, OutcomeUnknown, Bug))
-    assert issubclass(Refused, NeedsHuman)
+    assert not any(issubclass(kind, Retryable) for kind in (ActionRequired, OutcomeUnknown, Bug))
+    assert issubclass(PreconditionFailed, ActionRequired)
 
 
 def test_an_error_for_people_prints_as_its_sentence() -> None:
-    assert sentence(NeedsHuman("it is full", where="orders")) == "orders: it is full."
+    assert sentence(ActionRequired("it is full", where="orders")) == "orders: it is full."
 
 
 @pytest.mark.parametrize("error", [Bug("impossible"), KeyError("x"), KeyboardInterrupt()])
@@ -48,13 +48,13 @@ def test_a_bug_keeps_its_traceback(error: BaseException) -> None:
 
 def test_a_group_prints_all_its_causes() -> None:
     group = BaseExceptionGroup(
-        "the cut-over failed, and so did undoing it", [NeedsHuman("one"), TimedOut("two")]
+        "the cutover failed, and so did undoing it", [ActionRequired("one"), TimedOut("two")]
     )
-    assert sentence(group) == "the cut-over failed, and so did undoing it: one. And: two."
+    assert sentence(group) == "the cutover failed, and so did undoing it: one. And: two."
 
 
 def test_a_group_with_a_bug_in_it_keeps_its_traceback() -> None:
-    assert sentence(BaseExceptionGroup("both", [NeedsHuman("one"), KeyError("x")])) is None
+    assert sentence(BaseExceptionGroup("both", [ActionRequired("one"), KeyError("x")])) is None
 
 
 def test_the_host_prints_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,8 +66,8 @@ def test_the_host_prints_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     clean_errors.install()
     formatter = __main__.traceback  # type: ignore[attr-defined]
     try:
-        raise NeedsHuman("it is full", where="orders")
-    except NeedsHuman:
+        raise ActionRequired("it is full", where="orders")
+    except ActionRequired:
         assert formatter.format_exc() == "orders: it is full."
     try:
         raise KeyError("x")

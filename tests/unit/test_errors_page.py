@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from foundation.errors import NeedsHuman
+from foundation.errors import ActionRequired
 from tests.engine.faults.book import PAGE, SECTIONS, quoted, rendered, shown
 from tests.engine.faults.catalogue import BOOK
 
@@ -35,4 +35,4 @@ def test_every_section_has_faults() -> None:
     ],
 )
 def test_what_differs_from_case_to_case_is_not_shown(said: str, as_shown: str) -> None:
-    assert shown(NeedsHuman(said)) == f"{as_shown}."
+    assert shown(ActionRequired(said)) == f"{as_shown}."

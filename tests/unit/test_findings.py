@@ -16,25 +16,25 @@ from botocore.stub import Stubber
 
 from controlplane import metrics
 from controlplane.aws import Aws, sorted_errors
+from controlplane.inventory import ZONES, AccountInventory, Alarm, ProxyTarget, Quota
 from controlplane.snapshots import Snapshot
-from controlplane.surroundings import ZONES, Alarm, ProxyTarget, Quota, Surroundings
-from foundation.errors import Refused
+from foundation.errors import PreconditionFailed
 from migration import journal
+from migration.discovery import Topology
 from migration.findings import look, of_account, of_caller, of_instance, of_key, words
 from migration.findings import of_mysql as mysql
+from migration.findings.context import CheckContext, Look
 from migration.findings.finding import Finding, Severity, refusal
 from migration.findings.of_mysql import of_mysql
-from migration.findings.scene import Look, Scene
 from migration.names import Names
 from migration.needs import Need, need_of
 from migration.preflight import Plan
-from migration.survey import Survey
 from tests.unit.fakes import FakeAws, FakeSession, instance, replica_row
 
 POLICY = json.loads((Path(__file__).resolve().parents[2] / "docs" / "iam-policy.json").read_text("utf-8"))
 
 
-class Around(Surroundings):
+class Around(AccountInventory):
     """An account that is told instead of asked."""
 
     def __init__(self, **told: Any) -> None:
@@ -61,25 +61,25 @@ class Around(Surroundings):
         return {name: found for name, found in self.taken.items() if name in identifiers}
 
 
-def scene(
-    source: Any = None, around: Surroundings | None = None, strategy: str = "rename", **survey: Any
-) -> Scene:
+def context(
+    source: Any = None, around: AccountInventory | None = None, strategy: str = "rename", **topology: Any
+) -> CheckContext:
     found = source or instance()
     plan = Plan(
-        survey.pop("phase", "replicate"),
-        "replicate",
-        key=survey.pop("key", ""),
-        survey=Survey(Names("orders"), found, **{"encrypted": None, **survey}),
+        topology.pop("phase", "replicate"),
+        "online",
+        key=topology.pop("key", ""),
+        topology=Topology(Names("orders"), found, **{"encrypted": None, **topology}),
         strategy=strategy,
     )
-    return Scene(FakeAws(found), around or Around(), plan, found)
+    return CheckContext(FakeAws(found), around or Around(), plan, found)
 
 
-def seen(found: Look, what: Scene) -> list[Finding]:
+def seen(found: Look, what: CheckContext) -> list[Finding]:
     return list(found(what))
 
 
-def one(found: Look, what: Scene) -> Finding:
+def one(found: Look, what: CheckContext) -> Finding:
     (finding,) = found(what)
     return finding
 
@@ -87,7 +87,7 @@ def one(found: Look, what: Scene) -> Finding:
 def test_a_finding_reads_in_the_order_of_an_error() -> None:
     finding = Finding(Severity.WARNING, "it has a flaw", "orders", "flaws grow", "Mend it")
     assert str(finding) == "orders: it has a flaw. Flaws grow. Mend it."
-    error = Refused("it is encrypted", where="orders", fix="Take it out")
+    error = PreconditionFailed("it is encrypted", where="orders", fix="Take it out")
     assert str(refusal(error)) == str(error)
 
 
@@ -113,40 +113,40 @@ def test_in_markdown_the_gravest_come_first_and_only_notes_are_folded_up() -> No
 
 @pytest.mark.parametrize("status", ["stopped", "stopping"])
 def test_a_stopped_instance_blocks(status: str) -> None:
-    finding = one(of_instance.runs, scene(instance(DBInstanceStatus=status)))
+    finding = one(of_instance.runs, context(instance(DBInstanceStatus=status)))
     assert finding.severity is Severity.BLOCKING
     assert "aws rds start-db-instance --db-instance-identifier orders" in finding.fix
 
 
 def test_a_busy_one_is_a_warning() -> None:
-    what = scene(instance(DBInstanceStatus="modifying"))
+    what = context(instance(DBInstanceStatus="modifying"))
     assert seen(of_instance.runs, what) == []
     assert one(of_instance.busy, what).severity is Severity.WARNING
 
 
 @pytest.mark.parametrize("status", ["storage-optimization", "storage-initialization"])
 def test_an_instance_whose_storage_is_being_arranged_is_usable(status: str) -> None:
-    finding = one(of_instance.busy, scene(instance(DBInstanceStatus=status)))
+    finding = one(of_instance.busy, context(instance(DBInstanceStatus=status)))
     assert finding.severity is Severity.NOTE
     assert "waits" not in str(finding)
 
 
 def test_a_backup_is_waited_for_and_that_is_said() -> None:
-    finding = one(of_instance.busy, scene(instance(DBInstanceStatus="backing-up")))
+    finding = one(of_instance.busy, context(instance(DBInstanceStatus="backing-up")))
     assert finding.severity is Severity.WARNING
     assert "can take hours" in finding.why
 
 
 def test_where_rds_manages_the_password_mode_snapshot_says_what_becomes_of_the_secret() -> None:
-    what = scene(instance(MasterUserSecret={"SecretArn": "arn"}))
+    what = context(instance(MasterUserSecret={"SecretArn": "arn"}))
     assert seen(of_instance.managed_password, what) == []  # preflight has refused
-    finding = one(of_instance.managed_password, replace(what, plan=replace(what.plan, mode="snapshot")))
+    finding = one(of_instance.managed_password, replace(what, plan=replace(what.plan, method="offline")))
     assert "--manage-master-user-password" in finding.fix
 
 
 def test_changes_that_wait_are_named() -> None:
     groups = [{"DBParameterGroupName": "orders-mysql80", "ParameterApplyStatus": "pending-reboot"}]
-    what = scene(
+    what = context(
         instance(PendingModifiedValues={"DBInstanceClass": "db.m6g.large"}, DBParameterGroups=groups)
     )
     said = one(of_instance.pending_changes, what).what
@@ -159,16 +159,16 @@ def test_a_maintenance_window_is_told_when_it_is_near(hours: int, *, said: bool)
     opens = datetime.now(UTC) + timedelta(hours=hours, minutes=5)
     closes = opens + timedelta(minutes=30)
     window = f"{opens:%a:%H:%M}-{closes:%a:%H:%M}".lower()
-    found = seen(of_instance.maintenance_window, scene(instance(PreferredMaintenanceWindow=window)))
+    found = seen(of_instance.maintenance_window, context(instance(PreferredMaintenanceWindow=window)))
     assert bool(found) is said
 
 
 def test_replicas_of_others_are_told_and_ours_is_not() -> None:
     names = ["orders-not-encrypted", "reports"]
-    finding = one(of_instance.replicas, scene(instance(ReadReplicaDBInstanceIdentifiers=names)))
+    finding = one(of_instance.replicas, context(instance(ReadReplicaDBInstanceIdentifiers=names)))
     assert finding.what == "it has replicas of its own: reports"
     ours = instance(ReadReplicaDBInstanceIdentifiers=names[:1])
-    assert seen(of_instance.replicas, scene(ours)) == []
+    assert seen(of_instance.replicas, context(ours)) == []
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_replicas_of_others_are_told_and_ours_is_not() -> None:
 )
 def test_only_snapshots_of_others_with_our_names_block(found: str, owner: str, *, blocks: bool) -> None:
     around = Around(snapshots={found: {journal.MIGRATION: owner} if owner else {}})
-    assert bool(seen(of_account.snapshots_free, scene(around=around))) is blocks
+    assert bool(seen(of_account.snapshots_free, context(around=around))) is blocks
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_only_snapshots_of_others_with_our_names_block(found: str, owner: str, *
     ],
 )
 def test_quotas_are_counted(name: str, quota: Quota, said: str | None) -> None:
-    what = scene(instance(ReadReplicaDBInstanceIdentifiers=["reports"]), Around(quotas={name: quota}))
+    what = context(instance(ReadReplicaDBInstanceIdentifiers=["reports"]), Around(quotas={name: quota}))
     found = [str(finding) for finding in of_account.quotas(what)]
     assert found == [] if said is None else said in found[0]
 
@@ -209,7 +209,7 @@ def test_quotas_are_counted_for_all_sources_of_the_stack(left: int, refused: lis
     around = Around(quotas={"DBInstances": Quota(40 - left, 40)})
     said = {
         need.identifier: seen(
-            of_account.quotas, replace(scene(instance(need.identifier), around), fleet=fleet)
+            of_account.quotas, replace(context(instance(need.identifier), around), fleet=fleet)
         )
         for need in fleet
     }
@@ -224,11 +224,11 @@ def test_what_exists_of_other_sources_is_not_needed_any_more() -> None:
         quotas={"ManualSnapshots": Quota(98, 100)},
         snapshots={"accounts-encrypted": {}, "accounts-not-encrypted": {}},
     )
-    assert seen(of_account.quotas, replace(scene(around=around), fleet=fleet)) == []
+    assert seen(of_account.quotas, replace(context(around=around), fleet=fleet)) == []
 
 
 @pytest.mark.parametrize(
-    ("phase", "survey", "needs"),
+    ("phase", "topology", "needs"),
     [
         ("replicate", {}, True),
         ("cutover", {}, True),
@@ -236,8 +236,10 @@ def test_what_exists_of_other_sources_is_not_needed_any_more() -> None:
         ("replicate", {"encrypted": instance("orders-encrypted")}, False),
     ],
 )
-def test_a_source_that_has_its_copy_needs_nothing(phase: str, survey: dict[str, Any], *, needs: bool) -> None:
-    found = need_of(Survey(Names("orders"), instance(), **{"encrypted": None, **survey}), phase, "replicate")
+def test_a_source_that_has_its_copy_needs_nothing(
+    phase: str, topology: dict[str, Any], *, needs: bool
+) -> None:
+    found = need_of(Topology(Names("orders"), instance(), **{"encrypted": None, **topology}), phase, "online")
     assert found == (Need("orders", 20, replica=True) if needs else None)
     assert found is None or Need.from_input(found.as_input()) == found
 
@@ -245,14 +247,14 @@ def test_a_source_that_has_its_copy_needs_nothing(phase: str, survey: dict[str, 
 def test_what_an_interrupted_run_left_is_not_counted_twice() -> None:
     left: dict[str, dict[str, str]] = {"orders-not-encrypted": {}, "orders-encrypted": {}}
     around = Around(quotas={"ManualSnapshots": Quota(100, 100)}, snapshots=left)
-    assert seen(of_account.quotas, scene(around=around)) == []
+    assert seen(of_account.quotas, context(around=around)) == []
 
 
 @pytest.mark.parametrize(("strategy", "severity"), [("rename", Severity.NOTE), ("dns", Severity.WARNING)])
 def test_what_points_at_the_name_follows_it_only_if_it_moves(strategy: str, severity: Severity) -> None:
     alarm = Alarm("cpu", frozenset({"orders"}), "")
     around = Around(alarms=[alarm], subscriptions={"pager": frozenset({"orders"})})
-    what = scene(around=around, strategy=strategy)
+    what = context(around=around, strategy=strategy)
     assert one(of_account.alarms, what).severity is severity
     assert one(of_account.subscriptions, what).severity is severity
 
@@ -262,7 +264,7 @@ def test_what_points_at_the_identity_stays_behind() -> None:
     around = Around(
         alarms=[Alarm("load", frozenset(), expression), Alarm("other", frozenset({"billing"}), "")]
     )
-    finding = one(of_account.alarms, scene(around=around))
+    finding = one(of_account.alarms, context(around=around))
     assert finding.severity is Severity.WARNING
     assert finding.what == "CloudWatch alarms are bound to its id db-ORDERS: load"
 
@@ -273,21 +275,23 @@ def test_proxies_and_maintenance_are_those_of_the_source() -> None:
         proxy_targets=[ProxyTarget("pool", "orders"), ProxyTarget("other", "billing")],
         maintenance={source.arn: ["system-update"], "arn:billing": ["db-upgrade"]},
     )
-    assert one(of_account.proxies, scene(around=around)).what == "RDS Proxy has it as a target: pool"
-    assert one(of_account.maintenance, scene(around=around)).what == "maintenance waits for it: system-update"
+    assert one(of_account.proxies, context(around=around)).what == "RDS Proxy has it as a target: pool"
+    assert (
+        one(of_account.maintenance, context(around=around)).what == "maintenance waits for it: system-update"
+    )
 
 
 @pytest.mark.parametrize(("strategy", "severity"), [("rename", Severity.NOTE), ("dns", Severity.WARNING)])
 def test_cnames_follow_the_name_only_if_it_moves(strategy: str, severity: Severity) -> None:
     aliases = [("db.shop.internal", "orders.example"), ("other.shop.internal", "billing.example")]
-    finding = one(of_account.cnames, scene(around=Around(aliases=aliases), strategy=strategy))
+    finding = one(of_account.cnames, context(around=Around(aliases=aliases), strategy=strategy))
     assert (finding.what, finding.severity) == ("CNAMEs point at its address: db.shop.internal", severity)
 
 
 def test_hosted_zones_that_were_not_looked_at_are_told() -> None:
     around = Around(zones=[str(number) for number in range(ZONES + 2)])
     assert (
-        one(of_account.cnames, scene(around=around)).what == "CNAMEs were looked for in 4 of 6 hosted zones"
+        one(of_account.cnames, context(around=around)).what == "CNAMEs were looked for in 4 of 6 hosted zones"
     )
 
 
@@ -297,15 +301,15 @@ def test_little_storage_is_a_warning(
 ) -> None:
     free = gib * 2**30 if gib is not None else None
     monkeypatch.setattr(metrics, "free_storage", lambda _aws, _name: free)
-    found = seen(of_account.room, scene())
+    found = seen(of_account.room, context())
     assert bool(found) is said
     if said:
         assert found[0].what == "its storage has 1.4 GiB free (7 %)"
 
 
 def test_a_standby_is_told() -> None:
-    assert seen(of_instance.standby, scene()) == []
-    assert one(of_instance.standby, scene(instance(MultiAZ=True))).severity is Severity.NOTE
+    assert seen(of_instance.standby, context()) == []
+    assert one(of_instance.standby, context(instance(MultiAZ=True))).severity is Severity.NOTE
 
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/1"
@@ -336,24 +340,24 @@ def test_the_keys_policy_leaves_it_to_iam_or_names_the_caller(
     around = Around(
         caller="arn:aws:sts::123456789012:assumed-role/ci/run-7", policies={KEY: {"Statement": [statement]}}
     )
-    found = [str(each) for each in of_key.key_policy(scene(around=around, key=KEY))]
+    found = [str(each) for each in of_key.key_policy(context(around=around, key=KEY))]
     assert bool(found) is warned
     if warned:
         assert f"lets neither IAM in account 123456789012 nor {ROLE} allow kms:CreateGrant" in found[0]
 
 
 def test_awss_own_key_needs_no_look() -> None:
-    assert list(of_key.key_policy(scene(around=Around(policies={KEY: None}), key=KEY))) == []
+    assert list(of_key.key_policy(context(around=Around(policies={KEY: None}), key=KEY))) == []
 
 
 def test_nothing_is_looked_at_once_the_names_have_begun_to_move() -> None:
-    moved = instance("orders", tags={journal.SWAPPED: "now"})
-    plan = Plan("cutover", "replicate", Survey(Names("orders"), instance("orders-old"), moved))
-    assert look.scene_of(FakeAws(), plan) is None
+    moved = instance("orders", tags={journal.CUTOVER_BEGAN: "now"})
+    plan = Plan("cutover", "online", Topology(Names("orders"), instance("orders-old"), moved))
+    assert look.check_context(FakeAws(), plan) is None
 
 
 def refusing(code: str, operation: str) -> Look:
-    def alarms(_scene: Scene) -> list[Finding]:
+    def alarms(_check_context: CheckContext) -> list[Finding]:
         with sorted_errors("CloudWatch alarms"):
             raise ClientError({"Error": {"Code": code, "Message": "Could not find it"}}, operation)
 
@@ -376,7 +380,7 @@ def test_the_iam_policy_is_the_remedy_only_for_what_aws_denied(
     monkeypatch.setattr(of_account, "REMARKS", ())
     monkeypatch.setattr(of_account, "OBSTACLES", ())
     monkeypatch.setattr(of_caller, "permissions", of_instance.runs)
-    (note,) = (each for each in look.findings(scene(), None, remarks=True) if "not looked at" in each.what)
+    (note,) = (each for each in look.findings(context(), None, remarks=True) if "not looked at" in each.what)
     assert note.what.startswith(words)
     assert ("docs/iam-policy.json" in note.fix) is policy
     assert "A migration works without it" in note.fix or policy
@@ -386,15 +390,15 @@ def test_the_iam_policy_is_the_remedy_only_for_what_aws_denied(
 
 
 def test_what_mysql_refuses_to_answer_is_a_note() -> None:
-    lacking = Refused("the account lacks a privilege (1142 SELECT command denied)")
+    lacking = PreconditionFailed("the account lacks a privilege (1142 SELECT command denied)")
     session = FakeSession({"SELECT table_schema": lacking, "SELECT @@GLOBAL.binlog_format": [{"f": "ROW"}]})
-    found = [str(each) for each in of_mysql(scene(), session) if each.severity is Severity.NOTE]
+    found = [str(each) for each in of_mysql(context(), session) if each.severity is Severity.NOTE]
     assert any("primary keys: the account lacks a privilege" in said for said in found)
 
 
 def test_statement_format_is_a_warning_and_the_limit_of_time_is_taken_back() -> None:
     session = FakeSession({"SELECT @@GLOBAL.binlog_format": [{"f": "STATEMENT"}]})
-    found = of_mysql(scene(), session)
+    found = of_mysql(context(), session)
     assert [each.what for each in found if each.severity is Severity.WARNING] == [
         "its binlog_format is STATEMENT"
     ]
@@ -428,12 +432,12 @@ def test_each_statement_becomes_a_question_without_stars() -> None:
     }
     assert len(asked) > 12
     assert all("*" not in each.resource or each.resource == "*" for each in asked)
-    assert all("*" not in value for each in asked for value in each.context.values())
+    assert all("*" not in value for each in asked for value in each.condition.values())
     old = next(
         each for each in asked if each.actions == ("rds:DeleteDBInstance",) and "-old" in each.resource
     )
     assert old.resource == "arn:aws:rds:eu-west-1:123456789012:db:orders-old"
-    assert old.context == {"aws:ResourceTag/rds-encrypt:role": "source"}
+    assert old.condition == {"aws:ResourceTag/rds-encrypt:role": "source"}
 
 
 def test_dns_is_asked_about_only_where_it_is_used() -> None:
@@ -467,7 +471,7 @@ def test_what_the_simulation_denies_is_one_warning() -> None:
                 for action in question.actions
             ]
             stub.add_response("simulate_principal_policy", {"EvaluationResults": results})
-        around = Surroundings(aws)
+        around = AccountInventory(aws)
         refused = [
             action
             for question in asked
@@ -475,7 +479,7 @@ def test_what_the_simulation_denies_is_one_warning() -> None:
                 "arn:aws:iam::123456789012:role/ci",
                 list(question.actions),
                 question.resource,
-                question.context,
+                question.condition,
             )
         ]
     assert refused == ["rds:CopyDBSnapshot"]
@@ -483,14 +487,14 @@ def test_what_the_simulation_denies_is_one_warning() -> None:
 
 def test_the_caller_who_cannot_be_asked_about_is_a_note() -> None:
     around = Around(caller="arn:aws:iam::123456789012:root")
-    assert one(of_caller.permissions, scene(around=around)).severity is Severity.NOTE
+    assert one(of_caller.permissions, context(around=around)).severity is Severity.NOTE
 
 
 # MySQL, one question at a time. (On real servers: tests/sandbox/test_findings_of_mysql.py.)
 
 
-def asked(question: Any, answers: dict[str, Any], what: Scene | None = None) -> list[Finding]:
-    return list(question(what or scene(), FakeSession(answers)))
+def asked(question: Any, answers: dict[str, Any], what: CheckContext | None = None) -> list[Finding]:
+    return list(question(what or context(), FakeSession(answers)))
 
 
 @pytest.mark.parametrize(
@@ -532,8 +536,8 @@ def test_a_source_that_replicates_itself_is_refused_and_a_stopped_channel_is_a_w
 def test_a_delay_of_new_replicas_is_told(delay: str | None, *, said: bool) -> None:
     answers = {"SELECT value FROM mysql.rds_configuration": [{"value": delay}]}
     assert bool(asked(mysql.delay_of_replicas, answers)) is said
-    what = scene()
-    alone = replace(what, plan=replace(what.plan, mode="snapshot"))
+    what = context()
+    alone = replace(what, plan=replace(what.plan, method="offline"))
     assert asked(mysql.delay_of_replicas, answers, alone) == []
 
 

@@ -82,7 +82,7 @@ def test_each_mistake_is_told_with_where_and_what_to_do() -> None:
 
     assert set(parts) == {
         chapter.title for chapter in CHAPTERS if chapter.level == 3 and chapter.commands[-1].startswith(SET)
-    } - {"The cut-over", "Cleaning up"}
+    } - {"The cutover", "Cleaning up"}
     for title, part in parts.items():
         errors = re.findall(r"^ +error: (.*)$", part, re.MULTILINE)
         assert len(errors) == part.count("$ pulumi preview"), title

@@ -1,4 +1,4 @@
-"""What may change on the losing instance seconds before the cutover, and what the candidate must have instead."""
+"""What may change on the primary seconds before the cutover, and what the candidate must have instead."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any, cast
 
 import pytest
 
-from components.likeness import owner_settings
+from components.owner_settings import owner_settings
 from controlplane.instances import Instance
-from foundation.errors import NeedsHuman
-from migration.cutover.course import Course, cut_over_course, rollback_course
+from foundation.errors import ActionRequired
+from migration.cutover.checks import candidate_binlog_retention, settings_match
+from migration.cutover.context import Aside, CutoverContext
+from migration.cutover.direction import Direction, cutover_direction, rollback_direction
 from migration.cutover.growth import match_owner_changes
-from migration.cutover.guards import candidate_keeps_binlogs, settings_alike
-from migration.cutover.site import Aside, Site
-from migration.likeness import differences
 from migration.names import Names
+from migration.settings_diff import differences
 from replication.coordinates import Coordinates
 from tests.unit.fakes import FakeSession, instance
 
 NAMES = Names("orders")
-THERE = cut_over_course(NAMES, "db-ORDERS", "db-E")
-BACK = rollback_course(NAMES, "db-ORDERS", "db-E")
+THERE = cutover_direction(NAMES, "db-ORDERS", "db-E")
+BACK = rollback_direction(NAMES, "db-ORDERS", "db-E")
 ANY = cast(Any, None)
 
 
@@ -32,22 +32,27 @@ def candidate(**changes: Any) -> Instance:
 
 class Place:
     def __init__(
-        self, losing: Instance | None, winning: Instance, course: Course = THERE, *, offline: bool = False
+        self,
+        primary: Instance | None,
+        candidate: Instance,
+        direction: Direction = THERE,
+        *,
+        offline: bool = False,
     ) -> None:
         self.modified: list[dict[str, Any]] = []
         self.refusal: Exception | None = None
         self.aside = Aside()
-        self.site = cast(
-            Site,
+        self.context = cast(
+            CutoverContext,
             SimpleNamespace(
                 aws=None,
                 names=NAMES,
-                course=course,
+                direction=direction,
                 instances=self,
                 snapshot_coordinates=Coordinates("b.000001", 4) if offline else None,
-                losing=lambda: losing,
-                find_losing=lambda: losing,
-                winning=lambda: winning,
+                primary=lambda: primary,
+                find_primary=lambda: primary,
+                candidate=lambda: candidate,
                 warn=self.aside.warnings.append,
                 not_needed=lambda _what: nullcontext(),
             ),
@@ -71,28 +76,28 @@ def free(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
 
 
 @pytest.mark.parametrize(
-    ("room", "limit", "green"),
+    ("room", "limit", "passed"),
     [(3.0, None, True), (1.0, None, False), (None, None, False), (None, 100, True)],
 )
 def test_storage_that_grew_is_harmless_where_there_is_room(
-    free: list[float | None], *, room: float | None, limit: int | None, green: bool
+    free: list[float | None], *, room: float | None, limit: int | None, passed: bool
 ) -> None:
     free[0] = room
     place = Place(
         instance(AllocatedStorage=30, MaxAllocatedStorage=limit), candidate(MaxAllocatedStorage=limit)
     )
-    seen = settings_alike(place.site, ANY, ANY)
-    assert seen.green is green
-    assert ("gets the storage of the other one after the cut-over" in seen.saw) is green
-    assert ("`pulumi up` in phase `replicate` gives it these settings" in seen.saw) is not green
+    seen = settings_match(place.context, ANY, ANY)
+    assert seen.passed is passed
+    assert ("gets the storage of the other one after the cutover" in seen.saw) is passed
+    assert ("`pulumi up` in phase `replicate` gives it these settings" in seen.saw) is not passed
 
 
 def test_deletion_protection_does_not_stop_it_and_anything_else_does(free: list[float | None]) -> None:
     protected = Place(instance(DeletionProtection=True), candidate())
-    assert settings_alike(protected.site, ANY, ANY).green
+    assert settings_match(protected.context, ANY, ANY).passed
     larger = Place(instance(DeletionProtection=True, DBInstanceClass="db.r6g.large"), candidate())
-    seen = settings_alike(larger.site, ANY, ANY)
-    assert not seen.green
+    seen = settings_match(larger.context, ANY, ANY)
+    assert not seen.passed
     assert "DBInstanceClass is 'db.t3.medium' instead of 'db.r6g.large'" in seen.saw
     assert "DeletionProtection" not in seen.saw
 
@@ -109,7 +114,7 @@ def test_more_storage_than_the_source_has_is_no_difference_and_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("losing", "changes"),
+    ("primary", "changes"),
     [
         (instance(AllocatedStorage=30), [{"AllocatedStorage": 30}]),
         (
@@ -122,24 +127,24 @@ def test_more_storage_than_the_source_has_is_no_difference_and_stays() -> None:
     ],
 )
 def test_production_gets_both_once_it_is_complete(
-    losing: Instance | None, changes: list[dict[str, Any]]
+    primary: Instance | None, changes: list[dict[str, Any]]
 ) -> None:
-    place = Place(losing, candidate())
-    match_owner_changes(place.site)
+    place = Place(primary, candidate())
+    match_owner_changes(place.context)
     assert place.modified == changes
 
 
 def test_a_refusal_is_told_with_the_command() -> None:
     place = Place(instance(DeletionProtection=True), candidate())
-    place.refusal = NeedsHuman("AWS refused")
-    match_owner_changes(place.site)
+    place.refusal = ActionRequired("AWS refused")
+    match_owner_changes(place.context)
     (said,) = place.aside.warnings
     assert said.startswith("orders-encrypted does not have the DeletionProtection of orders (AWS refused)")
     assert "`aws rds modify-db-instance --db-instance-identifier orders-encrypted`" in said
 
 
 @pytest.mark.parametrize(
-    ("course", "hours", "green", "said"),
+    ("direction", "hours", "passed", "said"),
     [
         (THERE, 72, True, "orders-encrypted keeps its binlogs for 72 h"),
         (THERE, None, False, "`pulumi refresh` and `pulumi up` in phase `replicate` set it"),
@@ -148,15 +153,15 @@ def test_a_refusal_is_told_with_the_command() -> None:
     ],
 )
 def test_the_instance_that_will_carry_production_must_keep_its_binlogs(
-    course: Course, hours: int | None, said: str, *, green: bool
+    direction: Direction, hours: int | None, said: str, *, passed: bool
 ) -> None:
     there = FakeSession({"SELECT value FROM mysql.rds_configuration": [{"value": hours}]})
-    seen = candidate_keeps_binlogs(Place(instance(), candidate(), course).site, ANY, there)
-    assert seen.green is green
+    seen = candidate_binlog_retention(Place(instance(), candidate(), direction).context, ANY, there)
+    assert seen.passed is passed
     assert said in seen.saw
 
 
 def test_without_replication_nobody_needs_them() -> None:
-    assert candidate_keeps_binlogs(
-        Place(instance(), candidate(), offline=True).site, ANY, FakeSession({})
-    ).green
+    assert candidate_binlog_retention(
+        Place(instance(), candidate(), offline=True).context, ANY, FakeSession({})
+    ).passed

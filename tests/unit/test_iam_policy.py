@@ -70,7 +70,9 @@ def test_an_instance_that_is_not_ours_may_not_be_changed() -> None:
 def test_neither_the_source_nor_production_may_be_deleted() -> None:
     made = call("DeleteDBInstance", DBInstanceIdentifier="orders", SkipFinalSnapshot=True)
     assert refused(made, tagged("orders", role="source", migration="db-1"))
-    assert refused(made, tagged("orders", role="encrypted", migration="db-1", swapped="2026-01-01"))
+    assert refused(
+        made, tagged("orders", role="encrypted", migration="db-1", **{"cutover-began": "2026-01-01"})
+    )
     assert refused(made, tagged("orders"))
     assert not refused(made, tagged("orders", role="encrypted", migration="db-1"))
 

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migration import journal
-from migration.cutover.course import cut_over_course, rollback_course
+from migration.cutover.direction import cutover_direction, rollback_direction
 from migration.journal import Role, belongs, tags_for, without
 from migration.names import Names
 
 NAMES = Names("orders")
-CUT_OVER = cut_over_course(NAMES, "db-SOURCE", "db-ENCRYPTED")
-ROLLBACK = rollback_course(NAMES, "db-SOURCE", "db-ENCRYPTED")
+CUTOVER = cutover_direction(NAMES, "db-SOURCE", "db-ENCRYPTED")
+ROLLBACK = rollback_direction(NAMES, "db-SOURCE", "db-ENCRYPTED")
 
 
 def test_keys_are_all_that_the_journal_ever_writes() -> None:
@@ -42,30 +42,30 @@ def test_the_owners_tags_are_those_that_neither_we_nor_aws_wrote(tags: dict[str,
 
 
 def test_both_directions_are_about_the_same_two_instances() -> None:
-    assert (CUT_OVER.losing_id, CUT_OVER.winning_id) == (ROLLBACK.winning_id, ROLLBACK.losing_id)
-    assert CUT_OVER.encrypted_id == ROLLBACK.encrypted_id == "db-ENCRYPTED"
-    assert (CUT_OVER.following_user, CUT_OVER.reverse_user) == (
+    assert (CUTOVER.primary_id, CUTOVER.candidate_id) == (ROLLBACK.candidate_id, ROLLBACK.primary_id)
+    assert CUTOVER.encrypted_id == ROLLBACK.encrypted_id == "db-ENCRYPTED"
+    assert (CUTOVER.following_user, CUTOVER.reverse_user) == (
         ROLLBACK.reverse_user,
         ROLLBACK.following_user,
     )
 
 
 def test_after_a_rollback_the_encrypted_instance_is_called_and_held_as_before_the_cut_over() -> None:
-    assert (ROLLBACK.losing_name, ROLLBACK.losing_group) == (NAMES.encrypted, NAMES.encrypted)
-    assert (CUT_OVER.losing_name, CUT_OVER.losing_group) == (NAMES.old, NAMES.fence)
+    assert (ROLLBACK.primary_name, ROLLBACK.primary_group) == (NAMES.encrypted, NAMES.encrypted)
+    assert (CUTOVER.primary_name, CUTOVER.primary_group) == (NAMES.old, NAMES.fence)
 
 
 def test_each_direction_begins_at_its_own_point_of_no_return() -> None:
-    assert CUT_OVER.begun({journal.SWAPPED: "now"})
-    assert not CUT_OVER.begun({journal.PROMOTED_AT: "b.000001:4"})
-    # A rollback is not begun merely because the cut-over is over.
-    assert not ROLLBACK.begun({journal.SWAPPED: "now", journal.OPENED: "now"})
-    assert ROLLBACK.begun({journal.SWAPPED: "now", journal.RETURNING: "now"})
+    assert CUTOVER.begun({journal.CUTOVER_BEGAN: "now"})
+    assert not CUTOVER.begun({journal.PROMOTED_AT: "b.000001:4"})
+    # A rollback is not begun merely because the cutover is over.
+    assert not ROLLBACK.begun({journal.CUTOVER_BEGAN: "now", journal.OPENED: "now"})
+    assert ROLLBACK.begun({journal.CUTOVER_BEGAN: "now", journal.ROLLBACK_BEGAN: "now"})
 
 
 def test_a_complete_direction_leaves_nothing_that_makes_the_other_one_look_begun() -> None:
-    after_cut_over = {journal.SWAPPED, CUT_OVER.marked} - set(CUT_OVER.cleared)
+    after_cut_over = {journal.CUTOVER_BEGAN, CUTOVER.marked} - set(CUTOVER.cleared)
     assert not ROLLBACK.begun(dict.fromkeys(after_cut_over, "now"))
-    after_rollback = {*after_cut_over, journal.RETURNING, ROLLBACK.marked} - set(ROLLBACK.cleared)
-    assert not CUT_OVER.begun(dict.fromkeys(after_rollback, "now"))
+    after_rollback = {*after_cut_over, journal.ROLLBACK_BEGAN, ROLLBACK.marked} - set(ROLLBACK.cleared)
+    assert not CUTOVER.begun(dict.fromkeys(after_rollback, "now"))
     assert not ROLLBACK.begun(dict.fromkeys(after_rollback, "now"))

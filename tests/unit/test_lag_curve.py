@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from migration.records.files import Files
-from migration.records.lag_curve import HEIGHT, WIDTH, curve
-from migration.records.lag_log import FILE, LagLog
+from migration.reports.files import Files
+from migration.reports.lag_curve import HEIGHT, WIDTH, curve
+from migration.reports.lag_log import FILE, LagLog
 from replication.lag import Lag
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -94,7 +94,7 @@ def test_the_line_falls_with_the_lag() -> None:
 
 
 def test_what_nobody_watched_is_cut_out_and_said() -> None:
-    """A catch-up, a day of nothing, and the drain at the cut-over."""
+    """A catch-up, a day of nothing, and the drain at the cutover."""
     log = looks((0, 10, MB), (100, 0, 0))
     drawn = curve(log, [NOON + timedelta(days=1)])
     assert drawn is not None

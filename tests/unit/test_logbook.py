@@ -1,4 +1,4 @@
-"""The log of a cut-over: what survives an interruption, what is kept of an attempt that was called off, and the table."""
+"""The log of a cutover: what survives an interruption, what is kept of an attempt that was called off, and the table."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any, cast
 
 import pytest
 
-from foundation.errors import NeedsHuman, TimedOut
+from foundation.errors import ActionRequired, TimedOut
 from migration import journal
-from migration.cutover.course import cut_over_course, rollback_course
+from migration.cutover.context import CutoverContext
+from migration.cutover.direction import cutover_direction, rollback_direction
 from migration.cutover.protocol import Outcome
-from migration.cutover.site import Site
-from migration.cutover.timeline import GuardReading, Moment, Timeline, moments_from, outage
+from migration.cutover.timeline import CheckResult, Moment, Timeline, moments_from, outage
 from migration.names import Names
-from migration.records.durations import duration
-from migration.records.files import DIRECTORY, Files
-from migration.records.logbook import Logbook
-from migration.records.table import WORDS, summary, table
+from migration.reports.durations import duration
+from migration.reports.files import DIRECTORY, Files
+from migration.reports.logbook import Logbook
+from migration.reports.table import WORDS, summary, table
 from tests.unit.fakes import instance
 
 NAMES = Names("orders")
@@ -28,8 +28,8 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 OUTCOME = Outcome("uuid", "b.000009:400", (), ())
 
 
-class Place(Site):
-    """A site that only has tags."""
+class Place(CutoverContext):
+    """A context that only has tags."""
 
     tags: Mapping[str, str] = {}
 
@@ -38,10 +38,10 @@ class Place(Site):
 
 
 def place(tags: Mapping[str, str] | None = None, *, back: bool = False) -> Place:
-    course = (rollback_course if back else cut_over_course)(NAMES, "db-S", "db-E")
+    direction = (rollback_direction if back else cutover_direction)(NAMES, "db-S", "db-E")
     nowhere = cast(Any, None)
     strategy = cast(Any, type("Renaming", (), {"renames": True}))
-    made = Place(nowhere, nowhere, NAMES, course, "orders-mysql80", strategy)
+    made = Place(nowhere, nowhere, NAMES, direction, "orders-mysql80", strategy)
     object.__setattr__(made, "tags", tags or {})
     return made
 
@@ -51,8 +51,8 @@ def files(tmp_path: Path) -> Files:
     return Files("orders", directory=tmp_path / "build")
 
 
-def book(site: Site, files: Files) -> Logbook:
-    return Logbook(site, files, before={}, sentence=str)
+def book(context: CutoverContext, files: Files) -> Logbook:
+    return Logbook(context, files, before={}, sentence=str)
 
 
 def written(files: Files, suffix: str = "cutover.json") -> dict[str, Any]:
@@ -61,27 +61,27 @@ def written(files: Files, suffix: str = "cutover.json") -> dict[str, Any]:
     return found
 
 
-def fail(site: Site, files: Files, error: BaseException, *moments: Moment) -> None:
+def fail(context: CutoverContext, files: Files, error: BaseException, *moments: Moment) -> None:
     """Let an attempt fail after it has reached some moments."""
-    with book(site, files).kept():
-        marked(site, *moments)
+    with book(context, files).kept():
+        marked(context, *moments)
         raise error
 
 
-def marked(site: Site, *moments: Moment) -> None:
+def marked(context: CutoverContext, *moments: Moment) -> None:
     for moment in moments:
-        site.timeline.mark(moment)
+        context.timeline.mark(moment)
 
 
-UNTIL_MOVING = (Moment.FENCE_REQUESTED, Moment.FENCED, Moment.DRAINED, Moment.PROMOTED, Moment.SWAP_BEGAN)
+UNTIL_MOVING = (Moment.FENCE_REQUESTED, Moment.FENCED, Moment.DRAINED, Moment.PROMOTED, Moment.CUTOVER_BEGAN)
 
 
 def test_a_cut_over_that_is_complete_is_written_down(files: Files) -> None:
-    site = place()
-    site.timeline.read([GuardReading("both-available", green=True, saw="both are")])
-    log = book(site, files)
+    context = place()
+    context.timeline.read([CheckResult("instances-available", passed=True, saw="both are")])
+    log = book(context, files)
     with log.kept():
-        marked(site, *UNTIL_MOVING, Moment.FIRST_RENAMED, Moment.SECOND_RENAMED, Moment.OPEN)
+        marked(context, *UNTIL_MOVING, Moment.FIRST_RENAMED, Moment.SECOND_RENAMED, Moment.OPEN)
         log.complete(OUTCOME)
 
     found = written(files)
@@ -89,15 +89,17 @@ def test_a_cut_over_that_is_complete_is_written_down(files: Files) -> None:
     times = list(moments_from(found["moments"]).values())
     assert times == sorted(times)
     assert set(found["write_outage"]) == {"at_least", "at_most", "ours", "renames"}
-    assert found["guards"] == [{"name": "both-available", "green": True, "saw": "both are", "forced": False}]
+    assert found["guards"] == [
+        {"name": "instances-available", "green": True, "saw": "both are", "forced": False}
+    ]
     assert files.path("cutover.json") == log.path
 
 
 def test_what_a_killed_run_wrote_down_is_there_at_each_moment(files: Files) -> None:
-    site = place()
-    with book(site, files).kept():
+    context = place()
+    with book(context, files).kept():
         for number, moment in enumerate(UNTIL_MOVING, 1):
-            marked(site, moment)
+            marked(context, moment)
             assert list(written(files)["moments"]) == [str(each) for each in UNTIL_MOVING[:number]]
             assert written(files)["outcome"] == "running"
 
@@ -113,9 +115,9 @@ def test_one_that_was_called_off_says_why_and_that_the_fence_was_lifted(files: F
     assert "Writes were refused for 0.0 s at most." in table(found)
 
 
-def test_one_that_a_guard_stopped_says_that_writes_were_never_refused(files: Files) -> None:
-    with pytest.raises(NeedsHuman):
-        fail(place(), files, NeedsHuman("a guard is red"))
+def test_one_that_a_check_stopped_says_that_writes_were_never_refused(files: Files) -> None:
+    with pytest.raises(ActionRequired):
+        fail(place(), files, ActionRequired("a check failed"))
     assert written(files)["moments"] == {}
     assert "Writes were never refused." in table(written(files))
 
@@ -128,13 +130,13 @@ def test_the_fence_is_lifted_only_if_it_was_closed() -> None:
 
 def test_a_run_that_goes_on_has_the_moments_from_before_the_interruption(files: Files) -> None:
     first = place()
-    first.timeline.read([GuardReading("both-available", green=True, saw="both are")])
-    with pytest.raises(NeedsHuman):
-        fail(first, files, NeedsHuman("a rename failed"), *UNTIL_MOVING)
+    first.timeline.read([CheckResult("instances-available", passed=True, saw="both are")])
+    with pytest.raises(ActionRequired):
+        fail(first, files, ActionRequired("a rename failed"), *UNTIL_MOVING)
     before = written(files)
     assert before["outcome"] == "unfinished"
 
-    tags = {journal.SWAPPED: datetime.now(UTC).isoformat(timespec="seconds")}
+    tags = {journal.CUTOVER_BEGAN: datetime.now(UTC).isoformat(timespec="seconds")}
     second = place(tags)
     log = book(second, files)
     with log.kept():
@@ -159,8 +161,8 @@ def test_a_run_that_goes_on_has_the_moments_from_before_the_interruption(files: 
 def test_moments_of_another_attempt_are_not_taken_over(files: Files, change: dict[str, Any]) -> None:
     of_this = {"losing": "db-S", "winning": "db-E", "moments": {"fenced": NOON.isoformat()}}
     files.write_json("cutover.json", {**of_this, "began": NOON.isoformat(), "guards": [], **change})
-    site = place({journal.SWAPPED: NOON.isoformat()})
-    log = book(site, files)
+    context = place({journal.CUTOVER_BEGAN: NOON.isoformat()})
+    log = book(context, files)
 
     assert log.content["moments"] == {"swap_began": "2026-11-24T12:00:00.000+00:00"}
     assert log.content["write_outage"] is None
@@ -170,22 +172,25 @@ def test_moments_of_another_attempt_are_not_taken_over(files: Files, change: dic
 
 def test_an_attempt_that_begins_anew_keeps_the_former_ones(files: Files) -> None:
     for number in range(3):
-        with pytest.raises(NeedsHuman):
-            fail(place(), files, NeedsHuman(f"veto {number}"))
+        with pytest.raises(ActionRequired):
+            fail(place(), files, ActionRequired(f"veto {number}"))
     assert [each["error"] for each in written(files)["earlier"]] == ["veto 0.", "veto 1."]
     assert all("earlier" not in each for each in written(files)["earlier"])
 
 
 def test_a_lost_file_is_made_up_for_by_the_tags_as_far_as_they_know(files: Files) -> None:
-    tags = {journal.SWAPPED: NOON.isoformat(), journal.OPENED: (NOON + timedelta(minutes=3)).isoformat()}
+    tags = {
+        journal.CUTOVER_BEGAN: NOON.isoformat(),
+        journal.OPENED: (NOON + timedelta(minutes=3)).isoformat(),
+    }
     log = book(place(tags), files)
     assert list(log.content["moments"]) == ["swap_began", "open"]
 
 
 def test_a_tag_from_before_a_way_there_and_back_is_no_moment(files: Files) -> None:
     tags = {
-        journal.SWAPPED: "x",
-        journal.RETURNING: NOON.isoformat(),
+        journal.CUTOVER_BEGAN: "x",
+        journal.ROLLBACK_BEGAN: NOON.isoformat(),
         journal.ROLLED_BACK: (NOON - timedelta(days=1)).isoformat(),
     }
     log = book(place(tags, back=True), files)
@@ -201,10 +206,10 @@ def test_a_rollback_has_a_file_of_its_own(files: Files) -> None:
 
 
 def test_a_fence_of_an_earlier_step_is_where_the_outage_begins(files: Files) -> None:
-    site = place()
+    context = place()
     before = {"fence_requested": NOON.isoformat(), "fenced": (NOON + timedelta(seconds=1)).isoformat()}
-    log = Logbook(site, files, before=before, sentence=str)
-    marked(site, *UNTIL_MOVING, Moment.OPEN)
+    log = Logbook(context, files, before=before, sentence=str)
+    marked(context, *UNTIL_MOVING, Moment.OPEN)
     assert next(iter(log.content["moments"].values())) == "2026-11-24T12:00:00.000+00:00"
     assert log.content["write_outage"]["at_most"] - log.content["write_outage"]["at_least"] == pytest.approx(
         1
@@ -214,9 +219,9 @@ def test_a_fence_of_an_earlier_step_is_where_the_outage_begins(files: Files) -> 
 def test_a_file_that_cannot_be_written_is_a_warning_and_nothing_more(tmp_path: Path) -> None:
     (tmp_path / "build").write_text("in the way")
     warnings: list[str] = []
-    site = place()
-    with book(site, Files("orders", warnings.append, tmp_path / "build")).kept():
-        marked(site, Moment.FENCE_REQUESTED)
+    context = place()
+    with book(context, Files("orders", warnings.append, tmp_path / "build")).kept():
+        marked(context, Moment.FENCE_REQUESTED)
     assert len(warnings) == 2
     assert "could not be written" in warnings[0]
 
@@ -241,9 +246,9 @@ def test_a_file_that_is_not_understood_does_not_keep_a_cut_over_from_going_on(
     warnings: list[str] = []
     files = Files("orders", warnings.append, tmp_path)
     files.write_json("cutover.json", content)
-    begun = {} if "earlier" in content else {journal.SWAPPED: NOON.isoformat()}
-    site = place(begun)
-    log = book(site, files)
+    begun = {} if "earlier" in content else {journal.CUTOVER_BEGAN: NOON.isoformat()}
+    context = place(begun)
+    log = book(context, files)
     with log.kept():
         log.complete(OUTCOME)
     assert "is not understood" in warnings[0]
@@ -273,14 +278,14 @@ def test_the_table_fits_a_terminal_and_is_read_by_the_clock() -> None:
     assert refused is not None
     log = {
         "identifier": "orders",
-        "verb": "cut-over",
+        "verb": "cutover",
         "outcome": "complete",
         "mode": "replicate",
         "moments": {str(moment): when.isoformat() for moment, when in moments.items()},
         "write_outage": refused.as_outputs(),
     }
     lines = table(json.loads(json.dumps(log))).splitlines()
-    assert lines[0] == "Cut-over of orders: complete"
+    assert lines[0] == "Cutover of orders: complete"
     assert max(map(len, lines[:-1])) <= 80
     assert lines[4].split() == [
         "fenced:",

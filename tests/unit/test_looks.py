@@ -16,12 +16,12 @@ from controlplane import instances as looked_at
 from controlplane import looks, snapshots
 from controlplane.aws import Aws, AwsSettings, passes
 from controlplane.instances import Instance, Instances
+from controlplane.inventory import AccountInventory
 from controlplane.parameter_groups import ParameterGroups
-from controlplane.surroundings import Surroundings
 from foundation import waiting
-from foundation.errors import NeedsHuman, Retryable
-from migration.cutover.course import cut_over_course
-from migration.cutover.site import Site
+from foundation.errors import ActionRequired, Retryable
+from migration.cutover.context import CutoverContext
+from migration.cutover.direction import cutover_direction
 from migration.cutover.strategies import Rename
 from migration.names import Names
 from tests.unit.fakes import instance
@@ -170,7 +170,7 @@ def test_expired_credentials_are_their_owners(pool: ThreadPoolExecutor) -> None:
 def test_what_is_refused_to_one_alone_is_sorted_as_ever() -> None:
     account = Account("a")
     account.answers = [refusal("AccessDenied", 403)]
-    with pytest.raises(NeedsHuman, match=r"^db-A: AWS refused DescribeDBInstances"):
+    with pytest.raises(ActionRequired, match=r"^db-A: AWS refused DescribeDBInstances"):
         Instances(Client(account)).find("db-A")
 
 
@@ -198,7 +198,7 @@ def test_several_are_seen_at_one_moment_and_in_order() -> None:
 
 def test_whoever_is_gone_is_named_after_a_few_looks() -> None:
     account = Account("a")
-    with pytest.raises(NeedsHuman, match=r"^db-GONE: this DB instance no longer exists"):
+    with pytest.raises(ActionRequired, match=r"^db-GONE: this DB instance no longer exists"):
         Instances(Client(account)).get_several("db-A", "db-GONE")
     assert len(account.requests) == 3
 
@@ -235,33 +235,33 @@ def test_groups_in_use_are_not_deleted_and_one_look_tells_of_all() -> None:
 
 def test_what_is_said_of_a_snapshot_in_one_preview_is_asked_once() -> None:
     account = Account("a")
-    around = Surroundings(Client(account))
+    around = AccountInventory(Client(account))
     assert sorted(around.snapshots(["a-encrypted", "a-not-encrypted"])) == ["a-encrypted"]
     assert sorted(around.snapshots(["a-encrypted", "a-not-encrypted"])) == ["a-encrypted"]
     assert sorted(around.snapshots(["b-encrypted"])) == []
     assert account.requests == [["a-encrypted", "a-not-encrypted"], ["b-encrypted"]]
 
 
-def test_guards_are_asked_about_one_moment_and_moves_about_their_own() -> None:
+def test_check_are_asked_about_one_moment_and_moves_about_their_own() -> None:
     account = Account("a", "a-encrypted")
     names = Names("a")
-    site = Site(
+    context = CutoverContext(
         aws=Client(account),
         access=cast(Any, None),
         names=names,
-        course=cut_over_course(names, "db-A", "db-A-ENCRYPTED"),
+        direction=cutover_direction(names, "db-A", "db-A-ENCRYPTED"),
         source_group="a-mysql80",
         strategy=Rename(),
     )
-    now = site.still()
-    assert (now.losing().identifier, now.winning().identifier, now.encrypted().identifier) == (
+    now = context.still()
+    assert (now.primary().identifier, now.candidate().identifier, now.encrypted().identifier) == (
         "a",
         "a-encrypted",
         "a-encrypted",
     )
     assert account.requests == [["db-A", "db-A-ENCRYPTED"]]
-    site.losing()
-    site.losing()
+    context.primary()
+    context.primary()
     assert account.requests[1:] == [["db-A"], ["db-A"]]
 
 

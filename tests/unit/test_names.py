@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foundation.errors import Refused
+from foundation.errors import PreconditionFailed
 from migration.names import Names
 
 _PART = st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True)
@@ -47,7 +47,7 @@ def test_names_never_meet(identifier: str) -> None:
     "identifier", ["", "9lives", "Orders", "orders-", "or--ders", "or_ders", "órders", "-x"]
 )
 def test_what_is_no_identifier_is_refused(identifier: str) -> None:
-    with pytest.raises(Refused, match="this is not a DB instance identifier"):
+    with pytest.raises(PreconditionFailed, match="this is not a DB instance identifier"):
         Names.of(identifier)
 
 
@@ -57,7 +57,7 @@ def test_the_longest_that_fits_is_taken() -> None:
 
 @pytest.mark.parametrize("length", [50, 63])
 def test_one_that_is_too_long_once_suffixed_is_refused_with_the_length_that_fits(length: int) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(PreconditionFailed) as refused:
         Names.of("a" * length)
     assert f"would have {length + 14} characters" in str(refused.value)
     assert "at most 49 characters" in str(refused.value)

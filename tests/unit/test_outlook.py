@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from controlplane.aws import Aws, AwsSettings
-from foundation.errors import Refused
+from foundation.errors import PreconditionFailed
 from migration import journal
 from migration.names import Names
 from migration.outlook import Wanted, look_out
@@ -104,7 +104,7 @@ def names(count: int) -> list[str]:
 def test_only_the_parameters_of_a_group_are_asked_for_source_by_source(count: int) -> None:
     region = Region(*names(count))
     seen = look_out(region, wanted(*names(count)))
-    assert [each.survey.source_id for each in seen] == [f"db-{name.upper()}" for name in names(count)]
+    assert [each.topology.source_id for each in seen] == [f"db-{name.upper()}" for name in names(count)]
     assert [each.group and each.group.name for each in seen] == [f"{name}-mysql80" for name in names(count)]
     assert region.calls == {
         "describe_db_instances": 1,
@@ -136,19 +136,21 @@ def test_each_source_is_told_of_its_own_things() -> None:
     assert second.groups == {"b-encrypted": None, "b-fence": None}
     assert first.group is not None
     assert first.group.values["max_connections"] == ("a-mysql80", "pending-reboot")
-    assert sorted(second.survey.listed) == ["b"]
+    assert sorted(second.topology.listed) == ["b"]
 
 
 def test_the_first_sources_error_is_told_whatever_it_is() -> None:
     region = Region("a")
     lost, locked = wanted("nobody"), wanted("a", key="alias/none")
-    with pytest.raises(Refused, match="no DB instance of this name"):
+    with pytest.raises(PreconditionFailed, match="no DB instance of this name"):
         look_out(region, lost + locked)
-    with pytest.raises(Refused, match="no such key"):
+    with pytest.raises(PreconditionFailed, match="no such key"):
         look_out(region, locked + lost)
 
 
 def test_a_group_that_the_source_had_and_that_is_gone_is_named() -> None:
     region = Region("a", a={journal.FENCED_GROUP: "a-before"})
-    with pytest.raises(Refused, match="its parameter group a-before, which it had when the migration began"):
+    with pytest.raises(
+        PreconditionFailed, match="its parameter group a-before, which it had when the migration began"
+    ):
         look_out(region, wanted("a"))

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from controlplane.parameter_groups import ParameterGroups
-from foundation.errors import NeedsHuman
+from foundation.errors import ActionRequired
 from migration.parallel_appliers import ParallelAppliers, applier_reduced
 from replication.session import Row
 from tests.unit.fakes import FakeSession
@@ -98,8 +98,8 @@ def test_where_there_is_one_already_nothing_is_changed(live: str) -> None:
 
 def test_it_is_put_back_when_the_stand_still_fails() -> None:
     groups = Groups({})
-    with pytest.raises(NeedsHuman, match="broken"), appliers(groups).reduced():
-        raise NeedsHuman("broken")
+    with pytest.raises(ActionRequired, match="broken"), appliers(groups).reduced():
+        raise ActionRequired("broken")
     assert groups.live == "4"
 
 
@@ -130,7 +130,7 @@ def reduced(groups: Groups) -> list[str]:
 def test_a_group_that_is_not_ours_is_never_changed() -> None:
     groups = Groups({})
     with (
-        pytest.raises(NeedsHuman, match="does not run with the parameter group"),
+        pytest.raises(ActionRequired, match="does not run with the parameter group"),
         appliers(groups, None).reduced(),
     ):
         raise AssertionError("it went on")
@@ -141,6 +141,6 @@ def test_a_group_that_is_not_ours_is_never_changed() -> None:
 def test_a_family_that_cannot_say_so_is_told() -> None:
     groups = Groups({}, name="something_else")
     groups.default = "4"
-    with pytest.raises(NeedsHuman, match="cannot reduce them") as caught, appliers(groups).reduced():
+    with pytest.raises(ActionRequired, match="cannot reduce them") as caught, appliers(groups).reduced():
         raise AssertionError("it went on")
-    assert "verify.mode" in caught.value.fix
+    assert "verify.level" in caught.value.fix

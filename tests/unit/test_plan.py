@@ -12,7 +12,8 @@ import pytest
 
 from migration import journal
 from migration.cutover.briefing import Briefing
-from migration.cutover.timeline import GuardReading
+from migration.cutover.timeline import CheckResult
+from migration.discovery import Topology
 from migration.journal import Role, tags_for
 from migration.names import Names
 from migration.plan import estimates
@@ -20,13 +21,12 @@ from migration.plan.costs import Prices
 from migration.plan.estimates import Span
 from migration.plan.phases import PhasePlan, Wish, plan
 from migration.plan.words import as_line, as_markdown, as_text
-from migration.survey import Survey
 from tests.unit.fakes import instance
 
 NAMES = Names("orders")
 WISH: dict[str, Any] = {
     "phase": "replicate",
-    "mode": "replicate",
+    "method": "online",
     "strategy": "rename",
     "key": "alias/databases",
     "fate": "stop",
@@ -35,24 +35,26 @@ WISH: dict[str, Any] = {
     "catch_up_hours": 48,
 }
 BRIEFING = Briefing(
-    guards=(
-        GuardReading("both-available", green=True, saw="both instances are available"),
-        GuardReading("no-long-transaction", green=False, saw="sessions have had a transaction open | long"),
-        GuardReading("room-to-go-on", green=False, saw="less than 5 %"),
+    checks=(
+        CheckResult("instances-available", passed=True, saw="both instances are available"),
+        CheckResult("no-long-transaction", passed=False, saw="sessions have had a transaction open | long"),
+        CheckResult("free-storage", passed=False, saw="less than 5 %"),
     ),
-    forced=frozenset({"room-to-go-on"}),
+    forced=frozenset({"free-storage"}),
     undoable=("fence orders: read_only = 1", "promote orders-encrypted"),
     final=("rename orders to orders-old", "rename orders-encrypted to orders", "confirm: who answers"),
 )
 
 
-def surveyed(*, swapped: bool = False, opened: bool = False, replica: bool = True, **changes: Any) -> Survey:
+def topology_of(
+    *, swapped: bool = False, opened: bool = False, replica: bool = True, **changes: Any
+) -> Topology:
     """A source with an encrypted instance beside it, as far as that has come."""
     tags = tags_for(Role.ENCRYPTED, "db-ORDERS")
-    tags |= {journal.SWAPPED: "then"} if swapped else {}
+    tags |= {journal.CUTOVER_BEGAN: "then"} if swapped else {}
     tags |= {journal.OPENED: "then"} if opened else {}
     names = ("orders-old", "orders") if opened else ("orders", "orders-encrypted")
-    return Survey(
+    return Topology(
         NAMES,
         instance(names[0], tags={journal.OWNER: "a/b"}, DbiResourceId="db-ORDERS", **changes),
         instance(names[1], tags=tags, DbiResourceId="db-ENCRYPTED"),
@@ -60,12 +62,12 @@ def surveyed(*, swapped: bool = False, opened: bool = False, replica: bool = Tru
     )
 
 
-def untouched(**changes: Any) -> Survey:
-    return Survey(NAMES, instance(**changes), None)
+def untouched(**changes: Any) -> Topology:
+    return Topology(NAMES, instance(**changes), None)
 
 
-def planned(survey: Survey, briefing: Briefing | None = None, **wish: Any) -> PhasePlan:
-    found = plan(Wish(**{**WISH, **wish}), survey, briefing)
+def planned(topology: Topology, briefing: Briefing | None = None, **wish: Any) -> PhasePlan:
+    found = plan(Wish(**{**WISH, **wish}), topology, briefing)
     assert found is not None
     return found
 
@@ -73,15 +75,15 @@ def planned(survey: Survey, briefing: Briefing | None = None, **wish: Any) -> Ph
 EVERY_PLAN = {
     "replicate": planned(untouched()),
     "replicate, verified": planned(untouched(), verified=True),
-    "cutover": planned(surveyed(), BRIEFING, phase="cutover"),
-    "cutover by dns": planned(surveyed(), BRIEFING, phase="cutover", strategy="dns"),
-    "cutover, interrupted": planned(surveyed(swapped=True), BRIEFING, phase="cutover"),
-    "rollback": planned(surveyed(swapped=True, opened=True), BRIEFING, phase="rollback"),
-    "snapshot, replicate": planned(untouched(), mode="snapshot"),
-    "snapshot, cutover": planned(untouched(), mode="snapshot", phase="cutover"),
-    "snapshot, cutover by dns": planned(untouched(), mode="snapshot", phase="cutover", strategy="dns"),
+    "cutover": planned(topology_of(), BRIEFING, phase="cutover"),
+    "cutover by dns": planned(topology_of(), BRIEFING, phase="cutover", strategy="dns"),
+    "cutover, interrupted": planned(topology_of(swapped=True), BRIEFING, phase="cutover"),
+    "rollback": planned(topology_of(swapped=True, opened=True), BRIEFING, phase="rollback"),
+    "offline, replicate": planned(untouched(), method="offline"),
+    "offline, cutover": planned(untouched(), method="offline", phase="cutover"),
+    "offline, cutover by dns": planned(untouched(), method="offline", phase="cutover", strategy="dns"),
     **{
-        f"cleanup, {fate}": planned(surveyed(swapped=True, opened=True), phase="cleanup", fate=fate)
+        f"cleanup, {fate}": planned(topology_of(swapped=True, opened=True), phase="cleanup", fate=fate)
         for fate in ("keep", "stop", "delete")
     },
 }
@@ -92,7 +94,7 @@ def test_a_plan_fits_a_terminal_and_answers_every_question(name: str) -> None:
     text = as_text(EVERY_PLAN[name])
     # The preview indents by four.
     assert max(len(line) for line in text.splitlines()) <= 76
-    for question in ("Moves, in this order:", "Write outage to expect: ", "Billed besides: ", "Way back: "):
+    for question in ("Moves, in this order:", "Write outage to expect: ", "Billed besides: ", "Undo: "):
         assert question in text
     numbers = [int(number) for number in re.findall(r"^ +(\d+)\. ", text, re.MULTILINE)]
     assert numbers == list(range(1, len(EVERY_PLAN[name].stages) + 1))
@@ -108,28 +110,28 @@ def test_as_markdown_it_is_one_table_with_whole_rows(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("survey", "wish"),
+    ("topology", "wish"),
     [
-        (surveyed(), {"phase": "replicate"}),
-        (surveyed(swapped=True, opened=True), {"phase": "cutover"}),
-        (surveyed(swapped=True, opened=True), {"phase": "cutover", "mode": "snapshot"}),
-        (surveyed(), {"phase": "rollback"}),
-        (surveyed(), {"phase": "cleanup"}),
-        (Survey(NAMES, None, surveyed(opened=True).encrypted), {"phase": "cleanup", "fate": "delete"}),
+        (topology_of(), {"phase": "replicate"}),
+        (topology_of(swapped=True, opened=True), {"phase": "cutover"}),
+        (topology_of(swapped=True, opened=True), {"phase": "cutover", "method": "offline"}),
+        (topology_of(), {"phase": "rollback"}),
+        (topology_of(), {"phase": "cleanup"}),
+        (Topology(NAMES, None, topology_of(opened=True).encrypted), {"phase": "cleanup", "fate": "delete"}),
     ],
 )
-def test_a_phase_that_is_reached_has_no_plan(survey: Survey, wish: dict[str, Any]) -> None:
-    found = plan(Wish(**{**WISH, **wish}), survey)
+def test_a_phase_that_is_reached_has_no_plan(topology: Topology, wish: dict[str, Any]) -> None:
+    found = plan(Wish(**{**WISH, **wish}), topology)
     assert found is None
     assert "nothing is left to do" in as_markdown(found, "orders", wish["phase"])
 
 
 def test_an_old_instance_that_is_retired_has_no_plan() -> None:
-    survey = surveyed(swapped=True, opened=True, replica=False, DBInstanceStatus="stopped")
-    assert survey.source is not None
-    retired = Survey(NAMES, instance(DBInstanceStatus="stopped"), survey.encrypted)
+    topology = topology_of(swapped=True, opened=True, replica=False, DBInstanceStatus="stopped")
+    assert topology.source is not None
+    retired = Topology(NAMES, instance(DBInstanceStatus="stopped"), topology.encrypted)
     wish = Wish(**{**WISH, "phase": "cleanup"})
-    assert plan(wish, survey) is not None
+    assert plan(wish, topology) is not None
     assert plan(wish, retired) is None
 
 
@@ -147,15 +149,15 @@ def test_a_standby_is_billed_for_the_encrypted_instance_only() -> None:
     assert "with a standby" in billed.partition("(the replica)")[2]
 
 
-def test_guards_are_shown_with_what_they_saw_and_whether_they_are_overruled() -> None:
+def test_check_are_shown_with_what_they_saw_and_whether_they_are_overruled() -> None:
     text = as_text(EVERY_PLAN["cutover"])
-    assert re.search(r"^  ok   both-available: both", text, re.MULTILINE)
-    assert re.search(r"^  RED  no-long-transaction: ", text, re.MULTILINE)
-    assert re.search(r"^  over room-to-go-on: ", text, re.MULTILINE)
+    assert re.search(r"^  ok   instances-available: both", text, re.MULTILINE)
+    assert re.search(r"^  FAIL no-long-transaction: ", text, re.MULTILINE)
+    assert re.search(r"^  over free-storage: ", text, re.MULTILINE)
     markdown = as_markdown(EVERY_PLAN["cutover"], "orders", "cutover")
-    # Folded up, a red one would be overlooked.
-    assert "<details open><summary>Guards, as they were then: <b>1 of 3 red</b></summary>" in markdown
-    assert "| `no-long-transaction` | **RED** |" in markdown
+    # Folded up, a failed one would be overlooked.
+    assert "<details open><summary>Checks, as they were then: <b>1 of 3 failed</b></summary>" in markdown
+    assert "| `no-long-transaction` | **FAIL** |" in markdown
 
 
 def test_the_point_of_no_return_stands_before_the_first_rename() -> None:
@@ -165,20 +167,20 @@ def test_the_point_of_no_return_stands_before_the_first_rename() -> None:
     assert lines[at + 1].endswith("1 to 10 min")
 
 
-def test_a_swap_that_was_interrupted_asks_no_guards_and_goes_on() -> None:
+def test_a_swap_that_was_interrupted_asks_no_check_and_goes_on() -> None:
     text = as_text(EVERY_PLAN["cutover, interrupted"])
     assert "goes on from where it stopped" in text
-    assert "Guards" not in text
+    assert "Checks" not in text
     assert "fence orders" not in text
 
 
 def test_with_dns_no_rename_is_waited_for() -> None:
     assert "rename" not in EVERY_PLAN["cutover by dns"].outage
-    assert EVERY_PLAN["snapshot, cutover by dns"].undo.endswith("orders keeps the data as it was")
+    assert EVERY_PLAN["offline, cutover by dns"].undo.endswith("orders keeps the data as it was")
 
 
 def test_mode_snapshot_says_beforehand_how_long_writes_will_be_refused() -> None:
-    for name in ("snapshot, replicate", "snapshot, cutover"):
+    for name in ("offline, replicate", "offline, cutover"):
         assert re.search(r"\d+ min to [\d.]+ h|\d+ to \d+ min", EVERY_PLAN[name].outage)
 
 
@@ -193,16 +195,16 @@ def test_with_prices_a_plan_says_what_an_hour_costs() -> None:
     """Two instances with 20 GiB each, two snapshots of as much: 2 x 0.068 + (40 x 0.115 + 40 x 0.095) / 730."""
     prices = Prices(0.068, 0.115, 0.095)
     assert "about 0.15 USD an hour, or 3.54 a day" in planned(untouched(), prices=prices).billed
-    # A standby is an instance with a volume of its own; in mode `snapshot` there is no replica.
+    # A standby is an instance with a volume of its own; in method `offline` there is no replica.
     wide = planned(untouched(MultiAZ=True), prices=Prices(1, 0, 0, "EUR"))
     assert wide.billed.startswith("about 3.00 EUR an hour")
-    alone = planned(untouched(), mode="snapshot", phase="cutover", prices=Prices(1, 0, 73))
+    alone = planned(untouched(), method="offline", phase="cutover", prices=Prices(1, 0, 73))
     assert alone.billed.startswith("about 5.00 USD an hour")
     assert " an hour" not in planned(untouched()).billed
 
 
 def test_a_retained_delete_in_the_preview_is_explained() -> None:
-    for name in ("replicate", "cleanup, stop", "snapshot, replicate"):
+    for name in ("replicate", "cleanup, stop", "offline, replicate"):
         assert "delete[retain]" in as_text(EVERY_PLAN[name])
 
 
@@ -246,18 +248,18 @@ def test_a_plan_among_many_is_one_line(name: str) -> None:
     assert "All of it" not in as_line(found, None)
 
 
-def test_a_red_guard_that_nobody_overruled_is_not_left_to_a_line() -> None:
+def test_a_red_check_that_nobody_overruled_is_not_left_to_a_line() -> None:
     found = EVERY_PLAN["cutover"]
     assert found.stopped
-    assert not replace(found, briefing=replace(BRIEFING, guards=BRIEFING.guards[::2])).stopped
-    assert not EVERY_PLAN["snapshot, cutover"].stopped
+    assert not replace(found, briefing=replace(BRIEFING, checks=BRIEFING.checks[::2])).stopped
+    assert not EVERY_PLAN["offline, cutover"].stopped
 
 
 @pytest.mark.parametrize(
     ("wish", "whose"),
     [
         ({}, "each of these 2 instances"),
-        ({"mode": "snapshot", "phase": "cutover"}, "this instance"),
+        ({"method": "offline", "phase": "cutover"}, "this instance"),
         ({"prices": Prices(1, 0, 0)}, "each of these 2 instances"),
     ],
 )

@@ -14,7 +14,7 @@ from tests.unit.policy_pack import Pack, running
 
 INSTANCE = "aws:rds/instance:Instance"
 COPY = "aws:rds/snapshotCopy:SnapshotCopy"
-CUT_OVER = "pulumi-python:dynamic/rds:CutOver"
+CUTOVER = "pulumi-python:dynamic/rds:Cutover"
 RETIREMENT = "pulumi-python:dynamic/rds:Retirement"
 VERIFICATION = "pulumi-python:dynamic/rds:Verification"
 KEY = "arn:aws:kms:us-east-1:123456789012:key/ours"
@@ -34,11 +34,11 @@ def _as_delivered(pack: Pack) -> None:
 
 def cut_over(days: float, name: str = "orders") -> tuple[str, str, dict[str, Any]]:
     opened = datetime.now(UTC) - timedelta(days=days)
-    return CUT_OVER, name, {"timeline": {"open": opened.isoformat(timespec="milliseconds")}}
+    return CUTOVER, name, {"timeline": {"open": opened.isoformat(timespec="milliseconds")}}
 
 
 def verification(mode: str = "full", name: str = "orders") -> tuple[str, str, dict[str, Any]]:
-    return VERIFICATION, name, {"verify": {"mode": mode}}
+    return VERIFICATION, name, {"verify": {"level": mode}}
 
 
 def test_the_docs_list_the_policies(pack: Pack) -> None:
@@ -91,7 +91,7 @@ def test_a_cut_over_needs_a_comparison(pack: Pack) -> None:
         [cut_over(0), verification(name="x")],
     ):
         (said,) = pack.stack(*resources)
-        assert said.startswith("verified-before-cut-over: ")
+        assert said.startswith("verified-before-cutover: ")
         assert "orders would be cut over without a comparison of the data" in said
     assert pack.stack(cut_over(0), (RETIREMENT, "orders", {})) == set()
 
@@ -105,4 +105,4 @@ def test_leftovers_are_told_after_a_while(pack: Pack) -> None:
 
     pack.configure(no_leftovers={"days": 3})
     assert len(pack.stack(cut_over(13), verification())) == 1
-    assert pack.stack((CUT_OVER, "orders", {"timeline": None}), verification()) == set()
+    assert pack.stack((CUTOVER, "orders", {"timeline": None}), verification()) == set()

@@ -22,9 +22,9 @@ from botocore.stub import Stubber
 
 from controlplane.aws import Aws, AwsSettings
 from controlplane.port_forwarding import PortForwarding
-from foundation.errors import NeedsHuman, Retryable
-from migration.connection import Connection, dial_for
-from replication.line import Endpoint
+from foundation.errors import ActionRequired, Retryable
+from migration.connection import Connection, tunnel_opener
+from replication.tunnel import Endpoint
 
 TARGET = "i-0123456789abcdef0"
 TOKEN = "a-token-that-opens-the-session"
@@ -174,9 +174,9 @@ def test_it_is_shared_by_all_who_want_the_same(
     log = plugin()
     expect(aws, speaker)
     for _ in range(2):
-        dial = dial_for(aws, Connection(target=TARGET))
-        assert dial is not None
-        line = dial(speaker)
+        open_tunnel = tunnel_opener(aws, Connection(target=TARGET))
+        assert open_tunnel is not None
+        line = open_tunnel(speaker)
         assert line.socket.recv(9, socket.MSG_WAITALL) == b"greetings"
         line.close()
     assert len(log.read_text("utf-8").splitlines()) == 1
@@ -187,10 +187,10 @@ def test_a_server_behind_it_that_is_down_may_come_back(aws: Aws, plugin: Callabl
     with socket.create_server(("127.0.0.1", 0)) as gone:
         nowhere = Endpoint("127.0.0.1", gone.getsockname()[1])
     expect(aws, nowhere)
-    dial = dial_for(aws, Connection(target=TARGET))
-    assert dial is not None
+    open_tunnel = tunnel_opener(aws, Connection(target=TARGET))
+    assert open_tunnel is not None
     with pytest.raises(Retryable, match=f"Systems Manager by way of {TARGET}: it cannot reach {nowhere}"):
-        dial(nowhere)
+        open_tunnel(nowhere)
 
 
 def test_a_session_that_does_not_open_says_why(
@@ -210,14 +210,14 @@ def test_a_plugin_that_would_show_the_token_is_refused(
     aws: Aws, plugin: Callable[..., Path], speaker: Endpoint, version: str
 ) -> None:
     log = plugin(version)
-    with pytest.raises(NeedsHuman, match="too old"):
+    with pytest.raises(ActionRequired, match="too old"):
         PortForwarding(TARGET).connect(aws, speaker.host, speaker.port)
     assert not log.exists()
 
 
 def test_a_machine_without_the_plugin(aws: Aws, speaker: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(NeedsHuman, match="there is no `session-manager-plugin` on the PATH"):
+    with pytest.raises(ActionRequired, match="there is no `session-manager-plugin` on the PATH"):
         PortForwarding(TARGET).connect(aws, speaker.host, speaker.port)
 
 
@@ -227,7 +227,7 @@ def test_an_instance_that_is_not_connected_is_named(
     plugin()
     stubber = Stubber(aws.ssm)
     stubber.add_client_error("start_session", "TargetNotConnected", f"{TARGET} is not connected.")
-    with stubber, pytest.raises(NeedsHuman) as refused:
+    with stubber, pytest.raises(ActionRequired) as refused:
         PortForwarding(TARGET).connect(aws, speaker.host, speaker.port)
     assert str(refused.value).startswith(
         f"Systems Manager by way of {TARGET}: StartSession failed with TargetNotConnected: {TARGET} is not connected."

@@ -14,8 +14,8 @@ from tests.unit.fakes import FakeAws, instance
 
 NAMES = Names("orders")
 EARLIER, LATER = "2026-11-25T01:00:00+00:00", "2026-11-25T01:03:00+00:00"
-LEAVING = {journal.SWAPPED: EARLIER}
-RETURNING = {journal.SWAPPED: EARLIER, journal.OPENED: EARLIER, journal.RETURNING: LATER}
+LEAVING = {journal.CUTOVER_BEGAN: EARLIER}
+ROLLBACK_BEGAN = {journal.CUTOVER_BEGAN: EARLIER, journal.OPENED: EARLIER, journal.ROLLBACK_BEGAN: LATER}
 
 
 def with_group(name: str, status: str = "in-sync") -> list[dict[str, str]]:
@@ -33,11 +33,11 @@ def encrypted(name: str, tags: dict[str, str], **changes: Any) -> Instance:
         (LEAVING, Position.LEAVING),
         ({**LEAVING, journal.OPENED: LATER}, Position.ENCRYPTED),
         # From the time before a way there and back.
-        ({journal.SWAPPED: LATER, journal.OPENED: EARLIER}, Position.LEAVING),
-        (RETURNING, Position.RETURNING),
-        ({**RETURNING, journal.ROLLED_BACK: EARLIER}, Position.RETURNING),
+        ({journal.CUTOVER_BEGAN: LATER, journal.OPENED: EARLIER}, Position.LEAVING),
+        (ROLLBACK_BEGAN, Position.RETURNING),
+        ({**ROLLBACK_BEGAN, journal.ROLLED_BACK: EARLIER}, Position.RETURNING),
         # Complete, and the tags of the move could not be taken off.
-        ({**RETURNING, journal.ROLLED_BACK: LATER}, Position.SOURCE),
+        ({**ROLLBACK_BEGAN, journal.ROLLED_BACK: LATER}, Position.SOURCE),
         ({journal.ROLLED_BACK: LATER}, Position.SOURCE),
     ],
 )
@@ -83,7 +83,7 @@ def test_a_cutover_without_its_last_tag_is_judged_by_who_is_open(
     ],
 )
 def test_so_is_a_rollback(source: Instance | None, read_only: str, position: Position) -> None:
-    found = encrypted("orders-encrypted", RETURNING)
+    found = encrypted("orders-encrypted", ROLLBACK_BEGAN)
     assert look(FakeAws(read_only=read_only), NAMES, found, source) is position
 
 

@@ -7,72 +7,72 @@ from typing import Any
 
 import pytest
 
-from controlplane.surroundings import Surroundings
-from foundation.errors import Refused
+from controlplane.inventory import AccountInventory
+from foundation.errors import PreconditionFailed
 from migration import journal, lifecycle, preflight, tag_limit
 from migration.cutover import fence
+from migration.discovery import Topology
 from migration.names import Names
 from migration.preflight import Plan
-from migration.survey import Survey
 from tests.unit.fakes import FakeAws, instance
 
 NAMES = Names("orders")
-SWAPPED = {journal.SWAPPED: "now"}
-DONE = {journal.SWAPPED: "now", journal.OPENED: "now"}
+CUTOVER_BEGAN = {journal.CUTOVER_BEGAN: "now"}
+DONE = {journal.CUTOVER_BEGAN: "now", journal.OPENED: "now"}
 
 
-def plan(
-    phase: str = "replicate", mode: str = "replicate", source: Any = None, encrypted: Any = None
-) -> Plan:
-    return Plan(phase, mode, Survey(NAMES, source if source is not None else instance(), encrypted))
+def plan(phase: str = "replicate", method: str = "online", source: Any = None, encrypted: Any = None) -> Plan:
+    return Plan(phase, method, Topology(NAMES, source if source is not None else instance(), encrypted))
 
 
 def passes(check: preflight.Check, what: Plan) -> bool:
-    return check(Surroundings(FakeAws()), what) is None
+    return check(AccountInventory(FakeAws()), what) is None
 
 
 def said(check: preflight.Check, what: Plan, *instances: Any) -> str:
-    found = check(Surroundings(FakeAws(*instances)), what)
-    assert isinstance(found, Refused)
+    found = check(AccountInventory(FakeAws(*instances)), what)
+    assert isinstance(found, PreconditionFailed)
     return str(found)
 
 
 @pytest.mark.parametrize(
-    ("phase", "mode", "tags", "sentence"),
+    ("phase", "method", "tags", "sentence"),
     [
-        ("replicate", "replicate", DONE, "phase `replicate` is over"),
-        ("cutover", "replicate", None, "phase `cutover` needs an encrypted instance"),
-        ("cleanup", "replicate", None, "phase `cleanup` needs the cut-over to be complete"),
-        ("cleanup", "replicate", {}, "phase `cleanup` needs the cut-over to be complete"),
-        ("cleanup", "replicate", SWAPPED, "phase `cleanup` needs the cut-over to be complete"),
-        ("cleanup", "snapshot", None, "phase `cleanup` needs the cut-over to be complete"),
-        ("rollback", "replicate", None, "there is no cut-over to roll back"),
-        ("rollback", "replicate", {}, "there is no cut-over to roll back"),
+        ("replicate", "online", DONE, "phase `replicate` is over"),
+        ("cutover", "online", None, "phase `cutover` needs an encrypted instance"),
+        ("cleanup", "online", None, "phase `cleanup` needs the cutover to be complete"),
+        ("cleanup", "online", {}, "phase `cleanup` needs the cutover to be complete"),
+        ("cleanup", "online", CUTOVER_BEGAN, "phase `cleanup` needs the cutover to be complete"),
+        ("cleanup", "offline", None, "phase `cleanup` needs the cutover to be complete"),
+        ("rollback", "online", None, "there is no cutover to roll back"),
+        ("rollback", "online", {}, "there is no cutover to roll back"),
     ],
 )
 def test_a_phase_that_would_skip_another_is_refused(
-    phase: str, mode: str, tags: dict[str, str] | None, sentence: str
+    phase: str, method: str, tags: dict[str, str] | None, sentence: str
 ) -> None:
     encrypted = None if tags is None else instance("orders-encrypted", tags=tags)
-    assert sentence in said(preflight.phase_follows, plan(phase, mode, encrypted=encrypted))
+    assert sentence in said(preflight.phase_follows, plan(phase, method, encrypted=encrypted))
 
 
 @pytest.mark.parametrize(
-    ("phase", "mode", "tags"),
+    ("phase", "method", "tags"),
     [
-        ("replicate", "replicate", None),
-        ("replicate", "replicate", {}),
-        ("replicate", "replicate", {journal.ROLLED_BACK: "now"}),
-        ("cutover", "replicate", {}),
-        ("cutover", "replicate", SWAPPED),
-        ("cutover", "snapshot", None),
-        ("cleanup", "replicate", DONE),
-        ("rollback", "replicate", {journal.ROLLED_BACK: "now"}),
+        ("replicate", "online", None),
+        ("replicate", "online", {}),
+        ("replicate", "online", {journal.ROLLED_BACK: "now"}),
+        ("cutover", "online", {}),
+        ("cutover", "online", CUTOVER_BEGAN),
+        ("cutover", "offline", None),
+        ("cleanup", "online", DONE),
+        ("rollback", "online", {journal.ROLLED_BACK: "now"}),
     ],
 )
-def test_a_phase_in_its_turn_passes(phase: str, mode: str, tags: dict[str, str] | None) -> None:
+def test_a_phase_in_its_turn_passes(phase: str, method: str, tags: dict[str, str] | None) -> None:
     encrypted = None if tags is None else instance("orders", tags=tags)
-    assert preflight.phase_follows(Surroundings(FakeAws()), plan(phase, mode, encrypted=encrypted)) is None
+    assert (
+        preflight.phase_follows(AccountInventory(FakeAws()), plan(phase, method, encrypted=encrypted)) is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_an_engine_that_we_do_not_do_is_refused(engine: str, version: str) -> No
 @pytest.mark.parametrize("version", ["5.7.44", "5.7.44-rds.20240808", "8.0.31", "8.4.3"])
 def test_the_engines_that_we_do_pass(version: str) -> None:
     assert (
-        preflight.engine_supported(Surroundings(FakeAws()), plan(source=instance(EngineVersion=version)))
+        preflight.engine_supported(AccountInventory(FakeAws()), plan(source=instance(EngineVersion=version)))
         is None
     )
 
@@ -104,7 +104,9 @@ def test_the_engines_that_we_do_pass(version: str) -> None:
     ],
 )
 def test_classes_that_cannot_encrypt_are_refused(class_: str, *, refused: bool) -> None:
-    found = preflight.class_encrypts(Surroundings(FakeAws()), plan(source=instance(DBInstanceClass=class_)))
+    found = preflight.class_encrypts(
+        AccountInventory(FakeAws()), plan(source=instance(DBInstanceClass=class_))
+    )
     assert (found is not None) is refused
 
 
@@ -153,8 +155,8 @@ def test_a_managed_master_password_allows_no_replica_but_a_snapshot() -> None:
     source = instance(MasterUserSecret={"SecretArn": "arn"})
     sentence = said(preflight.password_allows_replica, plan(source=source))
     assert "RDS manages its master password in Secrets Manager, and AWS makes no replica" in sentence
-    assert "mode `snapshot`" in sentence
-    assert passes(preflight.password_allows_replica, plan(mode="snapshot", source=source))
+    assert "method `offline`" in sentence
+    assert passes(preflight.password_allows_replica, plan(method="offline", source=source))
     there = plan(source=source, encrypted=instance("orders-encrypted"))
     assert passes(preflight.password_allows_replica, there)
 
@@ -213,7 +215,7 @@ def test_aws_own_tags_and_the_journals_do_not_count_twice() -> None:
 
 
 def test_every_tag_that_the_source_may_carry_is_counted() -> None:
-    """What ``journal`` says of each tag is where it may lie; the losing instance, and the one that takes the name, may be the source."""
+    """What ``journal`` says of each tag is where it may lie; the primary, and the one that takes the name, may be the source."""
     assert {
         journal.OWNER,
         journal.PARTNER,
@@ -222,12 +224,12 @@ def test_every_tag_that_the_source_may_carry_is_counted() -> None:
     } <= tag_limit.ON_SOURCE
     assert {journal.PROMOTED_AT, journal.SERVER, journal.RELEASE} <= tag_limit.ON_SOURCE
     elsewhere = {
-        journal.SWAPPED,
+        journal.CUTOVER_BEGAN,
         journal.OPENED,
-        journal.RETURNING,
+        journal.ROLLBACK_BEGAN,
         journal.ROLLED_BACK,
         journal.COORDINATES,
-        journal.TURN,
+        journal.COPY_SLOT,
     }
     assert elsewhere.isdisjoint(tag_limit.ON_SOURCE)
     assert set(journal.KEYS) > tag_limit.ON_SOURCE
@@ -269,18 +271,18 @@ def test_a_rollback_that_is_lost_is_refused_with_the_reason_and_what_works(
     )
     assert f"there is no rollback any more, since {reason}. Set `phase` to `cleanup`, which works" in sentence
     cleanup = plan("cleanup", source=source, encrypted=instance("orders", tags=tags))
-    for check in (preflight.no_swap_under_way, preflight.phase_follows):
-        assert check(Surroundings(FakeAws()), cleanup) is None
+    for check in (preflight.no_cutover_under_way, preflight.phase_follows):
+        assert check(AccountInventory(FakeAws()), cleanup) is None
 
 
 def test_with_the_source_gone_in_mid_cutover_cleanup_completes_it() -> None:
-    survey = Survey(
-        NAMES, None, instance("orders-encrypted", tags={**SWAPPED, journal.MIGRATION: "db-ORDERS"})
+    topology = Topology(
+        NAMES, None, instance("orders-encrypted", tags={**CUTOVER_BEGAN, journal.MIGRATION: "db-ORDERS"})
     )
-    around = Surroundings(FakeAws())
-    for check in (preflight.no_swap_under_way, preflight.phase_follows):
-        assert check(around, Plan("cleanup", "replicate", survey)) is None
+    around = AccountInventory(FakeAws())
+    for check in (preflight.no_cutover_under_way, preflight.phase_follows):
+        assert check(around, Plan("cleanup", "online", topology)) is None
     for phase in ("replicate", "rollback", "cutover"):
-        refused = preflight.no_swap_under_way(around, Plan(phase, "replicate", survey))
+        refused = preflight.no_cutover_under_way(around, Plan(phase, "online", topology))
         assert refused is not None
         assert "Set `phase` to `cleanup`" in str(refused)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from foundation.errors import Refused
+from foundation.errors import PreconditionFailed
 from providers.preflight import PreflightProvider
-from providers.step import Inputs, World
+from providers.step import Inputs, StepContext
 
 SENTENCES = ["orders: it is a replica. Migrate its source first.", "orders: it is stopped. Start it."]
 
@@ -19,10 +19,10 @@ class Refusing(PreflightProvider):
     def __init__(self, *found: str) -> None:
         self.found = list(found)
 
-    def world_of_checks(self, inputs: Inputs) -> World:
+    def context_of_checks(self, inputs: Inputs) -> StepContext:
         return None  # type: ignore[return-value] # nothing looks at it
 
-    def refuse(self, world: World, inputs: Inputs) -> list[str]:
+    def refuse(self, world: StepContext, inputs: Inputs) -> list[str]:
         return self.found
 
 
@@ -45,10 +45,10 @@ def test_in_a_run_the_resource_fails_and_nothing_else() -> None:
     # As the engine goes on: something has changed, so it updates, or creates.
     assert provider.diff("orders", before, result.inputs).changes
     assert not provider.diff("orders", before, result.inputs).replaces
-    with pytest.raises(Refused) as updating:
+    with pytest.raises(PreconditionFailed) as updating:
         provider.update("orders", before, result.inputs)
     assert str(updating.value) == " ".join(SENTENCES)
-    with pytest.raises(Refused):
+    with pytest.raises(PreconditionFailed):
         provider.perform(None, result.inputs)  # type: ignore[arg-type] # nothing looks at it
 
 

@@ -9,42 +9,42 @@ from pulumi.output import UNKNOWN
 
 from components.reached import summary, told
 
-VERIFIED = {"verify_mode": "full", "verified_at": "2026-11-25T08:00:00+00:00", "verified_rows": 1200}
+VERIFIED = {"verify_level": "full", "verified_at": "2026-11-25T08:00:00+00:00", "verified_rows": 1200}
 
 
 @pytest.mark.parametrize(
-    ("phase", "mode", "outputs", "sentence"),
+    ("phase", "method", "outputs", "sentence"),
     [
         (
             "replicate",
-            "replicate",
+            "online",
             VERIFIED,
             "the encrypted instance follows; found equal at 2026-11-25T08:00:00+00:00, 1,200 rows",
         ),
         (
             "replicate",
-            "replicate",
-            {"verify_mode": "off", "verified_at": None},
+            "online",
+            {"verify_level": "off", "verified_at": None},
             "the encrypted instance follows; not verified",
         ),
-        ("replicate", "replicate", {**VERIFIED, "verify_mode": UNKNOWN}, None),
-        ("replicate", "snapshot", [], "prepared; the copy is made in phase `cutover`"),
+        ("replicate", "online", {**VERIFIED, "verify_level": UNKNOWN}, None),
+        ("replicate", "offline", [], "prepared; the copy is made in phase `cutover`"),
         (
             "cutover",
-            "replicate",
+            "online",
             {**VERIFIED, "server_uuid": "f0", "write_outage": {"at_most": 7.25}},
             "cut over; writes were refused for 7.2 s at most",
         ),
-        ("cutover", "snapshot", {"server_uuid": "f0", "write_outage": None}, "cut over"),
-        ("cutover", "replicate", {**VERIFIED, "server_uuid": UNKNOWN}, None),
-        ("rollback", "replicate", {"server_uuid": "f0"}, "rolled back"),
-        ("cleanup", "replicate", {"old_status": "stopped"}, "cleaned up; the old instance is stopped"),
-        ("cleanup", "replicate", UNKNOWN, None),
-        ("cleanup", "replicate", {}, None),
+        ("cutover", "offline", {"server_uuid": "f0", "write_outage": None}, "cut over"),
+        ("cutover", "online", {**VERIFIED, "server_uuid": UNKNOWN}, None),
+        ("rollback", "online", {"server_uuid": "f0"}, "rolled back"),
+        ("cleanup", "online", {"old_status": "stopped"}, "cleaned up; the old instance is stopped"),
+        ("cleanup", "online", UNKNOWN, None),
+        ("cleanup", "online", {}, None),
     ],
 )
-def test_what_a_source_has_reached(phase: str, mode: str, outputs: Any, sentence: str | None) -> None:
-    assert told(phase, mode, outputs) == sentence
+def test_what_a_source_has_reached(phase: str, method: str, outputs: Any, sentence: str | None) -> None:
+    assert told(phase, method, outputs) == sentence
 
 
 def test_those_that_are_behind_are_named() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from foundation.errors import NeedsHuman, OutcomeUnknown
+from foundation.errors import ActionRequired, OutcomeUnknown
 from replication import retention
 from replication.session import Row
 from tests.unit.fakes import FakeSession
@@ -41,7 +41,7 @@ def test_what_has_taken_has_taken(lost: bool) -> None:  # noqa: FBT001 - paramet
 
 
 def test_what_has_not_taken_is_told() -> None:
-    with pytest.raises(NeedsHuman, match="did not become 24 hours"):
+    with pytest.raises(ActionRequired, match="did not become 24 hours"):
         retention.write(Configuration(takes=False).session, 24)
     with pytest.raises(OutcomeUnknown):
         retention.write(Configuration(takes=False, lost=True).session, 24)

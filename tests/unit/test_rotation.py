@@ -27,7 +27,7 @@ source, encrypted, replica = (
     made("orders-encrypted", ENCRYPTED),
     made("orders-not-encrypted", REPLICA),
 )
-swapped = made("orders-encrypted", {**ENCRYPTED, journal.SWAPPED: "2026-11-25T01:00:00+00:00"})
+swapped = made("orders-encrypted", {**ENCRYPTED, journal.CUTOVER_BEGAN: "2026-11-25T01:00:00+00:00"})
 
 
 def missed(late: Instance, *others: Instance, account: Credentials = MASTER, accepting: str = "") -> bool:

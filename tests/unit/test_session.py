@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from foundation.errors import (
     AccountRefused,
+    ActionRequired,
     MigrationError,
-    NeedsHuman,
     OutcomeUnknown,
     ProcedureRefused,
     Retryable,
@@ -38,8 +38,8 @@ WHERE = Endpoint("orders.example", 3306)
         (1290, False, WriteRefused),
         (1792, False, WriteRefused),
         (1045, True, AccountRefused),
-        (1227, False, NeedsHuman),
-        (1064, False, NeedsHuman),
+        (1227, False, ActionRequired),
+        (1064, False, ActionRequired),
         (1644, False, ProcedureRefused),
         (1095, False, ProcedureRefused),
         (1094, False, SessionGone),
@@ -71,7 +71,7 @@ def test_authorities_that_cannot_be_read_are_named(tmp_path: Path, content: str 
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_text(content, encoding="utf-8")
-    with pytest.raises(NeedsHuman, match="no certificate authority could be read") as error:
+    with pytest.raises(ActionRequired, match="no certificate authority could be read") as error:
         Tls(str(file)).context()
     assert str(error.value).startswith(str(file))
 

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from components import settings
 from components.settings import Settings
-from foundation.errors import Refused
-from migration.cutover.guards import GUARDS
+from foundation.errors import PreconditionFailed
+from migration.cutover.checks import CHECKS
 
 SOURCE: dict[str, Any] = {"identifier": "orders", "credentials": {"secretId": "orders/master"}}
 
@@ -25,7 +25,7 @@ def parse(stack_phase: Any = None, **source: Any) -> Settings:
 
 
 def refusal(values: dict[str, Any]) -> str:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(PreconditionFailed) as refused:
         settings.parse(values)
     return str(refused.value)
 
@@ -34,7 +34,7 @@ def test_defaults_are_the_documented_ones() -> None:
     found = parse()
     (source,) = found.sources
     assert found.phase_of(source) == "replicate"
-    assert (source.kms_key, source.mode, source.ca_file) == ("alias/aws/rds", "replicate", None)
+    assert (source.kms_key, source.method, source.ca_file) == ("alias/aws/rds", "online", None)
     assert (source.binlog_retention_hours, source.catch_up_hours) == (72, 48)
     assert (source.cutover.max_write_outage, source.cutover.long_transaction) == (60, 30)
     assert source.cleanup.old == "stop"
@@ -98,10 +98,10 @@ def test_what_is_wrong_is_one_sentence_with_the_key(values: dict[str, Any], sent
     ("values", "sentence"),
     [
         (
-            {"phase": "cut-over"},
+            {"phase": "switchover"},
             (
-                "phase: must be one of 'replicate', 'cutover', 'rollback', 'cleanup' (it is 'cut-over')."
-                " `pulumi config set --path 'rds-encrypt:phase' cutover`."
+                "phase: must be one of 'replicate', 'cutover', 'rollback', 'cleanup' (it is 'switchover')."
+                " `pulumi config set --path 'rds-encrypt:phase' …`."
             ),
         ),
         (
@@ -184,7 +184,7 @@ def test_a_key_of_the_stack_that_nobody_reads_is_refused(
     given = {f"rds-encrypt:{name}": "x" for name in names} | {"aws:region": "eu-central-1", "other:fase": "x"}
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(given))
 
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(PreconditionFailed) as refused:
         settings.load(pulumi.Config("rds-encrypt"))
 
     assert str(refused.value) == sentence
@@ -195,7 +195,7 @@ def test_a_list_without_sources_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("binlogRetentionHours", 169), ("catchUpHours", 0), ("mode", "fast")]
+    ("key", "value"), [("binlogRetentionHours", 169), ("catchUpHours", 0), ("method", "fast")]
 )
 def test_values_out_of_range_are_shown(key: str, value: Any) -> None:
     said = refusal({"sources": [{**SOURCE, key: value}]})
@@ -209,9 +209,9 @@ def test_the_secret_of_a_credentials_block_never_shows() -> None:
     assert "hunter2" not in said
 
 
-def test_every_guard_can_be_overruled_by_its_name_and_nothing_else() -> None:
-    found = parse(cutover={"force": list(GUARDS)})
-    assert found.sources[0].cutover.force == tuple(GUARDS)
+def test_every_check_can_be_overruled_by_its_name_and_nothing_else() -> None:
+    found = parse(cutover={"force": list(CHECKS)})
+    assert found.sources[0].cutover.force == tuple(CHECKS)
     assert "force" in refusal({"sources": [{**SOURCE, "cutover": {"force": ["all"]}}]})
 
 
@@ -226,5 +226,5 @@ def test_whatever_the_config_holds_the_answer_is_settings_or_one_line(value: Any
     for values in ({"sources": value}, {"sources": [value]}, {"sources": [SOURCE], "phase": value}):
         try:
             settings.parse(values)
-        except Refused as refused:
+        except PreconditionFailed as refused:
             assert len(str(refused).splitlines()) == 1  # noqa: PT017 - a refusal is one of two good answers

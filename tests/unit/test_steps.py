@@ -12,8 +12,8 @@ import pulumi
 import pytest
 
 import providers
-from foundation.errors import NeedsHuman
-from providers.step import Inputs, Outputs, Step, World, known
+from foundation.errors import ActionRequired
+from providers.step import Inputs, Outputs, Step, StepContext, known
 
 UNKNOWN = pulumi.runtime.rpc.UNKNOWN
 for module in pkgutil.iter_modules(providers.__path__):
@@ -32,20 +32,20 @@ class Example(Step):
         super().__init__()
         self.told: list[str] = []
 
-    def world(self, inputs: Inputs) -> World:
-        return World(cast(Any, None), cast(Any, None), self.told.append)
+    def context(self, inputs: Inputs) -> StepContext:
+        return StepContext(cast(Any, None), cast(Any, None), self.told.append)
 
-    def world_of_checks(self, inputs: Inputs) -> World:
-        return self.world(inputs)
+    def context_of_checks(self, inputs: Inputs) -> StepContext:
+        return self.context(inputs)
 
-    def refuse(self, world: World, inputs: Inputs) -> list[str]:
+    def refuse(self, context: StepContext, inputs: Inputs) -> list[str]:
         return list(self.reasons)
 
-    def perform(self, world: World, inputs: Inputs) -> Outputs:
-        world.progress("working")
+    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
+        context.progress("working")
         return {"running": True}
 
-    def seen(self, world: World, props: Inputs) -> Outputs | None:
+    def seen(self, context: StepContext, props: Inputs) -> Outputs | None:
         return self.found
 
 
@@ -59,7 +59,7 @@ STATE = {"source_id": "db-1", "port": 3306, "hours": 72, "running": True}
 
 
 def test_there_are_steps() -> None:
-    assert {"ClaimProvider", "CutOverProvider", "RetirementProvider"} <= {step.__name__ for step in STEPS}
+    assert {"ClaimProvider", "CutoverProvider", "RetirementProvider"} <= {step.__name__ for step in STEPS}
 
 
 @pytest.mark.parametrize("step", [step for step in STEPS if step.__module__.startswith("providers.")])
@@ -137,8 +137,8 @@ def test_check_fails_with_a_sentence_and_without_a_property_name() -> None:
 
 def test_a_step_that_fails_leaves_the_error_to_the_host() -> None:
     class Failing(Example):
-        def perform(self, world: World, inputs: Inputs) -> dict[str, Any]:
-            raise NeedsHuman("it is full")
+        def perform(self, context: StepContext, inputs: Inputs) -> dict[str, Any]:
+            raise ActionRequired("it is full")
 
-    with pytest.raises(NeedsHuman):
+    with pytest.raises(ActionRequired):
         Failing().create(STATE)

@@ -1,4 +1,4 @@
-"""The survey: who is the source and who the encrypted one, by their tags, whatever they are called."""
+"""The topology: who is the source and who the encrypted one, by their tags, whatever they are called."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from foundation.errors import NeedsHuman, Refused
+from foundation.errors import ActionRequired, PreconditionFailed
 from migration import journal
+from migration.discovery import Topology, discover
 from migration.journal import Role, tags_for
 from migration.names import Names
-from migration.survey import Survey, survey
 from tests.unit.fakes import FakeAws, instance
 
 NAMES = Names("orders")
@@ -27,7 +27,7 @@ def encrypted(identifier: str = "orders-encrypted", *tags: str) -> Any:
     return instance(identifier, tags=marks, DbiResourceId="db-ENCRYPTED", StorageEncrypted=True)
 
 
-def ids(found: Survey) -> tuple[str | None, str | None]:
+def ids(found: Topology) -> tuple[str | None, str | None]:
     return (
         found.source.resource_id if found.source else None,
         found.encrypted.resource_id if found.encrypted else None,
@@ -35,95 +35,100 @@ def ids(found: Survey) -> tuple[str | None, str | None]:
 
 
 def test_an_untouched_instance_of_that_name_is_the_source() -> None:
-    found = survey(FakeAws(instance()), NAMES)
+    found = discover(FakeAws(instance()), NAMES)
     assert ids(found) == ("db-ORDERS", None)
-    assert not found.swap_begun
+    assert not found.cutover_begun
     assert not found.can_roll_back
 
 
 def test_nobody_of_that_name_is_refused_with_the_region() -> None:
-    with pytest.raises(Refused, match="there is no DB instance of this name in eu-west-1"):
-        survey(FakeAws(instance("customers")), NAMES)
+    with pytest.raises(PreconditionFailed, match="there is no DB instance of this name in eu-west-1"):
+        discover(FakeAws(instance("customers")), NAMES)
 
 
 def test_an_instance_that_somebody_else_encrypted_is_refused() -> None:
-    with pytest.raises(Refused, match=r"already encrypted \(with arn:key\)"):
-        survey(FakeAws(instance(StorageEncrypted=True, KmsKeyId="arn:key")), NAMES)
+    with pytest.raises(PreconditionFailed, match=r"already encrypted \(with arn:key\)"):
+        discover(FakeAws(instance(StorageEncrypted=True, KmsKeyId="arn:key")), NAMES)
 
 
 @pytest.mark.parametrize("encrypted_flag", [True, False])
 def test_encrypted_with_a_key_that_aws_owns_is_a_case_of_its_own(*, encrypted_flag: bool) -> None:
-    with pytest.raises(Refused, match=r"already encrypted, with a key that AWS owns \(`sse-rds`\)"):
-        survey(
+    with pytest.raises(
+        PreconditionFailed, match=r"already encrypted, with a key that AWS owns \(`sse-rds`\)"
+    ):
+        discover(
             FakeAws(instance(StorageEncrypted=encrypted_flag, StorageEncryptionType="sse-rds")),
             NAMES,
         )
 
 
 def test_in_replicate_each_is_found_under_its_name() -> None:
-    found = survey(FakeAws(source(), encrypted()), NAMES)
+    found = discover(FakeAws(source(), encrypted()), NAMES)
     assert ids(found) == (ID, "db-ENCRYPTED")
     assert not found.cut_over
 
 
 def test_after_the_swap_roles_stay_with_the_instances() -> None:
     """The name `orders` is the encrypted one's by now: it is not taken for a source that is encrypted already."""
-    swapped = encrypted("orders", journal.SWAPPED, journal.OPENED)
-    found = survey(FakeAws(source("orders-old"), swapped), NAMES)
+    swapped = encrypted("orders", journal.CUTOVER_BEGAN, journal.OPENED)
+    found = discover(FakeAws(source("orders-old"), swapped), NAMES)
     assert ids(found) == (ID, "db-ENCRYPTED")
-    assert (found.swap_begun, found.cut_over, found.can_roll_back) == (True, True, True)
+    assert (found.cutover_begun, found.cut_over, found.can_roll_back) == (True, True, True)
 
 
 @pytest.mark.parametrize(
     "world",
     [
-        (source("orders-old"), encrypted("orders-encrypted", journal.SWAPPED)),  # between the two renames
-        (source("orders"), encrypted("orders-encrypted", journal.SWAPPED)),  # before the first
+        (
+            source("orders-old"),
+            encrypted("orders-encrypted", journal.CUTOVER_BEGAN),
+        ),  # between the two renames
+        (source("orders"), encrypted("orders-encrypted", journal.CUTOVER_BEGAN)),  # before the first
     ],
 )
 def test_between_the_renames_the_swap_has_begun_and_is_not_complete(world: tuple[Any, Any]) -> None:
-    found = survey(FakeAws(*world), NAMES)
+    found = discover(FakeAws(*world), NAMES)
     assert ids(found) == (ID, "db-ENCRYPTED")
-    assert (found.swap_begun, found.cut_over) == (True, False)
+    assert (found.cutover_begun, found.cut_over) == (True, False)
 
 
 def test_a_source_in_mid_rename_is_found_by_its_identity() -> None:
     """Neither name lists it, but the encrypted instance knows its DbiResourceId."""
-    found = survey(FakeAws(source("orders-somewhere"), encrypted()), NAMES)
+    found = discover(FakeAws(source("orders-somewhere"), encrypted()), NAMES)
     assert ids(found) == (ID, "db-ENCRYPTED")
 
 
 def test_an_encrypted_instance_in_mid_rename_is_found_by_the_sources_note() -> None:
     noted = source("orders-old", **{journal.PARTNER: "db-ENCRYPTED"})
-    found = survey(FakeAws(noted, encrypted("orders-tmp", journal.SWAPPED)), NAMES)
+    found = discover(FakeAws(noted, encrypted("orders-tmp", journal.CUTOVER_BEGAN)), NAMES)
     assert ids(found) == (ID, "db-ENCRYPTED")
 
 
 def test_a_source_that_was_deleted_for_good_is_known_by_its_id() -> None:
-    found = survey(FakeAws(encrypted("orders", journal.SWAPPED, journal.OPENED)), NAMES)
+    found = discover(FakeAws(encrypted("orders", journal.CUTOVER_BEGAN, journal.OPENED)), NAMES)
     assert ids(found) == (None, "db-ENCRYPTED")
     assert found.source_id == ID
     assert not found.can_roll_back
 
 
 def test_after_a_rollback_it_can_be_rolled_back_no_further_but_stays_in_that_phase() -> None:
-    found = survey(FakeAws(source(), encrypted("orders-encrypted", journal.ROLLED_BACK)), NAMES)
-    assert (found.swap_begun, found.cut_over, found.can_roll_back) == (False, False, True)
+    found = discover(FakeAws(source(), encrypted("orders-encrypted", journal.ROLLED_BACK)), NAMES)
+    assert (found.cutover_begun, found.cut_over, found.can_roll_back) == (False, False, True)
 
 
 def test_an_instance_of_another_migration_is_nobody_of_ours() -> None:
     """Somebody else's `orders-old` has no tags, and stays out of it."""
-    found = survey(FakeAws(source(), encrypted(), instance("orders-old")), NAMES)
+    found = discover(FakeAws(source(), encrypted(), instance("orders-old")), NAMES)
     assert ids(found) == (ID, "db-ENCRYPTED")
 
 
 def test_an_encrypted_instance_that_was_deleted_in_mid_move_is_not_waited_for_without_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("migration.survey._RENAME_GAP", 0.0)
+    monkeypatch.setattr("migration.discovery._RENAME_GAP", 0.0)
     left = source("orders-old", **{journal.PARTNER: "db-ENCRYPTED"})
 
     with pytest.raises(
-        NeedsHuman, match=r"db-ENCRYPTED does not exist, .* is called orders-old.*runbook\.md"
+        ActionRequired, match=r"db-ENCRYPTED does not exist, .* is called orders-old.*runbook\.md"
     ):
-        survey(FakeAws(left), NAMES)
+        discover(FakeAws(left), NAMES)

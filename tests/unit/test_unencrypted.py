@@ -52,7 +52,7 @@ def test_the_config_is_one_that_the_program_takes() -> None:
 
 
 def test_only_what_is_not_encrypted_by_any_key_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidates, "_look", lambda *_scene: [])
+    monkeypatch.setattr(candidates, "_look", lambda *_check_context: [])
     aws = FakeAws(
         instance("orders"),
         instance("billing", StorageEncrypted=True, StorageEncryptionType="sse-kms"),

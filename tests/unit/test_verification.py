@@ -1,4 +1,4 @@
-"""Verification without servers: how rows and ranges are written, what is remembered, when one is due, and what the guard says."""
+"""Verification without servers: how rows and ranges are written, what is remembered, when one is due, and what the check says."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ import pytest
 from components.settings import VerifySettings
 from foundation.waiting import silent
 from migration import journal
-from migration.cutover.course import cut_over_course, rollback_course
-from migration.cutover.guards import verification_fresh
-from migration.cutover.site import Limits, Site
+from migration.cutover.checks import verification_fresh
+from migration.cutover.context import CutoverContext, Limits
+from migration.cutover.direction import cutover_direction, rollback_direction
 from migration.names import Names
 from migration.verified import Verified, verified
-from providers.step import Inputs, Outputs, World
+from providers.step import Inputs, Outputs, StepContext
 from providers.verification import VerificationProvider
 from replication import channel
 from replication.coordinates import Coordinates
 from tests.unit.fakes import FakeSession, instance, replica_row
+from verification.checkpoint import Checkpoint, Part
 from verification.columns import Column, row_text
 from verification.differences import Difference, sentences
-from verification.memory import Memory, Part
-from verification.pace import Pace
 from verification.plan import How, chosen, rows_of_a_part
+from verification.progress import ComparisonProgress
 from verification.ranges import Range, condition, named, ranges
 from verification.tables import Table
 
@@ -109,7 +109,7 @@ def test_a_key_is_called_what_a_person_would_call_it() -> None:
 
 
 def test_a_sample_has_both_ends_and_is_the_same_again() -> None:
-    how = How(mode="sample", sample=0.2)
+    how = How(level="sample", sample=0.2)
     parts = [Range(None if n == 0 else (str(n),), None if n == 999 else (str(n + 1),)) for n in range(1000)]
     first = [part for part in parts if chosen(how, table(ID), part)]
     assert first == [part for part in parts if chosen(how, table(ID), part)]
@@ -121,33 +121,33 @@ def test_a_sample_has_both_ends_and_is_the_same_again() -> None:
 
 def test_what_was_done_is_remembered_for_the_same_coordinates_only(tmp_path: Path) -> None:
     file = tmp_path / "build" / "orders.progress"
-    memory = Memory.open(file, "full", "b.000001:4")
-    memory.add(Part("t", Range(None, ("5",)), 5))
-    memory.add(Part("t", Range(("9",), ("12",)), 3))
-    memory.add(Part("u", Range(None, None), 3))
-    memory.add(Part("v", Range(None, None), 3), lasting=False)
+    checkpoint = Checkpoint.open(file, "full", "b.000001:4")
+    checkpoint.add(Part("t", Range(None, ("5",)), 5))
+    checkpoint.add(Part("t", Range(("9",), ("12",)), 3))
+    checkpoint.add(Part("u", Range(None, None), 3))
+    checkpoint.add(Part("v", Range(None, None), 3), lasting=False)
     with file.open("a", encoding="utf-8") as stream:
         stream.write('{"table": "t", "lo')  # killed while it wrote
 
-    again = Memory.open(file, "full", "b.000001:4")
+    again = Checkpoint.open(file, "full", "b.000001:4")
     assert again.reached("t") == (("5",), False)
     assert again.reached("u") == (None, True)
     assert again.reached("v") == (None, False)
     assert again.recalled == 3
 
     again.stand_at("b.000001:900")
-    assert Memory.open(file, "full", "b.000001:900").recalled == 3
-    assert Memory.open(file, "full", "b.000001:4").recalled == 0
-    assert not Memory.open(file, "sample", "b.000001:4").parts
+    assert Checkpoint.open(file, "full", "b.000001:900").recalled == 3
+    assert Checkpoint.open(file, "full", "b.000001:4").recalled == 0
+    assert not Checkpoint.open(file, "sample", "b.000001:4").parts
 
 
 def test_progress_tells_how_far_how_fast_and_how_long() -> None:
     said: list[str] = []
-    pace = Pace(1000, said.append)
-    pace.skip(500)
-    pace.add(250)
+    progress = ComparisonProgress(1000, said.append)
+    progress.skip(500)
+    progress.add(250)
     assert said[0].startswith("verifying 75 %, ")
-    pace.add(900)  # the estimate was wrong
+    progress.add(900)  # the estimate was wrong
     assert said[1].startswith("verifying 99 %, ")
     assert said[1].endswith(" 0 s left")
 
@@ -205,55 +205,55 @@ def test_it_serves_if_it_is_young_and_strict_enough(
     assert found.serves(wanted, 24) is serves
 
 
-class FakeSite:
-    """What the guard asks of a site."""
+class FakeContext:
+    """What the check asks of a context."""
 
     def __init__(self, found: dict[str, str], limit: float | None = 24 * 3600, *, back: bool = False) -> None:
-        course = rollback_course if back else cut_over_course
-        self.course = course(Names("orders"), "db-SOURCE", "db-ENCRYPTED")
+        direction = rollback_direction if back else cutover_direction
+        self.direction = direction(Names("orders"), "db-SOURCE", "db-ENCRYPTED")
         self.limits = Limits(verification=limit)
         self.snapshot_coordinates: Coordinates | None = None
         self._tags = found
 
-    def losing(self) -> Any:
+    def primary(self) -> Any:
         return instance("orders", self._tags)
 
-    def winning(self) -> Any:
+    def candidate(self) -> Any:
         return instance("orders-encrypted")
 
 
 @pytest.mark.parametrize(
-    ("site", "green", "saw"),
+    ("context", "passed", "saw"),
     [
         (
-            lambda: FakeSite(tags(1)),
+            lambda: FakeContext(tags(1)),
             True,
             r"verified 1\.0 h ago in mode full \(wanted: full, at most 24 h old\)",
         ),
-        (lambda: FakeSite(tags(25)), False, r"verified 25\.0 h ago"),
-        (lambda: FakeSite(tags(1, "counts")), False, "in mode counts"),
-        (lambda: FakeSite({}), False, "orders-encrypted has not been verified, or not found equal"),
-        (lambda: FakeSite({}, None), True, "verification is off"),
-        (lambda: FakeSite({}, back=True), True, "not asked on the way back"),
+        (lambda: FakeContext(tags(25)), False, r"verified 25\.0 h ago"),
+        (lambda: FakeContext(tags(1, "counts")), False, "in mode counts"),
+        (lambda: FakeContext({}), False, "orders-encrypted has not been verified, or not found equal"),
+        (lambda: FakeContext({}, None), True, "verification is off"),
+        (lambda: FakeContext({}, back=True), True, "not asked of a rollback"),
     ],
 )
-def test_the_guard(site: Callable[[], FakeSite], saw: str, *, green: bool) -> None:
+def test_the_guard(context: Callable[[], FakeContext], saw: str, *, passed: bool) -> None:
     session = FakeSession({})
     # Made now: minutes may have passed since the tests were collected.
-    reading = verification_fresh(cast(Site, site()), session, session)
-    assert reading.green is green
+    reading = verification_fresh(cast(CutoverContext, context()), session, session)
+    assert reading.passed is passed
     assert re.search(saw, reading.saw)
 
 
-def test_the_guard_is_not_asked_in_mode_snapshot() -> None:
-    site = FakeSite({})
-    site.snapshot_coordinates = Coordinates("b.000001", 4)
+def test_the_check_is_not_asked_in_mode_snapshot() -> None:
+    context = FakeContext({})
+    context.snapshot_coordinates = Coordinates("b.000001", 4)
     session = FakeSession({})
-    assert verification_fresh(cast(Site, site), session, session).green
+    assert verification_fresh(cast(CutoverContext, context), session, session).passed
 
 
 def test_yaml_may_take_off_for_a_boolean() -> None:
-    assert VerifySettings.model_validate({"mode": False}).mode == "off"
+    assert VerifySettings.model_validate({"level": False}).level == "off"
 
 
 # The step is done again when it is due, and only then.
@@ -264,10 +264,10 @@ class Example(VerificationProvider):
 
     performed = 0
 
-    def world(self, inputs: Inputs) -> World:
-        return World(cast(Any, None), cast(Any, None), silent)
+    def context(self, inputs: Inputs) -> StepContext:
+        return StepContext(cast(Any, None), cast(Any, None), silent)
 
-    def perform(self, world: World, inputs: Inputs) -> Outputs:
+    def perform(self, world: StepContext, inputs: Inputs) -> Outputs:
         self.performed += 1
         return {"verified_at": "later", "counted": "later full"}
 
@@ -275,7 +275,7 @@ class Example(VerificationProvider):
 STATE = {
     "encrypted_id": "db-2",
     "source_id": "db-1",
-    "verify": {"mode": "full"},
+    "verify": {"level": "full"},
     "wanted": "due",
     "counted": "now full",
     "verified_at": "now",
@@ -287,8 +287,8 @@ STATE = {
     [
         ({"wanted": "now full"}, False, 0, "now full"),
         ({"wanted": None}, False, 0, "now full"),
-        ({"wanted": None, "verify": {"mode": "counts"}}, True, 0, "now full"),
-        ({"wanted": "now full", "verify": {"mode": "counts"}}, True, 0, "now full"),
+        ({"wanted": None, "verify": {"level": "counts"}}, True, 0, "now full"),
+        ({"wanted": "now full", "verify": {"level": "counts"}}, True, 0, "now full"),
         ({}, False, 0, "now full"),
         ({"wanted": "due again"}, True, 1, "later full"),
         ({"wanted": "off"}, True, 1, "later full"),

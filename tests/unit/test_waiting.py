@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foundation.errors import Cancelled, NeedsHuman, TimedOut
+from foundation.errors import ActionRequired, Cancelled, TimedOut
 from foundation.waiting import Wait, _drawn, until
 
 
@@ -90,7 +90,7 @@ def test_the_deadline_ends_with_the_last_thing_seen(clock: list[float]) -> None:
 
 
 def test_a_reason_to_give_up_ends_it_at_once(clock: list[float]) -> None:
-    with pytest.raises(NeedsHuman, match="waiting for it is pointless: its status is failed"):
+    with pytest.raises(ActionRequired, match="waiting for it is pointless: its status is failed"):
         until(
             Wait("it", deadline=10),
             lambda: "failed",
@@ -125,8 +125,8 @@ def test_a_wait_whose_run_has_ended_stops(clock: list[float], monkeypatch: pytes
 
 
 def test_a_reason_to_give_up_may_be_an_error_of_its_own(clock: list[float]) -> None:
-    full = NeedsHuman("its storage is full", where="orders", fix="Give it more")
-    with pytest.raises(NeedsHuman) as error:
+    full = ActionRequired("its storage is full", where="orders", fix="Give it more")
+    with pytest.raises(ActionRequired) as error:
         until(Wait("it", deadline=10), lambda: 0, done=lambda _seen: False, failed=lambda _seen: full)
     assert error.value is full
 

@@ -29,9 +29,9 @@ from tests.engine.road import Road, driving
 
 __all__ = ["by_hand", "journey", "killed_and_given_up", "lose_state", "second_backend", "two_at_once"]
 
-_INSIDE_A_SWAP = 5
-"""Places inside a cut-over or a rollback that are struck, for each moment that other steps are struck at; `make chaos-cutover` strikes hundreds."""
-_CALLS_OF_A_SWAP = 40
+_INSIDE_A_CUTOVER = 5
+"""Places inside a cutover or a rollback that are struck, for each moment that other steps are struck at; `make chaos-cutover` strikes hundreds."""
+_CALLS_OF_A_CUTOVER = 40
 """Calls to AWS that one makes, about."""
 
 
@@ -57,7 +57,7 @@ def journey(
 
         def swap(phase: str, step: str, end: Callable[[], list[str]]) -> list[Result]:
             road.configure(phase)
-            points = drawn_inside(dice, step, _INSIDE_A_SWAP * moments, _CALLS_OF_A_SWAP, turn=turn)
+            points = drawn_inside(dice, step, _INSIDE_A_CUTOVER * moments, _CALLS_OF_A_CUTOVER, turn=turn)
             return _judged(follow(road, "up", phase, points, tell), end(), tell)
 
         road.configure("replicate")
@@ -70,9 +70,9 @@ def journey(
         for name in ("other", road.workspace.stack):
             yield second_backend(road, directory / f"elsewhere-{name}", name, tell)
         yield lose_state(road, "replicate", lambda: judge.replicating(road), tell)
-        yield from swap("cutover", "CutOver orders", lambda: judge.cut_over(road))
+        yield from swap("cutover", "Cutover orders", lambda: judge.cut_over(road))
         yield lose_state(road, "cutover", lambda: judge.cut_over(road), tell)
-        yield from swap("rollback", "RollBack orders", lambda: judge.rolled_back(road, source))
+        yield from swap("rollback", "Rollback orders", lambda: judge.rolled_back(road, source))
         yield lose_state(road, "rollback", lambda: judge.rolled_back(road, source), tell)
         road.up("cutover")
         road.configure("cleanup")

@@ -74,10 +74,10 @@ REPLICATE = (
     "Instance orders-not-encrypted",
     "StoppedReplication orders",
     "Snapshot orders-not-encrypted",
-    "CopyTurn orders",
+    "CopySlot orders",
     "SnapshotCopy orders-encrypted",
     "Instance orders-encrypted",
-    "Custody orders",
+    "DeletionGuard orders",
     "CandidateRetention orders",
     "ExternalReplication orders",
     "CatchUp orders",
@@ -93,7 +93,7 @@ CLEANUP = (
     "ExternalReplication orders",
     "CandidateRetention orders",
     "SnapshotCopy orders-encrypted",
-    "CopyTurn orders",
+    "CopySlot orders",
     "Snapshot orders-not-encrypted",
     "StoppedReplication orders",
     "Instance orders-not-encrypted",
@@ -104,8 +104,8 @@ CLEANUP = (
 )
 RETIRE = (
     "Retirement orders",
-    "CutOver orders",
-    "Custody orders",
+    "Cutover orders",
+    "DeletionGuard orders",
     "Instance orders-encrypted",
     "Claim orders",
 )

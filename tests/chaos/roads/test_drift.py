@@ -113,7 +113,7 @@ def test_the_encrypted_instance_that_was_deleted_after_its_replica_was(road: Roa
     delete(road, "orders-encrypted")
 
     seen = refreshed(road)
-    assert {"aws:rds:Instance orders-encrypted", f"{STEP}:Custody orders"} <= seen
+    assert {"aws:rds:Instance orders-encrypted", f"{STEP}:DeletionGuard orders"} <= seen
     road.configure("replicate")
     result = road.note(road.workspace.up("--skip-preview"))
     assert not result.ok
@@ -137,7 +137,7 @@ def test_a_fence_that_was_lifted_after_the_cut_over(road: Road) -> None:
     wait_until(lambda: not fenced(road), _PATIENCE)
     before = road.outputs()
 
-    assert f"{STEP}:CutOver orders" in refreshed(road)
+    assert f"{STEP}:Cutover orders" in refreshed(road)
     mended = road.up("cutover")
     assert "somebody had lifted its fence" in mended.output
     assert "compare the two before a rollback" in mended.output
@@ -179,11 +179,11 @@ def test_a_rename_that_was_undone_is_not_done_again_by_itself(road: Road) -> Non
 def test_production_that_was_renamed_is_seen_and_left_to_whoever_did_it(road: Road) -> None:
     rename(road, "orders", "orders-previous-encrypted")
 
-    assert f"{STEP}:CutOver orders" in refreshed(road)
+    assert f"{STEP}:Cutover orders" in refreshed(road)
     road.configure("cutover")
     result = road.note(road.workspace.up("--skip-preview"))
     assert not result.ok
-    assert "orders-previous-encrypted: production has been renamed since the cut-over" in result.output
+    assert "orders-previous-encrypted: production has been renamed since the cutover" in result.output
     assert "orders" not in road.names()
 
     rename(road, "orders-previous-encrypted", "orders")

@@ -20,7 +20,7 @@ SECTIONS = {
     "Keys, secrets and certificates": "What a migration is given to work with.",
     "A bastion or Systems Manager": "The way to the databases, with `connection.via` set to `ssh` or `ssm`.",
     "MySQL": "A session with one of the servers.",
-    "Guards": "A cut-over asks [them all](concepts.md#the-guards) before it touches anything; nothing has happened then.",
+    "Checks": "A cutover asks [them all](concepts.md#the-checks) before it touches anything; nothing has happened then.",
     "Replication": "The encrypted instance does not follow the source.",
 }
 
@@ -33,7 +33,7 @@ docs-errors` provokes them all and writes this page. `…` stands for what diffe
 | kind | means |
 | --- | --- |
 | retry | the world was not ready, or a call was lost: run the same command again (after `pulumi cancel`, if a killed run has left the stack locked) |
-| needs a human | running it again changes nothing until somebody acts |
+| action required | running it again changes nothing until somebody acts |
 | outcome unknown | the connection died in the middle: run it again, it looks before it acts |
 
 Errors of the AWS provider, which makes replica, snapshot, copy and encrypted instance, are AWS's own sentences.

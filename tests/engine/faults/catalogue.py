@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.engine.faults import of_aws, of_connection, of_guards, of_mysql, of_replication
+from tests.engine.faults import of_aws, of_checks, of_connection, of_mysql, of_replication
 from tests.engine.faults.book import BOOK
 
-__all__ = ["BOOK", "of_aws", "of_connection", "of_guards", "of_mysql", "of_replication"]
+__all__ = ["BOOK", "of_aws", "of_checks", "of_connection", "of_mysql", "of_replication"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from controlplane import keys, records
+from controlplane import dns_records, keys
 from migration import journal
 from providers.binlog_retention import BinlogRetentionProvider
 from providers.claim import ClaimProvider
-from providers.custody import CustodyProvider
+from providers.deletion_guard import DeletionGuardProvider
 from providers.retirement import RetirementProvider
-from providers.step import require_names_at_rest
+from providers.step import require_no_names_moving
 from tests.engine.faults.book import fault
 from tests.engine.faults.stage import Stage
 
@@ -138,14 +138,14 @@ def _unknown(stage: Stage) -> None:
 @fault("The record is not there", "AWS", "`cutover.dns` names a record that the zone does not have.")
 def _no_record(stage: Stage) -> None:
     zone = stage.road.client("route53").create_hosted_zone(Name="shop.internal.", CallerReference="f")
-    records.target(stage.aws(), zone["HostedZone"]["Id"].rpartition("/")[2], "db.shop.internal.")
+    dns_records.target(stage.aws(), zone["HostedZone"]["Id"].rpartition("/")[2], "db.shop.internal.")
 
 
 def _enter_status(status: str, how: str) -> None:
     @fault(f"Status `{status}`", "Instances", how)
     def provoke(stage: Stage) -> None:
         stage.in_status(status)
-        CustodyProvider().perform(stage.world(), stage.inputs)
+        DeletionGuardProvider().perform(stage.world(), stage.inputs)
 
 
 for _status, _how in _STATUSES.items():
@@ -190,12 +190,12 @@ def _claimed_elsewhere(stage: Stage) -> None:
 @fault(
     "Given up while names move",
     "Instances",
-    "`pulumi destroy` after a cut-over, or a rollback, that was interrupted while it swapped the names.",
+    "`pulumi destroy` after a cutover, or a rollback, that was interrupted while it swapped the names.",
 )
 def _given_up(stage: Stage) -> None:
-    stage.later.callback(stage.instances.untag, stage.encrypted_id, [journal.SWAPPED])
-    stage.instances.tag(stage.encrypted_id, {journal.SWAPPED: "2026-11-25T08:00:00+00:00"})
-    require_names_at_rest(stage.world(), {"source_id": stage.source_id})
+    stage.later.callback(stage.instances.untag, stage.encrypted_id, [journal.CUTOVER_BEGAN])
+    stage.instances.tag(stage.encrypted_id, {journal.CUTOVER_BEGAN: "2026-11-25T08:00:00+00:00"})
+    require_no_names_moving(stage.world(), {"source_id": stage.source_id})
 
 
 @fault(
@@ -207,7 +207,7 @@ def _unlike(stage: Stage) -> None:
     stage.instances.modify(stage.encrypted_id, BackupRetentionPeriod=5)
     stage.later.callback(_retain, stage, 7)
     _retained(stage, 5)
-    CustodyProvider().perform(stage.world(), stage.inputs)
+    DeletionGuardProvider().perform(stage.world(), stage.inputs)
 
 
 def _retain(stage: Stage, days: int) -> None:
@@ -230,7 +230,7 @@ def _retained(stage: Stage, days: int) -> None:
     "The instance called `X-encrypted` was restored from a plain snapshot.",
 )
 def _plain(stage: Stage) -> None:
-    CustodyProvider().perform(stage.world(), {**stage.inputs, "encrypted_id": stage.source_id})
+    DeletionGuardProvider().perform(stage.world(), {**stage.inputs, "encrypted_id": stage.source_id})
 
 
 @fault("Retired too early", "Instances", "`cleanup` is asked for although `X` is not the encrypted instance.")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from migration.access import endpoint_of
-from migration.connection import Connection, dial_for
-from replication.bastion import Bastion, BastionLines
+from migration.connection import Connection, tunnel_opener
+from replication.bastion import Bastion, BastionTunnels
 from tests.bastion import Keys, Running, asyncssh_server, free_port
 from tests.engine.faults.book import fault
 from tests.engine.faults.stage import Stage
@@ -29,17 +29,17 @@ def _bastion(stage: Stage, *, forwarding: bool = True, up: bool = True) -> Runni
     return stage.later.enter_context(asyncssh_server(keys, free_port(), forwarding=forwarding))
 
 
-def _dial(stage: Stage, bastion: Bastion, *, port: int | None = None) -> None:
+def _open_tunnel(stage: Stage, bastion: Bastion, *, port: int | None = None) -> None:
     endpoint = endpoint_of(stage.instances.get(stage.source_id))
-    with closing(BastionLines(bastion)) as lines:
-        lines.dial(endpoint if port is None else replace(endpoint, port=port))
+    with closing(BastionTunnels(bastion)) as lines:
+        lines.open_tunnel(endpoint if port is None else replace(endpoint, port=port))
 
 
 @fault(
     "The bastion is down", SECTION, "Nothing listens at `connection.ssh.host`, or a firewall is in the way."
 )
 def _down(stage: Stage) -> None:
-    _dial(stage, _bastion(stage, up=False).bastion)
+    _open_tunnel(stage, _bastion(stage, up=False).bastion)
 
 
 @fault("A bastion that nobody knows", SECTION, "The known-hosts file has no key of the bastion.")
@@ -47,24 +47,24 @@ def _unknown_key(stage: Stage) -> None:
     running = _bastion(stage)
     empty = running.keys.directory / "empty"
     empty.touch()
-    _dial(stage, replace(running.bastion, known_hosts_file=str(empty)))
+    _open_tunnel(stage, replace(running.bastion, known_hosts_file=str(empty)))
 
 
 @fault("Another host in the bastion's place", SECTION, "The bastion shows another key than the known one.")
 def _changed_key(stage: Stage) -> None:
     running = _bastion(stage)
     changed = running.keys.known_hosts(running.port, "changed", key="user")
-    _dial(stage, replace(running.bastion, known_hosts_file=str(changed)))
+    _open_tunnel(stage, replace(running.bastion, known_hosts_file=str(changed)))
 
 
 @fault("The bastion refuses the key", SECTION, "The account there does not list the key.")
 def _strangers_key(stage: Stage) -> None:
-    _dial(stage, _bastion(stage).with_key("strangers"))
+    _open_tunnel(stage, _bastion(stage).with_key("strangers"))
 
 
 @fault("The bastion forwards nothing", SECTION, "Its sshd, or the key's options, forbid forwarding.")
 def _forbidden(stage: Stage) -> None:
-    _dial(stage, _bastion(stage, forwarding=False).bastion)
+    _open_tunnel(stage, _bastion(stage, forwarding=False).bastion)
 
 
 @fault(
@@ -73,12 +73,12 @@ def _forbidden(stage: Stage) -> None:
     "The instance is away, or its security group does not let the bastion in.",
 )
 def _behind(stage: Stage) -> None:
-    _dial(stage, _bastion(stage).bastion, port=1)
+    _open_tunnel(stage, _bastion(stage).bastion, port=1)
 
 
 @fault("No plugin for Systems Manager", SECTION, "`session-manager-plugin` is not installed.")
 def _no_plugin(stage: Stage) -> None:
     stage.later.enter_context(pytest.MonkeyPatch.context()).setenv("PATH", "/nonexistent")
-    dial = dial_for(stage.aws(), Connection(target="i-0123456789abcdef0"))
-    assert dial is not None
-    dial(endpoint_of(stage.instances.get(stage.source_id)))
+    open_tunnel = tunnel_opener(stage.aws(), Connection(target="i-0123456789abcdef0"))
+    assert open_tunnel is not None
+    open_tunnel(endpoint_of(stage.instances.get(stage.source_id)))

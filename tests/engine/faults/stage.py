@@ -14,7 +14,7 @@ from controlplane.aws import Aws, AwsSettings
 from controlplane.instances import Instances
 from foundation.waiting import silent
 from migration.access import Access, AccessSettings
-from providers.step import World
+from providers.step import StepContext
 from replication.session import Session
 from sandbox.faults import Faults
 from sandbox.mysql.accounts import HostSecrets
@@ -50,10 +50,10 @@ class Stage:
         """A client that does not hide what it meets."""
         return Aws(AwsSettings(region="us-east-1", attempts=attempts))
 
-    def world(self, access: AccessSettings | None = None) -> World:
+    def world(self, access: AccessSettings | None = None) -> StepContext:
         """What a step is given."""
         aws = self.aws()
-        return World(aws, Access(aws, access or self.access), silent)
+        return StepContext(aws, Access(aws, access or self.access), silent)
 
     @property
     def instances(self) -> Instances:

@@ -1,4 +1,0 @@
-"""What a migration writes down for people: what a cut-over was, a report, a hand-over.
-
-Nothing here decides anything, and no step depends on it: the journal is in tags, and a file that cannot be written is a warning.
-"""

@@ -1,0 +1,223 @@
+"""What cutover and rollback share: the same protocol, in two directions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from controlplane.instances import Instance
+from controlplane.parameter_groups import ParameterGroups
+from foundation.errors import Cancelled, MigrationError
+from migration import journal
+from migration.cutover.context import CutoverContext, Hooks, Limits, Record, Strategy
+from migration.cutover.direction import Direction
+from migration.cutover.protocol import run
+from migration.cutover.reverse_replication import LOST, OPEN, UNCONFIRMED
+from migration.cutover.strategies import InPlace, Rename
+from migration.cutover.timeline import Moment, outage
+from migration.names import Names
+from migration.position import Position, look
+from migration.reports.logbook import Logbook
+from migration.reports.table import table
+from migration.temporary_resources import silent_warn
+from providers.clean_errors import sentence
+from providers.progress import remark_for, warning_for
+from providers.reports import after_cutover, files_of, hand_over
+from providers.step import HOUR, Inputs, Outputs, StepContext
+from replication import channel, lag
+from replication.coordinates import Coordinates, current
+from replication.session import Session
+
+__all__ = [
+    "CUTOVER_OUTPUTS",
+    "close_reverse_replication",
+    "cutover_context",
+    "position_of",
+    "run_protocol",
+    "told",
+    "warn",
+]
+
+CUTOVER_OUTPUTS = {
+    "server_uuid": None,
+    "final_coordinates": None,
+    "timeline": None,
+    "write_outage": None,
+    "unenabled_events": None,
+    "forced_checks": None,
+    "rollback_path": None,
+}
+"""Outputs of both steps, unknown until they have run."""
+
+_DRAIN = 300.0
+
+
+def run_protocol(context: StepContext, inputs: Inputs, direction: Direction) -> Outputs:
+    """Run the protocol, write down what happened and when, and show that at the end.
+
+    Inputs: ``identifier``, ``source_group``, ``cutover`` and ``verify`` (the settings of that name, as plain values); in method ``offline``
+    also ``snapshot_at`` (coordinates) and ``moments``, those of the fence.
+    """
+    cutover = cutover_context(context, inputs, direction)
+    urn = inputs.get("urn")
+    files = files_of(inputs)
+    logbook = Logbook(
+        cutover,
+        files,
+        before=inputs.get("moments") or {},
+        sentence=lambda error: sentence(error) or f"{type(error).__name__}, which was not expected",
+    )
+    try:
+        with logbook.kept():
+            outcome = run(cutover)
+            logbook.complete(outcome)
+        if outcome.rollback_path != OPEN and cutover.snapshot_coordinates is None:
+            what = (
+                "rollback path"
+                if direction.point == journal.CUTOVER_BEGAN
+                else "replication to the encrypted instance"
+            )
+            warning_for(urn)(
+                f"{cutover.names.source}: the {direction.verb} is complete; {what} {outcome.rollback_path}"
+            )
+    finally:
+        remark_for(urn)(f"{table(logbook.content)}\nWritten down in {logbook.path}.")
+        after_cutover(cutover, files)
+        warn(inputs, cutover)
+    hand_over(cutover, files)
+    context.progress(f"done: {outcome.server_uuid} answers")
+    refused = outage(cutover.timeline.moments)
+    return {
+        "server_uuid": outcome.server_uuid,
+        "final_coordinates": outcome.final,
+        "timeline": cutover.timeline.as_outputs(),
+        "write_outage": refused.as_outputs() if refused else None,
+        "unenabled_events": list(outcome.unenabled_events),
+        "forced_checks": list(outcome.forced),
+        "rollback_path": outcome.rollback_path,
+    }
+
+
+def warn(inputs: Inputs, cutover: CutoverContext) -> None:
+    """Show what could not be done and production does not need."""
+    show = warning_for(inputs.get("urn"))
+    for words in cutover.aside.warnings:
+        show(words)
+
+
+def told(context: StepContext, direction: Direction, tags: Mapping[str, str]) -> Outputs:
+    """Return what can still be known of a cutover that is complete, by the tags of the encrypted instance, when no state tells of it."""
+    with context.session(direction.candidate_id) as session:
+        uuid = str(session.value("SELECT @@server_uuid"))
+    moments = {Moment.CUTOVER_BEGAN: tags.get(direction.point), Moment.OPEN: tags.get(direction.marked)}
+    return {
+        **CUTOVER_OUTPUTS,
+        "server_uuid": uuid,
+        "final_coordinates": "",
+        "timeline": {str(moment): when for moment, when in moments.items() if when is not None},
+        "unenabled_events": [],
+        "forced_checks": [],
+        "rollback_path": _noted_path(context, direction, tags),
+    }
+
+
+def _noted_path(context: StepContext, direction: Direction, tags: Mapping[str, str]) -> str:
+    if reason := tags.get(journal.ROLLBACK_LOST):
+        return f"{LOST}{reason}"
+    old = context.instances.find(direction.primary_id)
+    if old is None:
+        return f"{LOST}{direction.primary_name} was deleted"
+    return OPEN if old.available else f"{UNCONFIRMED}{old.identifier} is {old.status}"
+
+
+def cutover_context(context: StepContext, inputs: Inputs, direction: Direction) -> CutoverContext:
+    """Return where the protocol takes place."""
+    settings, snapshot_at = inputs["cutover"], inputs.get("snapshot_at")
+    verify = inputs.get("verify") or {"level": "off"}
+    commands = settings.get("hooks") or {}
+    return CutoverContext(
+        aws=context.aws,
+        access=context.access,
+        names=Names(inputs["identifier"]),
+        direction=direction,
+        source_group=inputs["source_group"] or _owner_group(context, inputs),
+        strategy=_strategy(settings),
+        hooks=Hooks(**{which: tuple(command) for which, command in commands.items()}),
+        postponed=bool(settings["postpone"]),
+        limits=Limits(
+            write_outage=float(settings["max_write_outage"]),
+            long_transaction=int(settings["long_transaction"]),
+            lag=int(settings["max_lag"]),
+            lag_steady=float(settings["lag_steady"]),
+            verification=None if verify["level"] == "off" else float(verify["max_age"]) * HOUR,
+            verify=verify["level"],
+        ),
+        forced=frozenset(settings.get("force") or ()),
+        snapshot_coordinates=Coordinates.parse(snapshot_at) if snapshot_at else None,
+        progress=context.progress,
+    )
+
+
+def _strategy(settings: Mapping[str, Any]) -> Strategy:
+    if settings["strategy"] == "rename":
+        return Rename()
+    dns = settings.get("dns")
+    return InPlace(Record(dns["hosted_zone_id"], dns["record"]) if dns else None)
+
+
+def _owner_group(context: StepContext, inputs: Inputs) -> str:
+    """Return the owner's parameter group when the source, which ran with it, is gone: ours are clones, and say of which."""
+    names = Names(inputs["identifier"])
+    found = context.instances.get(inputs["encrypted_id"]).parameter_group
+    if found != names.encrypted:
+        return found
+    description = ParameterGroups(context.aws).description(names.encrypted) or ""
+    return description.removesuffix(f", {names.group_purpose}")
+
+
+def position_of(context: StepContext, inputs: Inputs) -> Position:
+    """Return where the name is, by tags, or by looking where they do not tell."""
+    found = context.instances.find_several([inputs["encrypted_id"], inputs["source_id"]])
+    encrypted = found.get(inputs["encrypted_id"]) or context.instances.get(inputs["encrypted_id"])
+    return look(context.aws, Names(inputs["identifier"]), encrypted, found.get(inputs["source_id"]))
+
+
+def close_reverse_replication(
+    context: StepContext, source_id: str, encrypted_id: str, warn: Callable[[str], None] = silent_warn
+) -> None:
+    """Let the old instance execute what it can, then follow nobody; does nothing unless it follows the encrypted one.
+
+    It is being given up: what keeps it from that is a warning.
+    """
+    found = context.instances.find_several([encrypted_id, source_id])
+    encrypted, old = found.get(encrypted_id), found.get(source_id)
+    if encrypted is None or old is None or not journal.cutover_begun(encrypted.tags):
+        return
+    if not (encrypted.available and old.available):
+        return
+    try:
+        with context.access.session(old) as behind:
+            _drain(context, encrypted, behind, warn)
+            if channel.status(behind) is not None:
+                channel.detach(behind)
+    except Cancelled:
+        raise
+    except MigrationError as error:
+        warn(f"reverse replication to {old.identifier} is not reset: {error}")
+
+
+def _drain(context: StepContext, encrypted: Instance, behind: Session, warn: Callable[[str], None]) -> None:
+    """Let it execute all that was written until now, if it still follows."""
+    status = channel.status(behind)
+    if status is None:
+        return
+    try:
+        if status.running:
+            with context.access.session(encrypted) as ahead:
+                lag.drain(behind, current(ahead), deadline=_DRAIN)
+        if not status.stopped:
+            channel.stop(behind)
+    except Cancelled:
+        raise
+    except MigrationError as error:
+        warn(f"the old instance has not executed all writes: {error}")

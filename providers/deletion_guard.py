@@ -1,0 +1,145 @@
+"""DeletionGuard: answers for the encrypted instance, known by its DbiResourceId, and is the only one who may ever delete it.
+
+The instance itself is declared with ``retain_on_delete``, because the AWS provider deletes by the name in its state, and names
+move in this program. The deletion guard's delete looks first: an instance that carries production, or is about to, is left alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from controlplane.instances import Instance
+from controlplane.parameter_groups import ParameterGroups
+from foundation.errors import ActionRequired, Cancelled, MigrationError, Retryable
+from foundation.waiting import Progress
+from migration import journal
+from migration.completion import complete
+from migration.cutover import due_events
+from migration.cutover.account_fence import AccountFence
+from migration.cutover.fences import fence_around
+from migration.journal import Role
+from migration.names import Names
+from migration.position import Position, by_tags, look
+from migration.settings_diff import differences
+from providers.progress import warning_for
+from providers.step import HOUR, Inputs, Outputs, Step, StepContext
+
+__all__ = ["DeletionGuard", "DeletionGuardProvider"]
+
+
+class DeletionGuardProvider(Step):
+    """Inputs: ``identifier``, ``encrypted_id``, ``source_id``. Outputs: ``kms_key``, the key's ARN."""
+
+    identity = ("encrypted_id",)
+    waits_for_names = True
+
+    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
+        """Confirm that the instance is encrypted and otherwise like the source."""
+        encrypted = context.instances.wait_until_available(
+            inputs["encrypted_id"], deadline=24 * HOUR, progress=context.progress
+        )
+        if not encrypted.encrypted:
+            raise ActionRequired(
+                "its storage is not encrypted",
+                where=encrypted.identifier,
+                fix="Destroy the stack, start over",
+            )
+        if journal.cutover_begun(encrypted.tags):
+            # A state that was lost after the cutover: old is no measure for production any more, and may be stopped or gone.
+            return {"kms_key": str(encrypted.description["KmsKeyId"])}
+        # From here on either of the two leads to the other, whatever they are called.
+        source = context.instances.get(inputs["source_id"])
+        context.instances.tag(source, {journal.PARTNER: encrypted.resource_id})
+        first_look = journal.PARTNER not in source.tags
+        if first_look:
+            encrypted = complete(context.instances, source, encrypted, context.progress)
+        _require_settings_match(source, encrypted, first_look=first_look)
+        return {"kms_key": str(encrypted.description["KmsKeyId"])}
+
+    def seen(self, context: StepContext, props: Inputs) -> Outputs | None:
+        """Tell whether the instance is still there."""
+        return dict(props) if context.instances.find(props["encrypted_id"]) else None
+
+    def undo(self, context: StepContext, props: Inputs) -> None:
+        """Lift what an interrupted swap left fenced; delete the instance, unless the names have begun to move.
+
+        From then on it is production. Parameter groups go when nobody uses them.
+        """
+        encrypted = context.instances.find(props["encrypted_id"])
+        source = context.instances.find(props["source_id"])
+        carries_production = encrypted is not None and (
+            look(context.aws, Names(props["identifier"]), encrypted, source) is not Position.SOURCE
+            or not journal.belongs(encrypted.tags, Role.ENCRYPTED)
+        )
+        production = encrypted if carries_production else source
+        if production is not None:
+            _lift_fence(context, production)
+        if encrypted is not None and carries_production:
+            _finish(context, encrypted, props["source_id"], warning_for(props.get("urn")))
+        if encrypted is not None and not carries_production:
+            context.instances.delete(
+                encrypted.resource_id, final_snapshot=None, deadline=3 * HOUR, progress=context.progress
+            )
+        names = Names(props["identifier"])
+        ParameterGroups(context.aws).delete_unused([names.encrypted, names.fence])
+
+
+def _require_settings_match(source: Instance, encrypted: Instance, *, first_look: bool) -> None:
+    """Refuse an instance that lacks settings of its owner's.
+
+    One that a killed run was still creating lacks those that RDS only takes after a restore, and has been given most of them by
+    now. Should others be missing, the next run compares it with what is declared, and updates it.
+    """
+    # Storage that has grown meanwhile is harmless, and declared at the next `pulumi up`.
+    unlike = [each for each in differences(source, encrypted) if each.setting != "AllocatedStorage"]
+    if not unlike:
+        return
+    kind = Retryable if first_look else ActionRequired
+    raise kind(
+        f"it is not like the source: {'; '.join(map(str, unlike))}",
+        where=encrypted.identifier,
+        fix="Run `pulumi up` again, which makes it so"
+        if first_look
+        else "Make the settings equal, on either instance, then run `pulumi up` again",
+    )
+
+
+def _finish(context: StepContext, production: Instance, source_id: str, warn: Progress) -> None:
+    """Unlock accounts and enable events where a run was killed right after it had opened production; nobody else will."""
+    tags = production.tags
+    locked, events = tags.get(journal.FENCE_NOTE) == AccountFence.kind, tags.get(journal.EVENTS)
+    if not (locked or events) or not production.available:
+        return
+    try:
+        with context.access.session(production) as session:
+            if locked:
+                before = tags.get(journal.LOCKED_BEFORE)
+                AccountFence(context.instances, context.access, source_id, before).hand_over(session)
+            due_events.settle_as_noted(session, events)
+    except Cancelled:
+        raise
+    except MigrationError as error:
+        warn(
+            f"{production.identifier}: look whether all accounts are open and all events enabled that should be ({error})"
+        )
+
+
+def _lift_fence(context: StepContext, production: Instance) -> None:
+    returning = by_tags(production.tags) is Position.RETURNING
+    if journal.FENCE_BEFORE not in production.tags or returning:
+        return
+    fence = fence_around(context.aws, context.access, production, production.parameter_group)
+    fence.put_back()
+    with context.session(production.resource_id) as session:
+        fence.reopen(session)
+
+
+class DeletionGuard(pulumi.dynamic.Resource, module="rds", name="DeletionGuard"):
+    """Responsibility for the encrypted instance until it carries production."""
+
+    kms_key: pulumi.Output[str]
+
+    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        super().__init__(DeletionGuardProvider(), name, {"kms_key": None, **inputs}, opts)

@@ -1,0 +1,62 @@
+"""Rollback: the source has its name again, with every write made since the cutover."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from migration import journal
+from migration.cutover import hooks
+from migration.cutover.direction import rollback_direction
+from migration.cutover.protocol import follow_up
+from migration.names import Names
+from migration.position import Position, by_tags
+from providers.cutover_protocol import CUTOVER_OUTPUTS, cutover_context, run_protocol, told, warn
+from providers.step import Inputs, Outputs, Step, StepContext
+
+__all__ = ["Rollback", "RollbackProvider"]
+
+
+class RollbackProvider(Step):
+    """Inputs and outputs: as for the cutover, in the other direction. Its delete does nothing: there is nothing to undo."""
+
+    identity = ("encrypted_id", "source_id")
+    waits_for_names = True
+
+    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
+        """Run the protocol backwards, or roll an interrupted one forward; one that is complete is only told.
+
+        Nothing marks its point of no return any more, so the protocol would take it for one that has not begun: it would begin by
+        undoing, and detach the encrypted instance from the source that it follows again.
+        """
+        direction = rollback_direction(
+            Names(inputs["identifier"]), inputs["source_id"], inputs["encrypted_id"]
+        )
+        tags = context.instances.get(inputs["encrypted_id"]).tags
+        if journal.ROLLED_BACK not in tags or by_tags(tags) is not Position.SOURCE:
+            return run_protocol(context, inputs, direction)
+        # The run that completed it may have died before it had done all that production does not need.
+        cutover = cutover_context(context, inputs, direction)
+        path = follow_up(cutover)
+        if cutover.hooks.after:
+            # As after a cutover, it may be run twice.
+            with cutover.not_needed("what the hook `after` is for has not happened"):
+                hooks.run(cutover, "after", cutover.hooks.after)
+        warn(inputs, cutover)
+        return {**told(context, direction, tags), "rollback_path": path}
+
+
+class Rollback(pulumi.dynamic.Resource, module="rds", name="Rollback"):
+    """The cutover undone: the source is production again, and the encrypted instance follows it."""
+
+    server_uuid: pulumi.Output[str]
+    final_coordinates: pulumi.Output[str]
+    timeline: pulumi.Output[dict[str, str]]
+    write_outage: pulumi.Output[dict[str, float] | None]
+    unenabled_events: pulumi.Output[list[str]]
+    forced_checks: pulumi.Output[list[str]]
+    rollback_path: pulumi.Output[str]
+
+    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        super().__init__(RollbackProvider(), name, {**CUTOVER_OUTPUTS, **inputs}, opts)

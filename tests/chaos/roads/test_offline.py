@@ -1,0 +1,90 @@
+"""Mode `snapshot`, interrupted on its way: downtime was agreed to, primary a write or a leftover was not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from demo.database import rows
+from tests.chaos.roads import judge
+from tests.chaos.roads.chain import follow
+from tests.chaos.roads.points import Point
+from tests.chaos.roads.run import Run
+from tests.engine.account import look
+from tests.engine.checks import require_equal_tables, require_fenced, require_one_event
+from tests.engine.road import Road, driving
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
+
+POINTS = (
+    Point("WriteFence orders", "inside", "kill everything", calls=2),
+    Point("Snapshot orders-not-encrypted", "after", "credentials expire"),
+    Point("SnapshotCopy orders-encrypted", "inside", "Ctrl-C"),
+    Point("Instance orders-encrypted", "inside", "kill everything", calls=2),
+    Point("DeletionGuard orders", "before", "kill the providers"),
+    Point("Cutover orders", "before", "asleep for long"),
+    Point("Cutover orders", "inside", "kill everything", calls=12),
+)
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    with driving(tmp_path_factory.mktemp("snapshot-roads")) as road:
+        road.always["method"] = "offline"
+        yield road
+
+
+@pytest.fixture(scope="module")
+def before(road: Road) -> dict[str, Any]:
+    return look(road)
+
+
+def test_destroy_after_a_kill_behind_the_fence_gives_the_source_back(
+    road: Road, before: dict[str, Any]
+) -> None:
+    road.up("replicate")
+    road.configure("cutover")
+    ending = Run(road, "up", [Point("Instance orders-encrypted", "inside", "kill everything", 2)]).ending()
+    assert ending.kind == "killed"
+    require_fenced(road, "orders")
+    road.workspace.run("cancel", "--yes", "--stack", road.workspace.stack)
+
+    chain = follow(road, "destroy", "destroy", ())
+
+    assert chain.wrong == []
+    assert judge.as_it_was(road, before) == []
+
+
+def test_a_cut_over_comes_to_its_end_whatever_happens_on_the_way(road: Road, before: dict[str, Any]) -> None:
+    road.up("replicate")
+    with road.connected("orders", application=True) as connection:
+        rows(connection, "UPDATE orders SET note = 'the last write' WHERE id = 1")
+    road.configure("cutover")
+
+    chain = follow(road, "up", "cutover", POINTS)
+
+    assert [text for result in chain.results for text in result.wrong] + chain.wrong == []
+    assert {result.point for result in chain.results} == set(POINTS)
+    assert road.names() == {"orders", "orders-old"}
+    assert road.instance("orders")["StorageEncrypted"] is True
+    with road.connected("orders", application=True) as connection:
+        (row,) = rows(connection, "SELECT note FROM orders WHERE id = 1")
+        assert row["note"] == "the last write"
+    require_fenced(road, "orders-old")
+    require_one_event(road, "orders", "orders-old")
+    require_equal_tables(road, "orders-old", "orders")
+    road.require_rest()
+
+
+def test_cleanup_and_destroy_leave_production_alone(road: Road, before: dict[str, Any]) -> None:
+    road.configure("cleanup")
+    point = Point("Retirement orders", "inside", "kill everything", calls=3)
+
+    chain = follow(road, "up", "cleanup", [point])
+
+    assert [text for result in chain.results for text in result.wrong] + chain.wrong == []
+    assert judge.cleaned_up(road, before["instances"]["orders"]) == []
+    road.destroy()
+    assert judge.retired(road) == []

@@ -1,0 +1,220 @@
+"""What calls a cutover off before it begins: each check that can be made to fail, made to fail."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from functools import partial
+
+from components.settings import CutoverSettings
+from demo.database import rows
+from foundation.waiting import Wait, until
+from migration import journal
+from migration.cutover import checks
+from migration.cutover.direction import cutover_direction
+from migration.names import Names
+from providers.cutover_protocol import cutover_context
+from replication import channel, retention
+from sandbox.mysql.sessions import execute
+from tests.engine.faults.book import fault
+from tests.engine.faults.stage import Stage
+from tests.engine.metrics import note_free_storage
+
+__all__: list[str] = []
+
+SECTION = "Checks"
+
+
+def _ask(stage: Stage, **settings: int) -> None:
+    """Ask all checks, as a cutover does before it touches anything."""
+    source = stage.instances.get(stage.source_id)
+    inputs = {
+        **stage.inputs,
+        "source_group": source.parameter_group,
+        "cutover": CutoverSettings(**settings).model_dump(mode="json", exclude_none=True),  # type: ignore[arg-type] # limits
+        "verify": {"level": "full", "max_age": 24},
+    }
+    direction = cutover_direction(Names("orders"), stage.source_id, stage.encrypted_id)
+    context = cutover_context(stage.world(), inputs, direction)
+    with context.sessions() as (primary, candidate):
+        checks.require_passed(context, primary, candidate)
+
+
+def _set(stage: Stage, name: str, value: str) -> None:
+    """Change a parameter of the encrypted instance's group, and wait until it is in effect."""
+    parameter = {"ParameterName": name, "ParameterValue": value, "ApplyMethod": "immediate"}
+    stage.road.client("rds").modify_db_parameter_group(
+        DBParameterGroupName="orders-encrypted", Parameters=[parameter]
+    )
+    with stage.session(stage.encrypted_id) as session:
+        until(
+            Wait(f"{name} to be {value}", deadline=30, first=0.1, longest=0.3),
+            lambda: str(session.value(f"SELECT @@GLOBAL.{name}")),
+            done=lambda seen: seen == value,
+        )
+
+
+@fault(
+    "An instance is being rebooted",
+    SECTION,
+    "Somebody reboots, modifies or fails over one of the two instances.",
+)
+def _rebooting(stage: Stage) -> None:
+    # Still reachable: a reboot says so a while before it cuts the connections.
+    stage.in_status("rebooting")
+    _ask(stage)
+
+
+@fault(
+    "Replication has stopped", SECTION, "Somebody has stopped it, and nobody has run `pulumi refresh` since."
+)
+def _stopped(stage: Stage) -> None:
+    with stage.session(stage.encrypted_id) as encrypted:
+        channel.stop(encrypted)
+        stage.later.callback(_start, stage)
+    _ask(stage)
+
+
+def _start(stage: Stage) -> None:
+    with stage.session(stage.encrypted_id) as encrypted:
+        channel.start(encrypted)
+
+
+@fault("Not verified", SECTION, "The two copies were found unlike, or have not been compared yet.")
+def _not_verified(stage: Stage) -> None:
+    verified = stage.instances.get(stage.source_id).tags[journal.VERIFIED]
+    stage.later.callback(stage.instances.tag, stage.source_id, {journal.VERIFIED: verified})
+    stage.instances.untag(stage.source_id, [journal.VERIFIED])
+    _ask(stage)
+
+
+@fault(
+    "The encrypted instance accepts writes",
+    SECTION,
+    "Somebody has opened it by mistake: `read_only` was switched off in its parameter group.",
+)
+def _opened(stage: Stage) -> None:
+    stage.later.callback(_set, stage, "read_only", "1")
+    _set(stage, "read_only", "0")
+    _ask(stage)
+
+
+@fault(
+    "Events would fire twice",
+    SECTION,
+    "Somebody has switched the event scheduler of the encrypted instance on.",
+)
+def _scheduler(stage: Stage) -> None:
+    stage.later.callback(_set, stage, "event_scheduler", "OFF")
+    _set(stage, "event_scheduler", "ON")
+    _ask(stage)
+
+
+@fault(
+    "An event is on one side only",
+    SECTION,
+    "Somebody has made or dropped a scheduled event on one of the two.",
+)
+def _event(stage: Stage) -> None:
+    with stage.host(stage.encrypted_id) as host:
+        execute(host, "CREATE EVENT shop.stray ON SCHEDULE EVERY 1 DAY DISABLE DO SELECT 1")
+    stage.later.callback(_drop_event, stage)
+    _ask(stage)
+
+
+def _drop_event(stage: Stage) -> None:
+    with stage.host(stage.encrypted_id) as host:
+        execute(host, "DROP EVENT shop.stray")
+
+
+@fault(
+    "A setting was changed",
+    SECTION,
+    "The source's owner has changed its class, its backups or the like meanwhile.",
+)
+def _setting(stage: Stage) -> None:
+    stage.later.callback(_copied, stage, copied=True)
+    _copied(stage, copied=False)
+    _ask(stage)
+
+
+def _copied(stage: Stage, *, copied: bool) -> None:
+    stage.instances.modify(stage.source_id, CopyTagsToSnapshot=copied)
+    stage.instances.wait(
+        stage.source_id,
+        "have that",
+        lambda seen: seen.available and seen.description["CopyTagsToSnapshot"] is copied,
+        deadline=20,
+    )
+
+
+@fault(
+    "The encrypted instance purges its binlogs at once",
+    SECTION,
+    "Somebody has set its `binlog retention hours` to NULL; the old instance could not follow it after the cutover.",
+)
+def _purges(stage: Stage) -> None:
+    stage.later.callback(_keep_binlogs, stage, 72)
+    _keep_binlogs(stage, None)
+    _ask(stage)
+
+
+def _keep_binlogs(stage: Stage, hours: int | None) -> None:
+    with stage.session(stage.encrypted_id) as session:
+        retention.write(session, hours)
+
+
+@fault("A transaction is open for long", SECTION, "A report, or a client that was forgotten.")
+def _long(stage: Stage) -> None:
+    holder = stage.later.enter_context(stage.road.connected("orders"))
+    holder.begin()
+    rows(holder, "SELECT id FROM orders WHERE id = 1 FOR UPDATE")
+    time.sleep(2.5)
+    _ask(stage, long_transaction=1)
+
+
+@fault(
+    "A transaction is prepared", SECTION, "An XA transaction waits for its COMMIT, and its session has ended."
+)
+def _prepared(stage: Stage) -> None:
+    with stage.road.connected("orders") as connection:
+        for statement in (
+            "XA START 'left'",
+            "UPDATE orders SET note = 'xa' WHERE id = 3",
+            "XA END 'left'",
+            "XA PREPARE 'left'",
+        ):
+            rows(connection, statement)
+    stage.later.callback(_roll_back, stage)
+    _ask(stage)
+
+
+def _roll_back(stage: Stage) -> None:
+    with stage.road.connected("orders") as connection:
+        rows(connection, "XA ROLLBACK 'left'")
+
+
+@fault(
+    "An account passes `read_only`",
+    SECTION,
+    "Somebody has given CONNECTION_ADMIN to an account of an application.",
+)
+def _slips_past(stage: Stage) -> None:
+    account = f"'{stage.road.seeded.application_user}'@'%'"
+    with stage.host(stage.source_id) as host:
+        execute(host, f"GRANT CONNECTION_ADMIN ON *.* TO {account}")
+    stage.later.callback(_revoke, stage, account)
+    _ask(stage)
+
+
+def _revoke(stage: Stage, account: str) -> None:
+    with stage.host(stage.source_id) as host:
+        execute(host, f"REVOKE CONNECTION_ADMIN ON *.* FROM {account}")
+
+
+@fault("The storage is nearly full", SECTION, "Binlogs and relay logs have grown, or the data has.")
+def _nearly_full(stage: Stage) -> None:
+    note = partial(note_free_storage, stage.road, "orders-encrypted", ago=timedelta(seconds=1))
+    stage.later.callback(note, gib=15)
+    note(gib=0.25)
+    _ask(stage)

@@ -1,0 +1,256 @@
+"""Two followers of one source that is written to: brought to a stand-still at the same coordinates, and let go on in any case."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
+
+import pytest
+
+from foundation.errors import ProcedureRefused, Retryable
+from replication import channel, lag
+from replication.coordinates import Coordinates, current, lie_together
+from replication.same_coordinates import resume, stopped_at_same_coordinates
+from sandbox.mysql import MySQLServer
+from sandbox.mysql.sessions import execute, query
+from tests.sandbox.mysql_support import GIVEN, VERSIONS, Farm, until
+from tests.sandbox.verification_support import session
+from verification.checkpoint import Checkpoint
+from verification.comparison import Comparison
+from verification.plan import How
+
+READ = "SELECT COUNT(*), SUM(v) FROM shop.t"
+
+
+class Stage:
+    """A source and its two followers."""
+
+    def __init__(self, source: MySQLServer, one: MySQLServer, other: MySQLServer) -> None:
+        self.source, self.follower = source, other
+        self.openers = (partial(session, one), partial(session, other))
+
+    @contextmanager
+    def sequential(self) -> Iterator[None]:
+        """What the parameter group does on RDS: one applier, from the next start on, and as many as before afterwards."""
+        with self.follower.admin() as admin:
+            before = query(admin, "SELECT @@GLOBAL.slave_parallel_workers AS n")[0]["n"]
+            execute(admin, f"SET GLOBAL slave_parallel_workers = {min(before, 1)}")
+            try:
+                yield
+            finally:
+                execute(admin, f"SET GLOBAL slave_parallel_workers = {before}")
+
+    def together(self, one: Coordinates, other: Coordinates) -> bool:
+        with session(self.source) as opened:
+            return lie_together(opened, one, other)
+
+    def at_rest(self) -> AbstractContextManager[Coordinates]:
+        return stopped_at_same_coordinates(
+            *self.openers, deadline=30.0, sequential=self.sequential, together=self.together
+        )
+
+    def appliers(self) -> list[int]:
+        """How many each has."""
+        found = []
+        for opener in self.openers:
+            with opener() as opened:
+                found.append(int(opened.value("SELECT @@GLOBAL.slave_parallel_workers")))
+        return found
+
+    def rows(self) -> list[object]:
+        found: list[object] = []
+        for opener in self.openers:
+            with opener() as opened:
+                found.append(opened.row(READ))
+        return found
+
+    def following(self) -> list[bool]:
+        """Whether each replicates, without an end."""
+        found = []
+        for opener in self.openers:
+            with opener() as opened:
+                status = channel.status(opened)
+            found.append(status is not None and status.running and not status.until)
+        return found
+
+    @contextmanager
+    def written_to(self) -> Iterator[None]:
+        """Write to the source all the time, now and then in a new binlog file."""
+        stop = threading.Event()
+
+        def write() -> None:
+            with session(self.source) as opened:
+                number = 0
+                while not stop.is_set():
+                    number += 1
+                    opened.execute("INSERT INTO shop.t (v) VALUES (%s), (%s)", number, -3 * number)
+                    if number % 50 == 0:
+                        with self.source.admin() as admin, admin.cursor() as cursor:
+                            cursor.execute("FLUSH BINARY LOGS")
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            writer.join()
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def stage(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Stage]:
+    directory = tmp_path_factory.mktemp("standstill")
+    with Farm.open(directory, request.param) as farm:
+        source = farm.new()
+        with session(source) as opened:
+            opened.execute("CREATE TABLE shop.t (id INT AUTO_INCREMENT PRIMARY KEY, v INT)")
+        followers = []
+        for name in ("one", "other"):
+            source.copy_data(directory / name)
+            follower = farm.adopt(directory / name)
+            follower.start(GIVEN, binlog=True)
+            follower.replicate_from(source)
+            followers.append(follower)
+        yield Stage(source, *followers)
+
+
+def test_both_stand_at_the_same_place_again_and_again(stage: Stage) -> None:
+    seen = []
+    parallel = stage.appliers()[0]
+    with stage.written_to():
+        for _ in range(3):
+            with stage.at_rest() as coordinates:
+                one, other = stage.rows()
+                assert one == other
+                assert stage.rows() == [one, other]
+                seen.append(coordinates)
+                assert stage.following() == [False, False]
+                assert stage.appliers() == [parallel, parallel]
+            assert stage.following() == [True, True]
+    assert seen == sorted(set(seen))
+
+
+def test_a_comparison_takes_several_stand_stills_and_does_nothing_twice(stage: Stage) -> None:
+    """The limit on the lag: both catch up in between, and the source is written to all the time."""
+    numbers = ", ".join(f"({n})" for n in range(20_000))
+    with session(stage.source) as source:
+        source.execute(f"INSERT INTO shop.t (v) VALUES {numbers}")
+        source.execute("ANALYZE TABLE shop.t")
+        filled = current(source)
+    for opener in stage.openers:
+        with opener() as follower:
+            lag.drain(follower, filled, deadline=30.0)
+    comparison = Comparison(*stage.openers, How(threads=1, rows=4000), Checkpoint(None, ""))
+    stand_stills, finished = 0, False
+    with stage.written_to():
+        while not finished:
+            with stage.at_rest():
+                finished = comparison.advance(deadline=0.0)
+            assert stage.following() == [True, True]
+            stand_stills += 1
+
+    assert stand_stills > 1
+    assert comparison.result.differences == ()
+    parts = [(part.table, part.range) for part in comparison.checkpoint.parts]
+    assert len(parts) == len(set(parts)) == comparison.result.chunks
+    assert comparison.result.rows >= 20_000
+
+
+def test_at_rest_without_anybody_writing(stage: Stage) -> None:
+    with stage.at_rest() as first:
+        pass
+    with stage.at_rest() as second:
+        assert second >= first
+    assert stage.following() == [True, True]
+
+
+def test_a_failure_lets_both_go_on(stage: Stage) -> None:
+    with stage.written_to(), pytest.raises(KeyboardInterrupt), stage.at_rest():
+        raise KeyboardInterrupt
+    assert stage.following() == [True, True]
+
+
+def test_one_that_moves_meanwhile_makes_it_void(stage: Stage) -> None:
+    """RDS may reboot a replica by itself, and starts its replication again."""
+    with (
+        stage.written_to(),
+        pytest.raises(Retryable, match="should have stood still"),
+        stage.at_rest(),
+        stage.openers[0]() as replica,
+    ):
+        channel.start(replica)
+    assert stage.following() == [True, True]
+
+
+def test_one_that_stands_before_the_end_of_a_file_is_with_one_at_the_next_s_beginning(stage: Stage) -> None:
+    """A source that nobody writes to never brings the one to where the other is."""
+    with stage.openers[0]() as replica, stage.openers[1]() as other, stage.source.admin() as admin:
+        settle(stage)
+        with session(stage.source) as opened:
+            end = current(opened)
+        channel.stop(replica)
+        execute(admin, "FLUSH BINARY LOGS")
+        until(lambda: channel.status(other), lambda seen: seen is not None and seen.executed > end)
+        with stage.at_rest() as coordinates:
+            assert coordinates > end
+    assert stage.following() == [True, True]
+
+
+def test_a_difference_that_replication_passes_over_is_found_by_comparing(stage: Stage) -> None:
+    """With exec mode IDEMPOTENT, as seen on a server of RDS, a row that is missing does not stop the applier."""
+    with stage.source.admin() as application, stage.follower.admin() as other:
+        before = query(other, "SELECT @@GLOBAL.slave_exec_mode AS mode")[0]["mode"]
+        execute(other, "SET GLOBAL slave_exec_mode = 'IDEMPOTENT'")
+        execute(application, "SET SESSION sql_log_bin = 1, binlog_format = 'ROW'")
+        execute(application, "INSERT INTO shop.t (id, v) VALUES (900001, 1)")
+        settle(stage)
+        execute(other, "SET SESSION sql_log_bin = 0")
+        execute(other, "DELETE FROM shop.t WHERE id = 900001")
+        execute(application, "UPDATE shop.t SET v = 2 WHERE id = 900001")
+        settle(stage)
+        assert stage.following() == [True, True]
+        comparison = Comparison(*stage.openers, How(threads=1), Checkpoint(None, ""))
+        with stage.at_rest():
+            assert comparison.advance()
+        assert ["id=900001" in str(each) for each in comparison.result.differences] == [True]
+        execute(application, "DELETE FROM shop.t WHERE id = 900001")
+        settle(stage)
+        execute(other, f"SET GLOBAL slave_exec_mode = '{before}'")
+
+
+def settle(stage: Stage) -> None:
+    with session(stage.source) as opened:
+        end = current(opened)
+    for opener in stage.openers:
+        with opener() as follower:
+            lag.drain(follower, end, deadline=30.0)
+
+
+@pytest.mark.parametrize("killed", ["before it was level", "when it was level", "while both stood still"])
+def test_what_a_killed_run_left_behind_goes_on(stage: Stage, killed: str) -> None:
+    with stage.openers[0]() as one, stage.openers[1]() as other, session(stage.source) as source:
+        before = channel.stop(other).executed
+        if killed != "before it was level":
+            source.execute("INSERT INTO shop.t (v) VALUES (1)")
+            end = current(source)
+            until(lambda: channel.status(one), lambda seen: seen is not None and seen.executed >= end)
+            channel.stop(one)
+            # RDS's procedure reports an error when the goal is reached before it looks.
+            with stage.sequential(), suppress(ProcedureRefused):
+                other.call("mysql.rds_start_replication_until", end.file, end.position)
+            until(lambda: channel.status(other), lambda seen: seen is not None and seen.executed >= end)
+            # The applier stops when the next event comes, or waits for it.
+            source.execute("INSERT INTO shop.t (v) VALUES (1)")
+            status = channel.status(other)
+            assert status is not None
+            assert status.until
+            assert status.executed == end > before
+        if killed == "while both stood still":
+            channel.stop(other)
+    resume(*stage.openers)
+    assert stage.following() == [True, True]
+    with stage.at_rest():
+        one_row, other_row = stage.rows()
+        assert one_row == other_row

@@ -1,0 +1,192 @@
+"""Checks: pure parts of what is asked before the fence closes."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from foundation.errors import ActionRequired
+from migration.cutover import checks
+from migration.cutover.checks import (
+    CHECKS,
+    Reading,
+    candidate_durable,
+    minutes_until_maintenance,
+    require_steady,
+)
+from migration.cutover.context import CutoverContext, Limits
+from migration.cutover.direction import cutover_direction
+from migration.cutover.timeline import Moment, Timeline
+from migration.names import Names
+from tests.unit.fakes import FakeSession
+
+SUNDAY = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("now", "minutes"),
+    [
+        (SUNDAY.replace(hour=4), 30),
+        (SUNDAY.replace(hour=4, minute=29), 1),
+        (SUNDAY.replace(hour=4, minute=30), 0),
+        (SUNDAY.replace(hour=4, minute=59), 0),
+        (SUNDAY.replace(hour=5), 7 * 24 * 60 - 30),
+        (SUNDAY - timedelta(days=1) + timedelta(hours=4, minutes=30), 24 * 60),
+    ],
+)
+def test_minutes_until_a_weekly_window_opens(now: datetime, minutes: int) -> None:
+    assert minutes_until_maintenance("sun:04:30-sun:05:00", now) == minutes
+
+
+def test_a_window_over_the_end_of_the_week_is_open_on_both_sides() -> None:
+    window = "sun:23:30-mon:00:30"
+    assert minutes_until_maintenance(window, SUNDAY.replace(hour=23, minute=45)) == 0
+    assert minutes_until_maintenance(window, SUNDAY + timedelta(days=1, minutes=15)) == 0
+    assert minutes_until_maintenance(window, SUNDAY + timedelta(days=1, minutes=31)) == 7 * 24 * 60 - 61
+
+
+@given(st.integers(min_value=0, max_value=7 * 24 * 60 - 1))
+def test_a_window_is_never_more_than_a_week_away(minute: int) -> None:
+    found = minutes_until_maintenance("wed:01:00-wed:01:30", SUNDAY + timedelta(minutes=minute))
+    assert 0 <= found <= 7 * 24 * 60 - 30
+
+
+class Looks:
+    """What a check sees, look by look; the last for ever."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *readings: Reading) -> None:
+        self.taken = 0
+        self._readings = readings
+        monkeypatch.setattr(checks, "replication_lag", self._look)
+        monkeypatch.setattr(checks, "_LOOK", 0.01)
+
+    def _look(self, _site: CutoverContext, _primary: Any, _candidate: Any) -> Reading:
+        self.taken += 1
+        return self._readings[min(self.taken, len(self._readings)) - 1]
+
+
+def steady(seconds: float, *forced: str) -> CutoverContext:
+    names = Names("orders")
+    return CutoverContext(
+        aws=cast(Any, None),
+        access=cast(Any, None),
+        names=names,
+        direction=cutover_direction(names, "db-S", "db-E"),
+        source_group="orders-mysql80",
+        strategy=cast(Any, None),
+        limits=Limits(lag_steady=seconds),
+        forced=frozenset(forced),
+    )
+
+
+NEAR, FAR = Reading(True, "lag 0 s"), Reading(False, "lag 11 s (limit 10 s)")
+
+
+def watch(context: CutoverContext) -> None:
+    require_steady(context, cast(Any, None), cast(Any, None))
+
+
+def test_the_lag_is_watched_for_as_long_as_it_must_be_steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = Looks(monkeypatch, NEAR)
+    began = time.monotonic()
+    watch(steady(0.1))
+    assert time.monotonic() - began >= 0.1
+    assert looks.taken > 3
+
+
+def test_a_lag_that_grows_while_it_is_watched_stops_the_cut_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = Looks(monkeypatch, NEAR, NEAR, FAR)
+    with pytest.raises(ActionRequired, match=r"because of replication-lag \(lag 11 s \(limit 10 s\)\)"):
+        watch(steady(60))
+    assert looks.taken == 3
+
+
+def test_a_lag_that_the_config_overrules_is_not_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = Looks(monkeypatch, FAR)
+    watch(steady(60, "replication-lag"))
+    assert looks.taken == 0
+
+
+def test_check_are_named_as_one_would_type_them() -> None:
+    assert all(name == name.lower() and " " not in name for name in CHECKS)
+    assert next(iter(CHECKS)) == "instances-available"
+
+
+def test_a_moment_is_remembered_the_first_time_only() -> None:
+    timeline = Timeline()
+    timeline.mark(Moment.FENCED)
+    first = timeline.as_outputs()
+    timeline.mark(Moment.FENCED)
+    timeline.mark(Moment.OPEN)
+    assert timeline.as_outputs()[Moment.FENCED] == first[Moment.FENCED]
+    assert list(timeline.as_outputs()) == ["fenced", "open"]
+    assert datetime.fromisoformat(first["fenced"]).tzinfo is not None
+
+
+def site_of_owner(ours: dict[str, str], **values: str) -> CutoverContext:
+    """A context whose owner has set so much in the parameter group of the source, and we in that of the encrypted instance."""
+    found = {"orders-mysql80": values, "orders-encrypted": ours}
+    groups = SimpleNamespace(
+        user_values=lambda name: {key: (value, "immediate") for key, value in found[name].items()}
+    )
+    candidate = SimpleNamespace(identifier="orders-encrypted", parameter_group="orders-encrypted")
+    context = SimpleNamespace(
+        groups=groups, names=Names("orders"), source_group="orders-mysql80", candidate=lambda: candidate
+    )
+    return cast(CutoverContext, context)
+
+
+@pytest.mark.parametrize(
+    ("live", "owner", "passed"),
+    [
+        ("1", {}, True),
+        ("2", {}, False),
+        ("2", {"innodb_flush_log_at_trx_commit": "1"}, False),
+        ("2", {"innodb_flush_log_at_trx_commit": "2"}, True),
+        ("1", {"innodb_flush_log_at_trx_commit": "2"}, True),
+    ],
+)
+def test_the_winner_is_as_durable_as_its_owner_wants(
+    live: str, owner: dict[str, str], *, passed: bool
+) -> None:
+    seen = [
+        {"Variable_name": "innodb_flush_log_at_trx_commit", "Value": live},
+        {"Variable_name": "sync_binlog", "Value": "1"},
+    ]
+    candidate = FakeSession({"SHOW GLOBAL VARIABLES": seen})
+    reading = candidate_durable(site_of_owner({}, **owner), cast(Any, None), candidate)
+    assert reading.passed is passed
+    assert passed or "innodb_flush_log_at_trx_commit is 2, not 1" in reading.saw
+
+
+@pytest.mark.parametrize(
+    ("live", "ours", "owner", "passed"),
+    [
+        ("4", {}, {}, True),
+        ("1", {"slave_parallel_workers": "1"}, {}, False),
+        ("1", {"slave_parallel_workers": "1"}, {"slave_parallel_workers": "1"}, True),
+        ("1", {}, {}, True),
+    ],
+)
+def test_the_winner_has_the_appliers_that_its_owner_wants(
+    live: str, ours: dict[str, str], owner: dict[str, str], *, passed: bool
+) -> None:
+    names = {"slave_parallel_workers", "replica_parallel_workers"}
+
+    class Candidate(FakeSession):
+        def rows(self, statement: str, *arguments: object) -> list[dict[str, Any]]:
+            asked = {
+                str(name) for each in arguments for name in (each if isinstance(each, tuple) else (each,))
+            }
+            found = dict.fromkeys(names & asked, live) | dict.fromkeys(asked - names, "1")
+            return [{"Variable_name": name, "Value": value} for name, value in found.items()]
+
+    reading = candidate_durable(site_of_owner(ours, **owner), cast(Any, None), Candidate({}))
+    assert reading.passed is passed
+    assert passed or "slave_parallel_workers is 1, not the default" in reading.saw

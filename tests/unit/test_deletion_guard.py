@@ -1,0 +1,138 @@
+"""DeletionGuard ends a migration: what a run that was killed right after opening production has left is finished then, or told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import pytest
+
+from controlplane.instances import Instance
+from foundation.errors import Retryable
+from foundation.waiting import silent
+from migration import journal
+from migration.access import Access
+from migration.cutover import due_events
+from migration.cutover.account_fence import AccountFence, digest
+from migration.cutover.context import CutoverContext
+from migration.cutover.direction import cutover_direction
+from migration.cutover.fence import ParameterGroupFence
+from migration.cutover.fences import fence_left
+from migration.journal import Role, tags_for
+from migration.names import Names
+from providers.deletion_guard import DeletionGuardProvider
+from providers.step import StepContext
+from replication import events
+from replication.accounts import Account
+from tests.unit.fakes import FakeAws, FakeSession, instance
+
+NAMES = Names("orders")
+PROPS = {"identifier": "orders", "source_id": "db-ORDERS", "encrypted_id": "db-E"}
+MOVED = {**tags_for(Role.ENCRYPTED, "db-ORDERS"), journal.CUTOVER_BEGAN: "1"}
+ASLEEP = {"s": "shop", "n": "tidy", "d": "admin@%", "st": "REPLICA_SIDE_DISABLED"}
+
+
+def server() -> FakeSession:
+    return FakeSession(
+        {
+            "SELECT event_schema": [ASLEEP],
+            "SELECT CURRENT_USER()": [{"who": "admin@%"}],
+            "SELECT user AS u": [{"u": name, "h": "%", "locked": 1} for name in ("app", "clerk")],
+        }
+    )
+
+
+def production(**tags: str) -> Instance:
+    return instance("orders", {**MOVED, **tags}, DbiResourceId="db-E")
+
+
+class Place:
+    """An account with production alone, and a session on it."""
+
+    def __init__(self, found: Instance, *, away: bool = False) -> None:
+        self.session_there = server()
+        self._away = away
+        self.context = StepContext(FakeAws(found, read_only="0"), cast(Access, self), silent)
+
+    @contextmanager
+    def session(self, _instance: Instance, **_options: float) -> Iterator[FakeSession]:
+        if self._away:
+            raise Retryable("it cannot be reached")
+        yield self.session_there
+
+    @property
+    def changed(self) -> list[str]:
+        return [statement.split("@")[0] for statement, _ in self.session_there.sent if "ALTER" in statement]
+
+
+@pytest.fixture(autouse=True)
+def no_groups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    said: list[str] = []
+    monkeypatch.setattr("providers.deletion_guard.ParameterGroups.delete_unused", lambda *_: None)
+    monkeypatch.setattr("providers.deletion_guard.warning_for", lambda _urn: said.append)
+    return said
+
+
+def test_events_and_accounts_that_were_left_are_settled() -> None:
+    (event,) = events.inventory(server())
+    noted = due_events.note(FakeSession({"SELECT event_schema": [{**ASLEEP, "st": "ENABLED"}]}), server())[
+        journal.EVENTS
+    ]
+    assert not event.enabled
+    before = digest(Account("clerk", "%", locked=True))
+    place = Place(
+        production(**{journal.EVENTS: noted, journal.FENCE_NOTE: "accounts", journal.LOCKED_BEFORE: before})
+    )
+    DeletionGuardProvider().undo(place.context, PROPS)
+    unlocked = [arguments for statement, arguments in place.session_there.sent if "UNLOCK" in statement]
+    assert unlocked == [("app", "%")]
+    assert any("EVENT `shop`.`tidy` ENABLE" in statement for statement, _ in place.session_there.sent)
+
+
+def test_where_nothing_was_left_nobody_asks() -> None:
+    place = Place(production(), away=True)
+    DeletionGuardProvider().undo(place.context, PROPS)
+    assert place.changed == []
+
+
+def test_what_cannot_be_settled_is_told(no_groups: list[str]) -> None:
+    DeletionGuardProvider().undo(Place(production(**{journal.EVENTS: "0123abcd"}), away=True).context, PROPS)
+    assert len(no_groups) == 1
+    assert "look whether all accounts are open and all events enabled" in no_groups[0]
+
+
+@pytest.mark.parametrize(
+    ("note", "kind"), [({}, ParameterGroupFence), ({journal.FENCE_NOTE: "accounts"}, AccountFence)]
+)
+def test_the_fence_around_an_instance_that_is_gone_is_known_from_the_other(
+    note: dict[str, str], kind: type[Any]
+) -> None:
+    aws = FakeAws(production(**note))
+    context = CutoverContext(
+        aws=aws,
+        access=cast(Any, None),
+        names=NAMES,
+        direction=cutover_direction(NAMES, "db-ORDERS", "db-E"),
+        source_group="orders-mysql80",
+        strategy=cast(Any, None),
+    )
+    assert isinstance(fence_left(context, "orders-mysql80"), kind)
+
+
+@pytest.mark.parametrize(("word", "lifted"), [("default", "reset"), ("off", "set to 0"), (None, "")])
+def test_the_owners_group_gets_its_value_back_without_the_instance(word: str | None, lifted: str) -> None:
+    done: list[str] = []
+
+    class Groups:
+        def reset_now(self, _group: str, _names: list[str]) -> None:
+            done.append("reset")
+
+        def set_now(self, _group: str, values: dict[str, str]) -> None:
+            done.append(f"set to {values['read_only']}")
+
+    context = StepContext(FakeAws(), cast(Any, None), silent)
+    fence = ParameterGroupFence(context.instances, cast(Any, Groups()), "db-ORDERS", "orders-mysql80", word)
+    assert fence.put_back() is (word is not None)
+    assert done == ([lifted] if lifted else [])
+    assert fence.note({journal.FENCE_BEFORE: "off"}) == {journal.FENCE_NOTE: "off"}

@@ -1,0 +1,158 @@
+"""Binlog retention: raised on both, and both end with what the owner had on the source, whatever became of that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import pytest
+
+from controlplane.instances import Instance, Instances
+from foundation.errors import ActionRequired, Retryable
+from foundation.waiting import silent
+from migration import journal
+from migration.access import Access
+from migration.journal import Role, tags_for
+from migration.temporary_resources import put_retention_back, successor_of, untag_or_warn
+from providers.candidate_retention import CandidateRetentionProvider
+from providers.step import StepContext
+from tests.unit.fakes import FakeAws, FakeSession, instance
+
+MIGRATION = "db-ORDERS"
+INPUTS = {"source_id": MIGRATION, "encrypted_id": "db-E", "hours": 72}
+
+
+class Server(FakeSession):
+    """A server with a retention."""
+
+    def __init__(self, hours: int | None = None) -> None:
+        super().__init__({})
+        self.hours = hours
+
+    def rows(self, statement: str, *arguments: object) -> list[dict[str, Any]]:
+        assert "rds_configuration" in statement
+        return [{"value": self.hours}]
+
+    def call(self, procedure: str, *arguments: object) -> list[dict[str, Any]]:
+        assert procedure == "mysql.rds_set_configuration"
+        self.hours = cast(Any, arguments[1])
+        return []
+
+
+class Place(FakeAws):
+    """An account whose instances can be tagged, with a server each."""
+
+    def __init__(self, *found: Instance, away: str = "") -> None:
+        super().__init__(*found)
+        self.servers = {each.resource_id: Server() for each in found}
+        self.denied: Exception | None = None
+        self._away = away
+        rds = cast(Any, self.rds)
+        rds.add_tags_to_resource = self._add
+        rds.remove_tags_from_resource = self._remove
+
+    @property
+    def world(self) -> StepContext:
+        return StepContext(self, cast(Access, self), silent)
+
+    def tags(self, resource_id: str) -> dict[str, str]:
+        return Instances(self).get(resource_id).tags
+
+    @contextmanager
+    def session(self, found: Instance, **_options: float) -> Iterator[FakeSession]:
+        if found.resource_id == self._away:
+            raise Retryable("it cannot be reached")
+        yield self.servers[found.resource_id]
+
+    def _add(self, ResourceName: str, Tags: list[dict[str, str]]) -> None:  # noqa: N803 - AWS's names
+        self._named(ResourceName)["TagList"] += Tags
+
+    def _remove(self, ResourceName: str, TagKeys: list[str]) -> None:  # noqa: N803 - AWS's names
+        if self.denied is not None:
+            raise self.denied
+        found = self._named(ResourceName)
+        found["TagList"] = [tag for tag in found["TagList"] if tag["Key"] not in TagKeys]
+
+    def _named(self, arn: str) -> dict[str, Any]:
+        return next(found for found in cast(Any, self.rds)._instances if found["DBInstanceArn"] == arn)
+
+
+def source(**changes: Any) -> Instance:
+    tags = {**tags_for(Role.SOURCE, MIGRATION), journal.PARTNER: "db-E", journal.RETENTION_BEFORE: "24"}
+    return instance("orders", tags, **changes)
+
+
+def encrypted(**tags: str) -> Instance:
+    marks = {**tags_for(Role.ENCRYPTED, MIGRATION), **tags}
+    return instance("orders-encrypted", marks, DbiResourceId="db-E")
+
+
+MOVED = {journal.CUTOVER_BEGAN: "1", journal.OPENED: "2", journal.RETENTION_BEFORE: "24"}
+
+
+def test_the_candidate_keeps_its_binlogs() -> None:
+    place = Place(source(), encrypted())
+    assert CandidateRetentionProvider().perform(place.world, INPUTS) == {"hours_now": 72}
+    assert place.servers["db-E"].hours == 72
+    assert CandidateRetentionProvider().seen(place.world, INPUTS) == INPUTS
+    place.servers["db-E"].hours = None
+    assert CandidateRetentionProvider().seen(place.world, INPUTS) is None
+
+
+def test_a_longer_retention_stays() -> None:
+    place = Place(source(), encrypted())
+    place.servers["db-E"].hours = 168
+    assert CandidateRetentionProvider().perform(place.world, INPUTS) == {"hours_now": 168}
+    assert place.servers["db-E"].hours == 168
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_both_end_with_what_the_owner_had_and_production_even_without_the_source(*, alive: bool) -> None:
+    place = Place(*([source()] if alive else []), encrypted(**MOVED))
+    put_retention_back(place.world.instances, place.world.access, MIGRATION)
+    assert {server.hours for server in place.servers.values()} == {24}
+    assert journal.RETENTION_BEFORE not in place.tags("db-E")
+
+
+def test_an_old_instance_that_cannot_be_reached_is_left_with_a_sentence() -> None:
+    said: list[str] = []
+    place = Place(source(), encrypted(**MOVED), away=MIGRATION)
+    put_retention_back(place.world.instances, place.world.access, MIGRATION, said.append)
+    assert place.servers["db-E"].hours == 24
+    assert said == ["orders is left as it is: it cannot be reached."]
+    # Before the names have moved it is production, and nothing of it is left as it is.
+    before = Place(source(), encrypted(), away=MIGRATION)
+    with pytest.raises(Retryable):
+        put_retention_back(before.world.instances, before.world.access, MIGRATION)
+
+
+def test_the_candidate_of_a_migration_that_is_given_up_is_not_asked_again() -> None:
+    place = Place(source(), encrypted())
+    place.servers["db-E"].hours = 72
+    CandidateRetentionProvider().undo(place.world, INPUTS)
+    assert place.servers["db-E"].hours == 72
+    moved = Place(source(), encrypted(**MOVED))
+    CandidateRetentionProvider().undo(moved.world, INPUTS)
+    assert moved.servers["db-E"].hours == 24
+
+
+def test_tags_that_mean_nothing_any_more_are_a_warning() -> None:
+    said: list[str] = []
+    place = Place(source(), encrypted(**MOVED))
+    place.denied = ActionRequired("AWS refused it")
+    found = place.world.instances.get("db-E")
+    untag_or_warn(place.world.instances, found, [journal.CUTOVER_BEGAN], said.append, needed=False)
+    assert said == [
+        "orders-encrypted keeps tags of the migration, which do nothing any more: AWS refused it."
+    ]
+    with pytest.raises(ActionRequired):
+        untag_or_warn(place.world.instances, found, [journal.CUTOVER_BEGAN], said.append, needed=True)
+
+
+def test_the_encrypted_instance_is_found_without_the_source() -> None:
+    place = Place(encrypted(), instance("other"))
+    found = successor_of(place.world.instances, MIGRATION, None)
+    assert found is not None
+    assert found.resource_id == "db-E"
+    assert successor_of(place.world.instances, "db-ANOTHER", None) is None

@@ -1,0 +1,22 @@
+"""Which worker a source is in: that must be the same for ever, since a step that changes its provider may be replaced."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from components.workers import WORKERS, worker_of
+
+
+@pytest.mark.parametrize(
+    ("identifier", "worker"), [("orders", 1), ("invoices", 3), ("shop-01", 4), ("shop-50", 3)]
+)
+def test_a_source_is_in_the_lane_that_it_has_always_been_in(identifier: str, worker: int) -> None:
+    assert worker_of(identifier) == worker
+
+
+def test_sources_are_spread() -> None:
+    found = Counter(worker_of(f"shop-{number:02}") for number in range(1, 101))
+    assert set(found) == set(range(1, WORKERS + 1))
+    assert max(found.values()) < 2 * 100 / WORKERS
