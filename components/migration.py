@@ -10,6 +10,7 @@ source ─▶ replica ─▶ stopped replication ─▶ snapshot ─▶ encrypte
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -180,7 +181,8 @@ class Migration(pulumi.ComponentResource):
         snapshot = self._declare_snapshot(
             replica.identifier, [stopped], pulumi.Output.format("{0}:{1}", stopped.file, stopped.position)
         )
-        encrypted = self._declare_encrypted(snapshot)
+        stands = {"replica_id": replica.id, "file": stopped.file, "position": stopped.position}
+        encrypted = self._declare_encrypted(snapshot, stands)
         # Undone before retention and user are, for which the source must take writes.
         deletion_guard = self._declare_deletion_guard(encrypted, [retention, user])
         kept = self._step(
@@ -344,11 +346,18 @@ class Migration(pulumi.ComponentResource):
             ),
         )
 
-    def _declare_encrypted(self, snapshot: aws.rds.Snapshot) -> aws.rds.Instance:
+    def _declare_encrypted(
+        self, snapshot: aws.rds.Snapshot, stands: Mapping[str, pulumi.Input[Any]] | None = None
+    ) -> aws.rds.Instance:
+        """Declare the instance that is restored from the encrypted copy; ``stands`` says where a replica should stand for it."""
         source = self._require_source()
         turn = self._step(
             CopySlot,
-            {"snapshot": snapshot.db_snapshot_arn, "at_once": self._fleet.copies_at_once},
+            {
+                "snapshot": snapshot.db_snapshot_arn,
+                "at_once": self._fleet.copies_at_once,
+                **(stands or {}),
+            },
             [self._claim, snapshot],
         )
         copy = aws.rds.SnapshotCopy(
@@ -425,8 +434,8 @@ class Migration(pulumi.ComponentResource):
         )
 
     def _declare_fence_group(self) -> None:
-        """The old instance takes this one along when it is renamed."""
-        self._declare_group(self._names.fence)
+        """The old instance takes this one along when it is renamed, and follows the encrypted one with it."""
+        self._declare_group(self._names.fence, follows=True)
 
     def _declare_group(self, name: str, *, follows: bool = False) -> aws.rds.ParameterGroup:
         """Declare a clone of the source's parameter group that keeps an instance read-only and its events quiet.

@@ -48,6 +48,7 @@ CheckName = Literal[
     "dns-record",
     "volume-initialized",
     "maintenance-window",
+    "backup-window",
 ]
 
 

@@ -14,6 +14,7 @@ import boto3
 import botocore.exceptions
 from botocore.config import Config
 
+from controlplane.recent_tags import RecentTags
 from foundation.errors import ActionRequired, MigrationError, Retryable
 
 if TYPE_CHECKING:
@@ -280,6 +281,11 @@ class Aws:
         )
         # Many threads may use a client, but only one at a time may make one of a session.
         self._making = Lock()
+
+    @cached_property
+    def recent_tags(self) -> RecentTags:
+        """The tags that were just written with these clients."""
+        return RecentTags()
 
     @property
     def profile(self) -> str | None:

@@ -13,13 +13,16 @@ from controlplane.aws import code_of
 from foundation.errors import MigrationError
 from foundation.waiting import stop_if_orphaned
 
-__all__ = ["USABLE", "Attempts", "busy", "has", "insist"]
+__all__ = ["SERVING", "USABLE", "Attempts", "busy", "has", "insist"]
 
 USABLE = frozenset({"available", "storage-optimization", "storage-initialization"})
 """Statuses in which an instance is fully operational: in the last two only its storage is busy, for hours at times.
 
 Source: "Viewing DB instance status" in the Amazon RDS User Guide.
 """
+
+SERVING = USABLE | {"backing-up"}
+"""Statuses in which MySQL serves; while an instance is backed up, RDS accepts no changes to it."""
 
 _BUSY = frozenset({"InvalidDBInstanceState", "InvalidDBInstanceStateFault"})
 

@@ -11,7 +11,7 @@ from typing import Any
 import botocore.exceptions
 
 from controlplane.aws import Aws, code_of, sorted_errors
-from controlplane.changes import USABLE, Attempts, has, insist
+from controlplane.changes import SERVING, USABLE, Attempts, has, insist
 from controlplane.looks import LINGER, in_pages, shared_looks
 from foundation.errors import ActionRequired, Bug, MigrationError, Retryable
 from foundation.waiting import Progress, Wait, silent, until
@@ -48,6 +48,15 @@ _LONGEST_POLL = 1.0
 
 _MODIFIED_IN = USABLE | {"storage-full"}
 """Statuses in which RDS may accept changes: in ``storage-full`` it takes more storage, and whether all else is not documented."""
+
+_RENAMED_IN = _MODIFIED_IN | {"backing-up"}
+"""Statuses in which a rename is asked for: whether RDS accepts it during a backup is not documented, and production is waiting."""
+
+_STOPPED_FROM = frozenset({"available", "stopping", "stopped"})
+"""Statuses in which there is nothing to wait for before a stop.
+
+Source: "StopDBInstance" in the Amazon RDS API Reference: the instance must be in the ``available`` state.
+"""
 
 _PAUSES = (0.3, 0.7, 1.5)
 """Seconds between the looks at what should be there and is not listed."""
@@ -87,6 +96,11 @@ class Instance:
     def available(self) -> bool:
         """Whether it is fully operational: in status ``available``, or in one in which only its storage is busy."""
         return self.status in USABLE
+
+    @property
+    def serving(self) -> bool:
+        """Whether its MySQL serves, also while it is being backed up."""
+        return self.status in SERVING
 
     @property
     def broken(self) -> bool:
@@ -182,13 +196,14 @@ class Instances:
         """Return those of the given names that exist, by name."""
         wanted = sorted({identifier.lower() for identifier in identifiers})
         with sorted_errors(", ".join(wanted)):
-            return self._looks.by_name.ask(wanted, self._called)
+            return self._with_recent_tags(self._looks.by_name.ask(wanted, self._called))
 
     def all(self) -> list[Instance]:
         """Return all instances of the region."""
         region = self._aws.region
         with sorted_errors(f"DB instances in {region}"):
-            return self._looks.all.ask([region], lambda _: {region: self._described()})[region]
+            listed = self._looks.all.ask([region], lambda _: {region: self._described()})[region]
+        return list(self._with_recent_tags({each.resource_id: each for each in listed}).values())
 
     def find(self, resource_id: str) -> Instance | None:
         """Return the instance with this DbiResourceId, or ``None`` if there is none (any more)."""
@@ -198,7 +213,7 @@ class Instances:
         """Return those of the given instances that there are, by DbiResourceId, as they were at one moment."""
         wanted = sorted(set(resource_ids))
         with sorted_errors(", ".join(wanted)):
-            return self._looks.by_id.ask(wanted, self._identified, linger=linger)
+            return self._with_recent_tags(self._looks.by_id.ask(wanted, self._identified, linger=linger))
 
     def get(self, resource_id: str) -> Instance:
         """Return the instance with this DbiResourceId.
@@ -329,7 +344,7 @@ class Instances:
             former = found.get(others[0]) if others else None
             state = [(each.status, each.identifier) for each in (now, former) if each is not None]
             taken = former is not None and former.identifier == identifier
-            if taken or now.status not in _MODIFIED_IN or not attempts.due(state):
+            if taken or now.status not in _RENAMED_IN or not attempts.due(state):
                 return False, now
             if self._asked(now, wanted):
                 return True, now
@@ -376,7 +391,7 @@ class Instances:
             f"be available as {identifier} with parameter group {parameter_group}",
             lambda seen: (
                 seen.identifier == identifier
-                and seen.available
+                and seen.serving
                 and seen.parameter_group == parameter_group
                 and seen.parameter_status != "applying"
             ),
@@ -439,17 +454,52 @@ class Instances:
         with sorted_errors(now.identifier):
             self._aws.rds.reboot_db_instance(DBInstanceIdentifier=now.identifier)
 
+    def _stop(self, now: Instance) -> None:
+        with sorted_errors(now.identifier):
+            self._aws.rds.stop_db_instance(DBInstanceIdentifier=now.identifier)
+
+    def _ask_start(self, now: Instance) -> None:
+        with sorted_errors(now.identifier):
+            self._aws.rds.start_db_instance(DBInstanceIdentifier=now.identifier)
+
+    def _ask_delete(self, now: Instance, final_snapshot: str | None) -> None:
+        """Ask for its deletion; after any error, see whether it has begun: a repeated request is refused then."""
+        final: dict[str, Any] = (
+            {"SkipFinalSnapshot": True}
+            if final_snapshot is None
+            else {"FinalDBSnapshotIdentifier": final_snapshot}
+        )
+        try:
+            with sorted_errors(now.identifier):
+                self._aws.rds.delete_db_instance(DBInstanceIdentifier=now.identifier, **final)
+        except MigrationError:
+            after = self.find(now.resource_id)
+            if after is not None and after.status != "deleting":
+                raise
+
     def stop(self, resource_id: str, *, deadline: float, progress: Progress = silent) -> Instance:
-        """Stop the instance and wait until it is stopped; RDS starts it again by itself after seven days.
+        """Stop the instance and wait until it is stopped; RDS starts it again after seven days.
+
+        RDS stops only an instance in status ``available``, and storage that was enlarged is being optimized for hours.
 
         Raises:
             ActionRequired: AWS refused, for example because the instance has a replica.
-            TimedOut: it was not stopped within ``deadline`` seconds.
+            TimedOut: it did not become available, or was not stopped, within ``deadline`` seconds.
         """
-        now = self.get(resource_id)
-        if now.status not in {"stopped", "stopping"}:
-            with sorted_errors(now.identifier):
-                self._aws.rds.stop_db_instance(DBInstanceIdentifier=now.identifier)
+        ready = self.wait(
+            resource_id,
+            "be available, which RDS wants of an instance that it is to stop",
+            lambda seen: seen.status in _STOPPED_FROM,
+            deadline=deadline,
+            progress=progress,
+        )
+        if ready.status == "available":
+            insist(
+                "RDS to accept a stop",
+                lambda: self.get(resource_id),
+                self._stop,
+                lambda seen: seen.status in _STOPPED_FROM - {"available"},
+            )
         return self.wait(
             resource_id,
             "be stopped",
@@ -468,8 +518,12 @@ class Instances:
         self._start(self.get(resource_id), deadline=deadline, progress=progress)
 
     def _start(self, now: Instance, *, deadline: float, progress: Progress) -> None:
-        with sorted_errors(now.identifier):
-            self._aws.rds.start_db_instance(DBInstanceIdentifier=now.identifier)
+        insist(
+            "RDS to accept a start",
+            lambda: self.get(now.resource_id),
+            self._ask_start,
+            lambda seen: seen.status == "starting" or seen.available,
+        )
         self.wait_until_available(now.resource_id, deadline=deadline, progress=progress)
 
     def delete(
@@ -501,15 +555,7 @@ class Instances:
                 deadline=deadline,
             )
         if now.status != "deleting":
-            with sorted_errors(now.identifier):
-                if final_snapshot is None:
-                    self._aws.rds.delete_db_instance(
-                        DBInstanceIdentifier=now.identifier, SkipFinalSnapshot=True
-                    )
-                else:
-                    self._aws.rds.delete_db_instance(
-                        DBInstanceIdentifier=now.identifier, FinalDBSnapshotIdentifier=final_snapshot
-                    )
+            self._ask_delete(now, final_snapshot)
         until(
             Wait(f"{now} to be deleted", deadline=deadline),
             self._look_at(resource_id, patient=True),
@@ -530,15 +576,24 @@ class Instances:
             self._aws.rds.add_tags_to_resource(
                 ResourceName=now.arn, Tags=[{"Key": key, "Value": value} for key, value in tags.items()]
             )
+        self._aws.recent_tags.note(now.resource_id, now.tags, tags)
 
-    def untag(self, which: str | Instance, keys: Iterable[str]) -> None:
-        """Remove tags, if the instance still exists and has them; see ``tag``."""
+    def untag(self, which: str | Instance, keys: Iterable[str], *, unseen: bool = False) -> None:
+        """Remove tags, if the instance still exists and has them; see ``tag``.
+
+        With ``unseen``, also those that AWS does not describe: the answer to a call that wrote one may have been lost.
+        """
         now = self.find(which) if isinstance(which, str) else which
-        present = [key for key in keys if now is not None and key in now.tags]
+        present = [key for key in keys if now is not None and (unseen or key in now.tags)]
         if now is None or not present:
             return
         with sorted_errors(now.identifier):
             self._aws.rds.remove_tags_from_resource(ResourceName=now.arn, TagKeys=present)
+        self._aws.recent_tags.note(now.resource_id, now.tags, dict.fromkeys(present))
+
+    def _with_recent_tags(self, found: Mapping[str, Instance]) -> dict[str, Instance]:
+        recent = self._aws.recent_tags
+        return {key: Instance(recent.applied_to(each.description)) for key, each in found.items()}
 
     def _look_at(self, resource_id: str, *, patient: bool) -> Callable[[], Instance | None]:
         """Return the look of a wait: the first one is wanted now; with a patient wait, later ones have time for company."""

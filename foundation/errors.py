@@ -8,6 +8,7 @@ MigrationError          what happened, where, what to do, what is safe now
 │   ├── PreconditionFailed         the input or the world is not fit for this migration (found before anything was touched)
 │   ├── WriteRefused    the server is read-only; for a fence this is the good news
 │   ├── AccountLocked   the account may not log in; for a fence this is the good news
+│   ├── AnotherHost     a host answers at that address whose certificate is for another one
 │   ├── AccountRefused  the account is unknown there, or its password another
 │   ├── ProcedureRefused  a procedure of RDS refused, or reported an error after it acted: look at what has come of it
 │   └── SessionGone     the session that was to be ended has ended by itself
@@ -21,6 +22,7 @@ __all__ = [
     "AccountLocked",
     "AccountRefused",
     "ActionRequired",
+    "AnotherHost",
     "Bug",
     "Cancelled",
     "MigrationError",
@@ -89,6 +91,10 @@ class WriteRefused(ActionRequired):
 
 class AccountLocked(ActionRequired):
     """The server refused a login because the account is locked."""
+
+
+class AnotherHost(ActionRequired):
+    """The certificate of the server that answers is for another host; right after a rename, resolvers may still know the former one."""
 
 
 class AccountRefused(ActionRequired):

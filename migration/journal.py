@@ -33,6 +33,7 @@ __all__ = [
     "ROLLBACK_LOST",
     "ROLLED_BACK",
     "SERVER",
+    "UNMOVED",
     "VERIFIED",
     "VERIFYING",
     "Role",
@@ -84,6 +85,8 @@ COORDINATES = f"{_PREFIX}coordinates"
 """On both snapshots: the source's coordinates that they hold."""
 COPY_SLOT = f"{_PREFIX}copy-slot"
 """On the replica's snapshot: when it was its turn to be copied."""
+UNMOVED = f"{_PREFIX}unmoved"
+"""On the replica's snapshot: the coordinates at which the replica still stood once the snapshot was complete, so that it holds those."""
 ATTACHED = f"{_PREFIX}attached"
 """On the source: DbiResourceId of the encrypted instance that has followed it, from its snapshot's coordinates on."""
 RELEASE = f"{_PREFIX}release"
@@ -119,6 +122,7 @@ KEYS = (
     VERIFYING,
     COORDINATES,
     COPY_SLOT,
+    UNMOVED,
     ATTACHED,
 )
 

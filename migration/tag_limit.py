@@ -21,6 +21,7 @@ _NEVER_ON_SOURCE = (
     "rollback-lost",
     "coordinates",
     "copy-slot",
+    "unmoved",
 )
 """Tags of the encrypted instance and of snapshots, without the journal's prefix. Any other counts, so that a new one is not forgotten."""
 ON_SOURCE = frozenset(key for key in journal.KEYS if key.partition(":")[2] not in _NEVER_ON_SOURCE)

@@ -1,4 +1,4 @@
-"""Copy turn: waits until fewer snapshots are being copied than the config and AWS allow at a time."""
+"""Copy slot: notes that the snapshot holds what it should, then waits until fewer snapshots are being copied than the config and AWS allow at a time."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from typing import Any
 
 import pulumi
 
+from controlplane import copies
 from controlplane.copies import AT_ONCE
 from foundation.waiting import Wait, until
+from migration import journal
 from migration.copy_slots import CopySlots, Queue
 from providers.step import HOUR, Inputs, Outputs, Step, StepContext
+from replication import channel
+from replication.coordinates import Coordinates
 
 __all__ = ["CopySlot", "CopySlotProvider"]
 
@@ -18,12 +22,16 @@ _NAMED = 3
 
 
 class CopySlotProvider(Step):
-    """Inputs: ``source_id``, ``snapshot`` (its ARN), ``at_once``. Outputs: the same."""
+    """Inputs: ``source_id``, ``snapshot`` (its ARN), ``at_once``; of a replica's snapshot also ``replica_id``, ``file`` and ``position``, the
+    coordinates at which the replica was stopped. Outputs: the same.
+    """
 
     identity = ("source_id",)
 
     def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
         """Wait for the turn and take it; a snapshot that has been copied needs none."""
+        if inputs.get("replica_id"):
+            _note_unmoved(context, inputs)
         at_once = int(inputs["at_once"])
         queue = Queue(context.aws, inputs["snapshot"], inputs["source_id"], at_once)
         until(
@@ -41,6 +49,22 @@ class CopySlotProvider(Step):
             progress=context.progress,
         )
         return {}
+
+
+def _note_unmoved(context: StepContext, inputs: Inputs) -> None:
+    """Note on the snapshot that the replica still stands where it was stopped: from now on, a reboot of it changes nothing.
+
+    RDS reboots replicas, and starts their replication then (RDS-EVENT-0396). Where that has happened already, nothing is noted, and the
+    step that attaches the encrypted instance says so.
+    """
+    replica = context.usable(inputs["replica_id"])
+    if replica is None:
+        return
+    coordinates = Coordinates(inputs["file"], int(inputs["position"]))
+    with context.access.session(replica) as session:
+        status = channel.status(session)
+    if status is not None and status.stopped and status.executed == coordinates:
+        copies.tag(context.aws, inputs["snapshot"], {journal.UNMOVED: str(coordinates)})
 
 
 def _told(found: CopySlots | None) -> str:

@@ -69,7 +69,7 @@ class ExternalReplicationProvider(Step):
         _require_snapshot_at(context, inputs, source, encrypted)
         replica, source = context.instances.get_several(inputs["replica_id"], inputs["source_id"])
         coordinates = _recorded(inputs)
-        self._require_untouched_replica(context, replica, coordinates)
+        self._require_snapshot_of_unmoved(context, source, replica, coordinates)
         with context.access.session(source) as session:
             account = accounts.issue(session, accounts.REPLICATION_USER)
         # What was verified before does not speak for what follows from now on.
@@ -91,18 +91,21 @@ class ExternalReplicationProvider(Step):
             account = accounts.issue(session, accounts.REPLICATION_USER)
         channel.attach(follower, endpoint_of(source), account, stands.executed)
 
-    def _require_untouched_replica(
-        self, context: StepContext, replica: Instance, coordinates: Coordinates
+    def _require_snapshot_of_unmoved(
+        self, context: StepContext, source: Instance, replica: Instance, coordinates: Coordinates
     ) -> None:
-        """The snapshot holds what the recorded coordinates say only if the replica has stood still since.
+        """Require that the replica did not move before its snapshot was complete: then the snapshot holds those coordinates.
 
-        A reboot, by whomever, would have started it again; applying changes twice or not at all is what that would cost.
+        A reboot starts its replication. Either it was seen right after the snapshot, and noted there, or it has not moved until now.
         """
+        snapshot = snapshots.tags_of(context.aws, Names(source.identifier).replica) or {}
+        if snapshot.get(journal.UNMOVED) == str(coordinates):
+            return
         with context.access.session(replica) as session:
             status = channel.status(session)
         if status is None or not status.stopped or status.executed != coordinates:
             raise ActionRequired(
-                f"the replica should stand still at {coordinates}, but it is {status or 'no replica any more'}",
+                f"the replica should have stopped at {coordinates}, but it is {status or 'no replica any more'}",
                 where=replica.resource_id,
                 fix="Its snapshot cannot be trusted: run `pulumi destroy` in phase `replicate`, then `pulumi up`",
                 safe="The source is untouched",

@@ -17,7 +17,7 @@ from pulumi.dynamic import DiffResult, UpdateResult
 
 from controlplane.instances import Instance
 from controlplane.parameter_groups import ParameterGroups
-from foundation.errors import ActionRequired
+from foundation.errors import ActionRequired, Cancelled, OutcomeUnknown, Retryable, TimedOut
 from migration import journal
 from migration.names import Names
 from migration.parallel_appliers import ParallelAppliers
@@ -51,6 +51,8 @@ VERIFICATION_OUTPUTS = {
 """Outputs of the step, unknown until it has run."""
 
 _MINUTE = 60.0
+_AGAIN = 2
+"""Comparisons that are made again in one run."""
 _STATEMENT = 24 * HOUR
 """Seconds that one statement may take: a table without a key is read in one."""
 
@@ -109,6 +111,13 @@ class VerificationProvider(Step):
         return UpdateResult({**_olds, **_news, **self.carry_out(_news)})
 
 
+def _passes(error: BaseException) -> bool:
+    """Whether a comparison that ended so may succeed when it is made again at once."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_passes, error.exceptions))
+    return isinstance(error, (Retryable, OutcomeUnknown)) and not isinstance(error, (TimedOut, Cancelled))
+
+
 def _due(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
     """Whether the program asks for a verification that was not made yet; a refresh compares with what was asked for last."""
     wanted = news.get("wanted")
@@ -134,7 +143,22 @@ class _Visit:
         return Files(self.inputs["identifier"], warn=warning_for(self.inputs.get("urn")))
 
     def compare(self, source: Instance) -> tuple[Result, tuple[Difference, ...]]:
-        """Bring both to a stand-still as often as it takes; each ends when its time is up, and they catch up in between."""
+        """Compare both, from the beginning once more if one was away or moved meanwhile: RDS reboots replicas (RDS-EVENT-0396)."""
+        for _ in range(_AGAIN):
+            try:
+                return self._compare(source)
+            except Exception as error:
+                if not _passes(error):
+                    raise
+            self.coordinates.clear()
+            for instance in ("replica_id", "encrypted_id"):
+                self.context.instances.wait_until_available(
+                    self.inputs[instance], deadline=HOUR, progress=self.context.progress
+                )
+        return self._compare(source)
+
+    def _compare(self, source: Instance) -> tuple[Result, tuple[Difference, ...]]:
+        """Stop both at the same coordinates as often as it takes; each stop ends when its time is up, and they catch up in between."""
         self.context.instances.tag(source, {journal.VERIFYING: self.at.isoformat(timespec="seconds")})
         self.context.instances.untag(source, [journal.VERIFIED])
         # What a run left behind that was killed.

@@ -14,7 +14,7 @@ from enum import Enum
 from foundation.errors import ActionRequired
 from replication.session import Endpoint
 
-__all__ = ["Follower", "diagnosis", "hopeless", "mended_by_attaching"]
+__all__ = ["Follower", "diagnosis", "hopeless", "mended_by_attaching", "met_itself"]
 
 
 class Follower(Enum):
@@ -150,6 +150,14 @@ def mended_by_attaching(error: str) -> bool:
     """Whether attaching the channel once more, where it stands, ends the trouble."""
     number, text = _parts(error)
     return any(each.covers(number, text) for each in (_ACCOUNT, _RELAY_LOG))
+
+
+def met_itself(error: str) -> bool:
+    """Whether the receiver reached its own server: the name has moved, and this server's resolver does not know that yet.
+
+    MySQL stops the receiver then ("equal MySQL server UUIDs", ER_SLAVE_FATAL_ERROR); to start it again later is all that it takes.
+    """
+    return "equal MySQL server" in error
 
 
 def _parts(error: str) -> tuple[int, str]:

@@ -16,6 +16,7 @@ from foundation.errors import (
     AccountLocked,
     AccountRefused,
     ActionRequired,
+    AnotherHost,
     MigrationError,
     OutcomeUnknown,
     ProcedureRefused,
@@ -363,14 +364,16 @@ _OTHER_NAME = {62, 64}
 
 
 def _distrust(error: ssl.SSLCertVerificationError, where: str) -> ActionRequired:
+    kind: type[ActionRequired] = ActionRequired
     if error.verify_code in _EXPIRED:
         what = "the server's certificate has expired, or is not valid yet"
         fix = "Check this machine's clock; if it is right, let RDS rotate the instance's certificate"
     elif error.verify_code in _OTHER_NAME:
+        kind = AnotherHost
         what = "the server's certificate is for another host"
         fix = "Find out who answers there: it is not the instance"
     else:
         what = "the server's certificate is not signed by an authority that is trusted"
         fix = "If it should be Amazon's, find out who answers there; if it is your own, name it in `caFile`"
     said = error.verify_message.rstrip(".")
-    return ActionRequired(f"{what} ({said})", where=where, fix=fix, safe="No password was sent")
+    return kind(f"{what} ({said})", where=where, fix=fix, safe="No password was sent")

@@ -8,7 +8,7 @@ from typing import Any
 
 from sandbox.faults import Fault, FaultBook
 from sandbox.mysql.bookkeeping import Bookkeeping
-from sandbox.rds import backups, instances, transitions
+from sandbox.rds import instances, transitions
 from sandbox.rds.api import RDS
 from sandbox.rds.clock import Closing, TimeModel
 from sandbox.rds.errors import RDSError
@@ -143,7 +143,7 @@ class Control:
             case "refuse-replicas":
                 server.refuse_replicas(refused=bool(fault.get("refused", True)))
             case "automated-backup":
-                instance.worker.submit(lambda: backups.take(region, instance))
+                instance.worker.submit(lambda: transitions.back_up(region, instance))
             case "grow" | "reboot" | "stop" | "delete" | "owned-key":
                 with region.lock:
                     _happen(region, instance, kind, fault)

@@ -226,8 +226,6 @@ def _make_instance(
         StorageType="gp3",
         MaxAllocatedStorage=100,
         BackupRetentionPeriod=7,
-        PreferredBackupWindow="03:10-03:40",
-        PreferredMaintenanceWindow="sun:04:30-sun:05:00",
         DBSubnetGroupName=network.subnet_group,
         VpcSecurityGroupIds=[network.security_group],
         DBParameterGroupName=groups,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from controlplane import dns_records, metrics
 from foundation.errors import ActionRequired, TimedOut
@@ -29,6 +29,7 @@ __all__ = [
     "CHECKS",
     "FREE_PERCENT",
     "Reading",
+    "minutes_until_backup",
     "minutes_until_maintenance",
     "read",
     "require_passed",
@@ -36,8 +37,9 @@ __all__ = [
 ]
 
 
-_MAINTENANCE_MARGIN = 30
-"""Minutes before a maintenance window in which a cutover had better not begin."""
+_DAY = 24 * 60
+_WINDOW_MARGIN = 30
+"""Minutes before a maintenance or backup window in which a cutover had better not begin."""
 FREE_PERCENT = 5
 """Of an instance's storage: with less, RDS is about to stop it as `storage-full`."""
 _APPLY = 60.0
@@ -297,7 +299,7 @@ def maintenance_window(context: CutoverContext, _primary: Session, _candidate: S
     for instance in (context.primary(), context.candidate()):
         window = str(instance.description.get("PreferredMaintenanceWindow") or "")
         minutes = minutes_until_maintenance(window, now) if window else nearest
-        if minutes < _MAINTENANCE_MARGIN:
+        if minutes < _WINDOW_MARGIN:
             return Reading(
                 False, f"the maintenance window of {instance.identifier} ({window}) is near or open"
             )
@@ -305,14 +307,44 @@ def maintenance_window(context: CutoverContext, _primary: Session, _candidate: S
     return Reading(True, f"the next maintenance window opens in {nearest // 60} h")
 
 
+def backup_window(context: CutoverContext, _primary: Session, _candidate: Session) -> Reading:
+    """No automated backup runs or is about to: RDS accepts no rename of an instance while it is backed up.
+
+    Source: "Viewing DB instance status" in the Amazon RDS User Guide (``backing-up``).
+    """
+    now = datetime.now(UTC)
+    nearest = 24 * 60
+    for instance in (context.primary(), context.candidate()):
+        window = str(instance.description.get("PreferredBackupWindow") or "")
+        if not window or not instance.retention_days or not context.strategy.renames:
+            continue
+        minutes = minutes_until_backup(window, now)
+        if minutes < _WINDOW_MARGIN:
+            return Reading(
+                False, f"the backup window of {instance.identifier} ({window} UTC) is near or open"
+            )
+        nearest = min(nearest, minutes)
+    return Reading(True, f"the next backup window opens in {nearest // 60} h")
+
+
+def minutes_until_backup(window: str, now: datetime) -> int:
+    """Return the minutes until a daily window such as ``03:10-03:40`` (UTC) opens; 0 while it is open."""
+    start, end = (
+        int(hour) * 60 + int(minute) for hour, minute in (at.split(":") for at in window.split("-"))
+    )
+    return _minutes_until(start, end, now.hour * 60 + now.minute, _DAY)
+
+
 def minutes_until_maintenance(window: str, now: datetime) -> int:
     """Return the minutes until a weekly window such as ``sun:05:00-sun:06:00`` (UTC) opens; 0 while it is open."""
     start, end = (_minute_of_week(*edge.split(":")) for edge in window.split("-"))
-    week = 7 * 24 * 60
     at = _minute_of_week(_DAYS[now.weekday()], str(now.hour), str(now.minute))
-    if (at - start) % week < (end - start) % week:
-        return 0
-    return int(timedelta(minutes=(start - at) % week).total_seconds() // 60)
+    return _minutes_until(start, end, at, 7 * _DAY)
+
+
+def _minutes_until(start: int, end: int, at: int, period: int) -> int:
+    """Return the minutes until a window that comes back every ``period`` minutes opens; 0 while it is open."""
+    return 0 if (at - start) % period < (end - start) % period else (start - at) % period
 
 
 def _minute_of_week(day: str, hour: str, minute: str) -> int:
@@ -338,6 +370,7 @@ CHECKS: dict[str, Check] = {
     "dns-record": dns_record,
     "volume-initialized": volume_initialized,
     "maintenance-window": maintenance_window,
+    "backup-window": backup_window,
 }
 """All checks by name, in the order in which they are asked."""
 

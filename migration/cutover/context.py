@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from controlplane.aws import Aws
 from controlplane.instances import Instance, Instances
 from controlplane.parameter_groups import ParameterGroups
-from foundation.errors import Cancelled, MigrationError, Retryable, TimedOut
+from foundation.errors import AnotherHost, Cancelled, MigrationError, Retryable, TimedOut
 from foundation.waiting import Progress, silent
 from migration import journal
 from migration.access import Access
@@ -233,14 +233,20 @@ class CutoverContext:
         until_then = time.monotonic() + self.limits.rename
         while True:
             candidate = self.candidate()
-            with self.access.session(candidate, patience=self.limits.rename) as session:
-                who = str(session.value("SELECT @@server_uuid"))
-                if candidate.tags.get(journal.SERVER, who) == who:
-                    yield session
-                    return
+            with ExitStack() as stack:
+                try:
+                    session = stack.enter_context(self.access.session(candidate, patience=self.limits.rename))
+                except AnotherHost:
+                    answers = "a server with the certificate of another host"
+                else:
+                    who = str(session.value("SELECT @@server_uuid"))
+                    if candidate.tags.get(journal.SERVER, who) == who:
+                        yield session
+                        return
+                    answers = f"server {who}"
             if time.monotonic() > until_then:
                 raise TimedOut(
-                    f"server {who} answers at its address, and not the one that won",
+                    f"{answers} answers at its address, and not the candidate",
                     where=candidate.identifier,
                     fix="See where the name resolves to from this machine, then run `pulumi up` again",
                 )

@@ -10,12 +10,12 @@ import time
 from contextlib import ExitStack, suppress
 
 from controlplane.instances import Instance
-from foundation.errors import ActionRequired, MigrationError, Retryable
+from foundation.errors import ActionRequired, AnotherHost, MigrationError, Retryable
 from foundation.waiting import Wait, until
 from migration.cutover.context import CutoverContext
 from replication.session import Session
 
-__all__ = ["Unreachable", "await_harmless", "give_up_name", "grown", "reach"]
+__all__ = ["Unreachable", "await_harmless", "give_up_name", "grown", "make_room", "reach"]
 
 _STOPPED, _STOPPING, _DELETING, _FULL = "stopped", "stopping", "deleting", "storage-full"
 _GROWTH = 1.2
@@ -51,7 +51,7 @@ def reach(context: CutoverContext, stack: ExitStack, *, deadline: float) -> Sess
             return Unreachable(f"{found.identifier} is {found.status}")
         try:
             return stack.enter_context(context.access.session(found, patience=_ATTEMPT))
-        except Retryable as error:
+        except (Retryable, AnotherHost) as error:
             if time.monotonic() > until_then:
                 return Unreachable(f"{found.identifier} cannot be reached ({error.what})")
         except MigrationError as error:
@@ -139,7 +139,7 @@ def await_harmless(context: CutoverContext) -> None:
         describe=lambda seen: str(seen) if seen else "not listed",
         progress=context.progress,
     )
-    if found is None or not found.available:
+    if found is None or not found.serving:
         state = "was deleted" if found is None else f"is {found.status}"
         context.warn(f"{direction.primary_name} {state}, and nobody waited for it")
 
@@ -157,8 +157,7 @@ def _helped(context: CutoverContext, found: Instance) -> bool:
         )
         context.instances.start(found.resource_id, deadline=context.limits.rename, progress=context.progress)
         return True
-    if found.status == _FULL:
-        _enlarge(context, found)
+    if make_room(context, found):
         return True
     if found.broken:
         raise ActionRequired(
@@ -172,14 +171,19 @@ def _helped(context: CutoverContext, found: Instance) -> bool:
 
 
 def _up(found: Instance) -> bool:
-    return found.available and found.parameter_status != "applying"
+    return found.serving and found.parameter_status != "applying"
 
 
-def _enlarge(context: CutoverContext, found: Instance) -> None:
-    """RDS renames no instance whose storage is full; production is waiting for the name."""
+def make_room(context: CutoverContext, found: Instance) -> bool:
+    """Enlarge the storage of an instance that has to be renamed, if it is full; return whether it was.
+
+    RDS renames no instance whose storage is full, and production is waiting for the name.
+    """
+    if found.status != _FULL:
+        return False
     size = grown(found.allocated_gib)
     context.warn(
-        f"the storage of {found.identifier} was full while it still had the name, and was enlarged to {size} GiB to be renamed"
+        f"the storage of {found.identifier} was full, and was enlarged to {size} GiB so that RDS renames it"
     )
     context.instances.modify(found.resource_id, AllocatedStorage=size)
     context.instances.wait(
@@ -189,6 +193,7 @@ def _enlarge(context: CutoverContext, found: Instance) -> None:
         deadline=context.limits.rename,
         progress=context.progress,
     )
+    return True
 
 
 def _present(context: CutoverContext) -> Instance | None:

@@ -316,7 +316,8 @@ def _undo(context: CutoverContext, fence_there: Callable[[CutoverContext], Fence
     """
     if context.snapshot_coordinates is not None:
         return
-    context.instances.untag(context.direction.encrypted_id, context.direction.stale)
+    # Left behind, they would make the next run go on as if the names had begun to move.
+    context.instances.untag(context.direction.encrypted_id, context.direction.stale, unseen=True)
     context.instances.untag(context.direction.candidate_id, [journal.EVENTS])
     fence = fence_there(context)
     closed = fence.put_back()  # by AWS's API alone: it takes effect even if MySQL is only just coming back

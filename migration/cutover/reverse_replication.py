@@ -18,7 +18,7 @@ from migration.cutover.context import CutoverContext
 from migration.cutover.former_primary import Unreachable, reach
 from migration.cutover.timeline import Moment
 from replication import accounts, channel, writes
-from replication.replication_errors import mended_by_attaching
+from replication.replication_errors import mended_by_attaching, met_itself
 from replication.session import Session
 
 __all__ = ["LOST", "OPEN", "UNCONFIRMED", "note_lost", "open_reverse_replication", "settled"]
@@ -112,6 +112,8 @@ def _follows(context: CutoverContext, left: Session, *, renew: bool) -> bool:
     except ActionRequired as error:
         status = channel.status(left)
         trouble = status.error if status is not None else ""
+        if met_itself(trouble):
+            raise Retryable("it still reaches itself at that name") from error
         if status is not None and renew and mended_by_attaching(trouble):
             _attach_again(context, left)
             return False

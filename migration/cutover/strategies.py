@@ -57,6 +57,7 @@ class Rename:
         # The rename takes longer than this. Afterwards the candidate would be a follower of its own name; and the reboot
         # of its own rename would start the channel, which RDS does with all that are not reset.
         release.let_go(context)
+        former_primary.make_room(context, context.candidate())
         instances.ask_rename(
             direction.candidate_id,
             context.names.source,
@@ -138,7 +139,7 @@ class InPlace:
     def _end_sessions(self, context: CutoverContext) -> None:
         """Pools that hang on to the primary would go on failing there; one that is away has ended them."""
         found = context.find_primary()
-        if found is None or not found.available:
+        if found is None or not found.serving:
             context.warn(
                 f"{context.direction.primary_name if found is None else found.identifier} does not run, so it has no sessions to be ended"
             )

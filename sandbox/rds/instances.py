@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.rds import identifiers, managed_password, neighbours, settings, transitions, views
@@ -212,10 +213,11 @@ def _check_storage(values: dict[str, Any]) -> None:
 
 
 def windows(values: dict[str, Any], identifier: str) -> None:
-    """Choose the windows that were not given: half hours that depend on the name only."""
-    number = hashlib.sha256(identifier.encode()).digest()[0]
-    values.setdefault("PreferredBackupWindow", f"{3 + number % 4:02}:10-{3 + number % 4:02}:40")
-    day = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")[number % 7]
+    """Choose the windows that were not given: half hours that depend on the name, and lie hours ahead."""
+    number, today = hashlib.sha256(identifier.encode()).digest()[0], datetime.now(UTC)
+    hour = (today.hour + 8 + number % 8) % 24
+    values.setdefault("PreferredBackupWindow", f"{hour:02}:10-{hour:02}:40")
+    day = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")[(today.weekday() + 2 + number % 4) % 7]
     values.setdefault("PreferredMaintenanceWindow", f"{day}:09:05-{day}:09:35")
     values["PreferredMaintenanceWindow"] = values["PreferredMaintenanceWindow"].lower()
     if not re.fullmatch(r"\d\d:\d\d-\d\d:\d\d", values["PreferredBackupWindow"]):

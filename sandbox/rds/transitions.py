@@ -50,6 +50,17 @@ def create(region: Region, instance: DBInstance) -> None:
     _born(region, instance)
 
 
+def back_up(region: Region, instance: DBInstance) -> None:
+    """Take a daily backup of an instance in use: it serves as before, and takes no changes until that is done."""
+    with region.lock:
+        before, instance.status = instance.status, "backing-up"
+    backups.take(region, instance)
+    region.clock.pause("backup")
+    with region.lock:
+        if instance.status == "backing-up":
+            instance.status = before
+
+
 def _born(region: Region, instance: DBInstance, origin: DBSnapshot | None = None) -> None:
     """From `creating` to `available`, by way of the states that the settings imply.
 

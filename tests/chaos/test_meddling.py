@@ -105,8 +105,23 @@ def test_a_key_that_is_disabled_before_the_snapshot_is_copied(road: Road, before
     road.destroy()
 
 
-def test_a_replica_that_somebody_reboots_before_its_snapshot_is_put_to_use(road: Road) -> None:
-    """RDS starts its replication then, so nobody knows any more what the snapshot holds."""
+def test_a_replica_that_rds_reboots_while_its_snapshot_is_taken(road: Road) -> None:
+    """RDS starts its replication then, so what the snapshot holds is not known."""
+    road.configure("replicate")
+    run = Run(road, "up")
+    assert run.shows("Snapshot orders-not-encrypted", "creating"), run.output
+    reboot(road, "orders-not-encrypted")
+
+    ending = run.ending()
+
+    assert ending.kind == "failed", run.output
+    assert "the replica should have stopped at" in ending.said
+    assert "Its snapshot cannot be trusted" in ending.said
+    road.destroy()
+
+
+def test_a_replica_that_rds_reboots_after_its_snapshot(road: Road) -> None:
+    """What the snapshot holds is known by then."""
     road.configure("replicate")
     run = Run(road, "up")
     assert run.shows("SnapshotCopy orders-encrypted", "creating"), run.output
@@ -114,9 +129,22 @@ def test_a_replica_that_somebody_reboots_before_its_snapshot_is_put_to_use(road:
 
     ending = run.ending()
 
-    assert ending.kind == "failed", run.output
-    assert "the replica should stand still at" in ending.said
-    assert "Its snapshot cannot be trusted" in ending.said
+    assert ending.kind == "completed", run.output
+    assert judge.replicating(road) == []
+    road.destroy()
+
+
+def test_a_replica_that_rds_reboots_while_it_is_compared(road: Road) -> None:
+    """What was compared until then does not count, so the comparison begins again."""
+    road.configure("replicate")
+    run = Run(road, "up")
+    assert run.shows("Verification orders", "creating"), run.output
+    reboot(road, "orders-not-encrypted")
+
+    ending = run.ending()
+
+    assert ending.kind == "completed", run.output
+    assert judge.replicating(road) == []
     road.destroy()
 
 

@@ -72,6 +72,28 @@ def test_what_rds_writes_behind_a_fence_is_no_write(server: MySQLServer, like: s
 
 
 @pytest.mark.parametrize("binlog_format", FORMATS)
+def test_the_end_of_a_session_with_temporary_tables_is_no_write(
+    server: MySQLServer, binlog_format: str
+) -> None:
+    """MySQL drops them then, and may log that: on a server that refuses writes as well."""
+    with server.admin() as rds, session(server) as opened:
+        with server.admin() as application:
+            execute(application, f"SET SESSION sql_log_bin = 1, binlog_format = '{binlog_format}'")
+            execute(application, "CREATE TEMPORARY TABLE shop.tmp (id INT)")
+            execute(application, "CREATE TEMPORARY TABLE shop.`a ``b` (id INT)")
+            execute(application, "INSERT INTO shop.tmp VALUES (1)")
+            execute(rds, "SET GLOBAL read_only = 1")
+            final = current(opened)
+        try:
+            writes.settled_coordinates(opened)
+            assert not wrote_since(opened, final)
+        finally:
+            execute(rds, "SET GLOBAL read_only = 0")
+        if binlog_format == "STATEMENT":
+            assert current(opened) > final
+
+
+@pytest.mark.parametrize("binlog_format", FORMATS)
 @pytest.mark.parametrize(
     "write",
     [

@@ -17,6 +17,7 @@ from migration.cutover.checks import (
     CHECKS,
     Reading,
     candidate_durable,
+    minutes_until_backup,
     minutes_until_maintenance,
     require_steady,
 )
@@ -140,6 +141,21 @@ def site_of_owner(ours: dict[str, str], **values: str) -> CutoverContext:
         groups=groups, names=Names("orders"), source_group="orders-mysql80", candidate=lambda: candidate
     )
     return cast(CutoverContext, context)
+
+
+@pytest.mark.parametrize(
+    ("clock", "minutes"),
+    [("02:40", 30), ("03:10", 0), ("03:39", 0), ("03:40", 23 * 60 + 30), ("12:10", 15 * 60)],
+)
+def test_the_minutes_until_a_backup(clock: str, minutes: int) -> None:
+    hour, minute = map(int, clock.split(":"))
+    assert minutes_until_backup("03:10-03:40", SUNDAY.replace(hour=hour, minute=minute)) == minutes
+
+
+@pytest.mark.parametrize("window", ["23:45-00:15", "23:45-00:16"])
+def test_a_backup_window_may_pass_midnight(window: str) -> None:
+    assert minutes_until_backup(window, SUNDAY.replace(hour=0, minute=5)) == 0
+    assert minutes_until_backup(window, SUNDAY.replace(hour=23, minute=30)) == 15
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from foundation.errors import TimedOut
+from foundation.errors import AnotherHost, TimedOut
 from migration import journal
 from migration.cutover.context import CutoverContext, Limits
 from migration.cutover.direction import cutover_direction
@@ -29,6 +29,8 @@ class Resolver:
     def session(self, _instance: object, *, patience: float) -> Iterator[FakeSession]:
         assert patience >= 0
         self.opened.append(next(self._servers))
+        if self.opened[-1] == "strange":
+            raise AnotherHost("the server's certificate is for another host")
         yield FakeSession({"SELECT @@server_uuid": [{"uuid": self.opened[-1]}]})
 
 
@@ -51,16 +53,16 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_name_that_still_leads_to_the_former_server_is_asked_again() -> None:
-    resolver = Resolver("old", "old", "new")
+    resolver = Resolver("old", "strange", "new")
     with place(resolver, {journal.SERVER: "new"}).session_on_candidate() as session:
         assert session.value("SELECT @@server_uuid") == "new"
-    assert resolver.opened == ["old", "old", "new"]
+    assert resolver.opened == ["old", "strange", "new"]
 
 
 def test_a_name_that_never_leads_there_is_an_error_that_says_so() -> None:
     context = place(Resolver("old", "old"), {journal.SERVER: "new"}, rename=0.0)
     with (
-        pytest.raises(TimedOut, match="server old answers at its address, and not the one that won"),
+        pytest.raises(TimedOut, match="server old answers at its address, and not the candidate"),
         context.session_on_candidate(),
     ):
         raise AssertionError("a session on the wrong server")

@@ -14,7 +14,7 @@ from foundation.errors import ActionRequired, Retryable
 from foundation.waiting import silent
 from migration.cutover.context import Aside, CutoverContext, Limits
 from migration.cutover.direction import cutover_direction
-from migration.cutover.former_primary import Unreachable, await_harmless, give_up_name, reach
+from migration.cutover.former_primary import Unreachable, await_harmless, give_up_name, make_room, reach
 from migration.names import Names
 from tests.unit.fakes import FakeSession, instance
 
@@ -119,6 +119,14 @@ def test_it_gives_the_name_up_whatever_has_become_of_it(
     assert world.done == done
 
 
+def test_a_full_candidate_is_enlarged_before_it_is_renamed() -> None:
+    world = World(None)
+    assert make_room(world.context, instance("orders-encrypted", DBInstanceStatus="storage-full"))
+    assert world.done == ["modify {'AllocatedStorage': 25}", "wait"]
+    assert "orders-encrypted was full" in world.aside.warnings[0]
+    assert not make_room(world.context, instance("orders-encrypted"))
+
+
 def test_what_is_done_to_it_is_told() -> None:
     world = World(named(DBInstanceStatus="stopped"), named())
     give_up_name(world.context)
@@ -149,6 +157,8 @@ def test_where_aws_can_do_nothing_the_sentence_says_what_to_do() -> None:
         renamed(),
         renamed(DBInstanceStatus="stopped"),
         renamed(DBInstanceStatus="storage-full", DBParameterGroups=UNREBOOTED),
+        # A daily backup keeps nobody from production.
+        renamed(DBInstanceStatus="backing-up"),
     ],
 )
 def test_the_owners_group_waits_until_it_cannot_take_writes(last: Instance | None) -> None:

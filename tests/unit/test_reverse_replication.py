@@ -110,6 +110,22 @@ def test_an_account_that_was_dropped_is_made_again_once(monkeypatch: pytest.Monk
     assert place.tried == ["start", "attach", "start"]
 
 
+def test_one_whose_resolver_still_leads_it_to_itself_is_started_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    equal = {
+        "Replica_IO_Running": "No",
+        "Last_IO_Errno": 13117,
+        "Last_IO_Error": "Fatal error: The replica I/O thread stops because source and replica have equal MySQL server UUIDs",
+    }
+    place = Place(monkeypatch, left(**equal), starts=[ActionRequired("stops"), ActionRequired("stops"), None])
+    assert open_reverse_replication(place.context) == "open"
+    assert place.tried == ["start"] * 3
+    place = Place(monkeypatch, left(**equal), starts=[ActionRequired("stops")])
+    path = open_reverse_replication(place.context)
+    assert path.startswith("not yet confirmed: orders-old does not follow yet (it still reaches itself")
+
+
 def test_what_may_pass_is_tried_for_a_while_and_then_not_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
     place = Place(monkeypatch, left(), starts=[TimedOut("slow"), Retryable("slow"), None])
     assert open_reverse_replication(place.context) == "open"

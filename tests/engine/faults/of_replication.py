@@ -103,12 +103,13 @@ def _resume(stage: Stage) -> None:
 @fault(
     "The replica has moved",
     "Replication",
-    "Somebody has rebooted the replica, which starts its replication, before its snapshot was put to use.",
+    "The replica was rebooted, which starts its replication, before its snapshot was complete.",
 )
 def _moved(stage: Stage) -> None:
-    provider, world = ExternalReplicationProvider(), stage.world()
-    provider._require_untouched_replica(
-        world, world.instances.get(stage.replica_id), Coordinates("mysql-bin-changelog.000001", 4)
+    provider, context = ExternalReplicationProvider(), stage.world()
+    source, replica = context.instances.get_several(stage.source_id, stage.replica_id)
+    provider._require_snapshot_of_unmoved(
+        context, source, replica, Coordinates("mysql-bin-changelog.000001", 4)
     )
 
 
