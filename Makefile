@@ -9,7 +9,7 @@ MINUTES ?= 60
 MOMENTS ?= 1
 FENCE   ?= read_only
 PY      := .cache/venv/bin/python
-SOURCES := $(wildcard foundation controlplane replication verification migration providers components unencrypted sandbox bench demo tests tools examples __main__.py)
+SOURCES := $(wildcard rds_encrypt providers components dev tests examples/workflows __main__.py)
 # They wait for servers much of the time, so three at once keep two processors busy.
 WORKERS ?= 3
 # A file's tests share servers. The long files begin, so that no worker is left alone with one at the end.
@@ -17,7 +17,7 @@ IN_FILES := --dist loadfile --no-loadscope-reorder
 # A sample of what `make chaos-cutover` does; the rest of tests/chaos takes longer and is `make test-long`.
 CHAOS   := tests/chaos/test_cutover.py tests/chaos/test_no_dead_ends.py tests/chaos/roads/test_sample.py
 LONG    := tests/chaos/test_fence_edges.py tests/chaos/test_way_back.py tests/chaos/test_expired_credentials.py tests/chaos/test_given_up.py \
-           tests/chaos/test_late_answers.py tests/chaos/test_meddling.py tests/chaos/test_slow_renames.py tests/chaos/test_slow_renames.py
+           tests/chaos/test_late_answers.py tests/chaos/test_meddling.py tests/chaos/test_slow_renames.py
 
 # The language host takes the Python that is first on PATH.
 export PATH := $(CURDIR)/.cache/venv/bin:$(CURDIR)/.cache/bin:$(PATH)
@@ -34,19 +34,19 @@ help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1mmake %-20s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## get the tool chain: Pulumi, Python packages, MySQL servers (into .cache/)
-	@$(PYTHON) tools/setup.py
+	@$(PYTHON) dev/tools/setup.py
 
 demo: setup ## encrypt a running database, start to end (ENGINE=8.0 or 5.7)
-	@$(PY) -m demo --engine $(ENGINE)
+	@$(PY) -m dev.demo --engine $(ENGINE)
 
 sandbox: setup ## start a local RDS with a seeded database and leave it running
-	@$(PY) -m sandbox up
+	@$(PY) -m dev.sandbox up
 
 sandbox-down: ## stop it
-	@$(PY) -m sandbox down
+	@$(PY) -m dev.sandbox down
 
 env: ## print the exports that point a shell at the running sandbox: eval "$(make -s env)"
-	@$(PY) -m sandbox env
+	@$(PY) -m dev.sandbox env
 
 lint: setup ## ruff, mypy, import-linter and actionlint
 	$(call heading,'ruff')
@@ -57,7 +57,7 @@ lint: setup ## ruff, mypy, import-linter and actionlint
 	$(call heading,'import-linter')
 	@lint-imports --cache-dir .cache/import-linter
 	$(call heading,'actionlint')
-	@go -C tools/actionlint tool actionlint $(wildcard $(CURDIR)/.github/workflows/*.yml $(CURDIR)/examples/workflows/*.yml)
+	@go -C dev/tools/actionlint tool actionlint $(wildcard $(CURDIR)/.github/workflows/*.yml $(CURDIR)/examples/workflows/*.yml)
 
 format: setup ## let ruff put the code in order
 	@ruff check --fix --quiet . ; ruff format .
@@ -88,39 +88,39 @@ chaos-no-dead-ends: setup ## let what production does not need fail for good in 
 	@$(PY) -m tests.chaos.dead_ends --cases $(N) $(if $(SEED),--seed $(SEED))
 
 bench: setup ## measure everything in one table, in some ten minutes (ONLY="in-sync calls", FLEET="1 4", ENGINE=…)
-	@$(PY) -m bench --engine $(ENGINE) $(if $(ONLY),--only $(ONLY)) $(if $(FLEET),--sources $(FLEET))
+	@$(PY) -m dev.bench --engine $(ENGINE) $(if $(ONLY),--only $(ONLY)) $(if $(FLEET),--sources $(FLEET))
 
 bench-full: setup ## the same with more and larger runs, up to 50 sources and 2 GB: hours (ONLY=…, ENGINE=…)
-	@$(PY) -m bench --full --engine $(ENGINE) $(if $(ONLY),--only $(ONLY)) $(if $(FLEET),--sources $(FLEET))
+	@$(PY) -m dev.bench --full --engine $(ENGINE) $(if $(ONLY),--only $(ONLY)) $(if $(FLEET),--sources $(FLEET))
 
 bench-cutover: setup ## measure the cutover against the plain runbook (PAIRS=…, STRATEGY=rename or dns, ENGINE=…)
-	@$(PY) -m bench.cutover --pairs $(PAIRS) --strategy $(STRATEGY) --engine $(ENGINE)
+	@$(PY) -m dev.bench.cutover --pairs $(PAIRS) --strategy $(STRATEGY) --engine $(ENGINE)
 
 bench-preview: setup ## measure `pulumi preview`, preflight and plan included, of 1 and 10 sources
-	@$(PY) -m bench.preview
+	@$(PY) -m dev.bench.preview
 
 docs-errors: setup ## provoke every fault and write docs/errors.md
 	@RDS_ENCRYPT_WRITE_ERRORS=1 $(PY) -m pytest -q tests/engine/test_faults.py
 
 docs-configuration: setup ## write docs/configuration.md from Pulumi.yaml and the settings
-	@$(PY) tools/configuration_page.py
+	@$(PY) dev/tools/configuration_page.py
 
 docs-first-hour: setup ## type what a newcomer types, and write docs/first-hour.md
-	@$(PY) -m demo.first_hour
+	@$(PY) -m dev.demo.first_hour
 
 bench-fleet: setup ## measure many sources in one stack (FLEET="1 10 50", ENGINE=…)
-	@$(PY) -m bench.fleet --engine $(ENGINE) $(if $(FLEET),--sources $(FLEET))
+	@$(PY) -m dev.bench.fleet --engine $(ENGINE) $(if $(FLEET),--sources $(FLEET))
 
 bench-verification: setup ## measure the verification against CHECKSUM TABLE and pt-table-checksum (ROWS=…, ENGINE=…)
-	@$(PY) -m bench.verification --engine $(ENGINE) $(if $(ROWS),--rows $(ROWS))
+	@$(PY) -m dev.bench.verification --engine $(ENGINE) $(if $(ROWS),--rows $(ROWS))
 
 bench-catch-up: setup ## measure catching up against the plain replica (MEGABYTES=…, ENGINE=…)
-	@$(PY) -m bench.catch_up --engine $(ENGINE) $(if $(MEGABYTES),--megabytes $(MEGABYTES))
+	@$(PY) -m dev.bench.catch_up --engine $(ENGINE) $(if $(MEGABYTES),--megabytes $(MEGABYTES))
 
 test-unit: setup ## the quick tests only
 	@$(PY) -m pytest -q -m 'not slow and not engine' tests/unit
 
 clean: ## remove everything that was made, the tool chain included
-	@if [ -x $(PY) ] && [ -d .cache/sandbox ]; then $(PY) -m sandbox down; fi
+	@if [ -x $(PY) ] && [ -d .cache/sandbox ]; then $(PY) -m dev.sandbox down; fi
 	@rm -rf .cache .venv build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

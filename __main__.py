@@ -14,9 +14,9 @@ from components.fleet import fleet_of, wanted
 from components.migration import Migration, MigrationArgs
 from components.reached import ALL, together
 from components.workers import Workers
-from controlplane.aws import Aws, AwsSettings
-from foundation.errors import MigrationError
-from migration.outlook import look_out
+from rds_encrypt.aws.clients import Aws, AwsSettings
+from rds_encrypt.core.errors import MigrationError
+from rds_encrypt.outlook import look_out
 
 
 def main() -> None:

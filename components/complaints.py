@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from foundation.errors import PreconditionFailed
+from rds_encrypt.core.errors import PreconditionFailed
 
 __all__ = ["NAMESPACE", "PAGE", "complaint", "stray"]
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.settings import Settings
-from migration.names import Names
-from migration.needs import Need, need_of
-from migration.outlook import Outlook, Wanted
+from rds_encrypt.names import Names
+from rds_encrypt.needs import Need, need_of
+from rds_encrypt.outlook import Outlook, Wanted
 
 __all__ = ["Fleet", "fleet_of", "wanted"]
 

@@ -24,23 +24,6 @@ from components.fleet import Fleet
 from components.owner_settings import owner_settings, storage_settings
 from components.reached import reached
 from components.settings import Phase, SourceSettings
-from controlplane.aws import Aws
-from controlplane.instances import Instance
-from foundation.errors import MigrationError, PreconditionFailed
-from foundation.waiting import silent
-from migration import journal
-from migration.access import Access, AccessSettings
-from migration.connection import Connection
-from migration.cutover.briefing import Briefing, briefing
-from migration.cutover.direction import cutover_direction, rollback_direction
-from migration.exec_mode import strict
-from migration.journal import Role, tags_for
-from migration.outlook import Outlook
-from migration.plan.costs import Prices
-from migration.plan.phases import Wish, plan
-from migration.plan.words import as_line, as_markdown, as_text
-from migration.reports.files import Files
-from migration.verified import verified
 from providers.binlog_retention import BinlogRetention
 from providers.candidate_retention import CandidateRetention
 from providers.catch_up import CatchUp
@@ -60,6 +43,23 @@ from providers.step import StepContext, urn_of
 from providers.stopped_replication import StoppedReplication
 from providers.verification import VERIFICATION_OUTPUTS, Verification
 from providers.write_fence import WriteFence
+from rds_encrypt import journal
+from rds_encrypt.access import Access, AccessSettings
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.instances import Instance
+from rds_encrypt.connection import Connection
+from rds_encrypt.core.errors import MigrationError, PreconditionFailed
+from rds_encrypt.core.waiting import silent
+from rds_encrypt.cutover.briefing import Briefing, briefing
+from rds_encrypt.cutover.direction import cutover_direction, rollback_direction
+from rds_encrypt.exec_mode import strict
+from rds_encrypt.journal import Role, tags_for
+from rds_encrypt.outlook import Outlook
+from rds_encrypt.plan.costs import Prices
+from rds_encrypt.plan.phases import Wish, plan
+from rds_encrypt.plan.words import as_line, as_markdown, as_text
+from rds_encrypt.reports.files import Files
+from rds_encrypt.verified import verified
 
 __all__ = ["Migration", "MigrationArgs"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from controlplane.instances import Instance
-from migration import journal
+from rds_encrypt import journal
+from rds_encrypt.aws.instances import Instance
 
 __all__ = ["owner_settings", "storage_settings"]
 

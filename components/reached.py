@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi
 
-from migration.preflight import Method, Phase
+from rds_encrypt.checks.preflight import Method, Phase
 
 __all__ = ["ALL", "reached", "summary", "together", "told"]
 

@@ -11,9 +11,9 @@ from pydantic.alias_generators import to_camel
 
 from components.complaints import complaint, stray
 from components.words import FileForSsh, HostForSsh, ManagedInstance, UserForSsh
-from controlplane.copies import AT_ONCE
-from migration.connection import Connection
-from replication.bastion import Bastion
+from rds_encrypt.aws.copies import AT_ONCE
+from rds_encrypt.connection import Connection
+from rds_encrypt.mysql.bastion import Bastion
 
 __all__ = [
     "CatchUpSettings",
@@ -57,7 +57,7 @@ _UNQUOTED_OFF = BeforeValidator(lambda value: "off" if value is False else value
 
 
 class _Strict(BaseModel):
-    # What stands below a field is its row in docs/configuration.md (tools/configuration_page.py).
+    # What stands below a field is its row in docs/configuration.md (dev/tools/configuration_page.py).
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from replication.bastion import HOST
+from rds_encrypt.mysql.bastion import HOST
 
 __all__ = ["FileForSsh", "HostForSsh", "ManagedInstance", "UserForSsh"]
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import pulumi
 
-from controlplane.aws import AwsSettings
+from rds_encrypt.aws.clients import AwsSettings
 
 __all__ = ["WORKERS", "Workers", "worker_of"]
 

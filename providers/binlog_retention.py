@@ -6,13 +6,13 @@ from typing import Any
 
 import pulumi
 
-from foundation.errors import ActionRequired
-from migration import journal
-from migration.temporary_resources import put_retention_back
 from providers.progress import warning_for
 from providers.step import Inputs, Outputs, Step, StepContext
-from replication import channel, retention
-from replication.session import Session
+from rds_encrypt import journal
+from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.mysql import channel, retention
+from rds_encrypt.mysql.session import Session
+from rds_encrypt.temporary_resources import put_retention_back
 
 __all__ = ["BinlogRetention", "BinlogRetentionProvider"]
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pulumi
 
-from migration import journal
-from migration.temporary_resources import put_retention_back
 from providers.progress import warning_for
 from providers.step import Inputs, Outputs, Step, StepContext
-from replication import retention
+from rds_encrypt import journal
+from rds_encrypt.mysql import retention
+from rds_encrypt.temporary_resources import put_retention_back
 
 __all__ = ["CandidateRetention", "CandidateRetentionProvider"]
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import pulumi
 
-from controlplane.instances import Instance
-from controlplane.parameter_groups import ParameterGroups
-from migration import journal
-from migration.durability import Durability, crash_safe
-from migration.names import Names
 from providers.reports import lag_log
 from providers.step import HOUR, Inputs, Outputs, Step, StepContext
-from replication import lag
-from replication.coordinates import Coordinates
-from replication.session import Session
+from rds_encrypt import journal
+from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.parameter_groups import ParameterGroups
+from rds_encrypt.durability import Durability, crash_safe
+from rds_encrypt.mysql import lag
+from rds_encrypt.mysql.coordinates import Coordinates
+from rds_encrypt.mysql.session import Session
+from rds_encrypt.names import Names
 
 __all__ = ["CatchUp", "CatchUpProvider"]
 

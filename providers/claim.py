@@ -7,14 +7,14 @@ from typing import Any
 
 import pulumi
 
-from controlplane.instances import Instance
-from foundation.errors import ActionRequired
-from migration import journal
-from migration.journal import Role, tags_for
-from migration.orphans import take_away
-from migration.temporary_resources import successor_of, untag_or_warn
 from providers.progress import warning_for
 from providers.step import Inputs, Outputs, Step, StepContext
+from rds_encrypt import journal
+from rds_encrypt.aws.instances import Instance
+from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.journal import Role, tags_for
+from rds_encrypt.orphans import take_away
+from rds_encrypt.temporary_resources import successor_of, untag_or_warn
 
 __all__ = ["Claim", "ClaimProvider"]
 

@@ -17,7 +17,7 @@ import grpc
 from pulumi import RunError
 from pulumi.runtime import settings
 
-from foundation.errors import Bug, MigrationError
+from rds_encrypt.core.errors import Bug, MigrationError
 
 __all__ = ["install", "sentence"]
 

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass, field
 from threading import Lock
 
-from controlplane.aws import Aws, AwsSettings
-from controlplane.inventory import AccountInventory
+from rds_encrypt.aws.clients import Aws, AwsSettings
+from rds_encrypt.aws.inventory import AccountInventory
 
 __all__ = ["Clients", "shared_clients"]
 

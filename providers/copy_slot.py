@@ -6,14 +6,14 @@ from typing import Any
 
 import pulumi
 
-from controlplane import copies
-from controlplane.copies import AT_ONCE
-from foundation.waiting import Wait, until
-from migration import journal
-from migration.copy_slots import CopySlots, Queue
 from providers.step import HOUR, Inputs, Outputs, Step, StepContext
-from replication import channel
-from replication.coordinates import Coordinates
+from rds_encrypt import journal
+from rds_encrypt.aws import copies
+from rds_encrypt.aws.copies import AT_ONCE
+from rds_encrypt.copy_slots import CopySlots, Queue
+from rds_encrypt.core.waiting import Wait, until
+from rds_encrypt.mysql import channel
+from rds_encrypt.mysql.coordinates import Coordinates
 
 __all__ = ["CopySlot", "CopySlotProvider"]
 

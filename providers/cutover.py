@@ -1,4 +1,4 @@
-"""Cutover: the source's name goes to the encrypted instance; the protocol is in ``migration.cutover``."""
+"""Cutover: the source's name goes to the encrypted instance; the protocol is in ``rds_encrypt.cutover``."""
 
 from __future__ import annotations
 
@@ -7,16 +7,6 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import UpdateResult
 
-from controlplane.parameter_groups import ParameterGroups
-from foundation.errors import ActionRequired
-from foundation.waiting import Wait, until
-from migration import journal
-from migration.cutover.direction import Direction, cutover_direction
-from migration.cutover.fence import group_cannot
-from migration.cutover.protocol import follow_up
-from migration.cutover.reverse_replication import OPEN, settled
-from migration.names import Names
-from migration.position import Position
 from providers.cutover_protocol import (
     CUTOVER_OUTPUTS,
     close_reverse_replication,
@@ -28,7 +18,17 @@ from providers.cutover_protocol import (
 )
 from providers.progress import warning_for
 from providers.step import Inputs, Outputs, Step, StepContext
-from replication import channel, writes
+from rds_encrypt import journal
+from rds_encrypt.aws.parameter_groups import ParameterGroups
+from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.core.waiting import Wait, until
+from rds_encrypt.cutover.direction import Direction, cutover_direction
+from rds_encrypt.cutover.fence import group_cannot
+from rds_encrypt.cutover.protocol import follow_up
+from rds_encrypt.cutover.reverse_replication import OPEN, settled
+from rds_encrypt.mysql import channel, writes
+from rds_encrypt.names import Names
+from rds_encrypt.position import Position
 
 __all__ = ["Cutover", "CutoverProvider"]
 

@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from controlplane.instances import Instance
-from controlplane.parameter_groups import ParameterGroups
-from foundation.errors import Cancelled, MigrationError
-from migration import journal
-from migration.cutover.context import CutoverContext, Hooks, Limits, Record, Strategy
-from migration.cutover.direction import Direction
-from migration.cutover.protocol import run
-from migration.cutover.reverse_replication import LOST, OPEN, UNCONFIRMED
-from migration.cutover.strategies import InPlace, Rename
-from migration.cutover.timeline import Moment, outage
-from migration.names import Names
-from migration.position import Position, look
-from migration.reports.logbook import Logbook
-from migration.reports.table import table
-from migration.temporary_resources import silent_warn
 from providers.clean_errors import sentence
 from providers.progress import remark_for, warning_for
 from providers.reports import after_cutover, files_of, hand_over
 from providers.step import HOUR, Inputs, Outputs, StepContext
-from replication import channel, lag
-from replication.coordinates import Coordinates, current
-from replication.session import Session
+from rds_encrypt import journal
+from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.parameter_groups import ParameterGroups
+from rds_encrypt.core.errors import Cancelled, MigrationError
+from rds_encrypt.cutover.context import CutoverContext, Hooks, Limits, Record, Strategy
+from rds_encrypt.cutover.direction import Direction
+from rds_encrypt.cutover.protocol import run
+from rds_encrypt.cutover.reverse_replication import LOST, OPEN, UNCONFIRMED
+from rds_encrypt.cutover.strategies import InPlace, Rename
+from rds_encrypt.cutover.timeline import Moment, outage
+from rds_encrypt.mysql import channel, lag
+from rds_encrypt.mysql.coordinates import Coordinates, current
+from rds_encrypt.mysql.session import Session
+from rds_encrypt.names import Names
+from rds_encrypt.position import Position, look
+from rds_encrypt.reports.logbook import Logbook
+from rds_encrypt.reports.table import table
+from rds_encrypt.temporary_resources import silent_warn
 
 __all__ = [
     "CUTOVER_OUTPUTS",

@@ -10,21 +10,21 @@ from typing import Any
 
 import pulumi
 
-from controlplane.instances import Instance
-from controlplane.parameter_groups import ParameterGroups
-from foundation.errors import ActionRequired, Cancelled, MigrationError, Retryable
-from foundation.waiting import Progress
-from migration import journal
-from migration.completion import complete
-from migration.cutover import due_events
-from migration.cutover.account_fence import AccountFence
-from migration.cutover.fences import fence_around
-from migration.journal import Role
-from migration.names import Names
-from migration.position import Position, by_tags, look
-from migration.settings_diff import differences
 from providers.progress import warning_for
 from providers.step import HOUR, Inputs, Outputs, Step, StepContext
+from rds_encrypt import journal
+from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.parameter_groups import ParameterGroups
+from rds_encrypt.completion import complete
+from rds_encrypt.core.errors import ActionRequired, Cancelled, MigrationError, Retryable
+from rds_encrypt.core.waiting import Progress
+from rds_encrypt.cutover import due_events
+from rds_encrypt.cutover.account_fence import AccountFence
+from rds_encrypt.cutover.fences import fence_around
+from rds_encrypt.journal import Role
+from rds_encrypt.names import Names
+from rds_encrypt.position import Position, by_tags, look
+from rds_encrypt.settings_diff import differences
 
 __all__ = ["DeletionGuard", "DeletionGuardProvider"]
 

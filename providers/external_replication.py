@@ -6,17 +6,17 @@ from typing import Any
 
 import pulumi
 
-from controlplane import snapshots
-from controlplane.instances import Instance
-from foundation.errors import ActionRequired
-from migration import journal
-from migration.access import endpoint_of
-from migration.names import Names
 from providers.step import Inputs, Outputs, Step, StepContext
-from replication import accounts, channel
-from replication.coordinates import Coordinates
-from replication.replication_errors import mended_by_attaching
-from replication.session import Session
+from rds_encrypt import journal
+from rds_encrypt.access import endpoint_of
+from rds_encrypt.aws import snapshots
+from rds_encrypt.aws.instances import Instance
+from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.mysql import accounts, channel
+from rds_encrypt.mysql.coordinates import Coordinates
+from rds_encrypt.mysql.replication_errors import mended_by_attaching
+from rds_encrypt.mysql.session import Session
+from rds_encrypt.names import Names
 
 __all__ = ["ExternalReplication", "ExternalReplicationProvider"]
 

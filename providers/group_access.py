@@ -6,9 +6,9 @@ from typing import Any
 
 import pulumi
 
-from controlplane import network
-from migration.journal import MIGRATION
 from providers.step import Inputs, Outputs, Step, StepContext
+from rds_encrypt.aws import network
+from rds_encrypt.journal import MIGRATION
 
 __all__ = ["GroupAccess", "GroupAccessProvider"]
 

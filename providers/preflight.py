@@ -8,24 +8,23 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CheckResult, UpdateResult
 
-from controlplane.instances import Instance
-from controlplane.inventory import AccountInventory
-from foundation.errors import AccountRefused, MigrationError, PreconditionFailed
-from migration import preflight
-from migration.discovery import Topology, discover
-from migration.findings import look
-from migration.findings.context import CheckContext
-from migration.findings.finding import Finding, Severity
-from migration.findings.words import as_markdown, folded
-from migration.names import Names
-from migration.needs import Need
-from migration.preflight import Plan
-from migration.reports.files import Files
 from providers.progress import remark_for, warning_for
 from providers.step import Inputs, Outputs, Step, StepContext
-from replication.dialect import dialect_of
-from replication.session import Session
-from replication.tables import require_transactional
+from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.inventory import AccountInventory
+from rds_encrypt.checks import look, preflight
+from rds_encrypt.checks.context import CheckContext
+from rds_encrypt.checks.finding import Finding, Severity
+from rds_encrypt.checks.preflight import Plan
+from rds_encrypt.checks.words import as_markdown, folded
+from rds_encrypt.core.errors import AccountRefused, MigrationError, PreconditionFailed
+from rds_encrypt.discovery import Topology, discover
+from rds_encrypt.mysql.dialect import dialect_of
+from rds_encrypt.mysql.session import Session
+from rds_encrypt.mysql.tables import require_transactional
+from rds_encrypt.names import Names
+from rds_encrypt.needs import Need
+from rds_encrypt.reports.files import Files
 
 __all__ = ["Preflight", "PreflightProvider"]
 

@@ -13,7 +13,7 @@ import time
 import grpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
-from foundation.waiting import Progress, silent
+from rds_encrypt.core.waiting import Progress, silent
 
 __all__ = ["DONE", "progress_for", "remark_for", "warning_for"]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pulumi
 
-from migration.temporary_resources import drop_replication_user
 from providers.step import Inputs, Outputs, Step, StepContext
-from replication import accounts
+from rds_encrypt.mysql import accounts
+from rds_encrypt.temporary_resources import drop_replication_user
 
 __all__ = ["ReplicationUser", "ReplicationUserProvider"]
 

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from controlplane.instances import Instance
-from foundation.errors import MigrationError
-from migration.cutover.context import CutoverContext
-from migration.names import Names
-from migration.reports import handover, report
-from migration.reports.files import Files
-from migration.reports.handover import Handover
-from migration.reports.lag_log import LagLog
 from providers.progress import warning_for
 from providers.step import Inputs, StepContext
+from rds_encrypt.aws.instances import Instance
+from rds_encrypt.core.errors import MigrationError
+from rds_encrypt.cutover.context import CutoverContext
+from rds_encrypt.names import Names
+from rds_encrypt.reports import handover, report
+from rds_encrypt.reports.files import Files
+from rds_encrypt.reports.handover import Handover
+from rds_encrypt.reports.lag_log import LagLog
 
 __all__ = ["after_cleanup", "after_cutover", "files_of", "hand_over", "lag_log"]
 

@@ -7,17 +7,17 @@ from typing import Any
 
 import pulumi
 
-from controlplane.instances import Instance
-from controlplane.parameter_groups import ParameterGroups
-from foundation.errors import ActionRequired
-from migration import journal
-from migration.names import Names
-from migration.position import Position, look
-from migration.temporary_resources import drop_replication_user, put_retention_back
 from providers.cutover_protocol import close_reverse_replication
 from providers.progress import warning_for
 from providers.reports import after_cleanup
 from providers.step import HOUR, Inputs, Outputs, Step, StepContext
+from rds_encrypt import journal
+from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.parameter_groups import ParameterGroups
+from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.names import Names
+from rds_encrypt.position import Position, look
+from rds_encrypt.temporary_resources import drop_replication_user, put_retention_back
 
 __all__ = ["Retirement", "RetirementProvider"]
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pulumi
 
-from migration import journal
-from migration.cutover import hooks
-from migration.cutover.direction import rollback_direction
-from migration.cutover.protocol import follow_up
-from migration.names import Names
-from migration.position import Position, by_tags
 from providers.cutover_protocol import CUTOVER_OUTPUTS, cutover_context, run_protocol, told, warn
 from providers.step import Inputs, Outputs, Step, StepContext
+from rds_encrypt import journal
+from rds_encrypt.cutover import hooks
+from rds_encrypt.cutover.direction import rollback_direction
+from rds_encrypt.cutover.protocol import follow_up
+from rds_encrypt.names import Names
+from rds_encrypt.position import Position, by_tags
 
 __all__ = ["Rollback", "RollbackProvider"]
 

@@ -23,20 +23,20 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from controlplane.aws import Aws, AwsSettings
-from controlplane.instances import Instance, Instances
-from controlplane.inventory import AccountInventory
-from foundation.errors import ActionRequired
-from foundation.waiting import Progress
-from migration.access import Access, AccessSettings
-from migration.names import Names
-from migration.position import look, phase_under_way
-from migration.temporary_resources import successor_of
 from providers import clean_errors
 from providers.clients import shared_clients
 from providers.progress import DONE, progress_for
 from providers.width import widen
-from replication.session import Session
+from rds_encrypt.access import Access, AccessSettings
+from rds_encrypt.aws.clients import Aws, AwsSettings
+from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.aws.inventory import AccountInventory
+from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.core.waiting import Progress
+from rds_encrypt.mysql.session import Session
+from rds_encrypt.names import Names
+from rds_encrypt.position import look, phase_under_way
+from rds_encrypt.temporary_resources import successor_of
 
 __all__ = [
     "HOUR",

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 
 from providers.step import HOUR, Inputs, Outputs, Step, StepContext
-from replication import channel
+from rds_encrypt.mysql import channel
 
 __all__ = ["StoppedReplication", "StoppedReplicationProvider"]
 

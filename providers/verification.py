@@ -15,25 +15,25 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import DiffResult, UpdateResult
 
-from controlplane.instances import Instance
-from controlplane.parameter_groups import ParameterGroups
-from foundation.errors import ActionRequired, Cancelled, OutcomeUnknown, Retryable, TimedOut
-from migration import journal
-from migration.names import Names
-from migration.parallel_appliers import ParallelAppliers
-from migration.reports.files import Files
-from migration.verified import Verified
 from providers.progress import warning_for
 from providers.reports import lag_log
 from providers.step import HOUR, Inputs, Outputs, Step, StepContext
-from replication import lag
-from replication.coordinates import Coordinates, lie_together
-from replication.same_coordinates import Opener, resume, stopped_at_same_coordinates
-from verification.checkpoint import Checkpoint
-from verification.comparison import Comparison
-from verification.definitions import compare_variables
-from verification.differences import Difference, sentences
-from verification.plan import How, Result
+from rds_encrypt import journal
+from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.parameter_groups import ParameterGroups
+from rds_encrypt.core.errors import ActionRequired, Cancelled, OutcomeUnknown, Retryable, TimedOut
+from rds_encrypt.mysql import lag
+from rds_encrypt.mysql.coordinates import Coordinates, lie_together
+from rds_encrypt.mysql.same_coordinates import Opener, resume, stopped_at_same_coordinates
+from rds_encrypt.names import Names
+from rds_encrypt.parallel_appliers import ParallelAppliers
+from rds_encrypt.reports.files import Files
+from rds_encrypt.verification.checkpoint import Checkpoint
+from rds_encrypt.verification.comparison import Comparison
+from rds_encrypt.verification.definitions import compare_variables
+from rds_encrypt.verification.differences import Difference, sentences
+from rds_encrypt.verification.plan import How, Result
+from rds_encrypt.verified import Verified
 
 __all__ = ["VERIFICATION_OUTPUTS", "Verification", "VerificationProvider"]
 
@@ -242,7 +242,9 @@ class _Visit:
         """Return what a run that was killed had done, if both still stand where it had them."""
         how = self._how
         compared = f"{self.inputs['source_id']} {self.inputs['encrypted_id']} {how.level} {how.sample}"
-        return Checkpoint.open(self.files.path("verification.progress"), compared, str(coordinates))
+        return Checkpoint.open(
+            self.files.path("rds_encrypt.verification.progress"), compared, str(coordinates)
+        )
 
     @property
     def _appliers(self) -> ParallelAppliers:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pulumi
 
-from controlplane.parameter_groups import ParameterGroups
-from migration import journal
-from migration.cutover.fence import ParameterGroupFence
-from migration.cutover.timeline import Moment, Timeline
 from providers.step import Inputs, Outputs, Step, StepContext
-from replication import writes
+from rds_encrypt import journal
+from rds_encrypt.aws.parameter_groups import ParameterGroups
+from rds_encrypt.cutover.fence import ParameterGroupFence
+from rds_encrypt.cutover.timeline import Moment, Timeline
+from rds_encrypt.mysql import writes
 
 __all__ = ["WriteFence", "WriteFenceProvider"]
 

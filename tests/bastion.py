@@ -23,7 +23,7 @@ from typing import Any
 
 import asyncssh
 
-from replication.bastion import Bastion
+from rds_encrypt.mysql.bastion import Bastion
 
 __all__ = [
     "SSHD",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox import Sandbox
+from dev.sandbox import Sandbox
 
 
 @pytest.fixture(scope="session")

@@ -27,16 +27,11 @@ import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 
 from components.settings import CutoverSettings
-from controlplane.aws import Aws, AwsSettings
-from demo.database import Account, Address, connected, rows, value
-from foundation.errors import MigrationError
-from foundation.waiting import silent
-from migration import journal, preflight
-from migration.access import Access, AccessSettings, endpoint_of
-from migration.cutover.context import Limits
-from migration.discovery import discover
-from migration.names import Names
-from migration.reports.files import DIRECTORY
+from dev.demo.database import Account, Address, connected, rows, value
+from dev.sandbox import Sandbox
+from dev.sandbox.mysql.accounts import HostSecrets
+from dev.sandbox.mysql.sessions import AdminSession, admin_session, execute, query
+from dev.sandbox.seed import Seeded, seed
 from providers import cutover_protocol
 from providers.binlog_retention import BinlogRetentionProvider
 from providers.candidate_retention import CandidateRetentionProvider
@@ -46,13 +41,19 @@ from providers.deletion_guard import DeletionGuardProvider
 from providers.retirement import RetirementProvider
 from providers.rollback import RollbackProvider
 from providers.step import Step, StepContext
-from replication import accounts, channel
-from replication.coordinates import current
-from replication.session import Row, Session
-from sandbox import Sandbox
-from sandbox.mysql.accounts import HostSecrets
-from sandbox.mysql.sessions import AdminSession, admin_session, execute, query
-from sandbox.seed import Seeded, seed
+from rds_encrypt import journal
+from rds_encrypt.access import Access, AccessSettings, endpoint_of
+from rds_encrypt.aws.clients import Aws, AwsSettings
+from rds_encrypt.checks import preflight
+from rds_encrypt.core.errors import MigrationError
+from rds_encrypt.core.waiting import silent
+from rds_encrypt.cutover.context import Limits
+from rds_encrypt.discovery import discover
+from rds_encrypt.mysql import accounts, channel
+from rds_encrypt.mysql.coordinates import current
+from rds_encrypt.mysql.session import Row, Session
+from rds_encrypt.names import Names
+from rds_encrypt.reports.files import DIRECTORY
 from tests.chaos import invariants
 from tests.chaos.traffic import TABLE, Traffic, create_table
 

@@ -18,8 +18,8 @@ from typing import Literal
 
 import pymysql
 
-from replication.accounts import REPLICATION_USER, REVERSE_USER
-from sandbox.mysql.sessions import execute, query
+from dev.sandbox.mysql.sessions import execute, query
+from rds_encrypt.mysql.accounts import REPLICATION_USER, REVERSE_USER
 from tests.chaos.child import Child
 from tests.chaos.stage import Direction, Stage
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pymysql
 
-from demo.database import rows, value
-from migration import journal
+from dev.demo.database import rows, value
+from rds_encrypt import journal
 from tests.chaos.stage import Direction, Stage
 from tests.chaos.traffic import Ack
 

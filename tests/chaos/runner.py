@@ -18,12 +18,12 @@ from typing import Any
 import botocore.client
 from pulumi.dynamic import Config, ConfigureRequest
 
-from foundation.errors import Bug, MigrationError
-from migration.cutover.timeline import Moment, Timeline
 from providers.cutover import CutoverProvider
 from providers.rollback import RollbackProvider
 from providers.step import Step
-from replication.session import Row, Session
+from rds_encrypt.core.errors import Bug, MigrationError
+from rds_encrypt.cutover.timeline import Moment, Timeline
+from rds_encrypt.mysql.session import Row, Session
 
 __all__ = ["PROVIDERS"]
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from demo import inventory
-from demo.database import rows
-from demo.workspace import Workspace
-from demo.writer import TABLE, Writer, account_for
-from sandbox import Sandbox
-from sandbox.seed import seed
+from dev.demo import inventory
+from dev.demo.database import rows
+from dev.demo.workspace import Workspace
+from dev.demo.writer import TABLE, Writer, account_for
+from dev.sandbox import Sandbox
+from dev.sandbox.seed import seed
 from tests.engine.road import Road
 
 _REPORT = Path("build/soak.json")

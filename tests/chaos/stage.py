@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from demo.database import Address, Connection, connected, rows, value
-from migration import journal
-from sandbox.mysql.accounts import HostSecrets
-from sandbox.mysql.sessions import AdminSession, admin_session
+from dev.demo.database import Address, Connection, connected, rows, value
+from dev.sandbox.mysql.accounts import HostSecrets
+from dev.sandbox.mysql.sessions import AdminSession, admin_session
+from rds_encrypt import journal
 from tests.chaos.child import Child
 from tests.chaos.traffic import TABLE, Traffic, create_table
 from tests.engine.road import IDENTIFIER, Road, driving

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from demo.database import rows
-from demo.writer import TABLE, Writer, account_for
-from migration import journal
+from dev.demo.database import rows
+from dev.demo.writer import TABLE, Writer, account_for
+from rds_encrypt import journal
 from tests.chaos.roads import judge
 from tests.chaos.roads.points import Point
 from tests.chaos.roads.run import Ending, Run

@@ -8,8 +8,8 @@ from typing import Any
 import pymysql
 import pytest
 
-from demo.database import rows
-from migration import journal
+from dev.demo.database import rows
+from rds_encrypt import journal
 from tests.chaos.roads import judge
 from tests.chaos.roads.chain import follow
 from tests.chaos.roads.run import Run

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from demo.database import connected, rows, value
+from dev.demo.database import connected, rows, value
 from tests.chaos import invariants
 from tests.chaos.dead_ends import NAMES, Ground, Hand, ground
 from tests.chaos.traffic import TABLE

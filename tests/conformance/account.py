@@ -16,8 +16,8 @@ import pymysql
 from botocore.exceptions import ClientError
 from pymysql.cursors import DictCursor
 
-from sandbox import Sandbox
-from sandbox.faults import Faults
+from dev.sandbox import Sandbox
+from dev.sandbox.faults import Faults
 
 __all__ = ["PASSWORD", "Account", "refusal_of", "until"]
 

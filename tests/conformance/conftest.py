@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox import Sandbox
+from dev.sandbox import Sandbox
 from tests.conformance.account import Account
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pymysql
 import pytest
 
-from demo import compare
-from demo.database import Connection, rows, value
+from dev.demo import compare
+from dev.demo.database import Connection, rows, value
 from tests.engine.road import Road
 
 __all__ = [

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.sources import Sources, make_sources
-from demo.workspace import Result, Workspace
-from migration.reports.files import DIRECTORY
-from sandbox import Sandbox
+from dev.bench.sources import Sources, make_sources
+from dev.demo.workspace import Result, Workspace
+from dev.sandbox import Sandbox
+from rds_encrypt.reports.files import DIRECTORY
 
 __all__ = ["Fleet", "fleet_of"]
 

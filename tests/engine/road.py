@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from demo.database import Account, Address, Connection, address, connected
-from demo.workspace import Result, Workspace, session_of
-from migration import journal
-from migration.reports.files import DIRECTORY, Files
-from sandbox import Sandbox
-from sandbox.seed import Seeded, seed
+from dev.demo.database import Account, Address, Connection, address, connected
+from dev.demo.workspace import Result, Workspace, session_of
+from dev.sandbox import Sandbox
+from dev.sandbox.seed import Seeded, seed
+from rds_encrypt import journal
+from rds_encrypt.reports.files import DIRECTORY, Files
 from tests.engine.rows import Row, read_rows
 
 __all__ = ["HOSTILE", "IDENTIFIER", "ROWS", "Road", "driving"]

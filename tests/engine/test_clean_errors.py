@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from migration import journal
+from rds_encrypt import journal
 from tests.engine.road import Road, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]

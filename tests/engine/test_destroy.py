@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from demo.database import value
-from migration import journal
+from dev.demo.database import value
+from rds_encrypt import journal
 from tests.engine.account import look
 from tests.engine.checks import (
     MAY_DIFFER,

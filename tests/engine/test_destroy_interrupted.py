@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from migration import journal
+from rds_encrypt import journal
 from tests.engine.checks import (
     require_fenced,
     require_production_untouched,

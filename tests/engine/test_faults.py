@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from foundation.errors import Bug, MigrationError
+from rds_encrypt.core.errors import Bug, MigrationError
 from tests.engine.faults.book import PAGE, Fault, quoted, rendered, shown
 from tests.engine.faults.catalogue import BOOK
 from tests.engine.faults.stage import Stage

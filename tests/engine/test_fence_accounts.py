@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pymysql
 import pytest
 
-from demo.database import rows, value
-from migration import journal
+from dev.demo.database import rows, value
+from rds_encrypt import journal
 from tests.chaos import invariants
 from tests.chaos.past_the_fence import CUT, INSERT, answer, each_moment, opened, refuse_all, swapping
 from tests.chaos.stage import Stage, staged

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from demo import first_hour
+from dev.demo import first_hour
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
 

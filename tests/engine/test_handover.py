@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from components.owner_settings import owner_settings
-from controlplane.instances import Instance
-from demo.workspace import ROOT, Result, Workspace
+from dev.demo.workspace import ROOT, Result, Workspace
+from rds_encrypt.aws.instances import Instance
 from tests.engine.road import Road, driving
 from tests.unit.policy_packages import packages
 
@@ -100,7 +100,12 @@ def judged(workspace: Workspace, **settings: dict[str, Any]) -> tuple[Result, se
     """Preview with the policy pack; return what came of it, and who was reported: how grave, by which policy, what."""
     file = workspace.directory / "policy.json"
     file.write_text(json.dumps({name.replace("_", "-"): values for name, values in settings.items()}))
-    options = ["--policy-pack", str(ROOT / "policy" / "start"), "--policy-pack-config", str(file)]
+    options = [
+        "--policy-pack",
+        str(ROOT / "examples" / "policy-pack" / "start"),
+        "--policy-pack-config",
+        str(file),
+    ]
     result = workspace.preview(*options)
     assert "rds-encryption" in result.output, result.output
     found = re.findall(r"\[(mandatory|advisory)\]\s+([\w-]+)\s+\(\S+: ([\w-]+)\)", result.output)

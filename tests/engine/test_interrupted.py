@@ -12,9 +12,9 @@ from typing import Any
 import pymysql
 import pytest
 
-from demo.database import rows, value
-from migration import journal
-from migration.reports.table import summary
+from dev.demo.database import rows, value
+from rds_encrypt import journal
+from rds_encrypt.reports.table import summary
 from tests.engine.checks import (
     require_fenced,
     require_one_event,

@@ -21,14 +21,14 @@ from typing import Any
 import pymysql
 import pytest
 
-from demo.database import rows, value
-from demo.workspace import ROOT, Result, Workspace
-from migration import journal
-from migration.reports.files import DIRECTORY
-from sandbox import Sandbox
-from sandbox.mysql.accounts import HostSecrets
-from sandbox.mysql.sessions import admin_session, execute, query
-from sandbox.seed import seed
+from dev.demo.database import rows, value
+from dev.demo.workspace import ROOT, Result, Workspace
+from dev.sandbox import Sandbox
+from dev.sandbox.mysql.accounts import HostSecrets
+from dev.sandbox.mysql.sessions import admin_session, execute, query
+from dev.sandbox.seed import seed
+from rds_encrypt import journal
+from rds_encrypt.reports.files import DIRECTORY
 from tests.engine.checks import require_fenced
 from tests.engine.iam import Policy, World
 from tests.engine.leaks import Processes, contents, leaks, watching_processes
@@ -45,8 +45,8 @@ RECORD = "db.orders.internal."
 REPORTS = "reports"
 SECRET_KEY = secrets.token_urlsafe(30)
 SESSION_TOKEN = secrets.token_urlsafe(60)
-POLICY = ROOT / "docs" / "iam-policy.json"
-GRANTS = ROOT / "docs" / "mysql-grants.sql"
+POLICY = ROOT / "rds_encrypt" / "policies" / "iam-policy.json"
+GRANTS = ROOT / "rds_encrypt" / "policies" / "mysql-grants.sql"
 
 
 NEVER_HERE = {("ChangeInstancesOfAMigration", "rds:RebootDBInstance")}
@@ -99,7 +99,7 @@ def passwords(road: Road, password: str) -> dict[str, str]:
 
 
 def make_account(road: Road, password: str) -> None:
-    """Run docs/mysql-grants.sql as the master user, as far as it is for this engine, and store the account as the docs say."""
+    """Run rds_encrypt/policies/mysql-grants.sql as the master user, as far as it is for this engine, and store the account as the docs say."""
     lines = [
         line for line in GRANTS.read_text("utf-8").splitlines() if ENGINE != "5.7" or _NOT_ON_57 not in line
     ]

@@ -9,7 +9,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from demo.database import account, connected, rows
+from dev.demo.database import account, connected, rows
 from tests.engine.road import Road, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]

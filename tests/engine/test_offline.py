@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from demo.database import rows
-from demo.writer import TABLE, Writer, account_for
-from migration.cutover.timeline import Moment, moments_from
-from sandbox.rds.clock import TimeModel
+from dev.demo.database import rows
+from dev.demo.writer import TABLE, Writer, account_for
+from dev.sandbox.rds.clock import TimeModel
+from rds_encrypt.cutover.timeline import Moment, moments_from
 from tests.engine.checks import MAY_DIFFER, differing, require_equal_tables, require_fenced, require_one_event
 from tests.engine.road import Road, driving
 

@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 
-from controlplane.aws import Aws, AwsSettings
-from demo.database import Account, connected
-from demo.workspace import ROOT
-from foundation.errors import PreconditionFailed
-from migration.findings.finding import Severity
-from migration.names import Names
-from migration.outlook import Wanted, look_out
-from sandbox.mysql.accounts import HostSecrets
-from sandbox.mysql.sessions import admin_session, execute
+from dev.demo.database import Account, connected
+from dev.demo.workspace import ROOT
+from dev.sandbox.mysql.accounts import HostSecrets
+from dev.sandbox.mysql.sessions import admin_session, execute
+from rds_encrypt.aws.clients import Aws, AwsSettings
+from rds_encrypt.checks.finding import Severity
+from rds_encrypt.core.errors import PreconditionFailed
+from rds_encrypt.names import Names
+from rds_encrypt.outlook import Wanted, look_out
+from rds_encrypt.scan.__main__ import main
+from rds_encrypt.scan.candidates import candidates
 from tests.engine.road import Road, driving
 from tests.unit.policy_packages import packages
-from unencrypted.__main__ import main
-from unencrypted.candidates import candidates
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -204,7 +204,10 @@ def test_a_policy_pack_has_its_say_in_the_preview(road: Road, monkeypatch: pytes
         settings.write_text(json.dumps({"key-of-your-own": {"keys": [arn]}}), encoding="utf-8")
         said[key] = road.note(
             road.workspace.preview(
-                "--policy-pack", str(ROOT / "policy" / "start"), "--policy-pack-config", str(settings)
+                "--policy-pack",
+                str(ROOT / "examples" / "policy-pack" / "start"),
+                "--policy-pack-config",
+                str(settings),
             )
         )
     assert said["demanded"].ok, said["demanded"].output

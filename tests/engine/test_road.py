@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from demo.database import rows, value
-from demo.writer import TABLE, Writer, account_for
-from migration.cutover.timeline import Moment
-from migration.reports.table import WORDS, summary
-from migration.settings_diff import ALLOWED
-from sandbox.plugin.resources import RESOURCES
+from dev.demo.database import rows, value
+from dev.demo.writer import TABLE, Writer, account_for
+from dev.sandbox.plugin.resources import RESOURCES
+from rds_encrypt.cutover.timeline import Moment
+from rds_encrypt.reports.table import WORDS, summary
+from rds_encrypt.settings_diff import ALLOWED
 from tests.engine.checks import (
     MAY_DIFFER,
     beats,

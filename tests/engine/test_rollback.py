@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from demo.database import rows, value
+from dev.demo.database import rows, value
 from tests.engine.checks import differing, require_fenced, require_one_event
 from tests.engine.road import Road, driving
 

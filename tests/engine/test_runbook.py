@@ -14,9 +14,9 @@ from typing import Any
 import pymysql
 import pytest
 
-from demo.database import rows, value
-from demo.workspace import Workspace
-from migration import journal
+from dev.demo.database import rows, value
+from dev.demo.workspace import Workspace
+from rds_encrypt import journal
 from tests.engine import aws_cli
 from tests.engine.checks import wait_until
 from tests.engine.road import Road, driving

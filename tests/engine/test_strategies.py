@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from demo.database import rows, value
-from demo.workspace import Result
-from migration import journal
+from dev.demo.database import rows, value
+from dev.demo.workspace import Result
+from rds_encrypt import journal
 from tests.engine.checks import require_fenced, wait_until
 from tests.engine.road import Road, driving
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from demo.database import rows
-from demo.writer import Writer
-from migration import journal
-from sandbox.mysql.accounts import HostSecrets
-from sandbox.mysql.sessions import admin_session, execute
+from dev.demo.database import rows
+from dev.demo.writer import Writer
+from dev.sandbox.mysql.accounts import HostSecrets
+from dev.sandbox.mysql.sessions import admin_session, execute
+from rds_encrypt import journal
 from tests.engine.road import ROWS, Road, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]

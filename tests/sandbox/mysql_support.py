@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import pymysql
 from pymysql.cursors import DictCursor
 
-from sandbox.mysql import CertificateAuthority, MySQLBinaries, MySQLServer, find_binaries
+from dev.sandbox.mysql import CertificateAuthority, MySQLBinaries, MySQLServer, find_binaries
 
 VERSIONS = ("8.0", "5.7")
 MASTER = "admin"

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pymysql
 from pymysql.cursors import DictCursor
 
-from sandbox import Sandbox
+from dev.sandbox import Sandbox
 
 PASSWORD = "a-good-Password1"
 DEADLINE = 60.0

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from replication import writes
-from replication.coordinates import current, wrote_since
-from sandbox.mysql import MySQLServer
-from sandbox.mysql.sessions import AdminSession, execute
+from dev.sandbox.mysql import MySQLServer
+from dev.sandbox.mysql.sessions import AdminSession, execute
+from rds_encrypt.mysql import writes
+from rds_encrypt.mysql.coordinates import current, wrote_since
 from tests.sandbox.mysql_support import VERSIONS, Farm
 from tests.sandbox.verification_support import session
 

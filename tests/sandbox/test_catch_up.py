@@ -15,18 +15,18 @@ from typing import Any
 
 import pytest
 
-from controlplane.aws import Aws, AwsSettings
-from demo.workspace import ROOT
-from foundation.errors import ActionRequired
-from foundation.waiting import silent
-from migration.access import Access, AccessSettings, endpoint_of
-from migration.durability import RELAXED
-from migration.reports.files import DIRECTORY
+from dev.demo.workspace import ROOT
+from dev.sandbox import Sandbox
 from providers.catch_up import CatchUpProvider
 from providers.step import StepContext
-from replication import accounts, channel
-from replication.coordinates import current
-from sandbox import Sandbox
+from rds_encrypt.access import Access, AccessSettings, endpoint_of
+from rds_encrypt.aws.clients import Aws, AwsSettings
+from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.core.waiting import silent
+from rds_encrypt.durability import RELAXED
+from rds_encrypt.mysql import accounts, channel
+from rds_encrypt.mysql.coordinates import current
+from rds_encrypt.reports.files import DIRECTORY
 from tests.sandbox.rds_support import PASSWORD, connect, make, query, snapshot, until
 
 DURABLE = dict.fromkeys(RELAXED, "1")

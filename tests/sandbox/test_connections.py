@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from foundation.errors import ActionRequired, OutcomeUnknown
-from replication.bastion import BastionTunnels
-from replication.session import Credentials, Endpoint, Tls, connect
-from replication.tunnel import OpenTunnel
-from sandbox.mysql import CertificateAuthority, MySQLServer
-from sandbox.mysql.sessions import execute, query
+from dev.sandbox.mysql import CertificateAuthority, MySQLServer
+from dev.sandbox.mysql.sessions import execute, query
+from rds_encrypt.core.errors import ActionRequired, OutcomeUnknown
+from rds_encrypt.mysql.bastion import BastionTunnels
+from rds_encrypt.mysql.session import Credentials, Endpoint, Tls, connect
+from rds_encrypt.mysql.tunnel import OpenTunnel
 from tests.bastion import Keys, Running, asyncssh_server, free_port, left_of
 from tests.certificates import FILES, expired, showing
 from tests.sandbox.mysql_support import MASTER, PASSWORD, Farm, until

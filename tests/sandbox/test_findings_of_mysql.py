@@ -7,20 +7,20 @@ from contextlib import contextmanager
 
 import pytest
 
-from migration.discovery import Topology
-from migration.findings import of_mysql as mysql
-from migration.findings.context import CheckContext
-from migration.findings.finding import Finding, Severity
-from migration.names import Names
-from migration.preflight import Plan
-from replication.session import Session
-from sandbox.mysql import MySQLServer
-from sandbox.mysql.sessions import execute
+from dev.sandbox.mysql import MySQLServer
+from dev.sandbox.mysql.sessions import execute
+from rds_encrypt.checks import of_mysql as mysql
+from rds_encrypt.checks.context import CheckContext
+from rds_encrypt.checks.finding import Finding, Severity
+from rds_encrypt.checks.preflight import Plan
+from rds_encrypt.discovery import Topology
+from rds_encrypt.mysql.session import Session
+from rds_encrypt.names import Names
+from rds_encrypt.verification.definitions import read_definitions
 from tests.sandbox.mysql_support import VERSIONS, Farm
 from tests.sandbox.verification_support import session
 from tests.unit.fakes import FakeAws, instance
 from tests.unit.test_findings import Around
-from verification.definitions import read_definitions
 
 ROLE = "rds_superuser_role"
 """What the sandbox, like RDS, gives the master user of 8.0 all rights through."""
@@ -121,4 +121,4 @@ def test_an_account_of_its_own_that_lacks_privileges_is_told(server: MySQLServer
     finally:
         master.execute("DROP USER little@'%'")
     assert "lacks REPLICATION SLAVE, SHOW VIEW, CREATE USER, EVENT, TRIGGER on *.*" in warning.what
-    assert "docs/mysql-grants.sql" in warning.fix
+    assert "rds_encrypt/policies/mysql-grants.sql" in warning.fix

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from replication import channel
-from replication.coordinates import Coordinates
-from replication.events import inventory, set_status
-from replication.session import Credentials, Endpoint, Session, Tls, connect, quote_name
-from sandbox.mysql import MySQLServer
+from dev.sandbox.mysql import MySQLServer
+from rds_encrypt.mysql import channel
+from rds_encrypt.mysql.coordinates import Coordinates
+from rds_encrypt.mysql.events import inventory, set_status
+from rds_encrypt.mysql.session import Credentials, Endpoint, Session, Tls, connect, quote_name
 from tests.sandbox.mysql_support import MASTER, PASSWORD, Farm
 
 HOSTILE = [

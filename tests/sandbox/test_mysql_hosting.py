@@ -14,8 +14,8 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from sandbox.mysql import MySQLServer, MySQLServerError, ServerDidNotStart, reap_orphans
-from sandbox.mysql.bookkeeping import Bookkeeping
+from dev.sandbox.mysql import MySQLServer, MySQLServerError, ServerDidNotStart, reap_orphans
+from dev.sandbox.mysql.bookkeeping import Bookkeeping
 from tests.sandbox.mysql_support import GIVEN, PASSWORD, VERSIONS, Farm, Session, until
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pymysql
 import pytest
 
-from sandbox.mysql import MySQLServer
+from dev.sandbox.mysql import MySQLServer
 from tests.sandbox.mysql_support import VERSIONS, Farm, Session, until
 
 MAY = (

@@ -11,7 +11,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from sandbox.mysql import Coordinates, MySQLServer
+from dev.sandbox.mysql import Coordinates, MySQLServer
 from tests.sandbox.mysql_support import GIVEN, NO_MORE, VERSIONS, Farm, Session, until
 
 REPLICATOR, SECRET = "follower", "a 'secret'"

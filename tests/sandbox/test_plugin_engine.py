@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import Sandbox
+from dev.sandbox import Sandbox
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -72,7 +72,11 @@ class Stack:
         (directory / "Pulumi.yaml").write_text("name: plugin\nruntime: {name: python}\n", encoding="utf-8")
         (directory / "__main__.py").write_text(PROGRAM, encoding="utf-8")
         (directory / "state").mkdir()
-        programs = [ROOT / "sandbox" / "plugin" / "bin", ROOT / ".cache" / "bin", Path(sys.executable).parent]
+        programs = [
+            ROOT / "dev" / "sandbox" / "plugin" / "bin",
+            ROOT / ".cache" / "bin",
+            Path(sys.executable).parent,
+        ]
         self.environment = {
             **os.environ,
             **sandbox.environment(),

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.plugin.errors import PartialFailure, ProviderError
-from sandbox.plugin.resources import RESOURCES, Operation
-from sandbox.plugin.waits import Waiter
+from dev.sandbox.plugin.errors import PartialFailure, ProviderError
+from dev.sandbox.plugin.resources import RESOURCES, Operation
+from dev.sandbox.plugin.waits import Waiter
 
 INSTANCE = RESOURCES["aws:rds/instance:Instance"]
 ID = "db-ABC123"

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from sandbox.plugin import VERSION
-from sandbox.plugin.aws import Connections, Settings
-from sandbox.plugin.errors import ProviderError
-from sandbox.plugin.resources import RESOURCES, Operation, Resource
-from sandbox.plugin.values import UNKNOWN, has_unknown, pack, same, unpack
-from sandbox.plugin.waits import Waiter
+from dev.sandbox.plugin import VERSION
+from dev.sandbox.plugin.aws import Connections, Settings
+from dev.sandbox.plugin.errors import ProviderError
+from dev.sandbox.plugin.resources import RESOURCES, Operation, Resource
+from dev.sandbox.plugin.values import UNKNOWN, has_unknown, pack, same, unpack
+from dev.sandbox.plugin.waits import Waiter
 
 INSTANCE = RESOURCES["aws:rds/instance:Instance"]
 SNAPSHOT_COPY = RESOURCES["aws:rds/snapshotCopy:SnapshotCopy"]

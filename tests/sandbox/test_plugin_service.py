@@ -15,10 +15,10 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 
-from sandbox.plugin import VERSION
-from sandbox.plugin.values import pack, unpack
+from dev.sandbox.plugin import VERSION
+from dev.sandbox.plugin.values import pack, unpack
 
-PLUGIN = Path(__file__).resolve().parents[2] / "sandbox" / "plugin" / "bin" / "pulumi-resource-aws"
+PLUGIN = Path(__file__).resolve().parents[2] / "dev" / "sandbox" / "plugin" / "bin" / "pulumi-resource-aws"
 URN = "urn:pulumi:dev::p::my:component$aws:rds/{0}:{1}::x"
 INSTANCE = URN.format("instance", "Instance")
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from sandbox.plugin.errors import ProviderError
-from sandbox.plugin.waits import (
+from dev.sandbox.plugin.errors import ProviderError
+from dev.sandbox.plugin.waits import (
     INSTANCE_AVAILABLE,
     INSTANCE_DELETED,
     SNAPSHOT_AVAILABLE,

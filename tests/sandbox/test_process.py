@@ -15,10 +15,10 @@ import pymysql
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox import Sandbox, SandboxError
-from sandbox.process import ROOT
-from sandbox.recorder import masked
-from sandbox.seed import seed
+from dev.sandbox import Sandbox, SandboxError
+from dev.sandbox.process import ROOT
+from dev.sandbox.recorder import masked
+from dev.sandbox.seed import seed
 from tests.sandbox.rds_support import available, begin, connect, gone, instance, make, query, until, value
 
 
@@ -37,7 +37,7 @@ def servers_under(directory: Path) -> list[int]:
 
 
 def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sandbox", *arguments, "--directory", str(directory)]
+    command = [sys.executable, "-m", "dev.sandbox", *arguments, "--directory", str(directory)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=ROOT)
 
 

@@ -11,7 +11,7 @@ import pymysql
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox import Sandbox
+from dev.sandbox import Sandbox
 from tests.sandbox.rds_support import (
     PASSWORD,
     available,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox import Sandbox
+from dev.sandbox import Sandbox
 from tests.sandbox.rds_support import (
     available,
     gone,

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from controlplane.aws import Aws, AwsSettings
-from controlplane.instances import Instances
-from sandbox import Sandbox
+from dev.sandbox import Sandbox
+from rds_encrypt.aws.clients import Aws, AwsSettings
+from rds_encrypt.aws.instances import Instances
 from tests.sandbox.rds_support import available, begin, gone
 
 DEADLINE = 60.0

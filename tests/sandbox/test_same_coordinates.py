@@ -9,17 +9,17 @@ from functools import partial
 
 import pytest
 
-from foundation.errors import ProcedureRefused, Retryable
-from replication import channel, lag
-from replication.coordinates import Coordinates, current, lie_together
-from replication.same_coordinates import resume, stopped_at_same_coordinates
-from sandbox.mysql import MySQLServer
-from sandbox.mysql.sessions import execute, query
+from dev.sandbox.mysql import MySQLServer
+from dev.sandbox.mysql.sessions import execute, query
+from rds_encrypt.core.errors import ProcedureRefused, Retryable
+from rds_encrypt.mysql import channel, lag
+from rds_encrypt.mysql.coordinates import Coordinates, current, lie_together
+from rds_encrypt.mysql.same_coordinates import resume, stopped_at_same_coordinates
+from rds_encrypt.verification.checkpoint import Checkpoint
+from rds_encrypt.verification.comparison import Comparison
+from rds_encrypt.verification.plan import How
 from tests.sandbox.mysql_support import GIVEN, VERSIONS, Farm, until
 from tests.sandbox.verification_support import session
-from verification.checkpoint import Checkpoint
-from verification.comparison import Comparison
-from verification.plan import How
 
 READ = "SELECT COUNT(*), SUM(v) FROM shop.t"
 

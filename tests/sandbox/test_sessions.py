@@ -7,17 +7,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from foundation.errors import OutcomeUnknown
-from replication import channel, events, retention
-from replication.session import Session
-from replication.session_variables import PINNED
-from sandbox.mysql import MySQLServer
-from sandbox.mysql.sessions import execute
+from dev.sandbox.mysql import MySQLServer
+from dev.sandbox.mysql.sessions import execute
+from rds_encrypt.core.errors import OutcomeUnknown
+from rds_encrypt.mysql import channel, events, retention
+from rds_encrypt.mysql.session import Session
+from rds_encrypt.mysql.session_variables import PINNED
+from rds_encrypt.verification.checkpoint import Checkpoint
+from rds_encrypt.verification.comparison import Comparison
+from rds_encrypt.verification.plan import How
 from tests.sandbox.mysql_support import VERSIONS, Farm
 from tests.sandbox.verification_support import session
-from verification.checkpoint import Checkpoint
-from verification.comparison import Comparison
-from verification.plan import How
 
 pytestmark = pytest.mark.slow
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from rds_encrypt.verification.checkpoint import Checkpoint
 from tests.sandbox.mysql_support import VERSIONS
 from tests.sandbox.verification_support import Twins, twins
-from verification.checkpoint import Checkpoint
 
 EVERYTHING = """
 CREATE TABLE IF NOT EXISTS everything (

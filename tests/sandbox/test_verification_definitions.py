@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from rds_encrypt.verification.definitions import compare_variables, read_definitions
 from tests.sandbox.mysql_support import VERSIONS, Farm
 from tests.sandbox.verification_support import Twins, session, twins
-from verification.definitions import compare_variables, read_definitions
 
 OBJECTS = (
     "CREATE TABLE items (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(50), price DECIMAL(10,2), d DATE)",

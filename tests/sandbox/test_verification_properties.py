@@ -18,13 +18,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rds_encrypt.verification.checksum import Pair, differing_rows, text_budget
+from rds_encrypt.verification.differences import Difference
+from rds_encrypt.verification.ranges import ranges
+from rds_encrypt.verification.sessions import prepare
+from rds_encrypt.verification.tables import inventory
 from tests.sandbox.mysql_support import VERSIONS
 from tests.sandbox.verification_support import Twins, twins
-from verification.checksum import Pair, differing_rows, text_budget
-from verification.differences import Difference
-from verification.ranges import ranges
-from verification.sessions import prepare
-from verification.tables import inventory
 
 CASES = int(os.environ.get("CASES", "60"))
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from rds_encrypt.verification.spot import spot_check
 from tests.sandbox.mysql_support import VERSIONS
 from tests.sandbox.verification_support import Twins, twins
-from verification.spot import spot_check
 
 
 @pytest.fixture(scope="module", params=VERSIONS)

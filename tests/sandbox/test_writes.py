@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from foundation.errors import AccountLocked, ActionRequired, MigrationError
-from replication import accounts, channel, lag, writes
-from replication.session import Credentials, Endpoint, Session, Tls, connect
-from sandbox.mysql import MySQLServer
-from sandbox.mysql.sessions import execute
+from dev.sandbox.mysql import MySQLServer
+from dev.sandbox.mysql.sessions import execute
+from rds_encrypt.core.errors import AccountLocked, ActionRequired, MigrationError
+from rds_encrypt.mysql import accounts, channel, lag, writes
+from rds_encrypt.mysql.session import Credentials, Endpoint, Session, Tls, connect
 from tests.sandbox.mysql_support import GIVEN, MASTER, PASSWORD, VERSIONS, Farm, until
 
 pytestmark = pytest.mark.slow

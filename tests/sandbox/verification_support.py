@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from replication.session import Credentials, Endpoint, Session, Tls, connect
-from sandbox.mysql import MySQLServer
+from dev.sandbox.mysql import MySQLServer
+from rds_encrypt.mysql.session import Credentials, Endpoint, Session, Tls, connect
+from rds_encrypt.verification.checkpoint import Checkpoint
+from rds_encrypt.verification.comparison import Comparison
+from rds_encrypt.verification.plan import How, Result
 from tests.sandbox.mysql_support import MASTER, NO_MORE, PASSWORD, Farm
-from verification.checkpoint import Checkpoint
-from verification.comparison import Comparison
-from verification.plan import How, Result
 
 __all__ = ["Twins", "twins"]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo.first_hour import CHAPTERS
+from dev.demo.first_hour import CHAPTERS
 
 __all__ = ["PAGES", "REGISTER", "ROOT", "Account", "Command", "Measured", "Run", "commands", "statements"]
 
@@ -46,7 +46,7 @@ Entry = Run | Measured | Account
 
 _TYPED = Run(FIRST_HOUR, "first_hour")
 """Typed as it stands; whether it is among what is typed is looked up there."""
-_FAULTS = Run("sandbox/faults.py", 'FAULTS_PATH = "/_sandbox/faults"')
+_FAULTS = Run("dev/sandbox/faults.py", 'FAULTS_PATH = "/_sandbox/faults"')
 """The tests' own client sends the same requests."""
 _ROLLBACK = Run("tests/engine/test_rollback.py", 'road.up("rollback")')
 _CONFIG = Run("tests/unit/test_docs.py", "test_the_values_that_pages_set_are_accepted")
@@ -74,24 +74,24 @@ REGISTER: dict[str, Entry] = {
     "curl -X DELETE $AWS_ENDPOINT_URL/_sandbox/faults": _FAULTS,
     # A real account.
     "pulumi install": Account("the official CLI, and the AWS provider's plugin from Pulumi's site"),
-    "pulumi stack init production": Run("demo/workspace.py", '"stack", "init"'),
+    "pulumi stack init production": Run("dev/demo/workspace.py", '"stack", "init"'),
     "pulumi config set aws:region eu-central-1": _CONFIG,
     "pulumi config set --path 'rds-encrypt:sources[0].identifier' orders": _TYPED,
     "pulumi config set --path 'rds-encrypt:sources[0].kmsKey' alias/databases": _TYPED,
     "pulumi config set --path 'rds-encrypt:sources[0].credentials.secretId' orders/master": _TYPED,
     # Pull requests.
-    "python -m unencrypted --region eu-central-1": Run("tests/engine/test_preflight.py", "main("),
-    "python -m unencrypted --region eu-central-1 --details orders": Run(
+    "python -m rds_encrypt.scan --region eu-central-1": Run("tests/engine/test_preflight.py", "main("),
+    "python -m rds_encrypt.scan --region eu-central-1 --details orders": Run(
         "tests/unit/test_unencrypted.py", "details"
     ),
-    "python -m unencrypted --region eu-central-1 --write Pulumi.prod.yaml --kms-key alias/databases orders": Run(
+    "python -m rds_encrypt.scan --region eu-central-1 --write Pulumi.prod.yaml --kms-key alias/databases orders": Run(
         "tests/engine/test_preflight.py", '"--write", str(file), "--kms-key"'
     ),
     "cp examples/workflows/*.yml .github/workflows/": Account("GitHub; the files are linted and tested here"),
-    "python3 -m venv policy/venv": Account(
+    "python3 -m venv examples/policy-pack/venv": Account(
         "the package index; the tests put the same packages beside the tool chain"
     ),
-    "policy/venv/bin/pip install -r policy/requirements.txt": Account("the same"),
+    "examples/policy-pack/venv/bin/pip install -r examples/policy-pack/requirements.txt": Account("the same"),
     "pulumi preview --policy-pack policy --policy-pack-config policy.json": Run(
         "tests/engine/test_preflight.py", '"--policy-pack"'
     ),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from controlplane.aws import Aws, AwsSettings
-from controlplane.instances import Instance
-from replication.session import Endpoint, Row, Session
+from rds_encrypt.aws.clients import Aws, AwsSettings
+from rds_encrypt.aws.instances import Instance
+from rds_encrypt.mysql.session import Endpoint, Row, Session
 
 __all__ = ["FakeAws", "FakeSession", "instance", "replica_row"]
 

@@ -18,7 +18,7 @@ from tests.unit.policy_packages import packages
 
 __all__ = ["Pack", "running"]
 
-PACK = Path(__file__).resolve().parents[2] / "policy"
+PACK = Path(__file__).resolve().parents[2] / "examples" / "policy-pack"
 
 
 class Pack:

@@ -13,10 +13,12 @@ _TARGET = ROOT / ".cache" / "policy"
 
 
 def packages() -> Path:
-    """Return the directory for PYTHONPATH; filled on first use with what policy/requirements.txt pins."""
+    """Return the directory for PYTHONPATH; filled on first use with what examples/policy-pack/requirements.txt pins."""
     pinned = next(
         line
-        for line in (ROOT / "policy" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+        for line in (ROOT / "examples" / "policy-pack" / "requirements.txt")
+        .read_text(encoding="utf-8")
+        .splitlines()
         if line.startswith("pulumi-policy==")
     )
     stamp = _TARGET / f"{pinned}.stamp"

@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import pytest
 
-from controlplane.aws import Aws
-from controlplane.secret_store import Account, read_account
-from foundation.errors import AccountRefused, ActionRequired, Retryable
-from migration.access import RDS_CA_BUNDLE, Access, AccessSettings, endpoint_of
-from replication.session import Credentials, Endpoint, Session
+from rds_encrypt.access import RDS_CA_BUNDLE, Access, AccessSettings, endpoint_of
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.secret_store import Account, read_account
+from rds_encrypt.core.errors import AccountRefused, ActionRequired, Retryable
+from rds_encrypt.mysql.session import Credentials, Endpoint, Session
 from tests.unit.fakes import instance
 
 
@@ -35,7 +35,7 @@ class Door:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, password: str) -> None:
         self.password = password
         self.tried: list[str] = []
-        monkeypatch.setattr("migration.access.connect", self._connect)
+        monkeypatch.setattr("rds_encrypt.access.connect", self._connect)
 
     @contextmanager
     def _connect(self, _endpoint: Endpoint, account: Credentials, *_: Any, **__: Any) -> Iterator[Session]:

@@ -7,10 +7,10 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.instances import Instances
-from migration import journal
-from migration.cutover.account_fence import AccountFence, digest, digests, obstacle
-from replication.accounts import Account
+from rds_encrypt import journal
+from rds_encrypt.aws.instances import Instances
+from rds_encrypt.cutover.account_fence import AccountFence, digest, digests, obstacle
+from rds_encrypt.mysql.accounts import Account
 from tests.unit.fakes import FakeAws, FakeSession, instance
 
 ACCOUNTS = st.builds(Account, user=st.text(max_size=32), host=st.text(max_size=60), locked=st.just(True))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import botocore.exceptions
 import pytest
 
-from controlplane.aws import sorted_errors
-from foundation.errors import ActionRequired, MigrationError, Retryable
+from rds_encrypt.aws.clients import sorted_errors
+from rds_encrypt.core.errors import ActionRequired, MigrationError, Retryable
 
 
 def client_error(code: str, status: int = 400, message: str = "said so") -> botocore.exceptions.ClientError:
@@ -53,7 +53,7 @@ def test_a_denial_names_what_to_allow() -> None:
     said = str(sorted_as(client_error("AccessDenied", message="User: x is not authorized")))
     assert said == (
         "orders: AWS refused ModifyDBInstance (User: x is not authorized). Allow ModifyDBInstance to the caller:"
-        " docs/iam-policy.json lists all that a migration needs."
+        " rds_encrypt/policies/iam-policy.json lists all that a migration needs."
     )
 
 
@@ -154,5 +154,5 @@ def test_what_rds_refuses_gets_a_sentence_of_its_own(
     found = sorted_as(client_error(code, message=message))
     assert type(found) is kind
     assert words in found.what
-    assert "docs/iam-policy.json" not in str(found)
+    assert "rds_encrypt/policies/iam-policy.json" not in str(found)
     assert found.fix

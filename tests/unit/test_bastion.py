@@ -20,9 +20,9 @@ from typing import TypeVar
 
 import pytest
 
-from foundation.errors import ActionRequired, MigrationError, Retryable
-from replication.bastion import Bastion, BastionTunnels, command
-from replication.tunnel import Endpoint
+from rds_encrypt.core.errors import ActionRequired, MigrationError, Retryable
+from rds_encrypt.mysql.bastion import Bastion, BastionTunnels, command
+from rds_encrypt.mysql.tunnel import Endpoint
 from tests.bastion import SSHD, Keys, Running, asyncssh_server, clients_of, free_port, left_of, openssh_server
 
 Start = Callable[..., AbstractContextManager[Running]]
@@ -160,8 +160,8 @@ def pids_holding(port: int) -> list[int]:
 def test_it_ends_with_its_process_even_if_that_is_killed(start: Start, keys: Keys, speaker: Endpoint) -> None:
     program = """
 import sys, threading
-from replication.bastion import Bastion, BastionTunnels
-from replication.tunnel import Endpoint
+from rds_encrypt.mysql.bastion import Bastion, BastionTunnels
+from rds_encrypt.mysql.tunnel import Endpoint
 lines = BastionTunnels(Bastion("127.0.0.1", int(sys.argv[1]), *sys.argv[2:5]))
 opened = []
 # In a thread that ends before the line is used, as a step's thread does.
@@ -278,7 +278,7 @@ def test_a_server_behind_it_that_is_down_may_come_back(start: Start, keys: Keys)
 def test_a_server_behind_it_that_keeps_silent(
     start: Start, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("replication.bastion._ANSWER", 0.5)
+    monkeypatch.setattr("rds_encrypt.mysql.bastion._ANSWER", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent, start(keys, free_port()) as running:
         error = refusal(running.bastion, Endpoint("127.0.0.1", silent.getsockname()[1]))
     assert type(error) is Retryable
@@ -295,7 +295,7 @@ def test_forwarding_that_the_bastion_forbids(start: Start, keys: Keys, speaker: 
 def test_a_machine_without_ssh(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(keys.directory))
     monkeypatch.setattr("tempfile.tempdir", str(keys.directory))
-    monkeypatch.setattr("foundation.supervised_process._LONGEST", 1000)
+    monkeypatch.setattr("rds_encrypt.core.supervised_process._LONGEST", 1000)
     with pytest.raises(ActionRequired, match="there is no `ssh` on the PATH"):
         BastionTunnels(Running(keys, 22).bastion).open_tunnel(Endpoint("orders.example", 3306))
     assert list(keys.directory.glob("rds-encrypt-*")) == []

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from bench.critical_path import Operation, Road, operations
-from bench.in_sync import InSync
-from bench.suite.in_sync import lines_of
-from sandbox.rds.clock import TimeModel
+from dev.bench.critical_path import Operation, Road, operations
+from dev.bench.in_sync import InSync
+from dev.bench.suite.in_sync import lines_of
+from dev.sandbox.rds.clock import TimeModel
 
 BEGAN = datetime(2026, 11, 25, tzinfo=UTC)
 MODEL = TimeModel("realistic", 0.1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bench.fleet import Step, step_of
-from bench.machine import Memory, machine
-from bench.plain import Size
-from bench.stack import size_of
-from bench.suite.fleet import call_lines, stack_lines
+from dev.bench.fleet import Step, step_of
+from dev.bench.machine import Memory, machine
+from dev.bench.plain import Size
+from dev.bench.stack import size_of
+from dev.bench.suite.fleet import call_lines, stack_lines
 
 START = datetime(2026, 11, 25, tzinfo=UTC)
 

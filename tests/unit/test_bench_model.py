@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.model import model_for
+from dev.bench.model import model_for
 
 
 def test_a_rename_is_long_where_names_are_swapped() -> None:

@@ -6,10 +6,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from bench.names import make_record
-from controlplane import dns_records
-from controlplane.aws import Aws, AwsSettings
-from demo.database import Address
+from dev.bench.names import make_record
+from dev.demo.database import Address
+from rds_encrypt.aws import dns_records
+from rds_encrypt.aws.clients import Aws, AwsSettings
 
 OLD = Address("127.77.0.1", 3306, Path("ca.pem"))
 
@@ -27,7 +27,7 @@ def test_the_record_leads_to_the_instance_and_then_to_where_the_program_points_i
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = [0.0]
-    monkeypatch.setattr("bench.names.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("dev.bench.names.time.monotonic", lambda: clock[0])
     record = make_record(boto3.client("route53"), OLD)
     assert record() == OLD
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.catch_up import CatchUpFigures
-from bench.figures import Bench, Pair, Run
-from bench.suite import catch_up, outage, verification
-from bench.suite.lines import Line, sentences
-from bench.verification import Figure, Way
-from demo.writer import Accounting, Gap
+from dev.bench.catch_up import CatchUpFigures
+from dev.bench.figures import Bench, Pair, Run
+from dev.bench.suite import catch_up, outage, verification
+from dev.bench.suite.lines import Line, sentences
+from dev.bench.verification import Figure, Way
+from dev.demo.writer import Accounting, Gap
 
 KEPT = Accounting(acknowledged=1_000, lost=(), duplicates=(), unacknowledged=2)
 OURS = Run(outage=Gap(100.0, 110.5), accounting=KEPT, rate=300.0, writes=[])

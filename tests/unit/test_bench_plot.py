@@ -3,10 +3,10 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from bench.figures import Bench, Pair, Run
-from bench.plot import bars, write_data, write_picture
-from bench.table import stretches
-from demo.writer import Accounting, Gap, Write
+from dev.bench.figures import Bench, Pair, Run
+from dev.bench.plot import bars, write_data, write_picture
+from dev.bench.table import stretches
+from dev.demo.writer import Accounting, Gap, Write
 
 WRITES = [
     Write("1", 0, 99.85, 1_099.85),

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench import __main__ as suite
-from bench.machine import Machine
-from bench.suite.lines import Line, at_least, at_most, failed, markdown, sentences, table
-from bench.suite.wish import Wish
+from dev.bench import __main__ as suite
+from dev.bench.machine import Machine
+from dev.bench.suite.lines import Line, at_least, at_most, failed, markdown, sentences, table
+from dev.bench.suite.wish import Wish
 
 SLOW = Line("preview", 6.0, "s", 2.0, "as many plain resources", at_most(2.0))
 FAST = Line("verification", 300.0, "rows/s", 100.0, "CHECKSUM TABLE", at_least(0.8))

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from foundation.errors import ActionRequired
-from replication import writes
-from replication.bookkeeping import changes_of_applications
-from replication.coordinates import Coordinates, lie_together, wrote_since
-from replication.session import Row
+from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.mysql import writes
+from rds_encrypt.mysql.bookkeeping import changes_of_applications
+from rds_encrypt.mysql.coordinates import Coordinates, lie_together, wrote_since
+from rds_encrypt.mysql.session import Row
 from tests.unit.fakes import FakeSession
 
 HEARTBEAT = "INSERT INTO mysql.rds_heartbeat2(id, value) values (1,1700000000000) ON DUPLICATE KEY UPDATE value = 1700000000000"
@@ -162,7 +162,7 @@ def test_coordinates_with_nothing_between_them_are_one() -> None:
 
 
 def test_a_source_with_a_heartbeat_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("replication.writes.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("rds_encrypt.mysql.writes.time.sleep", lambda _seconds: None)
     places = iter(range(100, 200))
     status = {"SHOW MASTER STATUS": lambda: [{"File": "b.000001", "Position": next(places)}]}
     quiet = source({"b.000001": statement(HEARTBEAT)}, **status)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from replication.catch_up_progress import CatchUpProgress
-from replication.coordinates import Coordinates
+from rds_encrypt.mysql.catch_up_progress import CatchUpProgress
+from rds_encrypt.mysql.coordinates import Coordinates
 
 MB = 1_000_000
 

@@ -8,11 +8,11 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from controlplane import changes, instances, looks
-from controlplane.aws import Aws, AwsSettings
-from controlplane.instances import Instance, Instances
-from foundation import waiting
-from foundation.errors import ActionRequired, Retryable, TimedOut
+from rds_encrypt.aws import changes, instances, looks
+from rds_encrypt.aws.clients import Aws, AwsSettings
+from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.core import waiting
+from rds_encrypt.core.errors import ActionRequired, Retryable, TimedOut
 from tests.unit.fakes import instance
 
 SETTINGS = AwsSettings(region="eu-west-1")

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from foundation.errors import ActionRequired, OutcomeUnknown, PreconditionFailed, ProcedureRefused
-from replication import channel, lag
-from replication.coordinates import Coordinates
-from replication.session import Credentials, Endpoint, Row
+from rds_encrypt.core.errors import ActionRequired, OutcomeUnknown, PreconditionFailed, ProcedureRefused
+from rds_encrypt.mysql import channel, lag
+from rds_encrypt.mysql.coordinates import Coordinates
+from rds_encrypt.mysql.session import Credentials, Endpoint, Row
 from tests.unit.fakes import FakeSession, replica_row
 
 STATUS = "SHOW REPLICA STATUS"
@@ -22,7 +22,7 @@ STOPPED = {"Replica_IO_Running": "No", "Replica_SQL_Running": "No", "Seconds_Beh
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("foundation.waiting.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("rds_encrypt.core.waiting.time.sleep", lambda _seconds: None)
 
 
 def calls(session: FakeSession) -> list[str]:
@@ -285,7 +285,7 @@ def test_what_runs_by_half_is_stopped_first_unless_it_only_connects(
     def connected(_seconds: float) -> None:
         server.row = replica_row()
 
-    monkeypatch.setattr("foundation.waiting.time.sleep", connected)
+    monkeypatch.setattr("rds_encrypt.core.waiting.time.sleep", connected)
     assert channel.start(server.session).running
     assert calls(server.session) == sent
 
@@ -452,7 +452,7 @@ def test_a_receiver_between_two_attempts_is_not_waited_for() -> None:
 def test_a_receiver_that_connects_later_is_given_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     rds = Rds()
     rds.io_starts_as = "Connecting"
-    monkeypatch.setattr("foundation.waiting.time.sleep", lambda _seconds: rds.agent_starts())
+    monkeypatch.setattr("rds_encrypt.core.waiting.time.sleep", lambda _seconds: rds.agent_starts())
     assert channel.start(rds.session).running
     assert calls(rds.session) == ["CALL mysql.rds_start_replication"]
 
@@ -600,7 +600,7 @@ def test_a_replica_that_connects_in_time_is_stopped_where_it_stands(monkeypatch:
     def connected(_seconds: float) -> None:
         server.row = replica_row()
 
-    monkeypatch.setattr("foundation.waiting.time.sleep", connected)
+    monkeypatch.setattr("rds_encrypt.core.waiting.time.sleep", connected)
     assert channel.stop_where_known(server.session).executed == Coordinates("b.000002", 400)
 
 
@@ -641,7 +641,7 @@ def test_a_replica_that_was_just_started_is_stopped_for_good(monkeypatch: pytest
     uptime = iter([1, 4, 6])
     rds.session.answers["SHOW GLOBAL STATUS LIKE 'Uptime'"] = lambda: [{"Value": str(next(uptime))}]
     agent: Iterator[Callable[[], None]] = iter([rds.agent_starts, lambda: None])
-    monkeypatch.setattr("replication.channel.time.sleep", lambda _seconds: next(agent)())
+    monkeypatch.setattr("rds_encrypt.mysql.channel.time.sleep", lambda _seconds: next(agent)())
     assert channel.stop_where_known(rds.session).stopped
     assert calls(rds.session) == ["CALL mysql.rds_stop_replication"] * 2
     assert rds.state == "OFF"

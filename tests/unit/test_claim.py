@@ -7,15 +7,15 @@ from typing import Any, cast
 
 import pytest
 
-from foundation.errors import ActionRequired
-from foundation.waiting import silent
-from migration import journal
 from providers.claim import ClaimProvider
 from providers.cutover import CutoverProvider
 from providers.deletion_guard import DeletionGuardProvider
 from providers.resumed_replication import ResumedReplicationProvider
 from providers.rollback import RollbackProvider
 from providers.step import Step, StepContext
+from rds_encrypt import journal
+from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.core.waiting import silent
 from tests.unit.fakes import FakeAws, instance
 
 INPUTS = {"source_id": "db-ORDERS", "owner": "rds-encrypt/dev", "backend": "0123456789ab"}

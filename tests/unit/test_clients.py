@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from controlplane.aws import AwsSettings
 from providers import clients
 from providers.clients import shared_clients
+from rds_encrypt.aws.clients import AwsSettings
 
 HERE = AwsSettings(region="eu-west-1")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from controlplane.instances import Instance, Instances
-from foundation.waiting import silent
-from migration.completion import complete
+from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.completion import complete
+from rds_encrypt.core.waiting import silent
 from tests.unit.fakes import FakeAws, instance
 
 

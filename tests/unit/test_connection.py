@@ -15,11 +15,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from components import settings
-from controlplane.aws import Aws, AwsSettings
-from foundation.errors import PreconditionFailed
-from migration.access import AccessSettings
-from migration.connection import Connection, tunnel_opener
-from replication.bastion import Bastion, command
+from rds_encrypt.access import AccessSettings
+from rds_encrypt.aws.clients import Aws, AwsSettings
+from rds_encrypt.connection import Connection, tunnel_opener
+from rds_encrypt.core.errors import PreconditionFailed
+from rds_encrypt.mysql.bastion import Bastion, command
 
 SOURCE: dict[str, Any] = {"identifier": "orders", "credentials": {"secretId": "orders/master"}}
 SSH = {"via": "ssh", "ssh": {"host": "bastion.example"}}

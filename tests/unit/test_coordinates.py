@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foundation.errors import ActionRequired, Bug
-from replication.coordinates import Coordinates, bytes_between, current
-from replication.session import Row
+from rds_encrypt.core.errors import ActionRequired, Bug
+from rds_encrypt.mysql.coordinates import Coordinates, bytes_between, current
+from rds_encrypt.mysql.session import Row
 from tests.unit.fakes import FakeSession
 
 NUMBERS = st.integers(min_value=1, max_value=10_000_000)

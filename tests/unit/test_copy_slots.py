@@ -12,13 +12,13 @@ from typing import Any, cast
 
 import pytest
 
-from controlplane.aws import Aws
-from controlplane.copies import Listed
-from foundation.errors import ActionRequired
-from foundation.turnstile import Turnstile
-from migration import journal
-from migration.copy_slots import CopySlots, Queue
-from migration.journal import Role, tags_for
+from rds_encrypt import journal
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.copies import Listed
+from rds_encrypt.copy_slots import CopySlots, Queue
+from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.core.turnstile import Turnstile
+from rds_encrypt.journal import Role, tags_for
 
 NOW = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,8 +98,8 @@ def queue_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Accou
         assert set(tags) == {journal.COPY_SLOT}
         account.called.append(arn.rpartition(":")[2])
 
-    monkeypatch.setattr("controlplane.copies.listed", look)
-    monkeypatch.setattr("controlplane.copies.tag", tag)
+    monkeypatch.setattr("rds_encrypt.aws.copies.listed", look)
+    monkeypatch.setattr("rds_encrypt.aws.copies.tag", tag)
     return lambda account, name: Queue(cast(Any, account), replica_of(name).arn, f"db-{name}", at_once=1)
 
 
@@ -139,7 +139,7 @@ def test_one_passes_at_a_time(turnstile: Turnstile) -> None:
 
 def test_another_process_is_kept_out_until_it_ends(turnstile: Turnstile) -> None:
     hold = (
-        "import sys, time; from foundation.turnstile import Turnstile\n"
+        "import sys, time; from rds_encrypt.core.turnstile import Turnstile\n"
         "with Turnstile('test', 60.0).passing() as mine: print(mine, flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

@@ -9,15 +9,15 @@ from typing import Any, cast
 import pytest
 
 from components.settings import CutoverSettings
-from controlplane.instances import Instance
-from foundation.errors import ActionRequired
-from foundation.waiting import silent
-from migration import journal
-from migration.access import Access
-from migration.cutover.direction import Direction
 from providers.cutover import CutoverProvider
 from providers.rollback import RollbackProvider
 from providers.step import Inputs, StepContext
+from rds_encrypt import journal
+from rds_encrypt.access import Access
+from rds_encrypt.aws.instances import Instance
+from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.core.waiting import silent
+from rds_encrypt.cutover.direction import Direction
 from tests.unit.fakes import FakeAws, FakeSession, instance, replica_row
 
 SINCE = "2026-11-25T01:00:00+00:00"
@@ -78,7 +78,7 @@ class Provider(CutoverProvider):
 
 @pytest.fixture
 def no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controlplane.instances._PAUSES", ())
+    monkeypatch.setattr("rds_encrypt.aws.instances._PAUSES", ())
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foundation.errors import ActionRequired
-from migration.cutover import checks
-from migration.cutover.checks import (
+from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.cutover import checks
+from rds_encrypt.cutover.checks import (
     CHECKS,
     Reading,
     candidate_durable,
@@ -21,10 +21,10 @@ from migration.cutover.checks import (
     minutes_until_maintenance,
     require_steady,
 )
-from migration.cutover.context import CutoverContext, Limits
-from migration.cutover.direction import cutover_direction
-from migration.cutover.timeline import Moment, Timeline
-from migration.names import Names
+from rds_encrypt.cutover.context import CutoverContext, Limits
+from rds_encrypt.cutover.direction import cutover_direction
+from rds_encrypt.cutover.timeline import Moment, Timeline
+from rds_encrypt.names import Names
 from tests.unit.fakes import FakeSession
 
 SUNDAY = datetime(2026, 11, 22, tzinfo=UTC)

@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import pytest
 
-from foundation.errors import AnotherHost, TimedOut
-from migration import journal
-from migration.cutover.context import CutoverContext, Limits
-from migration.cutover.direction import cutover_direction
-from migration.names import Names
+from rds_encrypt import journal
+from rds_encrypt.core.errors import AnotherHost, TimedOut
+from rds_encrypt.cutover.context import CutoverContext, Limits
+from rds_encrypt.cutover.direction import cutover_direction
+from rds_encrypt.names import Names
 from tests.unit.fakes import FakeAws, FakeSession, instance
 
 NAMES = Names("orders")

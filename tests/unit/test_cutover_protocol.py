@@ -8,15 +8,15 @@ from typing import Any, cast
 
 import pytest
 
-from foundation import waiting
-from foundation.errors import ActionRequired, Cancelled, TimedOut
-from migration import journal
-from migration.cutover import protocol
-from migration.cutover.context import CutoverContext, Limits
-from migration.cutover.direction import cutover_direction
-from migration.cutover.protocol import Outcome, run
-from migration.names import Names
-from replication.coordinates import Coordinates
+from rds_encrypt import journal
+from rds_encrypt.core import waiting
+from rds_encrypt.core.errors import ActionRequired, Cancelled, TimedOut
+from rds_encrypt.cutover import protocol
+from rds_encrypt.cutover.context import CutoverContext, Limits
+from rds_encrypt.cutover.direction import cutover_direction
+from rds_encrypt.cutover.protocol import Outcome, run
+from rds_encrypt.mysql.coordinates import Coordinates
+from rds_encrypt.names import Names
 from tests.unit.fakes import FakeSession, instance
 
 NAMES = Names("orders")

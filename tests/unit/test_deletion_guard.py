@@ -8,23 +8,23 @@ from typing import Any, cast
 
 import pytest
 
-from controlplane.instances import Instance
-from foundation.errors import Retryable
-from foundation.waiting import silent
-from migration import journal
-from migration.access import Access
-from migration.cutover import due_events
-from migration.cutover.account_fence import AccountFence, digest
-from migration.cutover.context import CutoverContext
-from migration.cutover.direction import cutover_direction
-from migration.cutover.fence import ParameterGroupFence
-from migration.cutover.fences import fence_left
-from migration.journal import Role, tags_for
-from migration.names import Names
 from providers.deletion_guard import DeletionGuardProvider
 from providers.step import StepContext
-from replication import events
-from replication.accounts import Account
+from rds_encrypt import journal
+from rds_encrypt.access import Access
+from rds_encrypt.aws.instances import Instance
+from rds_encrypt.core.errors import Retryable
+from rds_encrypt.core.waiting import silent
+from rds_encrypt.cutover import due_events
+from rds_encrypt.cutover.account_fence import AccountFence, digest
+from rds_encrypt.cutover.context import CutoverContext
+from rds_encrypt.cutover.direction import cutover_direction
+from rds_encrypt.cutover.fence import ParameterGroupFence
+from rds_encrypt.cutover.fences import fence_left
+from rds_encrypt.journal import Role, tags_for
+from rds_encrypt.mysql import events
+from rds_encrypt.mysql.accounts import Account
+from rds_encrypt.names import Names
 from tests.unit.fakes import FakeAws, FakeSession, instance
 
 NAMES = Names("orders")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from demo.compare import Table, differences, event_findings
+from dev.demo.compare import Table, differences, event_findings
 
 TABLE = Table("orders", "CREATE TABLE `orders` (…)", rows=48_000, checksum=123)
 OLD, NEW = 101, 202

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from demo.inventory import Inventory, leftovers
+from dev.demo.inventory import Inventory, leftovers
 
 BEFORE = Inventory(
     instances=frozenset({"orders"}),

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from demo.report import Old, Phase, Report
-from demo.summary import show
-from demo.writer import Accounting
+from dev.demo.report import Old, Phase, Report
+from dev.demo.summary import show
+from dev.demo.writer import Accounting
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1"
 GOOD = Report(

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
-from demo.screens import draw
+from dev.demo.screens import draw
 
 SCREEN = (
     "\x1b[1m\x1b[32m +\x1b[0m   CatchUp  orders  \x1b[32mcreating (7s)\x1b[0m  lag 36 s, 383.5 MB, 10 %\n\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from demo.terminal import Terminal, worth_showing
+from dev.demo.terminal import Terminal, worth_showing
 
 
 @pytest.mark.parametrize(

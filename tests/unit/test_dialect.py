@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
-from foundation.errors import PreconditionFailed
-from replication.dialect import dialect_of
+from rds_encrypt.core.errors import PreconditionFailed
+from rds_encrypt.mysql.dialect import dialect_of
 from tests.unit.fakes import FakeSession
 
 

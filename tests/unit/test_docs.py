@@ -14,8 +14,8 @@ import pytest
 import yaml  # type: ignore[import-untyped] # comes with pulumi, without types
 
 from components.settings import Settings, parse
-from migration import journal
-from migration.cutover.checks import CHECKS
+from rds_encrypt import journal
+from rds_encrypt.cutover.checks import CHECKS
 from tests.engine import aws_cli
 from tests.unit import docs_register
 
@@ -28,7 +28,7 @@ MEASUREMENTS = ROOT / "docs" / "measurements.md"
 
 def _script(name: str) -> ModuleType:
     """Load a script of tools/, which is no package."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, ROOT / "dev" / "tools" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -205,10 +205,10 @@ def test_every_page_of_decisions_is_listed() -> None:
 
 
 def test_the_grants_name_every_procedure_that_the_program_calls() -> None:
-    grants = (ROOT / "docs" / "mysql-grants.sql").read_text(encoding="utf-8")
+    grants = (ROOT / "rds_encrypt" / "policies" / "mysql-grants.sql").read_text(encoding="utf-8")
     called = {
         procedure
-        for file in (ROOT / "replication").glob("*.py")
+        for file in (ROOT / "rds_encrypt" / "mysql").glob("*.py")
         for procedure in re.findall(r'"(mysql\.rds_(?!configuration)\w+)"', file.read_text(encoding="utf-8"))
     }
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from foundation.errors import ActionRequired
-from migration import journal
-from migration.cutover import due_events
-from replication import events
+from rds_encrypt import journal
+from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.cutover import due_events
+from rds_encrypt.mysql import events
 from tests.unit.fakes import Answer, FakeSession
 
 

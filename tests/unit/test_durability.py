@@ -9,10 +9,10 @@ from typing import cast
 import pytest
 
 from components.settings import CatchUpSettings, SourceSettings
-from controlplane.parameter_groups import ParameterGroups
-from foundation.errors import ActionRequired, TimedOut
-from migration.durability import RELAXED, Durability, crash_safe, less_durable
-from replication.session import Row
+from rds_encrypt.aws.parameter_groups import ParameterGroups
+from rds_encrypt.core.errors import ActionRequired, TimedOut
+from rds_encrypt.durability import RELAXED, Durability, crash_safe, less_durable
+from rds_encrypt.mysql.session import Row
 from tests.unit.fakes import FakeSession
 
 FLUSH, SYNC = RELAXED

@@ -7,7 +7,9 @@ import pulumi
 import pytest
 from pulumi.runtime import settings
 
-from foundation.errors import (
+from providers import clean_errors
+from providers.clean_errors import sentence
+from rds_encrypt.core.errors import (
     ActionRequired,
     Bug,
     Cancelled,
@@ -16,8 +18,6 @@ from foundation.errors import (
     Retryable,
     TimedOut,
 )
-from providers import clean_errors
-from providers.clean_errors import sentence
 
 
 def test_an_error_tells_where_what_fix_and_what_is_safe() -> None:

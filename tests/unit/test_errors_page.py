@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from foundation.errors import ActionRequired
+from rds_encrypt.core.errors import ActionRequired
 from tests.engine.faults.book import PAGE, SECTIONS, quoted, rendered, shown
 from tests.engine.faults.catalogue import BOOK
 

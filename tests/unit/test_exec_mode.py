@@ -6,8 +6,8 @@ from typing import cast
 
 import pytest
 
-from controlplane.parameter_groups import ParameterGroups
-from migration.exec_mode import put_back, strict
+from rds_encrypt.aws.parameter_groups import ParameterGroups
+from rds_encrypt.exec_mode import put_back, strict
 from tests.unit.test_parallel_appliers import Groups, Values
 
 NAME = "slave_exec_mode"

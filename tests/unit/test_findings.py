@@ -14,24 +14,26 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from controlplane import metrics
-from controlplane.aws import Aws, sorted_errors
-from controlplane.inventory import ZONES, AccountInventory, Alarm, ProxyTarget, Quota
-from controlplane.snapshots import Snapshot
-from foundation.errors import PreconditionFailed
-from migration import journal
-from migration.discovery import Topology
-from migration.findings import look, of_account, of_caller, of_instance, of_key, words
-from migration.findings import of_mysql as mysql
-from migration.findings.context import CheckContext, Look
-from migration.findings.finding import Finding, Severity, refusal
-from migration.findings.of_mysql import of_mysql
-from migration.names import Names
-from migration.needs import Need, need_of
-from migration.preflight import Plan
+from rds_encrypt import journal
+from rds_encrypt.aws import metrics
+from rds_encrypt.aws.clients import Aws, sorted_errors
+from rds_encrypt.aws.inventory import ZONES, AccountInventory, Alarm, ProxyTarget, Quota
+from rds_encrypt.aws.snapshots import Snapshot
+from rds_encrypt.checks import look, of_account, of_caller, of_instance, of_key, words
+from rds_encrypt.checks import of_mysql as mysql
+from rds_encrypt.checks.context import CheckContext, Look
+from rds_encrypt.checks.finding import Finding, Severity, refusal
+from rds_encrypt.checks.of_mysql import of_mysql
+from rds_encrypt.checks.preflight import Plan
+from rds_encrypt.core.errors import PreconditionFailed
+from rds_encrypt.discovery import Topology
+from rds_encrypt.names import Names
+from rds_encrypt.needs import Need, need_of
 from tests.unit.fakes import FakeAws, FakeSession, instance, replica_row
 
-POLICY = json.loads((Path(__file__).resolve().parents[2] / "docs" / "iam-policy.json").read_text("utf-8"))
+POLICY = json.loads(
+    (Path(__file__).resolve().parents[2] / "rds_encrypt" / "policies" / "iam-policy.json").read_text("utf-8")
+)
 
 
 class Around(AccountInventory):
@@ -382,7 +384,7 @@ def test_the_iam_policy_is_the_remedy_only_for_what_aws_denied(
     monkeypatch.setattr(of_caller, "permissions", of_instance.runs)
     (note,) = (each for each in look.findings(context(), None, remarks=True) if "not looked at" in each.what)
     assert note.what.startswith(words)
-    assert ("docs/iam-policy.json" in note.fix) is policy
+    assert ("rds_encrypt/policies/iam-policy.json" in note.fix) is policy
     assert "A migration works without it" in note.fix or policy
 
 
@@ -568,4 +570,4 @@ def test_the_privileges_of_the_account_are_those_of_show_grants(grants: list[str
     assert bool(found) is (words is not None)
     if words is not None:
         assert words in found[0].what
-        assert "docs/mysql-grants.sql" in found[0].fix
+        assert "rds_encrypt/policies/mysql-grants.sql" in found[0].fix

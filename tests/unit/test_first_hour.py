@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from demo.first_hour import CHAPTERS, PAGE, Chapter, differences, rendered
-from demo.shell import Typed, opened
+from dev.demo.first_hour import CHAPTERS, PAGE, Chapter, differences, rendered
+from dev.demo.shell import Typed, opened
 
 REFUSED = """\
 Previewing update (dev):

@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import pytest
 
-from controlplane.instances import Instance
-from foundation.errors import ActionRequired, Retryable
-from foundation.waiting import silent
-from migration.cutover.context import Aside, CutoverContext, Limits
-from migration.cutover.direction import cutover_direction
-from migration.cutover.former_primary import Unreachable, await_harmless, give_up_name, make_room, reach
-from migration.names import Names
+from rds_encrypt.aws.instances import Instance
+from rds_encrypt.core.errors import ActionRequired, Retryable
+from rds_encrypt.core.waiting import silent
+from rds_encrypt.cutover.context import Aside, CutoverContext, Limits
+from rds_encrypt.cutover.direction import cutover_direction
+from rds_encrypt.cutover.former_primary import Unreachable, await_harmless, give_up_name, make_room, reach
+from rds_encrypt.names import Names
 from tests.unit.fakes import FakeSession, instance
 
 NAMES = Names("orders")
@@ -87,8 +87,8 @@ class World:
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("migration.cutover.former_primary.time.sleep", lambda _seconds: None)
-    monkeypatch.setattr("foundation.waiting.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("rds_encrypt.cutover.former_primary.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("rds_encrypt.core.waiting.time.sleep", lambda _seconds: None)
 
 
 @pytest.mark.parametrize(

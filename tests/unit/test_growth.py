@@ -9,15 +9,15 @@ from typing import Any, cast
 import pytest
 
 from components.owner_settings import owner_settings
-from controlplane.instances import Instance
-from foundation.errors import ActionRequired
-from migration.cutover.checks import candidate_binlog_retention, settings_match
-from migration.cutover.context import Aside, CutoverContext
-from migration.cutover.direction import Direction, cutover_direction, rollback_direction
-from migration.cutover.growth import match_owner_changes
-from migration.names import Names
-from migration.settings_diff import differences
-from replication.coordinates import Coordinates
+from rds_encrypt.aws.instances import Instance
+from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.cutover.checks import candidate_binlog_retention, settings_match
+from rds_encrypt.cutover.context import Aside, CutoverContext
+from rds_encrypt.cutover.direction import Direction, cutover_direction, rollback_direction
+from rds_encrypt.cutover.growth import match_owner_changes
+from rds_encrypt.mysql.coordinates import Coordinates
+from rds_encrypt.names import Names
+from rds_encrypt.settings_diff import differences
 from tests.unit.fakes import FakeSession, instance
 
 NAMES = Names("orders")
@@ -69,7 +69,7 @@ def free(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
     """What CloudWatch says of the free storage, in GiB."""
     found: list[float | None] = [None]
     monkeypatch.setattr(
-        "migration.cutover.growth.metrics.free_storage",
+        "rds_encrypt.cutover.growth.metrics.free_storage",
         lambda *_: found[0] * 2**30 if found[0] is not None else None,
     )
     return found

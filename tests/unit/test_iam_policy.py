@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from migration import journal
+from rds_encrypt import journal
 from tests.engine.iam import Ask, Policy, World, asks
 
-DOCUMENT = json.loads((Path(__file__).resolve().parents[2] / "docs" / "iam-policy.json").read_text("utf-8"))
+DOCUMENT = json.loads(
+    (Path(__file__).resolve().parents[2] / "rds_encrypt" / "policies" / "iam-policy.json").read_text("utf-8")
+)
 RDS = "arn:aws:rds:us-east-1:123456789012"
 
 

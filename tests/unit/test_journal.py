@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migration import journal
-from migration.cutover.direction import cutover_direction, rollback_direction
-from migration.journal import Role, belongs, tags_for, without
-from migration.names import Names
+from rds_encrypt import journal
+from rds_encrypt.cutover.direction import cutover_direction, rollback_direction
+from rds_encrypt.journal import Role, belongs, tags_for, without
+from rds_encrypt.names import Names
 
 NAMES = Names("orders")
 CUTOVER = cutover_direction(NAMES, "db-SOURCE", "db-ENCRYPTED")

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import pytest
 
-from migration.reports.files import Files
-from migration.reports.lag_curve import HEIGHT, WIDTH, curve
-from migration.reports.lag_log import FILE, LagLog
-from replication.lag import Lag
+from rds_encrypt.mysql.lag import Lag
+from rds_encrypt.reports.files import Files
+from rds_encrypt.reports.lag_curve import HEIGHT, WIDTH, curve
+from rds_encrypt.reports.lag_log import FILE, LagLog
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MB = 1_000_000

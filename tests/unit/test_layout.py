@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = (
-    "foundation",
-    "controlplane",
-    "replication",
-    "verification",
-    "migration",
-    "providers",
-    "components",
-)
+PACKAGES = ("rds_encrypt", "providers", "components")
 
 
 def program() -> Iterator[Path]:
@@ -60,13 +53,15 @@ def test_the_program_never_mentions(word: str) -> None:
 @pytest.mark.parametrize(
     ("package", "forbidden"),
     [
-        ("controlplane", {"pulumi", "pulumi_aws", "pymysql"}),
-        ("replication", {"pulumi", "pulumi_aws", "boto3", "botocore"}),
-        ("verification", {"pulumi", "pulumi_aws", "boto3", "botocore", "pymysql"}),
-        ("migration", {"pulumi", "pulumi_aws", "boto3", "pymysql"}),
+        ("rds_encrypt", {"pulumi", "pulumi_aws", "pydantic"}),
+        ("rds_encrypt/aws", {"pymysql"}),
+        ("rds_encrypt/mysql", {"boto3", "botocore"}),
+        ("rds_encrypt/verification", {"boto3", "botocore", "pymysql"}),
+        ("rds_encrypt/cutover", {"boto3", "pymysql"}),
+        ("rds_encrypt/checks", {"boto3", "pymysql"}),
+        ("rds_encrypt/core", {"boto3", "botocore", "pymysql"}),
         ("providers", {"pulumi_aws", "boto3", "pymysql"}),
         ("components", {"boto3", "pymysql"}),
-        ("foundation", {"pulumi", "pulumi_aws", "boto3", "botocore", "pymysql"}),
     ],
 )
 def test_each_layer_knows_only_its_own_tools(package: str, forbidden: set[str]) -> None:
@@ -81,7 +76,13 @@ def test_a_step_never_imports_another_layer_above_it() -> None:
 def test_versions_are_asked_for_in_the_dialect_alone() -> None:
     asking = [
         path.name
-        for package in ("replication", "verification", "migration", "providers")
+        for package in (
+            "rds_encrypt/mysql",
+            "rds_encrypt/verification",
+            "rds_encrypt/cutover",
+            "rds_encrypt/checks",
+            "providers",
+        )
         for path in modules(package)
         if ".version" in path.read_text(encoding="utf-8") and path.name != "dialect.py"
     ]
@@ -99,6 +100,20 @@ def test_nothing_is_swallowed() -> None:
         and (node.type is None or all(isinstance(part, ast.Pass) for part in node.body))
     ]
     assert silent == []
+
+
+def test_the_top_level_shows_the_card() -> None:
+    """At most nine visible folders, those that the card names among them."""
+    folders = {
+        Path(line).parts[0] for line in tracked() if len(Path(line).parts) > 1 and not line.startswith(".")
+    }
+    assert {"providers", "components", "tests"} <= folders
+    assert len(folders) <= 9, sorted(folders)
+
+
+def tracked() -> list[str]:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    return listed.splitlines() or [str(path.relative_to(ROOT)) for path in ROOT.glob("*/*")]
 
 
 def test_main_fits_on_one_screen() -> None:

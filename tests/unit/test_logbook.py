@@ -10,17 +10,17 @@ from typing import Any, cast
 
 import pytest
 
-from foundation.errors import ActionRequired, TimedOut
-from migration import journal
-from migration.cutover.context import CutoverContext
-from migration.cutover.direction import cutover_direction, rollback_direction
-from migration.cutover.protocol import Outcome
-from migration.cutover.timeline import CheckResult, Moment, Timeline, moments_from, outage
-from migration.names import Names
-from migration.reports.durations import duration
-from migration.reports.files import DIRECTORY, Files
-from migration.reports.logbook import Logbook
-from migration.reports.table import WORDS, summary, table
+from rds_encrypt import journal
+from rds_encrypt.core.errors import ActionRequired, TimedOut
+from rds_encrypt.cutover.context import CutoverContext
+from rds_encrypt.cutover.direction import cutover_direction, rollback_direction
+from rds_encrypt.cutover.protocol import Outcome
+from rds_encrypt.cutover.timeline import CheckResult, Moment, Timeline, moments_from, outage
+from rds_encrypt.names import Names
+from rds_encrypt.reports.durations import duration
+from rds_encrypt.reports.files import DIRECTORY, Files
+from rds_encrypt.reports.logbook import Logbook
+from rds_encrypt.reports.table import WORDS, summary, table
 from tests.unit.fakes import instance
 
 NAMES = Names("orders")

@@ -12,18 +12,18 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError
 
-from controlplane import instances as looked_at
-from controlplane import looks, snapshots
-from controlplane.aws import Aws, AwsSettings, passes
-from controlplane.instances import Instance, Instances
-from controlplane.inventory import AccountInventory
-from controlplane.parameter_groups import ParameterGroups
-from foundation import waiting
-from foundation.errors import ActionRequired, Retryable
-from migration.cutover.context import CutoverContext
-from migration.cutover.direction import cutover_direction
-from migration.cutover.strategies import Rename
-from migration.names import Names
+from rds_encrypt.aws import instances as looked_at
+from rds_encrypt.aws import looks, snapshots
+from rds_encrypt.aws.clients import Aws, AwsSettings, passes
+from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.aws.inventory import AccountInventory
+from rds_encrypt.aws.parameter_groups import ParameterGroups
+from rds_encrypt.core import waiting
+from rds_encrypt.core.errors import ActionRequired, Retryable
+from rds_encrypt.cutover.context import CutoverContext
+from rds_encrypt.cutover.direction import cutover_direction
+from rds_encrypt.cutover.strategies import Rename
+from rds_encrypt.names import Names
 from tests.unit.fakes import instance
 
 SETTINGS = AwsSettings(region="eu-west-1")

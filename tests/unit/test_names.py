@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foundation.errors import PreconditionFailed
-from migration.names import Names
+from rds_encrypt.core.errors import PreconditionFailed
+from rds_encrypt.names import Names
 
 _PART = st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True)
 IDENTIFIERS = st.builds(

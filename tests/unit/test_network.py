@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from controlplane.network import Rules, _covers
+from rds_encrypt.aws.network import Rules, _covers
 
 
 @pytest.mark.parametrize(

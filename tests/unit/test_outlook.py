@@ -10,11 +10,11 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError
 
-from controlplane.aws import Aws, AwsSettings
-from foundation.errors import PreconditionFailed
-from migration import journal
-from migration.names import Names
-from migration.outlook import Wanted, look_out
+from rds_encrypt import journal
+from rds_encrypt.aws.clients import Aws, AwsSettings
+from rds_encrypt.core.errors import PreconditionFailed
+from rds_encrypt.names import Names
+from rds_encrypt.outlook import Wanted, look_out
 from tests.unit.fakes import instance
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/1"

@@ -8,10 +8,10 @@ from typing import cast
 
 import pytest
 
-from controlplane.parameter_groups import ParameterGroups
-from foundation.errors import ActionRequired
-from migration.parallel_appliers import ParallelAppliers, applier_reduced
-from replication.session import Row
+from rds_encrypt.aws.parameter_groups import ParameterGroups
+from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.mysql.session import Row
+from rds_encrypt.parallel_appliers import ParallelAppliers, applier_reduced
 from tests.unit.fakes import FakeSession
 
 OLD_NAME, NEW_NAME = "slave_parallel_workers", "replica_parallel_workers"

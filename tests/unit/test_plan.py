@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from migration import journal
-from migration.cutover.briefing import Briefing
-from migration.cutover.timeline import CheckResult
-from migration.discovery import Topology
-from migration.journal import Role, tags_for
-from migration.names import Names
-from migration.plan import estimates
-from migration.plan.costs import Prices
-from migration.plan.estimates import Span
-from migration.plan.phases import PhasePlan, Wish, plan
-from migration.plan.words import as_line, as_markdown, as_text
+from rds_encrypt import journal
+from rds_encrypt.cutover.briefing import Briefing
+from rds_encrypt.cutover.timeline import CheckResult
+from rds_encrypt.discovery import Topology
+from rds_encrypt.journal import Role, tags_for
+from rds_encrypt.names import Names
+from rds_encrypt.plan import estimates
+from rds_encrypt.plan.costs import Prices
+from rds_encrypt.plan.estimates import Span
+from rds_encrypt.plan.phases import PhasePlan, Wish, plan
+from rds_encrypt.plan.words import as_line, as_markdown, as_text
 from tests.unit.fakes import instance
 
 NAMES = Names("orders")

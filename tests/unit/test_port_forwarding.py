@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from controlplane.aws import Aws, AwsSettings
-from controlplane.port_forwarding import PortForwarding
-from foundation.errors import ActionRequired, Retryable
-from migration.connection import Connection, tunnel_opener
-from replication.tunnel import Endpoint
+from rds_encrypt.aws.clients import Aws, AwsSettings
+from rds_encrypt.aws.port_forwarding import PortForwarding
+from rds_encrypt.connection import Connection, tunnel_opener
+from rds_encrypt.core.errors import ActionRequired, Retryable
+from rds_encrypt.mysql.tunnel import Endpoint
 
 TARGET = "i-0123456789abcdef0"
 TOKEN = "a-token-that-opens-the-session"

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from controlplane.instances import Instance
-from migration import journal
-from migration.names import Names
-from migration.position import Position, by_tags, look, phase_under_way
+from rds_encrypt import journal
+from rds_encrypt.aws.instances import Instance
+from rds_encrypt.names import Names
+from rds_encrypt.position import Position, by_tags, look, phase_under_way
 from tests.unit.fakes import FakeAws, instance
 
 NAMES = Names("orders")

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from controlplane.inventory import AccountInventory
-from foundation.errors import PreconditionFailed
-from migration import journal, lifecycle, preflight, tag_limit
-from migration.cutover import fence
-from migration.discovery import Topology
-from migration.names import Names
-from migration.preflight import Plan
+from rds_encrypt import journal, lifecycle, tag_limit
+from rds_encrypt.aws.inventory import AccountInventory
+from rds_encrypt.checks import preflight
+from rds_encrypt.checks.preflight import Plan
+from rds_encrypt.core.errors import PreconditionFailed
+from rds_encrypt.cutover import fence
+from rds_encrypt.discovery import Topology
+from rds_encrypt.names import Names
 from tests.unit.fakes import FakeAws, instance
 
 NAMES = Names("orders")

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from foundation.errors import PreconditionFailed
 from providers.preflight import PreflightProvider
 from providers.step import Inputs, StepContext
+from rds_encrypt.core.errors import PreconditionFailed
 
 SENTENCES = ["orders: it is a replica. Migrate its source first.", "orders: it is stopped. Start it."]
 

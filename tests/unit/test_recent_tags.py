@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controlplane.recent_tags import RecentTags
+from rds_encrypt.aws.recent_tags import RecentTags
 from tests.unit.fakes import instance
 
 

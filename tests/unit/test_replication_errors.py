@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from foundation.errors import ActionRequired
-from replication.replication_errors import Follower, diagnosis, hopeless, mended_by_attaching
-from replication.session import Endpoint
+from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.mysql.replication_errors import Follower, diagnosis, hopeless, mended_by_attaching
+from rds_encrypt.mysql.session import Endpoint
 
 WHERE = Endpoint("orders.example", 3306)
 PURGED = (

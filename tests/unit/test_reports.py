@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped] # comes with pulumi, without types
 
-from migration.cutover.timeline import Moment
-from migration.reports import handover, report
-from migration.reports.files import Files
-from migration.reports.handover import Handover
+from rds_encrypt.cutover.timeline import Moment
+from rds_encrypt.reports import handover, report
+from rds_encrypt.reports.files import Files
+from rds_encrypt.reports.handover import Handover
 from tests.unit.fakes import instance
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

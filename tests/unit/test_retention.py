@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from foundation.errors import ActionRequired, OutcomeUnknown
-from replication import retention
-from replication.session import Row
+from rds_encrypt.core.errors import ActionRequired, OutcomeUnknown
+from rds_encrypt.mysql import retention
+from rds_encrypt.mysql.session import Row
 from tests.unit.fakes import FakeSession
 
 

@@ -8,16 +8,16 @@ from typing import Any, cast
 
 import pytest
 
-from foundation.errors import ActionRequired, Retryable, TimedOut
-from foundation.waiting import silent
-from migration import journal
-from migration.cutover import reverse_replication
-from migration.cutover.context import Aside, CutoverContext, Limits
-from migration.cutover.direction import Direction, cutover_direction, rollback_direction
-from migration.cutover.former_primary import Unreachable
-from migration.cutover.reverse_replication import open_reverse_replication, settled
-from migration.cutover.timeline import Timeline
-from migration.names import Names
+from rds_encrypt import journal
+from rds_encrypt.core.errors import ActionRequired, Retryable, TimedOut
+from rds_encrypt.core.waiting import silent
+from rds_encrypt.cutover import reverse_replication
+from rds_encrypt.cutover.context import Aside, CutoverContext, Limits
+from rds_encrypt.cutover.direction import Direction, cutover_direction, rollback_direction
+from rds_encrypt.cutover.former_primary import Unreachable
+from rds_encrypt.cutover.reverse_replication import open_reverse_replication, settled
+from rds_encrypt.cutover.timeline import Timeline
+from rds_encrypt.names import Names
 from tests.unit.fakes import Answer, FakeSession, instance, replica_row
 
 NAMES = Names("orders")
@@ -45,8 +45,8 @@ class Place:
         self._left = left
         monkeypatch.setattr(reverse_replication, "reach", self._reach)
         monkeypatch.setattr(reverse_replication, "_PAUSE", 0.0)
-        monkeypatch.setattr("migration.cutover.reverse_replication.writes.refused", lambda _session: True)
-        monkeypatch.setattr("migration.cutover.reverse_replication.channel.start", self._start)
+        monkeypatch.setattr("rds_encrypt.cutover.reverse_replication.writes.refused", lambda _session: True)
+        monkeypatch.setattr("rds_encrypt.cutover.reverse_replication.channel.start", self._start)
         monkeypatch.setattr(reverse_replication, "_attach_again", lambda *_: self.tried.append("attach"))
         self.context = cast(
             CutoverContext,
@@ -170,7 +170,7 @@ def test_one_that_takes_writes_in_a_group_of_its_owner_has_no_way_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     place = Place(monkeypatch, left())
-    monkeypatch.setattr("migration.cutover.reverse_replication.writes.refused", lambda _session: False)
+    monkeypatch.setattr("rds_encrypt.cutover.reverse_replication.writes.refused", lambda _session: False)
     assert (
         open_reverse_replication(place.context)
         == "lost: orders-old accepts writes, which orders would never see"

@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import pytest
 
-from controlplane.aws import Aws
-from controlplane.instances import Instance
-from migration import journal, rotation
-from replication.session import Credentials
+from rds_encrypt import journal, rotation
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.instances import Instance
+from rds_encrypt.mysql.session import Credentials
 from tests.unit.fakes import FakeAws, instance
 
 MASTER = Credentials("admin", "new")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foundation.errors import (
+from rds_encrypt.core.errors import (
     AccountRefused,
     ActionRequired,
     MigrationError,
@@ -19,7 +19,7 @@ from foundation.errors import (
     SessionGone,
     WriteRefused,
 )
-from replication.session import Credentials, Endpoint, Tls, _classified, quote_name
+from rds_encrypt.mysql.session import Credentials, Endpoint, Tls, _classified, quote_name
 
 WHERE = Endpoint("orders.example", 3306)
 

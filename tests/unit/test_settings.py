@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from components import settings
 from components.settings import Settings
-from foundation.errors import PreconditionFailed
-from migration.cutover.checks import CHECKS
+from rds_encrypt.core.errors import PreconditionFailed
+from rds_encrypt.cutover.checks import CHECKS
 
 SOURCE: dict[str, Any] = {"identifier": "orders", "credentials": {"secretId": "orders/master"}}
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from components.owner_settings import owner_settings, storage_settings
-from migration import journal
-from migration.journal import Role, tags_for
-from migration.settings_diff import ALLOWED, Difference, differences
+from rds_encrypt import journal
+from rds_encrypt.journal import Role, tags_for
+from rds_encrypt.settings_diff import ALLOWED, Difference, differences
 from tests.unit.fakes import instance
 
 

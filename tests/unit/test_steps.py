@@ -12,8 +12,8 @@ import pulumi
 import pytest
 
 import providers
-from foundation.errors import ActionRequired
 from providers.step import Inputs, Outputs, Step, StepContext, known
+from rds_encrypt.core.errors import ActionRequired
 
 UNKNOWN = pulumi.runtime.rpc.UNKNOWN
 for module in pkgutil.iter_modules(providers.__path__):

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from foundation.errors import ActionRequired, PreconditionFailed
-from migration import journal
-from migration.discovery import Topology, discover
-from migration.journal import Role, tags_for
-from migration.names import Names
+from rds_encrypt import journal
+from rds_encrypt.core.errors import ActionRequired, PreconditionFailed
+from rds_encrypt.discovery import Topology, discover
+from rds_encrypt.journal import Role, tags_for
+from rds_encrypt.names import Names
 from tests.unit.fakes import FakeAws, instance
 
 NAMES = Names("orders")
@@ -125,7 +125,7 @@ def test_an_instance_of_another_migration_is_nobody_of_ours() -> None:
 def test_an_encrypted_instance_that_was_deleted_in_mid_move_is_not_waited_for_without_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("migration.discovery._RENAME_GAP", 0.0)
+    monkeypatch.setattr("rds_encrypt.discovery._RENAME_GAP", 0.0)
     left = source("orders-old", **{journal.PARTNER: "db-ENCRYPTED"})
 
     with pytest.raises(

@@ -8,15 +8,15 @@ from typing import Any, cast
 
 import pytest
 
-from controlplane.instances import Instance, Instances
-from foundation.errors import ActionRequired, Retryable
-from foundation.waiting import silent
-from migration import journal
-from migration.access import Access
-from migration.journal import Role, tags_for
-from migration.temporary_resources import put_retention_back, successor_of, untag_or_warn
 from providers.candidate_retention import CandidateRetentionProvider
 from providers.step import StepContext
+from rds_encrypt import journal
+from rds_encrypt.access import Access
+from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.core.errors import ActionRequired, Retryable
+from rds_encrypt.core.waiting import silent
+from rds_encrypt.journal import Role, tags_for
+from rds_encrypt.temporary_resources import put_retention_back, successor_of, untag_or_warn
 from tests.unit.fakes import FakeAws, FakeSession, instance
 
 MIGRATION = "db-ORDERS"

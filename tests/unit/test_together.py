@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from foundation import together
-from foundation.together import Together
+from rds_encrypt.core import together
+from rds_encrypt.core.together import Together
 
 WAIT = 10.0
 

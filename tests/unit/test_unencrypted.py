@@ -6,10 +6,10 @@ import pytest
 import yaml  # type: ignore[import-untyped] # comes with pulumi, without types
 
 from components.settings import parse
-from migration.findings.finding import Finding, Severity
+from rds_encrypt.checks.finding import Finding, Severity
+from rds_encrypt.scan import candidates, config, table
+from rds_encrypt.scan.candidates import Candidate
 from tests.unit.fakes import FakeAws, instance
-from unencrypted import candidates, config, table
-from unencrypted.candidates import Candidate
 
 BLOCKED = Finding(Severity.BLOCKING, "its backup retention period is 0", "invoices", fix="Set it")
 MINDED = Finding(Severity.WARNING, "it has replicas of its own: reports", "orders", "they stay")

@@ -11,25 +11,25 @@ from typing import Any, cast
 import pytest
 
 from components.settings import VerifySettings
-from foundation.waiting import silent
-from migration import journal
-from migration.cutover.checks import verification_fresh
-from migration.cutover.context import CutoverContext, Limits
-from migration.cutover.direction import cutover_direction, rollback_direction
-from migration.names import Names
-from migration.verified import Verified, verified
 from providers.step import Inputs, Outputs, StepContext
 from providers.verification import VerificationProvider
-from replication import channel
-from replication.coordinates import Coordinates
+from rds_encrypt import journal
+from rds_encrypt.core.waiting import silent
+from rds_encrypt.cutover.checks import verification_fresh
+from rds_encrypt.cutover.context import CutoverContext, Limits
+from rds_encrypt.cutover.direction import cutover_direction, rollback_direction
+from rds_encrypt.mysql import channel
+from rds_encrypt.mysql.coordinates import Coordinates
+from rds_encrypt.names import Names
+from rds_encrypt.verification.checkpoint import Checkpoint, Part
+from rds_encrypt.verification.columns import Column, row_text
+from rds_encrypt.verification.differences import Difference, sentences
+from rds_encrypt.verification.plan import How, chosen, rows_of_a_part
+from rds_encrypt.verification.progress import ComparisonProgress
+from rds_encrypt.verification.ranges import Range, condition, named, ranges
+from rds_encrypt.verification.tables import Table
+from rds_encrypt.verified import Verified, verified
 from tests.unit.fakes import FakeSession, instance, replica_row
-from verification.checkpoint import Checkpoint, Part
-from verification.columns import Column, row_text
-from verification.differences import Difference, sentences
-from verification.plan import How, chosen, rows_of_a_part
-from verification.progress import ComparisonProgress
-from verification.ranges import Range, condition, named, ranges
-from verification.tables import Table
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 ID = Column("id", "int", 0, "", nullable=False)

@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foundation.errors import ActionRequired, Cancelled, TimedOut
-from foundation.waiting import Wait, _drawn, until
+from rds_encrypt.core.errors import ActionRequired, Cancelled, TimedOut
+from rds_encrypt.core.waiting import Wait, _drawn, until
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that only sleeping moves; the list holds the pauses."""
     pauses: list[float] = []
-    monkeypatch.setattr("foundation.waiting.time.monotonic", lambda: sum(pauses))
-    monkeypatch.setattr("foundation.waiting.time.sleep", pauses.append)
-    monkeypatch.setattr("foundation.waiting.random.uniform", lambda low, high: (low + high) / 2)
-    monkeypatch.setattr("foundation.waiting._OFFSET", 3.0)
+    monkeypatch.setattr("rds_encrypt.core.waiting.time.monotonic", lambda: sum(pauses))
+    monkeypatch.setattr("rds_encrypt.core.waiting.time.sleep", pauses.append)
+    monkeypatch.setattr("rds_encrypt.core.waiting.random.uniform", lambda low, high: (low + high) / 2)
+    monkeypatch.setattr("rds_encrypt.core.waiting._OFFSET", 3.0)
     return pauses
 
 
@@ -44,8 +44,8 @@ def test_pauses_grow_up_to_the_longest(clock: list[float]) -> None:
 )
 def test_a_long_pause_ends_at_a_moment_that_all_waits_share(pause: float, now: float, offset: float) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("foundation.waiting.time.monotonic", lambda: now)
-        patch.setattr("foundation.waiting._OFFSET", offset)
+        patch.setattr("rds_encrypt.core.waiting.time.monotonic", lambda: now)
+        patch.setattr("rds_encrypt.core.waiting._OFFSET", offset)
         drawn = _drawn(pause)
     assert pause / 2 - 1e-6 <= drawn <= 1.5 * pause + 1e-6
     width = max(each for each in (1.25, 2.5, 5.0, 10.0) if each <= pause)
@@ -60,8 +60,8 @@ def test_waits_that_began_at_any_time_come_to_look_together(begun: list[float]) 
     for start in begun:
         pauses: list[float] = []
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("foundation.waiting.time.monotonic", lambda: start + sum(pauses))  # noqa: B023 - used at once
-            patch.setattr("foundation.waiting.time.sleep", pauses.append)
+            patch.setattr("rds_encrypt.core.waiting.time.monotonic", lambda: start + sum(pauses))  # noqa: B023 - used at once
+            patch.setattr("rds_encrypt.core.waiting.time.sleep", pauses.append)
             looks = itertools.count()
             until(Wait("it", deadline=1e6), lambda: next(looks), done=lambda seen: seen == 20)  # noqa: B023
         assert pauses[-1] == pytest.approx(10.0)
@@ -119,7 +119,7 @@ def test_progress_hears_of_every_look_that_was_not_the_last(clock: list[float]) 
 
 def test_a_wait_whose_run_has_ended_stops(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine was killed: the process that waits was adopted by another parent."""
-    monkeypatch.setattr("foundation.waiting.os.getppid", lambda: 1)
+    monkeypatch.setattr("rds_encrypt.core.waiting.os.getppid", lambda: 1)
     with pytest.raises(Cancelled, match="the run that waited for it has ended"):
         until(Wait("it", deadline=10), lambda: 0, done=lambda _seen: False)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from demo.workspace import Workspace
+from dev.demo.workspace import Workspace
 from tests.chaos.roads import judge
 from tests.chaos.roads.chain import Chain, Result, Tell, follow
 from tests.chaos.roads.points import (

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pymysql
 
-from sandbox.mysql.accounts import HostSecrets
-from sandbox.mysql.sessions import admin_session, execute, query
+from dev.sandbox.mysql.accounts import HostSecrets
+from dev.sandbox.mysql.sessions import admin_session, execute, query
 from tests.chaos.processes import all_of, command_of
 from tests.chaos.roads.points import ARMED, HIDDEN, Point
 from tests.engine.road import Road
@@ -252,4 +252,4 @@ class Run:
 
 
 _SESSIONS = "SELECT id AS id FROM information_schema.processlist WHERE user = %s"
-_PROVIDERS = ("pulumi.dynamic", "sandbox.plugin", "pulumi-resource-")
+_PROVIDERS = ("pulumi.dynamic", "dev.sandbox.plugin", "pulumi-resource-")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from demo.database import rows
-from migration import journal
+from dev.demo.database import rows
+from rds_encrypt import journal
 from tests.engine.checks import MAY_DIFFER, beats, differing, require_fenced, wait_until
 from tests.engine.road import Road, driving
 from tests.engine.rows import Row, read_rows

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from migration import journal
+from rds_encrypt import journal
 from tests.chaos.roads import judge
 from tests.chaos.roads.chain import follow
 from tests.chaos.roads.points import Point

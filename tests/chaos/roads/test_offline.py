@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from demo.database import rows
+from dev.demo.database import rows
 from tests.chaos.roads import judge
 from tests.chaos.roads.chain import follow
 from tests.chaos.roads.points import Point

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from foundation.errors import MigrationError
+from rds_encrypt.core.errors import MigrationError
 from tests.engine.faults.stage import Stage
 
 __all__ = ["BOOK", "PAGE", "SECTIONS", "Fault", "fault", "quoted", "rendered", "shown"]

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from replication.session import Endpoint
+from rds_encrypt.mysql.session import Endpoint
 
 __all__ = ["relaying"]
 

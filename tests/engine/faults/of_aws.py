@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from controlplane import dns_records, keys
-from migration import journal
 from providers.binlog_retention import BinlogRetentionProvider
 from providers.claim import ClaimProvider
 from providers.deletion_guard import DeletionGuardProvider
 from providers.retirement import RetirementProvider
 from providers.step import require_no_names_moving
+from rds_encrypt import journal
+from rds_encrypt.aws import dns_records, keys
 from tests.engine.faults.book import fault
 from tests.engine.faults.stage import Stage
 

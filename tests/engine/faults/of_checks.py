@@ -7,15 +7,15 @@ from datetime import timedelta
 from functools import partial
 
 from components.settings import CutoverSettings
-from demo.database import rows
-from foundation.waiting import Wait, until
-from migration import journal
-from migration.cutover import checks
-from migration.cutover.direction import cutover_direction
-from migration.names import Names
+from dev.demo.database import rows
+from dev.sandbox.mysql.sessions import execute
 from providers.cutover_protocol import cutover_context
-from replication import channel, retention
-from sandbox.mysql.sessions import execute
+from rds_encrypt import journal
+from rds_encrypt.core.waiting import Wait, until
+from rds_encrypt.cutover import checks
+from rds_encrypt.cutover.direction import cutover_direction
+from rds_encrypt.mysql import channel, retention
+from rds_encrypt.names import Names
 from tests.engine.faults.book import fault
 from tests.engine.faults.stage import Stage
 from tests.engine.metrics import note_free_storage

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from migration.access import endpoint_of
-from migration.connection import Connection, tunnel_opener
-from replication.bastion import Bastion, BastionTunnels
+from rds_encrypt.access import endpoint_of
+from rds_encrypt.connection import Connection, tunnel_opener
+from rds_encrypt.mysql.bastion import Bastion, BastionTunnels
 from tests.bastion import Keys, Running, asyncssh_server, free_port
 from tests.engine.faults.book import fault
 from tests.engine.faults.stage import Stage

@@ -7,12 +7,12 @@ import threading
 from dataclasses import replace
 from functools import partial
 
-from demo.database import rows
-from migration.access import RDS_CA_BUNDLE, AccessSettings, endpoint_of
-from replication.coordinates import current
-from replication.session import Credentials, Endpoint, Tls, connect
-from replication.tables import require_transactional
-from sandbox.mysql.sessions import execute
+from dev.demo.database import rows
+from dev.sandbox.mysql.sessions import execute
+from rds_encrypt.access import RDS_CA_BUNDLE, AccessSettings, endpoint_of
+from rds_encrypt.mysql.coordinates import current
+from rds_encrypt.mysql.session import Credentials, Endpoint, Tls, connect
+from rds_encrypt.mysql.tables import require_transactional
 from tests.certificates import expired, showing
 from tests.engine.faults.book import fault
 from tests.engine.faults.man_in_the_middle import relaying

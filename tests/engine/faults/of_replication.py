@@ -11,14 +11,14 @@ from typing import Any
 
 import pymysql
 
-from demo.database import rows
-from foundation.waiting import Wait, until
-from migration.access import endpoint_of
+from dev.demo.database import rows
+from dev.sandbox.mysql.sessions import execute, query
 from providers.external_replication import ExternalReplicationProvider
-from replication import accounts, channel, lag
-from replication.coordinates import Coordinates
-from replication.session import Credentials, Endpoint
-from sandbox.mysql.sessions import execute, query
+from rds_encrypt.access import endpoint_of
+from rds_encrypt.core.waiting import Wait, until
+from rds_encrypt.mysql import accounts, channel, lag
+from rds_encrypt.mysql.coordinates import Coordinates
+from rds_encrypt.mysql.session import Credentials, Endpoint
 from tests.engine.faults.book import fault
 from tests.engine.faults.stage import Stage
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from controlplane.aws import Aws, AwsSettings
-from controlplane.instances import Instances
-from foundation.waiting import silent
-from migration.access import Access, AccessSettings
+from dev.sandbox.faults import Faults
+from dev.sandbox.mysql.accounts import HostSecrets
+from dev.sandbox.mysql.sessions import AdminSession, admin_session
 from providers.step import StepContext
-from replication.session import Session
-from sandbox.faults import Faults
-from sandbox.mysql.accounts import HostSecrets
-from sandbox.mysql.sessions import AdminSession, admin_session
+from rds_encrypt.access import Access, AccessSettings
+from rds_encrypt.aws.clients import Aws, AwsSettings
+from rds_encrypt.aws.instances import Instances
+from rds_encrypt.core.waiting import silent
+from rds_encrypt.mysql.session import Session
 from tests.engine.account import look
 from tests.engine.road import Road, driving
 

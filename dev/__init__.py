@@ -1,0 +1,1 @@
+"""What the project is developed with, and never ships: sandbox, demo, benches, tools."""

@@ -1,0 +1,123 @@
+"""The figures of the bench, and the promises that they keep or break."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dev.bench.model import Model, Strategy, model_for
+from dev.demo.writer import Accounting, Gap, Write
+
+__all__ = ["DNS_SECONDS", "OVER_FLOOR", "RATE", "Bench", "Pair", "Run"]
+
+RATE = 200.0
+"""Acknowledged writes a second that the application must reach for a run to count."""
+OVER_FLOOR = 1.10
+DNS_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """One cutover with a writer.
+
+    Attributes:
+        outage: the longest time without an acknowledged write on any connection, from the swap's begin to its end.
+        rate: acknowledged writes a second, in the seconds before the swap.
+        writes: every acknowledged write of the run.
+        timeline: moments that the program reported, as seconds of the wall clock; empty for the runbook.
+        seconds: how long the whole run took.
+    """
+
+    outage: Gap
+    accounting: Accounting
+    rate: float
+    writes: Sequence[Write] = field(repr=False)
+    timeline: Mapping[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what the JSON file says of a run."""
+        return {
+            "outage_seconds": round(self.outage.seconds, 3),
+            "acknowledged_writes": self.accounting.acknowledged,
+            "lost_writes": len(self.accounting.lost),
+            "duplicated_writes": len(self.accounting.duplicates),
+        }
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The program and the plain runbook, each with an instance of its own, one after the other."""
+
+    ours: Run
+    runbook: Run
+
+
+@dataclass(frozen=True)
+class Bench:
+    """All pairs.
+
+    Attributes:
+        floors: seconds of two bare renames, each measured in the sandbox of one of the runs.
+    """
+
+    engine_version: str
+    strategy: Strategy
+    floors: Sequence[float]
+    pairs: Sequence[Pair]
+
+    @property
+    def model(self) -> Model:
+        """The time model of all runs."""
+        return model_for(self.strategy)
+
+    @property
+    def floor(self) -> float:
+        """What two renames cost at least: the median of the measured ones."""
+        return statistics.median(self.floors)
+
+    @property
+    def allowed(self) -> float:
+        """The longest outage that is as promised."""
+        return DNS_SECONDS if self.strategy == "dns" else OVER_FLOOR * self.floor
+
+    def broken_promises(self) -> list[str]:
+        """Return, as sentences, everything that is not as promised."""
+        return [
+            sentence for number, pair in enumerate(self.pairs, 1) for sentence in self._broken(number, pair)
+        ]
+
+    def _broken(self, number: int, pair: Pair) -> Iterator[str]:
+        ours, runbook = pair.ours, pair.runbook
+        for side, run in (("ours", ours), ("the runbook's", runbook)):
+            if run.rate < RATE:
+                yield (
+                    f"pair {number}: the writer of {side} reached only {run.rate:.0f} of {RATE:.0f} writes/s,"
+                    " so its figures do not count (is this machine busy?)"
+                )
+        if ours.accounting.lost:
+            yield f"pair {number}: ours lost {len(ours.accounting.lost)} acknowledged writes"
+        if ours.accounting.duplicates:
+            yield f"pair {number}: ours has {len(ours.accounting.duplicates)} writes twice"
+        if ours.outage.seconds > self.allowed:
+            limit = "2 s" if self.strategy == "dns" else f"{OVER_FLOOR:.2f} × the floor"
+            yield (
+                f"pair {number}: our outage of {ours.outage.seconds:.2f} s is longer than {limit} ({self.allowed:.2f} s)"
+            )
+        if ours.outage.seconds > runbook.outage.seconds:
+            yield (
+                f"pair {number}: our outage of {ours.outage.seconds:.2f} s is longer than the runbook's"
+                f" ({runbook.outage.seconds:.2f} s)"
+            )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what ``build/bench-cutover.json`` holds."""
+        return {
+            "engine_version": self.engine_version,
+            "floor_seconds": round(self.floor, 3),
+            "pairs": [
+                {"ours": pair.ours.as_json(), "runbook": pair.runbook.as_json()} for pair in self.pairs
+            ],
+        }

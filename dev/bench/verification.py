@@ -1,0 +1,385 @@
+"""Verification against `CHECKSUM TABLE` and `pt-table-checksum`: `python -m dev.bench.verification --rows 1000000 --engine 8.0`.
+
+Two servers hold the same tables. Each way of comparing runs on one of them, or on both; what is measured is the time until all have
+answered, and the CPU time that the servers spent. The shape of a row decides more than anything: `orders` has eight short columns,
+`sysbench` is the table of that benchmark, two numbers and 180 characters. `pt-table-checksum` is left out where it is not installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from dev.bench.machine import machine
+from dev.bench.percona import TOOL, following, installed, pt_table_checksum
+from dev.bench.screen import screen
+from dev.demo.workspace import ROOT
+from dev.sandbox.mysql import CertificateAuthority, MySQLServer, find_binaries
+from rds_encrypt.mysql.session import Credentials, Endpoint, Session, Tls, connect
+from rds_encrypt.verification.checkpoint import Checkpoint
+from rds_encrypt.verification.checksum import checksum_statement, text_budget
+from rds_encrypt.verification.comparison import Comparison
+from rds_encrypt.verification.plan import How, rows_of_a_part
+from rds_encrypt.verification.ranges import ranges
+from rds_encrypt.verification.sessions import prepare
+from rds_encrypt.verification.tables import inventory
+
+__all__ = ["Figure", "Way", "main", "measure", "parse"]
+
+_USER, _PASSWORD = "admin", "not a secret: the servers live for minutes"
+_NETWORK = "127.88.0"
+_TICKS = os.sysconf("SC_CLK_TCK")
+_SCHEMA = "bench"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A table: how it is made, its first row, and how many more are made of those that it has."""
+
+    create: str
+    first: str
+    more: str
+
+
+SHAPES = {
+    "orders": Shape(
+        "CREATE TABLE {name} (id INT UNSIGNED AUTO_INCREMENT PRIMARY KEY, customer INT, item VARCHAR(60) NOT NULL,"
+        " note VARCHAR(100), price DECIMAL(12,2), ordered DATETIME, number BIGINT NOT NULL, state TINYINT) CHARACTER SET utf8mb4",
+        "INSERT INTO {name} (customer, item, note, price, ordered, number, state) VALUES (1, 'first', 'x', 1, NOW(), 7, 1)",
+        "INSERT INTO {name} (customer, item, note, price, ordered, number, state)"
+        " SELECT FLOOR(RAND() * 1e6), CONCAT('item number ', RAND()), IF(RAND() < .1, NULL, REPEAT(MD5(RAND()), 2)),"
+        " RAND() * 1e6, NOW() - INTERVAL FLOOR(RAND() * 1e6) SECOND, FLOOR(RAND() * 1e15), 3 FROM {name} LIMIT {rows}",
+    ),
+    "sysbench": Shape(
+        "CREATE TABLE {name} (id INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, k INT UNSIGNED NOT NULL DEFAULT 0,"
+        " c CHAR(120) NOT NULL DEFAULT '', pad CHAR(60) NOT NULL DEFAULT '', KEY k_1 (k)) CHARACTER SET utf8mb4",
+        "INSERT INTO {name} (k, c, pad) VALUES (1, 'first', 'x')",
+        "INSERT INTO {name} (k, c, pad) SELECT FLOOR(RAND() * 1e6),"
+        " REPEAT(CONCAT(LPAD(FLOOR(RAND() * 1e11), 11, '0'), '-'), 10),"
+        " REPEAT(CONCAT(LPAD(FLOOR(RAND() * 1e11), 11, '0'), '-'), 5) FROM {name} LIMIT {rows}",
+    ),
+}
+
+
+class Way(StrEnum):
+    """The ways of comparing."""
+
+    CHECKSUM = "one server: CHECKSUM TABLE"
+    ONE_SESSION = "one server: ours, 1 session"
+    TWO_SESSIONS = "one server: ours, 2 sessions"
+    CHECKSUM_IN_TURN = "both servers: CHECKSUM TABLE, one after the other"
+    CHECKSUM_AT_ONCE = "both servers: CHECKSUM TABLE, both at once"
+    VERIFY_ONE = "both servers: verification, 1 session on each"
+    VERIFY = "both servers: verification, 4 sessions on each"
+    PERCONA = f"both servers: {TOOL}"
+
+
+@dataclass(frozen=True)
+class Servers:
+    """The two, and how to reach them."""
+
+    one: MySQLServer
+    other: MySQLServer
+    authority: Path
+
+    @contextmanager
+    def session(self, server: MySQLServer) -> Iterator[Session]:
+        account = Credentials(_USER, _PASSWORD)
+        endpoint = Endpoint(server.address, server.port)
+        with connect(endpoint, account, Tls(str(self.authority)), read_timeout=3600) as session:
+            yield session
+
+    def cpu(self) -> float:
+        """Seconds of CPU that both have used so far."""
+        return sum(_cpu(server.pid) for server in (self.one, self.other))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One way of comparing, measured."""
+
+    name: str
+    what: str
+    rows: int
+    bytes: int
+    seconds: float
+    cpu: float
+
+    @property
+    def rate(self) -> float:
+        """Rows for each second; those of one side."""
+        return self.rows / self.seconds
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, print the table, write the figures."""
+    options = parse(arguments)
+    console = screen()
+    figures = measure(options, console)
+    console.print(_table(figures))
+    _write(figures, options, console)
+    return 0
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Return what was asked for, and the default of everything else."""
+    parser = argparse.ArgumentParser(prog="dev.bench.verification", description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="rows in all tables together")
+    parser.add_argument("--runs", type=int, default=3, help="the median of so many counts")
+    parser.add_argument("--engine", choices=("8.0", "5.7"), default="8.0")
+    parser.add_argument("--shapes", nargs="+", choices=tuple(SHAPES), default=list(SHAPES))
+    parser.add_argument("--tables", nargs="+", type=int, default=[1, 4], help="into how many tables they go")
+    parser.add_argument("--pool", type=int, default=1024, help="each server's buffer pool, in MiB")
+    return parser.parse_args(arguments)
+
+
+def measure(options: argparse.Namespace, console: Console) -> list[Figure]:
+    """Measure all ways on all data that was asked for."""
+    if not installed():
+        console.print(f"{TOOL} is not installed (on Debian: the package percona-toolkit), so it is left out.")
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="bench-verification-") as directory:
+        for shape in options.shapes:
+            for tables in options.tables:
+                place = Path(directory, f"{shape}-{tables}")
+                figures += _measure(place, shape, tables, options, console)
+    return figures
+
+
+def _measure(
+    directory: Path, shape: str, tables: int, options: argparse.Namespace, console: Console
+) -> list[Figure]:
+    what = f"{shape}, {tables} table{'s' if tables > 1 else ''}"
+    parameters = {"innodb_buffer_pool_size": f"{options.pool}M", "event_scheduler": "OFF"}
+    console.print(f"{what}: filling …")
+    figures: list[Figure] = []
+    made = _servers(
+        directory, options.engine, SHAPES[shape], tables=tables, rows=options.rows, parameters=parameters
+    )
+    with made as servers:
+        count, size = _size(servers)
+
+        def measure(name: str, run: Callable[[], None], runs: int) -> None:
+            timed = [_timed(servers, run) for _ in range(runs)]
+            figures.append(_median(name, what, count, size, timed))
+            console.print(f"{what}: {name}: {figures[-1].seconds:.2f} s")
+
+        ways: list[tuple[Way, Callable[[], None]]] = [
+            (Way.CHECKSUM, partial(_checksum, servers, [servers.one])),
+            (Way.ONE_SESSION, partial(_ours, servers, 1)),
+            (Way.TWO_SESSIONS, partial(_ours, servers, 2)),
+            (Way.CHECKSUM_IN_TURN, partial(_checksum_in_turn, servers)),
+            (Way.CHECKSUM_AT_ONCE, partial(_checksum, servers, [servers.one, servers.other])),
+            (Way.VERIFY_ONE, partial(_verify, servers, 1)),
+            (Way.VERIFY, partial(_verify, servers, 4)),
+        ]
+        for name, run in ways:
+            measure(name, run, options.runs)
+        if installed():
+            with following(servers.one, servers.other, parameters):
+                measure(
+                    Way.PERCONA,
+                    partial(pt_table_checksum, servers.one, servers.other, _SCHEMA),
+                    1,
+                )
+    return figures
+
+
+@contextmanager
+def _servers(
+    directory: Path, engine: str, shape: Shape, *, tables: int, rows: int, parameters: dict[str, str]
+) -> Iterator[Servers]:
+    """Fill one server, and make the other of its files."""
+    directory.mkdir()
+    certificates = CertificateAuthority(directory)
+
+    def place(number: int) -> dict[str, Any]:
+        return {
+            "directory": directory / f"server-{number}",
+            "binaries": find_binaries(engine),
+            "address": f"{_NETWORK}.{number}",
+            "port": 3306,
+            "server_id": number,
+            "certificates": certificates,
+        }
+
+    one = MySQLServer(**place(1))
+    made = [one]
+    try:
+        one.initialise(master_user=_USER, master_password=_PASSWORD, database=_SCHEMA)
+        one.start(parameters, binlog=False)
+        servers = Servers(one, one, directory / "ca.pem")
+        _fill(servers, shape, tables, rows)
+        one.stop()
+        one.copy_data(directory / "copy")
+        other = MySQLServer.adopt(directory / "copy", **place(2))
+        made.append(other)
+        for server in made:
+            server.start(parameters, binlog=False)
+        yield Servers(one, other, directory / "ca.pem")
+    finally:
+        for server in made:
+            server.kill()
+
+
+def _fill(servers: Servers, shape: Shape, tables: int, rows: int) -> None:
+    with servers.session(servers.one) as session:
+        session.execute(f"USE {_SCHEMA}")
+        for number in range(tables):
+            name, wanted = f"t{number}", rows // tables
+            session.execute(shape.create.format(name=name))
+            session.execute(shape.first.format(name=name))
+            have = 1
+            while have < wanted:
+                session.execute(shape.more.format(name=name, rows=wanted - have))
+                have = int(session.value(f"SELECT COUNT(*) FROM {name}"))  # noqa: S608 - a name of ours
+            session.execute(f"ANALYZE TABLE {name}")
+
+
+def _names(session: Session) -> list[str]:
+    return [
+        str(row["t"])
+        for row in session.rows(
+            "SELECT table_name AS t FROM information_schema.tables WHERE table_schema = %s", _SCHEMA
+        )
+    ]
+
+
+def _checksum(servers: Servers, of: Sequence[MySQLServer]) -> None:
+    """Let servers answer at the same time, each for its tables one after the other."""
+
+    def run(server: MySQLServer) -> list[object]:
+        with servers.session(server) as session:
+            return [session.rows(f"CHECKSUM TABLE {_SCHEMA}.{name}") for name in _names(session)]
+
+    with ThreadPoolExecutor(len(of)) as executor:
+        answers = list(executor.map(run, of))
+    if any(answer != answers[0] for answer in answers):
+        raise SystemExit("the two servers do not hold the same")
+
+
+def _checksum_in_turn(servers: Servers) -> None:
+    for server in (servers.one, servers.other):
+        _checksum(servers, [server])
+
+
+def _ours(servers: Servers, threads: int) -> None:
+    """Ask one server for the checksum of every range, with so many sessions, and compare it with nothing."""
+    waiting: SimpleQueue[str] = SimpleQueue()
+
+    def work(session: Session) -> None:
+        while True:
+            try:
+                statement = waiting.get_nowait()
+            except Empty:
+                return
+            session.rows(statement)
+
+    with ExitStack() as stack:
+        sessions = [stack.enter_context(servers.session(servers.one)) for _ in range(threads)]
+        for session in sessions:
+            prepare(session)
+        budget = text_budget(sessions[0])
+        for table in inventory(sessions[0]).values():
+            for part in ranges(sessions[0], table, rows_of_a_part(How(), table)):
+                waiting.put(checksum_statement(sessions[0], table, part, budget))
+        with ThreadPoolExecutor(threads) as executor:
+            list(executor.map(work, sessions))
+
+
+def _verify(servers: Servers, threads: int) -> None:
+    comparison = Comparison(
+        partial(servers.session, servers.one),
+        partial(servers.session, servers.other),
+        How(threads=threads),
+        Checkpoint(None, ""),
+    )
+    comparison.advance()
+    if not comparison.result.clean:
+        raise SystemExit(f"the two servers do not hold the same: {comparison.result.differences[:3]}")
+
+
+def _size(servers: Servers) -> tuple[int, int]:
+    """Return rows and bytes of one side."""
+    with servers.session(servers.one) as session:
+        size = session.value(
+            "SELECT SUM(data_length) FROM information_schema.tables WHERE table_schema = %s", _SCHEMA
+        )
+        counts = [session.value(f"SELECT COUNT(*) FROM bench.{name}") for name in _names(session)]  # noqa: S608 - a name of ours
+        return sum(map(int, counts)), int(size)
+
+
+def _timed(servers: Servers, run: Callable[[], None]) -> tuple[float, float]:
+    before, began = servers.cpu(), time.monotonic()
+    run()
+    return time.monotonic() - began, servers.cpu() - before
+
+
+def _median(name: str, what: str, rows: int, size: int, runs: list[tuple[float, float]]) -> Figure:
+    seconds, cpu = (statistics.median(values) for values in zip(*runs, strict=True))
+    return Figure(name, what, rows, size, seconds, cpu)
+
+
+def _cpu(pid: int | None) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _table(figures: list[Figure]) -> Table:
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    for title in ("data", "way", "seconds", "rows/s", "MB/s", "CPU s", "× CHECKSUM TABLE"):
+        table.add_column(title, justify="left" if title in {"data", "way"} else "right", no_wrap=True)
+    for figure in figures:
+        table.add_row(
+            figure.what,
+            figure.name,
+            f"{figure.seconds:.2f}",
+            f"{figure.rate:,.0f}",
+            f"{figure.bytes / 1e6 / figure.seconds:.0f}",
+            f"{figure.cpu:.1f}",
+            f"{figure.rate / _peer(figure, figures).rate:.2f}",
+        )
+    return table
+
+
+def _peer(figure: Figure, figures: list[Figure]) -> Figure:
+    """Return what it is measured against: `CHECKSUM TABLE` on the same data, on one server or on both."""
+    peer = Way.CHECKSUM if figure.name.startswith("one ") else Way.CHECKSUM_IN_TURN
+    return next(other for other in figures if (other.name, other.what) == (peer, figure.what))
+
+
+def _write(figures: list[Figure], options: argparse.Namespace, console: Console) -> None:
+    file = ROOT / "build" / f"bench-verification-{options.engine}.json"
+    file.parent.mkdir(exist_ok=True)
+    content = {
+        "engine": options.engine,
+        "machine": f"{machine()}, shared by both servers and the client",
+        "buffer_pool_mib": options.pool,
+        "figures": [
+            {**asdict(figure), "ratio": round(figure.rate / _peer(figure, figures).rate, 3)}
+            for figure in figures
+        ],
+    }
+    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    console.print(f"Written to {file.relative_to(ROOT)}.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

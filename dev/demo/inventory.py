@@ -1,0 +1,102 @@
+"""What an account and the instance under a name hold, so that before and after can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dev.demo.database import Connection, rows, value
+
+__all__ = ["Inventory", "leftovers", "take"]
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """A look at everything that a migration makes or changes outside the data."""
+
+    instances: frozenset[str]
+    snapshots: frozenset[str]
+    parameter_groups: Mapping[str, Mapping[str, str]]
+    rules: frozenset[str]
+    accounts: frozenset[str]
+    binlog_retention: str
+    follows: str
+
+
+def take(rds: Any, ec2: Any, connection: Connection) -> Inventory:
+    """Look at the whole account, and at the MySQL that answers under the name."""
+    groups = [
+        group["DBParameterGroupName"]
+        for group in _all(rds, "describe_db_parameter_groups", "DBParameterGroups")
+    ]
+    return Inventory(
+        instances=frozenset(
+            found["DBInstanceIdentifier"] for found in _all(rds, "describe_db_instances", "DBInstances")
+        ),
+        # Automated snapshots come and go with the backups that the owner asked for.
+        snapshots=frozenset(
+            found["DBSnapshotIdentifier"]
+            for found in _all(rds, "describe_db_snapshots", "DBSnapshots", SnapshotType="manual")
+        ),
+        parameter_groups={group: _values(rds, group) for group in groups if not group.startswith("default.")},
+        rules=frozenset(
+            f"{rule['SecurityGroupRuleId']} in {rule['GroupId']}"
+            for rule in _all(ec2, "describe_security_group_rules", "SecurityGroupRules")
+        ),
+        accounts=frozenset(
+            f"{row['user']}@{row['host']}" for row in rows(connection, "SELECT user, host FROM mysql.user")
+        ),
+        binlog_retention=str(
+            value(
+                connection, "SELECT value FROM mysql.rds_configuration WHERE name = 'binlog retention hours'"
+            )
+        ),
+        follows=_followed(connection),
+    )
+
+
+def leftovers(before: Inventory, after: Inventory, kept: Collection[str]) -> list[str]:
+    """Return what is there after a migration and was not before, apart from what is kept on purpose."""
+    found = [f"instance {name}" for name in sorted(after.instances - before.instances - set(kept))]
+    found += [f"snapshot {name}" for name in sorted(after.snapshots - before.snapshots)]
+    for name, values in sorted(after.parameter_groups.items()):
+        if name not in before.parameter_groups:
+            if name not in kept:
+                found.append(f"parameter group {name}")
+        else:
+            found += [
+                f"parameter {change} in group {name}"
+                for change in _changes(before.parameter_groups[name], values)
+            ]
+    found += [f"security group rule {rule}" for rule in sorted(after.rules - before.rules)]
+    found += [f"MySQL account {name}" for name in sorted(after.accounts - before.accounts)]
+    if after.binlog_retention != before.binlog_retention:
+        found.append(f"binlog retention hours {after.binlog_retention}, formerly {before.binlog_retention}")
+    if after.follows and after.follows != before.follows:
+        found.append(f"replication from {after.follows}")
+    return found
+
+
+def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    return [
+        f"{name}={after.get(name, '(default)')}, formerly {before.get(name, '(default)')},"
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _values(rds: Any, group: str) -> dict[str, str]:
+    found = _all(rds, "describe_db_parameters", "Parameters", DBParameterGroupName=group, Source="user")
+    return {parameter["ParameterName"]: parameter.get("ParameterValue", "") for parameter in found}
+
+
+def _followed(connection: Connection) -> str:
+    # The statement's old name, which both 5.7 and 8.0 know.
+    found = rows(connection, "SHOW SLAVE STATUS")
+    return str(found[0].get("Master_Host") or "") if found else ""
+
+
+def _all(client: Any, operation: str, key: str, **arguments: Any) -> list[dict[str, Any]]:
+    pages = client.get_paginator(operation).paginate(**arguments)
+    return [entry for page in pages for entry in page[key]]

@@ -1,0 +1,89 @@
+"""What a run of the demo came to, and which promises it broke."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from dev.demo.writer import Accounting
+
+__all__ = ["Old", "Phase", "Report"]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase: how long its ``pulumi up`` took, and how many resources the stack has after it."""
+
+    phase: str
+    seconds: float
+    resources: int
+
+
+@dataclass(frozen=True)
+class Old:
+    """The former source, which is kept on purpose."""
+
+    identifier: str
+    status: str
+    keep_until: str
+    parameter_group: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """The figures of one run.
+
+    Attributes:
+        outage_seconds: longest time without an acknowledged write, on any connection, in the phase ``cutover``.
+        findings: what the checks along the road found, as sentences; empty if everything was as promised.
+    """
+
+    engine_version: str
+    phases: Sequence[Phase]
+    writes: Accounting
+    outage_seconds: float
+    identifier: str
+    storage_encrypted: bool
+    kms_key_id: str
+    kms_key_wanted: str
+    leftovers: Sequence[str]
+    old: Old
+    tables: int
+    seconds: float
+    findings: Sequence[str] = field(default_factory=tuple)
+
+    def broken_promises(self) -> list[str]:
+        """Return, as sentences, everything that is not as promised."""
+        found = list(self.findings)
+        if self.writes.acknowledged == 0:
+            found.append("no write was acknowledged at all")
+        if self.writes.lost:
+            found.append(
+                f"{len(self.writes.lost)} acknowledged writes are lost, the first is {self.writes.lost[0]}"
+            )
+        if self.writes.duplicates:
+            found.append(f"{len(self.writes.duplicates)} writes are there twice")
+        if not self.storage_encrypted:
+            found.append(f"{self.identifier} is not encrypted")
+        elif self.kms_key_id != self.kms_key_wanted:
+            found.append(
+                f"{self.identifier} is encrypted with {self.kms_key_id} instead of {self.kms_key_wanted}"
+            )
+        if self.leftovers:
+            found.append(f"something was left behind: {'; '.join(self.leftovers)}")
+        return found
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what ``build/demo.json`` holds."""
+        return {
+            "engine_version": self.engine_version,
+            "phases": [{**asdict(phase), "seconds": round(phase.seconds, 1)} for phase in self.phases],
+            "acknowledged_writes": self.writes.acknowledged,
+            "lost_writes": len(self.writes.lost),
+            "outage_seconds": round(self.outage_seconds, 2),
+            "identifier": self.identifier,
+            "storage_encrypted": self.storage_encrypted,
+            "kms_key_id": self.kms_key_id,
+            "leftovers": list(self.leftovers),
+        }

@@ -1,0 +1,81 @@
+"""Where the MySQL servers are: unpacked under `.cache/mysql/<version>`, or the machine's own `mysqld`."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from dev.sandbox.mysql.errors import MySQLNotInstalled
+
+__all__ = ["DEFAULT_CACHE", "MySQLBinaries", "find_binaries"]
+
+DEFAULT_CACHE = Path(__file__).resolve().parents[3] / ".cache" / "mysql"
+
+
+@dataclass(frozen=True)
+class MySQLBinaries:
+    """One version of the server as it lies on disk."""
+
+    version: str
+    home: Path
+
+    @property
+    def mysqld(self) -> Path:
+        for folder in ("bin", "sbin", "libexec"):
+            candidate = self.home / folder / "mysqld"
+            if candidate.exists():
+                return candidate
+        raise MySQLNotInstalled(f"There is no mysqld under {self.home}: run `make setup`.")
+
+    @property
+    def series(self) -> str:
+        """The version without its last number: "8.0"."""
+        return ".".join(self.version.split(".")[:2])
+
+    @property
+    def release(self) -> tuple[int, ...]:
+        """The version as numbers, to compare: (8, 0, 31)."""
+        return tuple(int(number) for number in self.version.split("."))
+
+    @property
+    def speaks_modern_tls(self) -> bool:
+        """Whether its TLS is 1.2 or later: Oracle's builds before 5.7.28 have a library that ends at 1.1."""
+        return self.release >= (5, 7, 28)
+
+
+def find_binaries(version: str, cache: Path = DEFAULT_CACHE) -> MySQLBinaries:
+    """The server for "8.0.31" or, newest first, for a series such as "8.0"."""
+    installed = [entry.name for entry in cache.iterdir()] if cache.is_dir() else []
+    matching = [
+        name for name in installed if _matches(name, version) and (cache / name / "bin" / "mysqld").exists()
+    ]
+    if matching:
+        newest = max(matching, key=lambda name: tuple(int(number) for number in name.split(".")))
+        return MySQLBinaries(version=newest, home=(cache / newest).resolve())
+    own = _machines_own()
+    if own is not None and _matches(own.version, version):
+        return own
+    raise MySQLNotInstalled(f"No MySQL {version} server is in {cache}: run `make setup` to get it.")
+
+
+def _matches(name: str, version: str) -> bool:
+    return re.fullmatch(r"[0-9.]+", name) is not None and (name == version or name.startswith(f"{version}."))
+
+
+@cache
+def _machines_own() -> MySQLBinaries | None:
+    """The mysqld on PATH, unless it is a MariaDB."""
+    mysqld = shutil.which("mysqld")
+    if mysqld is None:
+        return None
+    says = subprocess.run(
+        [mysqld, "--no-defaults", "--version"], capture_output=True, text=True, check=False
+    ).stdout
+    found = re.search(r"Ver (\d+\.\d+\.\d+)", says)
+    if found is None or "MariaDB" in says:
+        return None
+    return MySQLBinaries(version=found.group(1), home=Path(mysqld).resolve().parents[1])

@@ -1,0 +1,139 @@
+"""The monitor: what RDS does on its instances by itself, now and then.
+
+It asks replicas what RDS's description of them says, writes heartbeats, begins new binary logs and purges old ones, and
+resumes replication after a server was started.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pymysql
+
+from dev.sandbox.mysql.errors import MySQLServerError
+from dev.sandbox.mysql.server import MySQLServer
+from dev.sandbox.rds.api import RDS
+from dev.sandbox.rds.clock import Closing, TimeModel
+from dev.sandbox.rds.hosting import read_replication
+from dev.sandbox.rds.model import DBInstance
+from dev.sandbox.rds.region import Region
+
+__all__ = ["Monitor"]
+
+_log = logging.getLogger(__name__)
+
+# RDS-EVENT-0046, 0062, 0045, 0057
+_EVENTS = {
+    "replicating": "Replication for the Read Replica resumed",
+    "stopped": "Replication for the Read Replica has been manually stopped",
+    "error": "Replication has stopped",
+    "terminated": "Replication streaming has been terminated",
+}
+_INTERVAL = 0.25
+
+
+class Monitor:
+    """One thread that looks at every instance some times a second, and does what is due."""
+
+    def __init__(self, rds: RDS, clock: TimeModel) -> None:
+        self._rds = rds
+        self._clock = clock
+        self._next_purge = time.monotonic() + clock.seconds("purge")
+        self._heartbeats: dict[str, float] = {}
+        self._resumed: dict[str, tuple[int, float | None]] = {}
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="monitor", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            while True:
+                self._clock.sleep(_INTERVAL)
+                purging = time.monotonic() >= self._next_purge
+                for region in self._rds.regions():
+                    self._look(region)
+                    if purging:
+                        self._purge(region)
+                    for instance, server in self._serving(region):
+                        self._ask(instance, partial(self._resume, instance, server))
+                        if instance.source is None:
+                            self._ask(instance, partial(self._beat, region, instance, server))
+                if purging:
+                    self._next_purge = time.monotonic() + self._clock.seconds("purge")
+        except Closing:
+            return
+
+    def _look(self, region: Region) -> None:
+        with region.lock:
+            replicas = [
+                each for each in region.instances.values() if each.source is not None and not each.frozen
+            ]
+        for replica in replicas:
+            self._ask(replica, partial(self._see, region, replica))
+
+    @staticmethod
+    def _serving(region: Region) -> Iterator[tuple[DBInstance, MySQLServer]]:
+        with region.lock:
+            found = [each for each in region.instances.values() if each.answers and not each.frozen]
+        for each in found:
+            if each.server is not None and each.server.running():
+                yield each, each.server
+
+    def _purge(self, region: Region) -> None:
+        with region.lock:
+            sources = [
+                (each, region.replicas_of(each))
+                for each in region.instances.values()
+                if each.retention > 0 and each.answers and not each.frozen
+            ]
+        for source, replicas in sources:
+            server = source.server
+            known = [
+                each.server
+                for each in replicas
+                if each.server is not None and each.answers and not each.frozen
+            ]
+            how = region.hosting.bookkeeping if source.source is None else None
+            # A replica that is being made, or is frozen, can't say what it needs: then nothing goes.
+            if server is not None and server.running() and len(known) == len(replicas):
+                self._ask(source, partial(server.purge_binlogs, known, how=how))
+
+    def _beat(self, region: Region, instance: DBInstance, server: MySQLServer) -> None:
+        # Measured from the last one, so that a change of the interval counts at once.
+        last = self._heartbeats.get(instance.resource_id)
+        if last is not None and time.monotonic() < last + self._clock.seconds("heartbeat"):
+            return
+        self._heartbeats[instance.resource_id] = time.monotonic()
+        server.heartbeat(region.hosting.bookkeeping)
+
+    def _resume(self, instance: DBInstance, server: MySQLServer) -> None:
+        """Once for each start of the server, a moment after it."""
+        starts, due = self._resumed.get(instance.resource_id, (0, None))
+        if server.starts != starts:
+            due = time.monotonic() + self._clock.seconds("agent")
+            self._resumed[instance.resource_id] = (server.starts, due)
+        elif due is not None and time.monotonic() >= due:
+            self._resumed[instance.resource_id] = (starts, None)
+            server.resume_replication()
+
+    @staticmethod
+    def _see(region: Region, replica: DBInstance) -> None:
+        if replica.server is None or not replica.server.running() or not replica.answers:
+            return
+        seen = read_replication(replica.server)
+        with region.lock:
+            if seen != replica.replication:
+                replica.replication = seen
+                region.tell(replica, _EVENTS.get(seen.status, _EVENTS["error"]), "read replica")
+
+    @staticmethod
+    def _ask(instance: DBInstance, question: Callable[[], object]) -> None:
+        try:
+            question()
+        except (pymysql.Error, MySQLServerError, OSError) as error:
+            # A server that is just being stopped, started or frozen: the next look will tell.
+            _log.debug("Instance %s does not answer the monitor: %s", instance.identifier, error)

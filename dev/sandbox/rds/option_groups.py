@@ -1,0 +1,82 @@
+"""Option groups; of their options the sandbox keeps none."""
+
+from __future__ import annotations
+
+from dev.sandbox.rds import identifiers, views
+from dev.sandbox.rds.engines import VERSIONS
+from dev.sandbox.rds.errors import RDSError, already_exists, invalid_combination, invalid_value
+from dev.sandbox.rds.model import OptionGroup
+from dev.sandbox.rds.pagination import page
+from dev.sandbox.rds.region import Region, tags_from
+from dev.sandbox.rds.registry import Parameters, Result, action
+
+__all__: list[str] = []
+
+
+@action("CreateOptionGroup")
+def create(region: Region, parameters: Parameters) -> Result:
+    name = _new_name(region, parameters["OptionGroupName"])
+    if parameters["EngineName"] != "mysql":
+        raise invalid_value("Invalid DB engine: the sandbox serves mysql only")
+    if parameters["MajorEngineVersion"] not in VERSIONS:
+        raise invalid_combination(f"Cannot find major version {parameters['MajorEngineVersion']} for mysql")
+    group = OptionGroup(
+        name, parameters["OptionGroupDescription"], parameters["MajorEngineVersion"], tags_from(parameters)
+    )
+    region.option_groups[name] = group
+    return {"OptionGroup": views.option_group(region, group)}
+
+
+def _new_name(region: Region, given: str) -> str:
+    name = identifiers.plain_name(given, "OptionGroupName")
+    if name in region.option_groups:
+        raise already_exists("OptionGroupAlreadyExistsFault", "An option group with the name", name)
+    if len(region.option_groups) >= region.quotas["OptionGroups"]:
+        raise RDSError(
+            "OptionGroupQuotaExceededFault", "This request would exceed your quota of option groups."
+        )
+    return name
+
+
+@action("CopyOptionGroup")
+def copy(region: Region, parameters: Parameters) -> Result:
+    source = region.option_group(parameters["SourceOptionGroupIdentifier"])
+    name = _new_name(region, parameters["TargetOptionGroupIdentifier"])
+    description = parameters["TargetOptionGroupDescription"]
+    group = OptionGroup(name, description, source.major_version, tags_from(parameters))
+    region.option_groups[name] = group
+    return {"OptionGroup": views.option_group(region, group)}
+
+
+@action("DescribeOptionGroups")
+def describe(region: Region, parameters: Parameters) -> Result:
+    found = sorted(region.option_groups.values(), key=lambda each: each.name)
+    if name := parameters.get("OptionGroupName"):
+        found = [region.option_group(name)]
+    if major := parameters.get("MajorEngineVersion"):
+        found = [each for each in found if each.major_version == major]
+    if parameters.get("EngineName", "mysql") != "mysql":
+        found = []
+    return page([views.option_group(region, each) for each in found], parameters, "OptionGroupsList")
+
+
+@action("ModifyOptionGroup")
+def modify(region: Region, parameters: Parameters) -> Result:
+    group = region.option_group(parameters["OptionGroupName"])
+    if parameters.get("OptionsToInclude") or parameters.get("OptionsToRemove"):
+        raise invalid_combination("The sandbox keeps no options in option groups.")
+    return {"OptionGroup": views.option_group(region, group)}
+
+
+@action("DeleteOptionGroup")
+def delete(region: Region, parameters: Parameters) -> Result:
+    group = region.option_group(parameters["OptionGroupName"])
+    used = any(each.option_group is group for each in region.instances.values())
+    used = used or any(each.option_group == group.name for each in region.snapshots.values())
+    if used or group.name.startswith("default:"):
+        raise RDSError(
+            "InvalidOptionGroupStateFault",
+            f"The option group {group.name} is in use or is a default one: it cannot be deleted.",
+        )
+    del region.option_groups[group.name]
+    return {}

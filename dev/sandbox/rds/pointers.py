@@ -1,0 +1,86 @@
+"""What points at instances by name: event subscriptions and proxies. They are only kept and listed; nothing comes of them.
+
+Whether a proxy's target follows a rename AWS does not say, so the name stays as it was registered.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dev.sandbox.rds.errors import RDSError, already_exists
+from dev.sandbox.rds.pagination import page
+from dev.sandbox.rds.region import Region
+from dev.sandbox.rds.registry import Parameters, Result, action
+
+__all__: list[str] = []
+
+
+@action("CreateEventSubscription")
+def subscribe(region: Region, parameters: Parameters) -> Result:
+    name = parameters["SubscriptionName"]
+    if name in region.subscriptions:
+        raise already_exists("SubscriptionAlreadyExist", "A subscription with the name", name)
+    sources = [region.instance(each).identifier for each in parameters.get("SourceIds", [])]
+    made = {
+        "CustomerAwsId": region.account_id,
+        "CustSubscriptionId": name,
+        "SnsTopicArn": parameters["SnsTopicArn"],
+        "Status": "active",
+        "SourceType": parameters.get("SourceType"),
+        "SourceIdsList": sources,
+        "EventCategoriesList": parameters.get("EventCategories", []),
+        "Enabled": parameters.get("Enabled", True),
+        "EventSubscriptionArn": region.arn("es", name),
+    }
+    region.subscriptions[name] = made
+    return {"EventSubscription": made}
+
+
+@action("DescribeEventSubscriptions")
+def subscriptions(region: Region, parameters: Parameters) -> Result:
+    found = [region.subscriptions[name] for name in sorted(region.subscriptions)]
+    return page(found, parameters, "EventSubscriptionsList")
+
+
+@action("CreateDBProxy")
+def make_proxy(region: Region, parameters: Parameters) -> Result:
+    name = parameters["DBProxyName"]
+    if name in region.proxies:
+        raise already_exists("DBProxyAlreadyExistsFault", "A proxy with the name", name)
+    made = {
+        "DBProxyName": name,
+        "DBProxyArn": region.arn("db-proxy", f"prx-{name}"),
+        "Status": "available",
+        "EngineFamily": parameters["EngineFamily"],
+        "RoleArn": parameters["RoleArn"],
+    }
+    region.proxies[name] = (made, [])
+    return {"DBProxy": made}
+
+
+@action("DescribeDBProxies")
+def proxies(region: Region, parameters: Parameters) -> Result:
+    return page([region.proxies[name][0] for name in sorted(region.proxies)], parameters, "DBProxies")
+
+
+@action("RegisterDBProxyTargets")
+def register(region: Region, parameters: Parameters) -> Result:
+    _, targets = _proxy(region, parameters)
+    made = [
+        {"RdsResourceId": region.instance(name).identifier, "Type": "RDS_INSTANCE"}
+        for name in parameters.get("DBInstanceIdentifiers", [])
+    ]
+    targets.extend(made)
+    return {"DBProxyTargets": made}
+
+
+@action("DescribeDBProxyTargets")
+def proxy_targets(region: Region, parameters: Parameters) -> Result:
+    return page(_proxy(region, parameters)[1], parameters, "Targets")
+
+
+def _proxy(region: Region, parameters: Parameters) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    name = parameters["DBProxyName"]
+    if name not in region.proxies:
+        raise RDSError("DBProxyNotFoundFault", f"DBProxy {name} not found.")
+    return region.proxies[name]

@@ -1,0 +1,271 @@
+"""The seeded database `orders`: what a small shop would run on RDS, made as an ordinary user would make it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pymysql
+from botocore.exceptions import ClientError
+
+from dev.sandbox.process import SandboxError
+from dev.sandbox.shop import DATABASE, fill, finish, grant_application, make_tables
+
+if TYPE_CHECKING:
+    from pymysql.connections import Connection
+    from pymysql.cursors import Cursor
+
+__all__ = ["Seeded", "seed"]
+
+MASTER_USER = "admin"
+APPLICATION_USER = "app"
+_DEADLINE = 120.0
+
+
+class Target(Protocol):
+    """What the seed needs of a sandbox: clients, and where the CA bundle is."""
+
+    @property
+    def directory(self) -> Path: ...
+    def client(self, service: str) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """What the seed made, and how to reach it."""
+
+    identifier: str
+    resource_id: str
+    engine_version: str
+    address: str
+    port: int
+    database: str
+    master_user: str
+    master_password: str = field(repr=False)
+    master_secret: str
+    application_user: str
+    application_password: str = field(repr=False)
+    application_secret: str
+    key_arn: str
+    ca_bundle: Path
+    rows: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Network:
+    subnet_group: str
+    security_group: str
+
+
+def seed(target: Target, engine: str = "8.0", rows: int = 200_000, identifier: str = "orders") -> Seeded:
+    """Make the instance with all that belongs to it, and fill its database with at least so many rows."""
+    begun = time.monotonic()
+    password, application_password = _new_password(), _new_password()
+    rds = target.client("rds")
+    try:
+        network = _make_network(target.client("ec2"), rds, identifier)
+        key_arn = _make_key(target.client("kms"), identifier)
+        groups = _make_groups(rds, identifier, engine)
+        role = _make_monitoring_role(target.client("iam"), identifier)
+        _make_instance(rds, identifier, engine, password, network=network, groups=groups, role=role)
+    except ClientError as error:
+        raise SandboxError(f"The sandbox can't be seeded with `{identifier}`: {error}") from error
+    instance = _await_available(rds, identifier)
+    vault = target.client("secretsmanager")
+    master = _store(vault, f"{identifier}/master", MASTER_USER, password)
+    application = _store(vault, f"{identifier}/app", APPLICATION_USER, application_password)
+    endpoint = instance["Endpoint"]
+    bundle = target.directory / "ca.pem"
+    with _connect(endpoint, password, bundle) as connection:
+        make_tables(connection)
+        made = fill(connection, rows)
+        finish(connection)
+        grant_application(connection, APPLICATION_USER, application_password)
+    return Seeded(
+        identifier=identifier,
+        resource_id=instance["DbiResourceId"],
+        engine_version=instance["EngineVersion"],
+        address=endpoint["Address"],
+        port=endpoint["Port"],
+        database=DATABASE,
+        master_user=MASTER_USER,
+        master_password=password,
+        master_secret=master,
+        application_user=APPLICATION_USER,
+        application_password=application_password,
+        application_secret=application,
+        key_arn=key_arn,
+        ca_bundle=bundle,
+        rows=made,
+        seconds=time.monotonic() - begun,
+    )
+
+
+def _new_password() -> str:
+    return secrets.token_urlsafe(18)
+
+
+def _connect(endpoint: dict[str, Any], password: str, bundle: Path) -> Connection[Cursor]:
+    return pymysql.connect(
+        host=endpoint["Address"],
+        port=endpoint["Port"],
+        user=MASTER_USER,
+        password=password,
+        database=DATABASE,
+        charset="utf8mb4",
+        autocommit=True,
+        ssl_ca=str(bundle),
+        ssl_verify_cert=True,
+        ssl_verify_identity=True,
+    )
+
+
+def _make_network(ec2: Any, rds: Any, identifier: str) -> _Network:
+    """A VPC of its own: instances in two zones, MySQL allowed from inside the VPC, not from the group itself."""
+    tags = [{"Key": "Name", "Value": identifier}]
+    vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
+    ec2.create_tags(Resources=[vpc], Tags=tags)
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.77.{number}.0/24", AvailabilityZone=zone)["Subnet"][
+            "SubnetId"
+        ]
+        for number, zone in enumerate(("us-east-1a", "us-east-1b"), 1)
+    ]
+    group = ec2.create_security_group(
+        GroupName=f"{identifier}-db", Description=f"MySQL of {identifier}", VpcId=vpc
+    )["GroupId"]
+    ec2.authorize_security_group_ingress(
+        GroupId=group,
+        IpPermissions=[
+            {"IpProtocol": "tcp", "FromPort": 3306, "ToPort": 3306, "IpRanges": [{"CidrIp": "10.77.0.0/16"}]}
+        ],
+    )
+    rds.create_db_subnet_group(
+        DBSubnetGroupName=identifier,
+        DBSubnetGroupDescription=f"Subnets of {identifier}",
+        SubnetIds=subnets,
+        Tags=tags,
+    )
+    return _Network(identifier, group)
+
+
+def _make_key(kms: Any, identifier: str) -> str:
+    key: str = kms.create_key(Description=f"Encrypts {identifier}")["KeyMetadata"]["Arn"]
+    kms.create_alias(AliasName=f"alias/{identifier}", TargetKeyId=key)
+    return key
+
+
+def _make_groups(rds: Any, identifier: str, engine: str) -> str:
+    """A parameter group and an option group of the same name."""
+    name = f"{identifier}-mysql{engine.replace('.', '')}"
+    rds.create_db_parameter_group(
+        DBParameterGroupName=name,
+        DBParameterGroupFamily=f"mysql{engine}",
+        Description=f"Parameters of {identifier}",
+        Tags=[{"Key": "application", "Value": "shop"}],
+    )
+    values = {
+        "binlog_format": "ROW",
+        "event_scheduler": "ON",
+        # Without it nobody but SUPER may make triggers and routines while the binary log is on.
+        "log_bin_trust_function_creators": "1",
+        "long_query_time": "2",
+        "max_connections": "200",
+        "slow_query_log": "1",
+    }
+    rds.modify_db_parameter_group(
+        DBParameterGroupName=name,
+        Parameters=[
+            {"ParameterName": parameter, "ParameterValue": value, "ApplyMethod": "immediate"}
+            for parameter, value in values.items()
+        ],
+    )
+    rds.create_option_group(
+        OptionGroupName=name,
+        EngineName="mysql",
+        MajorEngineVersion=engine,
+        OptionGroupDescription=f"Options of {identifier}",
+    )
+    return name
+
+
+def _make_monitoring_role(iam: Any, identifier: str) -> str:
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "monitoring.rds.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+    role: str = iam.create_role(
+        RoleName=f"{identifier}-monitoring", AssumeRolePolicyDocument=json.dumps(trust)
+    )["Role"]["Arn"]
+    return role
+
+
+def _make_instance(
+    rds: Any, identifier: str, engine: str, password: str, *, network: _Network, groups: str, role: str
+) -> None:
+    rds.create_db_instance(
+        DBInstanceIdentifier=identifier,
+        DBInstanceClass="db.t3.medium",
+        Engine="mysql",
+        EngineVersion=engine,
+        MasterUsername=MASTER_USER,
+        MasterUserPassword=password,
+        DBName=DATABASE,
+        AllocatedStorage=20,
+        StorageType="gp3",
+        MaxAllocatedStorage=100,
+        BackupRetentionPeriod=7,
+        DBSubnetGroupName=network.subnet_group,
+        VpcSecurityGroupIds=[network.security_group],
+        DBParameterGroupName=groups,
+        OptionGroupName=groups,
+        AutoMinorVersionUpgrade=False,
+        CopyTagsToSnapshot=True,
+        DeletionProtection=True,
+        EnableCloudwatchLogsExports=["error", "slowquery"],
+        EnableIAMDatabaseAuthentication=True,
+        MonitoringInterval=60,
+        MonitoringRoleArn=role,
+        PubliclyAccessible=False,
+        Tags=[
+            {"Key": "application", "Value": "shop"},
+            {"Key": "environment", "Value": "production"},
+            {"Key": "owner", "Value": "shop-team"},
+        ],
+    )
+
+
+def _await_available(rds: Any, identifier: str) -> dict[str, Any]:
+    deadline = time.monotonic() + _DEADLINE
+    seen = ""
+    while time.monotonic() < deadline:
+        instance: dict[str, Any] = rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"][
+            0
+        ]
+        seen = instance["DBInstanceStatus"]
+        if seen == "available":
+            return instance
+        if seen == "failed":
+            raise SandboxError(
+                f"The instance `{identifier}` failed while it was created: look into the server's log."
+            )
+        time.sleep(0.1)
+    raise SandboxError(
+        f"The instance `{identifier}` was not available within {_DEADLINE:.0f} s: it is {seen}."
+    )
+
+
+def _store(vault: Any, name: str, user: str, password: str) -> str:
+    vault.create_secret(Name=name, SecretString=json.dumps({"username": user, "password": password}))
+    return name

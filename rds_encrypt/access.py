@@ -1,0 +1,187 @@
+"""Reaching the MySQL of an RDS instance: whose account, over what road, trusting which certificates."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from rds_encrypt import rotation
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.secret_store import Account, read_account
+from rds_encrypt.connection import Connection, tunnel_opener
+from rds_encrypt.core.errors import AccountLocked, AccountRefused, ActionRequired, Retryable
+from rds_encrypt.mysql.session import Credentials, Endpoint, Session, Tls, connect
+from rds_encrypt.mysql.tunnel import OpenTunnel
+
+__all__ = ["RDS_CA_BUNDLE", "Access", "AccessSettings", "endpoint_of"]
+
+RDS_CA_BUNDLE = Path(__file__).resolve().parent / "policies" / "rds-ca-bundle.pem"
+"""Amazon's certificate authorities for RDS in all commercial regions."""
+
+
+@dataclass(frozen=True)
+class AccessSettings:
+    """References to an account, never the account itself.
+
+    Attributes:
+        secret_id: name or ARN of a Secrets Manager secret that holds the master account.
+        environment: name of an environment variable that holds the master password; used when there is no secret.
+        username: the master user, where the secret does not say; defaults to the instance's own.
+        ca_file: certificate authorities to trust; defaults to Amazon's bundle.
+        connection: what to go through to reach the instances.
+    """
+
+    secret_id: str | None = None
+    environment: str | None = None
+    username: str | None = None
+    ca_file: str | None = None
+    connection: Connection = field(default_factory=Connection)
+
+    @classmethod
+    def from_inputs(cls, inputs: Mapping[str, Any]) -> AccessSettings:
+        """Read what ``as_inputs`` wrote."""
+        connection = Connection.from_inputs(inputs.get("connection") or {})
+        return cls(**{key: inputs.get(key) for key in _REFERENCES}, connection=connection)
+
+    def as_inputs(self) -> dict[str, Any]:
+        """Return the settings that are set, as plain values that may stand in a state file."""
+        given = {key: getattr(self, key) for key in _REFERENCES}
+        given["connection"] = self.connection.as_inputs() or None
+        return {key: value for key, value in given.items() if value is not None}
+
+
+_REFERENCES = ("secret_id", "environment", "username", "ca_file")
+
+
+class Access:
+    """Opens sessions on instances with the account that the settings refer to.
+
+    Args:
+        aws: finds the secret.
+        settings: which account, and what to trust.
+        mends: whether an instance that has missed a change of the master password may be given it; never for a preview.
+    """
+
+    def __init__(self, aws: Aws, settings: AccessSettings, *, mends: bool = False) -> None:
+        self._aws = aws
+        self._settings = settings
+        self._mends = mends
+        self._account: Account | None = None
+        self._reading = Lock()
+
+    @contextmanager
+    def session(
+        self, instance: Instance, *, patience: float = 4.0, read_timeout: float = 60.0
+    ) -> Iterator[Session]:
+        """Open a session as the master user of the instance, trying for ``patience`` seconds.
+
+        One statement may take ``read_timeout`` seconds to answer.
+
+        Raises:
+            Retryable: the instance has no address yet, or cannot be reached.
+            ActionRequired: the account or the certificate is refused.
+        """
+        with ExitStack() as stack:
+
+            def attempt() -> Session:
+                return stack.enter_context(self._connected(instance, patience, read_timeout))
+
+            try:
+                session = attempt()
+            except AccountRefused as refused:
+                session = self._again(instance, attempt, refused)
+            yield session
+
+    def _again(self, instance: Instance, attempt: Callable[[], Session], refused: AccountRefused) -> Session:
+        """Log in after a refusal: with what the secret holds by now, or after giving the instance a password that it missed."""
+        if self._renewed():
+            try:
+                return attempt()
+            except AccountRefused as still:
+                refused = still
+        if not (self._mends and self.has_missed_a_rotation(instance)):
+            raise refused
+        rotation.give(self._aws, instance, self._credentials(instance), self._accepted_by)
+        return attempt()
+
+    def has_missed_a_rotation(self, instance: Instance) -> bool:
+        """Whether an instance refuses the account only since its master password was changed on production alone."""
+        return rotation.missed(self._aws, instance, self._credentials(instance), self._accepted_by)
+
+    def locks_out(self, instance: Instance, account: Credentials) -> bool:
+        """Whether a login with a locked account is refused, by attempting one."""
+        tls = Tls(self._settings.ca_file or str(RDS_CA_BUNDLE))
+        try:
+            with connect(endpoint_of(instance), account, tls, open_tunnel=self._open_tunnel):
+                return False
+        except AccountLocked:
+            return True
+
+    def _connected(
+        self, instance: Instance, patience: float, read_timeout: float
+    ) -> AbstractContextManager[Session]:
+        return connect(
+            endpoint_of(instance),
+            self._credentials(instance),
+            Tls(self._settings.ca_file or str(RDS_CA_BUNDLE)),
+            patience=patience,
+            read_timeout=read_timeout,
+            open_tunnel=self._open_tunnel,
+        )
+
+    def _accepted_by(self, instance: Instance) -> bool:
+        try:
+            with self._connected(instance, 4.0, 60.0):
+                return True
+        except AccountRefused:
+            return False
+
+    @property
+    def _open_tunnel(self) -> OpenTunnel | None:
+        return tunnel_opener(self._aws, self._settings.connection)
+
+    def _credentials(self, instance: Instance) -> Credentials:
+        master = self._settings.username or str(instance.description.get("MasterUsername", ""))
+        if self._settings.secret_id:
+            account = self._read(self._settings.secret_id)
+            return Credentials(account.username or master, account.password)
+        variable = self._settings.environment or ""
+        password = os.environ.get(variable)
+        if not password:
+            raise ActionRequired(
+                f"the environment variable {variable or '(none given)'} holds no password",
+                where=f"credentials for {instance.identifier}",
+                fix="Export it, or name a Secrets Manager secret in `credentials.secretId`",
+            )
+        return Credentials(master, password)
+
+    def _read(self, secret_id: str) -> Account:
+        """Read the secret once: a step opens many sessions, and its account is in each of them anyway."""
+        with self._reading:
+            if self._account is None:
+                self._account = read_account(self._aws, secret_id)
+            return self._account
+
+    def _renewed(self) -> bool:
+        """Whether the secret holds another account by now than the one that is used; if so, that is used from now on."""
+        with self._reading:
+            used, self._account = self._account, None
+        secret = self._settings.secret_id
+        return used is not None and secret is not None and self._read(secret) != used
+
+
+def endpoint_of(instance: Instance) -> Endpoint:
+    """Return where the instance's MySQL listens.
+
+    Raises:
+        Retryable: it has no address (yet).
+    """
+    if not instance.address:
+        raise Retryable(f"the instance has no address (it is {instance.status})", where=instance.identifier)
+    return Endpoint(instance.address, instance.port)

@@ -1,0 +1,120 @@
+"""Changes that RDS refuses for a while, or accepts although its answer is an error: when to ask, and when to ask again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import botocore.exceptions
+
+from rds_encrypt.aws.clients import code_of
+from rds_encrypt.core.errors import MigrationError
+from rds_encrypt.core.waiting import stop_if_orphaned
+
+__all__ = ["SERVING", "USABLE", "Attempts", "busy", "has", "insist"]
+
+USABLE = frozenset({"available", "storage-optimization", "storage-initialization"})
+"""Statuses in which an instance is fully operational: in the last two only its storage is busy, for hours at times.
+
+Source: "Viewing DB instance status" in the Amazon RDS User Guide.
+"""
+
+SERVING = USABLE | {"backing-up"}
+"""Statuses in which MySQL serves; while an instance is backed up, RDS accepts no changes to it."""
+
+_BUSY = frozenset({"InvalidDBInstanceState", "InvalidDBInstanceStateFault"})
+
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 5.0
+_PATIENCE = 180.0
+"""Seconds that RDS may refuse changes to an instance that it calls available: some management operation of its own is under way.
+
+Source: terraform-provider-aws #11905 and #27325.
+"""
+
+_SHOWN_AS: Mapping[str, str] = {"NewDBInstanceIdentifier": "DBInstanceIdentifier"}
+
+
+class _Described(Protocol):
+    @property
+    def description(self) -> Mapping[str, Any]: ...
+
+    @property
+    def status(self) -> str: ...
+
+
+Seen = TypeVar("Seen", bound=_Described)
+
+
+def busy(error: MigrationError) -> bool:
+    """Whether AWS refused because of something that passes without anyone's doing."""
+    cause = error.__cause__
+    return isinstance(cause, botocore.exceptions.ClientError) and code_of(cause) in _BUSY
+
+
+def has(description: Mapping[str, Any], changes: Mapping[str, Any]) -> bool:
+    """Whether an instance has these changes of ModifyDBInstance, or AWS has accepted them; what cannot be seen counts as not there."""
+    return all(_has(description, name, value) for name, value in changes.items())
+
+
+def _has(description: Mapping[str, Any], name: str, value: Any) -> bool:
+    pending = description.get("PendingModifiedValues") or {}
+    if name == "MasterUserPassword":
+        return name in pending
+    if name == "DBParameterGroupName":
+        return value in {group[name] for group in description["DBParameterGroups"]}
+    shown = _SHOWN_AS.get(name, name)
+    return value in (description.get(shown), pending.get(shown))
+
+
+def insist(
+    what: str, look: Callable[[], Seen], send: Callable[[Seen], None], happened: Callable[[Seen], bool]
+) -> None:
+    """Send a request, again after a pause while RDS refuses it for being busy; after any error, see whether it has happened.
+
+    Args:
+        what: what is asked for, for the error when the run has ended meanwhile.
+        look: returns the instance as it is now.
+        send: sends the request about it.
+        happened: whether it shows that the request was carried out, or accepted.
+
+    Raises:
+        Retryable: RDS was busy for minutes, or the instance is in a status that is not one of a usable instance.
+        ActionRequired: RDS refused for another reason.
+    """
+    attempts = Attempts()
+    began = time.monotonic()
+    while True:
+        try:
+            send(look())
+        except MigrationError as error:
+            now = look()
+            if happened(now):
+                return
+            if not busy(error) or now.status not in USABLE or time.monotonic() - began > _PATIENCE:
+                raise
+        else:
+            return
+        stop_if_orphaned(what)
+        time.sleep(attempts.refused())
+
+
+@dataclass
+class Attempts:
+    """When to ask again for what was refused: as soon as the world looks different, else after a pause that grows."""
+
+    pause: float = _FIRST_PAUSE
+    _earliest: float = 0.0
+    _state: object = None
+
+    def due(self, state: object) -> bool:
+        """Whether to ask now, given what there is to see."""
+        return state != self._state or time.monotonic() >= self._earliest
+
+    def refused(self, state: object = None) -> float:
+        """Note a refusal, and return for how long to wait while nothing changes."""
+        pause, self.pause = self.pause, min(self.pause * 2, _LONGEST_PAUSE)
+        self._state, self._earliest = state, time.monotonic() + pause
+        return pause

@@ -1,0 +1,57 @@
+"""All manual snapshots of a region, and which of them are copies in progress: AWS allows only so many at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rds_encrypt.aws.clients import Aws, sorted_errors
+
+__all__ = ["AT_ONCE", "Listed", "listed", "tag"]
+
+AT_ONCE = 20
+"""Copies in progress to a region that an account may have ("Copying a DB snapshot", Amazon RDS User Guide)."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A manual snapshot.
+
+    ``origin`` is the ARN of the snapshot that it was copied from, where AWS says so.
+    """
+
+    identifier: str
+    arn: str
+    status: str
+    origin: str | None
+    tags: Mapping[str, str]
+
+    @property
+    def in_progress(self) -> bool:
+        """Whether it is being made."""
+        return self.status == "creating"
+
+
+def listed(aws: Aws) -> list[Listed]:
+    """Return the region's manual snapshots, which all copies are."""
+    with sorted_errors("snapshots"):
+        pages = aws.rds.get_paginator("describe_db_snapshots").paginate(SnapshotType="manual")
+        return [
+            Listed(
+                each["DBSnapshotIdentifier"],
+                each["DBSnapshotArn"],
+                each["Status"],
+                each.get("SourceDBSnapshotIdentifier"),
+                {tag["Key"]: tag["Value"] for tag in each.get("TagList", [])},
+            )
+            for page in pages
+            for each in page["DBSnapshots"]
+        ]
+
+
+def tag(aws: Aws, arn: str, tags: Mapping[str, str]) -> None:
+    """Write tags on a snapshot, beside those that it has."""
+    with sorted_errors(arn.rpartition(":")[2]):
+        aws.rds.add_tags_to_resource(
+            ResourceName=arn, Tags=[{"Key": key, "Value": value} for key, value in tags.items()]
+        )

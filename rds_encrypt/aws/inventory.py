@@ -1,0 +1,216 @@
+"""What stands around instances in their account: quotas, snapshots, proxies, subscriptions, alarms, CNAMEs, maintenance.
+
+Each kind is asked for once, however many instances are looked at.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from rds_encrypt.aws import snapshots
+from rds_encrypt.aws.clients import Aws, sorted_errors
+from rds_encrypt.aws.parameter_groups import Description, ParameterGroups
+from rds_encrypt.aws.snapshots import Snapshot
+
+__all__ = ["ZONES", "AccountInventory", "Alarm", "ProxyTarget", "Quota"]
+
+ZONES = 4
+"""Hosted zones whose first records are looked at."""
+_ALARMS = 2_000
+"""Looked at most, in pages of a hundred: a preview takes seconds."""
+
+
+@dataclass(frozen=True)
+class Quota:
+    """How much of something the account has, and may have."""
+
+    used: int
+    maximum: int
+
+    @property
+    def left(self) -> int:
+        """How much more there may be."""
+        return self.maximum - self.used
+
+
+@dataclass(frozen=True)
+class ProxyTarget:
+    """One database behind an RDS Proxy."""
+
+    proxy: str
+    identifier: str
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A CloudWatch alarm: the instances that its metrics name, and all of its definition for other mentions."""
+
+    name: str
+    identifiers: frozenset[str]
+    definition: str
+
+
+class AccountInventory:
+    """The region around its DB instances, asked when first wanted."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+        self._snapshots: dict[str, Snapshot | None] = {}
+
+    @property
+    def aws(self) -> Aws:
+        """What it is asked with."""
+        return self._aws
+
+    @cached_property
+    def quotas(self) -> Mapping[str, Quota]:
+        """RDS's quotas of the account by name, such as ``DBInstances``."""
+        with sorted_errors("quotas"):
+            found = self._aws.rds.describe_account_attributes()["AccountQuotas"]
+        return {each["AccountQuotaName"]: Quota(int(each["Used"]), int(each["Max"])) for each in found}
+
+    def snapshots(self, identifiers: Iterable[str]) -> dict[str, Snapshot]:
+        """Return those of the snapshots that exist, by name."""
+        names = list(identifiers)
+        if unknown := [name for name in names if name not in self._snapshots]:
+            present = snapshots.existing(self._aws, unknown)
+            self._snapshots |= {name: present.get(name) for name in unknown}
+        return {name: found for name in names if (found := self._snapshots[name]) is not None}
+
+    @cached_property
+    def groups(self) -> Mapping[str, Description]:
+        """The region's parameter groups by name."""
+        return ParameterGroups(self._aws).all()
+
+    def options(self, group: str) -> Mapping[str, Any]:
+        """Describe an option group."""
+        with sorted_errors(f"option group {group}"):
+            found = self._aws.rds.describe_option_groups(OptionGroupName=group)["OptionGroupsList"]
+        return dict(found[0]) if found else {}
+
+    @cached_property
+    def proxy_targets(self) -> list[ProxyTarget]:
+        """What stands behind the account's proxies for MySQL."""
+        with sorted_errors("RDS Proxy"):
+            pages = self._aws.rds.get_paginator("describe_db_proxies").paginate()
+            proxies = [
+                each["DBProxyName"]
+                for page in pages
+                for each in page["DBProxies"]
+                if each.get("EngineFamily") == "MYSQL"
+            ]
+            return [
+                ProxyTarget(proxy, str(target.get("RdsResourceId", "")))
+                for proxy in proxies
+                for target in self._aws.rds.describe_db_proxy_targets(DBProxyName=proxy)["Targets"]
+            ]
+
+    @cached_property
+    def subscriptions(self) -> Mapping[str, frozenset[str]]:
+        """The instances that event subscriptions name, by the subscription's name."""
+        with sorted_errors("event subscriptions"):
+            pages = self._aws.rds.get_paginator("describe_event_subscriptions").paginate()
+            return {
+                each["CustSubscriptionId"]: frozenset(each.get("SourceIdsList", []))
+                for page in pages
+                for each in page["EventSubscriptionsList"]
+                if each.get("SourceType") == "db-instance"
+            }
+
+    @cached_property
+    def alarms(self) -> list[Alarm]:
+        """The metric alarms of the region, as far as they can be read within seconds."""
+        with sorted_errors("CloudWatch alarms"):
+            pages = self._aws.cloudwatch.get_paginator("describe_alarms").paginate(
+                AlarmTypes=["MetricAlarm"], PaginationConfig={"MaxItems": _ALARMS}
+            )
+            return [_alarm(each) for page in pages for each in page["MetricAlarms"]]
+
+    @property
+    def all_alarms(self) -> bool:
+        """Whether ``alarms`` are all that there are."""
+        return len(self.alarms) < _ALARMS
+
+    @cached_property
+    def maintenance(self) -> Mapping[str, list[str]]:
+        """The maintenance actions that wait, such as ``system-update``, by the ARN of what they are for."""
+        with sorted_errors("pending maintenance"):
+            pages = self._aws.rds.get_paginator("describe_pending_maintenance_actions").paginate()
+            return {
+                each["ResourceIdentifier"]: [
+                    detail["Action"] for detail in each["PendingMaintenanceActionDetails"]
+                ]
+                for page in pages
+                for each in page["PendingMaintenanceActions"]
+            }
+
+    def key_policy(self, arn: str) -> Mapping[str, Any] | None:
+        """Return the policy of a KMS key; ``None`` if the key is AWS's own."""
+        with sorted_errors(f"policy of KMS key {arn}"):
+            if self._aws.kms.describe_key(KeyId=arn)["KeyMetadata"].get("KeyManager") == "AWS":
+                return None
+            found: dict[str, Any] = json.loads(
+                self._aws.kms.get_key_policy(KeyId=arn, PolicyName="default")["Policy"]
+            )
+            return found
+
+    @cached_property
+    def zones(self) -> list[str]:
+        """The ids of the account's hosted zones, private ones first: what applications use is seldom public."""
+        with sorted_errors("hosted zones"):
+            found = self._aws.route53.list_hosted_zones()["HostedZones"]
+        found.sort(key=lambda zone: not zone.get("Config", {}).get("PrivateZone"))
+        return [zone["Id"].rpartition("/")[2] for zone in found]
+
+    @cached_property
+    def aliases(self) -> list[tuple[str, str]]:
+        """The CNAMEs of the first few zones, with what they point at. Route 53 answers five requests a second, for all callers."""
+        with sorted_errors("CNAMEs"):
+            return [
+                (record["Name"].rstrip("."), value["Value"].rstrip(".").lower())
+                for zone in self.zones[:ZONES]
+                for record in self._aws.route53.list_resource_record_sets(HostedZoneId=zone)[
+                    "ResourceRecordSets"
+                ]
+                if record["Type"] == "CNAME"
+                for value in record.get("ResourceRecords", [])
+            ]
+
+    @cached_property
+    def caller(self) -> str:
+        """The ARN of whoever asks."""
+        with sorted_errors("the caller's identity"):
+            return self._aws.sts.get_caller_identity()["Arn"]
+
+    def not_allowed(
+        self, caller: str, actions: list[str], resource: str, context: Mapping[str, str]
+    ) -> list[str]:
+        """Return those of the actions that IAM would refuse a user or role on a resource, by simulation."""
+        with sorted_errors(f"permissions of {caller}"):
+            answer = self._aws.iam.simulate_principal_policy(
+                PolicySourceArn=caller,
+                ActionNames=actions,
+                ResourceArns=[resource],
+                ContextEntries=[
+                    {
+                        "ContextKeyName": key,
+                        "ContextKeyValues": [value],
+                        "ContextKeyType": "boolean" if value in {"true", "false"} else "string",
+                    }
+                    for key, value in context.items()
+                ],
+            )
+        results = answer["EvaluationResults"]
+        return [each["EvalActionName"] for each in results if each["EvalDecision"] != "allowed"]
+
+
+def _alarm(described: Mapping[str, Any]) -> Alarm:
+    stats = [each.get("MetricStat", {}).get("Metric", {}) for each in described.get("Metrics", [])]
+    dimensions = [dimension for metric in (described, *stats) for dimension in metric.get("Dimensions", [])]
+    named = {each["Value"] for each in dimensions if each["Name"] == "DBInstanceIdentifier"}
+    parts = [str(each) for each in (described.get("Metrics"), dimensions)]
+    return Alarm(described["AlarmName"], frozenset(named), " ".join(parts))

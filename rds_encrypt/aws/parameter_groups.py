@@ -1,0 +1,133 @@
+"""Parameter groups: what a user set in them, who uses them, and changing one value at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import botocore.exceptions
+
+from rds_encrypt.aws.clients import Aws, code_of, sorted_errors
+from rds_encrypt.aws.instances import Instances
+
+__all__ = ["Description", "ParameterGroups", "is_default"]
+
+_NOT_FOUND = {"DBParameterGroupNotFound", "DBParameterGroupNotFoundFault"}
+
+
+def is_default(name: str) -> bool:
+    """Whether the group is one of AWS's own, which cannot be changed."""
+    return name.startswith("default.")
+
+
+@dataclass(frozen=True)
+class Description:
+    """What DescribeDBParameterGroups says of one: what it is for, and its family, such as ``mysql8.0``."""
+
+    purpose: str
+    family: str
+
+
+class ParameterGroups:
+    """The region's DB parameter groups."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+
+    def all(self) -> dict[str, Description]:
+        """Describe all groups of the region, by name; a page holds a hundred, and accounts seldom have more."""
+        with sorted_errors(f"parameter groups in {self._aws.region}"):
+            pages = self._aws.rds.get_paginator("describe_db_parameter_groups").paginate()
+            return {
+                each["DBParameterGroupName"]: Description(each["Description"], each["DBParameterGroupFamily"])
+                for page in pages
+                for each in page["DBParameterGroups"]
+            }
+
+    def description(self, name: str) -> str | None:
+        """Return the group's description, or ``None`` if there is no such group."""
+        with sorted_errors(f"parameter group {name}"):
+            try:
+                found = self._aws.rds.describe_db_parameter_groups(DBParameterGroupName=name)
+            except botocore.exceptions.ClientError as error:
+                if code_of(error) in _NOT_FOUND:
+                    return None
+                raise
+        return found["DBParameterGroups"][0]["Description"]
+
+    def user_values(self, name: str) -> dict[str, tuple[str, str]]:
+        """Return what a user set: parameter name → (value, apply method)."""
+        with sorted_errors(f"parameter group {name}"):
+            pages = self._aws.rds.get_paginator("describe_db_parameters").paginate(
+                DBParameterGroupName=name, Source="user"
+            )
+            return {
+                parameter["ParameterName"]: (
+                    parameter["ParameterValue"],
+                    parameter.get("ApplyMethod", "pending-reboot"),
+                )
+                for page in pages
+                for parameter in page["Parameters"]
+                if "ParameterValue" in parameter
+            }
+
+    def set_now(self, name: str, values: Mapping[str, str]) -> None:
+        """Set dynamic parameters at once; whether they are in effect, only the server can tell."""
+        with sorted_errors(f"parameter group {name}"):
+            self._aws.rds.modify_db_parameter_group(
+                DBParameterGroupName=name,
+                Parameters=[
+                    {"ParameterName": key, "ParameterValue": value, "ApplyMethod": "immediate"}
+                    for key, value in values.items()
+                ],
+            )
+
+    def set_as(self, name: str, values: Mapping[str, tuple[str, str]]) -> None:
+        """Set parameters with an apply method each, as ``user_values`` returns them."""
+        with sorted_errors(f"parameter group {name}"):
+            self._aws.rds.modify_db_parameter_group(
+                DBParameterGroupName=name,
+                Parameters=[
+                    {
+                        "ParameterName": key,
+                        "ParameterValue": value,
+                        "ApplyMethod": "immediate" if method == "immediate" else "pending-reboot",
+                    }
+                    for key, (value, method) in values.items()
+                ],
+            )
+
+    def modifiable(self, name: str, parameters: Sequence[str]) -> list[str]:
+        """Return those of the parameters that the group's family has, and lets a user set."""
+        with sorted_errors(f"parameter group {name}"):
+            pages = self._aws.rds.get_paginator("describe_db_parameters").paginate(DBParameterGroupName=name)
+            return [
+                each["ParameterName"]
+                for page in pages
+                for each in page["Parameters"]
+                if each["ParameterName"] in parameters and each.get("IsModifiable", True)
+            ]
+
+    def reset_now(self, name: str, parameters: list[str]) -> None:
+        """Give dynamic parameters back their engine defaults at once."""
+        with sorted_errors(f"parameter group {name}"):
+            self._aws.rds.reset_db_parameter_group(
+                DBParameterGroupName=name,
+                ResetAllParameters=False,
+                Parameters=[{"ParameterName": key, "ApplyMethod": "immediate"} for key in parameters],
+            )
+
+    def delete_unused(self, names: Iterable[str]) -> None:
+        """Delete those of the groups that no instance uses; AWS refuses to delete one that has come into use meanwhile."""
+        used = {group for each in Instances(self._aws).all() for group in each.parameter_groups}
+        for name in names:
+            if name not in used:
+                self._delete(name)
+
+    def _delete(self, name: str) -> None:
+        with sorted_errors(f"parameter group {name}"):
+            try:
+                self._aws.rds.delete_db_parameter_group(DBParameterGroupName=name)
+            except botocore.exceptions.ClientError as error:
+                if code_of(error) not in _NOT_FOUND:
+                    raise

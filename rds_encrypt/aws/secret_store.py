@@ -1,0 +1,39 @@
+"""Secrets Manager: reading a database account; nothing of it is kept."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from rds_encrypt.aws.clients import Aws, sorted_errors
+from rds_encrypt.core.errors import ActionRequired
+
+__all__ = ["Account", "read_account"]
+
+
+@dataclass(frozen=True)
+class Account:
+    """A database account as RDS's secrets hold it."""
+
+    username: str | None
+    password: str = field(repr=False)
+
+
+def read_account(aws: Aws, secret_id: str) -> Account:
+    """Read ``{"username": …, "password": …}`` from the secret; the user name may be missing.
+
+    Raises:
+        ActionRequired: the secret is missing, unreadable, or not of that form.
+    """
+    with sorted_errors(f"secret {secret_id}"):
+        text = aws.secrets.get_secret_value(SecretId=secret_id).get("SecretString", "")
+    try:
+        content = json.loads(text)
+        return Account(content.get("username"), content["password"])
+    except (ValueError, AttributeError, TypeError, KeyError):
+        # The chained error could quote the secret's text, so it is cut off.
+        raise ActionRequired(
+            "the secret is not JSON with a `password`",
+            where=f"secret {secret_id}",
+            fix='Store {"username": "…", "password": "…"} as RDS does',
+        ) from None

@@ -1,0 +1,71 @@
+"""DB snapshots: whether one exists, whose it is, whether it can be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import botocore.exceptions
+
+from rds_encrypt.aws.clients import Aws, code_of, sorted_errors
+from rds_encrypt.aws.looks import in_pages, shared_looks
+
+__all__ = ["Snapshot", "delete", "existing", "tags_of"]
+
+_NOT_FOUND = {"DBSnapshotNotFound", "DBSnapshotNotFoundFault"}
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot: AWS's status of it, such as ``failed``, and its tags."""
+
+    status: str
+    tags: dict[str, str]
+
+
+def existing(aws: Aws, identifiers: Iterable[str]) -> dict[str, Snapshot]:
+    """Return those of the given snapshots that exist, by name."""
+    wanted = sorted(identifiers)
+
+    def request(names: Sequence[str]) -> dict[str, Snapshot]:
+        return {name: found for some in in_pages(names) for name, found in _described(aws, some)}
+
+    with sorted_errors(f"snapshots {', '.join(wanted)}"):
+        return shared_looks(aws.settings).snapshots.ask(wanted, request)
+
+
+def _described(aws: Aws, names: list[str]) -> Iterator[tuple[str, Snapshot]]:
+    try:
+        pages = aws.rds.get_paginator("describe_db_snapshots").paginate(
+            Filters=[{"Name": "db-snapshot-id", "Values": names}]
+        )
+        for page in pages:
+            for each in page["DBSnapshots"]:
+                tags = {tag["Key"]: tag["Value"] for tag in each.get("TagList", [])}
+                yield each["DBSnapshotIdentifier"], Snapshot(each["Status"], tags)
+    except botocore.exceptions.ClientError as error:
+        if code_of(error) not in _NOT_FOUND:
+            raise
+        if len(names) > 1:  # it does not say which of them, and the others are there
+            for name in names:
+                yield from _described(aws, [name])
+
+
+def tags_of(aws: Aws, identifier: str) -> dict[str, str] | None:
+    """Return the tags of a snapshot, or ``None`` if there is no such snapshot."""
+    found = existing(aws, [identifier]).get(identifier)
+    return found.tags if found is not None else None
+
+
+def delete(aws: Aws, identifier: str) -> None:
+    """Delete a snapshot, if it is still there.
+
+    Raises:
+        ActionRequired: AWS refused; one that is still being made cannot be deleted.
+    """
+    with sorted_errors(f"snapshot {identifier}"):
+        try:
+            aws.rds.delete_db_snapshot(DBSnapshotIdentifier=identifier)
+        except botocore.exceptions.ClientError as error:
+            if code_of(error) not in _NOT_FOUND:
+                raise

@@ -1,0 +1,81 @@
+"""What a look at a source may use, and the moments of a migration in which it is worth one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from rds_encrypt import journal
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.inventory import AccountInventory
+from rds_encrypt.checks.finding import Finding, Severity
+from rds_encrypt.checks.preflight import Plan
+from rds_encrypt.cutover import fence
+from rds_encrypt.needs import Need
+
+__all__ = ["CheckContext", "Look"]
+
+
+@dataclass(frozen=True)
+class CheckContext:
+    """A source before its cutover, the plan for it, and the account around it.
+
+    ``fleet`` is what all sources of the stack still need, in the order of the config, if that is known.
+    """
+
+    aws: Aws
+    around: AccountInventory
+    plan: Plan
+    source: Instance
+    fleet: tuple[Need, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The source's identifier."""
+        return self.source.identifier
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing of the encrypted instance exists yet."""
+        return self.plan.topology.encrypted is None
+
+    @property
+    def name_moves(self) -> bool:
+        """Whether the encrypted instance will take over the source's name."""
+        return self.plan.strategy == "rename"
+
+    @cached_property
+    def needs(self) -> tuple[Need, ...]:
+        """What the stack's sources need, this one among them."""
+        if any(need.identifier == self.name for need in self.fleet):
+            return self.fleet
+        return (*self.fleet, Need(self.name, self.source.allocated_gib, self.plan.method == "online"))
+
+    @property
+    def group(self) -> str:
+        """The parameter group that the source had when the migration began."""
+        return self.source.tags.get(journal.FENCED_GROUP, self.source.parameter_group)
+
+    @cached_property
+    def accounts_because(self) -> str | None:
+        """Why the fence will be locked accounts; ``None`` if it will be the parameter group."""
+        if (self.plan.method, self.plan.strategy) != ("online", "rename"):
+            return None  # where accounts cannot be the fence, preflight has refused
+        return fence.group_cannot(self.aws, self.group, self.source)
+
+    def blocking(self, what: str, *, fix: str, why: str = "", where: str = "") -> Finding:
+        """Return a finding that stands in the way."""
+        return Finding(Severity.BLOCKING, what, where or self.name, why, fix)
+
+    def warning(self, what: str, *, why: str, fix: str = "") -> Finding:
+        """Return a finding that somebody should act on."""
+        return Finding(Severity.WARNING, what, self.name, why, fix)
+
+    def note(self, what: str, *, why: str = "", fix: str = "") -> Finding:
+        """Return a finding that is good to know."""
+        return Finding(Severity.NOTE, what, self.name, why, fix)
+
+
+Look = Callable[[CheckContext], Iterable[Finding]]

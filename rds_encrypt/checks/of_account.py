@@ -1,0 +1,246 @@
+"""What the account around a source tells: names that are taken, quotas, and what points at the instance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from rds_encrypt import journal
+from rds_encrypt.aws import metrics
+from rds_encrypt.aws.instances import Instances
+from rds_encrypt.aws.inventory import ZONES
+from rds_encrypt.checks.context import CheckContext, Look
+from rds_encrypt.checks.finding import Finding
+from rds_encrypt.cutover.checks import FREE_PERCENT
+from rds_encrypt.needs import COUNTED
+
+__all__ = ["OBSTACLES", "REMARKS", "REMINDERS"]
+
+_COPIED_WITH_CARE = {"MEMCACHED"}
+_LITTLE = 10
+"""Percent of the storage."""
+
+
+# What may stand in the way.
+
+
+def snapshots_free(context: CheckContext) -> Iterator[Finding]:
+    """Nobody else has a snapshot with a name that the migration will give."""
+    names = context.plan.topology.names
+    for name, found in context.around.snapshots([names.replica, names.encrypted]).items():
+        if found.tags.get(journal.MIGRATION) != context.source.resource_id:
+            yield context.blocking(
+                f"a snapshot of this name exists, and not by this migration of {context.name}",
+                where=name,
+                fix="Delete it, or keep it under another name (`aws rds copy-db-snapshot`): the migration needs the name",
+            )
+
+
+def groups_free(context: CheckContext) -> Iterator[Finding]:
+    """Nobody else has a parameter group with a name that the migration will give."""
+    names = context.plan.topology.names
+    ours = f"{context.group}, {names.group_purpose}"
+    for name in (names.encrypted, names.fence):
+        found = context.around.groups.get(name)
+        if found is not None and found.purpose != ours:
+            yield context.blocking(
+                f"a parameter group of this name exists, and not by this migration of {context.name} ({found.purpose!r})",
+                where=name,
+                fix="Delete it, or copy it to another name first: the migration needs the name",
+            )
+
+
+def quotas(context: CheckContext) -> Iterator[Finding]:
+    """The account may have as much more as this source and those listed before it still make; what others make is told too."""
+    upto = context.needs[: 1 + [need.identifier for need in context.needs].index(context.name)]
+    for name, what in COUNTED.items():
+        quota = context.around.quotas.get(name)
+        if quota is None or quota.left >= sum(need.of(name) for need in upto):
+            continue
+        there = _there(context, name)
+        wanted = {need.identifier: need.of(name, there) for need in context.needs}
+        own = wanted[context.name]
+        if own == 0 or quota.left >= sum(wanted[need.identifier] for need in upto):
+            continue
+        several = sum(more > 0 for more in wanted.values())
+        who = (
+            f"{several} sources of this stack need {sum(wanted.values())} more, and with the {own} of this one it would be too many"
+            if several > 1
+            else f"this source needs {own} more"
+        )
+        yield context.blocking(
+            f"the account may have {quota.maximum} {what} and has {quota.used}, but {who}",
+            fix=f"Delete what nobody needs, or ask AWS for a higher quota of {name}"
+            f"{', or migrate fewer sources at a time' if several > 1 else ''}",
+        )
+    most = context.around.quotas.get("ReadReplicasPerMaster")
+    if (
+        most is not None
+        and context.plan.method == "online"
+        and context.plan.topology.replica is None
+        and len(context.source.replicas) >= most.maximum
+    ):
+        yield context.blocking(
+            f"it has {len(context.source.replicas)} replicas already, and one instance may have {most.maximum}",
+            fix="Delete one for the time of the migration, or ask AWS for a higher quota of ReadReplicasPerMaster",
+        )
+
+
+def options(context: CheckContext) -> Iterator[Finding]:
+    """The encrypted instance takes the option group along."""
+    group = str(context.source.description["OptionGroupMemberships"][0]["OptionGroupName"])
+    if group.startswith("default:"):
+        return
+    found = context.around.options(group)
+    vpc = (context.source.description.get("DBSubnetGroup") or {}).get("VpcId")
+    bound = found.get("VpcId")
+    if bound and vpc and bound != vpc:
+        yield context.blocking(
+            f"its option group {group} is bound to {bound}, and the instance is in {vpc}",
+            fix="Copy the option group and give the instance the copy",
+        )
+    names = [str(each.get("OptionName")) for each in found.get("Options", [])]
+    if lasting := [each["OptionName"] for each in found.get("Options", []) if each.get("Permanent")]:
+        yield context.warning(
+            f"its option group {group} has options that cannot be removed: {', '.join(lasting)}",
+            why="an instance restored from its snapshot keeps them for ever, too",
+        )
+    if _COPIED_WITH_CARE & set(names):
+        yield context.warning(
+            f"its option group {group} offers memcached",
+            why="writes by that way are not stopped by the fence",
+            fix="Stop its clients before the cutover",
+        )
+
+
+OBSTACLES: tuple[Look, ...] = (snapshots_free, groups_free, quotas, options)
+"""Asked whenever a copy is about to be made, at preview and at `up`."""
+
+
+# What is good to know.
+
+
+def fence_by_accounts(context: CheckContext) -> Iterator[Finding]:
+    """Which fence the source will get at the cutover."""
+    reason = context.accounts_because
+    if reason is not None:
+        yield context.note(
+            f"at the cutover, writes will be stopped by locking accounts, since {reason}",
+            why="reads pause as well, and applications see refused logins",
+            fix="If that is not wanted, give the instance a parameter group of its own and reboot it, before phase `replicate`",
+        )
+
+
+def proxies(context: CheckContext) -> Iterator[Finding]:
+    """RDS Proxies with the instance behind them."""
+    found = sorted(each.proxy for each in context.around.proxy_targets if each.identifier == context.name)
+    if not found:
+        return
+    after = (
+        f"names `{context.plan.topology.names.old}`" if context.name_moves else "still names the old instance"
+    )
+    yield context.warning(
+        f"RDS Proxy has it as a target: {', '.join(found)}",
+        why="AWS does not say whether a target follows the name or the instance",
+        fix=f"Rehearse it. After the cutover, see `aws rds describe-db-proxy-targets`; if it {after}, deregister that target"
+        " and register the encrypted instance",
+    )
+
+
+def subscriptions(context: CheckContext) -> Iterator[Finding]:
+    """Event subscriptions that name the instance."""
+    found = sorted(name for name, sources in context.around.subscriptions.items() if context.name in sources)
+    if found:
+        yield from _by_name(context, f"event subscriptions name it: {', '.join(found)}")
+
+
+def alarms(context: CheckContext) -> Iterator[Finding]:
+    """Alarms about the instance, by name or by identity."""
+    found = context.around.alarms
+    if named := sorted(each.name for each in found if context.name in each.identifiers):
+        yield from _by_name(context, f"CloudWatch alarms name it: {', '.join(named)}")
+    if bound := sorted(each.name for each in found if context.source.resource_id in each.definition):
+        yield context.warning(
+            f"CloudWatch alarms are bound to its id {context.source.resource_id}: {', '.join(bound)}",
+            why="they stay with the unencrypted instance",
+            fix="After the cutover, change them to the id in the output `encrypted_instance`",
+        )
+    if not context.around.all_alarms:
+        yield context.note(f"only the first {len(found)} alarms of the region were looked at")
+
+
+def cnames(context: CheckContext) -> Iterator[Finding]:
+    """CNAMEs in Route 53 that lead to the instance's address."""
+    address = context.source.address
+    if address is None:
+        return
+    found = sorted(name for name, target in context.around.aliases if target == address.lower())
+    if found and context.name_moves:
+        yield context.note(
+            f"CNAMEs point at its address: {', '.join(found)}",
+            why="nothing has to be done: they point at the name, and so at the encrypted instance after the cutover",
+        )
+    elif found:
+        yield context.warning(
+            f"CNAMEs point at its address: {', '.join(found)}",
+            why=f"with strategy `{context.plan.strategy}` that stays the unencrypted instance's; only the record in `cutover.dns`,"
+            " if there is one, is changed",
+            fix=f"Let the others point at the address of `{context.plan.topology.names.encrypted}` when the applications move",
+        )
+    if len(context.around.zones) > ZONES:
+        yield context.note(f"CNAMEs were looked for in {ZONES} of {len(context.around.zones)} hosted zones")
+
+
+def room(context: CheckContext) -> Iterator[Finding]:
+    """Free storage, of which binlogs will take some until the encrypted instance has caught up."""
+    free = metrics.free_storage(context.aws, context.name)
+    if free is None:
+        return
+    percent = 100 * free / (context.source.allocated_gib * 2**30)
+    if percent < _LITTLE:
+        yield context.warning(
+            f"its storage has {free / 2**30:.1f} GiB free ({percent:.0f} %)",
+            why="it keeps its binlogs until the encrypted instance has fetched them, and a full volume refuses writes;"
+            f" below {FREE_PERCENT} % check `free-storage` fails",
+            fix="Give it more storage first",
+        )
+
+
+def maintenance(context: CheckContext) -> Iterator[Finding]:
+    """Maintenance that AWS wants to carry out."""
+    if actions := context.around.maintenance.get(context.source.arn):
+        yield context.warning(
+            f"maintenance waits for it: {', '.join(actions)}",
+            why="AWS carries it out in a maintenance window, maybe in the middle of the migration",
+            fix="Carry it out first, or put it off (`aws rds apply-pending-maintenance-action`)",
+        )
+
+
+REMARKS: tuple[Look, ...] = (fence_by_accounts, room)
+"""Asked at preview, until there is an encrypted instance; from then on the checks of the cutover look at it."""
+
+REMINDERS: tuple[Look, ...] = (proxies, subscriptions, alarms, cnames, maintenance)
+"""Asked at preview, of the first phase and of the cutover."""
+
+
+def _by_name(context: CheckContext, what: str) -> Iterator[Finding]:
+    if context.name_moves:
+        yield context.note(
+            what,
+            why="they follow the name: after the cutover they are about the encrypted instance; the renames may set them off",
+        )
+    else:
+        yield context.warning(
+            what,
+            why=f"with strategy `{context.plan.strategy}` the name stays with the unencrypted instance, and they with it",
+            fix=f"After the cutover, let them name `{context.plan.topology.names.encrypted}`",
+        )
+
+
+def _there(context: CheckContext, quota: str) -> Iterable[str]:
+    """Return which of all that the sources make is there already: it is in what the account has, and needs no more."""
+    names = [name for need in context.needs for name in need.names[quota]]
+    if quota == "ManualSnapshots":
+        return context.around.snapshots(names)
+    if quota == "DBParameterGroups":
+        return context.around.groups
+    return Instances(context.aws).named(names)

@@ -1,0 +1,238 @@
+"""What MySQL on the source tells, within seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from rds_encrypt.checks.context import CheckContext
+from rds_encrypt.checks.finding import Finding
+from rds_encrypt.core.errors import MigrationError
+from rds_encrypt.cutover import account_fence
+from rds_encrypt.mysql import definitions, events, privileges, writes
+from rds_encrypt.mysql.dialect import dialect_of
+from rds_encrypt.mysql.session import Session
+
+__all__ = ["of_mysql"]
+
+_LIMIT = 3_000
+"""Milliseconds that one question may take: information_schema of many thousand tables is slow on 5.7."""
+_LONG = 60
+"""Seconds after which a transaction is worth a word."""
+_SHOWN = 5
+_LARGE = 2**30 // 10
+"""Bytes from which on the size of a table is shown."""
+
+Question = Callable[[CheckContext, Session], Iterable[Finding]]
+
+
+def of_mysql(context: CheckContext, session: Session) -> list[Finding]:
+    """Ask everything; what cannot be answered, for lack of a privilege or of time, becomes a note."""
+    found: list[Finding] = []
+    with _hurried(session):
+        for question in _QUESTIONS:
+            try:
+                found += question(context, session)
+            except MigrationError as error:
+                found.append(
+                    context.note(f"{question.__name__.replace('_', ' ')}: {error.what}; not looked at")
+                )
+    return found
+
+
+def binlog_format(context: CheckContext, session: Session) -> Iterator[Finding]:
+    """Statements that are not deterministic would have other results on the encrypted instance."""
+    if str(session.value("SELECT @@GLOBAL.binlog_format")) == "STATEMENT":
+        yield context.warning(
+            "its binlog_format is STATEMENT",
+            why="a statement that is not deterministic has another result on the encrypted instance, and nothing notices",
+            fix="Set it to ROW, or MIXED, in the parameter group before phase `replicate`",
+        )
+
+
+def settings(context: CheckContext, session: Session) -> Iterator[Finding]:
+    """Variables of the server that make replication unreliable."""
+    rows = session.rows(
+        "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('sync_binlog', 'binlog_row_image', 'unique_checks')"
+    )
+    found = {str(row["Variable_name"]): str(row["Value"]) for row in rows}
+    if found.get("sync_binlog", "1") != "1":
+        yield context.warning(
+            f"its sync_binlog is {found['sync_binlog']}",
+            why="after a failover or a crash its binlog may end before what the encrypted instance has read already: replication then"
+            " stops with error 1236, and the copy must be made again",
+            fix="Set it to 1 in the parameter group before phase `replicate`",
+        )
+    if (image := found.get("binlog_row_image", "FULL").upper()) != "FULL":
+        yield context.warning(
+            f"its binlog_row_image is {image}",
+            why="its binlog does not hold whole rows, so replication does not notice a row that differs, and in a table without a key it"
+            " may change the wrong row",
+            fix="Set it to FULL in the parameter group, and keep `verify` on",
+        )
+    if found.get("unique_checks", "ON").upper() in {"OFF", "0"}:
+        yield context.warning(
+            "its unique_checks is OFF",
+            why="tables that were loaded this way may hold duplicates that the encrypted instance refuses: replication then stops with"
+            " error 1062",
+            fix="Set it to ON in the parameter group",
+        )
+
+
+def replicates_itself(context: CheckContext, session: Session) -> Iterator[Finding]:
+    """A source that follows a server outside RDS: the fence does not stop what its channels write."""
+    dialect = dialect_of(session)
+    for row in session.rows(dialect.replica_status):
+        if not (host := str(row.get(dialect.source_host) or "")):
+            continue
+        name = str(row.get("Channel_Name") or "")
+        origin = f"{host}{f' (channel {name})' if name else ''}"
+        if {"Yes", "Connecting"} & {row.get(dialect.io_running), row.get(dialect.sql_running)}:
+            yield context.blocking(
+                f"it replicates from {origin}, set up outside of what RDS manages",
+                why="the fence does not stop what this channel writes, and the encrypted instance would not follow that server after the"
+                " cutover",
+                fix=f"Stop and reset that replication first (CALL {dialect.reset_external}())",
+            )
+        else:
+            yield context.warning(
+                f"it has a stopped replication channel from {origin}",
+                why="RDS may start it again after a reboot, and copies of the instance get it as well",
+                fix=f"Reset it (CALL {dialect.reset_external}())",
+            )
+
+
+def delay_of_replicas(context: CheckContext, session: Session) -> Iterator[Finding]:
+    """A delay that RDS gives to every replica that is made of the source."""
+    delay = session.value("SELECT value FROM mysql.rds_configuration WHERE name = 'target delay'")
+    if context.plan.method == "online" and int(delay or 0) > 0:
+        yield context.warning(
+            f"its configuration gives new replicas a delay of {delay} s (`target delay`)",
+            why="the replica that the copy is made from would lag that far behind, and every comparison would wait for it",
+            fix="Run CALL mysql.rds_set_configuration('target delay', 0) for the time of the migration",
+        )
+
+
+def memory_tables(context: CheckContext, session: Session) -> Iterator[Finding]:
+    """MEMORY tables, which lose their rows in every restore and reboot."""
+    found = [table for table in definitions.in_memory(session) if table.rows]
+    if not found:
+        return
+    names = [f"{table.name} ({table.rows} row{'' if table.rows == 1 else 's'})" for table in found]
+    follows = context.plan.method == "online"
+    stops = "; if the source then changes or deletes one, replication in row format stops with error 1032"
+    yield context.warning(
+        f"{_counted(names, 'MEMORY table')} with rows: {_some(names)}",
+        why="MEMORY tables are empty after every restore and reboot, so the encrypted instance does not have these rows"
+        f"{stops if follows else ''}",
+        fix="Convert them to InnoDB, or "
+        f"{'empty them before phase `replicate` and ' if follows else ''}fill them again after the cutover",
+    )
+
+
+def primary_keys(context: CheckContext, session: Session) -> Iterator[Finding]:
+    """Tables in which each replicated change is a search."""
+    if found := definitions.without_primary_key(session):
+        names = [f"{table.name}{_size(table.bytes)}" for table in found]
+        yield context.warning(
+            f"{_counted(names, 'table')} without a primary key: {_some(names)}",
+            why="each change to one may cost the encrypted instance a full scan, so a busy one may keep it from catching up, and one big"
+            " DELETE may take hours",
+            fix="Add keys where tables are large and written to",
+        )
+
+
+def account(context: CheckContext, session: Session) -> Iterator[Finding]:
+    """Global privileges that the account lacks, whether granted to itself or through a role."""
+    if not (lacking := privileges.lacking(session)):
+        return
+    yield context.warning(
+        f"the account {session.value('SELECT CURRENT_USER()')} lacks {', '.join(lacking)} on *.*",
+        why="a step that needs one would fail when it is reached",
+        fix="Use the instance's master user, or run rds_encrypt/policies/mysql-grants.sql for this account",
+    )
+
+
+def definers(context: CheckContext, session: Session) -> Iterator[Finding]:
+    """Things that run with the rights of somebody who is not there."""
+    if found := definitions.orphans(session):
+        yield context.warning(
+            f"{_counted(found, 'definition')} with a definer who does not exist: {_some(found)}",
+            why="they fail as they do today, and an event among them cannot be enabled on the encrypted instance",
+            fix="Give them a definer who exists, or drop them",
+        )
+
+
+def scheduled_events(context: CheckContext, session: Session) -> Iterator[Finding]:
+    """Events, which are off on the copy."""
+    enabled = [f"{each.schema}.{each.name}" for each in events.inventory(session) if each.enabled]
+    if enabled:
+        yield context.note(
+            f"{_counted(enabled, 'enabled event')}: {_some(enabled)}",
+            why="they are off on the encrypted instance until the cutover, and enabled there then; the output"
+            " `unenabled_events` names those that only their definer may enable",
+        )
+
+
+def past_the_fence(context: CheckContext, session: Session) -> Iterator[Finding]:
+    """Accounts that `read_only` does not stop, where `read_only` is the fence."""
+    if context.accounts_because is not None:
+        if reason := account_fence.obstacle(session):
+            yield context.warning(
+                f"accounts are to be locked at the cutover, but {reason}",
+                why="check `fence-possible` will fail until that ends",
+                fix="See to it before the cutover, or give the instance a parameter group of its own",
+            )
+    elif found := writes.unfenceable_accounts(session):
+        yield context.warning(
+            f"read_only does not stop {_some(found)}",
+            why="they have SUPER or CONNECTION_ADMIN, so check `no-fence-bypass` will fail",
+            fix="Revoke that, or lock the accounts, before the cutover",
+        )
+
+
+def transactions(context: CheckContext, session: Session) -> Iterator[Finding]:
+    """Transactions that have been open for long."""
+    if found := writes.long_transactions(session, _LONG):
+        yield context.note(
+            f"transactions have been open for more than {_LONG} s: {_some(found)}",
+            why="they do not hinder the copy; at the cutover, check `no-long-transaction` stops for them",
+        )
+
+
+_QUESTIONS: tuple[Question, ...] = (
+    account,
+    binlog_format,
+    settings,
+    replicates_itself,
+    delay_of_replicas,
+    memory_tables,
+    primary_keys,
+    definers,
+    scheduled_events,
+    past_the_fence,
+    transactions,
+)
+
+
+@contextmanager
+def _hurried(session: Session) -> Iterator[None]:
+    session.execute("SET SESSION max_execution_time = %s", _LIMIT)
+    try:
+        yield
+    finally:
+        session.execute("SET SESSION max_execution_time = 0")
+
+
+def _counted(found: list[str], what: str) -> str:
+    return f"it has {len(found)} {what}{'s' if len(found) > 1 else ''}"
+
+
+def _some(found: list[str]) -> str:
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return f"{', '.join(found[:_SHOWN])}{more}"
+
+
+def _size(octets: int) -> str:
+    """Return the size of a table where it is large enough to matter."""
+    return f" ({octets / 2**30:.1f} GiB)" if octets >= _LARGE else ""

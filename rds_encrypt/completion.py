@@ -1,0 +1,82 @@
+"""Completes the settings of an encrypted instance that a killed run left behind.
+
+RDS takes some settings only after a restore, such as the days of backups, and a run that is killed in between never gives them. Pulumi
+imports such an instance as it is, and compares it with what is declared at the next run only; so these settings are given here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.core.waiting import Progress
+from rds_encrypt.settings_diff import differences
+
+__all__ = ["complete"]
+
+_PATIENCE = 24 * 3600.0
+
+# What DescribeDBInstances calls it → what ModifyDBInstance calls it.
+_ARGUMENTS: Mapping[str, str] = {
+    "AutoMinorVersionUpgrade": "AutoMinorVersionUpgrade",
+    "BackupRetentionPeriod": "BackupRetentionPeriod",
+    "CACertificateIdentifier": "CACertificateIdentifier",
+    "CopyTagsToSnapshot": "CopyTagsToSnapshot",
+    "DBInstanceClass": "DBInstanceClass",
+    "DatabaseInsightsMode": "DatabaseInsightsMode",
+    "DeletionProtection": "DeletionProtection",
+    "IAMDatabaseAuthenticationEnabled": "EnableIAMDatabaseAuthentication",
+    "Iops": "Iops",
+    "MaxAllocatedStorage": "MaxAllocatedStorage",
+    "MonitoringInterval": "MonitoringInterval",
+    "MonitoringRoleArn": "MonitoringRoleArn",
+    "MultiAZ": "MultiAZ",
+    "PerformanceInsightsEnabled": "EnablePerformanceInsights",
+    "PerformanceInsightsKMSKeyId": "PerformanceInsightsKMSKeyId",
+    "PerformanceInsightsRetentionPeriod": "PerformanceInsightsRetentionPeriod",
+    "PreferredBackupWindow": "PreferredBackupWindow",
+    "PreferredMaintenanceWindow": "PreferredMaintenanceWindow",
+    "StorageThroughput": "StorageThroughput",
+    "StorageType": "StorageType",
+}
+_TOGETHER = (
+    {"MonitoringInterval", "MonitoringRoleArn"},
+    {"PerformanceInsightsEnabled", "PerformanceInsightsKMSKeyId", "PerformanceInsightsRetentionPeriod"},
+    {"StorageType", "Iops", "StorageThroughput"},
+)
+"""Settings that ModifyDBInstance takes with one another."""
+
+
+def complete(instances: Instances, source: Instance, encrypted: Instance, progress: Progress) -> Instance:
+    """Give the encrypted instance those of the source's settings that it lacks; return it as it is then.
+
+    Raises:
+        TimedOut: RDS did not put them into effect.
+    """
+    lacking = _lacking(source, encrypted)
+    if not lacking:
+        return encrypted
+    wanted = lacking.union(*(group for group in _TOGETHER if group & lacking))
+    changes = {
+        _ARGUMENTS[setting]: source.description[setting]
+        for setting in sorted(wanted)
+        if source.description.get(setting) not in (None, "", [])
+    }
+    instances.modify(encrypted.resource_id, **changes)
+    return instances.wait(
+        encrypted.resource_id,
+        f"have the source's {', '.join(sorted(lacking))}",
+        # Just after the call the status is still `available`: the settings count.
+        lambda seen: seen.available and not _lacking(source, seen),
+        deadline=_PATIENCE,
+        progress=progress,
+    )
+
+
+def _lacking(source: Instance, encrypted: Instance) -> set[str]:
+    """Return the settings that differ, and that the source has a value for."""
+    return {
+        each.setting
+        for each in differences(source, encrypted)
+        if each.setting in _ARGUMENTS and each.source not in (None, "", [])
+    }

@@ -1,0 +1,151 @@
+"""The fence for instances whose parameter group cannot be changed: accounts are locked, and their sessions ended.
+
+Account statements replicate, so the candidate gets the locks too. They are taken off there when it opens; that
+travels to the primary, which is read-only by its fence group by then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rds_encrypt import journal
+from rds_encrypt.access import Access
+from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.core.waiting import Wait, until
+from rds_encrypt.mysql import accounts, events, writes
+from rds_encrypt.mysql.accounts import Account
+from rds_encrypt.mysql.session import Session
+
+__all__ = ["AccountFence", "obstacle"]
+
+_DIGITS = 8
+"""Of an account's digest: 32 bits are plenty for the few accounts that are locked already."""
+_ROOM = 256 // (_DIGITS + 1)
+"""A tag's value holds so many of them."""
+
+
+def obstacle(session: Session) -> str | None:
+    """Return what would write on, or could not be put back, if accounts were locked; ``None`` if nothing."""
+    if str(session.value("SELECT @@GLOBAL.event_scheduler")) == "ON" and (
+        enabled := [event for event in events.inventory(session) if event.enabled]
+    ):
+        return f"{len(enabled)} scheduled events would go on writing (such as {enabled[0].schema}.{enabled[0].name})"
+    if fellows := writes.sessions_of_our_account(session):
+        return f"applications, or people, use our own account, which cannot be locked: sessions {', '.join(fellows)}"
+    locked = [account for account in accounts.of_applications(session) if account.locked]
+    if len(locked) > _ROOM:
+        return f"{len(locked)} accounts are locked already, more than the {_ROOM} that can be noted"
+    return None
+
+
+@dataclass(frozen=True)
+class AccountFence:
+    """All accounts but ours and RDS's own are locked, and their sessions ended. Reads pause as well."""
+
+    kind: ClassVar[str] = "accounts"
+
+    instances: Instances
+    access: Access
+    instance_id: str
+    locked_before: str | None = None
+    """What the other instance says of it, for the case that this one is gone."""
+
+    def __str__(self) -> str:
+        return "lock all accounts but ours, and end their sessions; reads pause as well"
+
+    def apply(self, session: Session, *, deadline: float) -> None:
+        """Lock the accounts, end their sessions, wait until they are gone, and prove that nobody may come back.
+
+        Raises:
+            ActionRequired: something would write on in spite of it.
+            TimedOut: a session would not end within ``deadline`` seconds.
+        """
+        self._note_locked_before(session)
+        if reason := obstacle(session):
+            raise ActionRequired(
+                reason, where=f"MySQL at {session.endpoint}", fix="End that, then run `pulumi up` again"
+            )
+        # A key to a door that must be locked: it opens nothing, and is known to nobody else.
+        probe = accounts.issue_probe(session)
+        for account in accounts.of_applications(session):
+            if not account.locked:
+                accounts.lock(session, account)
+        until(
+            Wait(
+                f"the sessions of applications on {session.endpoint} to end",
+                deadline=deadline,
+                first=0.05,
+                longest=0.5,
+            ),
+            lambda: writes.end_application_sessions(session),
+            done=lambda left: left == 0,
+            describe=lambda left: f"{left} are left",
+        )
+        if not self.holds(session) or not self.access.locks_out(self._instance(), probe):
+            raise ActionRequired(
+                "applications can still log in although their accounts are locked",
+                where=f"MySQL at {session.endpoint}",
+                fix="Run `pulumi up` again, or give the instance a parameter group of its own",
+            )
+
+    def holds(self, session: Session) -> bool:
+        """Whether no account of an application is open, and no session of one is left."""
+        return all(
+            account.locked for account in accounts.of_applications(session)
+        ) and not writes.application_sessions(session)
+
+    def put_back(self) -> bool:
+        """Change nothing, since AWS's API has no part in it; return whether accounts were locked by us."""
+        found = self.instances.find(self.instance_id)
+        return found is not None and journal.FENCE_BEFORE in found.tags
+
+    def reopen(self, session: Session, *, deadline: float = 60.0) -> None:
+        """Unlock what we locked."""
+        writes.wait_until_writable(session, deadline=deadline)
+        self.hand_over(session)
+        self.instances.untag(self.instance_id, [journal.FENCE_BEFORE, journal.LOCKED_BEFORE])
+
+    def hand_over(self, session: Session) -> None:
+        """Unlock there what we locked here: the locks came along by replication."""
+        found = self.instances.find(self.instance_id)
+        before = found.tags.get(journal.LOCKED_BEFORE) if found is not None else self.locked_before
+        if before is None:
+            return  # without the note nobody knows which locks are ours
+        for account in accounts.of_applications(session):
+            if account.locked and digest(account) not in before:
+                accounts.unlock(session, account)
+        accounts.drop_probe(session)
+
+    def note(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """Return which accounts were locked before."""
+        before = tags.get(journal.LOCKED_BEFORE)
+        return {} if before is None else {journal.FENCE_NOTE: self.kind, journal.LOCKED_BEFORE: before}
+
+    def _note_locked_before(self, session: Session) -> None:
+        if journal.FENCE_BEFORE in self._tags():
+            return
+        locked = [account for account in accounts.of_applications(session) if account.locked]
+        self.instances.tag(
+            self.instance_id,
+            {journal.FENCE_BEFORE: self.kind, journal.LOCKED_BEFORE: digests(locked)},
+        )
+
+    def _tags(self) -> dict[str, str]:
+        return self._instance().tags
+
+    def _instance(self) -> Instance:
+        return self.instances.get(self.instance_id)
+
+
+def digest(account: Account) -> str:
+    """Return a few digits that stand for an account; its name may hold what a tag may not."""
+    return hashlib.sha256(str(account).encode()).hexdigest()[:_DIGITS]
+
+
+def digests(found: Iterable[Account]) -> str:
+    """Return the value of the tag; a tag may not be empty of meaning, so none is a word."""
+    return " ".join(digest(account) for account in found) or "none"

@@ -1,0 +1,73 @@
+"""The briefing: what can be said of a cutover or rollback before anybody drives it, by asking the checks and the strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from rds_encrypt.cutover import checks
+from rds_encrypt.cutover.context import CutoverContext
+from rds_encrypt.cutover.fences import fence_of
+from rds_encrypt.cutover.timeline import CheckResult
+
+__all__ = ["Briefing", "briefing", "concerns"]
+
+_CONCERNS: Mapping[str, Callable[[CutoverContext], bool]] = {
+    "dns-record": lambda context: context.strategy.record is not None,
+}
+"""Checks that have nothing to say in some cases."""
+
+
+def concerns(context: CutoverContext, check: str) -> bool:
+    """Whether a check has anything to say of this cutover."""
+    return check not in _CONCERNS or _CONCERNS[check](context)
+
+
+@dataclass(frozen=True)
+class Briefing:
+    """What checks see now, and the moves before and after the point of no return."""
+
+    checks: tuple[CheckResult, ...]
+    forced: frozenset[str]
+    undoable: tuple[str, ...]
+    final: tuple[str, ...]
+
+
+def briefing(context: CutoverContext) -> Briefing:
+    """Look at both instances, and change nothing."""
+    with context.sessions() as (primary, candidate):
+        readings = checks.read(context, primary, candidate)
+    now = context.still()
+    return Briefing(
+        checks=tuple(
+            CheckResult(name, reading.passed, reading.saw)
+            for name, reading in readings.items()
+            if concerns(context, name)
+        ),
+        forced=context.forced,
+        undoable=tuple(_moves_until_swap(now)),
+        final=(
+            *context.strategy.moves(now),
+            "confirm: who answers, that it takes writes, that the other one refuses them; enable events",
+        ),
+    )
+
+
+def _moves_until_swap(context: CutoverContext) -> list[str]:
+    primary, candidate = context.primary().identifier, context.candidate().identifier
+    moves = []
+    if context.postponed:
+        moves.append("hold until an operator releases it")
+    if context.hooks.before:
+        moves.append(f"ask `{context.hooks.before[0]}`, which may veto")
+    return [
+        *moves,
+        f"fence {primary}: {fence_of(context)}",
+        f"drain: {candidate} executes the last change of {primary}",
+        *(
+            ["compare the newest rows of both, for a second at most"]
+            if context.limits.verify != "off"
+            else []
+        ),
+        f"promote {candidate}, and let {primary} follow it from there",
+    ]

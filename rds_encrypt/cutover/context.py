@@ -1,0 +1,260 @@
+"""Where a cutover takes place: the two instances, the ways to reach them, the limits it keeps, and what a strategy must offer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from rds_encrypt import journal
+from rds_encrypt.access import Access
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.aws.parameter_groups import ParameterGroups
+from rds_encrypt.core.errors import AnotherHost, Cancelled, MigrationError, Retryable, TimedOut
+from rds_encrypt.core.waiting import Progress, silent
+from rds_encrypt.cutover.direction import Direction
+from rds_encrypt.cutover.timeline import Timeline
+from rds_encrypt.mysql.coordinates import Coordinates
+from rds_encrypt.mysql.session import Endpoint, Session
+from rds_encrypt.names import Names
+
+__all__ = ["Aside", "CutoverContext", "Hooks", "Limits", "Record", "Strategy"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long the moves may take, in seconds.
+
+    Attributes:
+        write_outage: everything from the fence until the names begin to move; exceeded, the cutover is called off.
+        rename: one rename, AWS's work, until the instance is available under its new name.
+        long_transaction: a transaction open for longer than this on the primary stops the cutover before the fence.
+        lag: seconds that the candidate may be behind before the fence closes.
+        lag_steady: for how long it must have been no further behind than that.
+        verification: seconds that the last clean verification may be old; ``None`` if none is asked for.
+        verify: how much that must have compared.
+        former_primary: after the point of no return, how long to try to reach the instance that lost the name.
+        follows: how long it may take to follow the other one; a receiver tries again every 60 s.
+        gone: for how long AWS must not list an instance before it counts as deleted.
+    """
+
+    write_outage: float = 60.0
+    rename: float = 1800.0
+    long_transaction: int = 30
+    lag: int = 10
+    lag_steady: float = 5.0
+    verification: float | None = None
+    verify: str = "full"
+    former_primary: float = 300.0
+    follows: float = 240.0
+    gone: float = 15.0
+
+
+@dataclass
+class Aside:
+    """What production does not need and could not be done after the point of no return, in the order in which it was tried.
+
+    Attributes:
+        warnings: what failed, as sentences.
+        again: the first failure that another run may not meet.
+    """
+
+    warnings: list[str] = field(default_factory=list)
+    again: Retryable | None = None
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """Commands as lists of arguments, run without a shell on the machine that runs Pulumi.
+
+    Attributes:
+        before: runs when the checks pass; a non-zero exit calls the cutover off.
+        move: moves the applications, in strategy ``dns`` without a record.
+        after: runs when the candidate is open.
+    """
+
+    before: tuple[str, ...] = ()
+    move: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Record:
+    """A Route 53 CNAME that applications use."""
+
+    zone: str
+    name: str
+
+
+class Strategy(Protocol):
+    """One way of moving applications."""
+
+    @property
+    def record(self) -> Record | None:
+        """The record that applications use, if it is ours to change."""
+        ...
+
+    @property
+    def renames(self) -> bool:
+        """Whether the names move, which AWS takes its time for."""
+        ...
+
+    def moves(self, context: CutoverContext) -> list[str]:
+        """Return what ``move`` will do, for the briefing."""
+        ...
+
+    def fence_group(self, context: CutoverContext) -> str:
+        """Return the parameter group that carries the fence around the primary."""
+        ...
+
+    def address_afterwards(self, context: CutoverContext) -> Endpoint:
+        """Return where the candidate will answer once the move is complete."""
+        ...
+
+    def move(self, context: CutoverContext) -> None:
+        """Move the applications and open the candidate; can be run again from any point."""
+        ...
+
+
+@dataclass(frozen=True)
+class CutoverContext:
+    """One cutover's instances and tools.
+
+    Attributes:
+        source_group: the parameter group of the instance's owner; whoever has the name runs with it.
+        strategy: how applications get from one instance to the other.
+        hooks: the user's commands.
+        postponed: whether an operator has to release the cutover once the checks pass.
+        forced: names of checks that are not to stop the cutover.
+        snapshot_coordinates: in method ``offline``, where the fenced source stood when its snapshot was taken; nothing
+            replicates then, and the source must still stand there.
+        seen: both instances at one moment, in place of a look each time; only ever set by ``still``.
+        aside: what could not be done and production does not need.
+    """
+
+    aws: Aws
+    access: Access
+    names: Names
+    direction: Direction
+    source_group: str
+    strategy: Strategy
+    hooks: Hooks = field(default_factory=Hooks)
+    postponed: bool = False
+    limits: Limits = field(default_factory=Limits)
+    forced: frozenset[str] = frozenset()
+    snapshot_coordinates: Coordinates | None = None
+    progress: Progress = silent
+    timeline: Timeline = field(default_factory=Timeline)
+    seen: Mapping[str, Instance] | None = None
+    aside: Aside = field(default_factory=Aside)
+
+    @property
+    def instances(self) -> Instances:
+        """The region's instances."""
+        return Instances(self.aws)
+
+    @property
+    def groups(self) -> ParameterGroups:
+        """The region's parameter groups."""
+        return ParameterGroups(self.aws)
+
+    def primary(self) -> Instance:
+        """The instance that gives the name up, as it is now."""
+        return self._look(self.direction.primary_id)
+
+    def candidate(self) -> Instance:
+        """The instance that takes the name over, as it is now."""
+        return self._look(self.direction.candidate_id)
+
+    def encrypted(self) -> Instance:
+        """The encrypted instance, which carries the journal, as it is now."""
+        return self._look(self.direction.encrypted_id)
+
+    def both(self) -> tuple[Instance, ...]:
+        """The primary and the candidate, as they are at one moment."""
+        return self.instances.get_several(self.direction.primary_id, self.direction.candidate_id)
+
+    def still(self) -> CutoverContext:
+        """Return the context as it is at this moment, and will not be for long: for checks, which look and do nothing."""
+        return replace(self, seen={each.resource_id: each for each in self.both()})
+
+    def _look(self, resource_id: str) -> Instance:
+        return self.seen[resource_id] if self.seen is not None else self.instances.get(resource_id)
+
+    def find_primary(self) -> Instance | None:
+        """The instance that gives the name up, if it still exists."""
+        return self.instances.find(self.direction.primary_id)
+
+    # From the point of no return on: what fails here is told, and nothing else waits for it.
+
+    @contextmanager
+    def not_needed(self, what: str) -> Iterator[None]:
+        """Do something that production does not need: a failure is kept for the end, and does not stop what follows."""
+        try:
+            yield
+        except Cancelled:
+            raise
+        except MigrationError as error:
+            self.warn(f"{what}: {error}")
+            if isinstance(error, Retryable) and self.aside.again is None:
+                self.aside.again = error
+
+    def warn(self, sentence: str) -> None:
+        """Keep a sentence for the end."""
+        if sentence not in self.aside.warnings:
+            self.aside.warnings.append(sentence)
+
+    def note(self, which: Instance | None, tags: Mapping[str, str]) -> None:
+        """Write tags on an instance that was looked at right before, if AWS lets us."""
+        if which is not None:
+            with self.not_needed(f"{which.identifier} could not be tagged with {', '.join(tags)}"):
+                self.instances.tag(which, tags)
+
+    def forget(self, which: Instance | None, keys: Iterable[str]) -> None:
+        """Take tags off an instance that was looked at right before, if AWS lets us."""
+        present = [key for key in keys if which is not None and key in which.tags]
+        if which is not None and present:
+            with self.not_needed(f"{which.identifier} keeps the tags {', '.join(present)}"):
+                self.instances.untag(which, present)
+
+    @contextmanager
+    def session_on_candidate(self) -> Iterator[Session]:
+        """Open a session on the candidate once its address leads there, and not to the one that had the name before.
+
+        Source: "Renaming a DB instance" in the Amazon RDS User Guide: the new name may take ten minutes to work; until then
+        resolvers may still know the address of whoever had it.
+
+        Raises:
+            TimedOut: another server answers for as long as a rename may take.
+        """
+        until_then = time.monotonic() + self.limits.rename
+        while True:
+            candidate = self.candidate()
+            with ExitStack() as stack:
+                try:
+                    session = stack.enter_context(self.access.session(candidate, patience=self.limits.rename))
+                except AnotherHost:
+                    answers = "a server with the certificate of another host"
+                else:
+                    who = str(session.value("SELECT @@server_uuid"))
+                    if candidate.tags.get(journal.SERVER, who) == who:
+                        yield session
+                        return
+                    answers = f"server {who}"
+            if time.monotonic() > until_then:
+                raise TimedOut(
+                    f"{answers} answers at its address, and not the candidate",
+                    where=candidate.identifier,
+                    fix="See where the name resolves to from this machine, then run `pulumi up` again",
+                )
+            time.sleep(1.0)
+
+    @contextmanager
+    def sessions(self) -> Iterator[tuple[Session, Session]]:
+        """Open a session on each: the primary first, the candidate second."""
+        first, second = self.both()
+        with self.access.session(first) as primary, self.access.session(second) as candidate:
+            yield primary, candidate

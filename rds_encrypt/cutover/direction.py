@@ -1,0 +1,106 @@
+"""Which way the name moves: to the encrypted instance (cutover), or back to the source (rollback).
+
+One protocol serves both: the *primary* instance has the name and gives it up, the *candidate* one follows it and takes it over.
+Afterwards the primary follows the candidate, so that the other direction stays open without loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rds_encrypt import journal
+from rds_encrypt.mysql.accounts import REPLICATION_USER, REVERSE_USER
+from rds_encrypt.names import Names
+
+__all__ = ["Direction", "cutover_direction", "rollback_direction"]
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One direction.
+
+    Attributes:
+        verb: what it is called in sentences.
+        primary_id: DbiResourceId of the instance that has the name.
+        candidate_id: DbiResourceId of the one that will.
+        primary_name: what the primary is called afterwards.
+        primary_group: the parameter group that keeps it read-only from then on.
+        following_user: the account with which the candidate follows the primary now.
+        reverse_user: the account with which the primary will follow the candidate.
+        point: the tag on the encrypted instance that marks the point of no return of this direction.
+        cleared: tags to take off both instances once the direction is complete.
+        marked: the tag that says so on the encrypted instance.
+    """
+
+    verb: str
+    primary_id: str
+    candidate_id: str
+    primary_name: str
+    primary_group: str
+    following_user: str
+    reverse_user: str
+    point: str
+    cleared: tuple[str, ...]
+    marked: str
+    encrypted_id: str
+
+    def begun(self, tags: Mapping[str, str]) -> bool:
+        """Whether the point of no return was passed, by the tags of the encrypted instance."""
+        # A rollback under way has both tags; it is not the cutover's to complete.
+        return self.point in tags and (
+            self.point == journal.ROLLBACK_BEGAN or journal.ROLLBACK_BEGAN not in tags
+        )
+
+    def noted(self, tags: Mapping[str, str]) -> bool:
+        """Whether the tags of the encrypted instance say that this direction is complete."""
+        return self.begun(tags) and journal.completed(tags, self.point, self.marked)
+
+    @property
+    def stale(self) -> tuple[str, ...]:
+        """Tags that must be gone before this direction begins: of an attempt, and of a rollback path whose tags AWS would not take off."""
+        return (
+            (self.point,)
+            if self.point == journal.ROLLBACK_BEGAN
+            else (journal.CUTOVER_BEGAN, journal.OPENED, journal.ROLLBACK_BEGAN)
+        )
+
+
+def cutover_direction(names: Names, source_id: str, encrypted_id: str) -> Direction:
+    """The name goes from the source to the encrypted instance."""
+    return Direction(
+        verb="cutover",
+        primary_id=source_id,
+        candidate_id=encrypted_id,
+        primary_name=names.old,
+        primary_group=names.fence,
+        following_user=REPLICATION_USER,
+        reverse_user=REVERSE_USER,
+        point=journal.CUTOVER_BEGAN,
+        cleared=(journal.ROLLED_BACK, journal.ROLLBACK_LOST, journal.RELEASE, journal.VERIFIED),
+        marked=journal.OPENED,
+        encrypted_id=encrypted_id,
+    )
+
+
+def rollback_direction(names: Names, source_id: str, encrypted_id: str) -> Direction:
+    """The name goes back from the encrypted instance to the source."""
+    return Direction(
+        verb="rollback",
+        primary_id=encrypted_id,
+        candidate_id=source_id,
+        primary_name=names.encrypted,
+        primary_group=names.encrypted,
+        following_user=REVERSE_USER,
+        reverse_user=REPLICATION_USER,
+        point=journal.ROLLBACK_BEGAN,
+        cleared=(
+            journal.ROLLBACK_BEGAN,
+            journal.CUTOVER_BEGAN,
+            journal.OPENED,
+            journal.ROLLBACK_LOST,
+            journal.VERIFIED,
+        ),
+        marked=journal.ROLLED_BACK,
+        encrypted_id=encrypted_id,
+    )

@@ -1,0 +1,68 @@
+"""Scheduled events on the candidate: each gets the status that it had on the primary, which may be gone by then.
+
+CREATE EVENT and ALTER EVENT arrive by replication as REPLICA_SIDE_DISABLED, and only from the other side is it known which of those
+are to fire. That is noted in a tag before the fence closes, by digests; there are seldom any.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from rds_encrypt import journal
+from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.mysql import events
+from rds_encrypt.mysql.events import Event
+from rds_encrypt.mysql.session import Session
+
+__all__ = ["note", "settle", "settle_as_noted"]
+
+_DIGITS = 8
+_ROOM = 256 // (_DIGITS + 1)
+"""A tag's value holds so many of them."""
+
+
+def note(primary: Session, candidate: Session) -> dict[str, str]:
+    """Return, as tags, which events fire on the primary and would not on the candidate; none if there are too many."""
+    there = {(event.schema, event.name): event for event in events.inventory(candidate)}
+    due = [
+        event
+        for event in events.inventory(primary)
+        if event.enabled
+        and (event.schema, event.name) in there
+        and not there[event.schema, event.name].enabled
+    ]
+    if not due or len(due) > _ROOM:
+        return {}
+    return {journal.EVENTS: " ".join(map(_digest, due))}
+
+
+def settle(opened: Session, wanted: Iterable[Event]) -> tuple[str, ...]:
+    """Go by the events of the primary; return those whose definer we may not set."""
+    return _set(opened, wanted)
+
+
+def settle_as_noted(opened: Session, noted: str | None) -> tuple[str, ...]:
+    """Go by what was noted before the fence closed; all other events have the status that they had when the instance was restored."""
+    due = set((noted or "").split())
+    here = [event for event in events.inventory(opened) if _digest(event) in due]
+    return _set(opened, [Event(event.schema, event.name, event.definer, "ENABLED") for event in here])
+
+
+def _set(opened: Session, wanted: Iterable[Event]) -> tuple[str, ...]:
+    here = {(event.schema, event.name): event for event in events.inventory(opened)}
+    left: list[str] = []
+    for event in wanted:
+        found = here.get((event.schema, event.name))
+        if found is None or found.status == event.status or not (event.enabled or event.status == "DISABLED"):
+            continue
+        try:
+            events.set_status(opened, event, enabled=event.enabled)
+        except ActionRequired:
+            # Not worth undoing a cutover: reported in the outputs, to be enabled by the definer.
+            left.append(f"{event.schema}.{event.name}")
+    return tuple(left)
+
+
+def _digest(event: Event) -> str:
+    return hashlib.sha256(f"{event.schema}.{event.name}".encode()).hexdigest()[:_DIGITS]

@@ -1,0 +1,188 @@
+"""The fences: what keeps applications from writing to an instance.
+
+`read_only = 1` in a parameter group that only the source uses holds over existing connections, over our death and over a
+reboot, since the group outlives all of them, and reads go on. Where the group cannot carry it, because it is AWS's default or
+shared with others, the application's accounts are locked and their sessions ended instead (``account_fence``).
+Source: "Working with parameter groups" and "Common DBA tasks for MySQL" in the Amazon RDS User Guide; `read_only` is dynamic
+there. FLUSH TABLES WITH READ LOCK is not permitted on RDS.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from rds_encrypt import journal
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.aws.parameter_groups import ParameterGroups, is_default
+from rds_encrypt.core.errors import ActionRequired, Bug
+from rds_encrypt.core.waiting import Wait, until
+from rds_encrypt.mysql import writes
+from rds_encrypt.mysql.session import Session
+
+__all__ = ["Fence", "ParameterGroupFence", "group_cannot", "why_not"]
+
+_PARAMETER = "read_only"
+_GRACE = 2.0
+"""Seconds that running transactions get to finish before their sessions are ended."""
+
+# Tag values allow no braces, so the value to put back is noted as a word.
+_WORDS = {None: "default", "0": "off", "OFF": "off", "{TrueIfReplica}": "true-if-replica"}
+_VALUES = {"default": None, "off": "0", "true-if-replica": "{TrueIfReplica}"}
+
+
+class Fence(Protocol):
+    """What keeps applications from writing to an instance."""
+
+    def __str__(self) -> str:
+        """Say in a clause how it works."""
+        ...
+
+    def apply(self, session: Session, *, deadline: float) -> None:
+        """Close it, and prove that it holds.
+
+        Raises:
+            ActionRequired: it cannot hold.
+            TimedOut: it did not close within ``deadline`` seconds.
+        """
+        ...
+
+    def holds(self, session: Session) -> bool:
+        """Whether applications are refused, proved by an attempt."""
+        ...
+
+    def put_back(self) -> bool:
+        """Open it as far as AWS's API can, which works while MySQL is away; return whether it had been closed by us."""
+        ...
+
+    def reopen(self, session: Session, *, deadline: float = 60.0) -> None:
+        """Open the rest of it, and confirm that the instance accepts writes."""
+        ...
+
+    def hand_over(self, session: Session) -> None:
+        """Let applications write to the candidate, which got its part of the fence by replication."""
+        ...
+
+    def note(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """Return, as tags for the other instance, what must be known to lift it after this one, which has these, was deleted."""
+        ...
+
+
+def why_not(group: str, users: Collection[str], allowed: set[str]) -> str | None:
+    """Return why this group cannot carry the fence, or ``None`` if it can; ``allowed`` may use it (DbiResourceIds)."""
+    if is_default(group):
+        return f"parameter group {group} is AWS's default, which cannot be changed"
+    if others := set(users) - allowed:
+        return f"parameter group {group} is shared with {', '.join(sorted(others))}"
+    return None
+
+
+def group_cannot(aws: Aws, group: str, fenced: Instance, *others: Instance) -> str | None:
+    """Return why a group cannot carry the fence around an instance; that and the replicas of all may use it."""
+    if is_default(group):
+        return why_not(group, (), set())
+    everybody = Instances(aws).all()
+    replicas = {name for each in (fenced, *others) for name in each.replicas}
+    allowed = {fenced.resource_id, *(each.resource_id for each in everybody if each.identifier in replicas)}
+    users = [each.resource_id for each in everybody if group in each.parameter_groups]
+    return why_not(group, users, allowed)
+
+
+@dataclass(frozen=True)
+class ParameterGroupFence:
+    """`read_only` in the instance's parameter group."""
+
+    instances: Instances
+    groups: ParameterGroups
+    instance_id: str
+    group: str
+    noted: str | None = None
+    """What the other instance says of it, for the case that this one is gone."""
+
+    def __str__(self) -> str:
+        return f"read_only = 1 in parameter group {self.group}; reads go on"
+
+    def apply(self, session: Session, *, deadline: float) -> None:
+        """Fence the source and prove that it refuses writes; writers that keep the fence from closing are ended.
+
+        Raises:
+            ActionRequired: somebody made it read-only before us, or it accepts our write in spite of the fence.
+            TimedOut: the parameter did not take effect within ``deadline`` seconds.
+        """
+        self._note_value_before()
+        self.groups.set_now(self.group, {_PARAMETER: "1"})
+        started = time.monotonic()
+
+        def closed() -> bool:
+            if writes.read_only(session):
+                return True
+            if time.monotonic() - started > _GRACE:
+                writes.end_writing_sessions(session)
+            return False
+
+        until(
+            # Writes are refused from the first moment on: whatever this overlooks is outage.
+            Wait(f"read_only on {session.endpoint}", deadline=deadline, first=0.05, longest=0.1),
+            closed,
+            done=bool,
+            describe=lambda on: "read_only is on" if on else "read_only is off",
+        )
+        if not self.holds(session):
+            raise ActionRequired(
+                "the master user can still write although read_only is on",
+                where=f"MySQL at {session.endpoint}",
+                fix="Revoke SUPER and CONNECTION_ADMIN from it, then run `pulumi up` again",
+            )
+        writes.end_writing_sessions(session)
+
+    def holds(self, session: Session) -> bool:
+        """Whether the source refuses a write, by attempting one."""
+        return writes.refused(session)
+
+    def put_back(self) -> bool:
+        """Give the group its own value of `read_only` again; return whether it had been ours."""
+        fenced = self.instances.find(self.instance_id)
+        noted = fenced.tags.get(journal.FENCE_BEFORE) if fenced is not None else self.noted
+        if noted is None:
+            return False
+        if noted not in _VALUES:
+            raise Bug(f"tag {journal.FENCE_BEFORE} has the unknown value {noted!r}", where=self.instance_id)
+        value = _VALUES[noted]
+        if value is None:
+            self.groups.reset_now(self.group, [_PARAMETER])
+        else:
+            self.groups.set_now(self.group, {_PARAMETER: value})
+        return True
+
+    def reopen(self, session: Session, *, deadline: float = 60.0) -> None:
+        """Confirm that the source accepts writes.
+
+        Raises:
+            TimedOut: the source stayed read-only for ``deadline`` seconds.
+        """
+        writes.wait_until_writable(session, deadline=deadline)
+        self.instances.untag(self.instance_id, [journal.FENCE_BEFORE])
+
+    def hand_over(self, session: Session) -> None:
+        """Do nothing: parameters do not replicate."""
+
+    def note(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """Return the value to put back."""
+        noted = tags.get(journal.FENCE_BEFORE)
+        return {} if noted is None else {journal.FENCE_NOTE: noted}
+
+    def _note_value_before(self) -> None:
+        source = self.instances.get(self.instance_id)
+        if journal.FENCE_BEFORE in source.tags:
+            return
+        value = self.groups.user_values(self.group).get(_PARAMETER, (None, ""))[0]
+        if value not in _WORDS:
+            raise ActionRequired(
+                f"read_only is {value} in it already, and not by this migration",
+                where=f"parameter group {self.group}",
+                fix="Find out who fenced the source; set it to 0 when it may be written to again",
+            )
+        self.instances.tag(self.instance_id, {journal.FENCE_BEFORE: _WORDS[value]})

@@ -1,0 +1,57 @@
+"""Which fence an instance gets: the one that it has already, or the strongest that its parameter group allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rds_encrypt import journal
+from rds_encrypt.access import Access
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.aws.parameter_groups import ParameterGroups
+from rds_encrypt.cutover.account_fence import AccountFence
+from rds_encrypt.cutover.context import CutoverContext
+from rds_encrypt.cutover.fence import Fence, ParameterGroupFence, group_cannot
+
+__all__ = ["fence_around", "fence_left", "fence_noted", "fence_of"]
+
+
+def fence_of(context: CutoverContext) -> Fence:
+    """Return the fence around the instance that is to lose the name."""
+    primary = context.primary()
+    group = context.strategy.fence_group(context)
+    if (
+        _noted(primary.tags) is None
+        and group_cannot(context.aws, group, primary, context.candidate()) is not None
+    ):
+        return AccountFence(context.instances, context.access, primary.resource_id)
+    return fence_around(context.aws, context.access, primary, group)
+
+
+def fence_noted(context: CutoverContext) -> Fence:
+    """Return the fence that an attempt before this run may have closed: only one that it noted in a tag is ours to lift."""
+    return fence_around(context.aws, context.access, context.primary(), context.strategy.fence_group(context))
+
+
+def fence_left(context: CutoverContext, group: str) -> Fence:
+    """Return the fence to be lifted after the point of no return, whether or not the instance that it was closed around still exists."""
+    noted, primary = context.candidate().tags, context.find_primary()
+    kind = noted.get(journal.FENCE_NOTE) if primary is None else _noted(primary.tags)
+    if kind == AccountFence.kind:
+        return AccountFence(
+            context.instances, context.access, context.direction.primary_id, noted.get(journal.LOCKED_BEFORE)
+        )
+    return ParameterGroupFence(
+        context.instances, context.groups, context.direction.primary_id, group, noted.get(journal.FENCE_NOTE)
+    )
+
+
+def fence_around(aws: Aws, access: Access, instance: Instance, group: str) -> Fence:
+    """Return the fence that an instance has by its tags; without any, the one that a parameter group carries."""
+    if _noted(instance.tags) == AccountFence.kind:
+        return AccountFence(Instances(aws), access, instance.resource_id)
+    return ParameterGroupFence(Instances(aws), ParameterGroups(aws), instance.resource_id, group)
+
+
+def _noted(tags: Mapping[str, str]) -> str | None:
+    return tags.get(journal.FENCE_BEFORE)

@@ -1,0 +1,206 @@
+"""The instance that loses the name, after the point of no return: nothing that becomes of it may keep production from its name.
+
+It may be deleted, stopped, full or unreachable by then. As long as it has the name, it must give it up, so it is helped to; afterwards
+all that counts is that it cannot take writes any more, since the fence around it is lifted for the candidate's sake.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, suppress
+
+from rds_encrypt.aws.instances import Instance
+from rds_encrypt.core.errors import ActionRequired, AnotherHost, MigrationError, Retryable
+from rds_encrypt.core.waiting import Wait, until
+from rds_encrypt.cutover.context import CutoverContext
+from rds_encrypt.mysql.session import Session
+
+__all__ = ["Unreachable", "await_harmless", "give_up_name", "grown", "make_room", "reach"]
+
+_STOPPED, _STOPPING, _DELETING, _FULL = "stopped", "stopping", "deleting", "storage-full"
+_GROWTH = 1.2
+"""AWS refuses to enlarge storage by less than a tenth."""
+_ATTEMPT = 4.0
+
+
+class Unreachable(str):
+    """Why there is no session on the primary, as a clause that begins with its name."""
+
+    __slots__ = ("final",)
+
+    final: bool
+    """Whether that will not change: it was deleted, or is being deleted."""
+
+    def __new__(cls, reason: str, *, final: bool = False) -> Unreachable:
+        found = super().__new__(cls, reason)
+        found.final = final
+        return found
+
+
+def reach(context: CutoverContext, stack: ExitStack, *, deadline: float) -> Session | Unreachable:
+    """Open a session on it, or say what keeps us from that; one that only restarts, or whose new name is not known yet, is waited for."""
+    until_then = time.monotonic() + deadline
+    name = context.direction.primary_name
+    while True:
+        found = _present(context)
+        if found is None:
+            return Unreachable(f"{name} was deleted", final=True)
+        if found.status == _DELETING:
+            return Unreachable(f"{found.identifier} is being deleted", final=True)
+        if found.status in {_STOPPED, _STOPPING} or found.broken:
+            return Unreachable(f"{found.identifier} is {found.status}")
+        try:
+            return stack.enter_context(context.access.session(found, patience=_ATTEMPT))
+        except (Retryable, AnotherHost) as error:
+            if time.monotonic() > until_then:
+                return Unreachable(f"{found.identifier} cannot be reached ({error.what})")
+        except MigrationError as error:
+            return Unreachable(f"{found.identifier} cannot be asked ({error.what})")
+        time.sleep(0.5)
+
+
+def give_up_name(context: CutoverContext) -> None:
+    """Let it ask for its other name and group; one that is gone, or on its way, needs nothing.
+
+    Raises:
+        ActionRequired: AWS refused, for a reason that is not the instance's state.
+        TimedOut: it kept the name for longer than a rename may take.
+    """
+    direction, instances, deadline = context.direction, context.instances, context.limits.rename
+    until_then = time.monotonic() + deadline
+    while time.monotonic() < until_then:
+        found = _present(context)
+        if found is None:
+            context.warn(f"{context.names.source} is free: the instance that had the name was deleted")
+            return
+        if found.identifier == direction.primary_name and found.parameter_group == direction.primary_group:
+            return
+        if found.status in {_DELETING, _STOPPING}:
+            time.sleep(0.5)
+            continue
+        try:
+            if not _helped(context, found):
+                break
+        except Retryable:
+            time.sleep(1.0)
+    instances.ask_rename(
+        direction.primary_id,
+        direction.primary_name,
+        parameter_group=direction.primary_group,
+        deadline=deadline,
+        progress=context.progress,
+    )
+
+
+def await_harmless(context: CutoverContext) -> None:
+    """Wait until it has its name and its group, or cannot take writes anyway: then the owner's group may be unfenced.
+
+    Raises:
+        TimedOut: it did neither for as long as a rename may take.
+    """
+    direction, rebooted = context.direction, False
+
+    def look() -> Instance | None:
+        nonlocal rebooted
+        found = _present(context)
+        # A rename reboots, which is what puts the group into effect; where it did not, that is made up for.
+        if (
+            found is not None
+            and moved(found)
+            and _up(found)
+            and not found.parameters_in_sync
+            and not rebooted
+        ):
+            with suppress(Retryable):
+                context.instances.ask_reboot(found.resource_id)
+                rebooted = True
+        return found
+
+    def moved(found: Instance) -> bool:
+        return found.identifier == direction.primary_name and found.parameter_group == direction.primary_group
+
+    def harmless(found: Instance | None) -> bool:
+        if found is None:
+            return True
+        at_rest = found.status == _STOPPED or found.broken
+        return moved(found) and (at_rest or (_up(found) and found.parameters_in_sync))
+
+    found = until(
+        Wait(
+            f"it to be available as {direction.primary_name}, or to be gone",
+            where=direction.primary_id,
+            deadline=context.limits.rename,
+            longest=0.3,
+            advice="Look at its events in the RDS console; production does not need it any more: if it does not come up, delete it."
+            " Then run `pulumi up` again",
+        ),
+        look,
+        done=harmless,
+        describe=lambda seen: str(seen) if seen else "not listed",
+        progress=context.progress,
+    )
+    if found is None or not found.serving:
+        state = "was deleted" if found is None else f"is {found.status}"
+        context.warn(f"{direction.primary_name} {state}, and nobody waited for it")
+
+
+def grown(gib: int) -> int:
+    """Return the next size that AWS accepts for a storage that is full."""
+    return int(gib * _GROWTH) + 1
+
+
+def _helped(context: CutoverContext, found: Instance) -> bool:
+    """Bring it into a state in which AWS renames it; return whether anything had to be done."""
+    if found.status == _STOPPED:
+        context.warn(
+            f"{found.identifier} was stopped while it still had the name; it was started to be renamed"
+        )
+        context.instances.start(found.resource_id, deadline=context.limits.rename, progress=context.progress)
+        return True
+    if make_room(context, found):
+        return True
+    if found.broken:
+        raise ActionRequired(
+            f"it still has the name {context.names.source}, and AWS renames no instance whose status is {found.status}",
+            where=found.identifier,
+            fix=f"Delete it (`aws rds delete-db-instance --db-instance-identifier {found.identifier} --skip-final-snapshot`): all its"
+            f" data is on {context.candidate().identifier}. Then run `pulumi up` again, which gives that the name",
+            safe="No write is lost",
+        )
+    return False
+
+
+def _up(found: Instance) -> bool:
+    return found.serving and found.parameter_status != "applying"
+
+
+def make_room(context: CutoverContext, found: Instance) -> bool:
+    """Enlarge the storage of an instance that has to be renamed, if it is full; return whether it was.
+
+    RDS renames no instance whose storage is full, and production is waiting for the name.
+    """
+    if found.status != _FULL:
+        return False
+    size = grown(found.allocated_gib)
+    context.warn(
+        f"the storage of {found.identifier} was full, and was enlarged to {size} GiB so that RDS renames it"
+    )
+    context.instances.modify(found.resource_id, AllocatedStorage=size)
+    context.instances.wait(
+        found.resource_id,
+        "have room again",
+        lambda seen: seen.status != _FULL,
+        deadline=context.limits.rename,
+        progress=context.progress,
+    )
+    return True
+
+
+def _present(context: CutoverContext) -> Instance | None:
+    """Return it, or ``None`` once AWS has not listed it for long enough: in mid-rename it may be hidden for a moment."""
+    began = time.monotonic()
+    while (found := context.find_primary()) is None:
+        if time.monotonic() - began > context.limits.gone:
+            return None
+        time.sleep(0.5)
+    return found

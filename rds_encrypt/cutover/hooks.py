@@ -1,0 +1,75 @@
+"""The user's part in a cutover: commands that may veto or announce it, and the release of a postponed one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+
+from rds_encrypt import journal
+from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.core.waiting import Wait, until
+from rds_encrypt.cutover.context import CutoverContext
+
+__all__ = ["run", "wait_for_release"]
+
+_DAY = 86400.0
+
+
+def run(context: CutoverContext, which: str, command: tuple[str, ...]) -> None:
+    """Run a hook; it finds the instances in environment variables that begin with ``RDS_ENCRYPT_``.
+
+    Raises:
+        ActionRequired: it could not be started, took longer than five minutes, or said no.
+    """
+    context.progress(f"hook {which}: {command[0]}")
+    primary, candidate = context.find_primary(), context.candidate()
+    environment = {
+        **os.environ,
+        "RDS_ENCRYPT_EVENT": f"{context.direction.verb} {which}",
+        "RDS_ENCRYPT_IDENTIFIER": context.names.source,
+        "RDS_ENCRYPT_FROM_ADDRESS": (primary.address if primary is not None else None) or "",
+        "RDS_ENCRYPT_TO_ADDRESS": candidate.address or "",
+    }
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ActionRequired(
+            f"hook `{which}` could not be run ({error})",
+            where=context.names.source,
+            fix=f"Correct `cutover.hooks.{which}`",
+        ) from error
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise ActionRequired(
+            f"hook `{which}` said no (exit {done.returncode}{': ' + said[-1] if said else ''})",
+            where=context.names.source,
+            fix="Run `pulumi up` again when it agrees",
+        )
+
+
+def wait_for_release(context: CutoverContext, still_passing: Callable[[], object]) -> None:
+    """Hold the cutover, checks passed, until an operator tags the source.
+
+    Raises:
+        ActionRequired: a check failed.
+        TimedOut: nobody released it for a day.
+    """
+
+    def released() -> bool:
+        still_passing()
+        return any(journal.RELEASE in instance.tags for instance in context.both())
+
+    until(
+        Wait(
+            f"somebody to release the {context.direction.verb} of {context.names.source}",
+            deadline=_DAY,
+            longest=10.0,
+        ),
+        released,
+        done=bool,
+        describe=lambda _: f"postponed, checks passed: tag the instance with {journal.RELEASE}=now to go on",
+        progress=context.progress,
+    )

@@ -1,0 +1,387 @@
+"""The cutover, move by move. Until the cutover begins every failure undoes what was done; from then on it rolls forward.
+
+After that point production comes first: it is opened, its events are enabled, and that is noted. What it does not need follows, and
+what of that fails is told at the end: the reverse channel, tags, the instance that lost the name.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rds_encrypt import journal
+from rds_encrypt.access import endpoint_of
+from rds_encrypt.core.errors import ActionRequired, OutcomeUnknown, Retryable, TimedOut
+from rds_encrypt.core.waiting import stop_if_orphaned
+from rds_encrypt.cutover import checks, due_events, hooks, release
+from rds_encrypt.cutover.context import CutoverContext
+from rds_encrypt.cutover.fence import Fence
+from rds_encrypt.cutover.fences import fence_noted, fence_of
+from rds_encrypt.cutover.former_primary import Unreachable, reach
+from rds_encrypt.cutover.growth import match_owner_changes
+from rds_encrypt.cutover.reverse_replication import open_reverse_replication
+from rds_encrypt.cutover.timeline import Moment
+from rds_encrypt.mysql import accounts, channel, events, lag, writes
+from rds_encrypt.mysql.coordinates import Coordinates, current, wrote_since
+from rds_encrypt.mysql.session import Credentials, Session
+from rds_encrypt.verification.differences import sentences
+from rds_encrypt.verification.spot import spot_check
+
+__all__ = ["Outcome", "follow_up", "run"]
+
+_SPOT_CHECK = 1.0
+"""Seconds of write outage that a last comparison of rows may take."""
+_LOOK_FOR_EVENTS = 10.0
+"""Seconds to try to ask the primary which events were enabled; what was noted before the fence serves as well."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a cutover found at its end.
+
+    Attributes:
+        server_uuid: who answers at the name now.
+        final: the primary's coordinates that the candidate had executed when it was promoted.
+        unenabled_events: events that only their definer may enable.
+        forced: failed checks that the config overrules, with what they saw.
+        rollback_path: ``open``, or that it is lost or not confirmed, and why.
+        warnings: what could not be done and production does not need, as sentences.
+    """
+
+    server_uuid: str
+    final: str
+    unenabled_events: tuple[str, ...]
+    forced: tuple[str, ...]
+    rollback_path: str = "open"
+    warnings: tuple[str, ...] = ()
+
+
+def run(context: CutoverContext) -> Outcome:
+    """Give the name to the candidate, or leave everything as it was.
+
+    Raises:
+        ActionRequired: a check failed, or the world changed under our hands; nothing is half-done before the names move.
+        TimedOut: the write-outage budget ran out before the names moved; everything is as before.
+        BaseExceptionGroup: undoing failed too; both causes are in it.
+    """
+    forced: tuple[str, ...] = ()
+    tags = context.encrypted().tags
+    if not context.direction.begun(tags):
+        with _undone_on_failure(context), _fresh_start(context) as (primary, candidate):
+            forced = _permission(context, primary, candidate)
+            account = _account_for_reverse_replication(context, primary, candidate)
+            _note_due_events(context, primary, candidate)
+            started = time.monotonic()
+            fence = fence_of(context)
+            final = _close(context, fence, primary)
+            _drain(context, primary, candidate, final)
+            _check(context, primary, candidate)
+            _promote(context, fence, primary, candidate, final)
+            _prepare_reverse_replication(context, primary, candidate, account)
+            _require_within_budget(context, time.monotonic() - started)
+            # Whoever pressed Ctrl-C twice, or whose terminal went away, had better find it undone than half-way.
+            stop_if_orphaned("the names to move")
+            _begin(context)
+    # ── point of no return: from here on, running again rolls forward ──
+    noted = context.direction.noted(tags)
+    if not noted:
+        context.strategy.move(context)
+    return _confirm(context, forced, noted=noted)
+
+
+def _permission(context: CutoverContext, primary: Session, candidate: Session) -> tuple[str, ...]:
+    """Ask the checks, wait for the operator if it is postponed, ask again, watch the lag, and let the user's hook veto."""
+    forced = checks.require_passed(context, primary, candidate)
+    if context.postponed:
+        hooks.wait_for_release(context, lambda: checks.require_passed(context, primary, candidate))
+        forced = checks.require_passed(context, primary, candidate)
+    checks.require_steady(context, primary, candidate)
+    if context.hooks.before:
+        hooks.run(context, "before", context.hooks.before)
+    return forced
+
+
+def _account_for_reverse_replication(
+    context: CutoverContext, primary: Session, candidate: Session
+) -> Credentials | None:
+    """Make the account before the fence closes: the candidate can only get it by replication."""
+    if context.snapshot_coordinates is not None:
+        return None
+    account = accounts.issue(primary, context.direction.reverse_user)
+    lag.drain(candidate, current(primary), deadline=context.limits.write_outage)
+    return account
+
+
+def _note_due_events(context: CutoverContext, primary: Session, candidate: Session) -> None:
+    """Note which events are to be enabled: the primary may be gone by then."""
+    due = due_events.note(primary, candidate)
+    if due:
+        context.instances.tag(context.direction.candidate_id, due)
+    else:
+        context.instances.untag(context.candidate(), [journal.EVENTS])
+
+
+def _close(context: CutoverContext, fence: Fence, primary: Session) -> Coordinates:
+    context.progress("closing the fence")
+    context.timeline.mark(Moment.FENCE_REQUESTED)
+    fence.apply(primary, deadline=context.limits.write_outage / 2)
+    writes.require_settled(primary)
+    context.timeline.mark(Moment.FENCED)
+    return writes.settled_coordinates(primary)
+
+
+def _drain(context: CutoverContext, primary: Session, candidate: Session, final: Coordinates) -> None:
+    context.progress(f"draining to {final}")
+    if context.snapshot_coordinates is None:
+        lag.drain(candidate, final, deadline=context.limits.write_outage / 2)
+    elif wrote_since(primary, context.snapshot_coordinates):
+        raise ActionRequired(
+            f"the source was written to after its snapshot was taken at {context.snapshot_coordinates}",
+            where=context.names.source,
+            fix="Something wrote past the fence: destroy the stack and start over",
+        )
+    context.timeline.mark(Moment.DRAINED)
+
+
+def _check(context: CutoverContext, primary: Session, candidate: Session) -> None:
+    """Compare the last rows, for a second at most: a look at what a verification of hours ago could not see."""
+    if context.limits.verify == "off":
+        return
+    context.progress("comparing the last rows")
+    seen = spot_check(primary, candidate, seconds=_SPOT_CHECK)
+    if seen.differences:
+        raise ActionRequired(
+            f"the last writes are not the same on both: {'; '.join(sentences(seen.differences))}",
+            where=context.candidate().identifier,
+            fix="Destroy the stack in phase `replicate` and start over, or find out who wrote there",
+            safe="The fence is lifted and replication goes on",
+        )
+    context.timeline.mark(Moment.CHECKED)
+
+
+def _promote(
+    context: CutoverContext, fence: Fence, primary: Session, candidate: Session, final: Coordinates
+) -> None:
+    """Note where the candidate stands, and that the fence has held: nothing will come through its channel any more.
+
+    The channel itself is reset later, where nobody waits for it. Until the names move, it goes on as if nothing had happened.
+    """
+    context.progress("promoting")
+    server = str(candidate.value("SELECT @@server_uuid"))
+    seen = context.primary().tags
+    tags = {
+        journal.PROMOTED_AT: str(final),
+        journal.SERVER: server,
+        **fence.note(seen),
+        **_owner_retention(context, seen),
+    }
+    context.instances.tag(context.direction.candidate_id, tags)
+    if wrote_since(primary, final) or not fence.holds(primary):
+        raise ActionRequired(
+            f"{context.names.source} was written to behind the fence",
+            where=context.names.source,
+            fix="Find the account that the fence does not stop, then run `pulumi up` again",
+        )
+    context.timeline.mark(Moment.PROMOTED)
+
+
+def _owner_retention(context: CutoverContext, tags: Mapping[str, str]) -> dict[str, str]:
+    """Return what the owner had as binlog retention on the source, for the encrypted instance, which outlives it."""
+    before = tags.get(journal.RETENTION_BEFORE)
+    if before is None or context.direction.candidate_id != context.direction.encrypted_id:
+        return {}
+    return {journal.RETENTION_BEFORE: before}
+
+
+def _prepare_reverse_replication(
+    context: CutoverContext, primary: Session, candidate: Session, account: Credentials | None
+) -> None:
+    """Point the primary at where the candidate will be, from the first change that that will make.
+
+    Not started here: until a name has moved, its address is the primary's own.
+    """
+    if account is None:
+        return
+    channel.attach(
+        primary, context.strategy.address_afterwards(context), account, writes.settled_coordinates(candidate)
+    )
+
+
+def _require_within_budget(context: CutoverContext, spent: float) -> None:
+    if spent > context.limits.write_outage:
+        raise TimedOut(
+            f"fence, drain and promotion took {spent:.0f} s, more than the {context.limits.write_outage:.0f} s allowed",
+            where=context.names.source,
+            fix="Raise `cutover.maxWriteOutage`, or wait for quieter hours",
+            safe="The fence is lifted and replication goes on",
+        )
+
+
+def _begin(context: CutoverContext) -> None:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    context.instances.tag(context.direction.encrypted_id, {context.direction.point: now})
+    context.timeline.mark(Moment.CUTOVER_BEGAN)
+
+
+def _confirm(context: CutoverContext, forced: tuple[str, ...], *, noted: bool) -> Outcome:
+    """See that production is open, complete it, note that, and do what it does not need.
+
+    Once it is noted, events and settings are their owner's again: another run does not touch them.
+    """
+    context.progress("confirming")
+    unenabled: tuple[str, ...] = ()
+    with ExitStack() as stack:
+        opened = stack.enter_context(context.session_on_candidate())
+        if writes.refused(opened):
+            raise ActionRequired(
+                f"`{context.names.source}` has moved, but is still read-only",
+                where=context.names.source,
+                fix=f"Set read_only to its former value in parameter group {context.candidate().parameter_group}",
+                safe="No write is lost",
+            )
+        context.timeline.mark(Moment.OPEN)
+        uuid = str(opened.value("SELECT @@server_uuid"))
+        if not noted:
+            left = reach(context, stack, deadline=_LOOK_FOR_EVENTS)
+            unenabled = _settle_events(context, opened, None if isinstance(left, Unreachable) else left)
+            match_owner_changes(context)
+    final = _complete(context)
+    path = follow_up(context)
+    if context.hooks.after:
+        with context.not_needed("what the hook `after` is for has not happened"):
+            hooks.run(context, "after", context.hooks.after)
+    if context.aside.again is not None:
+        raise context.aside.again
+    return Outcome(uuid, final, unenabled, forced, path, tuple(context.aside.warnings))
+
+
+def follow_up(context: CutoverContext) -> str:
+    """Do what production does not need, once it is complete; return what the rollback path is."""
+    with (
+        context.not_needed(f"the channel of {context.names.source} is not reset"),
+        context.session_on_candidate() as opened,
+    ):
+        release.reset(opened)
+    return open_reverse_replication(context)
+
+
+def _settle_events(context: CutoverContext, opened: Session, left: Session | None) -> tuple[str, ...]:
+    """Give events the status that they had; return those whose definer we may not set."""
+    wanted = None
+    if left is not None:
+        with suppress(Retryable, OutcomeUnknown):  # away again
+            wanted = events.inventory(left)
+    if wanted is not None:
+        return due_events.settle(opened, wanted)
+    return due_events.settle_as_noted(opened, context.candidate().tags.get(journal.EVENTS))
+
+
+def _complete(context: CutoverContext) -> str:
+    """Note that it is complete, take off what no one needs any more, and return the final coordinates that were noted."""
+    direction = context.direction
+    found = context.instances.find_several([direction.primary_id, direction.candidate_id])
+    encrypted, candidate = found.get(direction.encrypted_id), found.get(direction.candidate_id)
+    context.note(encrypted, {direction.marked: datetime.now(UTC).isoformat(timespec="seconds")})
+    context.forget(
+        candidate,
+        [
+            journal.PROMOTED_AT,
+            journal.SERVER,
+            journal.FENCE_BEFORE,
+            journal.FENCE_NOTE,
+            journal.LOCKED_BEFORE,
+            journal.EVENTS,
+        ],
+    )
+    for resource_id in dict.fromkeys((direction.encrypted_id, direction.primary_id)):
+        context.forget(found.get(resource_id), direction.cleared)
+    return candidate.tags.get(journal.PROMOTED_AT, "") if candidate is not None else ""
+
+
+@contextmanager
+def _fresh_start(context: CutoverContext) -> Iterator[tuple[Session, Session]]:
+    """Undo what an interrupted attempt left behind, then open the sessions for this one."""
+    _undo(context, fence_noted)
+    with context.sessions() as sessions:
+        yield sessions
+
+
+def _undo(context: CutoverContext, fence_there: Callable[[CutoverContext], Fence] = fence_of) -> None:
+    """Put back what an attempt did before the names moved; does nothing after none.
+
+    Production comes first and needs nobody else: the other instance may be what failed.
+    """
+    if context.snapshot_coordinates is not None:
+        return
+    # Left behind, they would make the next run go on as if the names had begun to move.
+    context.instances.untag(context.direction.encrypted_id, context.direction.stale, unseen=True)
+    context.instances.untag(context.direction.candidate_id, [journal.EVENTS])
+    fence = fence_there(context)
+    closed = fence.put_back()  # by AWS's API alone: it takes effect even if MySQL is only just coming back
+    with context.access.session(context.primary(), patience=context.limits.write_outage) as primary:
+        if closed:
+            fence.reopen(primary)
+        context.timeline.mark(Moment.FENCE_LIFTED)
+        # A channel of ours on the primary is the rollback path, prepared and not taken.
+        reverse = channel.status(primary)
+        if reverse is not None and reverse.ours:
+            channel.detach(primary)
+    _follow_again(context)
+
+
+def _follow_again(context: CutoverContext) -> None:
+    """Let a promoted instance follow again: it stands exactly where it was promoted, since nobody could write to it."""
+    direction = context.direction
+    noted = context.candidate().tags.get(journal.PROMOTED_AT)
+    if noted is None:
+        return
+    patience = context.limits.write_outage
+    with (
+        context.access.session(context.primary(), patience=patience) as primary,
+        context.access.session(context.candidate(), patience=patience) as candidate,
+    ):
+        if channel.status(candidate) is None:
+            account = accounts.issue(primary, direction.following_user)
+            channel.attach(candidate, endpoint_of(context.primary()), account, Coordinates.parse(noted))
+        channel.start(candidate)
+        lag.catch_up(primary, candidate, deadline=context.limits.rename, progress=context.progress)
+    noted_on_encrypted = (
+        [journal.RETENTION_BEFORE] if direction.candidate_id == direction.encrypted_id else []
+    )
+    context.instances.untag(
+        direction.candidate_id,
+        [
+            journal.PROMOTED_AT,
+            journal.SERVER,
+            journal.FENCE_NOTE,
+            journal.LOCKED_BEFORE,
+            journal.EVENTS,
+            *noted_on_encrypted,
+        ],
+    )
+
+
+@contextmanager
+def _undone_on_failure(context: CutoverContext) -> Iterator[None]:
+    """Lift the fence and follow again if anything fails.
+
+    In method ``offline`` the fence stays: a single write would make the copy worthless, and downtime was agreed to.
+    """
+    try:
+        yield
+    except BaseException as cause:
+        if context.snapshot_coordinates is not None:
+            raise
+        context.progress("undoing")
+        try:
+            _undo(context)
+        except Exception as failure:  # noqa: BLE001 - both causes are raised, whatever they are
+            raise BaseExceptionGroup(
+                f"the {context.direction.verb} failed, and so did undoing it; if the fence is closed, {context.names.source} refuses writes until"
+                " `pulumi up` is run again in this phase",
+                [cause, failure],
+            ) from cause
+        raise

@@ -1,0 +1,170 @@
+"""Which instance is the source and which the encrypted one, whatever they are called at the moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rds_encrypt import journal, position
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.core.errors import ActionRequired, Bug, PreconditionFailed, TimedOut
+from rds_encrypt.core.waiting import Wait, until
+from rds_encrypt.journal import Role
+from rds_encrypt.names import Names
+from rds_encrypt.position import Position
+
+__all__ = ["Topology", "discover", "discover_among"]
+
+_RENAME_GAP = 300.0
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The instances of one migration, by role.
+
+    ``source`` is ``None`` only after the old instance was deleted for good. ``listed`` are all that have a name of the migration's,
+    whoever they are, by name. ``looked`` is where the name is, if tags alone do not tell.
+    """
+
+    names: Names
+    source: Instance | None
+    encrypted: Instance | None
+    replica: Instance | None = None
+    listed: Mapping[str, Instance] = field(default_factory=dict)
+    looked: Position | None = None
+
+    @property
+    def position(self) -> Position:
+        """Where the name is."""
+        if self.looked is not None:
+            return self.looked
+        return position.by_tags(self.encrypted.tags) if self.encrypted is not None else Position.SOURCE
+
+    @property
+    def cutover_begun(self) -> bool:
+        """Whether the cutover has passed the point of no return."""
+        return self.position is not Position.SOURCE
+
+    @property
+    def fenced(self) -> bool:
+        """Whether an interrupted cutover left the source read-only."""
+        return not self.cutover_begun and self.source is not None and journal.FENCE_BEFORE in self.source.tags
+
+    @property
+    def returning(self) -> bool:
+        """Whether a rollback has passed its point of no return and is not complete."""
+        return self.position is Position.RETURNING
+
+    @property
+    def can_roll_back(self) -> bool:
+        """Whether the source can have its name back, or has it back already: it follows, and was not retired."""
+        if self.encrypted is None or self.source is None:
+            return False
+        tags = self.encrypted.tags
+        return journal.ROLLED_BACK in tags or (self.cutover_begun and journal.OWNER in self.source.tags)
+
+    @property
+    def rollback_lost(self) -> str | None:
+        """Why the old instance cannot get the name back any more, if that is so; a rollback that has begun goes on."""
+        if self.encrypted is None or self.position not in {Position.LEAVING, Position.ENCRYPTED}:
+            return None
+        if self.source is None or self.source.status == "deleting":
+            return f"{self.names.old} was deleted"
+        return self.encrypted.tags.get(journal.ROLLBACK_LOST)
+
+    @property
+    def cut_over(self) -> bool:
+        """Whether the encrypted instance carries production, and no rollback has been completed since."""
+        return self.position in {Position.ENCRYPTED, Position.RETURNING}
+
+    @property
+    def source_id(self) -> str:
+        """The DbiResourceId of the source, even when that is deleted."""
+        if self.source is not None:
+            return self.source.resource_id
+        if self.encrypted is None:
+            raise Bug("a topology found neither source nor encrypted instance", where=self.names.source)
+        return self.encrypted.tags[journal.MIGRATION]
+
+
+def discover(aws: Aws, names: Names) -> Topology:
+    """Find the instances of a migration by their tags, with one request in the ordinary case.
+
+    Raises:
+        PreconditionFailed: there is no instance of that name, or it was encrypted by somebody else.
+        ActionRequired: the encrypted instance is gone, and the source does not have its name.
+    """
+    return discover_among(aws, names, Instances(aws).named(names.all))
+
+
+def discover_among(aws: Aws, names: Names, listed: Mapping[str, Instance]) -> Topology:
+    """Find the instances of a migration among those that were listed by their names, maybe for many migrations at once.
+
+    Raises:
+        PreconditionFailed: there is no instance of that name, or it was encrypted by somebody else.
+        ActionRequired: the encrypted instance is gone, and the source does not have its name.
+    """
+    instances = Instances(aws)
+    found = {name: listed[name] for name in names.all if name in listed}
+    encrypted = _with_role(found, Role.ENCRYPTED)
+    source = _with_role(found, Role.SOURCE)
+    if encrypted is not None and source is None:
+        source = instances.find(encrypted.tags[journal.MIGRATION])
+    if source is not None and encrypted is None and (partner := source.tags.get(journal.PARTNER)):
+        encrypted = (
+            instances.find(partner)
+            if source.identifier == names.source
+            else _renamed_partner(instances, partner, source, names)
+        )
+    if source is None and encrypted is None:
+        source = _untouched(aws, found, names)
+    looked = position.look(aws, names, encrypted, source) if encrypted is not None else None
+    return Topology(names, source, encrypted, _with_role(found, Role.REPLICA), found, looked)
+
+
+def _renamed_partner(instances: Instances, resource_id: str, source: Instance, names: Names) -> Instance:
+    """Find the encrypted instance by its identity: an interrupted rename may hide it for as long as renames last."""
+    try:
+        found = until(
+            Wait(f"the renamed instance {resource_id} to be listed again", deadline=_RENAME_GAP),
+            lambda: instances.find(resource_id),
+            done=lambda instance: instance is not None,
+        )
+    except TimedOut as error:
+        raise ActionRequired(
+            f"the encrypted instance {resource_id} does not exist, and the unencrypted one is called {source.identifier}",
+            where=names.source,
+            fix=f"If it was deleted, {source.identifier} has the newest data: give it the name {names.source} back as docs/runbook.md"
+            " says in `The source is gone, or the encrypted one`, then run `pulumi destroy`",
+        ) from error
+    assert found is not None  # noqa: S101 - what `until` has waited for
+    return found
+
+
+def _with_role(found: Mapping[str, Instance], role: Role) -> Instance | None:
+    return next((instance for instance in found.values() if journal.belongs(instance.tags, role)), None)
+
+
+def _untouched(aws: Aws, found: Mapping[str, Instance], names: Names) -> Instance:
+    source = found.get(names.source)
+    if source is None:
+        raise PreconditionFailed(
+            f"there is no DB instance of this name in {aws.region}",
+            where=f"identifier {names.source!r}",
+            fix="Correct `identifier`, or `aws:region`",
+        )
+    if source.description.get("StorageEncryptionType") == "sse-rds":
+        raise PreconditionFailed(
+            "its storage is already encrypted, with a key that AWS owns (`sse-rds`)",
+            where=source.identifier,
+            fix="Take it out of `sources`. If it must be a KMS key of your own, copy a snapshot of it with that key (`aws rds"
+            " copy-db-snapshot --kms-key-id …`) and restore the copy: rds-encrypt does not change keys",
+        )
+    if source.encrypted:
+        raise PreconditionFailed(
+            f"its storage is already encrypted (with {source.description.get('KmsKeyId', 'a KMS key')})",
+            where=source.identifier,
+            fix="Take it out of `sources`; there is nothing to do",
+        )
+    return source

@@ -1,0 +1,119 @@
+"""Durability of the encrypted instance: relaxed while it is far behind, so that it catches up faster, and put back before it matters.
+
+Two parameters say that each commit is flushed to disk, in InnoDB's log and in the binlog. They are changed in the group that only
+the encrypted instance uses, never in the owner's. What is to be put back is not remembered: the owner's group says it, so that
+whoever comes after a run that was killed finds it by looking. Why that is safe: docs/decisions/0013-durability-while-catching-up.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+from rds_encrypt.aws.parameter_groups import ParameterGroups
+from rds_encrypt.core.waiting import Progress, silent
+from rds_encrypt.mysql.session import Session
+from rds_encrypt.temporary_parameters import Owner, TemporaryParameters, variables
+
+__all__ = ["RELAXED", "Durability", "crash_safe", "less_durable"]
+
+RELAXED: Mapping[str, str] = {"innodb_flush_log_at_trx_commit": "2", "sync_binlog": "1000"}
+"""InnoDB's log is flushed once a second instead of at each commit, the binlog once in a thousand commits."""
+
+_DURABLE = "1"
+"""MySQL's and RDS's default of both: flushed at each commit."""
+
+
+@dataclass(frozen=True)
+class Durability:
+    """The two parameters of one encrypted instance.
+
+    Attributes:
+        group: the parameter group that only it uses.
+        owner_group: the source's, which says what they are otherwise.
+        session: opens a session on it; a fresh one for each look, since a lost one may be what brings us here.
+    """
+
+    groups: ParameterGroups
+    group: str
+    owner_group: str
+    session: Callable[[], AbstractContextManager[Session]]
+    progress: Progress = silent
+
+    @contextmanager
+    def relaxed(self) -> Iterator[list[str]]:
+        """Relax what may be relaxed for the length of a ``with`` block, and give the names of what was.
+
+        Raises:
+            BaseExceptionGroup: the block failed, and so did putting them back; both causes are in it.
+        """
+        with self._parameters.changed(self._relax, "catching up") as names:
+            yield names
+
+    def put_back(self) -> None:
+        """Give both parameters the owner's values again, if they have ours, and see them in effect.
+
+        Raises:
+            TimedOut: they did not take effect.
+        """
+        self._parameters.put_back()
+
+    @property
+    def _parameters(self) -> TemporaryParameters:
+        return TemporaryParameters(
+            RELAXED,
+            "its durability",
+            self.groups,
+            self.group,
+            self.owner_group,
+            self.session,
+            self.progress,
+        )
+
+    def _relax(self) -> list[str]:
+        """Ask for our values where both are as durable as can be, and where the owner's can be put back exactly."""
+        present = self.groups.user_values(self.group)
+        with self.session() as session:
+            live = _live(session)
+        names = [
+            name
+            for name in RELAXED
+            if live[name] == _DURABLE
+            and present.get(name, (_DURABLE, "immediate")) == (_DURABLE, "immediate")
+        ]
+        if names:
+            self.groups.set_now(self.group, {name: RELAXED[name] for name in names})
+        return names
+
+
+def less_durable(session: Session, owner: Owner) -> list[str]:
+    """Return those of our values that are in effect though the owner has others, as clauses."""
+    return [
+        f"{name} is {value}, not {owner.get(name, (_DURABLE,))[0]}"
+        for name, value in _live(session).items()
+        if value == RELAXED[name] != owner.get(name, (_DURABLE,))[0]
+    ]
+
+
+def crash_safe(session: Session) -> bool:
+    """Whether a server that crashes goes on from what it has executed, and not from before or beyond it.
+
+    The position must be written with the data, in InnoDB; what was fetched must be fetched anew; and several appliers must commit
+    in the source's order, or what a crash leaves has gaps. RDS has it so; a group of the owner's may not.
+    """
+    found = variables(session, *_SAFE, *_APPLIERS, *_ORDER)
+    in_order = all(int(found.get(name, 0)) <= 1 for name in _APPLIERS) or any(
+        found.get(name) == "ON" for name in _ORDER
+    )
+    # Those that a version does not have any more have become its only way.
+    return in_order and all(found.get(name, wanted) == wanted for name, wanted in _SAFE.items())
+
+
+_SAFE = {"relay_log_recovery": "ON", "relay_log_info_repository": "TABLE"}
+_APPLIERS = ("slave_parallel_workers", "replica_parallel_workers")
+_ORDER = ("slave_preserve_commit_order", "replica_preserve_commit_order")
+
+
+def _live(session: Session) -> dict[str, str]:
+    return variables(session, *RELAXED)

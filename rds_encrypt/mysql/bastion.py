@@ -1,0 +1,268 @@
+"""MySQL through a bastion: the OpenSSH client holds one connection to it, and every session is a channel in that.
+
+No port is opened on this machine, where others could use it too: a channel's ends are a socket pair and the server. The
+client is started by a list of words, it asks nobody, and it trusts no host key but those that it knows.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+import threading
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rds_encrypt.core.errors import ActionRequired, MigrationError, Retryable
+from rds_encrypt.core.supervised_process import SupervisedProcess
+from rds_encrypt.mysql.tunnel import REACH, Endpoint, Tunnel, has_answered
+
+__all__ = ["HOST", "Bastion", "BastionTunnels"]
+
+HOST = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}|[0-9A-Fa-f:]{2,39}"
+"""Names and addresses; nothing that begins like an option, and nothing that means something to a shell or to ssh."""
+
+_CONNECT = 10
+_ANSWER = 20.0
+_END = 1.0
+_CONTROL = "control"
+_HOLD = ("-N",)
+
+
+@dataclass(frozen=True)
+class Bastion:
+    """A host that lets us on to the instances.
+
+    Attributes:
+        host: its name or address.
+        port: where its sshd listens.
+        user: the account there; ``None`` leaves it to ssh's own configuration.
+        key_file: the private key; ``None`` leaves it to the agent and to ssh's own configuration.
+        known_hosts_file: the only host keys to trust; ``None`` leaves it to ssh's own files.
+    """
+
+    host: str
+    port: int = 22
+    user: str | None = None
+    key_file: str | None = None
+    known_hosts_file: str | None = None
+
+    def __str__(self) -> str:
+        return f"bastion {self.host}:{self.port}"
+
+
+class BastionTunnels:
+    """Lays lines through one bastion; a connection that died is made anew for the next line."""
+
+    def __init__(self, bastion: Bastion) -> None:
+        self._bastion = bastion
+        self._shared: SupervisedProcess | None = None
+        self._sharing = threading.Lock()
+
+    def open_tunnel(self, endpoint: Endpoint) -> Tunnel:
+        """Lay a line to a server.
+
+        Raises:
+            Retryable: the bastion, or the server behind it, cannot be reached.
+            ActionRequired: the bastion's host key is not the known one, or it refuses the account or the forwarding.
+        """
+        if not re.fullmatch(HOST, endpoint.host):
+            raise ActionRequired(
+                "this is no host name that may be given to ssh",
+                where=repr(endpoint.host),
+                fix="Report it: the name comes from AWS",
+            )
+        shared = self._connected()
+        heard = len(shared.said)
+        host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+        words = command(self._bastion, shared.directory, "-W", f"{host}:{endpoint.port}")
+        ours, client = _start(words)
+        try:
+            if has_answered(ours, through=str(self._bastion), endpoint=endpoint, seconds=_ANSWER):
+                return Tunnel(ours, partial(_hang_up, ours, client))
+        except BaseException:
+            _hang_up(ours, client)
+            raise
+        raise _refusal(self._bastion, endpoint, _hang_up(ours, client), shared.said[heard:])
+
+    def close(self) -> None:
+        """End the connection, and with it all lines; the next one makes another."""
+        with self._sharing:
+            if self._shared is not None:
+                self._shared.close()
+            self._shared = None
+
+    def _connected(self) -> SupervisedProcess:
+        with self._sharing:
+            if self._shared is not None and self._shared.running:
+                return self._shared
+            if self._shared is not None:
+                self._shared.close()
+                self._shared = None
+            shared = SupervisedProcess(lambda directory: command(self._bastion, directory, *_HOLD))
+            # The control socket appears when the host key has been verified and the account accepted.
+            if shared.wait_until((shared.directory / _CONTROL).exists, seconds=_CONNECT + _ANSWER):
+                self._shared = shared
+                return shared
+            said = shared.said
+            shared.close()
+            raise _failure(self._bastion, said)
+
+
+def command(bastion: Bastion, directory: Path, *what: str) -> list[str]:
+    """Return the words that start the client.
+
+    Raises:
+        ActionRequired: there is no OpenSSH client.
+    """
+    ssh = shutil.which("ssh")
+    if ssh is None:
+        raise ActionRequired(
+            "there is no `ssh` on the PATH", where=str(bastion), fix="Install the OpenSSH client"
+        )
+    options = [
+        f"ControlPath={_quoted(directory / _CONTROL)}",
+        f"ControlMaster={'yes' if what == _HOLD else 'no'}",
+        "ControlPersist=no",
+        "BatchMode=yes",
+        "StrictHostKeyChecking=yes",
+        "UpdateHostKeys=no",
+        "VerifyHostKeyDNS=no",
+        f"ConnectTimeout={_CONNECT}",
+        "ServerAliveInterval=15",
+        "ServerAliveCountMax=3",
+        # Whatever the user's own configuration wants besides: nothing but the line.
+        "ClearAllForwardings=yes",
+        "ForwardAgent=no",
+        "ForwardX11=no",
+        "PermitLocalCommand=no",
+        "RequestTTY=no",
+        "LogLevel=INFO",
+        f"Port={bastion.port}",
+    ]
+    if bastion.user is not None:
+        options.append(f"User={bastion.user}")
+    if bastion.key_file is not None:
+        options += [f"IdentityFile={_quoted(Path(bastion.key_file).expanduser())}", "IdentitiesOnly=yes"]
+    if bastion.known_hosts_file is not None:
+        known = _quoted(Path(bastion.known_hosts_file).expanduser())
+        options += [f"UserKnownHostsFile={known}", "GlobalKnownHostsFile=/dev/null"]
+    settings = (word for option in options for word in ("-o", option))
+    return [ssh, *settings, *what, "--", bastion.host]
+
+
+def _quoted(path: Path) -> str:
+    """Return a path as ssh's configuration wants it; what it cannot take is refused where the config is read."""
+    return '"' + str(path.absolute()).replace("%", "%%") + '"'
+
+
+def _start(words: list[str]) -> tuple[socket.socket, subprocess.Popen[str]]:
+    """Start a client, and return our end of what are its standard input and output."""
+    ours, theirs = socket.socketpair()
+    try:
+        with theirs:
+            client = subprocess.Popen(
+                words,
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                # Ctrl-C is not for it: see SupervisedProcess.
+                process_group=0,
+            )
+    except BaseException:
+        ours.close()
+        raise
+    return ours, client
+
+
+def _hang_up(ours: socket.socket, client: subprocess.Popen[str]) -> str:
+    """Cut a line, wait until its client has ended, which it does then, and return what that printed."""
+    ours.close()
+    try:
+        return client.communicate(timeout=_END)[1]
+    except subprocess.TimeoutExpired:
+        client.kill()
+        return client.communicate()[1]
+
+
+def _refusal(bastion: Bastion, endpoint: Endpoint, said: str, log: str) -> MigrationError:
+    """Tell why a line came to nothing; a shared connection keeps the reason in its own log."""
+    # `said` alone, if the client had to connect by itself, because the shared connection was gone.
+    reasons = re.findall(r"channel \d+: open failed: (.+)", f"{log}\n{said}")
+    if not reasons:
+        return _failure(bastion, said)
+    reason = _clean(reasons[-1]).removeprefix("connect failed: ")
+    if "prohibited" in reason:
+        return ActionRequired(
+            f"it does not let this account on to {endpoint} ({reason})",
+            where=str(bastion),
+            fix="Allow it there: see `AllowTcpForwarding` and `PermitOpen` in its sshd_config, and the key's options",
+        )
+    return Retryable(f"it cannot reach {endpoint} ({reason})", where=str(bastion), fix=REACH)
+
+
+_HUMAN = (
+    (
+        r"HOST IDENTIFICATION HAS CHANGED|Host key for .+ has changed",
+        "its host key is not the one that is known",
+        "If it was set up anew, ask its owner for the new key and put that into the known-hosts file; if not, somebody is in between",
+        "Nothing was sent to it",
+    ),
+    (
+        r"REVOKED|revoked",
+        "its host key has been revoked",
+        "Ask its owner for the new key",
+        "Nothing was sent to it",
+    ),
+    (
+        r"Host key verification failed|host key is known for",
+        "its host key is not known",
+        "Ask its owner for the key and put that into the known-hosts file (`connection.ssh.knownHostsFile`)",
+        "Nothing was sent to it",
+    ),
+    (
+        r"Permission denied|Too many authentication failures",
+        "it refuses the account",
+        "Check `connection.ssh.user`, and that the key in `keyFile`, or one of the agent's, is allowed there",
+        "",
+    ),
+)
+_AWAY = (
+    r"^(?:ssh: )?(?:connect to host|Could not resolve hostname|Connection|Shared connection|Control socket|Timeout, server"
+    r"|kex_exchange_identification:|client_loop:|mux_client_|Stdio forwarding request failed) ?.*$"
+    r"|timed out|reset by peer|Broken pipe"
+)
+"""What ssh prints when it is the road that fails, not who we are."""
+
+
+def _failure(bastion: Bastion, said: str) -> MigrationError:
+    """Tell why there is no connection to the bastion, from what ssh printed."""
+    where = str(bastion)
+    for pattern, what, fix, safe in _HUMAN:
+        if re.search(pattern, said):
+            complaint = re.search(r"^(?:Load key|.*Identity file) .+$", said, re.MULTILINE)
+            reason = f" ({_clean(complaint[0])})" if complaint and not safe else ""
+            return ActionRequired(f"{what}{reason}", where=where, fix=fix, safe=safe)
+    lines = [_clean(line) for line in said.splitlines() if line.strip()]
+    away = [line for line in lines if re.search(_AWAY, line)]
+    if away or not lines:
+        reason = f" ({away[-1]})" if away else ""
+        return Retryable(
+            f"it cannot be reached{reason}",
+            where=where,
+            fix="Check `connection.ssh.host` and `port`, and that this machine may reach it",
+        )
+    return ActionRequired(
+        f"ssh gave up ({lines[-1]})",
+        where=where,
+        fix="Correct what it objects to; `ssh` by hand, with the same host and key, says more",
+    )
+
+
+def _clean(line: str) -> str:
+    """Keep a line to what may be printed: the other side has a say in it."""
+    return "".join(letter if letter.isprintable() else "?" for letter in line.strip())[:300].rstrip(".")

@@ -1,0 +1,136 @@
+"""How our verbs are spelled in each MySQL version; chosen once per session, the only place that asks for a version.
+
+Sources: MySQL 8.0.22 and 8.4 release notes (SHOW REPLICA STATUS, SHOW BINARY LOG STATUS), and "Stored procedure
+reference for RDS for MySQL" in the Amazon RDS User Guide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rds_encrypt.core.errors import PreconditionFailed
+from rds_encrypt.mysql.session import Session
+
+__all__ = ["SUPPORTED", "Dialect", "dialect_of"]
+
+SUPPORTED = ("5.7", "8.0", "8.4")
+"""The MySQL series that this program knows how to migrate."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """The statements, columns and procedures of one range of versions."""
+
+    replica_status: str
+    binlog_status: str
+    io_running: str
+    sql_running: str
+    source_host: str
+    source_user: str
+    source_uuid: str
+    executed_file: str
+    executed_position: str
+    read_file: str
+    read_position: str
+    seconds_behind: str
+    set_external: str
+    reset_external: str
+    unfenceable: str
+    combined_digest: str
+
+
+# The argument is RDS_USERS. They may write to a read-only server by design; everybody else who can is a hole in a fence.
+_SUPER = "SELECT user AS user, host AS host FROM mysql.user WHERE super_priv = 'Y' AND user NOT IN %s"
+# A role that may gives it on to whoever was granted the role, directly or by way of another; a mandatory one to everybody. Whether it
+# is a default role does not matter: its holder can activate it.
+_SUPER_OR_DYNAMIC = (
+    "WITH RECURSIVE strong (user, host) AS ("
+    " SELECT user, host FROM mysql.user WHERE super_priv = 'Y'"
+    " UNION SELECT user, host FROM mysql.global_grants WHERE priv = 'CONNECTION_ADMIN'"
+    " UNION SELECT to_user, to_host FROM mysql.role_edges JOIN strong ON (from_user, from_host) = (user, host))"
+    " SELECT u.user AS user, u.host AS host FROM mysql.user u"
+    " WHERE ((u.user, u.host) IN (SELECT user, host FROM strong) OR EXISTS (SELECT 1 FROM strong"
+    " WHERE FIND_IN_SET(CONCAT(user, '@', host), REPLACE(REPLACE(@@GLOBAL.mandatory_roles, '`', ''), ' ', '')) > 0"
+    " OR (host = '%%' AND FIND_IN_SET(user, REPLACE(REPLACE(@@GLOBAL.mandatory_roles, '`', ''), ' ', '')) > 0)))"
+    " AND NOT (account_locked = 'Y' AND password_expired = 'Y' AND authentication_string = '')"
+    " AND u.user NOT IN %s"
+)
+
+# The digests of rows, combined so that their order does not matter. Bit functions take strings of bytes since 8.0; before, 64 bits.
+# 8.0 has OpenSSL's SHA-1, for which processors have instructions; in 5.7, MD5 is the faster one.
+_XOR_OF_HALVES = "BIT_XOR(CAST(CONV(LEFT(MD5({row}), 16), 16, 10) AS UNSIGNED))"
+_XOR = "BIT_XOR(UNHEX(SHA1({row})))"
+
+_OLD = Dialect(
+    replica_status="SHOW SLAVE STATUS",
+    binlog_status="SHOW MASTER STATUS",
+    io_running="Slave_IO_Running",
+    sql_running="Slave_SQL_Running",
+    source_host="Master_Host",
+    source_user="Master_User",
+    source_uuid="Master_UUID",
+    executed_file="Relay_Master_Log_File",
+    executed_position="Exec_Master_Log_Pos",
+    read_file="Master_Log_File",
+    read_position="Read_Master_Log_Pos",
+    seconds_behind="Seconds_Behind_Master",
+    set_external="mysql.rds_set_external_master",
+    reset_external="mysql.rds_reset_external_master",
+    unfenceable=_SUPER,
+    combined_digest=_XOR_OF_HALVES,
+)
+_BETWEEN = Dialect(
+    replica_status="SHOW REPLICA STATUS",
+    binlog_status="SHOW MASTER STATUS",
+    io_running="Replica_IO_Running",
+    sql_running="Replica_SQL_Running",
+    source_host="Source_Host",
+    source_user="Source_User",
+    source_uuid="Source_UUID",
+    executed_file="Relay_Source_Log_File",
+    executed_position="Exec_Source_Log_Pos",
+    read_file="Source_Log_File",
+    read_position="Read_Source_Log_Pos",
+    seconds_behind="Seconds_Behind_Source",
+    set_external="mysql.rds_set_external_master",
+    reset_external="mysql.rds_reset_external_master",
+    unfenceable=_SUPER_OR_DYNAMIC,
+    combined_digest=_XOR,
+)
+_NEW = Dialect(
+    replica_status="SHOW REPLICA STATUS",
+    binlog_status="SHOW BINARY LOG STATUS",
+    io_running="Replica_IO_Running",
+    sql_running="Replica_SQL_Running",
+    source_host="Source_Host",
+    source_user="Source_User",
+    source_uuid="Source_UUID",
+    executed_file="Relay_Source_Log_File",
+    executed_position="Exec_Source_Log_Pos",
+    read_file="Source_Log_File",
+    read_position="Read_Source_Log_Pos",
+    seconds_behind="Seconds_Behind_Source",
+    set_external="mysql.rds_set_external_source",
+    reset_external="mysql.rds_reset_external_source",
+    unfenceable=_SUPER_OR_DYNAMIC,
+    combined_digest=_XOR,
+)
+
+
+def dialect_of(session: Session) -> Dialect:
+    """Return the dialect that the session's server speaks.
+
+    Raises:
+        PreconditionFailed: the server's series is not in ``SUPPORTED``.
+    """
+    version = session.version
+    series = f"{version[0]}.{version[1]}"
+    if series not in SUPPORTED:
+        raise PreconditionFailed(
+            f"MySQL {series} is not supported",
+            where=f"MySQL at {session.endpoint}",
+            fix=f"Use one of {', '.join(SUPPORTED)}",
+        )
+    if version >= (8, 4, 0):
+        return _NEW
+    return _BETWEEN if version >= (8, 0, 22) else _OLD

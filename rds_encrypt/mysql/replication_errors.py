@@ -1,0 +1,170 @@
+"""Why a replication channel does not get on: MySQL's error numbers, and what each asks of a person.
+
+Numbers and texts are from "MySQL Server Error Message Reference". 1236 is shown as 13114 from 8.0 on, relay log errors as 13121
+and 13122 (formerly 1593 and 1594).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.mysql.session import Endpoint
+
+__all__ = ["Follower", "diagnosis", "hopeless", "mended_by_attaching", "met_itself"]
+
+
+class Follower(Enum):
+    """Who follows whom on a channel: what a replication error means, and what helps, depends on it."""
+
+    ENCRYPTED = "the encrypted instance follows the source"
+    REPLICA = "the RDS-managed replica follows the source"
+    OLD = "the old instance follows the encrypted one, which carries production"
+
+
+_BEGIN_AGAIN = "run `pulumi destroy` in phase `replicate`, then `pulumi up`, which begins with a new snapshot"
+_SAFE: Mapping[Follower, str] = {
+    Follower.ENCRYPTED: "The source is not affected: it takes writes as before",
+    Follower.REPLICA: "The source is not affected: it takes writes as before",
+    Follower.OLD: "Production is not affected: the encrypted instance takes writes. A rollback is not possible until this is resolved",
+}
+_WITHOUT_ROLLBACK = (
+    "Correct what MySQL objects to, if you can, then run `pulumi up` again. Otherwise the rollback path is lost:"
+    " continue with phase `cleanup`"
+)
+"""After the cutover, nothing that production needs depends on the channel, and no new snapshot would help."""
+_MANAGED_ACCOUNT = (
+    f"RDS manages the account of this replica: reboot the replica; if that does not help, {_BEGIN_AGAIN}"
+)
+
+
+@dataclass(frozen=True)
+class _Advice:
+    """One kind: recognised by number and text.
+
+    Attributes:
+        fix: what helps before the cutover.
+        managed: what helps an RDS-managed replica, if it is something else.
+    """
+
+    numbers: frozenset[int]
+    what: str
+    fix: str
+    text: str = ""
+    managed: str = ""
+
+    def covers(self, number: int, text: str) -> bool:
+        return number in self.numbers and re.search(self.text, text, re.IGNORECASE) is not None
+
+
+_PURGED = _Advice(
+    frozenset({1236, 13114}),
+    "the source has purged binlogs that this instance has not read yet",
+    f"Raise `binlogRetentionHours`, {_BEGIN_AGAIN}",
+    text="purged|could not find (the )?(first|next) log",
+)
+_UNSENDABLE = _Advice(
+    frozenset({1236, 13114, 13117}),
+    "the source cannot send its binlog from where this instance stands",
+    f"If it speaks of max_allowed_packet, raise that in the parameter groups of both; else {_BEGIN_AGAIN}",
+)
+_RELAY_LOG = _Advice(
+    frozenset({1593, 1594, 13121, 13122, 13123}),
+    "its relay log cannot be read, so what it had fetched from the source is lost",
+    "Run `pulumi refresh`, then `pulumi up`, which lets it fetch again what it has not executed",
+    managed=f"Reboot the replica, which then fetches again what it has not executed; if that does not help, {_BEGIN_AGAIN}",
+)
+_ACCOUNT = _Advice(
+    frozenset({1045, 1698}),
+    "the source refuses the account that replication uses",
+    "Run `pulumi refresh`, then `pulumi up`, which makes the account again, with a new password",
+    managed=_MANAGED_ACCOUNT,
+)
+_TLS = _Advice(
+    frozenset({2026, 3159}),
+    "the source and this instance cannot agree on TLS",
+    "Let both have the same certificate authority and TLS versions (parameter `tls_version`), then run `pulumi up` again",
+)
+_DUPLICATE = _Advice(
+    frozenset({1062}),
+    "a row that the source has inserted is here already: somebody has written to this instance, or to the source with"
+    " unique_checks=0",
+    f"Find out who may write to a read-only server; its data cannot be trusted any more: {_BEGIN_AGAIN}",
+)
+_MISSING = _Advice(
+    frozenset({1032}),
+    "a row that the source has changed is not here: somebody has written to this instance, or its table is a MEMORY table,"
+    " which a restore or a reboot empties",
+    f"Find out who may write to a read-only server; its data cannot be trusted any more: {_BEGIN_AGAIN}",
+)
+_FULL = _Advice(
+    frozenset({3, 28, 1021, 1114}),
+    "its storage is full",
+    "Give the instance more storage; when it is available again, run `pulumi up`, which goes on from there",
+)
+_ALL: Sequence[_Advice] = (
+    _PURGED,
+    _UNSENDABLE,
+    _RELAY_LOG,
+    _ACCOUNT,
+    _TLS,
+    _DUPLICATE,
+    _MISSING,
+    _FULL,
+)
+_RETRIED_FOR_EVER = (_ACCOUNT, _TLS)
+"""MySQL goes on trying to connect although it will be refused each time."""
+
+
+def diagnosis(error: str, endpoint: Endpoint, follower: Follower = Follower.ENCRYPTED) -> ActionRequired:
+    """Say what an error of a channel (``number: text``) means; ``endpoint`` is that of the instance that follows."""
+    number, text = _parts(error)
+    found = next((each for each in _ALL if each.covers(number, text)), None)
+    what = found.what if found else "a change from the source cannot be made here"
+    return ActionRequired(
+        f"{what} ({number} {_brief(text)})",
+        where=f"MySQL at {endpoint}",
+        fix=_fix(found, follower),
+        safe=_SAFE[follower],
+    )
+
+
+def _fix(found: _Advice | None, follower: Follower) -> str:
+    if follower is Follower.OLD:
+        return _WITHOUT_ROLLBACK
+    if found is None:
+        return f"Look at what MySQL says; if it cannot be mended, {_BEGIN_AGAIN}"
+    return found.managed if follower is Follower.REPLICA and found.managed else found.fix
+
+
+def hopeless(error: str) -> bool:
+    """Whether MySQL retries something that will not succeed until somebody acts."""
+    number, text = _parts(error)
+    return any(each.covers(number, text) for each in _RETRIED_FOR_EVER)
+
+
+def mended_by_attaching(error: str) -> bool:
+    """Whether attaching the channel once more, where it stands, ends the trouble."""
+    number, text = _parts(error)
+    return any(each.covers(number, text) for each in (_ACCOUNT, _RELAY_LOG))
+
+
+def met_itself(error: str) -> bool:
+    """Whether the receiver reached its own server: the name has moved, and this server's resolver does not know that yet.
+
+    MySQL stops the receiver then ("equal MySQL server UUIDs", ER_SLAVE_FATAL_ERROR); to start it again later is all that it takes.
+    """
+    return "equal MySQL server" in error
+
+
+def _parts(error: str) -> tuple[int, str]:
+    number, _, text = error.partition(": ")
+    return (int(number), text) if number.isdigit() else (0, error)
+
+
+def _brief(text: str) -> str:
+    """MySQL's texts go on for lines; the first sentences say what it is."""
+    return text if len(text) <= 240 else text[:240].rsplit(" ", 1)[0] + " …"

@@ -1,0 +1,379 @@
+"""One connection to one MySQL server, with errors sorted by what to do about them."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pymysql
+import tenacity
+from pymysql.cursors import DictCursor
+
+from rds_encrypt.core.errors import (
+    AccountLocked,
+    AccountRefused,
+    ActionRequired,
+    AnotherHost,
+    MigrationError,
+    OutcomeUnknown,
+    ProcedureRefused,
+    Retryable,
+    SessionGone,
+    WriteRefused,
+)
+from rds_encrypt.mysql.session_variables import COLLATION, pinning
+from rds_encrypt.mysql.tunnel import Endpoint, OpenTunnel
+
+__all__ = ["SYSTEM_SCHEMAS", "Credentials", "Endpoint", "Row", "Session", "Tls", "connect", "quote_name"]
+
+Row = dict[str, Any]
+
+SYSTEM_SCHEMAS = ("mysql", "sys", "information_schema", "performance_schema")
+"""What the server keeps for itself."""
+
+# Numbers are from MySQL's server and client error reference.
+_LOST = {2006, 2013, 1317, 3169, 1927}
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A MySQL account; the password never shows in ``repr``."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Tls:
+    """How sessions are protected: the file with the certificate authorities that a server must be signed by."""
+
+    ca_file: str
+
+    def context(self) -> ssl.SSLContext:
+        """Return a context that verifies the chain and the host name.
+
+        Raises:
+            ActionRequired: the file is missing or holds no certificate.
+        """
+        try:
+            return ssl.create_default_context(cafile=self.ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise ActionRequired(
+                f"no certificate authority could be read ({error})",
+                where=self.ca_file,
+                fix="Point `caFile` at the RDS CA bundle in PEM format",
+            ) from error
+
+
+class Session:
+    """A connection in autocommit mode that returns rows as dictionaries."""
+
+    def __init__(
+        self,
+        connection: pymysql.Connection[DictCursor],
+        endpoint: Endpoint,
+        reopen: Callable[[], pymysql.Connection[DictCursor]] | None = None,
+    ) -> None:
+        self._connection = connection
+        self._reopen = reopen
+        self.endpoint = endpoint
+
+    def reconnect(self) -> None:
+        """Connect again after the connection was lost; what the session held (a schema in use, locks) is gone.
+
+        Raises:
+            Retryable: the server cannot be reached.
+        """
+        if self._reopen is not None:
+            self._connection = self._reopen()
+
+    @property
+    def version(self) -> tuple[int, int, int]:
+        """The server's version, such as ``(8, 0, 31)``."""
+        return _version(self._connection)
+
+    def rows(self, statement: str, *arguments: object) -> list[Row]:
+        """Run one statement and return the rows of its first result set."""
+        with self._sorted_errors(), self._connection.cursor() as cursor:
+            cursor.execute(statement, arguments or None)
+            return list(cursor.fetchall())
+
+    def row(self, statement: str, *arguments: object) -> Row | None:
+        """Run one statement and return its first row, if it has one."""
+        found = self.rows(statement, *arguments)
+        return found[0] if found else None
+
+    def value(self, statement: str, *arguments: object) -> Any:
+        """Run one statement and return the first column of its first row."""
+        row = self.row(statement, *arguments)
+        return next(iter(row.values())) if row else None
+
+    def execute(self, statement: str, *arguments: object) -> None:
+        """Run one statement for its effect."""
+        self.rows(statement, *arguments)
+
+    def call(self, procedure: str, *arguments: object) -> list[Row]:
+        """Call a stored procedure and return the rows of *all* its result sets.
+
+        Older versions of RDS's procedures report some refusals as result sets, so nothing may be left unread.
+        """
+        placeholders = ", ".join(["%s"] * len(arguments))
+        found: list[Row] = []
+        with self._sorted_errors(), self._connection.cursor() as cursor:
+            cursor.execute(f"CALL {procedure}({placeholders})", arguments or None)
+            found.extend(cursor.fetchall())
+            while cursor.nextset():
+                found.extend(cursor.fetchall())
+        return found
+
+    @contextmanager
+    def character_set(self, client: str, collation: str) -> Iterator[None]:
+        """Speak another character set for the length of a ``with`` block: some definitions keep that of who makes or alters them.
+
+        Args:
+            client: what statements are written in.
+            collation: of the connection; it may be of another character set.
+        """
+        with self._sorted_errors():
+            self._connection.set_character_set(client)
+        try:
+            self.execute("SET SESSION collation_connection = %s", collation)
+            yield
+        finally:
+            with self._sorted_errors():
+                self._connection.set_character_set("utf8mb4", COLLATION)
+
+    @contextmanager
+    def _sorted_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except pymysql.err.MySQLError as error:
+            raise _classified(error, self.endpoint) from error
+
+
+@contextmanager
+def connect(
+    endpoint: Endpoint,
+    credentials: Credentials,
+    tls: Tls | None,
+    *,
+    patience: float = 4.0,
+    read_timeout: float = 60.0,
+    open_tunnel: OpenTunnel | None = None,
+) -> Iterator[Session]:
+    """Open a session, trying again while the server cannot be reached.
+
+    Args:
+        endpoint: where the server listens.
+        credentials: the account to use.
+        tls: how to protect the session; ``None`` only for a server without TLS.
+        patience: seconds to go on trying while the server cannot be reached; pauses grow from 0.2 to 2 seconds.
+        read_timeout: seconds that one statement may take to answer.
+        open_tunnel: lays a line to the server, if it is not reached straight; its certificate must be for ``endpoint`` all the same.
+
+    Raises:
+        Retryable: the server could not be reached.
+        ActionRequired: the server refused the account, its certificate is not trusted, or there is no line to it.
+    """
+    context = tls.context() if tls else None
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(Retryable),
+        stop=tenacity.stop_after_delay(patience),
+        wait=tenacity.wait_random_exponential(multiplier=0.2, max=2.0),
+        reraise=True,
+    )
+    with ExitStack() as closing:
+
+        def open_() -> pymysql.Connection[DictCursor]:
+            connection, close = retrying(_open, endpoint, credentials, context, read_timeout, open_tunnel)
+            closing.push(close)
+            return connection
+
+        yield Session(open_(), endpoint, open_)
+
+
+def quote_name(name: str) -> str:
+    """Quote an identifier; MySQL doubles a backtick inside backticks."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _open(
+    endpoint: Endpoint,
+    credentials: Credentials,
+    context: ssl.SSLContext | None,
+    read_timeout: float,
+    open_tunnel: OpenTunnel | None,
+) -> tuple[pymysql.Connection[DictCursor], ExitStack]:
+    """Return a connection, and what closes it."""
+    with ExitStack() as stack:
+        line = open_tunnel(endpoint) if open_tunnel else None
+        if line is not None:
+            stack.callback(line.close)
+        try:
+            connection = pymysql.connect(
+                # Also the name that the certificate must be for, over whatever line.
+                host=endpoint.host,
+                port=endpoint.port,
+                user=credentials.user,
+                # As text it would be sent in Latin-1, which is not what an account was made with.
+                password=credentials.password.encode(),
+                ssl=context,
+                ssl_disabled=context is None,
+                charset="utf8mb4",
+                collation=COLLATION,
+                # Left to the pinned variables: the driver takes the server's word for it that it is on.
+                autocommit=None,
+                connect_timeout=5,
+                read_timeout=read_timeout,
+                write_timeout=read_timeout,
+                cursorclass=DictCursor,
+                defer_connect=True,
+            )
+            connection.connect(line.socket if line is not None else None)
+            _pin(connection)
+        except pymysql.err.MySQLError as error:
+            raise _classified(error, endpoint, connecting=True) from error
+        stack.callback(connection.close)
+        return connection, stack.pop_all()
+
+
+def _version(connection: pymysql.Connection[DictCursor]) -> tuple[int, int, int]:
+    text: str = connection.get_server_info()  # type: ignore[no-untyped-call]
+    numbers = text.split("-", maxsplit=1)[0].split(".")
+    return int(numbers[0]), int(numbers[1]), int(numbers[2])
+
+
+def _pin(connection: pymysql.Connection[DictCursor]) -> None:
+    """Take the session out of the reach of the server's parameter group, and give it all that its account may do."""
+    version = _version(connection)
+    with connection.cursor() as cursor:
+        cursor.execute(pinning(version))
+        if version >= (8, 0, 0):
+            # On RDS an account may have its privileges only through `rds_superuser_role`, and roles are not active by default.
+            cursor.execute("SET ROLE ALL")
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What a group of MySQL's error numbers means, and what to do about it."""
+
+    codes: frozenset[int]
+    error: type[MigrationError]
+    what: str
+    fix: str
+    safe: str = ""
+
+
+_CANNOT_REACH = _Kind(
+    frozenset({2002, 2003, 1040, 1053, 1129, 1203}),
+    Retryable,
+    "the server cannot be reached",
+    "Check that the instance is available and that this machine may reach it",
+)
+_KINDS = (
+    _CANNOT_REACH,
+    _Kind(
+        frozenset({1045, 1130, 1698, 1820}),
+        AccountRefused,
+        "the account is refused",
+        "Correct the user name and password that `credentials` refers to; perhaps the password has been rotated",
+    ),
+    _Kind(
+        frozenset({2026, 3159}),
+        ActionRequired,
+        "the session would not be protected by TLS",
+        "Check that this host really is the instance, and that its parameter group allows TLS 1.2 or later",
+        "No password was sent",
+    ),
+    _Kind(
+        frozenset({3, 28, 1021, 1114}),
+        ActionRequired,
+        "its storage is full",
+        "Give the instance more storage, then run the same command again",
+    ),
+    _Kind(
+        frozenset({1044, 1142, 1143, 1227, 1370, 1410}),
+        ActionRequired,
+        "the account lacks a privilege",
+        "Use the instance's master user, or give the account what rds_encrypt/policies/mysql-grants.sql lists",
+    ),
+    _Kind(
+        frozenset({1290, 1792, 1836}),
+        WriteRefused,
+        "the write was refused",
+        "If nobody fenced the instance on purpose, see what its parameter group says of `read_only`",
+    ),
+    _Kind(
+        frozenset({3118}),
+        AccountLocked,
+        "the login was refused",
+        "If nobody locked the account on purpose, unlock it (ALTER USER … ACCOUNT UNLOCK)",
+    ),
+    _Kind(frozenset({1094}), SessionGone, "the session has ended by itself", ""),
+    _Kind(
+        # ER_SIGNAL_EXCEPTION is how RDS's procedures refuse, and how they report that something failed after they acted;
+        # ER_KILL_DENIED_ERROR is MySQL's own answer to `rds_kill` on an applier.
+        frozenset({1644, 1095}),
+        ProcedureRefused,
+        "RDS's procedure reports an error",
+        "Correct what it objects to, then run the same command again",
+    ),
+    _Kind(
+        frozenset(_LOST),
+        OutcomeUnknown,
+        "the connection was lost during a statement",
+        "Run the same command again: it looks whether the statement has taken effect before it does anything",
+    ),
+    _Kind(
+        frozenset({1205, 1213}),
+        Retryable,
+        "the server was busy",
+        "Run the same command again; if it stays busy, look for long transactions (SHOW PROCESSLIST)",
+    ),
+)
+
+
+def _classified(
+    error: pymysql.err.MySQLError, endpoint: Endpoint, *, connecting: bool = False
+) -> MigrationError:
+    code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+    text = str(error.args[1]) if len(error.args) > 1 else str(error)
+    where = f"MySQL at {endpoint}"
+    # PyMySQL wraps what the socket says.
+    origin = getattr(error, "original_exception", None)
+    if isinstance(origin, ssl.SSLCertVerificationError):
+        return _distrust(origin, where)
+    found = next((kind for kind in _KINDS if code in kind.codes), None)
+    if connecting and code in _LOST:
+        found = _CANNOT_REACH
+    if found is None:
+        return ActionRequired(
+            f"MySQL answered {code}: {text}",
+            where=where,
+            fix="Correct what it objects to, then run the same command again; if the program is to blame, please report it",
+        )
+    return found.error(f"{found.what} ({code} {text})", where=where, fix=found.fix, safe=found.safe)
+
+
+_EXPIRED = {9, 10}
+_OTHER_NAME = {62, 64}
+"""OpenSSL's numbers (X509_V_ERR_…): not valid yet or no more; another host name or address."""
+
+
+def _distrust(error: ssl.SSLCertVerificationError, where: str) -> ActionRequired:
+    kind: type[ActionRequired] = ActionRequired
+    if error.verify_code in _EXPIRED:
+        what = "the server's certificate has expired, or is not valid yet"
+        fix = "Check this machine's clock; if it is right, let RDS rotate the instance's certificate"
+    elif error.verify_code in _OTHER_NAME:
+        kind = AnotherHost
+        what = "the server's certificate is for another host"
+        fix = "Find out who answers there: it is not the instance"
+    else:
+        what = "the server's certificate is not signed by an authority that is trusted"
+        fix = "If it should be Amazon's, find out who answers there; if it is your own, name it in `caFile`"
+    said = error.verify_message.rstrip(".")
+    return kind(f"{what} ({said})", where=where, fix=fix, safe="No password was sent")

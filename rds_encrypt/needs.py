@@ -1,0 +1,68 @@
+"""What the sources of a stack still have to make of what an account may have only so many of: counted for all of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from rds_encrypt.discovery import Topology
+from rds_encrypt.names import Names
+
+__all__ = ["COUNTED", "Need", "need_of"]
+
+COUNTED: Mapping[str, str] = {
+    "DBInstances": "DB instances",
+    "AllocatedStorage": "GiB of storage",
+    "ManualSnapshots": "manual snapshots",
+    "DBParameterGroups": "parameter groups",
+}
+"""RDS's quotas that a migration uses up, as DescribeAccountAttributes calls them, and in words."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What the migration of one source makes.
+
+    Attributes:
+        gib: the storage of the source, which each of its copies has as well.
+        replica: whether a replica is among what is made.
+    """
+
+    identifier: str
+    gib: int
+    replica: bool
+
+    @property
+    def names(self) -> Mapping[str, tuple[str, ...]]:
+        """The names of all that is made, by quota."""
+        names = Names(self.identifier)
+        instances = (names.replica, names.encrypted) if self.replica else (names.encrypted,)
+        return {
+            "DBInstances": instances,
+            "AllocatedStorage": instances,
+            "ManualSnapshots": (names.replica, names.encrypted),
+            "DBParameterGroups": (names.encrypted, names.fence),
+        }
+
+    def of(self, quota: str, there: Iterable[str] = ()) -> int:
+        """Return how much of a quota is needed yet, when what has these names is there."""
+        missing = set(self.names[quota]) - set(there)
+        return len(missing) * (self.gib if quota == "AllocatedStorage" else 1)
+
+    def as_input(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_input(cls, values: Mapping[str, Any]) -> Self:
+        """Return what ``as_input`` gave; numbers come back from the engine as floats."""
+        return cls(str(values["identifier"]), int(values["gib"]), bool(values["replica"]))
+
+
+def need_of(topology: Topology, phase: str, method: str) -> Need | None:
+    """Return what a source needs in this phase, or ``None`` if its encrypted instance exists, or is not wanted now."""
+    source = topology.source
+    if source is None or topology.encrypted is not None or phase not in {"replicate", "cutover"}:
+        return None
+    return Need(topology.names.source, source.allocated_gib, method == "online")

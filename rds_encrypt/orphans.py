@@ -1,0 +1,56 @@
+"""What a killed run made and no state knows of: found by name and tag, and taken away when the migration is given up."""
+
+from __future__ import annotations
+
+from rds_encrypt import journal
+from rds_encrypt.access import Access
+from rds_encrypt.aws import network, snapshots
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.aws.parameter_groups import ParameterGroups
+from rds_encrypt.core.waiting import Progress
+from rds_encrypt.journal import Role
+from rds_encrypt.names import Names
+from rds_encrypt.temporary_resources import drop_replication_user, put_retention_back
+
+__all__ = ["take_away"]
+
+_PATIENCE = 3 * 3600.0
+
+
+def take_away(aws: Aws, access: Access, source: Instance, progress: Progress) -> None:
+    """Take away what is left of a migration that has not reached its cutover.
+
+    Everything that the state knew is gone by now, so whatever still has our tags was made by a run that was killed before it
+    could say so. An instance whose name has begun to move is production, and stays.
+    """
+    names = Names(source.identifier)
+    instances = Instances(aws)
+    present = instances.named([names.replica, names.encrypted])
+    if any(journal.cutover_begun(found.tags) for found in present.values()):
+        return
+    for name, role in ((names.encrypted, Role.ENCRYPTED), (names.replica, Role.REPLICA)):
+        found = present.get(name)
+        if found is not None and journal.belongs(found.tags, role) and _ours(found.tags, source):
+            instances.delete(found.resource_id, final_snapshot=None, deadline=_PATIENCE, progress=progress)
+    for name, snapshot in snapshots.existing(aws, [names.encrypted, names.replica]).items():
+        if _ours(snapshot.tags, source):
+            snapshots.delete(aws, name)
+    _take_away_groups(ParameterGroups(aws), names)
+    groups = [group["VpcSecurityGroupId"] for group in source.description["VpcSecurityGroups"]]
+    for group, rule in network.rules_of(aws, groups).tagged(journal.MIGRATION, source.resource_id):
+        network.revoke(aws, group, rule)
+    drop_replication_user(instances, access, source.resource_id)
+    put_retention_back(instances, access, source.resource_id)
+
+
+def _ours(tags: dict[str, str], source: Instance) -> bool:
+    return tags.get(journal.MIGRATION) == source.resource_id
+
+
+def _take_away_groups(groups: ParameterGroups, names: Names) -> None:
+    groups.delete_unused(
+        name
+        for name in (names.encrypted, names.fence)
+        if (groups.description(name) or "").endswith(names.group_purpose)
+    )

@@ -1,0 +1,137 @@
+"""What the program must know of the account before it can declare anything: asked for all sources together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from rds_encrypt import journal
+from rds_encrypt.aws import keys, snapshots
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.instances import Instances
+from rds_encrypt.aws.keys import Key
+from rds_encrypt.aws.parameter_groups import Description, ParameterGroups
+from rds_encrypt.aws.snapshots import Snapshot
+from rds_encrypt.core.errors import PreconditionFailed
+from rds_encrypt.discovery import Topology, discover_among
+from rds_encrypt.exec_mode import EXEC_MODES
+from rds_encrypt.names import Names
+
+__all__ = ["Group", "Outlook", "Wanted", "look_out"]
+
+_THREADS = 8
+"""As many as AWS lets an account ask without throttling it; botocore keeps ten connections."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A source by its names, and the key as the config names it."""
+
+    names: Names
+    key: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """The parameter group that the owner gave the source: its family, and what a user set in it.
+
+    Attributes:
+        exec_mode: how the family calls the parameter of ``rds_encrypt.exec_mode``, if it lets a user set it.
+    """
+
+    name: str
+    family: str
+    values: Mapping[str, tuple[str, str]]
+    exec_mode: str | None = None
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """One source, as far as declaring its resources depends on it.
+
+    Attributes:
+        topology: its instances.
+        key: the KMS key, resolved.
+        group: ``None`` if the source is gone.
+        snapshots: the tags of those of the migration's snapshots that exist, by name.
+        groups: the descriptions of the migration's own parameter groups, ``None`` for one that does not exist.
+    """
+
+    topology: Topology
+    key: Key
+    group: Group | None
+    snapshots: Mapping[str, Mapping[str, str]]
+    groups: Mapping[str, str | None]
+
+
+def look_out(aws: Aws, wanted: Sequence[Wanted]) -> list[Outlook]:
+    """Look at all sources; of several that cannot be told, the first one's error is raised.
+
+    What RDS lists is listed for all of them at once, and what several have in common is asked for once.
+
+    Raises:
+        PreconditionFailed: a source does not exist, is encrypted already, or its key cannot be used.
+    """
+    names, groups = [each.names for each in wanted], ParameterGroups(aws)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        listed = pool.submit(Instances(aws).named, [name for each in names for name in each.all])
+        present = pool.submit(
+            snapshots.existing, aws, [name for each in names for name in (each.replica, each.encrypted)]
+        )
+        described = pool.submit(groups.all)
+        resolved = {key: pool.submit(keys.resolve, aws, key) for key in {each.key for each in wanted}}
+        topologies = [pool.submit(discover_among, aws, each, listed.result()) for each in names]
+        owned = {_group_of(found.result()) for found in topologies if found.exception() is None}
+        values = {name: pool.submit(groups.user_values, name) for name in described.result() if name in owned}
+        families = {described.result()[name].family: name for name in values}
+        modes = {
+            family: pool.submit(groups.modifiable, name, EXEC_MODES) for family, name in families.items()
+        }
+        return [
+            Outlook(
+                topology=topology.result(),
+                key=resolved[each.key].result(),
+                group=_group(topology.result(), described.result(), values, modes),
+                snapshots=_tags(present.result(), each.names),
+                groups=_purposes(described.result(), each.names),
+            )
+            for each, topology in zip(wanted, topologies, strict=True)
+        ]
+
+
+def _group_of(found: Topology) -> str | None:
+    """Return the name of the group that the source had when the migration began: a fence may have put another in its place."""
+    if found.source is None:
+        return None
+    return found.source.tags.get(journal.FENCED_GROUP, found.source.parameter_group)
+
+
+def _group(
+    found: Topology,
+    described: Mapping[str, Description],
+    values: Mapping[str, Future[dict[str, tuple[str, str]]]],
+    modes: Mapping[str, Future[list[str]]],
+) -> Group | None:
+    name = _group_of(found)
+    if name is None:
+        return None
+    if name not in described:
+        raise PreconditionFailed(
+            f"its parameter group {name}, which it had when the migration began, does not exist any more",
+            where=found.names.source,
+            fix="Make one of this name again: the encrypted instance is to run with it",
+        )
+    family = described[name].family
+    return Group(name, family, values[name].result(), next(iter(modes[family].result()), None))
+
+
+def _tags(present: Mapping[str, Snapshot], names: Names) -> dict[str, dict[str, str]]:
+    return {name: present[name].tags for name in (names.replica, names.encrypted) if name in present}
+
+
+def _purposes(described: Mapping[str, Description], names: Names) -> dict[str, str | None]:
+    return {
+        name: described[name].purpose if name in described else None
+        for name in (names.encrypted, names.fence)
+    }

@@ -1,0 +1,367 @@
+"""The plan of a phase: what will be done to one source and in which order, how long that takes, what it costs, and the way out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from rds_encrypt import lifecycle
+from rds_encrypt.aws.instances import Instance
+from rds_encrypt.core.errors import Bug
+from rds_encrypt.cutover.briefing import Briefing
+from rds_encrypt.discovery import Topology
+from rds_encrypt.plan import estimates
+from rds_encrypt.plan.costs import Kept, Prices
+from rds_encrypt.plan.estimates import MOMENT, Rate, Span
+
+__all__ = ["PhasePlan", "Stage", "Wish", "plan"]
+
+_NOT_YET = "It is refused until the encrypted instance has as many days of backups as its owner wants."
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the config wants for a source, as far as a plan speaks of it.
+
+    Attributes:
+        key: the KMS key as the config names it.
+        fate: what becomes of the old instance: keep, stop or delete.
+        write_outage: seconds that everything but AWS's renames may take.
+        verified: whether the data of both is compared at the end of `replicate`.
+        prices: those that the config gives.
+    """
+
+    phase: str
+    method: str
+    strategy: str
+    key: str
+    fate: str
+    write_outage: int
+    binlog_hours: int
+    catch_up_hours: int
+    verified: bool = False
+    prices: Prices | None = None
+    today: date | None = None
+    """The day on which the plan is made; today if it is not given."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One move; ``takes`` is ``None`` where that depends on the applications."""
+
+    what: str
+    takes: Span | None = None
+    final: bool = False
+    """Whether it comes after the point from which running again only goes forward."""
+
+
+@dataclass(frozen=True)
+class PhasePlan:
+    """What a phase will do to one source."""
+
+    identifier: str
+    phase: str
+    goal: str
+    stages: tuple[Stage, ...]
+    outage: str
+    billed: str
+    undo: str
+    notes: tuple[str, ...] = ()
+    briefing: Briefing | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a check failed that nobody overruled, so that the phase would not be reached now."""
+        return self.briefing is not None and any(
+            not check.passed and check.name not in self.briefing.forced for check in self.briefing.checks
+        )
+
+    @property
+    def together(self) -> Span:
+        """What all stages take whose duration is known."""
+        return estimates.total([stage.takes for stage in self.stages if stage.takes is not None])
+
+
+def plan(wish: Wish, topology: Topology, briefing: Briefing | None = None) -> PhasePlan | None:
+    """Return what the phase will do, or ``None`` if it is reached already.
+
+    Args:
+        wish: what the config wants.
+        topology: what there is.
+        briefing: the moves of a cutover or rollback between two instances that exist, and its checks; ``None`` if it is
+            not to be.
+    """
+    match wish.method, wish.phase:
+        case "online", "replicate" if topology.encrypted is None:
+            return _replicate(wish, topology)
+        case "offline", "replicate" if not topology.cutover_begun:
+            return _prepare(wish, topology)
+        case "offline", "cutover" if not topology.cut_over:
+            return _cut_over_with_downtime(wish, topology)
+        case "online", "cutover" | "rollback" if briefing is not None:
+            return _cutover(wish, topology, briefing)
+        case _, "cleanup" if topology.cut_over and not _retired(topology, wish.fate):
+            return _clean_up(wish, topology)
+    return None
+
+
+def _replicate(wish: Wish, topology: Topology) -> PhasePlan:
+    names, source = topology.names, _source(topology)
+    stages = [
+        Stage(
+            f"prepare: binlogs kept for {wish.binlog_hours} h, an account, two parameter groups",
+            _takes(MOMENT),
+        ),
+        Stage(f"make the replica {names.replica} ({_size(source)})", _takes(estimates.REPLICA, source)),
+        Stage("stop its replication and note where it stands", _takes(MOMENT)),
+        *_encrypted_copy(wish, topology, names.replica),
+        Stage(f"compare its settings with those of {names.source}, let it follow", _takes(MOMENT)),
+        Stage(f"catch up with what was written meanwhile; given up after {wish.catch_up_hours} h"),
+    ]
+    if wish.verified:
+        stages.append(Stage("compare the data of both"))
+    return PhasePlan(
+        identifier=names.source,
+        phase=wish.phase,
+        goal=f"{names.encrypted} will be a live, read-only, encrypted copy of {names.source}.",
+        stages=tuple(stages),
+        outage="none; the applications notice nothing but some load on the volume",
+        billed=_billed(source, wish) + ", until phase `cleanup` or `pulumi destroy`",
+        undo=(
+            "`pulumi destroy`, at any time: deletes what this made, puts back what it changed on the source, does not touch its"
+            f" data. {_retained(topology)}"
+        ),
+        notes=_kept_too_short(wish, _encrypted_copy(wish, topology, names.replica)),
+    )
+
+
+def _prepare(wish: Wish, topology: Topology) -> PhasePlan:
+    names = topology.names
+    return PhasePlan(
+        identifier=names.source,
+        phase=wish.phase,
+        goal="Method `snapshot`: nothing is copied before phase `cutover`, which begins with the write outage.",
+        stages=(Stage(f"make the parameter groups {names.encrypted} and {names.fence}", _takes(MOMENT)),),
+        outage=f"none in this phase; in phase `cutover` {_downtime(topology)}",
+        billed="nothing in this phase",
+        undo=f"`pulumi destroy`. {_retained(topology)}",
+    )
+
+
+def _cut_over_with_downtime(wish: Wish, topology: Topology) -> PhasePlan:
+    names = topology.names
+    stages = [
+        Stage(f"fence {names.source}: writes are refused from here on, reads go on", _takes(MOMENT)),
+        *_encrypted_copy(wish, topology, names.source),
+        Stage(f"compare its settings with those of {names.source}; ask the guards", _takes(MOMENT)),
+        *_final_moves(wish, topology),
+    ]
+    return PhasePlan(
+        identifier=names.source,
+        phase=wish.phase,
+        goal=f"The name {names.source} moves to an encrypted instance that is restored from its snapshot.",
+        stages=tuple(stages),
+        outage=f"{_downtime(topology)}: everything from the fence to the end",
+        billed=_billed(_source(topology), wish, replica=False) + ", until phase `cleanup`",
+        undo=(
+            "until the names or applications move, `pulumi destroy`: lifts the fence and deletes the copy."
+            f" None after that: {names.old if wish.strategy == 'rename' else names.source} keeps the data as it was"
+        ),
+    )
+
+
+def _cutover(wish: Wish, topology: Topology, briefing: Briefing) -> PhasePlan:
+    names, forward = topology.names, wish.phase == "cutover"
+    under_way = topology.returning if not forward else topology.cutover_begun
+    undoable = () if under_way else briefing.undoable
+    stages = [Stage(move, _takes(MOMENT)) for move in undoable]
+    stages += [Stage(move, _rename(wish, move), final=True) for move in briefing.final]
+    outage = f"at most {wish.write_outage} s for fence, drain and promotion (usually 1 to 2 s)"
+    if wish.strategy == "rename":
+        outage += f", plus AWS's two renames ({estimates.RENAME.base} each, the second begins while the first goes on)"
+    other = "rollback" if forward else "cutover"
+    return PhasePlan(
+        identifier=names.source,
+        phase=wish.phase,
+        goal=_goal(wish, topology),
+        stages=tuple(stages),
+        outage=outage,
+        billed="as before: nothing is added, nothing goes",
+        undo=f"phase `{other}`, without losing a write, until phase `cleanup`",
+        notes=("An interrupted cutover or rollback goes on from where it stopped; it is not asked again.",)
+        if under_way
+        else (),
+        briefing=None if under_way else briefing,
+    )
+
+
+def _clean_up(wish: Wish, topology: Topology) -> PhasePlan:
+    names, source = topology.names, topology.source
+    production = topology.encrypted.identifier if topology.encrypted is not None else names.source
+    stages = [Stage(f"confirm that {production} is the encrypted instance, open to writes", _takes(MOMENT))]
+    if topology.replica is not None:
+        stages.append(Stage(f"delete the replica {names.replica}", _takes(estimates.DELETE)))
+    stages.append(
+        Stage(
+            "end the rollback path: reverse replication, accounts, binlog retention",
+            _takes(MOMENT),
+            final=True,
+        )
+    )
+    old = source.identifier if source is not None else names.old
+    stages += {
+        "keep": [Stage(f"leave {old} running, read-only", _takes(MOMENT), final=True)],
+        "stop": [Stage(f"stop {old}", _takes(estimates.STOP), final=True)],
+        "delete": [
+            Stage(
+                f"delete {old} after a final snapshot {names.old}-final",
+                _takes(estimates.DELETE, source),
+                final=True,
+            )
+        ],
+    }[wish.fate]
+    snapshots = "the snapshots of the migration" if wish.method == "online" else "the encrypted snapshot"
+    stages.append(
+        Stage(f"delete {snapshots}, what is left of its rules and groups", _takes(MOMENT), final=True)
+    )
+    left = f"{names.old}-final, a snapshot" if wish.fate == "delete" else old
+    return PhasePlan(
+        identifier=names.source,
+        phase=wish.phase,
+        goal=f"Only {production}{'' if wish.fate == 'delete' else f' and {old}'} will be left.",
+        stages=tuple(stages),
+        outage="none",
+        billed={
+            "keep": f"{old} goes on as it is",
+            "stop": f"the storage and backups of {old}; RDS starts a stopped instance again after seven days",
+            "delete": f"the storage of the final snapshot {names.old}-final",
+        }[wish.fate],
+        undo="none: it ends the rollback path. What was deleted stays deleted",
+        notes=(
+            f"Unencrypted data stays in {left} until somebody deletes it.",
+            *((_NOT_YET,) if wish.fate == "delete" else ()),
+            _retained(topology, "This"),
+        ),
+    )
+
+
+# Parts of several phases.
+
+
+def _encrypted_copy(wish: Wish, topology: Topology, origin: str) -> list[Stage]:
+    names, source = topology.names, _source(topology)
+    return [
+        Stage(f"snapshot of {origin}", _takes(estimates.SNAPSHOT, source)),
+        Stage(f"copy it, encrypted with {wish.key}", _takes(estimates.COPY, source)),
+        Stage(f"restore {names.encrypted} from that, read-only", _takes(estimates.RESTORE, source)),
+    ]
+
+
+def _kept_too_short(wish: Wish, copy: list[Stage]) -> tuple[str, ...]:
+    """Say so if binlogs may go before they are fetched: while the copy is made, only the source has what is written."""
+    needed = estimates.total([stage.takes for stage in copy if stage.takes is not None])
+    if needed.high <= wish.binlog_hours * 3600:
+        return ()
+    told = (
+        f"by these estimates the copy may take longer ({needed}) than binlogs are kept ({wish.binlog_hours} h), and would have to"
+        " be made again then. Raise `binlogRetentionHours` (168 at most)."
+    )
+    return (told,)
+
+
+def _final_moves(wish: Wish, topology: Topology) -> list[Stage]:
+    names = topology.names
+    if wish.strategy != "rename":
+        moves = [Stage(f"open {names.encrypted} and move the applications there", _takes(MOMENT), final=True)]
+    else:
+        moves = [
+            Stage(f"rename {names.source} to {names.old}", _takes(estimates.RENAME), final=True),
+            Stage(
+                f"rename {names.encrypted} to {names.source}, and open it",
+                _takes(estimates.RENAME),
+                final=True,
+            ),
+        ]
+    return [*moves, Stage("confirm who answers, and that it takes writes", _takes(MOMENT), final=True)]
+
+
+def _rename(wish: Wish, move: str) -> Span:
+    return _takes(estimates.RENAME if wish.strategy == "rename" and move.startswith("rename ") else MOMENT)
+
+
+def _downtime(topology: Topology) -> str:
+    source = _source(topology)
+    parts = [estimates.SNAPSHOT, estimates.COPY, estimates.RESTORE, estimates.RENAME, estimates.RENAME]
+    return f"{estimates.total([_takes(part, source) for part in parts])} (estimated)"
+
+
+def _goal(wish: Wish, topology: Topology) -> str:
+    names = topology.names
+    if wish.phase == "rollback":
+        return (
+            f"{names.source} will be the unencrypted source again, with every write made since the cutover."
+        )
+    if wish.strategy == "rename":
+        return f"The name {names.source} moves to the encrypted instance."
+    return f"Applications move to the encrypted instance; the names stay as they are (strategy `{wish.strategy}`)."
+
+
+def _billed(source: Instance, wish: Wish, *, replica: bool = True) -> str:
+    kind, storage = source.description["DBInstanceClass"], _storage(source)
+    standby = " with a standby" if source.description.get("MultiAZ") else ""
+    gib = source.description["AllocatedStorage"]
+    parts = [f"one {kind}{standby} with {storage} (the encrypted instance) and its backups"]
+    if replica:
+        parts.insert(0, f"one {kind} with {storage} (the replica)")
+    billed = (
+        f"{', '.join(parts)}; two snapshots of up to {gib} GiB{_extended_support(source, wish, 1 + replica)}"
+    )
+    if wish.prices is None:
+        return billed
+    instances = 1 + replica + bool(standby)
+    return f"{wish.prices.hourly(Kept(instances, instances * int(gib), 2 * int(gib)))}: {billed}"
+
+
+def _extended_support(source: Instance, wish: Wish, instances: int) -> str:
+    """Return what AWS bills for a version past its standard support, for each instance that is made."""
+    ended = lifecycle.extended_support(source, wish.today or lifecycle.today())
+    if ended is None:
+        return ""
+    series, day = ended
+    whose = "this instance" if instances == 1 else f"each of these {instances} instances"
+    return f"; RDS Extended Support (by vCPU and hour; MySQL {series} left standard support on {day}) for {whose}"
+
+
+def _retained(topology: Topology, whose: str = "Its") -> str:
+    groups = f"{topology.names.encrypted} and {topology.names.fence}"
+    return (
+        f"{whose} preview shows `delete[retain]` for {groups}: Pulumi only forgets them, and the migration deletes those parameter"
+        " groups that no instance uses."
+    )
+
+
+def _retired(topology: Topology, fate: str) -> bool:
+    """Whether the old instance has met its fate already."""
+    if topology.source is None:
+        return True
+    settled = {"keep": True, "stop": topology.source.status in {"stopped", "stopping"}, "delete": False}[fate]
+    return settled and topology.replica is None and not topology.can_roll_back
+
+
+def _source(topology: Topology) -> Instance:
+    if topology.source is None:
+        raise Bug("a plan was asked for a source that is gone", where=topology.names.source)
+    return topology.source
+
+
+def _size(source: Instance) -> str:
+    return f"{source.description['DBInstanceClass']}, {_storage(source)}"
+
+
+def _storage(source: Instance) -> str:
+    return f"{source.description['AllocatedStorage']} GiB {source.description.get('StorageType', 'storage')}"
+
+
+def _takes(rate: Rate, source: Instance | None = None) -> Span:
+    """Return what an operation takes, for the storage of an instance if that counts."""
+    return rate.over(int(source.description["AllocatedStorage"]) if source is not None else 0)

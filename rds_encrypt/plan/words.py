@@ -1,0 +1,130 @@
+"""A plan in words: as text for the preview in a terminal, and as Markdown for a comment on a pull request."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rds_encrypt.cutover.briefing import Briefing
+from rds_encrypt.cutover.timeline import CheckResult
+from rds_encrypt.plan.phases import PhasePlan, Stage
+
+__all__ = ["as_line", "as_markdown", "as_text"]
+
+_WIDTH = 76
+"""A terminal of 80 columns, in which the preview indents by four."""
+_TIME = 16
+_NO_RETURN = "from here on, running again rolls forward"
+_GUESS = "Durations are estimates: AWS publishes none."
+
+
+def as_text(plan: PhasePlan) -> str:
+    """Return the plan in lines that fit a terminal of eighty columns."""
+    lines = [f"Plan for {plan.identifier}, phase `{plan.phase}`", *_wrapped(plan.goal, "", "")]
+    if plan.briefing is not None:
+        lines += ["", "Checks, as they are now:", *_guards(plan.briefing)]
+    lines += ["", "Moves, in this order:", *_stages(plan.stages)]
+    lines.append("")
+    for name, words in _facts(plan):
+        lines += _wrapped(words, f"{name}: ", "  ")
+    return "\n".join(lines)
+
+
+def as_line(plan: PhasePlan, file: Path | None) -> str:
+    """Return what matters most of the plan, for a preview of many sources, and where the rest of it is."""
+    known = [stage for stage in plan.stages if stage.takes is not None]
+    more = f" All of it: {file}" if file is not None else ""
+    return (
+        f"Plan for {plan.identifier}, phase `{plan.phase}`: {len(plan.stages)} moves"
+        f"{f', {plan.together} together (estimated)' if known else ''}."
+        f" Write outage to expect: {plan.outage.rstrip('.')}.{more}"
+    )
+
+
+def as_markdown(plan: PhasePlan | None, identifier: str, phase: str) -> str:
+    """Return the plan, or that there is nothing to do, as it reads well in a comment on a pull request."""
+    lines = [f"### `{identifier}`: phase `{phase}`", ""]
+    as_of = f"<sub>As of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
+    if plan is None:
+        return "\n".join([*lines, "This phase is reached: nothing is left to do.", "", f"{as_of}</sub>", ""])
+    # First what a reviewer decides on, then how it comes about.
+    lines += [plan.goal, ""]
+    lines += [f"- **{name}**: {words}" for name, words in _facts(plan)]
+    lines += ["", "| | move | takes |", "| ---: | --- | --- |"]
+    for number, stage in enumerate(plan.stages, 1):
+        if _turns(plan.stages, number - 1):
+            lines.append(f"| | — *{_NO_RETURN}* — | |")
+        lines.append(f"| {number} | {_escaped(stage.what)} | {_takes(stage)} |")
+    if plan.briefing is not None:
+        lines += ["", *_checks_in_markdown(plan.briefing)]
+    lines += ["", f"{as_of} {_GUESS}</sub>", ""]
+    return "\n".join(lines)
+
+
+def _checks_in_markdown(briefing: Briefing) -> Iterator[str]:
+    """Folded up where all passed; a failed one must not be overlooked."""
+    failed = sum(sign == "FAIL" for _, sign in _signs(briefing))
+    state = f"{failed} of {len(briefing.checks)} failed" if failed else f"all {len(briefing.checks)} passed"
+    yield f"<details{' open' if failed else ''}><summary>Checks, as they were then: <b>{state}</b></summary>"
+    yield from ("", "| check | | saw |", "| --- | --- | --- |")
+    for check, sign in _signs(briefing):
+        shown = f"**{sign}**" if sign == "FAIL" else sign
+        yield f"| `{check.name}` | {shown} | {_escaped(check.saw)} |"
+    yield from ("", "</details>")
+
+
+def _facts(plan: PhasePlan) -> Iterator[tuple[str, str]]:
+    if any(stage.takes is not None for stage in plan.stages):
+        rest = " and what has no figure here" if any(stage.takes is None for stage in plan.stages) else ""
+        yield "Together", f"{plan.together}{rest}, estimated"
+    yield "Write outage to expect", plan.outage
+    yield "Billed besides", plan.billed
+    yield "Undo", plan.undo
+    for note in plan.notes:
+        yield "Note", note
+
+
+def _stages(stages: tuple[Stage, ...]) -> Iterator[str]:
+    for number, stage in enumerate(stages, 1):
+        if _turns(stages, number - 1):
+            yield f"  ── {_NO_RETURN} ──"
+        first, *rest = _wrapped(stage.what, f"{number:>4}. ", "      ", _WIDTH - _TIME)
+        yield f"{first:<{_WIDTH - _TIME}}{_takes(stage):>{_TIME}}".rstrip()
+        yield from rest
+
+
+def _guards(briefing: Briefing) -> Iterator[str]:
+    for check, sign in _signs(briefing):
+        yield from _wrapped(f"{check.name}: {check.saw}", f"  {sign:<5}", "       ")
+
+
+def _signs(briefing: Briefing) -> Iterator[tuple[CheckResult, str]]:
+    for check in briefing.checks:
+        forced = check.name in briefing.forced
+        yield check, "ok" if check.passed else "over" if forced else "FAIL"
+
+
+def _turns(stages: tuple[Stage, ...], index: int) -> bool:
+    """Whether the point of no return lies right before this one."""
+    return stages[index].final and index > 0 and not stages[index - 1].final
+
+
+def _takes(stage: Stage) -> str:
+    return str(stage.takes) if stage.takes is not None else "it depends"
+
+
+def _wrapped(words: str, first: str, rest: str, width: int = _WIDTH) -> list[str]:
+    return textwrap.wrap(
+        words,
+        width,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _escaped(words: str) -> str:
+    return words.replace("|", "\\|")

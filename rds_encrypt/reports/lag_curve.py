@@ -1,0 +1,124 @@
+"""The lag over time as shapes of a page, which the template draws: stretches that were watched, with what lies between them cut out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from rds_encrypt.reports.durations import duration, utc
+
+__all__ = ["HEIGHT", "WIDTH", "curve"]
+
+WIDTH, HEIGHT = 900.0, 120.0
+_GAP = timedelta(minutes=2)
+"""Nobody looked for longer: the line would pretend to know what was in between."""
+_BREAK = 36.0
+"""Width of what stands for a gap, whatever its length."""
+
+
+@dataclass(frozen=True)
+class _Look:
+    at: datetime
+    seconds: float | None
+    bytes: int
+
+
+def curve(log: Mapping[str, Any] | None, level: Iterable[datetime] = ()) -> dict[str, Any] | None:
+    """Return what to draw, or ``None`` if nobody looked.
+
+    Args:
+        log: what ``LagLog`` wrote.
+        level: moments at which a drain proved that nothing was left to execute.
+    """
+    looks = [
+        _Look(datetime.fromisoformat(at), seconds, size) for at, seconds, size in (log or {}).get("looks", [])
+    ]
+    looks += [_Look(at, 0, 0) for at in level]
+    looks.sort(key=lambda look: look.at)
+    if len(looks) < 2:
+        return None
+    stretches = list(_stretches(looks))
+    places, breaks = _placed(stretches)
+    unit, name = (1e6, "MB") if max(look.bytes for look in looks) >= 1e5 else (1e3, "kB")
+    panels = [
+        _panel(
+            f"{name} of binlog behind",
+            unit,
+            [[(at, look.bytes) for at, look in row] for row in places],
+            f"{{:,.1f}} {name}",
+        ),
+        _panel(
+            "seconds behind",
+            1.0,
+            [[(at, look.seconds) for at, look in row if look.seconds is not None] for row in places],
+            "{:,.0f} s",
+        ),
+    ]
+    return {
+        "width": WIDTH,
+        "height": HEIGHT,
+        "panels": [panel for panel in panels if panel is not None],
+        "breaks": breaks,
+        "began": utc(looks[0].at)[:-4],
+        "ended": utc(looks[-1].at)[:-4],
+        "looks": len(looks),
+    }
+
+
+def _stretches(looks: list[_Look]) -> Iterator[list[_Look]]:
+    stretch = [looks[0]]
+    for before, look in pairwise(looks):
+        if look.at - before.at > _GAP:
+            yield stretch
+            stretch = []
+        stretch.append(look)
+    yield stretch
+
+
+def _placed(stretches: list[list[_Look]]) -> tuple[list[list[tuple[float, _Look]]], list[dict[str, Any]]]:
+    """Give each look its place from left to right, true to time within a stretch; and each gap, with how long it was."""
+    watched = sum((row[-1].at - row[0].at).total_seconds() for row in stretches)
+    scale = (WIDTH - _BREAK * (len(stretches) - 1)) / max(watched, 0.001)
+    places, breaks, left = [], [], 0.0
+    for number, row in enumerate(stretches):
+        if number:
+            unwatched = (row[0].at - stretches[number - 1][-1].at).total_seconds()
+            breaks.append({"x": round(left, 1), "width": _BREAK, "lasted": duration(unwatched)})
+            left += _BREAK
+        places.append([(left + (look.at - row[0].at).total_seconds() * scale, look) for look in row])
+        left = places[-1][-1][0]
+    return places, breaks
+
+
+def _panel(
+    title: str, unit: float, rows: list[list[tuple[float, float]]], words: str
+) -> dict[str, Any] | None:
+    """Return the lines of one panel, and what its highest point stands for."""
+    if not any(rows):
+        return None
+    most = max(value for row in rows for _, value in row)
+    height = HEIGHT / max(most, 1e-9)
+    return {
+        "title": title,
+        "most": words.format(most / unit),
+        "lines": [
+            " ".join(f"{x:.1f},{HEIGHT - value * height:.1f}" for x, value in row)
+            for row in rows
+            if len(row) > 1
+        ],
+        "areas": [
+            f"{row[0][0]:.1f},{HEIGHT:.1f} "
+            + " ".join(f"{x:.1f},{HEIGHT - value * height:.1f}" for x, value in row)
+            + f" {row[-1][0]:.1f},{HEIGHT:.1f}"
+            for row in rows
+            if len(row) > 1
+        ],
+        "points": [
+            {"x": round(row[0][0], 1), "y": round(HEIGHT - row[0][1] * height, 1)}
+            for row in rows
+            if len(row) == 1
+        ],
+    }

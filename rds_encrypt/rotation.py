@@ -1,0 +1,74 @@
+"""A master password that was changed in the middle of a migration: RDS changes it on the instance that it was asked to, and no other.
+
+Neither replication nor the snapshot carries such a change over, so the instances beside production would refuse the account from then
+on. They are of this migration, and they are given the password that production accepts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from rds_encrypt import journal
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.core.errors import Retryable
+from rds_encrypt.core.waiting import Wait, until
+from rds_encrypt.mysql.session import Credentials
+
+__all__ = ["give", "missed"]
+
+Accepts = Callable[[Instance], bool]
+_DEADLINE = 900.0
+
+
+def missed(aws: Aws, instance: Instance, account: Credentials, accepts: Accepts) -> bool:
+    """Whether an instance that refuses the account has only missed what production accepts.
+
+    Only the master user's password is RDS's to change. That production accepts the account shows that the secret is not the culprit.
+    """
+    production = _production(Instances(aws), instance)
+    return (
+        production is not None
+        and production.resource_id != instance.resource_id
+        and production.available
+        and account.user == instance.description.get("MasterUsername")
+        and accepts(production)
+    )
+
+
+def give(aws: Aws, instance: Instance, account: Credentials, accepts: Accepts) -> None:
+    """Give an instance the master password, and wait until it accepts it.
+
+    Raises:
+        ActionRequired: AWS refused.
+        TimedOut: it still refused the account at the end.
+    """
+    instances = Instances(aws)
+
+    def given() -> bool:
+        found = instances.get(instance.resource_id)
+        if not found.available:
+            return False
+        if accepts(found):
+            return True
+        with suppress(Retryable):  # busy: another step of this run may be giving it the same at this moment
+            instances.modify(instance.resource_id, MasterUserPassword=account.password)
+        return False
+
+    until(
+        Wait(f"{instance.identifier} to accept the new master password", deadline=_DEADLINE, first=2.0),
+        given,
+        done=bool,
+        describe=lambda _: "it refuses the new one still, or is busy",
+    )
+
+
+def _production(instances: Instances, instance: Instance) -> Instance | None:
+    """Return the instance that carries production in the migration of this one, which is the one that its owner looks after."""
+    source_id = instance.tags.get(journal.MIGRATION)
+    source = instances.find(source_id) if source_id else None
+    encrypted = instance if journal.belongs(instance.tags, journal.Role.ENCRYPTED) else None
+    if encrypted is None and source is not None and (partner := source.tags.get(journal.PARTNER)):
+        encrypted = instances.find(partner)
+    return encrypted if encrypted is not None and journal.cutover_begun(encrypted.tags) else source

@@ -1,0 +1,66 @@
+"""The command line: `python -m rds_encrypt.scan [--write FILE NAME…]`; only reads from AWS."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from rds_encrypt.aws.clients import Aws, AwsSettings
+from rds_encrypt.core.errors import MigrationError, PreconditionFailed
+from rds_encrypt.scan import config, table
+from rds_encrypt.scan.candidates import candidates
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """List, and write if asked to; return 1 if an instance that was named cannot be migrated, 2 if AWS cannot be asked."""
+    options = _parser().parse_args(arguments)
+    aws = Aws(AwsSettings(region=options.region, profile=options.profile))
+    try:
+        found = candidates(aws, options.names)
+        print(table.rendered(found, aws.region, details=options.details or bool(options.names)), end="")
+        if options.write is None:
+            return int(bool(options.names) and any(each.blocking for each in found))
+        chosen = [each for each in found if not each.blocking]
+        text = config.rendered([each.identifier for each in chosen], aws.region, options.kms_key)
+        _write(options.write, text)
+    except MigrationError as error:
+        print(f"unencrypted: {error}", file=sys.stderr)
+        return 2
+    print(
+        f"\nWrote {options.write} with {len(chosen)} of {len(found)}. Fill in `credentials`, then `pulumi preview`."
+    )
+    return int(len(chosen) < len(found) and bool(options.names))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m rds_encrypt.scan",
+        description="List a region's unencrypted RDS for MySQL instances, with what stands in the way of encrypting them."
+        " Reads from AWS only; MySQL is asked when a stack is previewed.",
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these instances (default: all)")
+    parser.add_argument("--region", default=os.environ.get("AWS_REGION"), help="default: the environment's")
+    parser.add_argument("--profile", help="of AWS's credentials")
+    parser.add_argument("--details", action="store_true", help="show warnings and notes in full")
+    parser.add_argument(
+        "--write",
+        type=Path,
+        metavar="FILE",
+        help="write a stack config (Pulumi.NAME.yaml) for those that nothing blocks",
+    )
+    parser.add_argument("--kms-key", default="alias/aws/rds", help="for the config (default: %(default)s)")
+    return parser
+
+
+def _write(file: Path, text: str) -> None:
+    if file.exists():
+        raise PreconditionFailed("this file exists", where=str(file), fix="Name another, or move it away")
+    file.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

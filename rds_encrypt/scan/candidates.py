@@ -1,0 +1,82 @@
+"""Finding the instances, and looking at each as a preview of phase `replicate` would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from rds_encrypt import journal
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.aws.inventory import AccountInventory
+from rds_encrypt.checks import look, preflight
+from rds_encrypt.checks.finding import Finding, Severity, refusal
+from rds_encrypt.checks.preflight import Plan
+from rds_encrypt.core.errors import PreconditionFailed
+from rds_encrypt.discovery import Topology
+from rds_encrypt.names import Names
+
+__all__ = ["Candidate", "candidates"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One unencrypted instance and what was found about it."""
+
+    instance: Instance
+    findings: tuple[Finding, ...]
+
+    @property
+    def identifier(self) -> str:
+        """Its name."""
+        return self.instance.identifier
+
+    @property
+    def blocking(self) -> tuple[Finding, ...]:
+        """What stands in the way."""
+        return self.of(Severity.BLOCKING)
+
+    def of(self, severity: Severity) -> tuple[Finding, ...]:
+        """Return the findings of one severity."""
+        return tuple(finding for finding in self.findings if finding.severity is severity)
+
+
+def candidates(aws: Aws, names: Iterable[str] = ()) -> list[Candidate]:
+    """Look at all unencrypted MySQL instances of the region that belong to no migration yet, or at those named.
+
+    Raises:
+        PreconditionFailed: one that is named is not among them.
+    """
+    wanted = set(names)
+    listed = {instance.identifier: instance for instance in Instances(aws).all()}
+    found = [
+        instance
+        for instance in listed.values()
+        if not instance.encrypted
+        and instance.description.get("StorageEncryptionType") != "sse-rds"
+        and instance.description["Engine"] == "mysql"
+        and journal.MIGRATION not in instance.tags
+        and (not wanted or instance.identifier in wanted)
+    ]
+    if missing := wanted - {instance.identifier for instance in found}:
+        raise PreconditionFailed(
+            f"no unencrypted MySQL instance outside a migration has this name in {aws.region}",
+            where=", ".join(sorted(missing)),
+            fix="`python -m rds_encrypt.scan` lists those that there are",
+        )
+    around = AccountInventory(aws)
+    ordered = sorted(found, key=lambda instance: instance.identifier)
+    return [Candidate(instance, tuple(_look(around, instance, listed))) for instance in ordered]
+
+
+def _look(around: AccountInventory, instance: Instance, listed: Mapping[str, Instance]) -> list[Finding]:
+    try:
+        names = Names.of(instance.identifier)
+    except PreconditionFailed as error:
+        return [refusal(error)]
+    plan = Plan("replicate", "replicate", Topology(names, instance, None, listed=listed))
+    context = look.check_context(around.aws, plan, around)
+    seen = look.findings(context, None, remarks=True) if context is not None else []
+    order = list(Severity)
+    refused = [refusal(error) for error in preflight.findings(around, plan)]
+    return sorted([*refused, *seen], key=lambda finding: order.index(finding.severity))

@@ -1,0 +1,59 @@
+"""The list as text: a line for each instance, and its findings below."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from rds_encrypt.checks.finding import Severity
+from rds_encrypt.scan.candidates import Candidate
+
+__all__ = ["rendered"]
+
+_WIDTH = 100
+_HEAD = ("instance", "version", "class", "storage", "findings")
+
+
+def rendered(found: Sequence[Candidate], region: str, *, details: bool) -> str:
+    """Return the table; what blocks is always shown in full, the rest with ``details``."""
+    if not found:
+        return f"No unencrypted RDS for MySQL instance in {region}.\n"
+    rows = [_HEAD, *(_row(each) for each in found)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    lines = [f"{len(found)} unencrypted RDS for MySQL instance(s) in {region}", ""]
+    lines.append(_line(_HEAD, widths))
+    for candidate, row in zip(found, rows[1:], strict=True):
+        lines.append(_line(row, widths))
+        lines += _findings(candidate, details=details)
+    return "\n".join([*lines, ""])
+
+
+def _row(candidate: Candidate) -> tuple[str, ...]:
+    described = candidate.instance.description
+    counts = [(len(candidate.of(severity)), severity) for severity in Severity]
+    told = ", ".join(_counted(count, severity) for count, severity in counts if count)
+    return (
+        candidate.identifier,
+        str(described["EngineVersion"]),
+        str(described["DBInstanceClass"]),
+        f"{candidate.instance.allocated_gib} GiB",
+        told or "nothing",
+    )
+
+
+def _counted(count: int, severity: Severity) -> str:
+    plural = "s" if count > 1 and severity is not Severity.BLOCKING else ""
+    return f"{count} {severity}{plural}"
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _findings(candidate: Candidate, *, details: bool) -> Iterator[str]:
+    for finding in candidate.findings:
+        if details or finding.severity is Severity.BLOCKING:
+            text = f"{finding.severity}: {finding}"
+            yield from textwrap.wrap(
+                text, _WIDTH, initial_indent="  - ", subsequent_indent="    ", break_on_hyphens=False
+            )

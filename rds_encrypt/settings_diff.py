@@ -1,0 +1,90 @@
+"""Whether the encrypted instance is like the source in all that an owner can set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rds_encrypt import journal
+from rds_encrypt.aws.instances import Instance
+
+__all__ = ["ALLOWED", "Difference", "differences"]
+
+ALLOWED: Mapping[str, str] = {
+    "DBInstanceIdentifier": "the name",
+    "DbiResourceId": "the identity",
+    "DBInstanceArn": "contains the name",
+    "Endpoint": "follows the name",
+    "InstanceCreateTime": "a time",
+    "LatestRestorableTime": "a time",
+    "StorageEncrypted": "what this is about",
+    "StorageEncryptionType": "what this is about",
+    "KmsKeyId": "what this is about",
+    "DBInstanceStatus": "a moment's state",
+    "StatusInfos": "a moment's state",
+    "PendingModifiedValues": "a moment's state",
+    "AvailabilityZone": "RDS places the instance within the same subnet group",
+    "SecondaryAvailabilityZone": "RDS places the standby within the same subnet group",
+    "ReadReplicaDBInstanceIdentifiers": "replicas belong to the source",
+    "ReadReplicaDBClusterIdentifiers": "replicas belong to the source",
+    "DBParameterGroups": "a clone of the source's that holds it read-only until the cutover",
+    "EnhancedMonitoringResourceArn": "contains the identity",
+    "CertificateDetails": "a time; the authority is compared as CACertificateIdentifier",
+    "StorageOperationStatus": "a moment's state",
+    "StorageOperationPercentProgress": "a moment's state",
+    "IsStorageConfigUpgradeAvailable": "a moment's state",
+    "ActivityStreamStatus": "a moment's state",
+    "MasterUserSecret": "RDS manages the master password of the source; a restore from a snapshot cannot ask for that",
+    "AssociatedRoles": "checked before the start: roles cannot be set at a restore",
+}
+"""What may differ between the two descriptions, and why; everything else must be equal."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One setting that is not the same on both instances."""
+
+    setting: str
+    source: Any
+    encrypted: Any
+
+    def __str__(self) -> str:
+        return f"{self.setting} is {self.encrypted!r} instead of {self.source!r}"
+
+
+def differences(source: Instance, encrypted: Instance) -> list[Difference]:
+    """Return what the encrypted instance does not share with the source, apart from ``ALLOWED``."""
+    ours, theirs = _comparable(source), _comparable(encrypted)
+    return [
+        Difference(setting, ours.get(setting), theirs.get(setting))
+        for setting in sorted(ours.keys() | theirs.keys())
+        if setting not in ALLOWED
+        and ours.get(setting) != theirs.get(setting)
+        and not _grown(setting, ours, theirs)
+    ]
+
+
+def _grown(setting: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    """Whether the encrypted instance has more storage than the source: RDS only ever enlarges it."""
+    return setting == "AllocatedStorage" and theirs.get(setting, 0) > ours.get(setting, 0)
+
+
+def _comparable(instance: Instance) -> dict[str, Any]:
+    settings = {
+        key: _unordered(value) for key, value in instance.description.items() if value not in (None, [], "")
+    }
+    settings["TagList"] = journal.without(instance.tags)
+    settings["OptionGroupMemberships"] = sorted(
+        group["OptionGroupName"] for group in instance.description.get("OptionGroupMemberships", [])
+    )
+    settings["VpcSecurityGroups"] = sorted(
+        group["VpcSecurityGroupId"] for group in instance.description.get("VpcSecurityGroups", [])
+    )
+    return settings
+
+
+def _unordered(value: Any) -> Any:
+    return (
+        sorted(value) if isinstance(value, list) and all(isinstance(item, str) for item in value) else value
+    )

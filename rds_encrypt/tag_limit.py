@@ -1,0 +1,38 @@
+"""How many tags of its own an instance may have, so that the journal still fits beside them.
+
+AWS allows 50 tags per resource, and does not count those that begin with `aws:` ("Tagging Amazon RDS resources", Amazon RDS User
+Guide). The encrypted instance and the snapshots get the owner's tags as well, but fewer of ours than the source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rds_encrypt import journal
+
+__all__ = ["LIMIT", "ON_SOURCE", "excess", "owned"]
+
+LIMIT = 50
+_NEVER_ON_SOURCE = (
+    "cutover-began",
+    "opened",
+    "rollback-began",
+    "rolled-back",
+    "rollback-lost",
+    "coordinates",
+    "copy-slot",
+    "unmoved",
+)
+"""Tags of the encrypted instance and of snapshots, without the journal's prefix. Any other counts, so that a new one is not forgotten."""
+ON_SOURCE = frozenset(key for key in journal.KEYS if key.partition(":")[2] not in _NEVER_ON_SOURCE)
+"""All tags that a migration may write on the source. They count as if the source had all of them at the same time."""
+
+
+def owned(tags: Mapping[str, str]) -> int:
+    """Return how many of the tags count towards the limit and are not the journal's."""
+    return sum(not key.startswith("aws:") and key not in journal.KEYS for key in tags)
+
+
+def excess(tags: Mapping[str, str]) -> int:
+    """Return how many tags the owner must remove before a migration, 0 if the journal fits."""
+    return max(0, owned(tags) + len(ON_SOURCE) - LIMIT)

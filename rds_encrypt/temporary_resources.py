@@ -1,0 +1,122 @@
+"""Taking back what a migration changed in MySQL, on the source and on the instance that took its place.
+
+The source may be deleted, stopped or unreachable when that is due; then what concerns it is left out, with a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from rds_encrypt import journal
+from rds_encrypt.access import Access
+from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.core.errors import Cancelled, MigrationError, WriteRefused
+from rds_encrypt.mysql import accounts, retention
+from rds_encrypt.mysql.session import Session
+
+__all__ = ["drop_replication_user", "put_retention_back", "silent_warn", "successor_of", "untag_or_warn"]
+
+Warn = Callable[[str], None]
+
+
+def silent_warn(_sentence: str) -> None:
+    """Drop a warning."""
+
+
+def successor_of(instances: Instances, source_id: str, source: Instance | None) -> Instance | None:
+    """Return the encrypted instance of a migration, also when the source, whose tag names it, was deleted."""
+    if source is not None:
+        partner = source.tags.get(journal.PARTNER)
+        return instances.find(partner) if partner else None
+    return next(
+        (
+            each
+            for each in instances.all()
+            if each.tags.get(journal.MIGRATION) == source_id
+            and journal.belongs(each.tags, journal.Role.ENCRYPTED)
+        ),
+        None,
+    )
+
+
+def put_retention_back(
+    instances: Instances, access: Access, source_id: str, warn: Warn = silent_warn
+) -> None:
+    """Give both instances the `binlog retention hours` that the owner had on the source."""
+    source = instances.find(source_id)
+    successor = successor_of(instances, source_id, source)
+    noted = next(
+        (
+            each.tags[journal.RETENTION_BEFORE]
+            for each in (source, successor)
+            if each is not None and journal.RETENTION_BEFORE in each.tags
+        ),
+        None,
+    )
+    if noted is None:
+        return
+
+    def write(session: Session) -> None:
+        retention.write(session, int(noted) or None)
+
+    for instance in _running(source, successor):
+        _on(access, instance, write, source if _moved(successor) else None, warn)
+    for each in (source, successor):
+        untag_or_warn(instances, each, [journal.RETENTION_BEFORE], warn, needed=not _moved(successor))
+
+
+def drop_replication_user(
+    instances: Instances, access: Access, source_id: str, warn: Warn = silent_warn
+) -> list[str]:
+    """Drop the replication user; return the instances that keep it because they are fenced."""
+    kept: list[str] = []
+    source = instances.find(source_id)
+    successor = successor_of(instances, source_id, source)
+    # Production first: replication carries it to the other one.
+    both = (successor, source) if _moved(successor) else (source, successor)
+    for instance in _running(*both):
+        try:
+            _on(access, instance, accounts.drop, source if _moved(successor) else None, warn)
+        except WriteRefused:
+            kept.append(instance.identifier)
+    return kept
+
+
+def untag_or_warn(
+    instances: Instances, which: Instance | None, keys: list[str], warn: Warn, *, needed: bool
+) -> None:
+    """Take tags off; where they mean nothing any more, a failure is a warning."""
+    if which is None:
+        return
+    try:
+        instances.untag(which.resource_id, keys)
+    except Cancelled:
+        raise
+    except MigrationError as error:
+        if needed:
+            raise
+        warn(f"{which.identifier} keeps tags of the migration, which do nothing any more: {error}")
+
+
+def _on(
+    access: Access, instance: Instance, act: Callable[[Session], None], spared: Instance | None, warn: Warn
+) -> None:
+    """Act on an instance; one that is given up may fail."""
+    try:
+        with access.session(instance) as session:
+            act(session)
+    except (Cancelled, WriteRefused):
+        raise
+    except MigrationError as error:
+        if spared is None or instance.resource_id != spared.resource_id:
+            raise
+        warn(f"{instance.identifier} is left as it is: {error}")
+
+
+def _moved(successor: Instance | None) -> bool:
+    return successor is not None and journal.cutover_begun(successor.tags)
+
+
+def _running(*instances: Instance | None) -> Iterator[Instance]:
+    """Yield those that run: the binlogs and accounts of a stopped one matter no more."""
+    yield from (instance for instance in instances if instance is not None and instance.available)

@@ -1,0 +1,190 @@
+"""Checksums of ranges of rows, made in the server, and the search for the rows behind one that differs.
+
+A row's digest is the SHA-1 of ``columns.row_text``; its MD5 on 5.7, and where single rows are told apart. A range's checksum is the
+number of its rows and a combination of their digests in which order does not matter: exclusive or where a key makes every row
+another one; a sum where rows may be equal, since two equal rows would cancel each other out. Either has 64 bits at least.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from rds_encrypt.mysql.dialect import dialect_of
+from rds_encrypt.mysql.session import Row, Session
+from rds_encrypt.verification.columns import row_text
+from rds_encrypt.verification.differences import Difference
+from rds_encrypt.verification.ranges import Key, Range, condition, key_columns, key_of, named, next_end
+from rds_encrypt.verification.tables import Table
+
+__all__ = ["Aggregate", "Pair", "checksum_statement", "differing_rows", "text_budget"]
+
+T = TypeVar("T")
+
+_FETCH = 500
+"""So many rows or fewer are compared one by one; more are cut into parts first."""
+_PARTS = 8
+_BUDGET = 256 * 1024
+_SLICE = "CAST(CONV(LEFT(MD5({row}), 16), 16, 10) AS UNSIGNED)"
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """What a range of rows comes to on one side."""
+
+    rows: int
+    checksum: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A session on each side, which are asked the same at the same time.
+
+    Attributes:
+        budget: bytes that the strings of a row may take; see ``text_budget``.
+    """
+
+    reference: Session
+    copy: Session
+    budget: int
+    executor: Executor = field(repr=False)
+
+    def both(self, look: Callable[[Session], T]) -> tuple[T, T]:
+        """Look at both sides."""
+        theirs = self.executor.submit(look, self.copy)
+        try:
+            ours = look(self.reference)
+        finally:
+            # Whatever became of ours: two threads must not use one session.
+            theirs.exception()
+        return ours, theirs.result()
+
+    def rows(self, statement: str) -> tuple[list[Row], list[Row]]:
+        """Run a statement on both sides."""
+        return self.both(lambda session: session.rows(statement))
+
+    def counts(self, table: Table) -> tuple[int, int]:
+        """Return the number of rows on both sides."""
+        ours, theirs = self.rows(f"SELECT COUNT(*) AS n FROM {table.sql}")  # noqa: S608 - names from the server
+        return int(ours[0]["n"]), int(theirs[0]["n"])
+
+    def aggregates(self, table: Table, of: Range) -> tuple[Aggregate, Aggregate]:
+        """Return the checksum of a range on both sides."""
+        ours, theirs = self.rows(checksum_statement(self.reference, table, of, self.budget))
+        return _aggregate(ours), _aggregate(theirs)
+
+
+def checksum_statement(session: Session, table: Table, of: Range, budget: int) -> str:
+    """Return the statement that asks a server for the checksum of a range, in the words of the session's server."""
+    row = row_text(table.columns, budget)
+    combined = (
+        dialect_of(session).combined_digest.format(row=row) if table.key else f"SUM({_SLICE.format(row=row)})"
+    )
+    return f"SELECT COUNT(*) AS n, {combined} AS digest FROM {table.sql} WHERE {condition(table, of)}"  # noqa: S608 - names from the server
+
+
+def text_budget(*sessions: Session) -> int:
+    """Return how long a row's text may become on all of these servers."""
+    packets = [int(session.value("SELECT @@max_allowed_packet")) for session in sessions]
+    return min(_BUDGET, *(packet // 2 for packet in packets))
+
+
+def differing_rows(pair: Pair, table: Table, within: Range, limit: int) -> Iterator[Difference]:
+    """Find the rows that make the checksums of a range differ; at most ``limit``.
+
+    The range is cut where the side with more rows has every n-th of them; parts that agree are left aside.
+    """
+    if not table.key:
+        yield from _differing_without_key(pair, table, limit)
+        return
+    found = 0
+    waiting = [within]
+    while waiting and found < limit:
+        part = waiting.pop(0)
+        ours, theirs = pair.aggregates(table, part)
+        if ours == theirs:
+            continue
+        most = max(ours.rows, theirs.rows)
+        if most > _FETCH:
+            fuller = pair.reference if ours.rows == most else pair.copy
+            waiting[:0] = _cut(fuller, table, part, -(-most // _PARTS))
+            continue
+        for difference in _one_by_one(pair, table, part):
+            yield difference
+            found += 1
+            if found == limit:
+                return
+
+
+def _cut(session: Session, table: Table, whole: Range, size: int) -> list[Range]:
+    parts: list[Range] = []
+    low = whole.low
+    for _ in range(_PARTS - 1):
+        end = next_end(session, table, Range(low, whole.high), size)
+        if end is None or end == whole.high:
+            break
+        parts.append(Range(low, end))
+        low = end
+    return [*parts, Range(low, whole.high)]
+
+
+def _one_by_one(pair: Pair, table: Table, part: Range) -> Iterator[Difference]:
+    row = row_text(table.columns, pair.budget)
+    ours, theirs = pair.rows(
+        f"SELECT {key_columns(table)}, MD5({row}) AS digest FROM {table.sql} WHERE {condition(table, part)}"  # noqa: S608 - names from the server
+    )
+    left = {key_of(table, found): str(found["digest"]) for found in ours}
+    right = {key_of(table, found): str(found["digest"]) for found in theirs}
+    order: dict[Key, None] = dict.fromkeys([*left, *right])
+    for key in order:
+        if left.get(key) != right.get(key):
+            yield Difference(
+                "row", str(table), named(table, key), _seen(left, key, right), _seen(right, key, left)
+            )
+
+
+def _seen(side: dict[Key, str], key: Key, other: dict[Key, str]) -> str:
+    if key not in side:
+        return "missing"
+    return f"digest {side[key][:8]}" if key in other else "present"
+
+
+def _differing_without_key(pair: Pair, table: Table, limit: int) -> Iterator[Difference]:
+    """Group the rows by their digests' first bits, and compare only the groups that differ row by row."""
+    row = row_text(table.columns, pair.budget)
+    bits = f"LEFT(MD5({row}), 3)"
+    total = f"SUM({_SLICE.format(row=row)})"
+    ours, theirs = pair.rows(
+        f"SELECT {bits} AS bits, COUNT(*) AS n, {total} AS digest FROM {table.sql} GROUP BY 1"  # noqa: S608 - names from the server
+    )
+    left = {str(group["bits"]): _aggregate([group]) for group in ours}
+    right = {str(group["bits"]): _aggregate([group]) for group in theirs}
+    found = 0
+    for group in sorted(left.keys() | right.keys()):
+        if left.get(group) == right.get(group):
+            continue
+        statement = (
+            f"SELECT MD5({row}) AS digest, COUNT(*) AS n FROM {table.sql} WHERE {bits} = '{group}' GROUP BY 1"  # noqa: S608 - names from the server
+        )
+        counts = [
+            Counter({str(each["digest"]): int(each["n"]) for each in side}) for side in pair.rows(statement)
+        ]
+        for digest in sorted(counts[0].keys() | counts[1].keys()):
+            if counts[0][digest] != counts[1][digest]:
+                key = f"the row with digest {digest} (the table has no unique key)"
+                yield Difference("row", str(table), key, _times(counts[0][digest]), _times(counts[1][digest]))
+                found += 1
+                if found == limit:
+                    return
+
+
+def _times(count: int) -> str:
+    return "missing" if count == 0 else f"there {count} time{'s' if count > 1 else ''}"
+
+
+def _aggregate(rows: list[Row]) -> Aggregate:
+    digest = rows[0]["digest"]
+    return Aggregate(int(rows[0]["n"]), digest.hex() if isinstance(digest, bytes) else str(digest or 0))

@@ -1,0 +1,216 @@
+"""The comparison of two servers at rest: definitions first, then the rows of all tables, the largest first, on many sessions.
+
+It can be told to stop after a while and go on later, when both stand at rest again: what was equal then has only been changed by
+the same events since.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from queue import SimpleQueue
+
+from rds_encrypt.core.waiting import Progress, silent, stop_if_orphaned
+from rds_encrypt.mysql.same_coordinates import Opener
+from rds_encrypt.verification.checkpoint import Checkpoint, Part
+from rds_encrypt.verification.checksum import Pair, differing_rows, text_budget
+from rds_encrypt.verification.counters import compare_counters, read_counters
+from rds_encrypt.verification.definitions import compare_definitions, read_definitions
+from rds_encrypt.verification.differences import Difference
+from rds_encrypt.verification.plan import How, Result, chosen, label, rows_of_a_part
+from rds_encrypt.verification.progress import ComparisonProgress
+from rds_encrypt.verification.ranges import Range, ranges
+from rds_encrypt.verification.sessions import prepare
+from rds_encrypt.verification.tables import Table, inventory
+
+__all__ = ["Comparison"]
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """What one part came to."""
+
+    table: Table
+    part: Range
+    rows: int
+    differences: tuple[Difference, ...]
+
+
+@dataclass
+class Comparison:
+    """A comparison that goes on from stand-still to stand-still.
+
+    Attributes:
+        reference: opens sessions on the trusted side.
+        copy: opens sessions on the copy.
+        checkpoint: what was done before.
+    """
+
+    reference: Opener
+    copy: Opener
+    how: How
+    checkpoint: Checkpoint
+    progress: Progress = silent
+    _tables: list[Table] | None = None
+    _differences: list[Difference] = field(default_factory=list)
+    _named: Counter[str] = field(default_factory=Counter)
+    _unnamed: Counter[str] = field(default_factory=Counter)
+    _chunks: int = 0
+    _seconds: float = 0.0
+
+    def advance(self, *, deadline: float = float("inf")) -> bool:
+        """Compare until everything is done, or ``deadline`` seconds have passed; return whether everything is.
+
+        Both servers must stand still, at the same coordinates, until this returns.
+        """
+        began = time.monotonic()
+        try:
+            with ExitStack() as stack:
+                pairs = self._open(stack)
+                if self._tables is None:
+                    self._tables = self._look(pairs[0])
+                return self._compare(pairs, self._tables, time.monotonic() + deadline)
+        finally:
+            self._seconds += time.monotonic() - began
+
+    @property
+    def result(self) -> Result:
+        """What it has come to so far."""
+        tables = self._tables or []
+        unnamed = [
+            Difference("rows", name, "beyond those named", f"rows in {ranges} more ranges", "others")
+            for name, ranges in sorted(self._unnamed.items())
+        ]
+        return Result(
+            tables=len(tables),
+            rows=self.checkpoint.rows,
+            chunks=self._chunks,
+            bytes=sum(table.bytes for table in tables),
+            seconds=self._seconds,
+            resumed=self.checkpoint.recalled,
+            differences=(*self._differences, *unnamed),
+        )
+
+    def _open(self, stack: ExitStack) -> list[Pair]:
+        """Open the sessions; the first pair reads definitions and cuts the tables."""
+        executor = stack.enter_context(ThreadPoolExecutor(self.how.threads + 1, "copy"))
+        pairs: list[Pair] = []
+        for _ in range(self.how.threads + 1):
+            ours, theirs = stack.enter_context(self.reference()), stack.enter_context(self.copy())
+            prepare(ours)
+            prepare(theirs)
+            budget = pairs[0].budget if pairs else text_budget(ours, theirs)
+            pairs.append(Pair(ours, theirs, budget, executor))
+        return pairs
+
+    def _look(self, pair: Pair) -> list[Table]:
+        """Compare the definitions; return the tables whose rows can be compared, the largest first."""
+        self.progress("comparing definitions")
+        self._differences += compare_definitions(*pair.both(read_definitions))
+        self._differences += compare_counters(*pair.both(read_counters), pair.copy)
+        left, right = pair.both(inventory)
+        found: list[Table] = []
+        for name in left.keys() & right.keys():
+            table, other = left[name], right[name]
+            if table.columns != other.columns:
+                self._differences.append(
+                    Difference("rows", str(table), "", "not compared", "since its columns differ")
+                )
+            elif (table.index, table.key) == (other.index, other.key):
+                found.append(table)
+            else:
+                found.append(replace(table, index="", key=()))
+        return sorted(found, key=lambda table: (-table.bytes, str(table)))
+
+    def _compare(self, pairs: list[Pair], tables: list[Table], ends: float) -> bool:
+        """Keep every pair busy until the parts, or the time, run out; what was begun is always finished."""
+        planner, *workers = pairs
+        free: SimpleQueue[Pair] = SimpleQueue()
+        for worker in workers:
+            free.put(worker)
+
+        def check(table: Table, part: Range) -> _Checked:
+            pair = free.get()
+            try:
+                return self._check(pair, table, part)
+            finally:
+                free.put(pair)
+
+        progress = ComparisonProgress(sum(table.rows for table in tables), self.progress)
+        progress.skip(sum(part.rows for part in self.checkpoint.parts))
+        parts = self._parts(planner, tables)
+        under_way: set[Future[_Checked]] = set()
+        with ThreadPoolExecutor(len(workers), "compare") as executor:
+            try:
+                # However little time there is, some of it is used: a comparison that is called again comes to an end.
+                going_on = True
+                while True:
+                    room = 2 * len(workers) - len(under_way) if going_on else 0
+                    under_way |= {executor.submit(check, *part) for part in islice(parts, room)}
+                    if not under_way:
+                        # A part that is only looked at here is cut again when the comparison goes on.
+                        return going_on or next(parts, None) is None
+                    done, under_way = wait(under_way, timeout=1.0, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        progress.add(self._note(planner, future.result()))
+                    going_on = time.monotonic() < ends
+                    stop_if_orphaned("the verification")
+            except BaseException:
+                executor.shutdown(wait=True, cancel_futures=True)
+                raise
+
+    def _parts(self, planner: Pair, tables: list[Table]) -> Iterator[tuple[Table, Range]]:
+        """Cut the tables, each from where it was left; what the sample leaves out counts as done."""
+        for table in tables:
+            low, complete = self.checkpoint.reached(label(table, planner.budget))
+            if complete:
+                continue
+            size = rows_of_a_part(self.how, table)
+            whole = self.how.level == "counts"
+            for part in [Range()] if whole else ranges(planner.reference, table, size, low):
+                if chosen(self.how, table, part):
+                    yield table, part
+                else:
+                    self.checkpoint.add(Part(label(table, planner.budget), part, 0))
+
+    def _check(self, pair: Pair, table: Table, part: Range) -> _Checked:
+        """Compare one part, and look for the rows if it is not the same."""
+        if self.how.level == "counts":
+            ours, theirs = pair.counts(table)
+            unlike = (Difference("rows", str(table), "", f"{ours} rows", f"{theirs} rows"),)
+            return _Checked(table, part, ours, unlike if ours != theirs else ())
+        reference, copy = pair.aggregates(table, part)
+        if reference == copy:
+            return _Checked(table, part, reference.rows, ())
+        room = self.how.named - self._named[str(table)]
+        found = tuple(differing_rows(pair, table, part, room)) if room > 0 else ()
+        if not found and room > 0:
+            # Never silent: checksums that differ without a row that does would be a fault of ours, or a moving server.
+            found = (Difference("rows", str(table), f"{part}", f"{reference.rows} rows", "another checksum"),)
+        return _Checked(table, part, reference.rows, found or _MORE)
+
+    def _note(self, planner: Pair, checked: _Checked) -> int:
+        """Take down what a part came to; return its rows."""
+        name = str(checked.table)
+        self._chunks += 1
+        for difference in checked.differences:
+            if difference is _MORE[0] or self._named[name] >= self.how.named:
+                self._unnamed[name] += 1
+                break
+            self._named[name] += 1
+            self._differences.append(difference)
+        # One that differs is not written down: a run that goes on after an interruption must find it again.
+        self.checkpoint.add(
+            Part(label(checked.table, planner.budget), checked.part, checked.rows),
+            lasting=not checked.differences,
+        )
+        return checked.rows
+
+
+_MORE = (Difference("rows", "", "", "", ""),)
+"""Stands for rows that are not named any more, because enough of their table are."""

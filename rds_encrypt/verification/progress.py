@@ -1,0 +1,38 @@
+"""How far a comparison has come, how fast it is, and how long it will take."""
+
+from __future__ import annotations
+
+import time
+
+from rds_encrypt.core.waiting import Progress
+
+__all__ = ["ComparisonProgress"]
+
+
+class ComparisonProgress:
+    """Counts rows against an estimate, and tells a progress receiver."""
+
+    def __init__(self, estimated: int, progress: Progress) -> None:
+        self._estimated = max(estimated, 1)
+        self._progress = progress
+        self._done = 0
+        self._skipped = 0
+        self._began = time.monotonic()
+
+    def skip(self, rows: int) -> None:
+        """Leave rows out of the speed that were done before."""
+        self._skipped += rows
+
+    def add(self, rows: int) -> None:
+        """Count rows that were compared, and tell."""
+        self._done += rows
+        self._progress(str(self))
+
+    def __str__(self) -> str:
+        seconds = max(time.monotonic() - self._began, 1e-3)
+        done = self._done + self._skipped
+        # The server's estimate may be off by half; the end is not announced before it is there.
+        percent = min(99.0, 100 * done / self._estimated)
+        speed = self._done / seconds
+        left = max(self._estimated - done, 0) / speed if speed else 0
+        return f"verifying {percent:.0f} %, {speed:,.0f} rows/s, {left:.0f} s left"

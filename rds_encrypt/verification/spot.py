@@ -1,0 +1,130 @@
+"""A last look within a second, while both stand still for a cutover: the newest rows of the tables that were written to last.
+
+It is no verification, which takes as long as the data is large: it finds what went wrong with the last writes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+from rds_encrypt.core.errors import MigrationError
+from rds_encrypt.mysql.session import SYSTEM_SCHEMAS, Session, quote_name
+from rds_encrypt.verification.checksum import Pair, differing_rows, text_budget
+from rds_encrypt.verification.differences import Difference
+from rds_encrypt.verification.ranges import Range, key_columns, key_of
+from rds_encrypt.verification.sessions import prepare
+from rds_encrypt.verification.tables import Name, Table, inventory
+
+__all__ = ["SpotCheck", "spot_check"]
+
+_ROWS = 200
+"""Rows of a table that are compared; so many at most where there is no key to choose the newest by."""
+_NAMED = 5
+_TIMED_OUT = "maximum statement execution time exceeded"
+_SETTINGS = ("time_zone", "sql_mode", "max_execution_time")
+_TOUCHED = (
+    "SELECT table_schema AS s, table_name AS t FROM information_schema.tables"
+    " WHERE table_type = 'BASE TABLE' AND update_time IS NOT NULL AND table_schema NOT IN (%s, %s, %s, %s)"
+    " ORDER BY update_time DESC, data_length LIMIT 50"
+)
+
+
+@dataclass(frozen=True)
+class SpotCheck:
+    """What a last look saw.
+
+    Attributes:
+        tables: how many were looked at, those written to last first.
+        rows: how many rows were compared.
+        left: how many of the tables found there was no time for, or no key.
+    """
+
+    tables: int
+    rows: int
+    left: int
+    seconds: float
+    differences: tuple[Difference, ...]
+
+    def __str__(self) -> str:
+        found = f"{len(self.differences)} differ" if self.differences else "all equal"
+        return f"the newest {self.rows} rows of {self.tables} tables, {found}, in {self.seconds:.2f} s"
+
+
+def spot_check(primary: Session, candidate: Session, *, seconds: float) -> SpotCheck:
+    """Compare the newest rows of the tables that the primary wrote to last, for so many seconds at most.
+
+    Both must stand still, with everything executed on the candidate that the primary wrote. Running out of time is no
+    error: what was not looked at is counted.
+    """
+    began = time.monotonic()
+    rows = seen = 0
+    found: list[Difference] = []
+    names: list[Name] = []
+    with ExitStack() as stack:
+        for session in (primary, candidate):
+            stack.enter_context(_prepared(session, seconds))
+        executor = stack.enter_context(ThreadPoolExecutor(1, "candidate"))
+        pair = Pair(primary, candidate, text_budget(primary, candidate), executor)
+        try:
+            names = [(str(row["s"]), str(row["t"])) for row in primary.rows(_TOUCHED, *SYSTEM_SCHEMAS)]
+            ours, theirs = pair.both(lambda session: inventory(session, names))
+            for name in names:
+                if time.monotonic() - began > seconds:
+                    break
+                looked = _newest(pair, ours[name], theirs.get(name), found)
+                if looked is not None:
+                    seen, rows = seen + 1, rows + looked
+        except MigrationError as error:
+            if not _out_of_time(error):
+                raise
+    return SpotCheck(seen, rows, len(names) - seen, time.monotonic() - began, tuple(found))
+
+
+def _newest(pair: Pair, table: Table, other: Table | None, found: list[Difference]) -> int | None:
+    """Compare the rows with the highest keys; return how many, or ``None`` if the table cannot be looked at."""
+    if other is None or table.columns != other.columns:
+        found.append(Difference("table", str(table), "", "as it was", "missing, or with other columns"))
+        return None
+    if (table.index, table.key) != (other.index, other.key):
+        table = replace(table, index="", key=())
+    if not table.key and table.rows > _ROWS:
+        return None
+    part = Range(_low_end(pair.reference, table))
+    reference, copy = pair.aggregates(table, part)
+    if reference != copy:
+        found += differing_rows(pair, table, part, _NAMED)
+    return reference.rows
+
+
+def _low_end(session: Session, table: Table) -> tuple[str, ...] | None:
+    if not table.key:
+        return None
+    backwards = ", ".join(f"{quote_name(column.name)} DESC" for column in table.key)
+    row = session.row(
+        f"SELECT {key_columns(table)} FROM {table.sql} ORDER BY {backwards} LIMIT 1 OFFSET {_ROWS}"  # noqa: S608 - names from the server
+    )
+    return key_of(table, row) if row is not None else None
+
+
+@contextmanager
+def _prepared(session: Session, seconds: float) -> Iterator[None]:
+    """Give a session that belongs to somebody else the settings for comparing, and its own back."""
+    before = session.row(f"SELECT {', '.join(f'@@{name} AS {name}' for name in _SETTINGS)}") or {}
+    prepare(session)
+    session.execute("SET SESSION max_execution_time = %s", max(1, int(seconds * 1000)))
+    try:
+        yield
+    finally:
+        session.execute(
+            f"SET SESSION {', '.join(f'{name} = %s' for name in _SETTINGS)}",
+            *(before[name] for name in _SETTINGS),
+        )
+
+
+def _out_of_time(error: MigrationError) -> bool:
+    """Whether the server ended a statement because of ``max_execution_time``; its number (3024, 1028) depends on where."""
+    return _TIMED_OUT in error.what
