@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.settings import Settings
+from rds_encrypt.existing import Existing, Wanted
 from rds_encrypt.names import Names
 from rds_encrypt.needs import Need, need_of
-from rds_encrypt.outlook import Outlook, Wanted
 
 __all__ = ["Fleet", "fleet_of", "wanted"]
 
@@ -33,11 +33,11 @@ def wanted(stack: Settings) -> list[Wanted]:
     return [Wanted(Names.of(source.identifier), source.kms_key) for source in stack.sources]
 
 
-def fleet_of(stack: Settings, outlooks: Sequence[Outlook]) -> Fleet:
-    """Return what the sources share; the outlooks are in the order of the config."""
+def fleet_of(stack: Settings, existing: Sequence[Existing]) -> Fleet:
+    """Return what the sources share; the existing are in the order of the config."""
     needs = [
-        need_of(outlook.topology, stack.phase_of(source), source.method)
-        for source, outlook in zip(stack.sources, outlooks, strict=True)
+        need_of(existing.topology, stack.phase_of(source), source.method)
+        for source, existing in zip(stack.sources, existing, strict=True)
     ]
     return Fleet(
         len(stack.sources), stack.fleet.copies_at_once, tuple(need for need in needs if need is not None)

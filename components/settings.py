@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 import pulumi
@@ -294,6 +295,20 @@ class Settings(_Strict):
         if twins := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"`identifier` {', '.join(sorted(twins))} is listed twice")
         return self
+
+    @classmethod
+    def of(cls, source: SourceSettings | Mapping[str, Any]) -> Self:
+        """Return the settings of a program with one source, given as settings or as plain values.
+
+        Raises:
+            PreconditionFailed: the first thing that is wrong, by its key.
+        """
+        if isinstance(source, SourceSettings):
+            return cls(sources=(source,))
+        try:
+            return cls.model_validate({"sources": [dict(source)]})
+        except ValidationError as error:
+            raise complaint(error, cls) from None
 
     def phase_of(self, source: SourceSettings) -> Phase:
         """Return the phase of one source: its own, or the stack's."""

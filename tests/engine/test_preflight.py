@@ -17,8 +17,8 @@ from dev.sandbox.mysql.sessions import admin_session, execute
 from rds_encrypt.aws.clients import Aws, AwsSettings
 from rds_encrypt.checks.finding import Severity
 from rds_encrypt.core.errors import PreconditionFailed
+from rds_encrypt.existing import Wanted, look_up
 from rds_encrypt.names import Names
-from rds_encrypt.outlook import Wanted, look_out
 from rds_encrypt.scan.__main__ import main
 from rds_encrypt.scan.candidates import candidates
 from tests.engine.road import Road, driving
@@ -169,7 +169,7 @@ def test_the_program_asks_for_everything_at_once(road: Road, aws: Aws) -> None:
     """On AWS an answer takes a while: one after the other, those for ten sources would take many seconds."""
     road.sandbox.faults.slow(500, "*", count=20)
     began = time.monotonic()
-    (seen,) = look_out(aws, [Wanted(Names("orders"), "alias/orders")])
+    (seen,) = look_up(aws, [Wanted(Names("orders"), "alias/orders")])
     took = time.monotonic() - began
     road.sandbox.faults.clear()
     # Which group the source has is known from the topology, and what is set in it is asked for then; its family's parameters come in
@@ -186,9 +186,9 @@ def test_the_program_asks_for_everything_at_once(road: Road, aws: Aws) -> None:
 def test_of_several_sources_that_are_wrong_the_first_is_named(aws: Aws) -> None:
     wrong = [Wanted(Names("nobody"), "alias/orders"), Wanted(Names("orders"), "alias/nobodys")]
     with pytest.raises(PreconditionFailed, match="no DB instance of this name"):
-        look_out(aws, wrong)
+        look_up(aws, wrong)
     with pytest.raises(PreconditionFailed, match="KMS in us-east-1 knows no such key"):
-        look_out(aws, wrong[::-1])
+        look_up(aws, wrong[::-1])
 
 
 def test_a_policy_pack_has_its_say_in_the_preview(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:

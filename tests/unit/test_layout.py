@@ -116,5 +116,23 @@ def tracked() -> list[str]:
     return listed.splitlines() or [str(path.relative_to(ROOT)) for path in ROOT.glob("*/*")]
 
 
+def test_a_component_s_file_fits_on_few_screens_and_none_of_the_program_is_long() -> None:
+    long = {
+        str(path.relative_to(ROOT)): count
+        for package in PACKAGES
+        for path in modules(package)
+        if (count := len(path.read_text(encoding="utf-8").splitlines()))
+        > (250 if package == "components" else 400)
+    }
+    # To be split.
+    assert set(long) <= {
+        "components/settings.py",
+        "rds_encrypt/aws/clients.py",
+        "rds_encrypt/aws/instances.py",
+        "rds_encrypt/cutover/checks.py",
+        "rds_encrypt/mysql/channel.py",
+    }, long
+
+
 def test_main_fits_on_one_screen() -> None:
-    assert len((ROOT / "__main__.py").read_text(encoding="utf-8").splitlines()) <= 50
+    assert len((ROOT / "__main__.py").read_text(encoding="utf-8").splitlines()) <= 20

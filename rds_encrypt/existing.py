@@ -18,7 +18,7 @@ from rds_encrypt.discovery import Topology, discover_among
 from rds_encrypt.exec_mode import EXEC_MODES
 from rds_encrypt.names import Names
 
-__all__ = ["Group", "Outlook", "Wanted", "look_out"]
+__all__ = ["Existing", "Group", "Wanted", "look_up"]
 
 _THREADS = 8
 """As many as AWS lets an account ask without throttling it; botocore keeps ten connections."""
@@ -47,7 +47,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Existing:
     """One source, as far as declaring its resources depends on it.
 
     Attributes:
@@ -65,7 +65,7 @@ class Outlook:
     groups: Mapping[str, str | None]
 
 
-def look_out(aws: Aws, wanted: Sequence[Wanted]) -> list[Outlook]:
+def look_up(aws: Aws, wanted: Sequence[Wanted]) -> list[Existing]:
     """Look at all sources; of several that cannot be told, the first one's error is raised.
 
     What RDS lists is listed for all of them at once, and what several have in common is asked for once.
@@ -89,7 +89,7 @@ def look_out(aws: Aws, wanted: Sequence[Wanted]) -> list[Outlook]:
             family: pool.submit(groups.modifiable, name, EXEC_MODES) for family, name in families.items()
         }
         return [
-            Outlook(
+            Existing(
                 topology=topology.result(),
                 key=resolved[each.key].result(),
                 group=_group(topology.result(), described.result(), values, modes),

@@ -1,4 +1,4 @@
-"""The outlook: what the program must know is asked for all sources together, and for each what is its own."""
+"""The existing: what the program must know is asked for all sources together, and for each what is its own."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 from rds_encrypt import journal
 from rds_encrypt.aws.clients import Aws, AwsSettings
 from rds_encrypt.core.errors import PreconditionFailed
+from rds_encrypt.existing import Wanted, look_up
 from rds_encrypt.names import Names
-from rds_encrypt.outlook import Wanted, look_out
 from tests.unit.fakes import instance
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/1"
@@ -103,7 +103,7 @@ def names(count: int) -> list[str]:
 @pytest.mark.parametrize("count", [1, 20])
 def test_only_the_parameters_of_a_group_are_asked_for_source_by_source(count: int) -> None:
     region = Region(*names(count))
-    seen = look_out(region, wanted(*names(count)))
+    seen = look_up(region, wanted(*names(count)))
     assert [each.topology.source_id for each in seen] == [f"db-{name.upper()}" for name in names(count)]
     assert [each.group and each.group.name for each in seen] == [f"{name}-mysql80" for name in names(count)]
     assert region.calls == {
@@ -122,7 +122,7 @@ def test_how_the_family_calls_the_exec_mode_is_told_if_it_can_be_set(
 ) -> None:
     region = Region("a")
     region.exec_mode = can
-    (seen,) = look_out(region, wanted("a"))
+    (seen,) = look_up(region, wanted("a"))
     assert seen.group is not None
     assert seen.group.exec_mode == expected
 
@@ -130,7 +130,7 @@ def test_how_the_family_calls_the_exec_mode_is_told_if_it_can_be_set(
 def test_each_source_is_told_of_its_own_things() -> None:
     region = Region("a", "b", snapshots=["b-encrypted"])
     region.groups["a-fence"] = "ours"
-    first, second = look_out(region, wanted("a", "b"))
+    first, second = look_up(region, wanted("a", "b"))
     assert (dict(first.snapshots), dict(second.snapshots)) == ({}, {"b-encrypted": {}})
     assert first.groups == {"a-encrypted": None, "a-fence": "ours"}
     assert second.groups == {"b-encrypted": None, "b-fence": None}
@@ -143,9 +143,9 @@ def test_the_first_sources_error_is_told_whatever_it_is() -> None:
     region = Region("a")
     lost, locked = wanted("nobody"), wanted("a", key="alias/none")
     with pytest.raises(PreconditionFailed, match="no DB instance of this name"):
-        look_out(region, lost + locked)
+        look_up(region, lost + locked)
     with pytest.raises(PreconditionFailed, match="no such key"):
-        look_out(region, locked + lost)
+        look_up(region, locked + lost)
 
 
 def test_a_group_that_the_source_had_and_that_is_gone_is_named() -> None:
@@ -153,4 +153,4 @@ def test_a_group_that_the_source_had_and_that_is_gone_is_named() -> None:
     with pytest.raises(
         PreconditionFailed, match="its parameter group a-before, which it had when the migration began"
     ):
-        look_out(region, wanted("a"))
+        look_up(region, wanted("a"))

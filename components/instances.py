@@ -1,0 +1,211 @@
+"""The AWS resources of a migration: replica, snapshots, encrypted instance, parameter groups; what the engine ignores of them, and why."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Final
+
+import pulumi
+import pulumi_aws as aws
+from pydantic.alias_generators import to_camel
+
+from components.owner_settings import owner_settings, storage_settings
+from components.source import Source
+from rds_encrypt import journal
+from rds_encrypt.aws.instances import Instance
+from rds_encrypt.exec_mode import strict
+from rds_encrypt.journal import Role, tags_for
+
+__all__ = ["AwsResources"]
+
+# A large database takes hours where pulumi-aws would stop waiting after 20 to 80 minutes.
+_INSTANCE_TIMEOUTS: Final = pulumi.CustomTimeouts(create="24h", update="24h", delete="6h")
+# The AWS provider knows only `create` for snapshots and their copies, and the engine warns about any other.
+_SNAPSHOT_TIMEOUTS: Final = pulumi.CustomTimeouts(create="24h")
+
+# What the engine and the AWS provider must not compare any more. The provider knows no wildcard, so every input is named.
+_EVERYTHING: Final = [
+    *(to_camel(name) for name in inspect.signature(aws.rds.InstanceArgs).parameters),
+    "tagsAll",
+]
+# Of that, what a cutover changes. An instance has it from its restore on, and a `refresh` after the cutover must not call it drift.
+_CHANGED_BY_A_CUTOVER: Final = ["parameterGroupName", "tags", "tagsAll"]
+# What the AWS provider refuses beside `replicateSourceDb`. When a replica is imported, the engine takes the values of whatever is
+# ignored from what it read, these too.
+_NOT_OF_REPLICAS: Final = {
+    "characterSetName",
+    "dbName",
+    "engine",
+    "engineVersion",
+    "restoreToPointInTime",
+    "s3Import",
+    "username",
+}
+_EVERYTHING_OF_REPLICAS: Final = [name for name in _EVERYTHING if name not in _NOT_OF_REPLICAS]
+_EVERYTHING_OF_GROUPS: Final = ["name", "family", "description", "parameters", "tags", "tagsAll"]
+
+
+class AwsResources:
+    """Declares them for one source; none before the claim on it."""
+
+    def __init__(self, source: Source, parent: pulumi.Resource, claim: pulumi.Resource) -> None:
+        self._source = source
+        self._parent = parent
+        self._claim = claim
+
+    def replica(self, after: list[pulumi.Resource]) -> aws.rds.Instance:
+        source = self._source.require_instance()
+        settings = owner_settings(source)
+        return aws.rds.Instance(
+            self._source.names.replica,
+            identifier=self._source.names.replica,
+            replicate_source_db=self._source.names.source,
+            instance_class=settings["instance_class"],
+            vpc_security_group_ids=settings["vpc_security_group_ids"],
+            port=settings["port"],
+            # A new minor version in the middle of a migration would be a surprise.
+            auto_minor_version_upgrade=False,
+            apply_immediately=True,
+            skip_final_snapshot=True,
+            tags=settings["tags"] | tags_for(Role.REPLICA, source.resource_id),
+            **storage_settings(source),
+            opts=pulumi.ResourceOptions(
+                parent=self._parent,
+                depends_on=after,
+                custom_timeouts=_INSTANCE_TIMEOUTS,
+                import_=self._source.topology.replica.resource_id if self._source.topology.replica else None,
+                # A throw-away: RDS lets it inherit settings, and rewrites the source's name when that is renamed.
+                ignore_changes=_EVERYTHING_OF_REPLICAS,
+            ),
+        )
+
+    def snapshot(
+        self, instance: pulumi.Input[str], after: list[pulumi.Resource], at: pulumi.Output[str]
+    ) -> aws.rds.Snapshot:
+        """Declare a snapshot that says which coordinates it holds: the step that reads them may be done anew, the snapshot not."""
+        return aws.rds.Snapshot(
+            self._source.names.replica,
+            db_instance_identifier=instance,
+            db_snapshot_identifier=self._source.names.replica,
+            tags={**tags_for(Role.REPLICA, self._source.topology.source_id), journal.COORDINATES: at},
+            opts=pulumi.ResourceOptions(
+                parent=self._parent,
+                depends_on=after,
+                custom_timeouts=_SNAPSHOT_TIMEOUTS,
+                import_=self._orphan(self._source.names.replica),
+                ignore_changes=["dbInstanceIdentifier", "dbSnapshotIdentifier", "tags", "tagsAll"],
+            ),
+        )
+
+    def copy(self, snapshot: aws.rds.Snapshot, after: list[pulumi.Resource]) -> aws.rds.SnapshotCopy:
+        """Declare the encrypted copy of a snapshot."""
+        return aws.rds.SnapshotCopy(
+            self._source.names.encrypted,
+            source_db_snapshot_identifier=snapshot.db_snapshot_arn,
+            target_db_snapshot_identifier=self._source.names.encrypted,
+            kms_key_id=self._source.existing.key.arn,
+            tags={
+                **tags_for(Role.ENCRYPTED, self._source.source_id),
+                journal.COORDINATES: snapshot.tags.apply(
+                    lambda tags: (tags or {}).get(journal.COORDINATES, "")
+                ),
+            },
+            # An alias that moves to another key must not throw the copy away in the middle of a migration.
+            opts=pulumi.ResourceOptions(
+                parent=self._parent,
+                depends_on=after,
+                custom_timeouts=_SNAPSHOT_TIMEOUTS,
+                import_=self._orphan(self._source.names.encrypted),
+                ignore_changes=["kmsKeyId", "sourceDbSnapshotIdentifier", "copyTags", "tags", "tagsAll"],
+            ),
+        )
+
+    def encrypted(self, copy: aws.rds.SnapshotCopy) -> aws.rds.Instance:
+        """Declare the instance that is restored from the encrypted copy."""
+        source = self._source.require_instance()
+        hold = self._group(self._source.names.encrypted, follows=True)
+        settings = owner_settings(source, self._source.topology.encrypted)
+        settings["tags"] |= tags_for(Role.ENCRYPTED, source.resource_id)
+        return aws.rds.Instance(
+            self._source.names.encrypted,
+            identifier=self._source.names.encrypted,
+            snapshot_identifier=copy.target_db_snapshot_identifier,
+            # Not computed by the provider: left out, the next preview would replace the instance.
+            storage_encrypted=True,
+            parameter_group_name=hold.name,
+            apply_immediately=True,
+            skip_final_snapshot=True,
+            **settings,
+            opts=self._encrypted_options(),
+        )
+
+    def keep_encrypted(self, encrypted: Instance) -> None:
+        """Go on declaring the instance that carries production, so that no preview ever proposes to delete it."""
+        aws.rds.Instance(
+            self._source.names.encrypted,
+            identifier=encrypted.identifier,
+            instance_class=encrypted.description["DBInstanceClass"],
+            opts=self._encrypted_options(),
+        )
+
+    def _encrypted_options(self) -> pulumi.ResourceOptions:
+        """Never deleted by the provider, which goes by the name in state; DeletionGuard deletes by identity, if at all.
+
+        Until the cutover the instance follows the source's settings. From then on nothing about it is this stack's
+        business, and an update would go to a name that has moved.
+        """
+        followed = ["identifier", "snapshotIdentifier", "kmsKeyId", "storageEncrypted"]
+        if self._source.phase == "cutover":
+            followed += _CHANGED_BY_A_CUTOVER
+        encrypted = self._source.topology.encrypted
+        # One that DeletionGuard has not seen yet may be what a killed run left behind: it is taken over as it is.
+        source = self._source.topology.source
+        orphan = encrypted is not None and source is not None and journal.PARTNER not in source.tags
+        return pulumi.ResourceOptions(
+            parent=self._parent,
+            retain_on_delete=True,
+            custom_timeouts=_INSTANCE_TIMEOUTS,
+            import_=encrypted.resource_id if encrypted is not None else None,
+            ignore_changes=followed if self._source.follows_source and not orphan else _EVERYTHING,
+        )
+
+    def _orphan(self, snapshot: str) -> str | None:
+        """Return the snapshot's name if it exists and is ours: the engine takes over what is not in its state yet."""
+        tags = self._source.existing.snapshots.get(snapshot)
+        return (
+            snapshot
+            if tags is not None and tags.get(journal.MIGRATION) == self._source.topology.source_id
+            else None
+        )
+
+    def fence_group(self) -> None:
+        """The old instance takes this one along when it is renamed, and follows the encrypted one with it."""
+        self._group(self._source.names.fence, follows=True)
+
+    def _group(self, name: str, *, follows: bool = False) -> aws.rds.ParameterGroup:
+        """Declare a clone of the source's parameter group that keeps an instance read-only and its events quiet.
+
+        Instances that carry production, or its past, may run with it, so it is DeletionGuard that deletes it when nobody does.
+        """
+        origin = self._source.require_group()
+        values = {**origin.values, "read_only": ("1", "immediate"), "event_scheduler": ("OFF", "immediate")}
+        if follows:
+            values |= strict(origin.exec_mode)
+        description = f"{origin.name}, {self._source.names.group_purpose}"
+        return aws.rds.ParameterGroup(
+            name,
+            name=name,
+            family=origin.family,
+            description=description,
+            parameters=[
+                {"name": parameter, "value": value, "apply_method": method}
+                for parameter, (value, method) in sorted(values.items())
+            ],
+            opts=pulumi.ResourceOptions(
+                parent=self._parent,
+                depends_on=[self._claim],
+                retain_on_delete=True,
+                import_=name if self._source.existing.groups[name] == description else None,
+                ignore_changes=[] if self._source.follows_source else _EVERYTHING_OF_GROUPS,
+            ),
+        )

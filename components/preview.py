@@ -1,0 +1,68 @@
+"""What a preview says: the plan of the phase, as text and as Markdown for a comment on a pull request."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pulumi
+
+from components.source import Source
+from providers.cutover_protocol import cutover_context
+from providers.step import StepContext
+from rds_encrypt.access import Access
+from rds_encrypt.core.errors import MigrationError
+from rds_encrypt.core.waiting import silent
+from rds_encrypt.cutover.briefing import Briefing, briefing
+from rds_encrypt.cutover.direction import cutover_direction, rollback_direction
+from rds_encrypt.plan.costs import Prices
+from rds_encrypt.plan.phases import Wish, plan
+from rds_encrypt.plan.words import as_line, as_markdown, as_text
+from rds_encrypt.reports.files import Files
+
+__all__ = ["show_plan"]
+
+_IN_FULL: Final = 4
+"""Plans of so many sources still fit a preview that somebody reads; of more, each is a line, and the rest is in its file."""
+
+
+def show_plan(source: Source, migration: pulumi.Resource) -> None:
+    """Say in the migration's row what the phase will do, and write the same down."""
+    files = Files(source.names.source, warn=lambda words: pulumi.log.warn(words, resource=migration))
+    try:
+        found = plan(_wish(source), source.topology, _briefing(source))
+    except MigrationError as error:
+        pulumi.log.warn(f"the plan cannot be shown now: {error}", resource=migration)
+        return
+    written = files.write("plan.md", as_markdown(found, source.names.source, source.phase))
+    if found is not None:
+        brief = source.fleet.sources > _IN_FULL and not found.stopped
+        pulumi.log.info(as_line(found, written) if brief else as_text(found), resource=migration)
+
+
+def _wish(source: Source) -> Wish:
+    settings = source.settings
+    return Wish(
+        phase=source.phase,
+        method=settings.method,
+        strategy=settings.cutover.strategy,
+        key=settings.kms_key,
+        fate=settings.cleanup.old,
+        write_outage=settings.cutover.max_write_outage,
+        binlog_hours=settings.binlog_retention_hours,
+        catch_up_hours=settings.catch_up_hours,
+        verified=settings.verify.level != "off",
+        prices=Prices(**settings.prices.model_dump()) if settings.prices is not None else None,
+    )
+
+
+def _briefing(source: Source) -> Briefing | None:
+    """Ask the checks, if there is a cutover between two instances ahead."""
+    encrypted, forward = source.topology.encrypted, source.phase == "cutover"
+    ahead = source.phase in {"cutover", "rollback"} and source.topology.cut_over != forward
+    if encrypted is None or not ahead or source.settings.method == "offline":
+        return None
+    direction = (cutover_direction if forward else rollback_direction)(
+        source.names, source.source_id, encrypted.resource_id
+    )
+    context = StepContext(source.aws, Access(source.aws, source.access), silent)
+    return briefing(cutover_context(context, source.cutover_inputs(), direction))

@@ -1,0 +1,84 @@
+"""What the migrations of a program share: settings, AWS clients, what exists, and the processes that carry out steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+from weakref import WeakKeyDictionary
+
+import pulumi
+
+from components.backend import Owner, this_stack
+from components.fleet import Fleet, fleet_of, wanted
+from components.settings import Settings, SourceSettings
+from components.source import Source
+from components.workers import Workers
+from rds_encrypt.access import AccessSettings
+from rds_encrypt.aws.clients import Aws, AwsSettings
+from rds_encrypt.existing import Existing, look_up
+
+__all__ = ["Stack"]
+
+_workers: WeakKeyDictionary[pulumi.Resource, Workers] = WeakKeyDictionary()
+"""By the stack: it may declare each worker only once, however many migrations it has."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The migrations of one program, before they are declared.
+
+    Attributes:
+        settings: those of all sources.
+        aws: clients for looking while the program runs; everything that is done is done by resources.
+        owner: the stack, for the claims on the sources.
+        existing: what there is of each source, by identifier.
+        fleet: what the sources share.
+    """
+
+    settings: Settings
+    aws: Aws
+    owner: Owner
+    existing: Mapping[str, Existing]
+    fleet: Fleet
+
+    @classmethod
+    def look_up(cls, settings: Settings) -> Self:
+        """Look at all sources, in the region and with the profile of the stack's ``aws`` config.
+
+        Raises:
+            PreconditionFailed: a source does not exist, is encrypted already, or its key cannot be used.
+        """
+        config = pulumi.Config("aws")
+        aws = Aws(AwsSettings(region=config.get("region"), profile=config.get("profile")))
+        found = look_up(aws, wanted(settings))
+        existing = {source.identifier: each for source, each in zip(settings.sources, found, strict=True)}
+        return cls(settings, aws, this_stack(), existing, fleet_of(settings, found))
+
+    def source(self, settings: SourceSettings) -> Source:
+        """Return one of the sources, for its migration."""
+        return Source(
+            settings=settings,
+            phase=self.settings.phase_of(settings),
+            existing=self.existing[settings.identifier],
+            access=AccessSettings(
+                secret_id=settings.credentials.secret_id,
+                environment=settings.credentials.environment,
+                username=settings.credentials.username,
+                ca_file=settings.ca_file,
+                connection=self.settings.connection_of(settings),
+            ),
+            aws=self.aws,
+            owner=self.owner,
+            fleet=self.fleet,
+        )
+
+    def options_for(self, identifier: str) -> pulumi.ResourceOptions:
+        """Return what lets a worker carry out the steps of a source."""
+        root = pulumi.runtime.get_root_resource()
+        workers = _workers.get(root) if root is not None else None
+        if workers is None:
+            workers = Workers(self.aws.settings)
+            if root is not None:
+                _workers[root] = workers
+        return workers.options_for(identifier)

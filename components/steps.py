@@ -1,0 +1,142 @@
+"""The steps that several phases of a migration declare, each with the inputs that every step needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import pulumi
+
+from components.source import Source
+from providers.binlog_retention import BinlogRetention
+from providers.claim import Claim
+from providers.copy_slot import CopySlot
+from providers.cutover import Cutover
+from providers.deletion_guard import DeletionGuard
+from providers.group_access import GroupAccess
+from providers.preflight import Preflight
+from providers.rollback import Rollback
+from providers.step import urn_of
+from providers.verification import Verification
+from rds_encrypt import journal
+from rds_encrypt.verified import verified
+
+__all__ = ["Steps"]
+
+S = TypeVar("S", bound=pulumi.dynamic.Resource)
+
+
+class Steps:
+    """Declares steps of one source, in its component.
+
+    Attributes:
+        preflight: looks whether the phase may begin.
+        claim: marks the source as this stack's; every other step comes after it.
+    """
+
+    def __init__(self, source: Source, parent: pulumi.Resource) -> None:
+        self._source = source
+        self._settings = source.settings
+        self._parent = parent
+        self.preflight = self._preflight()
+        owner = {"owner": source.owner.stack, "backend": source.owner.backend}
+        self.claim = self.step(Claim, owner, [self.preflight])
+
+    def step(self, kind: type[S], inputs: Mapping[str, Any], after: list[pulumi.Resource]) -> S:
+        """Declare any step."""
+        source = self._source
+        name = source.names.source
+        common = {
+            "source_id": source.source_id,
+            "access": source.access.as_inputs(),
+            "urn": urn_of(kind, name, self._parent),
+        }
+        options = pulumi.ResourceOptions(parent=self._parent, depends_on=after)
+        return kind(name, {**common, **inputs}, options)  # type: ignore[arg-type] # all our steps take (name, inputs, opts)
+
+    def _preflight(self) -> Preflight:
+        source = self._source
+        inputs = {
+            "identifier": source.names.source,
+            "phase": source.phase,
+            "method": source.settings.method,
+            "strategy": source.settings.cutover.strategy,
+            "kms_key_arn": source.existing.key.arn,
+            "access": source.access.as_inputs(),
+            "preview": pulumi.runtime.is_dry_run(),
+            "fleet": [need.as_input() for need in source.fleet.needs],
+            "alone": source.may_fail_alone,
+            "urn": urn_of(Preflight, source.names.source, self._parent),
+        }
+        return Preflight(source.names.source, inputs, pulumi.ResourceOptions(parent=self._parent))
+
+    def group_access(self) -> GroupAccess:
+        instance = self._source.require_instance()
+        groups = sorted(group["VpcSecurityGroupId"] for group in instance.description["VpcSecurityGroups"])
+        return self.step(GroupAccess, {"groups": groups, "port": instance.port}, [self.claim])
+
+    def retention(self) -> BinlogRetention:
+        return self.step(BinlogRetention, {"hours": self._settings.binlog_retention_hours}, [self.claim])
+
+    def copy_slot(
+        self, arn: pulumi.Input[str], snapshot: pulumi.Resource, stopped_at: Mapping[str, pulumi.Input[Any]]
+    ) -> CopySlot:
+        inputs = {"snapshot": arn, "at_once": self._source.fleet.copies_at_once, **stopped_at}
+        return self.step(CopySlot, inputs, [self.claim, snapshot])
+
+    def deletion_guard(self, encrypted_id: pulumi.Input[str], after: list[pulumi.Resource]) -> DeletionGuard:
+        inputs = {"identifier": self._source.names.source, "encrypted_id": encrypted_id}
+        return self.step(DeletionGuard, inputs, [self.claim, *after])
+
+    def verification(
+        self, encrypted_id: pulumi.Input[str], replica_id: pulumi.Input[str], after: list[pulumi.Resource]
+    ) -> Verification:
+        return self.step(
+            Verification,
+            {
+                "identifier": self._source.names.source,
+                "encrypted_id": encrypted_id,
+                "replica_id": replica_id,
+                "verify": self._settings.verify.model_dump(mode="json"),
+                "hours": self._settings.catch_up_hours,
+                "wanted": self._wanted_verification(),
+            },
+            after,
+        )
+
+    def _wanted_verification(self) -> str | None:
+        """Return what makes the verification due again, if it is; nothing does once the names have begun to move.
+
+        The tag decides, not the state: it is what the cutover's check looks at, and it outlives both.
+        """
+        topology, verify = self._source.topology, self._settings.verify
+        if topology.cutover_begun or self._source.phase == "rollback":
+            return None
+        tags = self._source.require_instance().tags
+        # With the time: what was due once, and done, may become due again.
+        due = f"due {datetime.now(UTC).isoformat(timespec='microseconds')}"
+        if journal.VERIFYING in tags:
+            return due
+        if verify.level == "off":
+            return "off"
+        encrypted = topology.encrypted
+        found = verified(tags, encrypted.resource_id) if encrypted is not None else None
+        return str(found) if found is not None and found.serves(verify.level, verify.max_age) else due
+
+    def cutover(
+        self,
+        kind: type[Cutover] | type[Rollback],
+        encrypted_id: pulumi.Input[str],
+        after: list[pulumi.Resource],
+        *,
+        snapshot_at: pulumi.Input[str] | None = None,
+        moments: pulumi.Input[dict[str, str]] | None = None,
+    ) -> Cutover | Rollback:
+        inputs = {
+            **self._source.cutover_inputs(),
+            "encrypted_id": encrypted_id,
+            "snapshot_at": snapshot_at,
+            "moments": moments,
+        }
+        return self.step(kind, inputs, [self.claim, *after])
