@@ -1,1 +1,1 @@
-"""What should exist: Pulumi components and the typed settings they take."""
+"""The desired state: Pulumi components and the typed settings they take."""

@@ -1,4 +1,4 @@
-"""Where the stack's state lies, as a mark: a stack of the same name in another backend is another stack."""
+"""The mark of the stack's backend: a stack of the same name in another backend is another stack."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ import yaml  # type: ignore[import-untyped] # comes with pulumi, without types
 __all__ = ["Owner", "backend_mark", "backend_url", "this_stack"]
 
 _CLOUD = "https://api.pulumi.com"
-"""Where Pulumi keeps the state of whoever has said nothing else."""
+"""Where Pulumi keeps the state by default."""
 
 
 @dataclass(frozen=True)
 class Owner:
-    """Who runs a migration: a stack, as ``project/stack``, and the mark of its backend."""
+    """The stack that runs a migration, as ``project/stack``, and the mark of its backend."""
 
     stack: str
     backend: str
@@ -42,12 +42,12 @@ def backend_mark() -> str:
 
 
 def backend_url(environment: Mapping[str, str], project: Path) -> str:
-    """Return the backend that the CLI uses; it asks in this order, and tells the program nothing of what it found."""
+    """Return the backend that the CLI uses; it looks in this order, and does not pass the result to the program."""
     home = Path(environment.get("PULUMI_HOME") or Path.home() / ".pulumi")
     found = (
         environment.get("PULUMI_BACKEND_URL")
         or (_read(project).get("backend") or {}).get("url")
-        # The name of the backend that `pulumi login` has chosen; nothing else is taken from this file.
+        # The backend that `pulumi login` has chosen; nothing else in this file is read.
         or _read(home / "credentials.json").get("current")
         or _CLOUD
     )
@@ -57,7 +57,7 @@ def backend_url(environment: Mapping[str, str], project: Path) -> str:
 
 
 def _read(file: Path) -> Mapping[str, Any]:
-    """Return what a file of Pulumi's holds; nothing, if there is none or it cannot be read."""
+    """Return the content of a file of Pulumi's; nothing if it is missing or cannot be read."""
     try:
         text = file.read_text(encoding="utf-8")
         found = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)

@@ -1,4 +1,4 @@
-"""What is wrong with the config, as one sentence: the key, what it must be, what it is, and what to do."""
+"""Errors in the config as one sentence: the key, what it must be, what it is, and what to do."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ _MUST = {
     "bool_parsing": "must be `true` or `false`",
     "string_type": "must be text",
     "tuple_type": "must be a list",
-    "dict_type": "must hold keys of its own",
-    "model_type": "must hold keys of its own",
-    "model_attributes_type": "must hold keys of its own",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "model_attributes_type": "must be a mapping",
 }
-"""What pydantic objects to, in our words; what is not here is said in its own."""
+"""Our words for pydantic's errors; others keep pydantic's own."""
 _NESTED = {"dict_type", "model_type", "model_attributes_type", "tuple_type"}
 
 
 def complaint(error: ValidationError, model: type[BaseModel]) -> PreconditionFailed:
-    """Return the first thing that a model objects to."""
+    """Return the first error of a model."""
     first = error.errors(include_url=False)[0]
     key = _key(first["loc"])
     match first["type"]:
         case "missing":
-            # What holds keys of its own cannot be set to a value: the advice is for the one that is mostly wanted.
+            # A mapping cannot be set to a value: the advice is for the key that is usually needed.
             wanted = f"{key}.secretId" if first["loc"][-1] == "credentials" else key
             return PreconditionFailed("this key is missing", where=key, fix=_set(wanted))
         case "extra_forbidden":
@@ -58,13 +58,13 @@ def complaint(error: ValidationError, model: type[BaseModel]) -> PreconditionFai
 
 
 def stray(names: Iterable[str], known: Iterable[str]) -> PreconditionFailed | None:
-    """Return what is wrong with the first key of the stack that nobody would read; ``None`` if all are known."""
+    """Return the error for the first unknown key of the stack; ``None`` if all are known."""
     wanted = sorted(known)
     for name in sorted(names):
         if name in wanted:
             continue
         if any(name.startswith((f"{each}.", f"{each}[")) for each in wanted):
-            # `pulumi config set` without `--path` takes the brackets for a part of the name.
+            # `pulumi config set` without `--path` takes the brackets as part of the name.
             return PreconditionFailed(
                 "this is a path, set as if it were the name of a key",
                 where=f"{NAMESPACE}:{name}",
@@ -86,12 +86,12 @@ def _set(key: str) -> str:
 def _unknown(key: str, name: str, known: Iterable[str]) -> PreconditionFailed:
     lowered = {each.lower(): each for each in known}
     close = difflib.get_close_matches(name.lower(), lowered, n=1)
-    meant = f"Perhaps `{lowered[close[0]]}` is meant; {PAGE}" if close else PAGE
-    return PreconditionFailed("there is no such key", where=key, fix=f"{meant} lists all keys")
+    meant = f"Did you mean `{lowered[close[0]]}`? {PAGE}" if close else PAGE
+    return PreconditionFailed("unknown key", where=key, fix=f"{meant} lists all keys")
 
 
 def _keys_beside(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    """Return the keys that exist where an unknown one was found."""
+    """Return the known keys in the place of an unknown one."""
     names = [part for part in path[:-1] if isinstance(part, str)]
     schema: Any = model.model_json_schema(by_alias=True)
     found = schema
@@ -128,7 +128,7 @@ def _given(value: Any) -> str:
 
 def _advice(key: str, first: ErrorDetails) -> str:
     if first["type"] in _NESTED:
-        return f"{PAGE} shows how it is written"
+        return f"{PAGE} shows how to write it"
     if first["type"] == "literal_error" and isinstance(first["input"], str):
         choices = first["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
         if close := difflib.get_close_matches(first["input"], choices, n=1):

@@ -1,4 +1,4 @@
-"""What the engine does at the first need of it, and may as well do at once."""
+"""Starts at once what the engine would start on first use."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pulumi.runtime.settings import get_monitor
 __all__ = ["start_aws_plugin"]
 
 _ASKED: Final[list[object]] = []
-"""A call that nobody holds is cancelled."""
+"""References to calls: gRPC cancels a call without one."""
 
 
 def start_aws_plugin() -> None:
-    """Let the engine start the AWS plugin now: by itself it would when the program has ended and all preflights have looked.
+    """Make the engine start the AWS plugin now; on its own it waits until the program has ended and all preflights have run.
 
-    What `pulumi_aws` has for asking something is put off until the program ends, so the engine is asked directly. The question
-    is in which region it is, which the plugin knows without asking AWS; if it cannot tell, the first resource says so.
+    `pulumi_aws` defers its calls until the program ends, so this asks the engine directly. It asks for the region, which the
+    plugin knows without asking AWS; if that fails, the first resource says so.
     """
     monitor = get_monitor()
     if isinstance(monitor, ResourceMonitorStub):

@@ -1,4 +1,4 @@
-"""What the sources of a stack share: the copies that may be made at a time, and the quotas of the account."""
+"""The fleet: what the sources of a stack share, that is copy slots and the quotas of the account."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["Fleet", "fleet_of", "wanted"]
 
 @dataclass(frozen=True)
 class Fleet:
-    """The sources of a stack, as far as they concern each other.
+    """What concerns all sources of a stack.
 
     Attributes:
         sources: how many there are.
         copies_at_once: how many snapshots of the region may be copied at the same time.
-        needs: what they still have to make, in the order of the config.
+        needs: what they still have to create, in the order of the config.
     """
 
     sources: int
@@ -29,12 +29,12 @@ class Fleet:
 
 
 def wanted(stack: Settings) -> list[Wanted]:
-    """Return what to look for before anything is declared."""
+    """Return what to look up before anything is declared."""
     return [Wanted(Names.of(source.identifier), source.kms_key) for source in stack.sources]
 
 
 def fleet_of(stack: Settings, existing: Sequence[Existing]) -> Fleet:
-    """Return what the sources share; the existing are in the order of the config."""
+    """Return what the sources share; ``existing`` is in the order of the config."""
     needs = [
         need_of(existing.topology, stack.phase_of(source), source.method)
         for source, existing in zip(stack.sources, existing, strict=True)

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from components.owner_settings import owner_settings, storage_settings
 from components.source import Source
 from rds_encrypt import journal
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.exec_mode import strict
 from rds_encrypt.journal import Role, tags_for
 
@@ -23,15 +23,15 @@ _INSTANCE_TIMEOUTS: Final = pulumi.CustomTimeouts(create="24h", update="24h", de
 # The AWS provider knows only `create` for snapshots and their copies, and the engine warns about any other.
 _SNAPSHOT_TIMEOUTS: Final = pulumi.CustomTimeouts(create="24h")
 
-# What the engine and the AWS provider must not compare any more. The provider knows no wildcard, so every input is named.
+# Inputs that the engine and the AWS provider must no longer compare. The provider has no wildcard, so every input is named.
 _EVERYTHING: Final = [
     *(to_camel(name) for name in inspect.signature(aws.rds.InstanceArgs).parameters),
     "tagsAll",
 ]
-# Of that, what a cutover changes. An instance has it from its restore on, and a `refresh` after the cutover must not call it drift.
+# Those that a cutover changes. An instance has them from its restore on, and a `refresh` after the cutover must not call that drift.
 _CHANGED_BY_A_CUTOVER: Final = ["parameterGroupName", "tags", "tagsAll"]
-# What the AWS provider refuses beside `replicateSourceDb`. When a replica is imported, the engine takes the values of whatever is
-# ignored from what it read, these too.
+# Inputs that the AWS provider refuses beside `replicateSourceDb`. On import, the engine fills ignored inputs from what it
+# read, these too.
 _NOT_OF_REPLICAS: Final = {
     "characterSetName",
     "dbName",
@@ -46,7 +46,7 @@ _EVERYTHING_OF_GROUPS: Final = ["name", "family", "description", "parameters", "
 
 
 class AwsResources:
-    """Declares them for one source; none before the claim on it."""
+    """Declares the resources of one source; none before the claim on it."""
 
     def __init__(self, source: Source, parent: pulumi.Resource, claim: pulumi.Resource) -> None:
         self._source = source
@@ -63,7 +63,7 @@ class AwsResources:
             instance_class=settings["instance_class"],
             vpc_security_group_ids=settings["vpc_security_group_ids"],
             port=settings["port"],
-            # A new minor version in the middle of a migration would be a surprise.
+            # No new minor version in the middle of a migration.
             auto_minor_version_upgrade=False,
             apply_immediately=True,
             skip_final_snapshot=True,
@@ -74,7 +74,7 @@ class AwsResources:
                 depends_on=after,
                 custom_timeouts=_INSTANCE_TIMEOUTS,
                 import_=self._source.topology.replica.resource_id if self._source.topology.replica else None,
-                # A throw-away: RDS lets it inherit settings, and rewrites the source's name when that is renamed.
+                # Temporary: it inherits settings from the source, and RDS rewrites the source's name after a rename.
                 ignore_changes=_EVERYTHING_OF_REPLICAS,
             ),
         )
@@ -82,7 +82,7 @@ class AwsResources:
     def snapshot(
         self, instance: pulumi.Input[str], after: list[pulumi.Resource], at: pulumi.Output[str]
     ) -> aws.rds.Snapshot:
-        """Declare a snapshot that says which coordinates it holds: the step that reads them may be done anew, the snapshot not."""
+        """Declare a snapshot tagged with its coordinates: the step that reads them may run again, the snapshot may not."""
         return aws.rds.Snapshot(
             self._source.names.replica,
             db_instance_identifier=instance,
@@ -110,7 +110,7 @@ class AwsResources:
                     lambda tags: (tags or {}).get(journal.COORDINATES, "")
                 ),
             },
-            # An alias that moves to another key must not throw the copy away in the middle of a migration.
+            # An alias that moves to another key must not replace the copy in the middle of a migration.
             opts=pulumi.ResourceOptions(
                 parent=self._parent,
                 depends_on=after,
@@ -130,7 +130,7 @@ class AwsResources:
             self._source.names.encrypted,
             identifier=self._source.names.encrypted,
             snapshot_identifier=copy.target_db_snapshot_identifier,
-            # Not computed by the provider: left out, the next preview would replace the instance.
+            # The provider does not compute it: without it, the next preview would replace the instance.
             storage_encrypted=True,
             parameter_group_name=hold.name,
             apply_immediately=True,
@@ -140,7 +140,7 @@ class AwsResources:
         )
 
     def keep_encrypted(self, encrypted: Instance) -> None:
-        """Go on declaring the instance that carries production, so that no preview ever proposes to delete it."""
+        """Keep declaring the instance that carries production, so that no preview proposes to delete it."""
         aws.rds.Instance(
             self._source.names.encrypted,
             identifier=encrypted.identifier,
@@ -149,16 +149,16 @@ class AwsResources:
         )
 
     def _encrypted_options(self) -> pulumi.ResourceOptions:
-        """Never deleted by the provider, which goes by the name in state; DeletionGuard deletes by identity, if at all.
+        """Keep the provider, which goes by the name in state, from deleting it; DeletionGuard deletes by id, if at all.
 
-        Until the cutover the instance follows the source's settings. From then on nothing about it is this stack's
-        business, and an update would go to a name that has moved.
+        Until the cutover the instance follows the source's settings. From then on this stack must not change it, and an update would
+        go to a name that has moved.
         """
         followed = ["identifier", "snapshotIdentifier", "kmsKeyId", "storageEncrypted"]
         if self._source.phase == "cutover":
             followed += _CHANGED_BY_A_CUTOVER
         encrypted = self._source.topology.encrypted
-        # One that DeletionGuard has not seen yet may be what a killed run left behind: it is taken over as it is.
+        # One that DeletionGuard has not seen yet may be from a killed run: the engine adopts it as it is.
         source = self._source.topology.source
         orphan = encrypted is not None and source is not None and journal.PARTNER not in source.tags
         return pulumi.ResourceOptions(
@@ -170,7 +170,7 @@ class AwsResources:
         )
 
     def _orphan(self, snapshot: str) -> str | None:
-        """Return the snapshot's name if it exists and is ours: the engine takes over what is not in its state yet."""
+        """Return the snapshot's name if it exists and is ours: the engine adopts what is not in its state yet."""
         tags = self._source.existing.snapshots.get(snapshot)
         return (
             snapshot
@@ -179,13 +179,13 @@ class AwsResources:
         )
 
     def fence_group(self) -> None:
-        """The old instance takes this one along when it is renamed, and follows the encrypted one with it."""
+        """Declare the group that the old instance gets with its rename, and keeps while it follows the encrypted one."""
         self._group(self._source.names.fence, follows=True)
 
     def _group(self, name: str, *, follows: bool = False) -> aws.rds.ParameterGroup:
-        """Declare a clone of the source's parameter group that keeps an instance read-only and its events quiet.
+        """Declare a clone of the source's parameter group that keeps an instance read-only and its events off.
 
-        Instances that carry production, or its past, may run with it, so it is DeletionGuard that deletes it when nobody does.
+        Production and the old instance may use it, so DeletionGuard deletes it once no instance does.
         """
         origin = self._source.require_group()
         values = {**origin.values, "read_only": ("1", "immediate"), "event_scheduler": ("OFF", "immediate")}

@@ -18,7 +18,7 @@ from components.instances import AwsResources
 from components.preview import show_plan
 from components.reached import reached
 from components.run_errors import as_run_errors
-from components.settings import Phase, Settings, SourceSettings
+from components.settings import Settings, SourceSettings
 from components.stack import Stack
 from components.steps import Steps
 from providers.candidate_retention import CandidateRetention
@@ -34,24 +34,25 @@ from providers.stopped_replication import StoppedReplication
 from providers.verification import VERIFICATION_OUTPUTS
 from providers.write_fence import WriteFence
 from rds_encrypt.core.errors import PreconditionFailed
+from rds_encrypt.phases import Phase
 
 __all__ = ["Migration"]
 
 
 class Migration(pulumi.ComponentResource):
-    """Takes one RDS MySQL instance as far as its phase says.
+    """Migrates one RDS MySQL instance as far as its phase says.
 
     Args:
-        name: of the component; by convention the identifier of the source.
+        name: the component's; by convention the identifier of the source.
         settings: what the config has for a source, as settings or as plain values.
-        stack: what several migrations of one program share; without it, this one looks for itself.
+        stack: what several migrations of one program share; without it, this one looks up its own.
 
     Attributes:
-        outputs: what it has come to.
-        reached: the same in one sentence, for a list of all sources.
+        outputs: the migration's outputs.
+        reached: the state reached, in one sentence, for a list of all sources.
 
     Raises:
-        pulumi.RunError: the settings are wrong, the source does not exist, is encrypted already, or its key cannot be used.
+        pulumi.RunError: the settings are wrong, the source does not exist or is already encrypted, or its key cannot be used.
     """
 
     outputs: dict[str, pulumi.Input[Any]]
@@ -76,7 +77,7 @@ class Migration(pulumi.ComponentResource):
         with as_run_errors():
             self._declare()
         if pulumi.runtime.is_dry_run():
-            # Not beside the sentence of a preflight that refuses.
+            # Not if the preflight fails.
             self._steps.preflight.urn.apply(lambda _urn: show_plan(self._source, self))
         self.register_outputs(self.outputs)
 
@@ -113,7 +114,7 @@ class Migration(pulumi.ComponentResource):
             snapshot, [self._steps.copy_slot(snapshot.db_snapshot_arn, snapshot, stopped_at)]
         )
         encrypted = self._aws.encrypted(copy)
-        # Undone before retention and user are, for which the source must take writes.
+        # Deleted before retention and user, whose deletion needs a source that accepts writes.
         guard = self._steps.deletion_guard(encrypted.id, [encrypted, retention, user])
         kept = self._steps.step(
             CandidateRetention,
@@ -152,7 +153,7 @@ class Migration(pulumi.ComponentResource):
             raise PreconditionFailed(
                 "method `offline` has no rollback path",
                 where=names.source,
-                fix=f"Go on with phase `cleanup`; `{names.old}` holds the data as it was before",
+                fix=f"Continue with phase `cleanup`; `{names.old}` has the data from before the cutover",
             )
         if phase == "replicate":
             return

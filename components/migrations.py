@@ -14,10 +14,10 @@ __all__ = ["declare"]
 
 
 def declare() -> None:
-    """Declare a migration for each source of the stack's config, and export what each has come to.
+    """Declare a migration for each source of the stack's config, and export the outputs of each.
 
     Raises:
-        pulumi.RunError: the config is wrong, or a source is not fit for a migration; one sentence says what to do.
+        pulumi.RunError: the config is wrong, or a source cannot be migrated; one sentence says what to do.
     """
     with as_run_errors():
         stack = Stack.look_up(settings.load(pulumi.Config()))

@@ -1,11 +1,11 @@
-"""A source's settings as arguments for pulumi-aws: what the encrypted instance must share with it."""
+"""A source's settings as arguments for pulumi-aws: those that the encrypted instance must share."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from rds_encrypt import journal
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 
 __all__ = ["owner_settings", "storage_settings"]
 
@@ -41,9 +41,9 @@ _PLAIN = {
 
 
 def owner_settings(source: Instance, encrypted: Instance | None = None) -> dict[str, Any]:
-    """Return everything that the source's owner set and a restore can take over.
+    """Return everything that the source's owner set and a restore can apply.
 
-    RDS only ever enlarges storage: an encrypted instance that has more than the source keeps it.
+    RDS never shrinks storage: an encrypted instance that has more than the source keeps it.
     """
     found = source.description
     settings = {
@@ -64,7 +64,7 @@ def owner_settings(source: Instance, encrypted: Instance | None = None) -> dict[
 
 
 def storage_settings(source: Instance) -> dict[str, Any]:
-    """Return type, growth limit, IOPS and throughput of the storage, where RDS lets them be given."""
+    """Return type, growth limit, IOPS and throughput of the storage, where RDS accepts them."""
     found = source.description
     kind = found.get("StorageType")
     settings: dict[str, Any] = {"storage_type": kind}

@@ -1,4 +1,4 @@
-"""What a preview says: the plan of the phase, as text and as Markdown for a comment on a pull request."""
+"""The output of a preview: the plan of the phase, as text and as Markdown for a comment on a pull request."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from rds_encrypt.reports.files import Files
 __all__ = ["show_plan"]
 
 _IN_FULL: Final = 4
-"""Plans of so many sources still fit a preview that somebody reads; of more, each is a line, and the rest is in its file."""
+"""Up to so many sources, a preview shows each plan in full; beyond, it shows one line each, and a file has the rest."""
 
 
 def show_plan(source: Source, migration: pulumi.Resource) -> None:
-    """Say in the migration's row what the phase will do, and write the same down."""
+    """Show in the migration's row what the phase will do, and write it to a file."""
     files = Files(source.names.source, warn=lambda words: pulumi.log.warn(words, resource=migration))
     try:
         found = plan(_wish(source), source.topology, _briefing(source))
@@ -56,7 +56,7 @@ def _wish(source: Source) -> Wish:
 
 
 def _briefing(source: Source) -> Briefing | None:
-    """Ask the checks, if there is a cutover between two instances ahead."""
+    """Run the checks of the cutover, if one between two instances is ahead."""
     encrypted, forward = source.topology.encrypted, source.phase == "cutover"
     ahead = source.phase in {"cutover", "rollback"} and source.topology.cut_over != forward
     if encrypted is None or not ahead or source.settings.method == "offline":

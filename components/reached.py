@@ -1,4 +1,4 @@
-"""What the sources of a stack have come to, in a sentence for each: an output that tells those that are behind from the others."""
+"""The output for all sources of a stack: a sentence for each, and which are behind."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 import pulumi
 
-from rds_encrypt.checks.preflight import Method, Phase
+from rds_encrypt.phases import Method, Phase
 
 __all__ = ["ALL", "reached", "summary", "together", "told"]
 
 ALL = "all_sources"
-"""The output's name: with an underscore, no DB instance can be called so."""
+"""The output's name: with an underscore, it cannot be a DB instance's."""
 
 _PROOF = {
     ("online", "replicate"): "verify_level",
@@ -29,19 +29,19 @@ _SAID = ("verify_level", "verified_at", "verified_rows", "write_outage", "old_st
 def reached(
     phase: Phase, method: Method, outputs: Mapping[str, pulumi.Input[Any]]
 ) -> pulumi.Output[str | None]:
-    """Return what a source has reached; ``None`` if it is not as far as its phase says."""
+    """Return the state that a source has reached; ``None`` if it has not reached its phase."""
     given = {key: outputs[key] for key in _SAID if key in outputs}
-    # Also with what is not known: with `--continue-on-error`, outputs of a step that failed never are.
+    # Also with unknown outputs: with `--continue-on-error`, those of a failed step stay unknown.
     return pulumi.Output.all(**given).apply(
         lambda values: told(phase, method, values), run_with_unknowns=True
     )
 
 
 def told(phase: Phase, method: Method, outputs: object) -> str | None:
-    """Return the sentence; outputs that are not known are no plain values."""
+    """Return the sentence; unknown outputs are not plain values."""
     proof = _PROOF.get((method, phase))
     if proof is None:
-        return "prepared; the copy is made in phase `cutover`"
+        return "prepared; phase `cutover` makes the copy"
     known = {
         key: value
         for key, value in (outputs.items() if isinstance(outputs, Mapping) else ())
@@ -55,7 +55,7 @@ def told(phase: Phase, method: Method, outputs: object) -> str | None:
 
 
 def together(sources: Mapping[str, pulumi.Output[str | None]]) -> pulumi.Output[dict[str, Any]]:
-    """Return all of them: how many there are, how many are as far as their phase says, which are not, and each one's sentence."""
+    """Return the summary: how many sources there are, how many have reached their phase, which have not, and each one's sentence."""
     return pulumi.Output.all(**sources).apply(summary)
 
 
@@ -66,7 +66,7 @@ def summary(said: Mapping[str, str | None]) -> dict[str, Any]:
         "sources": len(said),
         "as_configured": len(said) - len(behind),
         "behind": behind,
-        "each": {name: sentence or "not as far as its phase says" for name, sentence in said.items()},
+        "each": {name: sentence or "has not reached its phase" for name, sentence in said.items()},
     }
 
 

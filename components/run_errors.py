@@ -14,7 +14,7 @@ __all__ = ["as_run_errors"]
 
 @contextmanager
 def as_run_errors() -> Iterator[None]:
-    """Raise what the library raises as an error of the program's run."""
+    """Raise the library's errors as errors of the program's run."""
     try:
         yield
     except MigrationError as error:

@@ -7,29 +7,30 @@ from typing import Any
 
 from components.backend import Owner
 from components.fleet import Fleet
-from components.settings import Phase, SourceSettings
+from components.settings import SourceSettings
 from rds_encrypt import journal
 from rds_encrypt.access import AccessSettings
 from rds_encrypt.aws.clients import Aws
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.discovery import Topology
 from rds_encrypt.existing import Existing, Group
 from rds_encrypt.names import Names
+from rds_encrypt.phases import Phase
 
 __all__ = ["Source"]
 
 
 @dataclass(frozen=True)
 class Source:
-    """What the config says of one source, what there is, and who shares the stack with it.
+    """One source: its config, its existing resources, and the fleet that shares its stack.
 
     Attributes:
         settings: the source's part of the config.
         phase: how far to go.
-        existing: what there is.
-        access: how its databases are reached.
-        aws: clients for looking closer while the program runs.
+        existing: its existing resources.
+        access: how to reach its databases.
+        aws: clients for look-ups while the program runs.
         owner: the stack, for the claim on the source.
         fleet: the other sources of the stack, as far as they concern this one.
     """
@@ -49,7 +50,7 @@ class Source:
 
     @property
     def names(self) -> Names:
-        """The names of all that its migration makes."""
+        """The names of everything that its migration creates."""
         return self.topology.names
 
     @property
@@ -93,10 +94,10 @@ class Source:
 
     @property
     def may_fail_alone(self) -> bool:
-        """Whether others may go on when this phase is refused to this source.
+        """Whether the other sources may go on when this one fails its preflight.
 
-        Only where the phase takes nothing away: what is not declared, the engine deletes, whether or not a step has failed. And not
-        when writes may be refused, or a name is on the way: that is everybody's business.
+        Only where the phase deletes nothing: the engine deletes what is not declared, whether or not a step has failed. And not while
+        writes may be refused or a name is moving: then the whole run must stop.
         """
         topology = self.topology
         under_way = topology.cutover_begun or topology.fenced or topology.returning
@@ -104,11 +105,10 @@ class Source:
 
     @property
     def follows_source(self) -> bool:
-        """Whether settings still follow the source's; once a cutover is wanted, an update could undo what it did.
+        """Whether settings still follow the source's; in phase `cutover`, an update could undo what the cutover did.
 
-        In method `offline` that phase is also the one that makes group and instance: what a killed run left of them is completed
-        until the names move. Not after a rollback either: the state may call the encrypted instance by the name that the source
-        has again.
+        In method `offline` that phase also creates group and instance, so a run completes what a killed one left, until the names
+        move. Not after a rollback either: the state may know the encrypted instance by the name that the source has again.
         """
         encrypted = self.topology.encrypted
         moved = encrypted is not None and {journal.CUTOVER_BEGAN, journal.ROLLED_BACK} & encrypted.tags.keys()
@@ -117,5 +117,5 @@ class Source:
 
     def _gone(self) -> PreconditionFailed:
         return PreconditionFailed(
-            "the source does not exist any more", where=self.names.source, fix="Set `phase` to `cleanup`"
+            "the source no longer exists", where=self.names.source, fix="Set `phase` to `cleanup`"
         )

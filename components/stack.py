@@ -21,7 +21,7 @@ from rds_encrypt.existing import Existing, look_up
 __all__ = ["Stack"]
 
 _workers: WeakKeyDictionary[pulumi.Resource, Workers] = WeakKeyDictionary()
-"""By the stack: it may declare each worker only once, however many migrations it has."""
+"""By the stack, which may declare each worker only once, however many migrations it has."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Stack:
 
     Attributes:
         settings: those of all sources.
-        aws: clients for looking while the program runs; everything that is done is done by resources.
+        aws: clients for look-ups while the program runs; only resources change anything.
         owner: the stack, for the claims on the sources.
-        existing: what there is of each source, by identifier.
+        existing: the existing resources of each source, by identifier.
         fleet: what the sources share.
     """
 
@@ -44,10 +44,10 @@ class Stack:
 
     @classmethod
     def look_up(cls, settings: Settings) -> Self:
-        """Look at all sources, in the region and with the profile of the stack's ``aws`` config.
+        """Look up all sources, in the region and with the profile of the stack's ``aws`` config.
 
         Raises:
-            PreconditionFailed: a source does not exist, is encrypted already, or its key cannot be used.
+            PreconditionFailed: a source does not exist or is already encrypted, or its key cannot be used.
         """
         config = pulumi.Config("aws")
         aws = Aws(AwsSettings(region=config.get("region"), profile=config.get("profile")))
@@ -74,7 +74,7 @@ class Stack:
         )
 
     def options_for(self, identifier: str) -> pulumi.ResourceOptions:
-        """Return what lets a worker carry out the steps of a source."""
+        """Return the options that assign the steps of a source to a worker."""
         root = pulumi.runtime.get_root_resource()
         workers = _workers.get(root) if root is not None else None
         if workers is None:

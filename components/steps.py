@@ -31,7 +31,7 @@ class Steps:
     """Declares steps of one source, in its component.
 
     Attributes:
-        preflight: looks whether the phase may begin.
+        preflight: checks whether the phase may begin.
         claim: marks the source as this stack's; every other step comes after it.
     """
 
@@ -106,15 +106,15 @@ class Steps:
         )
 
     def _wanted_verification(self) -> str | None:
-        """Return what makes the verification due again, if it is; nothing does once the names have begun to move.
+        """Return the verification that the tag shows, or that one is due; ``None`` once the names have begun to move.
 
-        The tag decides, not the state: it is what the cutover's check looks at, and it outlives both.
+        The tag decides, not the state: the cutover's check reads it, and it outlives both.
         """
         topology, verify = self._source.topology, self._settings.verify
         if topology.cutover_begun or self._source.phase == "rollback":
             return None
         tags = self._source.require_instance().tags
-        # With the time: what was due once, and done, may become due again.
+        # With the time, so that a verification can become due again.
         due = f"due {datetime.now(UTC).isoformat(timespec='microseconds')}"
         if journal.VERIFYING in tags:
             return due

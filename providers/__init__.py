@@ -1,1 +1,1 @@
-"""What has to happen: one file per step, each an adapter from Pulumi's create, read and delete to the layers below."""
+"""The steps: one file each, an adapter from Pulumi's create, read and delete to the library."""

@@ -1,4 +1,4 @@
-"""Binlog retention: keeps the source's binlogs for as long as the migration may need them, and puts the setting back."""
+"""Binlog retention: makes RDS keep the source's binlogs for as long as the migration may need them, then restores the setting."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["BinlogRetention", "BinlogRetentionProvider"]
 
 
 class BinlogRetentionProvider(Step):
-    """Inputs: ``source_id``, ``hours``. Outputs: ``hours_before``; 0 for RDS's default of purging at once."""
+    """Inputs: ``source_id``, ``hours``. Outputs: ``hours_before``; 0 is RDS's default, which purges at once."""
 
     identity = ("source_id",)
 
     def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
-        """Raise the retention, noting the former value before; a longer one stays as it is."""
+        """Note the former value, then raise the retention; a longer one stays."""
         source_id = inputs["source_id"]
         with context.session(source_id) as session:
             _require_no_source_of_its_own(session, source_id)
@@ -36,7 +36,7 @@ class BinlogRetentionProvider(Step):
         return {"hours_before": int(noted)}
 
     def seen(self, context: StepContext, props: Inputs) -> Outputs | None:
-        """Tell whether the source still keeps its binlogs for so long; one that does not run cannot be asked."""
+        """Tell whether the source still keeps its binlogs that long; one that does not run counts as unchanged."""
         source = context.usable(props["source_id"])
         if source is None:
             return dict(props)
@@ -44,7 +44,7 @@ class BinlogRetentionProvider(Step):
             return dict(props) if (retention.read(session) or 0) >= int(props["hours"]) else None
 
     def undo(self, context: StepContext, props: Inputs) -> None:
-        """Put the former value back."""
+        """Restore the former value."""
         put_retention_back(
             context.instances, context.access, props["source_id"], warning_for(props.get("urn"))
         )
@@ -54,9 +54,9 @@ def _require_no_source_of_its_own(session: Session, source_id: str) -> None:
     status = channel.status(session)
     if status is not None and not status.ours:
         raise ActionRequired(
-            f"the source itself follows {status.source_host}, from outside RDS",
+            f"the source replicates from {status.source_host}, which RDS does not manage",
             where=source_id,
-            fix="End that replication first: the encrypted instance could not take it over",
+            fix="End that replication first: the encrypted instance cannot take it over",
             safe="Nothing was changed",
         )
 

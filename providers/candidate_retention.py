@@ -1,7 +1,7 @@
-"""Candidate retention: the encrypted instance keeps its binlogs, since the old one is to follow it from its promotion on.
+"""Candidate retention: makes RDS keep the encrypted instance's binlogs, because the old instance follows it from its promotion on.
 
-RDS keeps `binlog retention hours` in a table that does not replicate, and purges the binlogs of a restored instance as soon as it can:
-during the two renames of a cutover too. Source: "mysql.rds_set_configuration" in the Amazon RDS User Guide.
+RDS keeps `binlog retention hours` in a table that does not replicate, and purges the binlogs of a restored instance as soon as it can,
+even during the two renames of a cutover. Source: "mysql.rds_set_configuration" in the Amazon RDS User Guide.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class CandidateRetentionProvider(Step):
     identity = ("encrypted_id", "source_id")
 
     def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
-        """Raise the retention; a longer one stays as it is. What the owner had is noted on the source, and here at the promotion."""
+        """Raise the retention; a longer one stays. A tag on the source notes the owner's value; the promotion copies it here."""
         hours = int(inputs["hours"])
         with context.session(inputs["encrypted_id"]) as session:
             present = retention.read(session) or 0
@@ -34,7 +34,7 @@ class CandidateRetentionProvider(Step):
         return {"hours_now": max(present, hours)}
 
     def seen(self, context: StepContext, props: Inputs) -> Outputs | None:
-        """Tell whether it still keeps its binlogs for so long; one that does not run cannot be asked."""
+        """Tell whether it still keeps its binlogs that long; one that does not run counts as unchanged."""
         encrypted = context.usable(props["encrypted_id"])
         if encrypted is None:
             return dict(props)
@@ -42,7 +42,7 @@ class CandidateRetentionProvider(Step):
             return dict(props) if (retention.read(session) or 0) >= int(props["hours"]) else None
 
     def undo(self, context: StepContext, props: Inputs) -> None:
-        """Put the owner's value back on an instance that carries production; any other is deleted next."""
+        """Restore the owner's value on an instance that carries production; DeletionGuard deletes any other next."""
         encrypted = context.instances.find(props["encrypted_id"])
         if encrypted is not None and journal.cutover_begun(encrypted.tags):
             put_retention_back(
@@ -51,7 +51,7 @@ class CandidateRetentionProvider(Step):
 
 
 class CandidateRetention(pulumi.dynamic.Resource, module="rds", name="CandidateRetention"):
-    """How long the encrypted instance keeps its binlogs until the migration is over."""
+    """How long the encrypted instance keeps its binlogs until the migration ends."""
 
     hours_now: pulumi.Output[int]
 

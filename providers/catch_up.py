@@ -1,4 +1,4 @@
-"""Catch-up: waits until the encrypted instance has executed all that the source had written at one look."""
+"""Catch-up: waits until the encrypted instance has executed everything that the source had written at one check."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pulumi
 from providers.reports import lag_log
 from providers.step import HOUR, Inputs, Outputs, Step, StepContext
 from rds_encrypt import journal
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.durability import Durability, crash_safe
 from rds_encrypt.mysql import lag
@@ -22,19 +22,19 @@ __all__ = ["CatchUp", "CatchUpProvider"]
 
 
 class CatchUpProvider(Step):
-    """Inputs: ``encrypted_id``, ``source_id``, ``hours`` to wait at most, ``relax_above``: MB behind from which on commits need not
-    be flushed meanwhile, if ever. Outputs: ``in_sync_at``: coordinates; ``relaxed``: parameters that were changed and put back.
+    """Inputs: ``encrypted_id``, ``source_id``, ``hours`` to wait at most, ``relax_above``: MB of lag above which commits
+    need not be flushed (``None``: never). Outputs: ``in_sync_at``: coordinates; ``relaxed``: parameters that the step changed and restored.
     """
 
     identity = ("encrypted_id", "source_id")
-    # It counts while the step is done, and has nothing to say about one that is finished.
+    # It matters only while the step runs.
     ignored = (*Step.ignored, "relax_above")
 
     def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
-        """Wait, showing the lag; the durability of the encrypted instance is its owner's when this ends, however it ends."""
+        """Wait and show the lag; however this ends, the owner's durability settings are in effect again."""
         source, encrypted = context.instances.get_several(inputs["source_id"], inputs["encrypted_id"])
         if journal.cutover_begun(encrypted.tags):
-            # A state that was lost after the cutover: production follows nobody.
+            # The state was lost after the cutover: production has no source.
             return {"in_sync_at": "", "relaxed": []}
         relaxed: list[str] = []
         with (
@@ -54,17 +54,17 @@ class CatchUpProvider(Step):
 
             durability = _durability(context, source, encrypted)
             if durability is not None:
-                durability.put_back()  # What a run left behind that was killed.
+                durability.put_back()  # Undoes what a killed run left.
                 if _may_relax(context, inputs, encrypted, ahead, behind):
                     with durability.relaxed() as relaxed:
                         catch_up()
-            # Level, with its owner's settings in effect.
+            # In sync, with the owner's settings in effect.
             reached = catch_up()
         return {"in_sync_at": str(reached), "relaxed": relaxed}
 
 
 def _durability(context: StepContext, source: Instance, encrypted: Instance) -> Durability | None:
-    """Return what can be relaxed, unless the instance runs with another group than the one that was made for it."""
+    """Return what can be relaxed; ``None`` if the instance does not use the parameter group made for it."""
     group = encrypted.parameter_group
     if group != Names(source.identifier).encrypted:
         return None
@@ -85,14 +85,14 @@ def _may_relax(
 
 
 def _alone(context: StepContext, instance: Instance) -> bool:
-    """Whether nobody else runs with the instance's parameter group."""
+    """Whether no other instance uses its parameter group."""
     group = instance.parameter_group
     users = [each.resource_id for each in context.instances.all() if group in each.parameter_groups]
     return users == [instance.resource_id]
 
 
 class CatchUp(pulumi.dynamic.Resource, module="rds", name="CatchUp"):
-    """The encrypted instance, level with the source."""
+    """The encrypted instance, in sync with the source."""
 
     in_sync_at: pulumi.Output[str]
     relaxed: pulumi.Output[list[str]]

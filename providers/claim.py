@@ -1,4 +1,4 @@
-"""Claim: marks the source as being migrated by this stack, so that every later step finds it, and no other stack takes it."""
+"""Claim: tags the source as this stack's, so that every later step finds it and no other stack takes it."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ import pulumi
 from providers.progress import warning_for
 from providers.step import Inputs, Outputs, Step, StepContext
 from rds_encrypt import journal
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.journal import Role, tags_for
 from rds_encrypt.orphans import take_away
 from rds_encrypt.temporary_resources import successor_of, untag_or_warn
+from rds_encrypt.version import VERSION
 
 __all__ = ["Claim", "ClaimProvider"]
 
 
 _SETTLES = 1.0
-"""Seconds in which another stack, that found no claim either, writes its own."""
+"""Seconds within which another stack that found no claim either writes its own."""
 
 
 class ClaimProvider(Step):
-    """Inputs: ``source_id``, ``owner``, ``backend``. Outputs: ``parameter_group`` that the source had when it was claimed."""
+    """Inputs: ``source_id``, ``owner``, ``backend``. Outputs: ``parameter_group``, the source's when it was claimed."""
 
     identity = ("source_id",)
     ignored = (*Step.ignored, "backend")
     waits_for_names = True
 
     def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
-        """Write the tags, unless another stack did before, or does at the same moment."""
+        """Write the tags, unless another stack wrote its own before or at the same moment."""
         source = context.instances.get(inputs["source_id"])
         _require_ours(source, inputs)
         claimed = journal.OWNER in source.tags
@@ -42,56 +43,57 @@ class ClaimProvider(Step):
                 **tags_for(Role.SOURCE, source.resource_id),
                 journal.OWNER: inputs["owner"],
                 journal.BACKEND: inputs["backend"],
+                journal.WRITTEN_BY: VERSION,
                 journal.FENCED_GROUP: group,
             },
         )
         if not claimed:
-            # AWS has no tag that only the first may write: of two who found none, the one who wrote last goes on.
+            # AWS has no conditional tag write: of two stacks that found no claim, the last to write goes on.
             time.sleep(_SETTLES)
             _require_ours(context.instances.get(source.resource_id), inputs)
         return {"parameter_group": group}
 
     def seen(self, context: StepContext, props: Inputs) -> Outputs | None:
-        """Tell whether the claim still stands; a deleted old instance keeps it, since there is nothing to claim."""
+        """Tell whether the claim still stands; it does for a deleted source, where nothing is left to claim."""
         source = context.instances.find(props["source_id"])
         return None if source is not None and journal.OWNER not in source.tags else dict(props)
 
     def undo(self, context: StepContext, props: Inputs) -> None:
-        """Take away what a killed run left, then all tags off the source and off the instance that took its place."""
+        """Remove what a killed run left, then all tags from the source and from the instance that replaced it."""
         source = context.instances.find(props["source_id"])
         production = successor_of(context.instances, props["source_id"], source)
         before_cut_over = production is None or not journal.cutover_begun(production.tags)
         if source is not None and before_cut_over and source.tags.get(journal.OWNER) == props["owner"]:
             take_away(context.aws, context.access, source, context.progress)
-        # Without a state the tags do nothing any more: what AWS will not take off must not keep the stack from going.
+        # Without a state the tags have no effect: one that AWS does not remove must not block `pulumi destroy`.
         warn = warning_for(props.get("urn"))
         for instance in (production, source):
             untag_or_warn(context.instances, instance, list(journal.KEYS), warn, needed=before_cut_over)
 
 
 def _require_ours(source: Instance, inputs: Inputs) -> None:
-    """Refuse a source that another stack has claimed, or one of the same name that keeps its state in another backend.
+    """Refuse a source that another stack has claimed, or a stack of the same name in another backend.
 
     Raises:
-        ActionRequired: it has; the backend of a claim that tells none, as older ones do, is taken for ours.
+        ActionRequired: it has; a claim without a backend, as older versions wrote it, counts as ours.
     """
     owner = source.tags.get(journal.OWNER, inputs["owner"])
     if owner != inputs["owner"]:
         raise ActionRequired(
-            f"stack {owner} is migrating this instance already",
+            f"stack {owner} is already migrating this instance",
             where=source.identifier,
-            fix=f"Go on there, or, if that stack is gone for good, remove the tag {journal.OWNER}",
+            fix=f"Continue there. If that stack no longer exists, remove the tag {journal.OWNER}",
         )
     if source.tags.get(journal.BACKEND, inputs["backend"]) != inputs["backend"]:
         raise ActionRequired(
-            f"a stack of the same name, {owner}, is migrating this instance already, and keeps its state in another backend",
+            f"stack {owner} in another backend is already migrating this instance",
             where=source.identifier,
-            fix=f"Log in to that backend and go on there, or, if its state is gone for good, remove the tag {journal.BACKEND}",
+            fix=f"Log in to that backend and continue there. If its state no longer exists, remove the tag {journal.BACKEND}",
         )
 
 
 class Claim(pulumi.dynamic.Resource, module="rds", name="Claim"):
-    """The claim of this stack on a source."""
+    """This stack's claim on a source."""
 
     parameter_group: pulumi.Output[str]
 

@@ -1,11 +1,11 @@
 """Makes the dynamic provider's host print our errors as one sentence instead of a Python traceback.
 
 The host (``python -m pulumi.dynamic``) answers every exception with ``traceback.format_exc()``, which no exception can
-influence. It looks the module up by name when it needs it, so in that process (ours alone) the name is given a formatter
-that knows the errors meant for people. Bugs keep their traceback. Should the host change, tracebacks come back; a test sees it.
+influence. It looks up the module by name on each use, so in that process, which is ours alone, we point the name at a
+formatter that knows the errors meant for people. Bugs keep their traceback. If the host changes, tracebacks come back, and a test fails.
 
-The program's own process has one traceback to spare as well: when several steps fail at once, the engine cancels what the program
-still asks of it, and the SDK takes only an engine that has gone for an end that was told already.
+The program's own process also printed a needless traceback: when several steps fail at once, the engine cancels the program's
+pending requests, and the SDK expects that only from an engine that has gone.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _cancelled_is_told(exn: grpc.RpcError) -> Exception:
 
 
 def install() -> None:
-    """Install the formatter if this process is the dynamic provider's host, and what takes a cancelled request for an end."""
+    """Install the formatter if this process is the dynamic provider's host, and the handler of cancelled requests."""
     settings.grpc_error_to_exception = _cancelled_is_told
     host = sys.modules["__main__"]
     if hasattr(host, "DynamicResourceProviderServicer"):

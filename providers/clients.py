@@ -1,4 +1,4 @@
-"""Clients that the steps and checks of one command share: boto3 takes longer to make one than to ask with it."""
+"""Clients that the steps and checks of one command share: boto3 takes longer to make one than to use it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from rds_encrypt.aws.inventory import AccountInventory
 __all__ = ["Clients", "shared_clients"]
 
 _LASTS = 60.0
-"""Seconds: a step of `pulumi up` may come hours after another, and must see today's credentials and quotas."""
+"""Seconds: a step of `pulumi up` may run hours after another and must see current credentials and quotas."""
 
 
 @dataclass(frozen=True)
 class Clients:
-    """AWS, and what was seen so far of what stands around the sources, which is the same for all of them."""
+    """AWS and the account inventory, which all sources share."""
 
     aws: Aws
     around: AccountInventory
@@ -25,7 +25,7 @@ class Clients:
 
     @property
     def fresh(self) -> bool:
-        """Whether they may still be shared."""
+        """Whether steps may still share them."""
         return time.monotonic() - self.made_at < _LASTS
 
 
@@ -34,7 +34,7 @@ _making = Lock()
 
 
 def shared_clients(settings: AwsSettings) -> Clients:
-    """Return this process's clients; those older than a minute are replaced."""
+    """Return this process's clients; replace those older than a minute."""
     with _making:
         found = _made.get(settings)
         if found is None or not found.fresh:

@@ -1,4 +1,4 @@
-"""Copy slot: notes that the snapshot holds what it should, then waits until fewer snapshots are being copied than the config and AWS allow at a time."""
+"""Copy slot: notes that the snapshot holds the right coordinates, then waits until the config and AWS allow one more copy."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ _NAMED = 3
 
 
 class CopySlotProvider(Step):
-    """Inputs: ``source_id``, ``snapshot`` (its ARN), ``at_once``; of a replica's snapshot also ``replica_id``, ``file`` and ``position``, the
-    coordinates at which the replica was stopped. Outputs: the same.
+    """Inputs: ``source_id``, ``snapshot`` (its ARN), ``at_once``; for a replica's snapshot also ``replica_id``, ``file`` and
+    ``position``, the coordinates at which the replica stopped. Outputs: the same.
     """
 
     identity = ("source_id",)
 
     def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
-        """Wait for the turn and take it; a snapshot that has been copied needs none."""
+        """Wait for a slot and take it; a snapshot that has been copied needs none."""
         if inputs.get("replica_id"):
             _note_unmoved(context, inputs)
         at_once = int(inputs["at_once"])
         queue = Queue(context.aws, inputs["snapshot"], inputs["source_id"], at_once)
         until(
             Wait(
-                what="its turn to be copied",
+                what="a copy slot",
                 deadline=_DEADLINE,
                 longest=15.0,
-                advice=f"See whether the copies in progress come to an end. AWS allows {AT_ONCE} at a time, and"
+                advice=f"Check whether the copies in progress finish. AWS allows {AT_ONCE} at a time, and"
                 f" `fleet.copiesAtOnce` is {at_once}",
                 where=queue.name,
             ),
@@ -52,10 +52,10 @@ class CopySlotProvider(Step):
 
 
 def _note_unmoved(context: StepContext, inputs: Inputs) -> None:
-    """Note on the snapshot that the replica still stands where it was stopped: from now on, a reboot of it changes nothing.
+    """Note on the snapshot that the replica has not moved since it stopped: from now on, rebooting it changes nothing.
 
-    RDS reboots replicas, and starts their replication then (RDS-EVENT-0396). Where that has happened already, nothing is noted, and the
-    step that attaches the encrypted instance says so.
+    RDS reboots replicas, which starts their replication (RDS-EVENT-0396). If that has happened already, this notes nothing, and the
+    step that attaches the encrypted instance reports it.
     """
     replica = context.usable(inputs["replica_id"])
     if replica is None:
@@ -69,7 +69,7 @@ def _note_unmoved(context: StepContext, inputs: Inputs) -> None:
 
 def _told(found: CopySlots | None) -> str:
     if found is None:
-        return "waiting for its turn to be copied"
+        return "waiting for a copy slot"
     named, more = found.busy[:_NAMED], len(found.busy) - _NAMED
     return (
         f"waiting for {len(found.busy)} copies: {', '.join(named)}{f' and {more} more' if more > 0 else ''}"
@@ -77,7 +77,7 @@ def _told(found: CopySlots | None) -> str:
 
 
 class CopySlot(pulumi.dynamic.Resource, module="rds", name="CopySlot"):
-    """The turn of a source's snapshot to be copied."""
+    """The copy slot of a source's snapshot."""
 
     def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
         super().__init__(CopySlotProvider(), name, inputs, opts)

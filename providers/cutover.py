@@ -1,4 +1,4 @@
-"""Cutover: the source's name goes to the encrypted instance; the protocol is in ``rds_encrypt.cutover``."""
+"""Cutover: moves the source's name to the encrypted instance; the protocol is in ``rds_encrypt.cutover``."""
 
 from __future__ import annotations
 
@@ -33,27 +33,27 @@ from rds_encrypt.position import Position
 __all__ = ["Cutover", "CutoverProvider"]
 
 _RETIRED = {"stopping", "stopped", "deleting"}
-"""Statuses of an old instance that nobody will reach any more."""
+"""Statuses in which the old instance can no longer be reached."""
 _FENCE = 60.0
 _WANTED = {"named": True, "fenced": True, "following": True}
-"""What must hold for as long as the step stands; as inputs, so that it differs from what a refresh saw."""
+"""What must hold while the step exists: inputs, so that they can differ from what a refresh saw."""
 
 
 class CutoverProvider(Step):
-    """Inputs: see ``providers.cutover_protocol``, and ``named``, ``fenced`` and ``following``, which are always wanted. Outputs: ``server_uuid``
-    that answers at the name now, ``final_coordinates``, ``timeline``, ``write_outage``, ``unenabled_events``, ``forced_checks``,
+    """Inputs: see ``providers.cutover_protocol``, and ``named``, ``fenced`` and ``following``, which must always hold. Outputs: ``server_uuid``
+    of the server that answers at the name now, ``final_coordinates``, ``timeline``, ``write_outage``, ``unenabled_events``, ``forced_checks``,
     ``rollback_path``.
 
-    A refresh tells by ``named`` whether the encrypted instance still has the name, by ``fenced`` whether the old one still
-    refuses writes, and by ``following`` whether it follows, or cannot any more. An update closes a fence that was lifted, and
-    lets the old one follow; names it leaves alone, since moving them is outage.
+    A refresh sets ``named`` if the encrypted instance still has the name, ``fenced`` if the old one still refuses writes, and
+    ``following`` if it follows or no longer can. An update closes a lifted fence and makes the old one follow again; it never
+    moves names, because that is an outage.
     """
 
     identity = ("encrypted_id", "source_id")
     waits_for_names = True
 
     def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
-        """Run the protocol, or roll an interrupted one forward; one that is complete, and whose old instance rests, is only told."""
+        """Run the protocol, or roll an interrupted one forward; only report a complete one whose old instance is retired."""
         direction = _direction(inputs)
         encrypted = context.instances.get(inputs["encrypted_id"])
         if direction.noted(encrypted.tags):
@@ -72,7 +72,7 @@ class CutoverProvider(Step):
         }
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Close a fence that somebody lifted, and refuse a name that somebody moved; otherwise record the inputs, as other steps do."""
+        """Close a lifted fence, and fail if production was renamed; otherwise record the inputs, as other steps do."""
         if _olds.get("fenced") is False:
             _close_again(self.context(_news), _news)
         if _olds.get("named") is False:
@@ -84,7 +84,7 @@ class CutoverProvider(Step):
         return recorded
 
     def undo(self, context: StepContext, props: Inputs) -> None:
-        """The cutover stays; only the rollback path ends, since nobody will look after it any more."""
+        """Keep the cutover; end the rollback path, which no step maintains any more."""
         close_reverse_replication(
             context, props["source_id"], props["encrypted_id"], warning_for(props.get("urn"))
         )
@@ -99,13 +99,13 @@ def _complete(context: StepContext, props: Inputs) -> bool:
 
 
 def _with_following(context: StepContext, inputs: Inputs, outputs: Outputs) -> Outputs:
-    """Add whether there is nothing to do about the old instance now: the next `up` tries again what is not confirmed."""
+    """Add whether the old instance needs nothing now: the next `pulumi up` retries what is not confirmed."""
     path = outputs["rollback_path"]
     return {**outputs, "following": settled(path) or context.usable(inputs["source_id"]) is None}
 
 
 def _path_now(context: StepContext, props: Inputs) -> Outputs:
-    """Look whether the old instance follows; one that follows nobody, or is away, was let go, or cannot be asked."""
+    """Check whether the old instance follows; report nothing for one that is detached or not available."""
     found = context.instances.find_several([props["encrypted_id"], props["source_id"]])
     encrypted, old = found.get(props["encrypted_id"]), found.get(props["source_id"])
     if encrypted is None or old is None or not old.available or not _complete(context, props):
@@ -121,7 +121,7 @@ def _path_now(context: StepContext, props: Inputs) -> Outputs:
 
 
 def _follow_again(context: StepContext, inputs: Inputs) -> Outputs:
-    """Try once more to let the old instance follow, and say what it came to."""
+    """Try again to make the old instance follow, and return the result."""
     cutover = cutover_context(context, inputs, _direction(inputs))
     path = follow_up(cutover)
     warn(inputs, cutover)
@@ -131,7 +131,7 @@ def _follow_again(context: StepContext, inputs: Inputs) -> Outputs:
 
 
 def _called_otherwise(context: StepContext, props: Inputs) -> str | None:
-    """Return what the encrypted instance is called, if that should be the source's name and is not."""
+    """Return the encrypted instance's name if it should be the source's and is not."""
     encrypted = context.instances.find(props["encrypted_id"])
     moved = (
         encrypted is not None
@@ -147,18 +147,18 @@ def _require_name(context: StepContext, inputs: Inputs) -> None:
     if name is None:
         return
     raise ActionRequired(
-        f"production has been renamed since the cutover: it was `{inputs['identifier']}`",
+        f"production was renamed after the cutover; its name was `{inputs['identifier']}`",
         where=name,
-        fix=f"Rename it to `{inputs['identifier']}` again; if another instance is called so now, rename that one first. Then run"
+        fix=f"Rename it back to `{inputs['identifier']}`; if another instance has that name now, rename that one first. Then run"
         " `pulumi refresh` and `pulumi up`",
-        safe="Nothing is renamed by itself, because that takes the instance away for a while",
+        safe="rds-encrypt does not rename it, because a rename is an outage",
     )
 
 
 def _lifted(context: StepContext, props: Inputs) -> bool:
-    """Whether the old instance takes writes, though that would cost the rollback path.
+    """Whether the old instance accepts writes, which would cost the rollback path.
 
-    Once nothing follows any more, and it does not run with the group that was made to fence it, it is its owner's again.
+    Once it neither follows nor uses the fence's parameter group, it belongs to its owner again.
     """
     found = context.instances.find_several([props["encrypted_id"], props["source_id"]])
     encrypted, old = found.get(props["encrypted_id"]), found.get(props["source_id"])
@@ -173,15 +173,15 @@ def _lifted(context: StepContext, props: Inputs) -> bool:
 
 
 def _close_again(context: StepContext, inputs: Inputs) -> None:
-    """Make the old instance refuse writes again, and say what that does not bring back."""
+    """Make the old instance refuse writes again, and warn about writes that it accepted meanwhile."""
     if not _lifted(context, inputs):
         return
     old, names = context.instances.get(inputs["source_id"]), Names(inputs["identifier"])
     if reason := group_cannot(context.aws, old.parameter_group, old):
         raise ActionRequired(
-            f"it accepts writes, though it lost the name, and cannot be fenced: {reason}",
+            f"it accepts writes after the cutover, and cannot be fenced: {reason}",
             where=old.identifier,
-            fix=f"Give it the parameter group {names.fence} and reboot it, then run `pulumi up` again",
+            fix=f"Give it parameter group {names.fence}, reboot it, then run `pulumi up` again",
             safe=f"`{names.source}` is not affected",
         )
     ParameterGroups(context.aws).set_now(old.parameter_group, {"read_only": "1"})
@@ -199,8 +199,8 @@ def _close_again(context: StepContext, inputs: Inputs) -> None:
             progress=context.progress,
         )
     warning_for(inputs.get("urn"))(
-        f"{old.identifier}: somebody had lifted its fence, and it refuses writes again. What was written there meanwhile is not in"
-        f" {names.source}: compare the two before a rollback."
+        f"{old.identifier}: its fence was lifted, and rds-encrypt has closed it again. {names.source} lacks the writes that"
+        f" {old.identifier} accepted meanwhile: compare the two before a rollback."
     )
 
 

@@ -1,4 +1,4 @@
-"""What cutover and rollback share: the same protocol, in two directions."""
+"""The protocol that cutover and rollback share, in two directions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from providers.progress import remark_for, warning_for
 from providers.reports import after_cutover, files_of, hand_over
 from providers.step import HOUR, Inputs, Outputs, StepContext
 from rds_encrypt import journal
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.errors import Cancelled, MigrationError
 from rds_encrypt.cutover.context import CutoverContext, Hooks, Limits, Record, Strategy
@@ -53,10 +53,10 @@ _DRAIN = 300.0
 
 
 def run_protocol(context: StepContext, inputs: Inputs, direction: Direction) -> Outputs:
-    """Run the protocol, write down what happened and when, and show that at the end.
+    """Run the protocol, record what happened and when, and show that at the end.
 
     Inputs: ``identifier``, ``source_group``, ``cutover`` and ``verify`` (the settings of that name, as plain values); in method ``offline``
-    also ``snapshot_at`` (coordinates) and ``moments``, those of the fence.
+    also ``snapshot_at`` (coordinates) and ``moments`` (the fence's).
     """
     cutover = cutover_context(context, inputs, direction)
     urn = inputs.get("urn")
@@ -81,7 +81,7 @@ def run_protocol(context: StepContext, inputs: Inputs, direction: Direction) -> 
                 f"{cutover.names.source}: the {direction.verb} is complete; {what} {outcome.rollback_path}"
             )
     finally:
-        remark_for(urn)(f"{table(logbook.content)}\nWritten down in {logbook.path}.")
+        remark_for(urn)(f"{table(logbook.content)}\nSaved in {logbook.path}.")
         after_cutover(cutover, files)
         warn(inputs, cutover)
     hand_over(cutover, files)
@@ -99,14 +99,14 @@ def run_protocol(context: StepContext, inputs: Inputs, direction: Direction) -> 
 
 
 def warn(inputs: Inputs, cutover: CutoverContext) -> None:
-    """Show what could not be done and production does not need."""
+    """Show what failed and production does not need."""
     show = warning_for(inputs.get("urn"))
     for words in cutover.aside.warnings:
         show(words)
 
 
 def told(context: StepContext, direction: Direction, tags: Mapping[str, str]) -> Outputs:
-    """Return what can still be known of a cutover that is complete, by the tags of the encrypted instance, when no state tells of it."""
+    """Return what the encrypted instance's tags still tell of a complete cutover whose state was lost."""
     with context.session(direction.candidate_id) as session:
         uuid = str(session.value("SELECT @@server_uuid"))
     moments = {Moment.CUTOVER_BEGAN: tags.get(direction.point), Moment.OPEN: tags.get(direction.marked)}
@@ -131,7 +131,7 @@ def _noted_path(context: StepContext, direction: Direction, tags: Mapping[str, s
 
 
 def cutover_context(context: StepContext, inputs: Inputs, direction: Direction) -> CutoverContext:
-    """Return where the protocol takes place."""
+    """Return the protocol's context."""
     settings, snapshot_at = inputs["cutover"], inputs.get("snapshot_at")
     verify = inputs.get("verify") or {"level": "off"}
     commands = settings.get("hooks") or {}
@@ -166,7 +166,7 @@ def _strategy(settings: Mapping[str, Any]) -> Strategy:
 
 
 def _owner_group(context: StepContext, inputs: Inputs) -> str:
-    """Return the owner's parameter group when the source, which ran with it, is gone: ours are clones, and say of which."""
+    """Return the owner's parameter group when the source, which used it, is gone: the description of our clone names it."""
     names = Names(inputs["identifier"])
     found = context.instances.get(inputs["encrypted_id"]).parameter_group
     if found != names.encrypted:
@@ -176,7 +176,7 @@ def _owner_group(context: StepContext, inputs: Inputs) -> str:
 
 
 def position_of(context: StepContext, inputs: Inputs) -> Position:
-    """Return where the name is, by tags, or by looking where they do not tell."""
+    """Return where the name is, by tags, or by a look-up where tags do not tell."""
     found = context.instances.find_several([inputs["encrypted_id"], inputs["source_id"]])
     encrypted = found.get(inputs["encrypted_id"]) or context.instances.get(inputs["encrypted_id"])
     return look(context.aws, Names(inputs["identifier"]), encrypted, found.get(inputs["source_id"]))
@@ -185,9 +185,9 @@ def position_of(context: StepContext, inputs: Inputs) -> Position:
 def close_reverse_replication(
     context: StepContext, source_id: str, encrypted_id: str, warn: Callable[[str], None] = silent_warn
 ) -> None:
-    """Let the old instance execute what it can, then follow nobody; does nothing unless it follows the encrypted one.
+    """Let the old instance execute what it can, then detach it; do nothing unless it follows the encrypted one.
 
-    It is being given up: what keeps it from that is a warning.
+    The rollback path ends here in any case, so a failure is only a warning.
     """
     found = context.instances.find_several([encrypted_id, source_id])
     encrypted, old = found.get(encrypted_id), found.get(source_id)
@@ -203,11 +203,11 @@ def close_reverse_replication(
     except Cancelled:
         raise
     except MigrationError as error:
-        warn(f"reverse replication to {old.identifier} is not reset: {error}")
+        warn(f"reverse replication to {old.identifier} could not be reset: {error}")
 
 
 def _drain(context: StepContext, encrypted: Instance, behind: Session, warn: Callable[[str], None]) -> None:
-    """Let it execute all that was written until now, if it still follows."""
+    """Let it execute everything written so far, if it still follows."""
     status = channel.status(behind)
     if status is None:
         return

@@ -1,7 +1,7 @@
-"""DeletionGuard: answers for the encrypted instance, known by its DbiResourceId, and is the only one who may ever delete it.
+"""DeletionGuard: owns the encrypted instance, known by its DbiResourceId; nothing else may delete it.
 
-The instance itself is declared with ``retain_on_delete``, because the AWS provider deletes by the name in its state, and names
-move in this program. The deletion guard's delete looks first: an instance that carries production, or is about to, is left alone.
+The instance is declared with ``retain_on_delete``, because the AWS provider deletes by the name in its state, and names move in
+this program. The deletion guard checks first and keeps an instance that carries production, or is about to.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pulumi
 from providers.progress import warning_for
 from providers.step import HOUR, Inputs, Outputs, Step, StepContext
 from rds_encrypt import journal
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.completion import complete
 from rds_encrypt.core.errors import ActionRequired, Cancelled, MigrationError, Retryable
@@ -36,7 +36,7 @@ class DeletionGuardProvider(Step):
     waits_for_names = True
 
     def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
-        """Confirm that the instance is encrypted and otherwise like the source."""
+        """Confirm that the instance is encrypted and otherwise matches the source."""
         encrypted = context.instances.wait_until_available(
             inputs["encrypted_id"], deadline=24 * HOUR, progress=context.progress
         )
@@ -44,12 +44,12 @@ class DeletionGuardProvider(Step):
             raise ActionRequired(
                 "its storage is not encrypted",
                 where=encrypted.identifier,
-                fix="Destroy the stack, start over",
+                fix="Run `pulumi destroy`, then start over",
             )
         if journal.cutover_begun(encrypted.tags):
-            # A state that was lost after the cutover: old is no measure for production any more, and may be stopped or gone.
+            # The state was lost after the cutover: the old instance no longer sets the standard, and may be stopped or gone.
             return {"kms_key": str(encrypted.description["KmsKeyId"])}
-        # From here on either of the two leads to the other, whatever they are called.
+        # From here on, each of the two leads to the other, under any name.
         source = context.instances.get(inputs["source_id"])
         context.instances.tag(source, {journal.PARTNER: encrypted.resource_id})
         first_look = journal.PARTNER not in source.tags
@@ -63,9 +63,9 @@ class DeletionGuardProvider(Step):
         return dict(props) if context.instances.find(props["encrypted_id"]) else None
 
     def undo(self, context: StepContext, props: Inputs) -> None:
-        """Lift what an interrupted swap left fenced; delete the instance, unless the names have begun to move.
+        """Lift the fence that an interrupted cutover left; delete the instance unless the names have begun to move.
 
-        From then on it is production. Parameter groups go when nobody uses them.
+        From then on it is production. Parameter groups go once no instance uses them.
         """
         encrypted = context.instances.find(props["encrypted_id"])
         source = context.instances.find(props["source_id"])
@@ -87,27 +87,27 @@ class DeletionGuardProvider(Step):
 
 
 def _require_settings_match(source: Instance, encrypted: Instance, *, first_look: bool) -> None:
-    """Refuse an instance that lacks settings of its owner's.
+    """Refuse an instance whose settings differ from the source's.
 
-    One that a killed run was still creating lacks those that RDS only takes after a restore, and has been given most of them by
-    now. Should others be missing, the next run compares it with what is declared, and updates it.
+    One that a killed run was creating lacks those that RDS accepts only after a restore; ``complete`` has set most of them. If
+    others are missing, the next run compares it with the declaration and updates it.
     """
-    # Storage that has grown meanwhile is harmless, and declared at the next `pulumi up`.
+    # Storage that has grown meanwhile is harmless, and the next `pulumi up` declares it.
     unlike = [each for each in differences(source, encrypted) if each.setting != "AllocatedStorage"]
     if not unlike:
         return
     kind = Retryable if first_look else ActionRequired
     raise kind(
-        f"it is not like the source: {'; '.join(map(str, unlike))}",
+        f"its settings differ from the source's: {'; '.join(map(str, unlike))}",
         where=encrypted.identifier,
-        fix="Run `pulumi up` again, which makes it so"
+        fix="Run `pulumi up` again, which corrects them"
         if first_look
-        else "Make the settings equal, on either instance, then run `pulumi up` again",
+        else "Change either instance so that they match, then run `pulumi up` again",
     )
 
 
 def _finish(context: StepContext, production: Instance, source_id: str, warn: Progress) -> None:
-    """Unlock accounts and enable events where a run was killed right after it had opened production; nobody else will."""
+    """Unlock accounts and enable events if a run was killed right after it opened production; no other step does."""
     tags = production.tags
     locked, events = tags.get(journal.FENCE_NOTE) == AccountFence.kind, tags.get(journal.EVENTS)
     if not (locked or events) or not production.available:
@@ -122,7 +122,7 @@ def _finish(context: StepContext, production: Instance, source_id: str, warn: Pr
         raise
     except MigrationError as error:
         warn(
-            f"{production.identifier}: look whether all accounts are open and all events enabled that should be ({error})"
+            f"{production.identifier}: check that all accounts are unlocked and all events enabled that should be ({error})"
         )
 
 

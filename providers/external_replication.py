@@ -1,4 +1,4 @@
-"""External replication: the encrypted instance follows the source from the recorded coordinates on."""
+"""External replication: makes the encrypted instance follow the source from the recorded coordinates on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from providers.step import Inputs, Outputs, Step, StepContext
 from rds_encrypt import journal
 from rds_encrypt.access import endpoint_of
 from rds_encrypt.aws import snapshots
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.mysql import accounts, channel
 from rds_encrypt.mysql.coordinates import Coordinates
@@ -22,7 +22,7 @@ __all__ = ["ExternalReplication", "ExternalReplicationProvider"]
 
 
 _RESTORED = 900.0
-"""Seconds that RDS may go on taking an instance for a read replica after it was restored from a replica's snapshot."""
+"""Seconds for which RDS may take an instance restored from a replica's snapshot for a read replica."""
 
 
 class ExternalReplicationProvider(Step):
@@ -31,10 +31,10 @@ class ExternalReplicationProvider(Step):
     identity = ("encrypted_id", "source_id")
 
     def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
-        """Attach the encrypted instance if it follows nobody yet, and start it."""
+        """Attach the encrypted instance if it is not attached yet, and start replication."""
         source, encrypted = context.instances.get_several(inputs["source_id"], inputs["encrypted_id"])
         if journal.cutover_begun(encrypted.tags):
-            return {"running": False}  # A state that was lost after the cutover: production follows nobody.
+            return {"running": False}  # The state was lost after the cutover: production has no source.
         with context.access.session(encrypted) as follower:
             attached = channel.status(follower)
             if attached is None or attached.source_host != source.address:
@@ -56,7 +56,7 @@ class ExternalReplicationProvider(Step):
         return dict(props)
 
     def undo(self, context: StepContext, props: Inputs) -> None:
-        """Detach an instance that follows; one that is gone, or follows nobody, needs nothing."""
+        """Detach the instance if it exists and is attached."""
         encrypted = context.usable(props["encrypted_id"])
         if encrypted is None:
             return
@@ -72,7 +72,7 @@ class ExternalReplicationProvider(Step):
         self._require_snapshot_of_unmoved(context, source, replica, coordinates)
         with context.access.session(source) as session:
             account = accounts.issue(session, accounts.REPLICATION_USER)
-        # What was verified before does not speak for what follows from now on.
+        # An earlier verification does not cover what replicates from now on.
         context.instances.untag(source, [journal.VERIFIED])
         channel.attach(
             follower,
@@ -84,7 +84,7 @@ class ExternalReplicationProvider(Step):
         )
 
     def _attach_again(self, context: StepContext, inputs: Inputs, follower: Session) -> None:
-        """Let it go on from what it has executed, with a new password and without what it had fetched and not executed."""
+        """Attach it again at the coordinates it has executed, with a new password; drop what it fetched but did not execute."""
         stands = channel.stop(follower)
         source = context.instances.get(inputs["source_id"])
         with context.access.session(source) as session:
@@ -96,7 +96,7 @@ class ExternalReplicationProvider(Step):
     ) -> None:
         """Require that the replica did not move before its snapshot was complete: then the snapshot holds those coordinates.
 
-        A reboot starts its replication. Either it was seen right after the snapshot, and noted there, or it has not moved until now.
+        A reboot starts its replication. Either CopySlot noted on the snapshot that it had not moved, or it still has not.
         """
         snapshot = snapshots.tags_of(context.aws, Names(source.identifier).replica) or {}
         if snapshot.get(journal.UNMOVED) == str(coordinates):
@@ -105,7 +105,7 @@ class ExternalReplicationProvider(Step):
             status = channel.status(session)
         if status is None or not status.stopped or status.executed != coordinates:
             raise ActionRequired(
-                f"the replica should have stopped at {coordinates}, but it is {status or 'no replica any more'}",
+                f"the replica should have stopped at {coordinates}, but it is {status or 'no longer a replica'}",
                 where=replica.resource_id,
                 fix="Its snapshot cannot be trusted: run `pulumi destroy` in phase `replicate`, then `pulumi up`",
                 safe="The source is untouched",
@@ -117,7 +117,7 @@ def _recorded(inputs: Inputs) -> Coordinates:
 
 
 def _starts(encrypted: Session) -> bool:
-    """Whether replication starts; false if it only will when it is attached once more."""
+    """Whether replication starts; false if it must be attached again first."""
     try:
         channel.start(encrypted)
     except ActionRequired:
@@ -129,16 +129,16 @@ def _starts(encrypted: Session) -> bool:
 
 
 def _require_snapshot_at(context: StepContext, inputs: Inputs, source: Instance, encrypted: Instance) -> None:
-    """The coordinates must be those of what the instance holds: of its snapshot, and of nothing that it executed since.
+    """Require that the coordinates are those of the instance's snapshot, and that it has executed nothing since.
 
-    A replica that somebody deleted, and that was made anew, stands elsewhere than the snapshot of the former one.
+    A replica that was deleted and created again stops elsewhere than the snapshot of the former one.
     """
     coordinates = _recorded(inputs)
     copy = snapshots.tags_of(context.aws, Names(source.identifier).encrypted) or {}
     if source.tags.get(journal.ATTACHED) == encrypted.resource_id:
-        what = "it has followed the source before, and somebody has reset its channel: what it has executed is not known"
+        what = "its replication channel was reset, so its coordinates are unknown"
     elif copy.get(journal.COORDINATES) != str(coordinates):
-        holds = copy.get(journal.COORDINATES, "coordinates that nobody has noted")
+        holds = copy.get(journal.COORDINATES, "unknown coordinates")
         what = f"its snapshot was taken at {holds}, but replication would begin at {coordinates}"
     else:
         return

@@ -1,4 +1,4 @@
-"""Group access: MySQL is allowed inside the security group that source and encrypted instance share."""
+"""Group access: allows MySQL inside the security group that the source and the encrypted instance share."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["GroupAccess", "GroupAccessProvider"]
 
 
 class GroupAccessProvider(Step):
-    """Inputs: ``source_id``, ``groups``, ``port``. Outputs: ``group`` and ``rule``; empty if nothing had to be added."""
+    """Inputs: ``source_id``, ``groups``, ``port``. Outputs: ``group`` and ``rule``; empty if the step added nothing."""
 
     identity = ("source_id", "port")
 
     def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
-        """Add a rule to the first group if none of them allows it yet; one that a killed run added is ours as well."""
+        """Add a rule to the first group unless one allows it already; adopt a rule that a killed run added."""
         groups, port = list(inputs["groups"]), int(inputs["port"])
         rules = network.rules_of(context.aws, groups)
         if ours := list(rules.tagged(MIGRATION, inputs["source_id"])):

@@ -1,4 +1,4 @@
-"""Preflight: everything that can be known before anything is touched is checked when a preview runs."""
+"""Preflight: checks, at preview, everything that can be known before the migration touches anything."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pulumi.dynamic import CheckResult, UpdateResult
 
 from providers.progress import remark_for, warning_for
 from providers.step import Inputs, Outputs, Step, StepContext
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.inventory import AccountInventory
 from rds_encrypt.checks import look, preflight
 from rds_encrypt.checks.context import CheckContext
@@ -33,16 +33,16 @@ _OF_THE_MOMENT = {"preview", "fleet", "alone"}
 
 class PreflightProvider(Step):
     """Inputs: ``identifier``, ``phase``, ``method``, ``strategy``, ``kms_key_arn``, ``preview``, ``fleet`` (what all sources of the
-    stack still need), ``alone`` (whether a refusal concerns this source alone). Outputs: the same, as checked, but for the last three.
+    stack still need), ``alone`` (whether a failed check concerns this source only). Outputs: the inputs without the last three.
     """
 
     identity = ("identifier",)
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Look; that it was a preview, and what others need, are no inputs to be recorded.
+        """Run the checks; do not record inputs that hold only for this run.
 
-        A failed check ends a run for all sources of the stack. So, when a run goes on, and no harm can come of what the engine does
-        to this source without its steps, what stands in the way becomes an input, by which the resource fails instead.
+        A failed check ends a run for all sources of the stack. If the run can go on without harm to this source, the failure becomes
+        an input instead, and only this resource fails.
         """
         failures = super().check(_olds, news).failures
         inputs = {key: value for key, value in news.items() if key not in _OF_THE_MOMENT}
@@ -51,7 +51,7 @@ class PreflightProvider(Step):
         return CheckResult(inputs, failures)
 
     def refuse(self, context: StepContext, inputs: Inputs) -> list[str]:
-        """Return what stands in the way of this phase, read-only; at preview, say what else is to be minded."""
+        """Return what blocks this phase, read-only; at preview, also show warnings and notes."""
         try:
             found = discover(context.aws, Names.of(inputs["identifier"]))
             plan = Plan(inputs["phase"], inputs["method"], found, inputs["strategy"], inputs["kms_key_arn"])
@@ -67,7 +67,7 @@ class PreflightProvider(Step):
         return _refused(inputs, [str(each) for each in seen if each.severity is Severity.BLOCKING], seen)
 
     def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
-        """Nothing to do: the check has already spoken."""
+        """Do nothing: ``check`` has decided already."""
         _require_allowed(inputs)
         return {}
 
@@ -78,7 +78,7 @@ class PreflightProvider(Step):
 
 
 def _require_allowed(inputs: Inputs) -> None:
-    """Fail with what the check found, if that was not to end the run of other sources."""
+    """Fail with what ``check`` found, if that did not end the run for the other sources."""
     if refused := inputs.get("refused"):
         raise PreconditionFailed(" ".join(refused))
 
@@ -86,7 +86,7 @@ def _require_allowed(inputs: Inputs) -> None:
 def _looked(
     context: StepContext, found: Topology, checks: CheckContext | None, *, remarks: bool
 ) -> list[Finding]:
-    """Open sessions, so that a wrong secret, path or certificate, or a table that cannot be copied, shows now; look around."""
+    """Open sessions, so that a wrong secret, route or certificate, or a table that cannot be copied, shows now; run the other checks."""
     late: list[Finding] = []
     if found.encrypted is not None and found.encrypted.available:
         try:
@@ -111,15 +111,15 @@ def _findings(checks: CheckContext | None, session: Session | None, *, remarks: 
 
 
 def _late(context: StepContext, instance: Instance, refusal: AccountRefused) -> Finding:
-    """Return what is to be said of an instance that has only missed a rotation; one that refuses the account for good is refused."""
+    """Return a note on an instance that only missed a password rotation; raise any other refusal."""
     if not context.access.has_missed_a_rotation(instance):
         raise refusal
     return Finding(
         Severity.NOTE,
-        "it does not know the master password that production accepts",
+        "it does not accept production's current master password",
         instance.identifier,
-        why="somebody changed it there alone",
-        fix="It is given to this instance too, as soon as a step needs it",
+        why="the password was changed on production only",
+        fix="rds-encrypt sets it here too as soon as a step needs it",
     )
 
 
@@ -134,7 +134,7 @@ def _tell(inputs: Inputs, seen: list[Finding]) -> None:
 
 
 def _refused(inputs: Inputs, blocking: list[str], seen: Sequence[Finding] = ()) -> list[str]:
-    """Return what stands in the way; at preview, all that was found lies beside the plan, for a comment on a pull request."""
+    """Return what blocks the phase; at preview, write all findings beside the plan, for a comment on a pull request."""
     if inputs.get("preview"):
         files = Files(inputs["identifier"], warn=warning_for(inputs.get("urn")))
         files.write("findings.md", as_markdown(blocking, seen))
@@ -142,7 +142,7 @@ def _refused(inputs: Inputs, blocking: list[str], seen: Sequence[Finding] = ()) 
 
 
 class Preflight(pulumi.dynamic.Resource, module="rds", name="Preflight"):
-    """The checks that a phase must pass, as a resource that fails the preview if one does not."""
+    """The checks that a phase must pass, as a resource that fails the preview if one fails."""
 
     def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
         super().__init__(PreflightProvider(), name, inputs, opts)

@@ -1,6 +1,6 @@
-"""What a step says while it runs: live progress in its own row of `pulumi up`, and messages that stay.
+"""The messages of a running step: live progress in its own row of `pulumi up`, and messages that stay.
 
-The engine's log service takes ephemeral messages for a resource, which replace each other in its row; others stand under
+The engine's log service takes ephemeral messages for a resource, which replace each other in its row; others appear under
 "Diagnostics" at the end.
 """
 
@@ -18,21 +18,19 @@ from rds_encrypt.core.waiting import Progress, silent
 __all__ = ["DONE", "progress_for", "remark_for", "warning_for"]
 
 DONE = "done"
-"""Shown when a step is done: the last words of its wait would stand in the row until all others are done.
-
-An empty message would not do: the engine's display drops it.
+"""Shown when a step is done, in place of its last progress message. The engine's display drops an empty one.
 """
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0 if os.environ.get("CI") else 15.0
-"""Where nobody watches, each message is a line of a log."""
+"""In CI, each message is a line of a log."""
 
 
 def progress_for(urn: str | None) -> Progress:
-    """Return a receiver that shows its words in the row of ``urn``.
+    """Return a receiver that shows messages in the row of ``urn``.
 
-    Each message is a line of its own in a log that is not a terminal, so the pauses between them grow; a new kind of message
-    (its first word) always shows.
+    Outside a terminal each message is a line of a log, so the pauses between them grow; a new kind of message (by its first word)
+    always shows.
     """
     engine = _engine()
     if not urn or engine is None:
@@ -63,7 +61,7 @@ def remark_for(urn: str | None) -> Progress:
 
 
 def warning_for(urn: str | None) -> Progress:
-    """Return a receiver of warnings, which stay."""
+    """Return a receiver of warnings that stay."""
     return _lasting(urn, engine_pb2.WARNING)
 
 
@@ -88,5 +86,5 @@ def _log(engine: engine_pb2_grpc.EngineStub, request: engine_pb2.LogRequest) -> 
     try:
         engine.Log(request, timeout=2)
     except grpc.RpcError:
-        # Words are decoration: an engine that has gone is noticed by the wait itself.
+        # Messages are optional: the wait itself notices an engine that has gone.
         return

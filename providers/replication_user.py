@@ -1,4 +1,4 @@
-"""Replication user: an account of the migration's own; its password is new for each attachment and kept nowhere."""
+"""Replication user: the migration's own account; each attachment sets a new password, which is stored nowhere."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class ReplicationUserProvider(Step):
     identity = ("source_id",)
 
     def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
-        """Create the account if it is missing, with a password that is thrown away."""
+        """Create the account if it is missing, with a password that is not kept."""
         with context.session(inputs["source_id"]) as session:
             if not accounts.exists(session):
                 accounts.issue(session, accounts.REPLICATION_USER)
         return {"user": accounts.REPLICATION_USER}
 
     def seen(self, context: StepContext, props: Inputs) -> Outputs | None:
-        """Tell whether the account is there; a source that does not run cannot be asked."""
+        """Tell whether the account exists; a source that does not run counts as unchanged."""
         source = context.usable(props["source_id"])
         if source is None:
             return dict(props)
@@ -34,7 +34,7 @@ class ReplicationUserProvider(Step):
             return dict(props) if accounts.exists(session) else None
 
     def undo(self, context: StepContext, props: Inputs) -> None:
-        """Drop the account where that is possible: a fenced old instance keeps it until it is deleted."""
+        """Drop the account where possible: a fenced old instance keeps it until it is deleted."""
         kept = drop_replication_user(context.instances, context.access, props["source_id"])
         if kept:
             context.progress(f"{', '.join(kept)} is fenced and keeps the replication user")

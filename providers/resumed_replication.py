@@ -1,4 +1,4 @@
-"""Resumed replication: the replica follows the source again, so that the source's binlogs can go."""
+"""Resumed replication: makes the replica follow the source again, so that RDS can purge the source's binlogs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ResumedReplicationProvider(Step):
             return {"running": channel.start(session).running}
 
     def seen(self, context: StepContext, props: Inputs) -> Outputs | None:
-        """Tell whether the replica still follows; one that is gone cannot be asked."""
+        """Tell whether the replica still follows; one that does not run counts as unchanged."""
         replica = context.usable(props["replica_id"])
         if replica is None:
             return dict(props)
@@ -34,7 +34,7 @@ class ResumedReplicationProvider(Step):
 
 
 class ResumedReplication(pulumi.dynamic.Resource, module="rds", name="ResumedReplication"):
-    """The replica, following again after its snapshot was put to use."""
+    """The replica, following again after its snapshot was used."""
 
     running: pulumi.Output[bool]
 

@@ -1,4 +1,4 @@
-"""Retirement: the old instance is kept, stopped or deleted, and nothing of the migration stays on the new one."""
+"""Retirement: keeps, stops or deletes the old instance, and removes the rest of the migration from the new one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from providers.progress import warning_for
 from providers.reports import after_cleanup
 from providers.step import HOUR, Inputs, Outputs, Step, StepContext
 from rds_encrypt import journal
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.names import Names
@@ -26,13 +26,13 @@ class RetirementProvider(Step):
     """Inputs: ``identifier``, ``source_id``, ``encrypted_id``, ``fate`` of the old one: keep, stop or delete.
 
     Outputs: ``old`` (its name), ``old_status``, ``keep_until`` (ISO date), ``snapshots_wanted``: automated snapshots that the new instance must
-    have before the backups of the old one are replaced.
+    have to replace the old one's backups.
     """
 
     identity = ("source_id", "encrypted_id")
 
     def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
-        """Confirm who carries production, then take down what only the migration needed, in the order RDS allows."""
+        """Confirm which instance carries production, then remove what only the migration needed, in the order RDS allows."""
         names = Names(inputs["identifier"])
         found = context.instances.find_several([inputs["encrypted_id"], inputs["source_id"]])
         old = found.get(inputs["source_id"])
@@ -50,7 +50,7 @@ class RetirementProvider(Step):
             status = self._settle(context, old, names, inputs["fate"], keep_until)
             if inputs["fate"] == "stop" and old.broken:
                 warn(
-                    f"{old.identifier} is {status}, so AWS cannot stop it: delete it once you do not need it"
+                    f"{old.identifier} is {status}, so AWS cannot stop it: delete it when you no longer need it"
                 )
         ParameterGroups(context.aws).delete_unused([names.encrypted, names.fence])
         outputs = {
@@ -63,15 +63,15 @@ class RetirementProvider(Step):
         return outputs
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> Any:
-        """Another fate for the old instance is the one change that is acted on."""
+        """Run again: a new fate for the old instance is the only change that matters."""
         return pulumi.dynamic.UpdateResult({**_olds, **_news, **self.carry_out(_news)})
 
     def _settle(
         self, context: StepContext, old: Instance, names: Names, fate: str, keep_until: datetime
     ) -> str:
-        """Do with the old instance what the config says, and return the status that it ends in.
+        """Keep, stop or delete the old instance as configured, and return its final status.
 
-        One that AWS cannot stop, because of what has become of it, stays as it is: nothing else depends on it.
+        One that is too broken for AWS to stop stays as it is: nothing else depends on it.
         """
         if old.status == "deleting":
             return "deleted"
@@ -95,7 +95,7 @@ class RetirementProvider(Step):
     def _delete_old(self, context: StepContext, old: Instance, names: Names, keep_until: datetime) -> None:
         if datetime.now(keep_until.tzinfo) < keep_until:
             raise ActionRequired(
-                f"its backups are the only ones from before the cutover, and are to be kept until {keep_until:%Y-%m-%d}",
+                f"it has the only backups from before the cutover, which must be kept until {keep_until:%Y-%m-%d}",
                 where=old.identifier,
                 fix="Set `cleanup.old` to `stop` until then",
             )
@@ -108,22 +108,22 @@ class RetirementProvider(Step):
 def _require_cut_over(context: StepContext, production: Instance, old: Instance | None, names: Names) -> None:
     if not production.encrypted or look(context.aws, names, production, old) is not Position.ENCRYPTED:
         raise ActionRequired(
-            f"it is not the encrypted instance that `{names.source}` should be by now",
+            f"the cutover of `{names.source}` to it is not complete",
             where=production.identifier,
             fix="Run `pulumi up` in phase `cutover` first",
         )
 
 
 def _keep_until(production: Instance) -> datetime:
-    """The day when the new instance has as many days of automated backups as its owner wants to have."""
+    """Return the day on which the new instance has automated backups for its whole retention period."""
     tags = production.tags
-    # Where AWS would not take the tag of the end, that of the beginning is there, minutes before.
+    # If AWS refused the tag of the end, the tag of the beginning, minutes earlier, serves.
     since = tags.get(journal.OPENED, tags.get(journal.CUTOVER_BEGAN, ""))
     return datetime.fromisoformat(since) + timedelta(days=production.retention_days)
 
 
 class Retirement(pulumi.dynamic.Resource, module="rds", name="Retirement"):
-    """The end of the migration: what becomes of the old instance."""
+    """The end of the migration: the fate of the old instance."""
 
     old: pulumi.Output[str]
     old_status: pulumi.Output[str]

@@ -1,4 +1,4 @@
-"""Rollback: the source has its name again, with every write made since the cutover."""
+"""Rollback: gives the source its name back, with every write made since the cutover."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ __all__ = ["Rollback", "RollbackProvider"]
 
 
 class RollbackProvider(Step):
-    """Inputs and outputs: as for the cutover, in the other direction. Its delete does nothing: there is nothing to undo."""
+    """Inputs and outputs are the cutover's, in the other direction. Its delete does nothing."""
 
     identity = ("encrypted_id", "source_id")
     waits_for_names = True
 
     def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
-        """Run the protocol backwards, or roll an interrupted one forward; one that is complete is only told.
+        """Run the protocol backwards, or roll an interrupted one forward; only report a complete one.
 
-        Nothing marks its point of no return any more, so the protocol would take it for one that has not begun: it would begin by
-        undoing, and detach the encrypted instance from the source that it follows again.
+        A complete rollback has no tag for its point of no return, so the protocol would start it again: it would undo first, and
+        detach the encrypted instance from the source that it follows again.
         """
         direction = rollback_direction(
             Names(inputs["identifier"]), inputs["source_id"], inputs["encrypted_id"]
@@ -36,12 +36,12 @@ class RollbackProvider(Step):
         tags = context.instances.get(inputs["encrypted_id"]).tags
         if journal.ROLLED_BACK not in tags or by_tags(tags) is not Position.SOURCE:
             return run_protocol(context, inputs, direction)
-        # The run that completed it may have died before it had done all that production does not need.
+        # The run that completed it may have died before it did what production does not need.
         cutover = cutover_context(context, inputs, direction)
         path = follow_up(cutover)
         if cutover.hooks.after:
-            # As after a cutover, it may be run twice.
-            with cutover.not_needed("what the hook `after` is for has not happened"):
+            # As after a cutover, it may run twice.
+            with cutover.not_needed("hook `after` did not succeed"):
                 hooks.run(cutover, "after", cutover.hooks.after)
         warn(inputs, cutover)
         return {**told(context, direction, tags), "rollback_path": path}

@@ -1,7 +1,7 @@
-"""The shape that all steps share: identity, difference, and the world as the step's code sees it.
+"""The base of all steps: identity, difference, and the context in which a step acts.
 
-Providers are pickled by reference into the state, so these modules and classes keep their names for ever, and instances
-hold nothing but what ``configure`` gives them in the provider's process.
+Pulumi pickles providers by reference into the state, so these modules and classes must never be renamed, and instances hold
+only what ``configure`` gives them in the provider's process.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from providers.progress import DONE, progress_for
 from providers.width import widen
 from rds_encrypt.access import Access, AccessSettings
 from rds_encrypt.aws.clients import Aws, AwsSettings
-from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.aws.instance import Instance
+from rds_encrypt.aws.instances import Instances
 from rds_encrypt.aws.inventory import AccountInventory
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.core.waiting import Progress
@@ -63,7 +64,7 @@ HOUR = 3600.0
 class StepContext:
     """What a step acts on: AWS, the account for MySQL, and where to show progress.
 
-    ``around`` is what stands around the sources, if several steps look at it together.
+    ``around`` is the account inventory, if several steps share it.
     """
 
     aws: Aws
@@ -78,25 +79,25 @@ class StepContext:
 
     @contextmanager
     def session(self, resource_id: str) -> Iterator[Session]:
-        """Open a session on the instance with this DbiResourceId, whatever it is called."""
+        """Open a session on the instance with this DbiResourceId, under any name."""
         with self.access.session(self.instances.get(resource_id)) as session:
             yield session
 
     def usable(self, resource_id: str) -> Instance | None:
-        """Return the instance if it exists and runs, so that MySQL on it can be asked."""
+        """Return the instance if it exists and is available."""
         found = self.instances.find(resource_id)
         return found if found is not None and found.available else None
 
 
 class Step(ResourceProvider):
-    """A step: ``perform`` looks and then does what is missing, ``seen`` tells today's truth, ``undo`` is the inverse.
+    """A step: ``perform`` checks and does what is missing, ``seen`` returns the current state, ``undo`` is the inverse.
 
     Attributes:
-        identity: inputs that make it another step; a change of one replaces the resource. A change of any other input is
-            recorded, never acted on again: a finished step is not redone because a setting moved.
-        ignored: inputs that are not worth a difference at all.
-        waits_for_names: whether it is deleted only while no name moves: then it may be the first of a `destroy`, or hold the journal that ends the
-            move.
+        identity: inputs whose change replaces the resource. Any other change is recorded but not acted on: a finished step is
+            not repeated because a setting changed.
+        ignored: inputs whose change is no difference at all.
+        waits_for_names: whether its delete fails while a name moves, because `destroy` may delete it first, or because it holds the
+            journal that completes the move.
     """
 
     serialize_as_secret_always = False
@@ -111,33 +112,33 @@ class Step(ResourceProvider):
         )
 
     def context(self, inputs: Inputs) -> StepContext:
-        """Return the world for one call."""
+        """Return the context of one call."""
         return _context(shared_clients(self._settings).aws, inputs, mends=True)
 
     def context_of_checks(self, inputs: Inputs) -> StepContext:
-        """Return the world for a check, which shares what was seen around the sources with others."""
+        """Return the context of a check, which shares the account inventory with other checks."""
         clients = shared_clients(self._settings)
         return replace(_context(clients.aws, inputs, mends=False), around=clients.around)
 
-    # What a step is made of.
+    # The parts of a step.
 
     def refuse(self, context: StepContext, inputs: Inputs) -> list[str]:
         """Return, as sentences, why these inputs cannot work; called at preview, with what is known then."""
         return []
 
     def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
-        """Look, do what is missing, confirm by looking, and return what was seen."""
+        """Check, do what is missing, check again, and return the outputs."""
         raise NotImplementedError
 
     def seen(self, context: StepContext, props: Inputs) -> Outputs | None:
-        """Return the outputs as they are today, or ``None`` if the step's effect is gone."""
+        """Return the outputs as they are now, or ``None`` if the step's effect is gone."""
         return dict(props)
 
     def undo(self, context: StepContext, props: Inputs) -> None:
         """Do the inverse if that is safe now; otherwise nothing."""
 
     def carry_out(self, inputs: Inputs) -> Outputs:
-        """Perform the step, and take its last words off its row."""
+        """Perform the step, then clear its progress message."""
         context = self.context(inputs)
         outputs = self.perform(context, inputs)
         context.progress(DONE)
@@ -168,12 +169,12 @@ class Step(ResourceProvider):
         return CreateResult(":".join(str(props[key]) for key in self.identity), outputs)
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Look at what the step left behind."""
+        """Read the current state of the step's effect."""
         outputs = self.seen(self.context(props), props)
         return ReadResult(id_, {**props, **outputs}) if outputs is not None else ReadResult("", {})
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Record new inputs beside the old outputs."""
+        """Record the new inputs; keep the old outputs."""
         return UpdateResult({**_olds, **_news})
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
@@ -191,7 +192,7 @@ def _context(aws: Aws, inputs: Inputs, *, mends: bool) -> StepContext:
 
 
 def require_no_names_moving(context: StepContext, props: Inputs) -> None:
-    """Refuse to give a migration up while its names move: without tags and steps nobody could end the move.
+    """Refuse to delete a step while a name moves: without tags and steps no run could complete the move.
 
     Raises:
         ActionRequired: a cutover or a rollback has passed its point of no return, and is not complete.
@@ -207,15 +208,15 @@ def require_no_names_moving(context: StepContext, props: Inputs) -> None:
     if source is None:
         phase = "cleanup"
     raise ActionRequired(
-        f"its name is on the way from one instance to the other ({encrypted.identifier} is the encrypted one), so nothing is given up now",
+        f"its name is moving between two instances ({encrypted.identifier} is the encrypted one), so rds-encrypt deletes nothing now",
         where=source.identifier if source is not None else names.source,
-        fix=f"Run `pulumi up` in phase `{phase}`, which ends the move, and then `pulumi destroy`",
+        fix=f"Run `pulumi up` in phase `{phase}`, which completes the move, then `pulumi destroy`",
         safe="No write is lost meanwhile",
     )
 
 
 def names_of(props: Inputs, source: Instance | None, encrypted: Instance) -> Names:
-    """Return the names of a migration, also for a step that is not told the source's: whichever of the two has one that leads to it."""
+    """Return the names of a migration; for a step without ``identifier``, derive them from either instance's name."""
     if identifier := props.get("identifier"):
         return Names(str(identifier))
     for found, endings in ((source, ("-old",)), (encrypted, ("-encrypted",))):

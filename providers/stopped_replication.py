@@ -1,4 +1,4 @@
-"""Stopped replication: the replica stands still, and the coordinates at which it does are known."""
+"""Stopped replication: stops the replica and records the coordinates at which it stopped."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class StoppedReplicationProvider(Step):
 
 
 class StoppedReplication(pulumi.dynamic.Resource, module="rds", name="StoppedReplication"):
-    """The moment of the source's history that the snapshot will hold."""
+    """The point in the source's history that the snapshot will hold."""
 
     file: pulumi.Output[str]
     position: pulumi.Output[int]

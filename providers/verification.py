@@ -1,7 +1,7 @@
-"""Verification: the replica and the encrypted instance stand still at the same coordinates of the source, and are compared.
+"""Verification: compares the replica and the encrypted instance, both stopped at the same coordinates of the source.
 
-Neither is production, so production carries none of it. Both follow the source again afterwards, whatever the comparison came to. A
-tag on the source says that it is under way, for the run after one that was killed; another says when it was clean.
+Neither is production, so production carries no load. Afterwards both follow the source again in any case. A tag on the source says
+that a verification is under way, for the run after a killed one; another says when it was clean.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from providers.progress import warning_for
 from providers.reports import lag_log
 from providers.step import HOUR, Inputs, Outputs, Step, StepContext
 from rds_encrypt import journal
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.errors import ActionRequired, Cancelled, OutcomeUnknown, Retryable, TimedOut
 from rds_encrypt.mysql import lag
@@ -52,7 +52,7 @@ VERIFICATION_OUTPUTS = {
 
 _MINUTE = 60.0
 _AGAIN = 2
-"""Comparisons that are made again in one run."""
+"""How often one run repeats a comparison."""
 _STATEMENT = 24 * HOUR
 """Seconds that one statement may take: a table without a key is read in one."""
 
@@ -61,15 +61,15 @@ class VerificationProvider(Step):
     """Inputs: ``identifier``, ``encrypted_id``, ``source_id``, ``replica_id``, ``verify`` (the settings of that name, as plain
     values), ``hours`` to catch up at most, and ``wanted``. Outputs: see ``VERIFICATION_OUTPUTS``, and ``counted``.
 
-    ``wanted`` is what the tag on the source says while that is recent enough, and ``due`` with the time when it is not; ``counted``
-    is what the tag said when the step was done. When they differ, this step is done again, unlike others.
+    ``wanted`` is the value of the source's tag while that is recent enough, otherwise ``due`` with the time; ``counted`` is the
+    tag's value when the step finished. When they differ, this step, unlike others, runs again.
     """
 
     identity = ("encrypted_id", "source_id")
     ignored = (*Step.ignored, "wanted")
 
     def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
-        """Compare, unless that is off or too late; let both follow the source again in any case."""
+        """Compare, unless that is off or too late; make both follow the source again in any case."""
         nothing: Outputs = {
             **VERIFICATION_OUTPUTS,
             "verify_level": inputs["verify"]["level"],
@@ -87,16 +87,16 @@ class VerificationProvider(Step):
         outputs = visit.report(result, differences)
         if differences:
             raise ActionRequired(
-                f"it does not hold what the source holds: {'; '.join(sentences(differences))}",
+                f"it differs from the source: {'; '.join(sentences(differences))}",
                 where=context.instances.get(inputs["encrypted_id"]).identifier,
-                fix=f"Read {visit.files.path('verification.json')}. A setting can be made equal before `pulumi up` is run again;"
-                " for data, run `pulumi destroy` in phase `replicate`, and start over",
+                fix=f"Read {visit.files.path('verification.json')}. If a setting differs, correct it and run `pulumi up` again;"
+                " if data differs, run `pulumi destroy` in phase `replicate` and start over",
                 safe="Replication goes on, the source is untouched, and no cutover will begin",
             )
         return outputs
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """Compare the inputs that matter, and whether it is due."""
+        """Compare the inputs that matter, and check whether a verification is due."""
         found = super().diff(_id, _olds, _news)
         return DiffResult(
             changes=bool(found.changes) or _due(_olds, _news),
@@ -112,21 +112,21 @@ class VerificationProvider(Step):
 
 
 def _passes(error: BaseException) -> bool:
-    """Whether a comparison that ended so may succeed when it is made again at once."""
+    """Whether a comparison that failed like this may succeed when repeated at once."""
     if isinstance(error, BaseExceptionGroup):
         return all(map(_passes, error.exceptions))
     return isinstance(error, (Retryable, OutcomeUnknown)) and not isinstance(error, (TimedOut, Cancelled))
 
 
 def _due(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
-    """Whether the program asks for a verification that was not made yet; a refresh compares with what was asked for last."""
+    """Whether the program wants a verification that has not run yet; a refresh compares with what it wanted last."""
     wanted = news.get("wanted")
     return wanted is not None and wanted not in (olds.get("counted"), olds.get("wanted"))
 
 
 @dataclass
 class _Visit:
-    """One verification, with everything it needs to know."""
+    """One verification and its state."""
 
     context: StepContext
     inputs: Inputs
@@ -143,7 +143,7 @@ class _Visit:
         return Files(self.inputs["identifier"], warn=warning_for(self.inputs.get("urn")))
 
     def compare(self, source: Instance) -> tuple[Result, tuple[Difference, ...]]:
-        """Compare both, from the beginning once more if one was away or moved meanwhile: RDS reboots replicas (RDS-EVENT-0396)."""
+        """Compare both; start over if one was unavailable or moved meanwhile: RDS reboots replicas (RDS-EVENT-0396)."""
         for _ in range(_AGAIN):
             try:
                 return self._compare(source)
@@ -158,10 +158,10 @@ class _Visit:
         return self._compare(source)
 
     def _compare(self, source: Instance) -> tuple[Result, tuple[Difference, ...]]:
-        """Stop both at the same coordinates as often as it takes; each stop ends when its time is up, and they catch up in between."""
+        """Stop both at the same coordinates as often as needed; each stop has a time limit, and they catch up in between."""
         self.context.instances.tag(source, {journal.VERIFYING: self.at.isoformat(timespec="seconds")})
         self.context.instances.untag(source, [journal.VERIFIED])
-        # What a run left behind that was killed.
+        # Undoes what a killed run left.
         self._appliers.put_back()
         replica, copy = self._openers()
         comparison = Comparison(replica, copy, self._how, Checkpoint(None, ""), self.context.progress)
@@ -192,13 +192,13 @@ class _Visit:
         return result, (*result.differences, *variables)
 
     def end(self) -> None:
-        """Let both follow again, after a run that was killed."""
+        """Make both follow again after a killed run."""
         self._appliers.put_back()
         resume(*self._openers())
         self.context.instances.untag(self.inputs["source_id"], [journal.VERIFYING])
 
     def report(self, result: Result, differences: tuple[Difference, ...]) -> Outputs:
-        """Write down what was seen, in a file and, if it is clean, in the tag that the cutover looks for."""
+        """Write the result to a file and, if it is clean, to the tag that the cutover checks."""
         found = Verified(self.at, self.settings["level"], self.inputs["encrypted_id"])
         outputs: Outputs = {
             "verified_at": self.at.isoformat(timespec="seconds"),
@@ -217,7 +217,7 @@ class _Visit:
                 "identifier": self.inputs["identifier"],
                 "clean": not differences,
                 **outputs,
-                # Two keys keep the names that readers of this file know.
+                # Two keys keep the names that readers of this file expect.
                 "verify_mode": outputs["verify_level"],
                 "stand_stills": [str(each) for each in self.coordinates],
                 "chunks_resumed": result.resumed,
@@ -239,7 +239,7 @@ class _Visit:
         )
 
     def _checkpoint(self, coordinates: Coordinates) -> Checkpoint:
-        """Return what a run that was killed had done, if both still stand where it had them."""
+        """Return a killed run's checkpoint, if both instances are still at its coordinates."""
         how = self._how
         compared = f"{self.inputs['source_id']} {self.inputs['encrypted_id']} {how.level} {how.sample}"
         return Checkpoint.open(
@@ -259,12 +259,12 @@ class _Visit:
         )
 
     def _together(self, one: Coordinates, other: Coordinates) -> bool:
-        """Whether the source has no change between two coordinates: then it does not matter at which of them an instance stands."""
+        """Whether the source has no change between two coordinates: then it does not matter at which of them an instance stopped."""
         with self.context.session(self.inputs["source_id"]) as session:
             return lie_together(session, one, other)
 
     def _catch_up(self) -> None:
-        """Let the encrypted instance make up for the time it stood still."""
+        """Let the encrypted instance catch up after a stop."""
         source, encrypted = self._source_and_encrypted()
         with (
             self.context.access.session(source) as ahead,
@@ -280,7 +280,7 @@ class _Visit:
             )
 
     def _openers(self) -> tuple[Opener, Opener]:
-        """Return what opens sessions on the replica, and on the encrypted instance."""
+        """Return functions that open sessions on the replica and on the encrypted instance."""
         replica, encrypted = self.context.instances.get_several(
             self.inputs["replica_id"], self.inputs["encrypted_id"]
         )

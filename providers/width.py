@@ -1,8 +1,8 @@
 """Makes the dynamic provider's host serve more than four steps at a time: most of them only wait.
 
-The host (``python -m pulumi.dynamic``) takes the number of its threads from nowhere. A pool makes threads as it needs them, up to a
-limit that it reads each time, so in that process (ours alone) the limit is raised. Should the host or the pool change, four remain
-for each worker, and steps wait for each other; a test sees it.
+The host (``python -m pulumi.dynamic``) has no setting for its threads. A pool creates threads as needed, up to a limit that it reads
+each time, so in that process, which is ours alone, we raise the limit. If the host or the pool changes, four threads remain for
+each worker and steps wait for each other; a test fails.
 """
 
 from __future__ import annotations

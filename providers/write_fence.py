@@ -1,4 +1,4 @@
-"""Write fence: in method ``offline`` the source refuses writes from before its snapshot until the names are swapped."""
+"""Write fence: in method ``offline``, makes the source refuse writes from before its snapshot until the cutover."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class WriteFenceProvider(Step):
     identity = ("source_id",)
 
     def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
-        """Close the fence, end what still writes, and note where the source stands still."""
+        """Close the fence, end what still writes, and return the source's final coordinates."""
         fence, timeline = _fence(context, inputs), Timeline()
         with context.session(inputs["source_id"]) as session:
             timeline.mark(Moment.FENCE_REQUESTED)
@@ -33,7 +33,7 @@ class WriteFenceProvider(Step):
         return {"file": final.file, "position": final.position, "moments": timeline.as_outputs()}
 
     def seen(self, context: StepContext, props: Inputs) -> Outputs | None:
-        """Tell whether the fence still holds; a source that does not run cannot be asked."""
+        """Tell whether the fence still holds; a source that does not run counts as fenced."""
         if context.usable(props["source_id"]) is None:
             return dict(props)
         with context.session(props["source_id"]) as session:

@@ -1,4 +1,4 @@
-"""What spans both planes: finding the instances of a migration, reaching their MySQL, checks, and the cutover.
+"""The library: finds the instances of a migration, reaches their MySQL, checks them, and cuts over.
 
-Knows ``controlplane`` and ``replication``; knows nothing of Pulumi.
+Knows nothing of Pulumi or pydantic.
 """

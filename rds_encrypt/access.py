@@ -1,4 +1,4 @@
-"""Reaching the MySQL of an RDS instance: whose account, over what road, trusting which certificates."""
+"""Opens sessions on the MySQL of an RDS instance: with which account, over which connection, trusting which certificates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from rds_encrypt import rotation
 from rds_encrypt.aws.clients import Aws
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.secret_store import Account, read_account
 from rds_encrypt.connection import Connection, tunnel_opener
 from rds_encrypt.core.errors import AccountLocked, AccountRefused, ActionRequired, Retryable
@@ -32,9 +32,9 @@ class AccessSettings:
     Attributes:
         secret_id: name or ARN of a Secrets Manager secret that holds the master account.
         environment: name of an environment variable that holds the master password; used when there is no secret.
-        username: the master user, where the secret does not say; defaults to the instance's own.
+        username: the master user, if the secret has none; defaults to the instance's own.
         ca_file: certificate authorities to trust; defaults to Amazon's bundle.
-        connection: what to go through to reach the instances.
+        connection: the connection to the instances.
     """
 
     secret_id: str | None = None
@@ -50,7 +50,7 @@ class AccessSettings:
         return cls(**{key: inputs.get(key) for key in _REFERENCES}, connection=connection)
 
     def as_inputs(self) -> dict[str, Any]:
-        """Return the settings that are set, as plain values that may stand in a state file."""
+        """Return the settings that are set, as plain values that a state file may hold."""
         given = {key: getattr(self, key) for key in _REFERENCES}
         given["connection"] = self.connection.as_inputs() or None
         return {key: value for key, value in given.items() if value is not None}
@@ -63,9 +63,9 @@ class Access:
     """Opens sessions on instances with the account that the settings refer to.
 
     Args:
-        aws: finds the secret.
+        aws: reads the secret.
         settings: which account, and what to trust.
-        mends: whether an instance that has missed a change of the master password may be given it; never for a preview.
+        mends: whether to give the master password to an instance that has missed a change of it; never in a preview.
     """
 
     def __init__(self, aws: Aws, settings: AccessSettings, *, mends: bool = False) -> None:
@@ -85,7 +85,7 @@ class Access:
 
         Raises:
             Retryable: the instance has no address yet, or cannot be reached.
-            ActionRequired: the account or the certificate is refused.
+            ActionRequired: MySQL refuses the account, or the certificate is not trusted.
         """
         with ExitStack() as stack:
 
@@ -99,7 +99,7 @@ class Access:
             yield session
 
     def _again(self, instance: Instance, attempt: Callable[[], Session], refused: AccountRefused) -> Session:
-        """Log in after a refusal: with what the secret holds by now, or after giving the instance a password that it missed."""
+        """Log in after a refusal: with the secret's current account, or after giving the instance a password that it missed."""
         if self._renewed():
             try:
                 return attempt()
@@ -111,11 +111,11 @@ class Access:
         return attempt()
 
     def has_missed_a_rotation(self, instance: Instance) -> bool:
-        """Whether an instance refuses the account only since its master password was changed on production alone."""
+        """Whether an instance refuses the account only because the master password was changed on production alone."""
         return rotation.missed(self._aws, instance, self._credentials(instance), self._accepted_by)
 
     def locks_out(self, instance: Instance, account: Credentials) -> bool:
-        """Whether a login with a locked account is refused, by attempting one."""
+        """Whether MySQL refuses a login with a locked account; attempts one."""
         tls = Tls(self._settings.ca_file or str(RDS_CA_BUNDLE))
         try:
             with connect(endpoint_of(instance), account, tls, open_tunnel=self._open_tunnel):
@@ -162,14 +162,14 @@ class Access:
         return Credentials(master, password)
 
     def _read(self, secret_id: str) -> Account:
-        """Read the secret once: a step opens many sessions, and its account is in each of them anyway."""
+        """Read the secret once: a step opens many sessions, and each of them holds the account anyway."""
         with self._reading:
             if self._account is None:
                 self._account = read_account(self._aws, secret_id)
             return self._account
 
     def _renewed(self) -> bool:
-        """Whether the secret holds another account by now than the one that is used; if so, that is used from now on."""
+        """Whether the secret now holds another account than the one in use; if so, use that from now on."""
         with self._reading:
             used, self._account = self._account, None
         secret = self._settings.secret_id

@@ -1,14 +1,15 @@
 """Completes the settings of an encrypted instance that a killed run left behind.
 
-RDS takes some settings only after a restore, such as the days of backups, and a run that is killed in between never gives them. Pulumi
-imports such an instance as it is, and compares it with what is declared at the next run only; so these settings are given here.
+RDS accepts some settings, such as the days of backups, only after a restore, and a run killed in between never applies them. Pulumi
+imports such an instance as it is, and compares it with the declared one only at the next run; so they are applied here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.aws.instance import Instance
+from rds_encrypt.aws.instances import Instances
 from rds_encrypt.core.waiting import Progress
 from rds_encrypt.settings_diff import differences
 
@@ -16,7 +17,7 @@ __all__ = ["complete"]
 
 _PATIENCE = 24 * 3600.0
 
-# What DescribeDBInstances calls it → what ModifyDBInstance calls it.
+# Name in DescribeDBInstances → name in ModifyDBInstance.
 _ARGUMENTS: Mapping[str, str] = {
     "AutoMinorVersionUpgrade": "AutoMinorVersionUpgrade",
     "BackupRetentionPeriod": "BackupRetentionPeriod",
@@ -44,14 +45,14 @@ _TOGETHER = (
     {"PerformanceInsightsEnabled", "PerformanceInsightsKMSKeyId", "PerformanceInsightsRetentionPeriod"},
     {"StorageType", "Iops", "StorageThroughput"},
 )
-"""Settings that ModifyDBInstance takes with one another."""
+"""Settings that ModifyDBInstance takes only together."""
 
 
 def complete(instances: Instances, source: Instance, encrypted: Instance, progress: Progress) -> Instance:
-    """Give the encrypted instance those of the source's settings that it lacks; return it as it is then.
+    """Apply the source's settings that the encrypted instance lacks; return the instance with them.
 
     Raises:
-        TimedOut: RDS did not put them into effect.
+        TimedOut: RDS did not apply them.
     """
     lacking = _lacking(source, encrypted)
     if not lacking:
@@ -66,7 +67,7 @@ def complete(instances: Instances, source: Instance, encrypted: Instance, progre
     return instances.wait(
         encrypted.resource_id,
         f"have the source's {', '.join(sorted(lacking))}",
-        # Just after the call the status is still `available`: the settings count.
+        # Just after the call the status is still `available`, so check the settings.
         lambda seen: seen.available and not _lacking(source, seen),
         deadline=_PATIENCE,
         progress=progress,
@@ -74,7 +75,7 @@ def complete(instances: Instances, source: Instance, encrypted: Instance, progre
 
 
 def _lacking(source: Instance, encrypted: Instance) -> set[str]:
-    """Return the settings that differ, and that the source has a value for."""
+    """Return the settings that differ and have a value on the source."""
     return {
         each.setting
         for each in differences(source, encrypted)

@@ -1,4 +1,4 @@
-"""How sessions reach the instances: straight, through a bastion, or through Systems Manager."""
+"""Connects sessions to the instances: directly, through a bastion, or through Systems Manager."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _ANSWER = 20.0
 
 @dataclass(frozen=True)
 class Connection:
-    """What to go through; neither: straight.
+    """The connection to the instances; direct if neither is set.
 
     Attributes:
-        bastion: a host that is reached by SSH.
+        bastion: a host reached by SSH.
         target: an instance that Systems Manager manages.
     """
 
@@ -36,11 +36,11 @@ class Connection:
         bastion = inputs.get("bastion")
         if bastion is None:
             return cls(target=inputs.get("target"))
-        # A number in a state is a float.
+        # Numbers in a state are floats.
         return cls(bastion=Bastion(**{**bastion, "port": int(bastion["port"])}))
 
     def as_inputs(self) -> dict[str, Any]:
-        """Return what is set, as plain values that may stand in a state file."""
+        """Return what is set, as plain values that a state file may hold."""
         bastion = (
             {key: value for key, value in asdict(self)["bastion"].items() if value is not None}
             if self.bastion
@@ -59,7 +59,7 @@ _making = threading.Lock()
 
 
 def tunnel_opener(aws: Aws, connection: Connection) -> OpenTunnel | None:
-    """Return what lays lines, by what all who want the same in this process share; ``None``: nothing need be laid."""
+    """Return what opens tunnels, shared by this process for equal settings; ``None`` for a direct connection."""
     with _making:
         if connection.bastion is not None:
             return _bastions.setdefault(connection.bastion, BastionTunnels(connection.bastion)).open_tunnel

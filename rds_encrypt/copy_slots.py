@@ -1,4 +1,4 @@
-"""Whose turn it is to have a snapshot copied: told from the region's snapshots alone, whoever makes the copies."""
+"""Copy slots: whether a source's snapshot may be copied now, judged only by the region's snapshots."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from rds_encrypt.journal import Role
 __all__ = ["CopySlots", "Queue"]
 
 _LASTS = timedelta(minutes=10)
-"""For so long a turn counts as a copy that is about to begin: Pulumi may be busy with other resources. A run that was killed, or a
-copy that AWS refused, holds nobody up for longer."""
+"""How long a slot counts as a copy that is about to begin: Pulumi may be busy with other resources. A killed run, or a copy that
+AWS refused, blocks other sources no longer."""
 _QUIET = 5.0
-"""Seconds after a look in which no other source of the stack looks, when there was no room: calls must not grow with sources."""
+"""Seconds for which no other source of the stack checks after one found no free slot: calls must not grow with sources."""
 
 
 @dataclass(frozen=True)
 class CopySlots:
-    """What the snapshots of a region say.
+    """The state of the slots, judged by a region's snapshots.
 
     Attributes:
-        copied: whether there is a copy of the one that asks.
-        busy: the names of the copies in progress, and of the others whose turn it is.
+        copied: whether the source's own copy exists.
+        busy: the names of the copies in progress, and of the other snapshots that hold a slot.
     """
 
     copied: bool
@@ -38,7 +38,7 @@ class CopySlots:
 
     @classmethod
     def among(cls, snapshots: Sequence[Listed], migration: str, now: datetime) -> CopySlots:
-        """Tell what they say to the migration of a source, which is known by the source's DbiResourceId."""
+        """Return the state as seen by one migration, identified by its source's DbiResourceId."""
         made = {
             each.tags.get(journal.MIGRATION)
             for each in snapshots
@@ -58,9 +58,9 @@ class Queue:
     """The queue of a source's snapshot.
 
     Attributes:
-        snapshot: the ARN of the snapshot to be copied.
+        snapshot: the ARN of the snapshot to copy.
         migration: the DbiResourceId of the source.
-        at_once: how many copies of the region may be in progress.
+        at_once: how many copies may be in progress in the region.
     """
 
     aws: Aws
@@ -69,10 +69,10 @@ class Queue:
     at_once: int
 
     def look(self) -> CopySlots | None:
-        """Look, and take the turn if there is room; ``None`` while another source looks, or has just seen that there is none.
+        """Check, and take a slot if one is free; ``None`` while another source checks, or has just found none free.
 
-        Looking and taking are one for all runs of a user on a machine. Others may take one turn too many at the same moment, which is
-        why fewer are allowed here than by AWS.
+        Check and take are one unit among all runs of a user on a machine. Other runs may take one slot too many at the same moment,
+        so there are fewer slots than AWS allows.
         """
         turnstile = Turnstile(f"copies-{self._place}", _QUIET)
         with turnstile.passing() as mine:
@@ -84,9 +84,9 @@ class Queue:
                 own = next((each for each in snapshots if each.arn == self.snapshot), None)
                 if own is None:
                     raise ActionRequired(
-                        "the snapshot to be copied does not exist",
+                        "the snapshot to copy does not exist",
                         where=self.name,
-                        fix="Run `pulumi refresh`, then `pulumi up`, which makes it anew",
+                        fix="Run `pulumi refresh`, then `pulumi up`, which takes it again",
                     )
                 copies.tag(self.aws, own.arn, {journal.COPY_SLOT: now.isoformat(timespec="seconds")})
             elif not found.copied:
@@ -100,7 +100,7 @@ class Queue:
 
     @property
     def _place(self) -> str:
-        """What tells one region of one account from all others: a lock is for those that share a limit."""
+        """Identifies one region of one account: a lock is for sources that share a limit."""
         account = self.snapshot.split(":")[4]
         return hashlib.sha256(f"{account} {self.aws.rds.meta.endpoint_url}".encode()).hexdigest()[:12]
 

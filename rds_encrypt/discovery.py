@@ -1,4 +1,4 @@
-"""Which instance is the source and which the encrypted one, whatever they are called at the moment."""
+"""Finds the source and the encrypted instance of a migration, independent of their current names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from rds_encrypt import journal, position
 from rds_encrypt.aws.clients import Aws
-from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.aws.instance import Instance
+from rds_encrypt.aws.instances import Instances
 from rds_encrypt.core.errors import ActionRequired, Bug, PreconditionFailed, TimedOut
 from rds_encrypt.core.waiting import Wait, until
 from rds_encrypt.journal import Role
@@ -23,8 +24,8 @@ _RENAME_GAP = 300.0
 class Topology:
     """The instances of one migration, by role.
 
-    ``source`` is ``None`` only after the old instance was deleted for good. ``listed`` are all that have a name of the migration's,
-    whoever they are, by name. ``looked`` is where the name is, if tags alone do not tell.
+    ``source`` is ``None`` only after the old instance was deleted. ``listed`` are all instances with one of the migration's names,
+    by name, even if they do not belong to it. ``looked`` is where the name is, if tags alone do not show it.
     """
 
     names: Names
@@ -58,7 +59,7 @@ class Topology:
 
     @property
     def can_roll_back(self) -> bool:
-        """Whether the source can have its name back, or has it back already: it follows, and was not retired."""
+        """Whether the source can take its name back, or has it back already: it follows, and was not retired."""
         if self.encrypted is None or self.source is None:
             return False
         tags = self.encrypted.tags
@@ -66,7 +67,7 @@ class Topology:
 
     @property
     def rollback_lost(self) -> str | None:
-        """Why the old instance cannot get the name back any more, if that is so; a rollback that has begun goes on."""
+        """Why the old instance can no longer take the name back, if so; a rollback that has begun continues."""
         if self.encrypted is None or self.position not in {Position.LEAVING, Position.ENCRYPTED}:
             return None
         if self.source is None or self.source.status == "deleting":
@@ -75,12 +76,12 @@ class Topology:
 
     @property
     def cut_over(self) -> bool:
-        """Whether the encrypted instance carries production, and no rollback has been completed since."""
+        """Whether the encrypted instance carries production, with no complete rollback since."""
         return self.position in {Position.ENCRYPTED, Position.RETURNING}
 
     @property
     def source_id(self) -> str:
-        """The DbiResourceId of the source, even when that is deleted."""
+        """The DbiResourceId of the source, even after its deletion."""
         if self.source is not None:
             return self.source.resource_id
         if self.encrypted is None:
@@ -89,20 +90,20 @@ class Topology:
 
 
 def discover(aws: Aws, names: Names) -> Topology:
-    """Find the instances of a migration by their tags, with one request in the ordinary case.
+    """Find the instances of a migration by their tags, usually with one request.
 
     Raises:
-        PreconditionFailed: there is no instance of that name, or it was encrypted by somebody else.
+        PreconditionFailed: there is no instance of that name, or it was encrypted outside a migration.
         ActionRequired: the encrypted instance is gone, and the source does not have its name.
     """
     return discover_among(aws, names, Instances(aws).named(names.all))
 
 
 def discover_among(aws: Aws, names: Names, listed: Mapping[str, Instance]) -> Topology:
-    """Find the instances of a migration among those that were listed by their names, maybe for many migrations at once.
+    """Find the instances of a migration among those listed by name, possibly for many migrations at once.
 
     Raises:
-        PreconditionFailed: there is no instance of that name, or it was encrypted by somebody else.
+        PreconditionFailed: there is no instance of that name, or it was encrypted outside a migration.
         ActionRequired: the encrypted instance is gone, and the source does not have its name.
     """
     instances = Instances(aws)
@@ -124,7 +125,7 @@ def discover_among(aws: Aws, names: Names, listed: Mapping[str, Instance]) -> To
 
 
 def _renamed_partner(instances: Instances, resource_id: str, source: Instance, names: Names) -> Instance:
-    """Find the encrypted instance by its identity: an interrupted rename may hide it for as long as renames last."""
+    """Find the encrypted instance by its identity: an interrupted rename may hide it for as long as a rename takes."""
     try:
         found = until(
             Wait(f"the renamed instance {resource_id} to be listed again", deadline=_RENAME_GAP),
@@ -135,8 +136,8 @@ def _renamed_partner(instances: Instances, resource_id: str, source: Instance, n
         raise ActionRequired(
             f"the encrypted instance {resource_id} does not exist, and the unencrypted one is called {source.identifier}",
             where=names.source,
-            fix=f"If it was deleted, {source.identifier} has the newest data: give it the name {names.source} back as docs/runbook.md"
-            " says in `The source is gone, or the encrypted one`, then run `pulumi destroy`",
+            fix=f"If it was deleted, {source.identifier} has the newest data: rename it back to {names.source} (docs/runbook.md,"
+            " `The source is gone, or the encrypted one`), then run `pulumi destroy`",
         ) from error
     assert found is not None  # noqa: S101 - what `until` has waited for
     return found
@@ -158,13 +159,13 @@ def _untouched(aws: Aws, found: Mapping[str, Instance], names: Names) -> Instanc
         raise PreconditionFailed(
             "its storage is already encrypted, with a key that AWS owns (`sse-rds`)",
             where=source.identifier,
-            fix="Take it out of `sources`. If it must be a KMS key of your own, copy a snapshot of it with that key (`aws rds"
+            fix="Remove it from `sources`. To use a KMS key of your own, copy a snapshot of it with that key (`aws rds"
             " copy-db-snapshot --kms-key-id …`) and restore the copy: rds-encrypt does not change keys",
         )
     if source.encrypted:
         raise PreconditionFailed(
             f"its storage is already encrypted (with {source.description.get('KmsKeyId', 'a KMS key')})",
             where=source.identifier,
-            fix="Take it out of `sources`; there is nothing to do",
+            fix="Remove it from `sources`: there is nothing to do",
         )
     return source

@@ -1,8 +1,8 @@
-"""Durability of the encrypted instance: relaxed while it is far behind, so that it catches up faster, and put back before it matters.
+"""Durability of the encrypted instance: relaxed while it is far behind, so that it catches up faster, and restored before it matters.
 
-Two parameters say that each commit is flushed to disk, in InnoDB's log and in the binlog. They are changed in the group that only
-the encrypted instance uses, never in the owner's. What is to be put back is not remembered: the owner's group says it, so that
-whoever comes after a run that was killed finds it by looking. Why that is safe: docs/decisions/0013-durability-while-catching-up.md.
+Two parameters make MySQL flush each commit to disk, in InnoDB's log and in the binlog. rds-encrypt changes them in the group that
+only the encrypted instance uses, never in the owner's. It stores no previous values: the owner's group has them, so that the run
+after a killed one finds them there. Why that is safe: docs/decisions/0013-durability-while-catching-up.md.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from rds_encrypt.temporary_parameters import Owner, TemporaryParameters, variabl
 __all__ = ["RELAXED", "Durability", "crash_safe", "less_durable"]
 
 RELAXED: Mapping[str, str] = {"innodb_flush_log_at_trx_commit": "2", "sync_binlog": "1000"}
-"""InnoDB's log is flushed once a second instead of at each commit, the binlog once in a thousand commits."""
+"""MySQL flushes InnoDB's log once a second instead of at each commit, and the binlog once in a thousand commits."""
 
 _DURABLE = "1"
-"""MySQL's and RDS's default of both: flushed at each commit."""
+"""MySQL's and RDS's default of both: flush at each commit."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Durability:
 
     Attributes:
         group: the parameter group that only it uses.
-        owner_group: the source's, which says what they are otherwise.
-        session: opens a session on it; a fresh one for each look, since a lost one may be what brings us here.
+        owner_group: the source's, which has the owner's values.
+        session: opens a session on it; a fresh one for each poll, since a lost session may be why the values are restored.
     """
 
     groups: ParameterGroups
@@ -43,16 +43,16 @@ class Durability:
 
     @contextmanager
     def relaxed(self) -> Iterator[list[str]]:
-        """Relax what may be relaxed for the length of a ``with`` block, and give the names of what was.
+        """Relax the parameters that may be relaxed, for a ``with`` block; yield their names.
 
         Raises:
-            BaseExceptionGroup: the block failed, and so did putting them back; both causes are in it.
+            BaseExceptionGroup: the block failed, and so did restoring the values; it has both causes.
         """
         with self._parameters.changed(self._relax, "catching up") as names:
             yield names
 
     def put_back(self) -> None:
-        """Give both parameters the owner's values again, if they have ours, and see them in effect.
+        """Restore the owner's values of both parameters, if they have ours, and wait until they are in effect.
 
         Raises:
             TimedOut: they did not take effect.
@@ -72,7 +72,7 @@ class Durability:
         )
 
     def _relax(self) -> list[str]:
-        """Ask for our values where both are as durable as can be, and where the owner's can be put back exactly."""
+        """Set our values where the present ones are fully durable, and where the owner's can be restored exactly."""
         present = self.groups.user_values(self.group)
         with self.session() as session:
             live = _live(session)
@@ -88,7 +88,7 @@ class Durability:
 
 
 def less_durable(session: Session, owner: Owner) -> list[str]:
-    """Return those of our values that are in effect though the owner has others, as clauses."""
+    """Return our values that are in effect although the owner has others, as clauses."""
     return [
         f"{name} is {value}, not {owner.get(name, (_DURABLE,))[0]}"
         for name, value in _live(session).items()
@@ -97,16 +97,16 @@ def less_durable(session: Session, owner: Owner) -> list[str]:
 
 
 def crash_safe(session: Session) -> bool:
-    """Whether a server that crashes goes on from what it has executed, and not from before or beyond it.
+    """Whether a server resumes after a crash exactly where it stopped executing.
 
-    The position must be written with the data, in InnoDB; what was fetched must be fetched anew; and several appliers must commit
-    in the source's order, or what a crash leaves has gaps. RDS has it so; a group of the owner's may not.
+    It must write the position with the data, in InnoDB; fetch again what it had fetched; and parallel appliers must commit in the
+    source's order, or a crash leaves gaps. RDS's defaults do so; a group of the owner's may not.
     """
     found = variables(session, *_SAFE, *_APPLIERS, *_ORDER)
     in_order = all(int(found.get(name, 0)) <= 1 for name in _APPLIERS) or any(
         found.get(name) == "ON" for name in _ORDER
     )
-    # Those that a version does not have any more have become its only way.
+    # A version without one of these variables always behaves this way.
     return in_order and all(found.get(name, wanted) == wanted for name, wanted in _SAFE.items())
 
 

@@ -1,7 +1,7 @@
-"""Whether replication stops at a row that is missing or there already (STRICT), or goes on as if nothing were (IDEMPOTENT).
+"""Whether replication stops at a missing or duplicate row (STRICT), or silently continues (IDEMPOTENT).
 
-A running RDS 8.0.41 was seen with IDEMPOTENT (a dump of its variables, 2025-06): then only a comparison finds that two instances differ.
-The encrypted instance follows with STRICT until it is opened, where its parameter group's family lets a user say so.
+A dump of the variables of a running RDS 8.0.41 (2025-06) has IDEMPOTENT: then only a comparison finds that two instances differ.
+The encrypted instance follows with STRICT until it is opened, if its parameter group's family lets a user set it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _STRICT = "STRICT"
 
 
 def strict(modifiable: str | None) -> Mapping[str, tuple[str, str]]:
-    """Return what to set in the encrypted instance's group; nothing if the family has no such parameter to set."""
+    """Return the value for the encrypted instance's group; nothing if the family has no such modifiable parameter."""
     return {modifiable: (_STRICT, "immediate")} if modifiable else {}
 
 
 def put_back(groups: ParameterGroups, group: str, owner_group: str) -> None:
-    """Give an opened instance the mode that its owner has; it follows nobody by now, so nothing waits for that."""
+    """Restore the owner's mode on an opened instance, without waiting: it no longer follows a source."""
     if group == owner_group:
         return
     present, owner = groups.user_values(group), groups.user_values(owner_group)

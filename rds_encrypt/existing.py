@@ -1,4 +1,4 @@
-"""What the program must know of the account before it can declare anything: asked for all sources together."""
+"""Looks up what the program must know of the account before it can declare anything, for all sources together."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from rds_encrypt.names import Names
 __all__ = ["Existing", "Group", "Wanted", "look_up"]
 
 _THREADS = 8
-"""As many as AWS lets an account ask without throttling it; botocore keeps ten connections."""
+"""As many as AWS allows an account without throttling; botocore keeps ten connections."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A source by its names, and the key as the config names it."""
+    """A source's names, and the key as the config names it."""
 
     names: Names
     key: str
@@ -34,10 +34,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Group:
-    """The parameter group that the owner gave the source: its family, and what a user set in it.
+    """The source's own parameter group: its family, and the values that a user set in it.
 
     Attributes:
-        exec_mode: how the family calls the parameter of ``rds_encrypt.exec_mode``, if it lets a user set it.
+        exec_mode: the family's name for the parameter of ``rds_encrypt.exec_mode``, if a user may set it.
     """
 
     name: str
@@ -48,13 +48,13 @@ class Group:
 
 @dataclass(frozen=True)
 class Existing:
-    """One source, as far as declaring its resources depends on it.
+    """One source: what the declaration of its resources depends on.
 
     Attributes:
         topology: its instances.
         key: the KMS key, resolved.
         group: ``None`` if the source is gone.
-        snapshots: the tags of those of the migration's snapshots that exist, by name.
+        snapshots: the tags of the migration's existing snapshots, by name.
         groups: the descriptions of the migration's own parameter groups, ``None`` for one that does not exist.
     """
 
@@ -66,9 +66,9 @@ class Existing:
 
 
 def look_up(aws: Aws, wanted: Sequence[Wanted]) -> list[Existing]:
-    """Look at all sources; of several that cannot be told, the first one's error is raised.
+    """Look up all sources; if several fail, raise the first one's error.
 
-    What RDS lists is listed for all of them at once, and what several have in common is asked for once.
+    One request lists what RDS can list for all sources; what several have in common is looked up once.
 
     Raises:
         PreconditionFailed: a source does not exist, is encrypted already, or its key cannot be used.
@@ -101,7 +101,7 @@ def look_up(aws: Aws, wanted: Sequence[Wanted]) -> list[Existing]:
 
 
 def _group_of(found: Topology) -> str | None:
-    """Return the name of the group that the source had when the migration began: a fence may have put another in its place."""
+    """Return the group that the source had when the migration began: a fence may have replaced it since."""
     if found.source is None:
         return None
     return found.source.tags.get(journal.FENCED_GROUP, found.source.parameter_group)
@@ -118,9 +118,9 @@ def _group(
         return None
     if name not in described:
         raise PreconditionFailed(
-            f"its parameter group {name}, which it had when the migration began, does not exist any more",
+            f"its parameter group {name}, which it had when the migration began, no longer exists",
             where=found.names.source,
-            fix="Make one of this name again: the encrypted instance is to run with it",
+            fix="Create one with this name again: the encrypted instance will run with it",
         )
     family = described[name].family
     return Group(name, family, values[name].result(), next(iter(modes[family].result()), None))

@@ -1,4 +1,4 @@
-"""The durable journal: tags on the instances say whose they are and how far a cutover has come.
+"""The durable journal: tags on the instances record their role and the progress of a cutover.
 
 State files get lost and processes get killed; tags stay with the DbiResourceId through every rename.
 """
@@ -36,6 +36,7 @@ __all__ = [
     "UNMOVED",
     "VERIFIED",
     "VERIFYING",
+    "WRITTEN_BY",
     "Role",
     "as_value",
     "belongs",
@@ -52,57 +53,60 @@ MIGRATION = f"{_PREFIX}migration"
 OWNER = f"{_PREFIX}owner"
 """The stack that runs the migration."""
 BACKEND = f"{_PREFIX}backend"
-"""On the source: a digest of where that stack keeps its state, which tells it from one of the same name elsewhere."""
+"""On the source: a digest of where that stack keeps its state, to distinguish stacks of the same name."""
+WRITTEN_BY = f"{_PREFIX}version"
+"""On the source: the version of rds-encrypt that began the migration, or last continued it."""
 PARTNER = f"{_PREFIX}encrypted"
 """On the source: the DbiResourceId of its encrypted instance, written before the names move."""
 FENCED_GROUP = f"{_PREFIX}parameter-group"
 """On the source: the parameter group it had when the migration began, which the encrypted instance will take over."""
 FENCE_BEFORE = f"{_PREFIX}read-only-before"
-"""On the primary: what `read_only` was in that group before the fence; or `accounts`, when those are the fence."""
+"""On the primary: the value of `read_only` in that group before the fence; or `accounts`, if those are the fence."""
 LOCKED_BEFORE = f"{_PREFIX}locked-before"
 """On the primary, when its accounts are locked: digests of those that were locked before."""
 RETENTION_BEFORE = f"{_PREFIX}binlog-retention-before"
 """On the source, and on the encrypted instance, which outlives it: the source's `binlog retention hours` before the migration;
 0 for RDS's default of purging at once."""
 PROMOTED_AT = f"{_PREFIX}promoted-at"
-"""On the instance that takes the name over: the other one's coordinates at which it stopped following."""
+"""On the instance that takes over the name: the former primary's coordinates at which it stopped following."""
 SERVER = f"{_PREFIX}server"
-"""On the instance that takes the name over: its server_uuid, by which it is known when it answers at the name."""
+"""On the instance that takes over the name: its server_uuid, which identifies it when it answers at the name."""
 FENCE_NOTE = f"{_PREFIX}fence"
-"""On the instance that takes the name over: what FENCE_BEFORE says on the other one, which may be deleted before the fence is lifted."""
+"""On the instance that takes over the name: FENCE_BEFORE of the former primary, which may be deleted before the fence is lifted."""
 EVENTS = f"{_PREFIX}events"
-"""On the instance that takes the name over: digests of the events to enable there, should the other one be gone by then."""
+"""On the instance that takes over the name: digests of the events to enable there, in case the former primary is gone by then."""
 CUTOVER_BEGAN = f"{_PREFIX}cutover-began"
 """On the encrypted instance: when the names began to move, the point of no return."""
 
 OPENED = f"{_PREFIX}opened"
 """On the encrypted instance: when it began to take production's writes, the end of the cutover."""
 VERIFIED = f"{_PREFIX}verified"
-"""On the source: when an encrypted instance was last found to hold the same, how that was compared, and which instance."""
+"""On the source: when an encrypted instance last matched it, how they were compared, and which instance."""
 VERIFYING = f"{_PREFIX}verifying"
-"""On the source: its replica and its encrypted instance are being brought to a stand-still, to be compared."""
+"""On the source: rds-encrypt is stopping its replica and its encrypted instance at the same coordinates, to compare them."""
 COORDINATES = f"{_PREFIX}coordinates"
 """On both snapshots: the source's coordinates that they hold."""
 COPY_SLOT = f"{_PREFIX}copy-slot"
-"""On the replica's snapshot: when it was its turn to be copied."""
+"""On the replica's snapshot: when it took a copy slot."""
 UNMOVED = f"{_PREFIX}unmoved"
-"""On the replica's snapshot: the coordinates at which the replica still stood once the snapshot was complete, so that it holds those."""
+"""On the replica's snapshot: the coordinates at which the replica was still stopped when the snapshot was complete, so it holds them."""
 ATTACHED = f"{_PREFIX}attached"
-"""On the source: DbiResourceId of the encrypted instance that has followed it, from its snapshot's coordinates on."""
+"""On the source: DbiResourceId of the encrypted instance that has followed it since its snapshot's coordinates."""
 RELEASE = f"{_PREFIX}release"
 """On the source, written by an operator: a postponed cutover may begin."""
 ROLLBACK_BEGAN = f"{_PREFIX}rollback-began"
 """On the encrypted instance: when the names began to move back, a rollback's point of no return."""
 ROLLED_BACK = f"{_PREFIX}rolled-back"
-"""On the encrypted instance: when the source had its name back."""
+"""On the encrypted instance: when the source got its name back."""
 ROLLBACK_LOST = f"{_PREFIX}rollback-lost"
-"""On the encrypted instance: why the old one cannot follow it any more, so that no rollback is possible."""
+"""On the encrypted instance: why the old one can no longer follow it, so that a rollback is impossible."""
 
 KEYS = (
     ROLE,
     MIGRATION,
     OWNER,
     BACKEND,
+    WRITTEN_BY,
     PARTNER,
     FENCED_GROUP,
     FENCE_BEFORE,
@@ -128,7 +132,7 @@ KEYS = (
 
 
 class Role(StrEnum):
-    """What an instance is in a migration."""
+    """An instance's role in a migration."""
 
     SOURCE = "source"
     REPLICA = "replica"
@@ -146,23 +150,23 @@ def belongs(tags: Mapping[str, str], role: Role) -> bool:
 
 
 def cutover_begun(tags: Mapping[str, str]) -> bool:
-    """Whether the name has gone to the encrypted instance, or is on the way there or back, by that instance's tags.
+    """Whether the name is with the encrypted instance, or on the way there or back, by that instance's tags.
 
-    The tags of a rollback that is complete may still be there, if AWS would not take them off.
+    The tags of a complete rollback may remain, if AWS refused to remove them.
     """
     return CUTOVER_BEGAN in tags and not completed(tags, ROLLBACK_BEGAN, ROLLED_BACK)
 
 
 def completed(tags: Mapping[str, str], point: str, marked: str) -> bool:
-    """Whether a move is noted as complete: its mark may also be from the time before a way there and back."""
+    """Whether a move is complete: its mark may also date from before an earlier cutover and rollback."""
     return point in tags and tags.get(marked, "") >= tags[point]
 
 
 def as_value(text: str) -> str:
-    """Return a text as a tag may hold it: AWS takes letters, digits, blanks and a few signs, 256 characters in all."""
+    """Return a text as a valid tag value: AWS accepts letters, digits, blanks and a few signs, 256 characters in all."""
     return re.sub(r"[^A-Za-z0-9 _.:/=+@-]+", " ", text).strip()[:256]
 
 
 def without(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return the owner's own tags: those that neither we nor AWS wrote."""
+    """Return the owner's own tags: those that neither rds-encrypt nor AWS wrote."""
     return {key: value for key, value in tags.items() if not key.startswith((_PREFIX, "aws:", "rds:"))}

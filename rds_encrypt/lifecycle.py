@@ -1,7 +1,7 @@
-"""The end of standard support of MySQL versions on RDS: from then on AWS bills Extended Support, or keeps no such instance.
+"""The end of standard support of MySQL versions on RDS: afterwards AWS bills Extended Support, or does not run such an instance.
 
 Source of the dates: "Supported MySQL major versions on Amazon RDS" and its release calendar in the Amazon RDS User Guide, read in
-November 2026. Source of what `EngineLifecycleSupport` does to a restore: the service model of RDS in botocore 1.44.
+November 2026. Source of `EngineLifecycleSupport`'s effect on a restore: the service model of RDS in botocore 1.44.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 
 __all__ = ["DISABLED", "STANDARD_SUPPORT_ENDS", "extended_support", "opted_out", "today"]
 
 STANDARD_SUPPORT_ENDS: Mapping[str, date] = {"5.7": date(2024, 2, 29), "8.0": date(2026, 7, 31)}
-"""The last day of standard support, by MySQL series; a series that is missing has not reached its end yet."""
+"""The last day of standard support, by MySQL series; a missing series has not reached its end."""
 DISABLED = "open-source-rds-extended-support-disabled"
-"""What `EngineLifecycleSupport` says of an instance whose owner does not want Extended Support."""
+"""`EngineLifecycleSupport` of an instance whose owner does not want Extended Support."""
 
 
 def today() -> date:

@@ -1,4 +1,4 @@
-"""The names that a migration gives, all derived from the source's identifier."""
+"""The names that a migration uses, all derived from the source's identifier."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _IDENTIFIER = re.compile(r"[a-z](?:-?[a-z0-9])*")
 
 @dataclass(frozen=True)
 class Names:
-    """What the instances, snapshots and parameter groups of one migration are called."""
+    """Names of the instances, snapshots and parameter groups of one migration."""
 
     source: str
 
@@ -41,7 +41,7 @@ class Names:
 
     @property
     def group_purpose(self) -> str:
-        """How the description of each of the migration's parameter groups ends, by which they are known as ours."""
+        """The end of the description of each of the migration's parameter groups, which identifies them."""
         return f"read-only while {self.source} is being encrypted"
 
     @property
@@ -66,7 +66,7 @@ class Names:
         longest = max(names.all, key=len)
         if len(longest) > _LIMIT:
             raise PreconditionFailed(
-                f"`{longest}` would have {len(longest)} characters, and RDS allows {_LIMIT}",
+                f"`{longest}` would have {len(longest)} characters, but RDS allows {_LIMIT}",
                 where=f"identifier {identifier!r}",
                 fix=f"Rename the instance to at most {_LIMIT - len(longest) + len(identifier)} characters first",
             )

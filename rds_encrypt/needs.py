@@ -1,4 +1,4 @@
-"""What the sources of a stack still have to make of what an account may have only so many of: counted for all of them together."""
+"""Counts what the sources of a stack still have to create against the account's quotas, for all of them together."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ COUNTED: Mapping[str, str] = {
     "ManualSnapshots": "manual snapshots",
     "DBParameterGroups": "parameter groups",
 }
-"""RDS's quotas that a migration uses up, as DescribeAccountAttributes calls them, and in words."""
+"""RDS's quotas that a migration uses, by their names in DescribeAccountAttributes, in words."""
 
 
 @dataclass(frozen=True)
 class Need:
-    """What the migration of one source makes.
+    """What the migration of one source creates.
 
     Attributes:
-        gib: the storage of the source, which each of its copies has as well.
-        replica: whether a replica is among what is made.
+        gib: the storage of the source, and of each of its copies.
+        replica: whether it creates a replica.
     """
 
     identifier: str
@@ -35,7 +35,7 @@ class Need:
 
     @property
     def names(self) -> Mapping[str, tuple[str, ...]]:
-        """The names of all that is made, by quota."""
+        """The names of everything it creates, by quota."""
         names = Names(self.identifier)
         instances = (names.replica, names.encrypted) if self.replica else (names.encrypted,)
         return {
@@ -46,7 +46,7 @@ class Need:
         }
 
     def of(self, quota: str, there: Iterable[str] = ()) -> int:
-        """Return how much of a quota is needed yet, when what has these names is there."""
+        """Return how much of a quota is still needed, if the resources with these names exist."""
         missing = set(self.names[quota]) - set(there)
         return len(missing) * (self.gib if quota == "AllocatedStorage" else 1)
 
@@ -61,7 +61,7 @@ class Need:
 
 
 def need_of(topology: Topology, phase: str, method: str) -> Need | None:
-    """Return what a source needs in this phase, or ``None`` if its encrypted instance exists, or is not wanted now."""
+    """Return what a source needs in this phase, or ``None`` if its encrypted instance exists, or the phase needs none."""
     source = topology.source
     if source is None or topology.encrypted is not None or phase not in {"replicate", "cutover"}:
         return None

@@ -1,4 +1,4 @@
-"""What a killed run made and no state knows of: found by name and tag, and taken away when the migration is given up."""
+"""Deletes what a killed run created and no state knows, found by name and tag, when the migration is cancelled."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from rds_encrypt import journal
 from rds_encrypt.access import Access
 from rds_encrypt.aws import network, snapshots
 from rds_encrypt.aws.clients import Aws
-from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.aws.instance import Instance
+from rds_encrypt.aws.instances import Instances
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.waiting import Progress
 from rds_encrypt.journal import Role
@@ -19,10 +20,10 @@ _PATIENCE = 3 * 3600.0
 
 
 def take_away(aws: Aws, access: Access, source: Instance, progress: Progress) -> None:
-    """Take away what is left of a migration that has not reached its cutover.
+    """Delete what remains of a migration that has not reached its cutover.
 
-    Everything that the state knew is gone by now, so whatever still has our tags was made by a run that was killed before it
-    could say so. An instance whose name has begun to move is production, and stays.
+    Everything in the state is gone by now, so what still has our tags comes from a run that was killed before it could save its
+    state. An instance whose name has begun to move is production, and stays.
     """
     names = Names(source.identifier)
     instances = Instances(aws)

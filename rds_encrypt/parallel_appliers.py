@@ -1,8 +1,8 @@
-"""Parallel appliers of the encrypted instance: one alone for the moments in which it has to stop at given coordinates.
+"""Parallel appliers of the encrypted instance: reduced to one while it has to stop at given coordinates.
 
-RDS refuses to start replication until given coordinates where several appliers work in parallel, and MySQL 8.0 on RDS has four (a dump of
-the variables of an RDS 8.0.41, 2025-06). Only the encrypted instance ever has to do that: it runs with a group of ours, the replica with
-the source's. The number is read by the applier when it starts, so nothing has to be stopped for it that is not stopped anyway.
+RDS refuses to start replication until given coordinates with several parallel appliers, and MySQL 8.0 on RDS has four (a dump of
+the variables of an RDS 8.0.41, 2025-06). Only the encrypted instance has to do that: it runs with a group of ours, the replica with
+the source's. The applier reads the number when it starts, so nothing is stopped that would not be stopped anyway.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rds_encrypt.temporary_parameters import Owner, TemporaryParameters, variabl
 __all__ = ["ParallelAppliers", "applier_reduced"]
 
 _NAMES = ("replica_parallel_workers", "slave_parallel_workers")
-"""A server of 8.0 knows both; a parameter group's family has one: `replica_…` from 8.4 on."""
+"""An 8.0 server knows both; a parameter group's family has one: `replica_…` from 8.4 on."""
 _ONE = "1"
 _IN_EFFECT = 600.0
 
@@ -31,7 +31,7 @@ class ParallelAppliers:
 
     Attributes:
         group: the parameter group that only it uses; ``None`` if it runs with another one, which is not ours to change.
-        owner_group: the source's, which says what the number is otherwise.
+        owner_group: the source's, which has the owner's number.
         session: opens a session on it.
     """
 
@@ -43,12 +43,12 @@ class ParallelAppliers:
 
     @contextmanager
     def reduced(self) -> Iterator[None]:
-        """Have one applier at most for the length of a ``with`` block, from its next start on.
+        """Reduce the appliers to one for a ``with`` block, from their next start on.
 
         Raises:
-            ActionRequired: the parameter group cannot say so.
+            ActionRequired: the parameter group does not allow it.
             TimedOut: the parameter did not take effect.
-            BaseExceptionGroup: the block failed, and so did putting the number back; both causes are in it.
+            BaseExceptionGroup: the block failed, and so did restoring the number; it has both causes.
         """
         with self.session() as session:
             several = _appliers(session) > 1
@@ -56,13 +56,13 @@ class ParallelAppliers:
             yield
             return
         if self.group is None:
-            raise self._unchangeable("it does not run with the parameter group that was made for it")
+            raise self._unchangeable("it does not run with the parameter group of the migration")
         parameters = self._parameters(self.group)
         with parameters.changed(lambda: self._reduce(parameters.group), "stopping at the same coordinates"):
             yield
 
     def put_back(self) -> None:
-        """Give it its owner's number again, if it has ours: after each use, and after a run that was killed.
+        """Restore the owner's number, if the group has ours: after each use, and after a killed run.
 
         Raises:
             TimedOut: it did not take effect.
@@ -113,13 +113,13 @@ class ParallelAppliers:
 
 
 def applier_reduced(session: Session, present: Owner, owner: Owner) -> list[str]:
-    """Return why the instance has fewer appliers than its owner wants, as clauses; nothing if it has not.
+    """Return why the instance has fewer appliers than its owner wants, as clauses; nothing if it does not.
 
-    What a verification that was killed may have left: such an instance would fall behind as soon as it follows under load.
+    A killed verification may leave this behind: the instance would fall behind as soon as it follows under load.
 
     Args:
-        present: what is set in the group that the instance runs with.
-        owner: what is set in the source's.
+        present: the user's values in the group that the instance runs with.
+        owner: the user's values in the source's group.
     """
     ours = [name for name in _NAMES if present.get(name, ("",))[0] == _ONE != owner.get(name, ("",))[0]]
     if not ours or _appliers(session) > 1:

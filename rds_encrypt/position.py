@@ -1,7 +1,7 @@
-"""Where a migration's name is: with the source, with the encrypted instance, or on the way from one to the other.
+"""The position of a migration's name: with the source, with the encrypted instance, or on the way between them.
 
-Tags say it in the ordinary case. Where the tag that ends a move is missing, because AWS would not take it, the world decides: who
-has the name, and whether that instance runs with a group that lets it be written to. Everybody who has to know asks here.
+Usually the tags show it. If the tag that ends a move is missing, because AWS refused it, the instances decide: which one has the
+name, and whether its parameter group allows writes. All code that needs the position uses this module.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from rds_encrypt import journal
 from rds_encrypt.aws.clients import Aws
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.names import Names
 
@@ -21,7 +21,7 @@ _BETWEEN = {"renaming", "rebooting", "starting", "stopping", "stopped", "deletin
 
 
 class Position(StrEnum):
-    """Who carries production, or which way it is on."""
+    """The instance that carries production, or the direction in which production is moving."""
 
     SOURCE = "source"
     LEAVING = "leaving"
@@ -32,7 +32,7 @@ class Position(StrEnum):
 
 
 def by_tags(tags: Mapping[str, str]) -> Position:
-    """Return what the tags of the encrypted instance say."""
+    """Return the position by the tags of the encrypted instance."""
     if not journal.cutover_begun(tags) and journal.ROLLBACK_BEGAN not in tags:
         return Position.SOURCE
     if journal.ROLLBACK_BEGAN in tags:
@@ -43,7 +43,7 @@ def by_tags(tags: Mapping[str, str]) -> Position:
 
 
 def look(aws: Aws, names: Names, encrypted: Instance, source: Instance | None) -> Position:
-    """Return where the name is; where a move seems to be under way, by looking whether it has come to its end."""
+    """Return the position; if a move seems to be under way, check whether it is in fact complete."""
     noted = by_tags(encrypted.tags)
     if noted is Position.LEAVING and _carries(aws, names, encrypted):
         return Position.ENCRYPTED
@@ -53,12 +53,12 @@ def look(aws: Aws, names: Names, encrypted: Instance, source: Instance | None) -
 
 
 def phase_under_way(position: Position) -> str | None:
-    """Return the phase that ends the move that is under way, if one is."""
+    """Return the phase that completes the move under way, if there is one."""
     return {Position.LEAVING: "cutover", Position.RETURNING: "rollback"}.get(position)
 
 
 def _carries(aws: Aws, names: Names, instance: Instance) -> bool:
-    """Whether it has the name and is open, or is open where it stands: then it still runs with the group that held it."""
+    """Whether an instance is open under the source's name, or under its own: then with the migration's parameter group."""
     if instance.status in _BETWEEN or instance.parameter_status != "in-sync":
         return False
     if names.source != instance.identifier and instance.parameter_group != names.encrypted:

@@ -1,7 +1,7 @@
-"""A master password that was changed in the middle of a migration: RDS changes it on the instance that it was asked to, and no other.
+"""A master password changed during a migration: RDS changes it only on the instance that the call names.
 
-Neither replication nor the snapshot carries such a change over, so the instances beside production would refuse the account from then
-on. They are of this migration, and they are given the password that production accepts.
+Neither replication nor the snapshot carries the change over, so the other instances of the migration would refuse the account from
+then on. rds-encrypt gives them the password that production accepts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from contextlib import suppress
 
 from rds_encrypt import journal
 from rds_encrypt.aws.clients import Aws
-from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.aws.instance import Instance
+from rds_encrypt.aws.instances import Instances
 from rds_encrypt.core.errors import Retryable
 from rds_encrypt.core.waiting import Wait, until
 from rds_encrypt.mysql.session import Credentials
@@ -23,9 +24,9 @@ _DEADLINE = 900.0
 
 
 def missed(aws: Aws, instance: Instance, account: Credentials, accepts: Accepts) -> bool:
-    """Whether an instance that refuses the account has only missed what production accepts.
+    """Whether an instance that refuses the account has only missed a change that production accepts.
 
-    Only the master user's password is RDS's to change. That production accepts the account shows that the secret is not the culprit.
+    RDS can change only the master user's password. Production accepts the account, so the secret is right.
     """
     production = _production(Instances(aws), instance)
     return (
@@ -42,7 +43,7 @@ def give(aws: Aws, instance: Instance, account: Credentials, accepts: Accepts) -
 
     Raises:
         ActionRequired: AWS refused.
-        TimedOut: it still refused the account at the end.
+        TimedOut: it still refused the account at the deadline.
     """
     instances = Instances(aws)
 
@@ -52,7 +53,7 @@ def give(aws: Aws, instance: Instance, account: Credentials, accepts: Accepts) -
             return False
         if accepts(found):
             return True
-        with suppress(Retryable):  # busy: another step of this run may be giving it the same at this moment
+        with suppress(Retryable):  # busy: another step of this run may be setting the same password right now
             instances.modify(instance.resource_id, MasterUserPassword=account.password)
         return False
 
@@ -60,12 +61,12 @@ def give(aws: Aws, instance: Instance, account: Credentials, accepts: Accepts) -
         Wait(f"{instance.identifier} to accept the new master password", deadline=_DEADLINE, first=2.0),
         given,
         done=bool,
-        describe=lambda _: "it refuses the new one still, or is busy",
+        describe=lambda _: "it still refuses the new password, or is busy",
     )
 
 
 def _production(instances: Instances, instance: Instance) -> Instance | None:
-    """Return the instance that carries production in the migration of this one, which is the one that its owner looks after."""
+    """Return the instance that carries production in this one's migration: the one that its owner maintains."""
     source_id = instance.tags.get(journal.MIGRATION)
     source = instances.find(source_id) if source_id else None
     encrypted = instance if journal.belongs(instance.tags, journal.Role.ENCRYPTED) else None

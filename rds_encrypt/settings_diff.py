@@ -1,4 +1,4 @@
-"""Whether the encrypted instance is like the source in all that an owner can set."""
+"""Compares all settings that an owner can set between the encrypted instance and the source."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rds_encrypt import journal
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 
 __all__ = ["ALLOWED", "Difference", "differences"]
 
@@ -18,9 +18,9 @@ ALLOWED: Mapping[str, str] = {
     "Endpoint": "follows the name",
     "InstanceCreateTime": "a time",
     "LatestRestorableTime": "a time",
-    "StorageEncrypted": "what this is about",
-    "StorageEncryptionType": "what this is about",
-    "KmsKeyId": "what this is about",
+    "StorageEncrypted": "the purpose of the migration",
+    "StorageEncryptionType": "the purpose of the migration",
+    "KmsKeyId": "the purpose of the migration",
     "DBInstanceStatus": "a moment's state",
     "StatusInfos": "a moment's state",
     "PendingModifiedValues": "a moment's state",
@@ -28,22 +28,22 @@ ALLOWED: Mapping[str, str] = {
     "SecondaryAvailabilityZone": "RDS places the standby within the same subnet group",
     "ReadReplicaDBInstanceIdentifiers": "replicas belong to the source",
     "ReadReplicaDBClusterIdentifiers": "replicas belong to the source",
-    "DBParameterGroups": "a clone of the source's that holds it read-only until the cutover",
+    "DBParameterGroups": "a clone of the source's that keeps it read-only until the cutover",
     "EnhancedMonitoringResourceArn": "contains the identity",
     "CertificateDetails": "a time; the authority is compared as CACertificateIdentifier",
     "StorageOperationStatus": "a moment's state",
     "StorageOperationPercentProgress": "a moment's state",
     "IsStorageConfigUpgradeAvailable": "a moment's state",
     "ActivityStreamStatus": "a moment's state",
-    "MasterUserSecret": "RDS manages the master password of the source; a restore from a snapshot cannot ask for that",
-    "AssociatedRoles": "checked before the start: roles cannot be set at a restore",
+    "MasterUserSecret": "RDS manages the master password of the source; a restore from a snapshot cannot request that",
+    "AssociatedRoles": "checked before the start: a restore cannot set roles",
 }
-"""What may differ between the two descriptions, and why; everything else must be equal."""
+"""Settings that may differ between the two descriptions, and why; all others must be equal."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One setting that is not the same on both instances."""
+    """One setting that differs between the two instances."""
 
     setting: str
     source: Any
@@ -54,7 +54,7 @@ class Difference:
 
 
 def differences(source: Instance, encrypted: Instance) -> list[Difference]:
-    """Return what the encrypted instance does not share with the source, apart from ``ALLOWED``."""
+    """Return the settings in which the encrypted instance differs from the source, except ``ALLOWED``."""
     ours, theirs = _comparable(source), _comparable(encrypted)
     return [
         Difference(setting, ours.get(setting), theirs.get(setting))

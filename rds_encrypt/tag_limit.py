@@ -1,7 +1,7 @@
-"""How many tags of its own an instance may have, so that the journal still fits beside them.
+"""Counts how many tags of its own an instance may have, so that the journal still fits.
 
 AWS allows 50 tags per resource, and does not count those that begin with `aws:` ("Tagging Amazon RDS resources", Amazon RDS User
-Guide). The encrypted instance and the snapshots get the owner's tags as well, but fewer of ours than the source.
+Guide). The encrypted instance and the snapshots get the owner's tags as well, but fewer of the journal's than the source.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _NEVER_ON_SOURCE = (
     "copy-slot",
     "unmoved",
 )
-"""Tags of the encrypted instance and of snapshots, without the journal's prefix. Any other counts, so that a new one is not forgotten."""
+"""Tags of the encrypted instance and of snapshots, without the journal's prefix. All others count, including future ones."""
 ON_SOURCE = frozenset(key for key in journal.KEYS if key.partition(":")[2] not in _NEVER_ON_SOURCE)
-"""All tags that a migration may write on the source. They count as if the source had all of them at the same time."""
+"""All tags that a migration may write on the source, counted as if the source had all of them at once."""
 
 
 def owned(tags: Mapping[str, str]) -> int:

@@ -1,7 +1,7 @@
-"""Parameters of the encrypted instance that have another value for a while, and their owner's again afterwards.
+"""Changes parameters of the encrypted instance temporarily, and restores the owner's values afterwards.
 
-They are changed in the group that only the encrypted instance uses, never in the owner's. What is to be put back is not remembered: the
-owner's group says it, so that whoever comes after a run that was killed finds it by looking.
+It changes them in the group that only the encrypted instance uses, never in the owner's. It stores no previous values: the owner's
+group has them, so that the run after a killed one finds them there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Owner", "TemporaryParameters", "left_behind", "variables"]
 _IN_EFFECT = 600.0
 
 Owner = Mapping[str, tuple[str, str]]
-"""What a user set in a parameter group: name → (value, apply method)."""
+"""The user's values in a parameter group: name → (value, apply method)."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class TemporaryParameters:
     """Dynamic parameters of one encrypted instance.
 
     Attributes:
-        values: what they are set to meanwhile; nothing else in the group counts as ours.
-        called: what they are together, in a sentence such as "putting its durability back".
+        values: the temporary values; nothing else in the group counts as ours.
+        called: their common name, for a sentence such as "restoring its durability".
         group: the parameter group that only the instance uses.
-        owner_group: the source's, which says what they are otherwise.
-        session: opens a session on it; a fresh one for each look, since a lost one may be what brings us here.
+        owner_group: the source's, which has the owner's values.
+        session: opens a session on it; a fresh one for each poll, since a lost session may be why the values are restored.
     """
 
     values: Mapping[str, str]
@@ -44,25 +44,25 @@ class TemporaryParameters:
 
     @contextmanager
     def changed(self, change: Callable[[], Sequence[str]], during: str) -> Iterator[list[str]]:
-        """Change what ``change`` changes for the length of a ``with`` block, and give the names of that.
+        """Call ``change`` for a ``with`` block, and yield the names of the parameters that it changed.
 
         Raises:
-            BaseExceptionGroup: the block failed, and so did putting them back; both causes are in it.
+            BaseExceptionGroup: the block failed, and so did restoring the values; it has both causes.
         """
         try:
             yield list(change())
         except BaseException as cause:
             try:
                 self.put_back()
-            except Exception as failure:  # noqa: BLE001 - both causes are raised, whatever they are
+            except Exception as failure:  # noqa: BLE001 - both causes are raised, of any kind
                 raise BaseExceptionGroup(
-                    f"{during} failed, and so did putting {self.called} back", [cause, failure]
+                    f"{during} failed, and so did restoring {self.called}", [cause, failure]
                 ) from cause
             raise
         self.put_back()
 
     def put_back(self) -> None:
-        """Give them the owner's values again, if they have ours, and see those in effect.
+        """Restore the owner's values of parameters that have ours, and wait until they are in effect.
 
         Raises:
             TimedOut: they did not take effect.
@@ -73,7 +73,7 @@ class TemporaryParameters:
         changed = [name for name in ours if present[name][0] != owner.get(name, ("",))[0]]
         if not changed:
             return
-        self.progress(f"putting {self.called} back")
+        self.progress(f"restoring {self.called}")
         if reset := [name for name in changed if name not in owner]:
             self.groups.reset_now(self.group, reset)
         if own := {name: owner[name] for name in changed if name in owner}:
@@ -81,7 +81,7 @@ class TemporaryParameters:
         with self.session() as session:
             until(
                 Wait(
-                    f"{', '.join(changed)} to be put back on {session.endpoint}",
+                    f"{', '.join(changed)} to be restored on {session.endpoint}",
                     deadline=_IN_EFFECT,
                     first=0.2,
                     longest=5.0,
@@ -92,13 +92,13 @@ class TemporaryParameters:
                 describe=", ".join,
                 progress=self.progress,
             )
-        # In effect by now; what remains is how the owner's group has it.
+        # In effect by now; what remains is the owner's apply method.
         if later := {name: entry for name, entry in own.items() if entry[1] != "immediate"}:
             self.groups.set_as(self.group, later)
 
 
 def left_behind(session: Session, values: Mapping[str, str], owner: Owner) -> list[str]:
-    """Return those of our values that are in effect though the owner has others, as clauses."""
+    """Return our values that are in effect although the owner has others, as clauses."""
     return [
         f"{name} is {value}, not {owner.get(name, ('the default',))[0]}"
         for name, value in variables(session, *values).items()
@@ -107,6 +107,6 @@ def left_behind(session: Session, values: Mapping[str, str], owner: Owner) -> li
 
 
 def variables(session: Session, *names: str) -> dict[str, str]:
-    """Return the global values of those that the server has."""
+    """Return the global values of the variables that the server has."""
     rows = session.rows("SHOW GLOBAL VARIABLES WHERE Variable_name IN %s", names)
     return {str(row["Variable_name"]): str(row["Value"]) for row in rows}

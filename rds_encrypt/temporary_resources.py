@@ -1,6 +1,6 @@
-"""Taking back what a migration changed in MySQL, on the source and on the instance that took its place.
+"""Reverts what a migration changed in MySQL, on the source and on the instance that took its place.
 
-The source may be deleted, stopped or unreachable when that is due; then what concerns it is left out, with a sentence.
+The source may be deleted, stopped or unreachable by then; its part is skipped, with a warning.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 
 from rds_encrypt import journal
 from rds_encrypt.access import Access
-from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.aws.instance import Instance
+from rds_encrypt.aws.instances import Instances
 from rds_encrypt.core.errors import Cancelled, MigrationError, WriteRefused
 from rds_encrypt.mysql import accounts, retention
 from rds_encrypt.mysql.session import Session
@@ -24,7 +25,7 @@ def silent_warn(_sentence: str) -> None:
 
 
 def successor_of(instances: Instances, source_id: str, source: Instance | None) -> Instance | None:
-    """Return the encrypted instance of a migration, also when the source, whose tag names it, was deleted."""
+    """Return the encrypted instance of a migration, even if the source, whose tag names it, was deleted."""
     if source is not None:
         partner = source.tags.get(journal.PARTNER)
         return instances.find(partner) if partner else None
@@ -42,7 +43,7 @@ def successor_of(instances: Instances, source_id: str, source: Instance | None) 
 def put_retention_back(
     instances: Instances, access: Access, source_id: str, warn: Warn = silent_warn
 ) -> None:
-    """Give both instances the `binlog retention hours` that the owner had on the source."""
+    """Restore the owner's `binlog retention hours` of the source on both instances."""
     source = instances.find(source_id)
     successor = successor_of(instances, source_id, source)
     noted = next(
@@ -72,7 +73,7 @@ def drop_replication_user(
     kept: list[str] = []
     source = instances.find(source_id)
     successor = successor_of(instances, source_id, source)
-    # Production first: replication carries it to the other one.
+    # Production first: replication carries the change to the other instance.
     both = (successor, source) if _moved(successor) else (source, successor)
     for instance in _running(*both):
         try:
@@ -85,7 +86,7 @@ def drop_replication_user(
 def untag_or_warn(
     instances: Instances, which: Instance | None, keys: list[str], warn: Warn, *, needed: bool
 ) -> None:
-    """Take tags off; where they mean nothing any more, a failure is a warning."""
+    """Remove tags; unless they are ``needed``, a failure is only a warning."""
     if which is None:
         return
     try:
@@ -95,13 +96,13 @@ def untag_or_warn(
     except MigrationError as error:
         if needed:
             raise
-        warn(f"{which.identifier} keeps tags of the migration, which do nothing any more: {error}")
+        warn(f"{which.identifier} keeps tags of the migration, which no longer have an effect: {error}")
 
 
 def _on(
     access: Access, instance: Instance, act: Callable[[Session], None], spared: Instance | None, warn: Warn
 ) -> None:
-    """Act on an instance; one that is given up may fail."""
+    """Act on an instance; on the ``spared`` one, a failure is only a warning."""
     try:
         with access.session(instance) as session:
             act(session)
@@ -110,7 +111,7 @@ def _on(
     except MigrationError as error:
         if spared is None or instance.resource_id != spared.resource_id:
             raise
-        warn(f"{instance.identifier} is left as it is: {error}")
+        warn(f"{instance.identifier} keeps what the migration changed: {error}")
 
 
 def _moved(successor: Instance | None) -> bool:
@@ -118,5 +119,5 @@ def _moved(successor: Instance | None) -> bool:
 
 
 def _running(*instances: Instance | None) -> Iterator[Instance]:
-    """Yield those that run: the binlogs and accounts of a stopped one matter no more."""
+    """Yield the available instances: the binlogs and accounts of a stopped one no longer matter."""
     yield from (instance for instance in instances if instance is not None and instance.available)

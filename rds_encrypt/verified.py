@@ -1,6 +1,6 @@
-"""The tag that says when the encrypted instance was last found equal to the source, and whether that is recent enough.
+"""The tag that records when the encrypted instance last matched the source, and whether that is recent enough.
 
-It is on the source: the encrypted instance is declared with its tags, so that another one there would look like a change.
+It is on the source: Pulumi declares the encrypted instance with its tags, so an additional one would look like a change.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Verified:
     """A clean verification.
 
     Attributes:
-        at: when both stood still.
+        at: when both were stopped at the same coordinates.
         level: how they were compared.
         encrypted_id: the instance that was compared.
     """
@@ -36,7 +36,7 @@ class Verified:
         return datetime.now(UTC) - self.at
 
     def serves(self, level: str, hours: float) -> bool:
-        """Whether it is young enough, and compared at least as much as ``level`` does."""
+        """Whether it is recent enough, and compared at least as much as ``level`` does."""
         strict = _STRICTNESS.index(self.level) >= _STRICTNESS.index(level)
         return strict and self.age <= timedelta(hours=hours)
 
@@ -45,7 +45,7 @@ class Verified:
 
 
 def verified(tags: Mapping[str, str], encrypted_id: str) -> Verified | None:
-    """Read the tag of the source; one that nobody can read, or that speaks of another instance, counts as none."""
+    """Read the tag of the source; an unreadable one, or one about another instance, counts as none."""
     at, _, rest = tags.get(journal.VERIFIED, "").partition(" ")
     level, _, compared = rest.partition(" ")
     try:

@@ -28,7 +28,7 @@ from dev.bench.suite.lines import Line, failed, markdown, sentences, table
 from dev.bench.suite.outage import outage
 from dev.bench.suite.verification import verification
 from dev.bench.suite.wish import Wish
-from dev.demo.workspace import ROOT, CommandFailed
+from dev.workload.workspace import ROOT, CommandFailed
 
 __all__ = ["BUILD", "PARTS", "Suite", "main", "measured"]
 

@@ -27,8 +27,8 @@ from dev.bench.machine import machine
 from dev.bench.model import Model
 from dev.bench.run import BenchFailed, Place, place
 from dev.bench.screen import screen
-from dev.demo.database import connected, rows
-from dev.demo.workspace import ROOT, CommandFailed, Workspace
+from dev.workload.database import connected, rows
+from dev.workload.workspace import ROOT, CommandFailed, Workspace
 from providers.catch_up import CatchUpProvider
 from providers.step import StepContext
 from rds_encrypt.access import Access, AccessSettings
@@ -38,8 +38,8 @@ from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.durability import RELAXED
 from rds_encrypt.mysql import channel, lag
-from rds_encrypt.mysql.channel import ReplicaStatus
 from rds_encrypt.mysql.coordinates import Coordinates, bytes_between, current
+from rds_encrypt.mysql.replica_status import ReplicaStatus
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.names import Names
 from rds_encrypt.reports.files import DIRECTORY
@@ -178,7 +178,7 @@ class _Track:
         )
 
     def settle(self) -> None:
-        """Make the tables that the clients write to, on all three, and let both followers stand still."""
+        """Make the tables that the clients write to, on all three, and stop both followers."""
         with connected(
             self._where.name, self._where.master, database=self._where.seeded.database
         ) as connection:

@@ -20,8 +20,8 @@ from dev.bench.run import BenchFailed, Say, measure_floors, place, run_ours, run
 from dev.bench.runbook import RunbookFailed
 from dev.bench.screen import screen
 from dev.bench.table import show
-from dev.demo.workspace import ROOT, CommandFailed
 from dev.sandbox import SandboxError
+from dev.workload.workspace import ROOT, CommandFailed
 
 __all__ = ["main", "measure"]
 

@@ -23,8 +23,8 @@ from rich.table import Table
 from dev.bench.machine import Memory, machine, watching_memory
 from dev.bench.screen import screen
 from dev.bench.sources import Sources, make_sources
-from dev.demo.workspace import ROOT, CommandFailed, Result, Workspace
 from dev.sandbox import Sandbox
+from dev.workload.workspace import ROOT, CommandFailed, Result, Workspace
 from rds_encrypt.reports.files import DIRECTORY
 
 __all__ = ["Beside", "Step", "carry_out", "main", "measure", "parallel_for", "parse", "step_of"]

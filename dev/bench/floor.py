@@ -8,7 +8,7 @@ from typing import Any
 
 import pymysql
 
-from dev.demo.database import Account, Address, connect
+from dev.workload.database import Account, Address, connect
 
 __all__ = ["swap_barely"]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from dev.demo.workspace import ROOT
 from dev.sandbox.mysql import find_binaries
+from dev.workload.workspace import ROOT
 
 __all__ = ["Machine", "Memory", "describe", "machine", "watching_memory"]
 

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dev.demo.database import Address
+from dev.workload.database import Address
 
 __all__ = ["Record", "make_record"]
 

@@ -32,7 +32,7 @@ def installed() -> bool:
 
 @contextmanager
 def following(source: MySQLServer, replica: MySQLServer, parameters: Mapping[str, str]) -> Iterator[None]:
-    """Let the second server, which holds the same, follow the first; both are started anew."""
+    """Let the second server, which holds the same, follow the first; both are restarted."""
     for server in (source, replica):
         server.stop()
     source.start({**parameters, **_STATEMENTS}, binlog=True)

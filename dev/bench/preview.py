@@ -23,9 +23,9 @@ from rich.console import Console
 from rich.table import Table
 
 from dev.bench.screen import screen
-from dev.demo.workspace import ROOT, CommandFailed, Workspace
 from dev.sandbox import Sandbox
 from dev.sandbox.seed import Seeded, seed
+from dev.workload.workspace import ROOT, CommandFailed, Workspace
 from rds_encrypt.reports.files import DIRECTORY
 
 __all__ = ["main"]

@@ -15,12 +15,12 @@ from dev.bench.floor import swap_barely
 from dev.bench.model import Model, Strategy
 from dev.bench.names import Record, make_record
 from dev.bench.runbook import Runbook
-from dev.bench.writer import Resolve, Writer, make_table, numbers_in
-from dev.demo.database import Account, Address, connected
-from dev.demo.workspace import Workspace
-from dev.demo.writer import account_for, longest_gap
+from dev.bench.writer import application, make_table, numbers_in
 from dev.sandbox import Sandbox
 from dev.sandbox.seed import Seeded, seed
+from dev.workload.database import Account, Address, connected
+from dev.workload.workspace import Workspace
+from dev.workload.writer import Resolve, account_for, longest_gap
 
 __all__ = [
     "BenchFailed",
@@ -150,7 +150,7 @@ def measure_floors(where: Place, times: int) -> list[float]:
 def _measure(where: Place, road: _Road, resolve: Resolve) -> Run:
     """Write, build, write on undisturbed, swap, write on; then count what arrived."""
     begun = time.monotonic()
-    writer = Writer(resolve, where.application, where.seeded.database)
+    writer = application(resolve, where.application, where.seeded.database)
     with writer.writing():
         road.build()
         time.sleep(_STEADY)

@@ -14,7 +14,7 @@ from typing import Any
 
 import botocore.exceptions
 
-from dev.demo.database import Account, Address, Connection, address, connected, rows
+from dev.workload.database import Account, Address, Connection, address, connected, rows
 
 __all__ = ["Runbook", "RunbookFailed"]
 

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from dev.demo.database import Account, connected
-from dev.demo.database import address as address_of
 from dev.sandbox import Sandbox
+from dev.workload.database import Account, connected
+from dev.workload.database import address as address_of
 
 __all__ = ["SECRET", "Sources", "make_sources"]
 

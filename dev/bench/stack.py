@@ -10,8 +10,8 @@ from typing import Any
 from dev.bench.fleet import Step, carry_out, step_of
 from dev.bench.machine import watching_memory
 from dev.bench.plain import Size
-from dev.demo.workspace import ROOT, CommandFailed, Workspace
 from dev.sandbox import Sandbox
+from dev.workload.workspace import ROOT, CommandFailed, Workspace
 
 __all__ = ["PLAIN", "measure_plain", "size_of"]
 

@@ -30,8 +30,8 @@ from rich.table import Table
 from dev.bench.machine import machine
 from dev.bench.percona import TOOL, following, installed, pt_table_checksum
 from dev.bench.screen import screen
-from dev.demo.workspace import ROOT
 from dev.sandbox.mysql import CertificateAuthority, MySQLServer, find_binaries
+from dev.workload.workspace import ROOT
 from rds_encrypt.mysql.session import Credentials, Endpoint, Session, Tls, connect
 from rds_encrypt.verification.checkpoint import Checkpoint
 from rds_encrypt.verification.checksum import checksum_statement, text_budget

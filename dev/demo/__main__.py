@@ -14,8 +14,8 @@ from rich.console import Console
 from dev.demo.drive import DIRECTORY, DemoFailed, Options, drive
 from dev.demo.summary import show
 from dev.demo.terminal import Terminal
-from dev.demo.workspace import ROOT, CommandFailed
 from dev.sandbox import SandboxError
+from dev.workload.workspace import ROOT, CommandFailed
 
 __all__ = ["main"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pymysql
 
-from dev.demo.database import Connection, rows, value
+from dev.workload.database import Connection, rows, value
 
 __all__ = ["Table", "beats", "compare", "differences", "event_findings", "marks", "refuses_writes"]
 

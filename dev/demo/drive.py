@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dev.demo import compare, database, inventory
-from dev.demo.database import Account, Address
+from dev.demo import compare, inventory
 from dev.demo.inventory import Inventory
 from dev.demo.report import Old, Phase, Report
 from dev.demo.terminal import Terminal
-from dev.demo.workspace import ROOT, Result, Workspace
-from dev.demo.writer import TABLE, Writer, account_for, longest_gap
 from dev.sandbox import Sandbox
 from dev.sandbox.seed import Seeded, seed
+from dev.workload import database
+from dev.workload.database import Account, Address
+from dev.workload.workspace import ROOT, Result, Workspace
+from dev.workload.writer import TABLE, Writer, account_for, longest_gap
 
 __all__ = ["DIRECTORY", "DemoFailed", "Options", "drive"]
 
@@ -248,7 +249,7 @@ def _report(run: _Run, seconds: float) -> Report:
     outputs = run.workspace.outputs()[_IDENTIFIER]
     old = _old(run, outputs)
     with database.connected(run.address(_IDENTIFIER), run.master, database=run.seeded.database) as connection:
-        tokens = database.rows(connection, f"SELECT token FROM {TABLE} WHERE token LIKE 'demo-%%'")  # noqa: S608
+        tokens = database.rows(connection, f"SELECT token FROM {TABLE} WHERE token NOT LIKE 'seed-%%'")  # noqa: S608
         after = inventory.take(run.rds, run.sandbox.client("ec2"), connection)
     return Report(
         engine_version=instance["EngineVersion"],
@@ -259,7 +260,7 @@ def _report(run: _Run, seconds: float) -> Report:
         storage_encrypted=instance["StorageEncrypted"],
         kms_key_id=instance.get("KmsKeyId", ""),
         kms_key_wanted=run.seeded.key_arn,
-        leftovers=inventory.leftovers(run.before, after, {old.identifier, old.parameter_group}),
+        left_behind=inventory.left_behind(run.before, after, {old.identifier, old.parameter_group}),
         old=old,
         tables=run.tables,
         seconds=seconds,

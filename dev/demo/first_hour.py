@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dev.demo.shell import Shell, Typed, copied, opened
-from dev.demo.workspace import ROOT
+from dev.workload.workspace import ROOT
 
 __all__ = ["CHAPTERS", "LOG", "PAGE", "Chapter", "differences", "main", "rendered", "told"]
 
@@ -137,7 +137,7 @@ CHAPTERS = (
     _broken(
         "A phase that does not exist",
         "",
-        "pulumi config set rds-encrypt:phase cutover",
+        "pulumi config set rds-encrypt:phase switchover",
         "pulumi config set rds-encrypt:phase replicate",
     ),
     _broken(

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dev.demo.database import Connection, rows, value
+from dev.workload.database import Connection, rows, value
 
-__all__ = ["Inventory", "leftovers", "take"]
+__all__ = ["Inventory", "left_behind", "take"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def take(rds: Any, ec2: Any, connection: Connection) -> Inventory:
     )
 
 
-def leftovers(before: Inventory, after: Inventory, kept: Collection[str]) -> list[str]:
+def left_behind(before: Inventory, after: Inventory, kept: Collection[str]) -> list[str]:
     """Return what is there after a migration and was not before, apart from what is kept on purpose."""
     found = [f"instance {name}" for name in sorted(after.instances - before.instances - set(kept))]
     found += [f"snapshot {name}" for name in sorted(after.snapshots - before.snapshots)]

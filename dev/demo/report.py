@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from dev.demo.writer import Accounting
+from dev.workload.writer import Accounting
 
 __all__ = ["Old", "Phase", "Report"]
 
@@ -47,7 +47,7 @@ class Report:
     storage_encrypted: bool
     kms_key_id: str
     kms_key_wanted: str
-    leftovers: Sequence[str]
+    left_behind: Sequence[str]
     old: Old
     tables: int
     seconds: float
@@ -70,8 +70,8 @@ class Report:
             found.append(
                 f"{self.identifier} is encrypted with {self.kms_key_id} instead of {self.kms_key_wanted}"
             )
-        if self.leftovers:
-            found.append(f"something was left behind: {'; '.join(self.leftovers)}")
+        if self.left_behind:
+            found.append(f"something was left behind: {'; '.join(self.left_behind)}")
         return found
 
     def as_json(self) -> dict[str, Any]:
@@ -85,5 +85,5 @@ class Report:
             "identifier": self.identifier,
             "storage_encrypted": self.storage_encrypted,
             "kms_key_id": self.kms_key_id,
-            "leftovers": list(self.leftovers),
+            "leftovers": list(self.left_behind),
         }

@@ -23,10 +23,10 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-from dev.demo.database import Account, Connection, address, connected
-from dev.demo.workspace import ROOT, Workspace
 from dev.sandbox import Sandbox
 from dev.sandbox.seed import Seeded, seed
+from dev.workload.database import Account, Connection, address, connected
+from dev.workload.workspace import ROOT, Workspace
 from rds_encrypt.reports.files import DIRECTORY
 
 __all__ = ["draw", "main"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from dev.demo.workspace import ROOT, session_of
+from dev.workload.workspace import ROOT, session_of
 
 __all__ = ["Shell", "Typed", "copied", "opened"]
 

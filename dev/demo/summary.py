@@ -34,7 +34,7 @@ def show(console: Console, report: Report) -> None:
             phase.phase, f"{phase.seconds:.0f} s, {phase.resources} resources in the stack afterwards"
         )
     table.add_row("in all", f"{report.seconds:.0f} s")
-    table.add_row("left behind", "; ".join(report.leftovers) or "nothing")
+    table.add_row("left behind", "; ".join(report.left_behind) or "nothing")
     table.add_row(
         "kept",
         f"{report.old.identifier}: {report.old.status}, read-only by parameter group {report.old.parameter_group};"

@@ -34,8 +34,8 @@ _log = logging.getLogger(__name__)
 
 REGION = "us-east-1"
 STATE_FILE = "server.json"
-# What a former sandbox leaves in a directory; the CA is kept, so that clients need not read it anew.
-_LEFTOVERS = ("instances", "snapshots", "calls.jsonl", "env.sh", STATE_FILE)
+# What a former sandbox leaves in a directory; the CA is kept, so that clients need not read it again.
+_OF_FORMER = ("instances", "snapshots", "calls.jsonl", "env.sh", STATE_FILE)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def _clean(directory: Path, network: Network) -> None:
     for owner in owners:
         for orphan in reap_orphans(owner):
             _log.warning("Ended process %s, left behind by a former sandbox", orphan.pid)
-    for name in _LEFTOVERS:
+    for name in _OF_FORMER:
         path = directory / name
         if path.is_dir():
             shutil.rmtree(path)

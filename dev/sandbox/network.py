@@ -15,7 +15,7 @@ _FIRST, _LAST = 77, 126
 
 
 class Network:
-    """`127.<n>.0.0/16`, held by a lock for as long as this process lives; each name gets an address once and for ever."""
+    """`127.<n>.0.0/16`, held by a lock for as long as this process lives; each name gets an address once."""
 
     def __init__(self, number: int, lock: IO[str], previous_owner: Path | None) -> None:
         self.number = number

@@ -1,7 +1,8 @@
 """Write docs/configuration.md: `python dev/tools/configuration_page.py`, or `make docs-configuration`.
 
 The stack's keys are what Pulumi.yaml declares; what is inside of `sources` and `connection` Pulumi.yaml cannot say, so it
-comes from components/settings.py: types and limits from the annotations, the meaning from what stands below each field.
+comes from components/settings.py and the models that it imports: types and limits from the annotations, the meaning from
+what stands below each field.
 """
 
 from __future__ import annotations

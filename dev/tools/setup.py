@@ -19,11 +19,11 @@ if sys.version_info < (3, 11):  # before the imports below, which need it
         "`brew install python@3.11`), then run `make setup PYTHON=python3.11`."
     )
 
-from toolchain.gobuild import go_lane
-from toolchain.packages import packages_lane
+from toolchain.gobuild import go_sequence
+from toolchain.packages import packages_sequence
 from toolchain.paths import BIN, CACHE, VENV, shown
-from toolchain.servers import servers_lane
-from toolchain.steps import Outcome, run_lanes
+from toolchain.servers import servers_sequence
+from toolchain.steps import Outcome, run_sequences
 from toolchain.versions import Versions
 
 
@@ -38,11 +38,11 @@ def main() -> int:
     began = time.monotonic()
     print("Tool chain", flush=True)
     with _alone():
-        outcomes = run_lanes(
+        outcomes = run_sequences(
             [
-                go_lane(versions, own_only=options.own_only),
-                packages_lane(),
-                servers_lane(versions, own_only=options.own_only),
+                go_sequence(versions, own_only=options.own_only),
+                packages_sequence(),
+                servers_sequence(versions, own_only=options.own_only),
             ]
         )
     return _summarise(outcomes, time.monotonic() - began)

@@ -1,4 +1,4 @@
-"""A policy pack: `pulumi preview --policy-pack policy`, with this repository's stacks or with any other that has RDS instances."""
+"""A policy pack: `pulumi preview --policy-pack examples/policy-pack`, with this repository's stacks or with any other that has RDS instances."""
 
 from __future__ import annotations
 

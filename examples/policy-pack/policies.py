@@ -70,7 +70,7 @@ def _verified(args: StackValidationArgs, report: ReportViolation) -> None:
             )
 
 
-def _leftovers(args: StackValidationArgs, report: ReportViolation) -> None:
+def _left_behind(args: StackValidationArgs, report: ReportViolation) -> None:
     days = int(args.get_config().get("days", 14))
     retired = {each.name for each in args.resources if each.resource_type == _RETIREMENT}
     for each in args.resources:
@@ -109,10 +109,10 @@ POLICIES: list[Policy] = [
         validate=_verified,
     ),
     StackValidationPolicy(
-        name="no-leftovers",
+        name="no-temporary-resources",
         description="What a cutover leaves is cleaned up within `days` (14).",
         enforcement_level=EnforcementLevel.ADVISORY,
-        validate=_leftovers,
+        validate=_left_behind,
         config_schema=PolicyConfigSchema(properties={"days": {"type": "integer", "default": 14}}),
     ),
 ]

@@ -9,11 +9,11 @@ from typing import Any, Protocol, TypeVar
 
 import botocore.exceptions
 
-from rds_encrypt.aws.clients import code_of
+from rds_encrypt.aws.errors import code_of
 from rds_encrypt.core.errors import MigrationError
 from rds_encrypt.core.waiting import stop_if_orphaned
 
-__all__ = ["SERVING", "USABLE", "Attempts", "busy", "has", "insist"]
+__all__ = ["MODIFIED_IN", "SERVING", "USABLE", "Attempts", "busy", "has", "insist", "name_taken"]
 
 USABLE = frozenset({"available", "storage-optimization", "storage-initialization"})
 """Statuses in which an instance is fully operational: in the last two only its storage is busy, for hours at times.
@@ -24,7 +24,13 @@ Source: "Viewing DB instance status" in the Amazon RDS User Guide.
 SERVING = USABLE | {"backing-up"}
 """Statuses in which MySQL serves; while an instance is backed up, RDS accepts no changes to it."""
 
+MODIFIED_IN = USABLE | {"storage-full"}
+"""Statuses in which RDS may accept changes: in ``storage-full`` it takes more storage, and whether all else is not documented."""
+
 _BUSY = frozenset({"InvalidDBInstanceState", "InvalidDBInstanceStateFault"})
+
+_TAKEN = frozenset({"DBInstanceAlreadyExists", "DBInstanceAlreadyExistsFault"})
+"""Answers to a rename to a name that is not free yet."""
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 5.0
@@ -52,6 +58,12 @@ def busy(error: MigrationError) -> bool:
     """Whether AWS refused because of something that passes without anyone's doing."""
     cause = error.__cause__
     return isinstance(cause, botocore.exceptions.ClientError) and code_of(cause) in _BUSY
+
+
+def name_taken(error: MigrationError) -> bool:
+    """Whether AWS refused a name because another instance still has it."""
+    cause = error.__cause__
+    return isinstance(cause, botocore.exceptions.ClientError) and code_of(cause) in _TAKEN
 
 
 def has(description: Mapping[str, Any], changes: Mapping[str, Any]) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rds_encrypt.aws.clients import Aws, sorted_errors
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.errors import sorted_errors
 from rds_encrypt.core.errors import PreconditionFailed
 
 if TYPE_CHECKING:

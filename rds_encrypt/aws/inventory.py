@@ -12,7 +12,8 @@ from functools import cached_property
 from typing import Any
 
 from rds_encrypt.aws import snapshots
-from rds_encrypt.aws.clients import Aws, sorted_errors
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.errors import sorted_errors
 from rds_encrypt.aws.parameter_groups import Description, ParameterGroups
 from rds_encrypt.aws.snapshots import Snapshot
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import botocore.exceptions
 
-from rds_encrypt.aws.clients import Aws, code_of, sorted_errors
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.errors import code_of, sorted_errors
 from rds_encrypt.core.errors import PreconditionFailed
 
 __all__ = ["Key", "resolve"]

@@ -12,11 +12,12 @@ from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from rds_encrypt.aws.clients import AwsSettings, passes
+from rds_encrypt.aws.clients import AwsSettings
+from rds_encrypt.aws.errors import passes
 from rds_encrypt.core.together import Together
 
 if TYPE_CHECKING:
-    from rds_encrypt.aws.instances import Instance
+    from rds_encrypt.aws.instance import Instance
     from rds_encrypt.aws.snapshots import Snapshot
 
 __all__ = ["LINGER", "Looks", "in_pages", "shared_looks"]

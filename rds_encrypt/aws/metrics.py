@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from rds_encrypt.aws.clients import Aws, sorted_errors
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.errors import sorted_errors
 
 __all__ = ["free_storage"]
 

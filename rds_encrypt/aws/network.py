@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import botocore.exceptions
 
-from rds_encrypt.aws.clients import Aws, code_of, sorted_errors
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.errors import code_of, sorted_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import SecurityGroupRuleTypeDef

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import botocore.exceptions
 
-from rds_encrypt.aws.clients import Aws, code_of, sorted_errors
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.errors import code_of, sorted_errors
 from rds_encrypt.aws.instances import Instances
 
 __all__ = ["Description", "ParameterGroups", "is_default"]

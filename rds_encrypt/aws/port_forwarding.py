@@ -12,7 +12,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from rds_encrypt.aws.clients import Aws, sorted_errors
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.errors import sorted_errors
 from rds_encrypt.core.errors import ActionRequired, MigrationError, Retryable
 from rds_encrypt.core.supervised_process import SupervisedProcess
 

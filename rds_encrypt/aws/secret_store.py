@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from rds_encrypt.aws.clients import Aws, sorted_errors
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.errors import sorted_errors
 from rds_encrypt.core.errors import ActionRequired
 
 __all__ = ["Account", "read_account"]

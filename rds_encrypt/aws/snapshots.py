@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import botocore.exceptions
 
-from rds_encrypt.aws.clients import Aws, code_of, sorted_errors
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.errors import code_of, sorted_errors
 from rds_encrypt.aws.looks import in_pages, shared_looks
 
 __all__ = ["Snapshot", "delete", "existing", "tags_of"]

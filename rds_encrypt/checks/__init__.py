@@ -1,1 +1,1 @@
-"""What a preview finds out about a source, read-only: what stands in the way, what to mind, what is good to know."""
+"""Checks of a source at preview, read-only: blocking findings, warnings and notes."""

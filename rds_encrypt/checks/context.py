@@ -1,4 +1,4 @@
-"""What a look at a source may use, and the moments of a migration in which it is worth one."""
+"""The context of the checks: the source, the plan for it, and the account around it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cached_property
 
 from rds_encrypt import journal
 from rds_encrypt.aws.clients import Aws
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.inventory import AccountInventory
 from rds_encrypt.checks.finding import Finding, Severity
 from rds_encrypt.checks.preflight import Plan
@@ -38,7 +38,7 @@ class CheckContext:
 
     @property
     def fresh(self) -> bool:
-        """Whether nothing of the encrypted instance exists yet."""
+        """Whether the encrypted instance does not exist yet."""
         return self.plan.topology.encrypted is None
 
     @property
@@ -48,7 +48,7 @@ class CheckContext:
 
     @cached_property
     def needs(self) -> tuple[Need, ...]:
-        """What the stack's sources need, this one among them."""
+        """The needs of the stack's sources, including this one."""
         if any(need.identifier == self.name for need in self.fleet):
             return self.fleet
         return (*self.fleet, Need(self.name, self.source.allocated_gib, self.plan.method == "online"))
@@ -60,17 +60,17 @@ class CheckContext:
 
     @cached_property
     def accounts_because(self) -> str | None:
-        """Why the fence will be locked accounts; ``None`` if it will be the parameter group."""
+        """Why the fence will lock accounts; ``None`` if the parameter group carries it."""
         if (self.plan.method, self.plan.strategy) != ("online", "rename"):
-            return None  # where accounts cannot be the fence, preflight has refused
+            return None  # where accounts cannot be the fence, preflight blocks
         return fence.group_cannot(self.aws, self.group, self.source)
 
     def blocking(self, what: str, *, fix: str, why: str = "", where: str = "") -> Finding:
-        """Return a finding that stands in the way."""
+        """Return a finding that blocks the phase."""
         return Finding(Severity.BLOCKING, what, where or self.name, why, fix)
 
     def warning(self, what: str, *, why: str, fix: str = "") -> Finding:
-        """Return a finding that somebody should act on."""
+        """Return a finding that you should act on."""
         return Finding(Severity.WARNING, what, self.name, why, fix)
 
     def note(self, what: str, *, why: str = "", fix: str = "") -> Finding:

@@ -1,4 +1,4 @@
-"""A finding: how grave, what, why it matters, what to do."""
+"""A finding: severity, what, why it matters, what to do."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ class Severity(StrEnum):
     BLOCKING = "blocking"
     """The phase would fail, so the preview does."""
     WARNING = "warning"
-    """Somebody should act, or know, before the cutover."""
+    """You should act on it, or know it, before the cutover."""
     NOTE = "note"
-    """Good to know; nothing has to be done."""
+    """Good to know; needs no action."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found about a source.
+    """One finding about a source.
 
     Attributes:
         severity: how much it matters.
         what: what was seen, as a clause without a full stop.
-        where: the instance, or what else it is about.
+        where: the instance or other resource.
         why: why that matters, as a clause.
         fix: what to do about it, as an imperative clause.
     """
@@ -45,7 +45,7 @@ class Finding:
 
 
 def refusal(error: PreconditionFailed) -> Finding:
-    """Return what a check refuses as a finding; it reads the same."""
+    """Return a failed check as a finding; it reads the same."""
     return Finding(Severity.BLOCKING, error.what, error.where, fix=error.fix)
 
 

@@ -1,4 +1,4 @@
-"""All looks at a source: what blocks the phase, what to mind, what is good to know. Nobody is kept waiting for a remark."""
+"""Runs all checks of a source: what blocks the phase, warnings and notes. Only a preview asks for the last two."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import botocore.exceptions
 
-from rds_encrypt.aws.clients import DENIED, Aws, code_of
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.errors import DENIED, code_of
 from rds_encrypt.aws.inventory import AccountInventory
 from rds_encrypt.checks import of_account, of_caller, of_instance, of_key
 from rds_encrypt.checks.context import CheckContext, Look
@@ -27,7 +28,7 @@ _THREADS = 4
 def check_context(
     aws: Aws, plan: Plan, around: AccountInventory | None = None, fleet: tuple[Need, ...] = ()
 ) -> CheckContext | None:
-    """Return what there is to look at, or ``None`` if the source has been replaced, or a cutover is under way."""
+    """Return the context of the checks, or ``None`` if the source has been replaced, or a cutover is under way."""
     topology = plan.topology
     ahead = plan.phase in {"replicate", "cutover"} and not topology.cutover_begun and not topology.returning
     if topology.source is None or not ahead:
@@ -36,12 +37,12 @@ def check_context(
 
 
 def findings(context: CheckContext, session: Session | None, *, remarks: bool) -> list[Finding]:
-    """Look at everything, at AWS and MySQL at the same time.
+    """Run all checks, on AWS and MySQL at the same time.
 
     Args:
-        context: where to look.
-        session: one on the source, if MySQL is to be asked as well.
-        remarks: whether to look for more than what stands in the way.
+        context: what to check.
+        session: a session on the source, to check MySQL as well.
+        remarks: whether to look for warnings and notes as well.
     """
     looks: list[Look] = []
     if context.fresh:
@@ -66,18 +67,18 @@ def findings(context: CheckContext, session: Session | None, *, remarks: bool) -
 
 @dataclass(frozen=True)
 class _Unseen:
-    """A look that failed: which, why, and what to do about it."""
+    """A check that could not run: which, why, and what to do."""
 
     look: str
     why: str
     fix: str
 
 
-_NOT_ALLOWED = "The statement LookAroundAtPreview of rds_encrypt/policies/iam-policy.json allows it; a migration works without it"
+_NOT_ALLOWED = "The statement LookAroundAtPreview of rds_encrypt/policies/iam-policy.json allows it; the migration works without it"
 
 
 def _carefully(look: Look, context: CheckContext) -> list[Finding] | _Unseen:
-    """Look; return what was found, or why nothing could be seen."""
+    """Run a check; return its findings, or why it could not run."""
     name = look.__name__.replace("_", " ")
     try:
         return list(look(context))
@@ -85,13 +86,13 @@ def _carefully(look: Look, context: CheckContext) -> list[Finding] | _Unseen:
         cause = error.__cause__
         if isinstance(cause, botocore.exceptions.ClientError) and code_of(cause) in DENIED:
             return _Unseen(name, f"not allowed: {cause.operation_name}", _NOT_ALLOWED)
-        return _Unseen(name, error.what, f"A migration works without it. {error.fix}".rstrip())
+        return _Unseen(name, error.what, f"The migration works without it. {error.fix}".rstrip())
 
 
 def _not_looked(context: CheckContext, unseen: Iterable[_Unseen]) -> Iterator[Finding]:
-    """Say what was not seen, one note for each remedy: the IAM policy is named only where AWS denied something."""
+    """Yield one note for each remedy of the checks that could not run: only those that AWS denied name the IAM policy."""
     by_fix: dict[str, list[str]] = {}
     for each in unseen:
         by_fix.setdefault(each.fix, []).append(f"{each.look} ({each.why})")
     for fix, missed in by_fix.items():
-        yield context.note(f"not looked at: {', '.join(missed)}", fix=fix)
+        yield context.note(f"not checked: {', '.join(missed)}", fix=fix)

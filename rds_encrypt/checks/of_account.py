@@ -1,4 +1,4 @@
-"""What the account around a source tells: names that are taken, quotas, and what points at the instance."""
+"""Checks of the account around a source: names that are taken, quotas, and what points at the instance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rds_encrypt.aws.instances import Instances
 from rds_encrypt.aws.inventory import ZONES
 from rds_encrypt.checks.context import CheckContext, Look
 from rds_encrypt.checks.finding import Finding
-from rds_encrypt.cutover.checks import FREE_PERCENT
+from rds_encrypt.cutover.checks_of_instances import FREE_PERCENT
 from rds_encrypt.needs import COUNTED
 
 __all__ = ["OBSTACLES", "REMARKS", "REMINDERS"]
@@ -20,37 +20,37 @@ _LITTLE = 10
 """Percent of the storage."""
 
 
-# What may stand in the way.
+# Checks that may block.
 
 
 def snapshots_free(context: CheckContext) -> Iterator[Finding]:
-    """Nobody else has a snapshot with a name that the migration will give."""
+    """No other snapshot has a name that the migration will give."""
     names = context.plan.topology.names
     for name, found in context.around.snapshots([names.replica, names.encrypted]).items():
         if found.tags.get(journal.MIGRATION) != context.source.resource_id:
             yield context.blocking(
-                f"a snapshot of this name exists, and not by this migration of {context.name}",
+                f"a snapshot with this name exists, but not from this migration of {context.name}",
                 where=name,
                 fix="Delete it, or keep it under another name (`aws rds copy-db-snapshot`): the migration needs the name",
             )
 
 
 def groups_free(context: CheckContext) -> Iterator[Finding]:
-    """Nobody else has a parameter group with a name that the migration will give."""
+    """No other parameter group has a name that the migration will give."""
     names = context.plan.topology.names
     ours = f"{context.group}, {names.group_purpose}"
     for name in (names.encrypted, names.fence):
         found = context.around.groups.get(name)
         if found is not None and found.purpose != ours:
             yield context.blocking(
-                f"a parameter group of this name exists, and not by this migration of {context.name} ({found.purpose!r})",
+                f"a parameter group with this name exists, but not from this migration of {context.name} ({found.purpose!r})",
                 where=name,
                 fix="Delete it, or copy it to another name first: the migration needs the name",
             )
 
 
 def quotas(context: CheckContext) -> Iterator[Finding]:
-    """The account may have as much more as this source and those listed before it still make; what others make is told too."""
+    """The quotas allow what this source and those listed before it still create; the message counts later sources too."""
     upto = context.needs[: 1 + [need.identifier for need in context.needs].index(context.name)]
     for name, what in COUNTED.items():
         quota = context.around.quotas.get(name)
@@ -63,13 +63,13 @@ def quotas(context: CheckContext) -> Iterator[Finding]:
             continue
         several = sum(more > 0 for more in wanted.values())
         who = (
-            f"{several} sources of this stack need {sum(wanted.values())} more, and with the {own} of this one it would be too many"
+            f"{several} sources of this stack need {sum(wanted.values())} more, and the {own} of this one would exceed the quota"
             if several > 1
             else f"this source needs {own} more"
         )
         yield context.blocking(
             f"the account may have {quota.maximum} {what} and has {quota.used}, but {who}",
-            fix=f"Delete what nobody needs, or ask AWS for a higher quota of {name}"
+            fix=f"Delete some, or ask AWS for a higher quota of {name}"
             f"{', or migrate fewer sources at a time' if several > 1 else ''}",
         )
     most = context.around.quotas.get("ReadReplicasPerMaster")
@@ -80,13 +80,13 @@ def quotas(context: CheckContext) -> Iterator[Finding]:
         and len(context.source.replicas) >= most.maximum
     ):
         yield context.blocking(
-            f"it has {len(context.source.replicas)} replicas already, and one instance may have {most.maximum}",
-            fix="Delete one for the time of the migration, or ask AWS for a higher quota of ReadReplicasPerMaster",
+            f"it already has {len(context.source.replicas)} replicas, and AWS allows {most.maximum} per instance",
+            fix="Delete one for the duration of the migration, or ask AWS for a higher quota of ReadReplicasPerMaster",
         )
 
 
 def options(context: CheckContext) -> Iterator[Finding]:
-    """The encrypted instance takes the option group along."""
+    """The encrypted instance gets the option group."""
     group = str(context.source.description["OptionGroupMemberships"][0]["OptionGroupName"])
     if group.startswith("default:"):
         return
@@ -102,21 +102,21 @@ def options(context: CheckContext) -> Iterator[Finding]:
     if lasting := [each["OptionName"] for each in found.get("Options", []) if each.get("Permanent")]:
         yield context.warning(
             f"its option group {group} has options that cannot be removed: {', '.join(lasting)}",
-            why="an instance restored from its snapshot keeps them for ever, too",
+            why="an instance restored from its snapshot can never remove them either",
         )
     if _COPIED_WITH_CARE & set(names):
         yield context.warning(
             f"its option group {group} offers memcached",
-            why="writes by that way are not stopped by the fence",
+            why="the fence does not stop writes through memcached",
             fix="Stop its clients before the cutover",
         )
 
 
 OBSTACLES: tuple[Look, ...] = (snapshots_free, groups_free, quotas, options)
-"""Asked whenever a copy is about to be made, at preview and at `up`."""
+"""Run whenever a copy comes next, at preview and at `up`."""
 
 
-# What is good to know.
+# Warnings and notes.
 
 
 def fence_by_accounts(context: CheckContext) -> Iterator[Finding]:
@@ -124,9 +124,9 @@ def fence_by_accounts(context: CheckContext) -> Iterator[Finding]:
     reason = context.accounts_because
     if reason is not None:
         yield context.note(
-            f"at the cutover, writes will be stopped by locking accounts, since {reason}",
-            why="reads pause as well, and applications see refused logins",
-            fix="If that is not wanted, give the instance a parameter group of its own and reboot it, before phase `replicate`",
+            f"the cutover will stop writes by locking accounts, because {reason}",
+            why="reads pause too, and logins of applications fail",
+            fix="To avoid that, give the instance its own parameter group and reboot it before phase `replicate`",
         )
 
 
@@ -140,8 +140,8 @@ def proxies(context: CheckContext) -> Iterator[Finding]:
     )
     yield context.warning(
         f"RDS Proxy has it as a target: {', '.join(found)}",
-        why="AWS does not say whether a target follows the name or the instance",
-        fix=f"Rehearse it. After the cutover, see `aws rds describe-db-proxy-targets`; if it {after}, deregister that target"
+        why="AWS does not document whether a target follows the name or the instance",
+        fix=f"Rehearse it. After the cutover, run `aws rds describe-db-proxy-targets`; if it {after}, deregister that target"
         " and register the encrypted instance",
     )
 
@@ -165,7 +165,7 @@ def alarms(context: CheckContext) -> Iterator[Finding]:
             fix="After the cutover, change them to the id in the output `encrypted_instance`",
         )
     if not context.around.all_alarms:
-        yield context.note(f"only the first {len(found)} alarms of the region were looked at")
+        yield context.note(f"only the first {len(found)} alarms of the region were checked")
 
 
 def cnames(context: CheckContext) -> Iterator[Finding]:
@@ -177,21 +177,21 @@ def cnames(context: CheckContext) -> Iterator[Finding]:
     if found and context.name_moves:
         yield context.note(
             f"CNAMEs point at its address: {', '.join(found)}",
-            why="nothing has to be done: they point at the name, and so at the encrypted instance after the cutover",
+            why="they need no change: they point at the name, and so at the encrypted instance after the cutover",
         )
     elif found:
         yield context.warning(
             f"CNAMEs point at its address: {', '.join(found)}",
-            why=f"with strategy `{context.plan.strategy}` that stays the unencrypted instance's; only the record in `cutover.dns`,"
-            " if there is one, is changed",
-            fix=f"Let the others point at the address of `{context.plan.topology.names.encrypted}` when the applications move",
+            why=f"with strategy `{context.plan.strategy}` that address stays the unencrypted instance's; the cutover changes only the"
+            " record in `cutover.dns`, if any",
+            fix=f"Point the others at the address of `{context.plan.topology.names.encrypted}` when the applications move",
         )
     if len(context.around.zones) > ZONES:
-        yield context.note(f"CNAMEs were looked for in {ZONES} of {len(context.around.zones)} hosted zones")
+        yield context.note(f"CNAMEs were checked in {ZONES} of {len(context.around.zones)} hosted zones")
 
 
 def room(context: CheckContext) -> Iterator[Finding]:
-    """Free storage, of which binlogs will take some until the encrypted instance has caught up."""
+    """Free storage, some of which binlogs take until the encrypted instance has caught up."""
     free = metrics.free_storage(context.aws, context.name)
     if free is None:
         return
@@ -206,38 +206,38 @@ def room(context: CheckContext) -> Iterator[Finding]:
 
 
 def maintenance(context: CheckContext) -> Iterator[Finding]:
-    """Maintenance that AWS wants to carry out."""
+    """Pending maintenance."""
     if actions := context.around.maintenance.get(context.source.arn):
         yield context.warning(
-            f"maintenance waits for it: {', '.join(actions)}",
-            why="AWS carries it out in a maintenance window, maybe in the middle of the migration",
-            fix="Carry it out first, or put it off (`aws rds apply-pending-maintenance-action`)",
+            f"maintenance is pending: {', '.join(actions)}",
+            why="AWS applies it in a maintenance window, perhaps during the migration",
+            fix="Apply it first, or defer it (`aws rds apply-pending-maintenance-action`)",
         )
 
 
 REMARKS: tuple[Look, ...] = (fence_by_accounts, room)
-"""Asked at preview, until there is an encrypted instance; from then on the checks of the cutover look at it."""
+"""Run at preview until the encrypted instance exists; from then on the cutover's checks cover them."""
 
 REMINDERS: tuple[Look, ...] = (proxies, subscriptions, alarms, cnames, maintenance)
-"""Asked at preview, of the first phase and of the cutover."""
+"""Run at preview, of the first phase and of the cutover."""
 
 
 def _by_name(context: CheckContext, what: str) -> Iterator[Finding]:
     if context.name_moves:
         yield context.note(
             what,
-            why="they follow the name: after the cutover they are about the encrypted instance; the renames may set them off",
+            why="they follow the name: after the cutover they watch the encrypted instance; the renames may trigger them",
         )
     else:
         yield context.warning(
             what,
-            why=f"with strategy `{context.plan.strategy}` the name stays with the unencrypted instance, and they with it",
-            fix=f"After the cutover, let them name `{context.plan.topology.names.encrypted}`",
+            why=f"with strategy `{context.plan.strategy}` the name stays with the unencrypted instance, and so do they",
+            fix=f"After the cutover, point them at `{context.plan.topology.names.encrypted}`",
         )
 
 
 def _there(context: CheckContext, quota: str) -> Iterable[str]:
-    """Return which of all that the sources make is there already: it is in what the account has, and needs no more."""
+    """Return which of the sources' resources exist already: the account's usage includes them."""
     names = [name for need in context.needs for name in need.names[quota]]
     if quota == "ManualSnapshots":
         return context.around.snapshots(names)

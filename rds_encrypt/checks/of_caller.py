@@ -1,7 +1,7 @@
-"""Whether the caller may do what a migration does, as far as IAM can say beforehand.
+"""Checks whether the caller may do what a migration does, as far as IAM's simulator can tell.
 
-Each statement of rds_encrypt/policies/iam-policy.json is put to IAM's simulator with resources and conditions as they will be. That is a
-simulation: session policies, permission boundaries of other accounts and key policies have a say of their own.
+The simulator gets each statement of rds_encrypt/policies/iam-policy.json with the resources and conditions of the migration. It does
+not see session policies, permission boundaries of other accounts or key policies.
 Source: "SimulatePrincipalPolicy" in the IAM API Reference.
 """
 
@@ -24,14 +24,14 @@ _POLICY = Path(__file__).resolve().parents[1] / "policies" / "iam-policy.json"
 _OPTIONAL = ("LookAround", "KeepAFinalSnapshot", "LetRdsMonitor")
 """Statements that not every migration needs."""
 _TRIED = ("ReadTheDatabaseAccount", "LookAtTheKey")
-"""Statements that a preview tries out for itself, with the secret and the key of the config."""
+"""Statements that a preview tries directly, with the secret and the key of the config."""
 _DNS = "IfStrategyIsDns"
 _THREADS = 4
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is put to the simulator: some actions on one resource, under conditions."""
+    """One question to the simulator: actions on one resource, under conditions."""
 
     actions: tuple[str, ...]
     resource: str
@@ -39,11 +39,11 @@ class Question:
 
 
 def permissions(context: CheckContext) -> Iterator[Finding]:
-    """Ask IAM whether the caller may do everything that the policy in the docs allows."""
+    """Ask IAM whether the caller may do everything that our policy allows."""
     who = principal(context.around.caller)
     if who is None:
         yield context.note(
-            "the caller's permissions were not simulated", why="IAM simulates those of users and roles only"
+            "the caller's permissions were not simulated", why="IAM simulates only those of users and roles"
         )
         return
     policy = json.loads(_POLICY.read_text(encoding="utf-8"))
@@ -66,14 +66,14 @@ def permissions(context: CheckContext) -> Iterator[Finding]:
         refused = sorted({action for answer in pool.map(ask, asked) for action in answer})
     if refused:
         yield context.warning(
-            f"by IAM's simulation, {who} may not {', '.join(refused)}",
-            why="a step that needs it would fail when it is reached",
-            fix="Attach rds_encrypt/policies/iam-policy.json to it; if that is done already, see what else denies it",
+            f"IAM's simulator says that {who} may not {', '.join(refused)}",
+            why="a step that needs it would fail",
+            fix="Attach rds_encrypt/policies/iam-policy.json to it; if it is attached already, find the policy that denies it",
         )
 
 
 def principal(caller: str) -> str | None:
-    """Return the user or role behind a caller's ARN, ``None`` for anybody else, such as root."""
+    """Return the user or role behind a caller's ARN, ``None`` for any other caller, such as root."""
     assumed = re.fullmatch(r"arn:([^:]+):sts::(\d+):assumed-role/([^/]+)/.+", caller)
     if assumed is not None:
         return f"arn:{assumed[1]}:iam::{assumed[2]}:role/{assumed[3]}"
@@ -92,14 +92,14 @@ def questions(
         resource = _concrete(statement["Resource"], region, account, identifier)
         yield Question(
             actions=(actions,) if isinstance(actions, str) else tuple(actions),
-            # A policy may well be for this key only.
+            # The caller's policy may be for this key only.
             resource=key if key and resource.startswith("arn:aws:kms:") else resource,
             condition=dict(_context(statement.get("Condition", {}), region)),
         )
 
 
 def _concrete(resource: str | list[str], region: str, account: str, identifier: str) -> str:
-    """Put a name where the pattern has a star."""
+    """Replace each star of the pattern with a name."""
     pattern = resource if isinstance(resource, str) else resource[0]
     if pattern == "*":
         return pattern

@@ -1,4 +1,4 @@
-"""What the source's own description tells, without another question."""
+"""Checks of the source's own description, without another call."""
 
 from __future__ import annotations
 
@@ -8,44 +8,43 @@ from datetime import UTC, datetime
 from rds_encrypt.aws.changes import USABLE
 from rds_encrypt.checks.context import CheckContext, Look
 from rds_encrypt.checks.finding import Finding
-from rds_encrypt.cutover.checks import minutes_until_maintenance
+from rds_encrypt.cutover.windows import minutes_until_maintenance
 
 __all__ = ["OBSTACLES", "REMARKS", "REMINDERS"]
 
 _STOPPED = {"stopped", "stopping"}
 _SOON = 12 * 60
-"""Minutes before a maintenance window in which it is worth a word."""
+"""Minutes before a maintenance window in which it is worth a note."""
 
 
 def runs(context: CheckContext) -> Iterator[Finding]:
     """A stopped instance replicates nothing."""
     if context.source.status in _STOPPED:
         yield context.blocking(
-            f"it is {context.source.status}, and nothing can be replicated from it",
+            f"it is {context.source.status}, so nothing can replicate from it",
             fix=f"Start it: `aws rds start-db-instance --db-instance-identifier {context.name}`",
         )
 
 
 def busy(context: CheckContext) -> Iterator[Finding]:
-    """What RDS is doing to an instance makes the migration wait, or slows it down."""
+    """An operation of RDS on the instance makes the migration wait, or slows it down."""
     found = context.source.status
     if found == "available":
         return
     if found in USABLE:
         yield context.note(
             f"its status is {found}",
-            why="it takes reads and writes, but more slowly; AWS lets its storage be changed only after that",
+            why="it accepts reads and writes, but more slowly; AWS allows storage changes only after that",
         )
     elif found == "backing-up":
         yield context.warning(
             "RDS is backing it up",
-            why="the migration waits until the backup is complete, which can take hours on a large volume; MySQL on it was not"
-            " asked now",
+            why="the migration waits until the backup is complete, which can take hours on a large volume; MySQL was not checked",
         )
     elif not context.source.available and found not in _STOPPED:
         yield context.warning(
             f"its status is {found}",
-            why="the migration waits until it is available, and MySQL on it was not asked now",
+            why="the migration waits until it is available; MySQL was not checked",
         )
 
 
@@ -62,14 +61,14 @@ def managed_password(context: CheckContext) -> Iterator[Finding]:
 
 
 def pending_changes(context: CheckContext) -> Iterator[Finding]:
-    """What waits for a maintenance window would happen in the middle of the migration."""
+    """Pending changes would take effect during the migration."""
     pending = list(context.source.description.get("PendingModifiedValues") or {})
     pending += context.source.groups_not_in_sync
     if pending:
         yield context.warning(
-            f"changes wait to be applied: {', '.join(pending)}",
-            why="the encrypted instance is made like what is in effect now, and the cutover does not begin while they wait",
-            fix="Apply them, with a reboot if they need one, or take them back",
+            f"changes are pending: {', '.join(pending)}",
+            why="the encrypted instance gets the settings in effect now, and the cutover does not begin while changes are pending",
+            fix="Apply them, with a reboot if they need one, or revert them",
         )
 
 
@@ -81,7 +80,7 @@ def maintenance_window(context: CheckContext) -> Iterator[Finding]:
         opens = f"opens in {minutes // 60} h {minutes % 60} min" if minutes else "is open"
         yield context.note(
             f"its maintenance window ({window}, UTC) {opens}",
-            why="AWS may restart the instance in it; replication survives that, and a cutover does not begin in it",
+            why="AWS may restart the instance in it; replication survives that, and no cutover begins in it",
         )
 
 
@@ -90,13 +89,12 @@ def standby(context: CheckContext) -> Iterator[Finding]:
     if context.source.description.get("MultiAZ"):
         yield context.note(
             "it is Multi-AZ",
-            why="the encrypted instance gets a standby of its own, encrypted as well, before it follows; the replica on the way"
-            " has none",
+            why="the encrypted instance gets its own, encrypted standby before it follows; the temporary replica has none",
         )
 
 
 def replicas(context: CheckContext) -> Iterator[Finding]:
-    """Replicas stay with their source, whatever that is called."""
+    """Replicas stay with their source, not with its name."""
     names = context.plan.topology.names
     others = [name for name in context.source.replicas if name != names.replica]
     if not others:
@@ -105,15 +103,15 @@ def replicas(context: CheckContext) -> Iterator[Finding]:
     yield context.warning(
         f"it has replicas of its own: {', '.join(others)}",
         why=(
-            f"they stay with the unencrypted instance {becomes}, and are unencrypted themselves; after the cutover they get"
-            " what is written only until phase `cleanup`, which cannot stop an instance that has replicas"
+            f"they stay with the unencrypted instance {becomes}, and are unencrypted too; after the cutover they get"
+            " writes only until phase `cleanup`, which cannot stop an instance that has replicas"
         ),
-        fix=f"Make new replicas of `{context.name}` after the cutover, move readers there, and delete these before `cleanup`",
+        fix=f"After the cutover, create new replicas of `{context.name}`, move readers there, and delete these before `cleanup`",
     )
 
 
 def logins_by_iam(context: CheckContext) -> Iterator[Finding]:
-    """Policies for logins by IAM name the instance by its identity."""
+    """IAM policies for logins name the instance by its id."""
     if not context.source.description.get("IAMDatabaseAuthenticationEnabled"):
         return
     yield context.warning(
@@ -122,32 +120,32 @@ def logins_by_iam(context: CheckContext) -> Iterator[Finding]:
             f"policies with `rds-db:connect` name the instance by its id ({context.source.resource_id}), and the encrypted one"
             " has another: such logins would fail after the cutover"
         ),
-        fix="Before the cutover, allow them for the id in the output `encrypted_instance` as well",
+        fix="Before the cutover, also allow the id in the output `encrypted_instance`",
     )
 
 
 def protection(context: CheckContext) -> Iterator[Finding]:
-    """Deletion protection is carried over, and taken off only where the config says `delete`."""
+    """The encrypted instance gets deletion protection too; only `cleanup.old: delete` removes it."""
     if context.source.description.get("DeletionProtection"):
         yield context.note(
             "deletion protection is on",
-            why="the encrypted instance gets it too; only `cleanup.old: delete` takes it off the old one",
+            why="the encrypted instance gets it too; only `cleanup.old: delete` removes it from the old one",
         )
 
 
 def identity(context: CheckContext) -> Iterator[Finding]:
-    """What belongs to the identity instead of the name."""
+    """Data that belongs to the id, not to the name."""
     yield context.note(
-        f"what belongs to its id {context.source.resource_id} stays with the unencrypted instance",
+        f"data under its id {context.source.resource_id} stays with the unencrypted instance",
         why=(
-            "backups for point-in-time recovery begin anew with the encrypted instance; Performance Insights and the log of"
-            " Enhanced Monitoring go on under its own id"
+            "backups for point-in-time recovery start over on the encrypted instance; Performance Insights and"
+            " Enhanced Monitoring continue under its own id"
         ),
     )
 
 
 OBSTACLES: tuple[Look, ...] = (runs,)
-"""Asked whenever a copy is about to be made, at preview and at `up`."""
+"""Run whenever a copy comes next, at preview and at `up`."""
 
 REMARKS: tuple[Look, ...] = (
     busy,
@@ -158,7 +156,7 @@ REMARKS: tuple[Look, ...] = (
     protection,
     identity,
 )
-"""Asked at preview, until there is an encrypted instance; from then on the checks of the cutover look at it."""
+"""Run at preview until the encrypted instance exists; from then on the cutover's checks cover them."""
 
 REMINDERS: tuple[Look, ...] = (replicas, logins_by_iam)
-"""Asked at preview, of the first phase and of the cutover."""
+"""Run at preview, of the first phase and of the cutover."""

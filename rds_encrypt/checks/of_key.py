@@ -1,6 +1,6 @@
-"""What the KMS key's own policy says: without it, what IAM allows is worth nothing.
+"""Checks the KMS key's own policy: unless it agrees, IAM permissions have no effect.
 
-RDS uses a key by way of a grant, which it lets the caller make ("AWS KMS key management" in the Amazon RDS User Guide).
+RDS uses a key through a grant, which needs the caller's permission ("AWS KMS key management" in the Amazon RDS User Guide).
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ _NEEDED = "kms:CreateGrant"
 
 
 def key_policy(context: CheckContext) -> Iterator[Finding]:
-    """The key's policy leaves it to IAM, or names the caller."""
+    """The key's policy delegates to IAM, or names the caller."""
     policy = context.around.key_policy(context.plan.key) if context.plan.key else None
     if policy is None:
-        return  # AWS's own key is there for whoever may use RDS
+        return  # every user of RDS may use AWS's own key
     caller = context.around.caller
     account = caller.split(":")[4]
     names = {"*", account, f"{caller.rpartition(':')[0].replace(':sts:', ':iam:')}:root", caller}
     names |= {who} if (who := principal(caller)) else set()
     if not any(_lets(statement, names) for statement in policy.get("Statement", [])):
         yield context.warning(
-            f"the policy of key {context.plan.key} lets neither IAM in account {account} nor {who or caller} allow {_NEEDED}",
+            f"the policy of key {context.plan.key} allows {_NEEDED} neither to IAM in account {account} nor to {who or caller}",
             why="RDS could not use the key, so the encrypted copy would fail",
-            fix="Let the key's policy allow that, as the default one does (`aws kms get-key-policy`)",
+            fix="Allow it in the key's policy, as the default one does (`aws kms get-key-policy`)",
         )
 
 
 def _lets(statement: Mapping[str, Any], names: Iterable[str]) -> bool:
-    """Whether a statement allows one of them what is needed; its conditions are taken for fulfilled."""
+    """Whether a statement allows one of them the needed action; its conditions count as fulfilled."""
     found = statement.get("Principal") or {}
     principals = _listed(found.get("AWS") if isinstance(found, dict) else found)
     return (

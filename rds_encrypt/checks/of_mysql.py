@@ -1,4 +1,4 @@
-"""What MySQL on the source tells, within seconds."""
+"""Checks of MySQL on the source, within seconds."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from rds_encrypt.mysql.session import Session
 __all__ = ["of_mysql"]
 
 _LIMIT = 3_000
-"""Milliseconds that one question may take: information_schema of many thousand tables is slow on 5.7."""
+"""Milliseconds that one query may take: information_schema of many thousand tables is slow on 5.7."""
 _LONG = 60
-"""Seconds after which a transaction is worth a word."""
+"""Seconds after which a transaction is worth a note."""
 _SHOWN = 5
 _LARGE = 2**30 // 10
-"""Bytes from which on the size of a table is shown."""
+"""Bytes from which the size of a table is shown."""
 
 Question = Callable[[CheckContext, Session], Iterable[Finding]]
 
 
 def of_mysql(context: CheckContext, session: Session) -> list[Finding]:
-    """Ask everything; what cannot be answered, for lack of a privilege or of time, becomes a note."""
+    """Run all checks; one that lacks a privilege or runs out of time becomes a note."""
     found: list[Finding] = []
     with _hurried(session):
         for question in _QUESTIONS:
@@ -35,23 +35,23 @@ def of_mysql(context: CheckContext, session: Session) -> list[Finding]:
                 found += question(context, session)
             except MigrationError as error:
                 found.append(
-                    context.note(f"{question.__name__.replace('_', ' ')}: {error.what}; not looked at")
+                    context.note(f"{question.__name__.replace('_', ' ')}: {error.what}; not checked")
                 )
     return found
 
 
 def binlog_format(context: CheckContext, session: Session) -> Iterator[Finding]:
-    """Statements that are not deterministic would have other results on the encrypted instance."""
+    """Nondeterministic statements may have other results on the encrypted instance."""
     if str(session.value("SELECT @@GLOBAL.binlog_format")) == "STATEMENT":
         yield context.warning(
             "its binlog_format is STATEMENT",
-            why="a statement that is not deterministic has another result on the encrypted instance, and nothing notices",
+            why="a nondeterministic statement may have another result on the encrypted instance, and nothing reports it",
             fix="Set it to ROW, or MIXED, in the parameter group before phase `replicate`",
         )
 
 
 def settings(context: CheckContext, session: Session) -> Iterator[Finding]:
-    """Variables of the server that make replication unreliable."""
+    """Server variables that make replication unreliable."""
     rows = session.rows(
         "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('sync_binlog', 'binlog_row_image', 'unique_checks')"
     )
@@ -59,8 +59,8 @@ def settings(context: CheckContext, session: Session) -> Iterator[Finding]:
     if found.get("sync_binlog", "1") != "1":
         yield context.warning(
             f"its sync_binlog is {found['sync_binlog']}",
-            why="after a failover or a crash its binlog may end before what the encrypted instance has read already: replication then"
-            " stops with error 1236, and the copy must be made again",
+            why="after a failover or a crash its binlog may end before what the encrypted instance has read: replication then"
+            " stops with error 1236, and the copy must start over",
             fix="Set it to 1 in the parameter group before phase `replicate`",
         )
     if (image := found.get("binlog_row_image", "FULL").upper()) != "FULL":
@@ -89,7 +89,7 @@ def replicates_itself(context: CheckContext, session: Session) -> Iterator[Findi
         origin = f"{host}{f' (channel {name})' if name else ''}"
         if {"Yes", "Connecting"} & {row.get(dialect.io_running), row.get(dialect.sql_running)}:
             yield context.blocking(
-                f"it replicates from {origin}, set up outside of what RDS manages",
+                f"it replicates from {origin}, which RDS does not manage",
                 why="the fence does not stop what this channel writes, and the encrypted instance would not follow that server after the"
                 " cutover",
                 fix=f"Stop and reset that replication first (CALL {dialect.reset_external}())",
@@ -103,13 +103,13 @@ def replicates_itself(context: CheckContext, session: Session) -> Iterator[Findi
 
 
 def delay_of_replicas(context: CheckContext, session: Session) -> Iterator[Finding]:
-    """A delay that RDS gives to every replica that is made of the source."""
+    """A delay that RDS gives to every new replica of the source."""
     delay = session.value("SELECT value FROM mysql.rds_configuration WHERE name = 'target delay'")
     if context.plan.method == "online" and int(delay or 0) > 0:
         yield context.warning(
             f"its configuration gives new replicas a delay of {delay} s (`target delay`)",
             why="the replica that the copy is made from would lag that far behind, and every comparison would wait for it",
-            fix="Run CALL mysql.rds_set_configuration('target delay', 0) for the time of the migration",
+            fix="Run CALL mysql.rds_set_configuration('target delay', 0) for the duration of the migration",
         )
 
 
@@ -131,7 +131,7 @@ def memory_tables(context: CheckContext, session: Session) -> Iterator[Finding]:
 
 
 def primary_keys(context: CheckContext, session: Session) -> Iterator[Finding]:
-    """Tables in which each replicated change is a search."""
+    """Tables without a primary key, in which each replicated change is a search."""
     if found := definitions.without_primary_key(session):
         names = [f"{table.name}{_size(table.bytes)}" for table in found]
         yield context.warning(
@@ -148,28 +148,28 @@ def account(context: CheckContext, session: Session) -> Iterator[Finding]:
         return
     yield context.warning(
         f"the account {session.value('SELECT CURRENT_USER()')} lacks {', '.join(lacking)} on *.*",
-        why="a step that needs one would fail when it is reached",
+        why="a step that needs one would fail",
         fix="Use the instance's master user, or run rds_encrypt/policies/mysql-grants.sql for this account",
     )
 
 
 def definers(context: CheckContext, session: Session) -> Iterator[Finding]:
-    """Things that run with the rights of somebody who is not there."""
+    """Definitions whose definer does not exist."""
     if found := definitions.orphans(session):
         yield context.warning(
-            f"{_counted(found, 'definition')} with a definer who does not exist: {_some(found)}",
-            why="they fail as they do today, and an event among them cannot be enabled on the encrypted instance",
-            fix="Give them a definer who exists, or drop them",
+            f"{_counted(found, 'definition')} whose definer does not exist: {_some(found)}",
+            why="they fail as they do today, and events among them cannot be enabled on the encrypted instance",
+            fix="Give them an existing definer, or drop them",
         )
 
 
 def scheduled_events(context: CheckContext, session: Session) -> Iterator[Finding]:
-    """Events, which are off on the copy."""
+    """Enabled events, which are off on the copy."""
     enabled = [f"{each.schema}.{each.name}" for each in events.inventory(session) if each.enabled]
     if enabled:
         yield context.note(
             f"{_counted(enabled, 'enabled event')}: {_some(enabled)}",
-            why="they are off on the encrypted instance until the cutover, and enabled there then; the output"
+            why="they are off on the encrypted instance until the cutover enables them; the output"
             " `unenabled_events` names those that only their definer may enable",
         )
 
@@ -179,14 +179,14 @@ def past_the_fence(context: CheckContext, session: Session) -> Iterator[Finding]
     if context.accounts_because is not None:
         if reason := account_fence.obstacle(session):
             yield context.warning(
-                f"accounts are to be locked at the cutover, but {reason}",
-                why="check `fence-possible` will fail until that ends",
-                fix="See to it before the cutover, or give the instance a parameter group of its own",
+                f"the cutover has to lock accounts, but {reason}",
+                why="check `fence-possible` fails until that ends",
+                fix="End it before the cutover, or give the instance its own parameter group",
             )
     elif found := writes.unfenceable_accounts(session):
         yield context.warning(
             f"read_only does not stop {_some(found)}",
-            why="they have SUPER or CONNECTION_ADMIN, so check `no-fence-bypass` will fail",
+            why="they have SUPER or CONNECTION_ADMIN, so check `no-fence-bypass` fails",
             fix="Revoke that, or lock the accounts, before the cutover",
         )
 
@@ -196,7 +196,7 @@ def transactions(context: CheckContext, session: Session) -> Iterator[Finding]:
     if found := writes.long_transactions(session, _LONG):
         yield context.note(
             f"transactions have been open for more than {_LONG} s: {_some(found)}",
-            why="they do not hinder the copy; at the cutover, check `no-long-transaction` stops for them",
+            why="they do not affect the copy; at the cutover, check `no-long-transaction` fails while they are open",
         )
 
 

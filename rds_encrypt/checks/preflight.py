@@ -1,4 +1,4 @@
-"""What can be known before anything is touched: each check looks, and says in one sentence what stands in the way."""
+"""The checks that run before anything is touched: each returns one sentence on what blocks the phase."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from datetime import date
 
 from rds_encrypt import journal, lifecycle, tag_limit
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.inventory import AccountInventory
 from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.cutover import fence
 from rds_encrypt.discovery import Topology
 from rds_encrypt.mysql.dialect import SUPPORTED
+from rds_encrypt.phases import Method, Phase
+from rds_encrypt.version import VERSION, newer
 
-__all__ = ["CHECKS", "Method", "Phase", "Plan", "findings"]
-
-Phase = str
-Method = str
+__all__ = ["CHECKS", "Plan", "findings"]
 
 _NO_ENCRYPTION = ("db.m1.", "db.m2.", "db.t2.micro")
 """Classes whose storage cannot be encrypted ("Encrypting Amazon RDS resources", Amazon RDS User Guide)."""
@@ -26,7 +25,7 @@ _NO_ENCRYPTION = ("db.m1.", "db.m2.", "db.t2.micro")
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done with a source: the phase wanted, by which road, how applications move, and the key's ARN, if it is known."""
+    """The plan for a source: phase, method, how applications move, and the key's ARN, if it is known."""
 
     phase: Phase
     method: Method
@@ -39,13 +38,30 @@ Check = Callable[[AccountInventory, Plan], PreconditionFailed | None]
 
 
 def findings(around: AccountInventory, plan: Plan) -> list[PreconditionFailed]:
-    """Return what stands in the way of the plan, in the order of ``CHECKS``; they look at the same time."""
+    """Run all checks at the same time; return what blocks the plan, in the order of ``CHECKS``."""
     with ThreadPoolExecutor(len(CHECKS)) as pool:
         return [found for found in pool.map(lambda check: check(around, plan), CHECKS) if found is not None]
 
 
+def version_known(_around: AccountInventory, plan: Plan) -> PreconditionFailed | None:
+    """This version knows the tags that another one has written."""
+    source = plan.topology.source
+    if source is None or journal.BACKEND not in source.tags:
+        return None
+    version = source.tags.get(journal.WRITTEN_BY)
+    if version is None:
+        what = f"rds-encrypt began this migration in a version before {VERSION}, and this one does not know its tags"
+        fix = "Complete the migration, or run `pulumi destroy`, with the checkout that began it"
+    elif newer(version):
+        what = f"rds-encrypt {version} runs this migration, and this is {VERSION}"
+        fix = f"Use rds-encrypt {version} or a later one"
+    else:
+        return None
+    return PreconditionFailed(what, where=source.identifier, fix=fix, safe="Nothing was changed")
+
+
 def no_cutover_under_way(_around: AccountInventory, plan: Plan) -> PreconditionFailed | None:
-    """An interrupted cutover or rollback is completed, or undone, before anything else."""
+    """No interrupted cutover or rollback must be completed, or undone, first."""
     topology, phase = plan.topology, plan.phase
     if topology.returning and phase != "rollback":
         what, way_out = "a rollback has begun and is not complete", "rollback"
@@ -65,22 +81,22 @@ def no_cutover_under_way(_around: AccountInventory, plan: Plan) -> PreconditionF
 
 
 def _ending(topology: Topology) -> str:
-    """Return the phase that ends a cutover under way: without the source, that is all that phase `cutover` declares, there is `cleanup`."""
+    """Return the phase that ends a cutover under way: `cleanup` without the source, since phase `cutover` declares it."""
     return "cutover" if topology.source is not None else "cleanup"
 
 
 def phase_follows(_around: AccountInventory, plan: Plan) -> PreconditionFailed | None:
-    """Phases are reached one after the other."""
+    """The phase follows the one that the source has reached."""
     topology, phase = plan.topology, plan.phase
     if phase == "replicate" and topology.cut_over:
-        what = "phase `replicate` is over, since the cutover is complete"
+        what = "the cutover is complete, so phase `replicate` is over"
         fix = "Set `phase` to `cleanup`, or to `rollback` to go back"
     elif phase == "cutover" and plan.method == "online" and topology.encrypted is None:
         what = "phase `cutover` needs an encrypted instance that replicates, and there is none"
         fix = "Set `phase` to `replicate` and run `pulumi up` first"
     elif phase == "rollback" and (reason := topology.rollback_lost):
-        what = f"there is no rollback any more, since {reason}"
-        fix = "Set `phase` to `cleanup`, which works, or to `cutover`; production stays as it is"
+        what = f"rollback is no longer possible, because {reason}"
+        fix = "Set `phase` to `cleanup` or `cutover`; production stays as it is"
     elif phase == "rollback" and not topology.can_roll_back:
         what = "there is no cutover to roll back"
         fix = "Set `phase` to the one that the source is in, `replicate` or `cleanup`"
@@ -97,13 +113,13 @@ def phase_follows(_around: AccountInventory, plan: Plan) -> PreconditionFailed |
 
 
 def names_free(_around: AccountInventory, plan: Plan) -> PreconditionFailed | None:
-    """Nobody else has an instance with a name that the migration will give."""
+    """No other instance has a name that the migration will give."""
     names = plan.topology.names
     for name in (names.replica, names.encrypted, names.old):
         found = plan.topology.listed.get(name)
         if found is not None and found.tags.get(journal.MIGRATION) != plan.topology.source_id:
             return PreconditionFailed(
-                f"an instance of this name exists, and not by this migration of {names.source}",
+                f"an instance with this name exists, but not from this migration of {names.source}",
                 where=name,
                 fix="Rename or delete it first: the migration needs the name",
             )
@@ -111,7 +127,7 @@ def names_free(_around: AccountInventory, plan: Plan) -> PreconditionFailed | No
 
 
 def snapshots_usable(around: AccountInventory, plan: Plan) -> PreconditionFailed | None:
-    """No snapshot of ours has failed: it would be taken over, and nothing can be restored from it."""
+    """No snapshot of ours has failed: the engine would adopt it, and RDS cannot restore from it."""
     names = plan.topology.names
     if plan.topology.encrypted is not None:
         return None
@@ -128,7 +144,7 @@ def snapshots_usable(around: AccountInventory, plan: Plan) -> PreconditionFailed
 
 
 def engine_supported(_around: AccountInventory, plan: Plan) -> PreconditionFailed | None:
-    """The engine is MySQL of a version that we know."""
+    """The engine is MySQL of a supported version."""
     source = _ahead(plan)
     if source is None:
         return None
@@ -139,7 +155,7 @@ def engine_supported(_around: AccountInventory, plan: Plan) -> PreconditionFaile
     return PreconditionFailed(
         f"its engine is {engine} {version}",
         where=source.identifier,
-        fix=f"Only MySQL {', '.join(SUPPORTED)} can be migrated; take it out of `sources`",
+        fix=f"rds-encrypt migrates only MySQL {', '.join(SUPPORTED)}; remove it from `sources`",
     )
 
 
@@ -149,9 +165,9 @@ def class_encrypts(_around: AccountInventory, plan: Plan) -> PreconditionFailed 
     if source is None or not str(source.description["DBInstanceClass"]).startswith(_NO_ENCRYPTION):
         return None
     return PreconditionFailed(
-        f"storage cannot be encrypted on class {source.description['DBInstanceClass']}",
+        f"class {source.description['DBInstanceClass']} does not support encrypted storage",
         where=source.identifier,
-        fix="Change it to a class that supports encryption, such as db.t3.small, first",
+        fix="First change it to a class that does, such as db.t3.small",
     )
 
 
@@ -163,7 +179,7 @@ def backups_on(_around: AccountInventory, plan: Plan) -> PreconditionFailed | No
     return PreconditionFailed(
         "its backup retention period is 0, so RDS writes no binlog and nothing can replicate from it",
         where=source.identifier,
-        fix="Set the retention period to at least 1 day (switching it on suspends I/O for a moment)",
+        fix="Set the retention period to at least 1 day (that suspends I/O for a moment)",
     )
 
 
@@ -177,21 +193,21 @@ def stands_alone(_around: AccountInventory, plan: Plan) -> PreconditionFailed | 
     elif cluster := source.description.get("DBClusterIdentifier"):
         what, fix = (
             f"it belongs to cluster {cluster}",
-            "Only single instances can be migrated; take it out of `sources`",
+            "rds-encrypt migrates only single instances; remove it from `sources`",
         )
     elif roles := source.description.get("AssociatedRoles"):
         what = f"it has {len(roles)} IAM role(s) associated, which a restored instance does not get"
-        fix = "Take them off for the time of the migration"
+        fix = "Remove them for the duration of the migration"
     else:
         return None
     return PreconditionFailed(what, where=source.identifier, fix=fix)
 
 
 def password_allows_replica(_around: AccountInventory, plan: Plan) -> PreconditionFailed | None:
-    """AWS makes a replica of the source, which it does not where RDS manages the master password.
+    """AWS creates a replica of the source, which it refuses where RDS manages the master password.
 
     Source: AWS's refusal "Creating read replicas for source instance with engine mysql where ManageMasterUserPassword is enabled
-    is not supported", as quoted in public issues. A restore from a snapshot is not refused, so method `offline` goes on.
+    is not supported", as quoted in public issues. AWS does not refuse a restore from a snapshot, so method `offline` works.
     """
     source = _ahead(plan)
     if (
@@ -203,11 +219,11 @@ def password_allows_replica(_around: AccountInventory, plan: Plan) -> Preconditi
     ):
         return None
     return PreconditionFailed(
-        "RDS manages its master password in Secrets Manager, and AWS makes no replica of such an instance",
+        "RDS manages its master password in Secrets Manager, and AWS creates no replica of such an instance",
         where=source.identifier,
-        fix="Set a master password of your own for the time of the migration (`aws rds modify-db-instance"
+        fix="Set your own master password for the duration of the migration (`aws rds modify-db-instance"
         " --no-manage-master-user-password --master-user-password …`), or use method `offline`, which needs no replica, but stops writes"
-        " for as long as the copy takes",
+        " while the copy is made",
     )
 
 
@@ -237,7 +253,7 @@ def not_restorable(source: Instance, today: date) -> PreconditionFailed | None:
 
 
 def tags_fit(_around: AccountInventory, plan: Plan) -> PreconditionFailed | None:
-    """The journal's tags fit on the source, beside its owner's."""
+    """The journal's tags fit on the source beside its owner's."""
     source = _ahead(plan)
     if source is None or (excess := tag_limit.excess(source.tags)) == 0:
         return None
@@ -245,12 +261,12 @@ def tags_fit(_around: AccountInventory, plan: Plan) -> PreconditionFailed | None
         f"it has {tag_limit.owned(source.tags)} tags; rds-encrypt adds up to {len(tag_limit.ON_SOURCE)}, and AWS allows"
         f" {tag_limit.LIMIT} per resource",
         where=source.identifier,
-        fix=f"Remove at least {excess} for the time of the migration",
+        fix=f"Remove at least {excess} for the duration of the migration",
     )
 
 
 def fence_possible(around: AccountInventory, plan: Plan) -> PreconditionFailed | None:
-    """The source's parameter group can carry the fence, where locked accounts cannot; asked until the names have moved."""
+    """The source's parameter group can carry the fence, where locked accounts cannot; checked until the names have moved."""
     source = plan.topology.source
     if source is None or plan.topology.cutover_begun or (plan.method, plan.strategy) == ("online", "rename"):
         return None
@@ -258,14 +274,15 @@ def fence_possible(around: AccountInventory, plan: Plan) -> PreconditionFailed |
     if reason is None:
         return None
     return PreconditionFailed(
-        f"writes could not be fenced at the cutover: {reason}",
+        f"the cutover could not fence writes: {reason}",
         where=source.identifier,
-        fix="Give the instance a parameter group of its own and reboot it once, in a maintenance window"
-        " (with method `online` and strategy `rename`, accounts can be locked instead)",
+        fix="Give the instance its own parameter group and reboot it once, in a maintenance window"
+        " (with method `online` and strategy `rename`, rds-encrypt can lock accounts instead)",
     )
 
 
 CHECKS: Sequence[Check] = (
+    version_known,
     no_cutover_under_way,
     phase_follows,
     names_free,
@@ -283,6 +300,6 @@ CHECKS: Sequence[Check] = (
 
 
 def _ahead(plan: Plan) -> Instance | None:
-    """Return the source while it is to be copied or cut over; after that nothing about it may stop a clean-up."""
+    """Return the source until its cutover begins; after that its state must not block a cleanup."""
     ahead = plan.phase in {"replicate", "cutover"} and not plan.topology.cutover_begun
     return plan.topology.source if ahead else None

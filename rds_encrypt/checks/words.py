@@ -1,4 +1,4 @@
-"""Findings in words: folded for a terminal, and as Markdown for a comment on a pull request."""
+"""Findings as text: folded for a terminal, and as Markdown for a comment on a pull request."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from rds_encrypt.checks.finding import Finding, Severity
 __all__ = ["as_markdown", "folded"]
 
 _WIDTH = 76
-"""A terminal of 80 columns, in which the engine indents by four. By itself a terminal breaks words."""
+"""A terminal of 80 columns, in which the engine indents by four. On its own, a terminal breaks words."""
 
 
 def folded(sentences: str, *, before: int) -> str:
-    """Return the sentences in lines that fit; ``before`` is how many characters stand before them in the first one."""
+    """Return the sentences in lines that fit; the first one has room for ``before`` characters in front."""
     return textwrap.fill(
         sentences,
         _WIDTH,
@@ -26,7 +26,7 @@ def folded(sentences: str, *, before: int) -> str:
 
 
 def as_markdown(blocking: Sequence[str], seen: Sequence[Finding]) -> str:
-    """Return what was found, the gravest first; only notes are folded up."""
+    """Return the findings, the most severe first; only notes are collapsed."""
     warnings, notes = (
         [str(finding) for finding in seen if finding.severity is severity]
         for severity in (Severity.WARNING, Severity.NOTE)

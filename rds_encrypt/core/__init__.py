@@ -1,1 +1,1 @@
-"""What every layer needs: errors that say what to do, and waits that end."""
+"""Shared by every layer: errors that say what to do, and waits that end."""

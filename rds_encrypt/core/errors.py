@@ -1,19 +1,19 @@
-"""The errors of a migration, and what each asks of whoever sees it.
+"""The errors of a migration, and what each asks of you.
 
-MigrationError          what happened, where, what to do, what is safe now
-├── Retryable           the world was not ready or a call was lost; running the same step again is right
-│   ├── TimedOut        a wait reached its deadline; the last thing seen is in the message
-│   └── Cancelled       the run that wanted this step has ended; nobody waits for the answer
-├── ActionRequired          running again changes nothing until somebody acts
-│   ├── PreconditionFailed         the input or the world is not fit for this migration (found before anything was touched)
-│   ├── WriteRefused    the server is read-only; for a fence this is the good news
-│   ├── AccountLocked   the account may not log in; for a fence this is the good news
-│   ├── AnotherHost     a host answers at that address whose certificate is for another one
-│   ├── AccountRefused  the account is unknown there, or its password another
-│   ├── ProcedureRefused  a procedure of RDS refused, or reported an error after it acted: look at what has come of it
-│   └── SessionGone     the session that was to be ended has ended by itself
-├── OutcomeUnknown      the connection died during a statement that may have taken effect: look, never repeat blindly
-└── Bug                 what we believed impossible; please report it
+MigrationError              what happened, where, what to do, what is safe now
+├── Retryable               AWS or MySQL was not ready, or a call was lost; run the same step again
+│   ├── TimedOut            a wait reached its deadline; the message has the last state
+│   └── Cancelled           the run that started this step has ended; nothing waits for the result
+├── ActionRequired          running again changes nothing until you act
+│   ├── PreconditionFailed  the config or the instance is not fit for this migration; nothing was touched
+│   ├── WriteRefused        the server is read-only; for a fence this is success
+│   ├── AccountLocked       the account may not log in; for a fence this is success
+│   ├── AnotherHost         the server at that address has another host's certificate
+│   ├── AccountRefused      the server does not know the account, or knows another password
+│   ├── ProcedureRefused    an RDS procedure refused, or reported an error after it acted: check its effect
+│   └── SessionGone         the session to end has already ended
+├── OutcomeUnknown          the connection died during a statement that may have taken effect: check, never repeat blindly
+└── Bug                     a state that should be impossible; please report it
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = [
 
 
 class MigrationError(Exception):
-    """One failure, told in the order a person needs it.
+    """One failure, in the order a person needs it.
 
     Args:
         what: what happened, as a clause without a full stop.
@@ -62,7 +62,7 @@ class MigrationError(Exception):
 
 
 class Retryable(MigrationError):
-    """The same step may succeed when it is run again."""
+    """The same step may succeed when you run it again."""
 
     kind = "retry"
 
@@ -72,17 +72,17 @@ class TimedOut(Retryable):
 
 
 class Cancelled(Retryable):
-    """The run that asked for this step is gone."""
+    """The run that started this step has ended."""
 
 
 class ActionRequired(MigrationError):
-    """Somebody has to look or act before this can succeed."""
+    """You have to act before this can succeed."""
 
     kind = "action required"
 
 
 class PreconditionFailed(ActionRequired):
-    """The input or the world is not fit for this migration; nothing was touched."""
+    """The config or the instance is not fit for this migration; nothing was touched."""
 
 
 class WriteRefused(ActionRequired):
@@ -94,7 +94,7 @@ class AccountLocked(ActionRequired):
 
 
 class AnotherHost(ActionRequired):
-    """The certificate of the server that answers is for another host; right after a rename, resolvers may still know the former one."""
+    """The server that answers has another host's certificate; right after a rename, resolvers may still return the former host."""
 
 
 class AccountRefused(ActionRequired):
@@ -102,20 +102,20 @@ class AccountRefused(ActionRequired):
 
 
 class ProcedureRefused(ActionRequired):
-    """A procedure of RDS reported an error; it may have acted before it did."""
+    """An RDS procedure reported an error; it may have acted before."""
 
 
 class SessionGone(ActionRequired):
-    """There is no session of that number any more."""
+    """The session with that number has already ended."""
 
 
 class OutcomeUnknown(MigrationError):
-    """A statement may or may not have taken effect; only a look at the server can tell."""
+    """A statement may or may not have taken effect; only the server's state can tell."""
 
     kind = "outcome unknown"
 
 
 class Bug(MigrationError):
-    """A state that the program believed impossible."""
+    """A state that should be impossible."""
 
     kind = "bug"

@@ -14,16 +14,16 @@ __all__ = ["SupervisedProcess"]
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _PAUSE = 0.02
 _LONGEST = 60
-"""Characters of a directory below which the path of a socket is short enough on every system."""
+"""The length of a directory's path below which a socket's path is short enough on every system."""
 
 
 class SupervisedProcess:
-    """A program with a private directory; a supervisor ends the one and removes the other when this process has gone."""
+    """A program with a private directory; when this process ends, a supervisor ends the program and removes the directory."""
 
     def __init__(
         self, command: Callable[[Path], Sequence[str]], environment: Mapping[str, str] | None = None
     ) -> None:
-        """Start the program; ``command`` is given its directory, and no shell is involved."""
+        """Start the program that ``command`` returns for the directory, without a shell."""
         shared = tempfile.gettempdir()
         self.directory = Path(
             tempfile.mkdtemp(prefix="rds-encrypt-", dir=shared if len(shared) < _LONGEST else "/tmp")  # noqa: S108 - mkdtemp makes it private
@@ -35,7 +35,7 @@ class SupervisedProcess:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env=environment,
-                # Ctrl-C in a terminal is for the whole group of `pulumi`: what undoes a cutover then still needs this program.
+                # Ctrl-C in a terminal reaches the whole group of `pulumi`, and undoing a cutover still needs this program.
                 process_group=0,
             )
         except BaseException:
@@ -44,17 +44,17 @@ class SupervisedProcess:
 
     @property
     def running(self) -> bool:
-        """Whether the program runs."""
+        """Whether the program is running."""
         return self._supervisor.poll() is None and not (self.directory / "ended").exists()
 
     @property
     def said(self) -> str:
-        """What the program has printed so far."""
+        """The program's output so far."""
         file = self.directory / "said"
         return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float) -> bool:
-        """Wait until something holds; return whether it did before the program ended, or the time was up."""
+        """Wait until ``ready`` holds; return whether it did before the program ended, or the time was up."""
         deadline = time.monotonic() + seconds
         while not ready():
             if not self.running or time.monotonic() > deadline:
@@ -63,7 +63,7 @@ class SupervisedProcess:
         return True
 
     def close(self) -> None:
-        """End the program, and return when it and its directory have gone."""
+        """End the program; return when it and its directory are gone."""
         if self._supervisor.stdin is not None:
             self._supervisor.stdin.close()
         self._supervisor.wait()

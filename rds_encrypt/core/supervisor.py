@@ -1,8 +1,8 @@
 """Runs a program for a process that may end at any moment: `supervisor.py DIRECTORY PROGRAM ARGUMENT…`.
 
-Whoever starts it holds its standard input open. When that ends, for whatever reason, a ``kill -9`` too, the program is
-ended and the directory goes. (A parent-death signal would come when the *thread* ends that started the program.) What the
-program prints is in ``said``; ``ended`` is there from when it ends by itself.
+The starting process holds the supervisor's standard input open. When that closes, even after a ``kill -9``, the supervisor ends
+the program and removes the directory. (A parent-death signal would come when the *thread* ends that started the program.) File
+``said`` has the program's output; file ``ended`` exists once the program has ended.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _GRACE = 5.0
 
 
 def main() -> None:
-    """Start the program, wait for the end of standard input, end the program, clear away."""
+    """Start the program, wait for the end of standard input, end the program, remove the directory."""
     directory, *command = sys.argv[1:]
     said = Path(directory, "said")
     ended = Path(directory, "ended")
@@ -35,7 +35,7 @@ def main() -> None:
             watcher.start()
             sys.stdin.buffer.read()
             _end(program)
-            watcher.join()  # it must not put a file where everything is being removed
+            watcher.join()  # it must not create a file in a directory that is being removed
     shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -45,7 +45,7 @@ def _note_the_end(program: subprocess.Popen[bytes], ended: Path) -> None:
 
 
 def _end(program: subprocess.Popen[bytes]) -> None:
-    # An interrupt, since that is what the programs clear up after that we start.
+    # An interrupt, after which the programs that rds-encrypt starts clean up.
     program.send_signal(signal.SIGINT)
     try:
         program.wait(_GRACE)

@@ -1,4 +1,4 @@
-"""Questions put together: who asks while an answer is on its way waits for the next question, and goes along with it."""
+"""Batches requests: callers that ask while a request is under way share the next one."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ __all__ = ["Request", "Together"]
 V = TypeVar("V")
 
 Request = Callable[[Sequence[str]], Mapping[str, V]]
-"""Asks about some keys at once; a key that there is nothing to say about is missing from the answer."""
+"""Asks about some keys at once; a key without an answer is missing from the result."""
 
 _HOLD = 1.0
-"""Seconds for which a request holds the next one up: one that is slow, or tried again and again, must not stop everybody."""
+"""Seconds for which a request delays the next one: one that is slow, or retried, must not block all callers."""
 
 
 @dataclass(eq=False)
 class _Trip(Generic[V]):
-    """One request, for everybody who had asked when it began."""
+    """One request, for all callers that had asked when it began."""
 
     keys: frozenset[str]
     began: float
@@ -32,22 +32,22 @@ class _Trip(Generic[V]):
 
 @dataclass(eq=False)
 class _Asker(Generic[V]):
-    """Somebody who waits for a request to go along with."""
+    """A caller that waits for a request to share."""
 
     keys: frozenset[str]
     trip: _Trip[V] | None = None
 
 
 class Together(Generic[V]):
-    """One kind of question, put for all threads of a process that have one at the moment.
+    """Batches one kind of request over all threads of a process.
 
-    Every answer comes from a request that began after its asker had asked: it is as fresh as one from a request of its own.
-    Whoever is alone asks at once. The first of several asks for all, in its own way; so nothing is kept between two requests,
-    no connection, no credentials and no answer.
+    Every answer comes from a request that began after its caller asked: it is as fresh as one from the caller's own request.
+    A single caller asks at once. The first of several asks for all, with its own ``request``, so nothing is kept between two
+    requests: no connection, no credentials and no answer.
 
     Args:
-        shared: whether an error would meet everybody who asked at that moment. Any other is of one asker, or of what one asker
-            wanted to know, and everybody asks again for itself.
+        shared: whether an error would meet all callers at that moment. Any other error belongs to one caller, or to its keys,
+            and each caller asks again on its own.
     """
 
     def __init__(self, *, shared: Callable[[Exception], bool]) -> None:
@@ -57,12 +57,12 @@ class Together(Generic[V]):
         self._under_way: _Trip[V] | None = None
 
     def ask(self, keys: Iterable[str], request: Request[V], *, linger: float = 0.0) -> dict[str, V]:
-        """Return what there is to say about the keys.
+        """Return the answers about the keys.
 
         Args:
             keys: what to ask about.
-            request: how this caller would ask; used for others, too, if it goes first.
-            linger: seconds to wait for company, for a caller that has time.
+            request: makes this caller's request; used for others, too, if it is the first.
+            linger: seconds to wait for other callers, for a caller that has time.
 
         Raises:
             Exception: what ``request`` raised.
@@ -81,7 +81,7 @@ class Together(Generic[V]):
         return {key: found[key] for key in wanted if key in found}
 
     def _board(self, wanted: frozenset[str], linger: float) -> tuple[_Trip[V], bool]:
-        """Return a request that has not begun before now, and whether it is for us to make."""
+        """Return a request that has not begun before now, and whether this caller makes it."""
         mine: _Asker[V] = _Asker(wanted)
         patient_until = time.monotonic() + linger
         with self._changed:
@@ -99,7 +99,7 @@ class Together(Generic[V]):
         return max(patient_until, self._under_way.began + _HOLD)
 
     def _begin(self) -> _Trip[V]:
-        """Take along everybody who waits."""
+        """Begin a request for all waiting callers."""
         askers, self._waiting = self._waiting, []
         trip: _Trip[V] = _Trip(frozenset().union(*(asker.keys for asker in askers)), time.monotonic())
         for asker in askers:
@@ -110,7 +110,7 @@ class Together(Generic[V]):
     def _make(self, trip: _Trip[V], request: Request[V]) -> None:
         try:
             trip.found = request(sorted(trip.keys))
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it; an interrupt is ours alone
+        except Exception as error:  # noqa: BLE001 - every waiting caller must get any error; an interrupt is this caller's alone
             trip.error = error
         finally:
             with self._changed:

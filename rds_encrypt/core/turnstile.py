@@ -1,6 +1,6 @@
-"""A turnstile: one of all that run on this machine at the same time passes it, and nobody waits in front of it for ever.
+"""A turnstile: of all callers on this machine, one passes at a time, and none waits.
 
-It is a lock on a file, which the kernel lets go when the process that holds it ends, however it ends.
+It is a lock on a file, which the kernel releases when the process that holds it ends, however it ends.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ __all__ = ["Turnstile"]
 
 
 class Turnstile:
-    """Who looks, and acts on what was seen, does both within it.
+    """Makes a check and the action that follows from it one unit.
 
     Args:
-        name: what it is for; those of one name exclude each other, as long as one user runs them.
-        quiet: seconds for which nobody else need look after one who saw that there was nothing to act on.
+        name: its purpose; turnstiles of one name exclude each other, if one user runs them.
+        quiet: seconds for which no other caller need check after one found nothing to do.
     """
 
     def __init__(self, name: str, quiet: float) -> None:
@@ -32,12 +32,12 @@ class Turnstile:
 
     @contextmanager
     def passing(self) -> Iterator[bool]:
-        """Give ``True`` if it is this one's turn to look; ``False`` if another is there, or was there a moment ago.
+        """Yield ``True`` if this caller may check; ``False`` if another is checking, or found nothing to do a moment ago.
 
         Raises:
             ActionRequired: the file cannot be opened.
         """
-        # Each opens the file anew, since a lock belongs to what was opened.
+        # Each caller opens the file: a lock belongs to the open file.
         opened = self._open()
         try:
             yield _locked(opened) and not self._rests(opened)
@@ -46,17 +46,17 @@ class Turnstile:
 
     def _open(self) -> int:
         try:
-            # Not through a link that somebody else has put there.
+            # Not through a link, which another user may have put there.
             return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise ActionRequired(
-                f"this file, which keeps steps out of each other's way, cannot be opened ({error.strerror})",
+                f"this lock file cannot be opened ({error.strerror})",
                 where=str(self._path),
-                fix="Remove it, or let TMPDIR name a directory of your own; then run the same command again",
+                fix="Remove it, or set TMPDIR to a directory of your own; then run the same command again",
             ) from error
 
     def rest(self) -> None:
-        """Say that there is nothing to act on for now; only who has passed may say so."""
+        """Record that there is nothing to do for now; only for a caller that has passed."""
         self._path.write_text(repr(time.time()), encoding="ascii")
 
     def _rests(self, opened: int) -> bool:

@@ -17,20 +17,20 @@ __all__ = ["Progress", "Wait", "silent", "stop_if_orphaned", "until"]
 T = TypeVar("T")
 
 Progress = Callable[[str], None]
-"""Receives a few words on how far a wait has come."""
+"""Receives a short message on a wait's progress."""
 
 _COORDINATOR = os.getppid()
 
 _WIDEST = 10.0
-"""Seconds between the moments at which waits look that have reached their longest pause."""
+"""Seconds between the polls of waits that have reached their longest pause."""
 _FINEST = _WIDEST / 8
-"""A shorter pause is nobody's but its own: somebody may count on it."""
+"""Shorter pauses are not aligned: a caller may count on them."""
 _OFFSET = random.uniform(0, _WIDEST)  # noqa: S311 - not cryptography
-"""Moves the moments of this process away from those of others, whose looks cannot be put together with ours."""
+"""Keeps this process's polls apart from those of other processes, which cannot share a request with it."""
 
 
 def silent(_message: str) -> None:
-    """A progress receiver that drops what it is told."""
+    """Drop a progress message."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +38,20 @@ class Wait:
     """How to wait for one thing.
 
     Attributes:
-        what: what is waited for; starts the error when the deadline passes ("orders to be available").
+        what: what is waited for ("orders to be available"), for the error when the deadline passes.
         deadline: seconds after which the wait fails.
-        first: seconds before the second look.
-        longest: seconds that a pause grows up to.
-        advice: what a person should look at when the deadline passes.
+        first: seconds before the second poll.
+        longest: the longest pause, in seconds.
+        advice: what to do when the deadline passes.
         where: the instance, host or resource concerned, if ``what`` does not name it.
-        growth: by how much each pause is longer than the one before.
+        growth: the factor from one pause to the next.
     """
 
     what: str
     deadline: float
     first: float = 0.3
     longest: float = 10.0
-    advice: str = "Run the same command again to go on waiting"
+    advice: str = "Run the same command again to continue waiting"
     where: str = ""
     growth: float = 1.5
 
@@ -65,12 +65,12 @@ def until(
     describe: Callable[[T], str] = repr,
     progress: Progress = silent,
 ) -> T:
-    """Look again and again until ``done`` holds, and return what was seen then.
+    """Poll until ``done`` holds, and return the last result.
 
     Raises:
-        ActionRequired: ``failed`` gave a reason why waiting is pointless, in a few words or as the error itself.
-        TimedOut: the deadline passed; the message ends with the last thing seen.
-        Cancelled: the process that started this one has gone, so nobody waits for the result.
+        ActionRequired: ``failed`` gave a reason why waiting is pointless, as text or as the error itself.
+        TimedOut: the deadline passed; the message ends with the last result.
+        Cancelled: the process that started this one has ended, so nothing waits for the result.
     """
     started = time.monotonic()
     pause = wait.first
@@ -98,10 +98,10 @@ def until(
 
 
 def _drawn(pause: float) -> float:
-    """Return about so many seconds; from a long pause, all waits of this process come back at the same moments.
+    """Return about ``pause`` seconds; long pauses of all waits in this process end at the same moments.
 
-    Looks at the same moment become one request (``rds_encrypt.core.together``). Moments lie on a grid that is as wide as the pause
-    allows, each grid twice as wide as the one before, so that a wait with long pauses meets all those with shorter ones.
+    Polls at the same moment share one request (``rds_encrypt.core.together``). The moments are on a grid as wide as the pause
+    allows, each grid twice as wide as the next finer one, so that a wait with long pauses meets all those with shorter ones.
     """
     if pause < _FINEST:
         return pause * random.uniform(0.8, 1.2)  # noqa: S311 - not cryptography
@@ -113,7 +113,7 @@ def _drawn(pause: float) -> float:
 
 
 def stop_if_orphaned(what: str) -> None:
-    """Notice that the engine died: dynamic providers are not told of a cancel.
+    """Detect that the engine died, which does not notify dynamic providers of a cancel.
 
     Raises:
         Cancelled: it did.

@@ -1,7 +1,7 @@
-"""The fence for instances whose parameter group cannot be changed: accounts are locked, and their sessions ended.
+"""The account fence, for instances whose parameter group cannot be changed: locks accounts and ends their sessions.
 
-Account statements replicate, so the candidate gets the locks too. They are taken off there when it opens; that
-travels to the primary, which is read-only by its fence group by then.
+Account statements replicate, so the candidate gets the locks too. When it opens, it unlocks them; that replicates to the
+primary, which its fence group keeps read-only by then.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import ClassVar
 
 from rds_encrypt import journal
 from rds_encrypt.access import Access
-from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.aws.instance import Instance
+from rds_encrypt.aws.instances import Instances
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.core.waiting import Wait, until
 from rds_encrypt.mysql import accounts, events, writes
@@ -25,26 +26,26 @@ __all__ = ["AccountFence", "obstacle"]
 _DIGITS = 8
 """Of an account's digest: 32 bits are plenty for the few accounts that are locked already."""
 _ROOM = 256 // (_DIGITS + 1)
-"""A tag's value holds so many of them."""
+"""How many digests a tag's value can hold."""
 
 
 def obstacle(session: Session) -> str | None:
-    """Return what would write on, or could not be put back, if accounts were locked; ``None`` if nothing."""
+    """Return what would keep writing, or could not be restored, if accounts were locked; ``None`` if nothing."""
     if str(session.value("SELECT @@GLOBAL.event_scheduler")) == "ON" and (
         enabled := [event for event in events.inventory(session) if event.enabled]
     ):
-        return f"{len(enabled)} scheduled events would go on writing (such as {enabled[0].schema}.{enabled[0].name})"
+        return f"{len(enabled)} scheduled events would keep writing (such as {enabled[0].schema}.{enabled[0].name})"
     if fellows := writes.sessions_of_our_account(session):
-        return f"applications, or people, use our own account, which cannot be locked: sessions {', '.join(fellows)}"
+        return f"applications or people use the account of rds-encrypt, which it cannot lock: sessions {', '.join(fellows)}"
     locked = [account for account in accounts.of_applications(session) if account.locked]
     if len(locked) > _ROOM:
-        return f"{len(locked)} accounts are locked already, more than the {_ROOM} that can be noted"
+        return f"{len(locked)} accounts are already locked, more than the {_ROOM} that a tag can hold"
     return None
 
 
 @dataclass(frozen=True)
 class AccountFence:
-    """All accounts but ours and RDS's own are locked, and their sessions ended. Reads pause as well."""
+    """Locks all accounts but ours and RDS's own, and ends their sessions. Reads pause too."""
 
     kind: ClassVar[str] = "accounts"
 
@@ -52,16 +53,16 @@ class AccountFence:
     access: Access
     instance_id: str
     locked_before: str | None = None
-    """What the other instance says of it, for the case that this one is gone."""
+    """What the other instance's tags say of it, in case this one is gone."""
 
     def __str__(self) -> str:
-        return "lock all accounts but ours, and end their sessions; reads pause as well"
+        return "lock all accounts but ours, and end their sessions; reads pause too"
 
     def apply(self, session: Session, *, deadline: float) -> None:
-        """Lock the accounts, end their sessions, wait until they are gone, and prove that nobody may come back.
+        """Lock the accounts, end their sessions, wait until they are gone, and prove that locked accounts cannot log in.
 
         Raises:
-            ActionRequired: something would write on in spite of it.
+            ActionRequired: something would keep writing despite it.
             TimedOut: a session would not end within ``deadline`` seconds.
         """
         self._note_locked_before(session)
@@ -69,7 +70,7 @@ class AccountFence:
             raise ActionRequired(
                 reason, where=f"MySQL at {session.endpoint}", fix="End that, then run `pulumi up` again"
             )
-        # A key to a door that must be locked: it opens nothing, and is known to nobody else.
+        # An account of ours without privileges, locked too: the attempt to log in with it proves the locks.
         probe = accounts.issue_probe(session)
         for account in accounts.of_applications(session):
             if not account.locked:
@@ -89,7 +90,7 @@ class AccountFence:
             raise ActionRequired(
                 "applications can still log in although their accounts are locked",
                 where=f"MySQL at {session.endpoint}",
-                fix="Run `pulumi up` again, or give the instance a parameter group of its own",
+                fix="Run `pulumi up` again, or give the instance its own parameter group",
             )
 
     def holds(self, session: Session) -> bool:
@@ -99,7 +100,7 @@ class AccountFence:
         ) and not writes.application_sessions(session)
 
     def put_back(self) -> bool:
-        """Change nothing, since AWS's API has no part in it; return whether accounts were locked by us."""
+        """Change nothing, since AWS's API cannot unlock accounts; return whether we locked any."""
         found = self.instances.find(self.instance_id)
         return found is not None and journal.FENCE_BEFORE in found.tags
 
@@ -110,11 +111,11 @@ class AccountFence:
         self.instances.untag(self.instance_id, [journal.FENCE_BEFORE, journal.LOCKED_BEFORE])
 
     def hand_over(self, session: Session) -> None:
-        """Unlock there what we locked here: the locks came along by replication."""
+        """Unlock there what we locked here: the locks replicated."""
         found = self.instances.find(self.instance_id)
         before = found.tags.get(journal.LOCKED_BEFORE) if found is not None else self.locked_before
         if before is None:
-            return  # without the note nobody knows which locks are ours
+            return  # without the tag we cannot tell which locks are ours
         for account in accounts.of_applications(session):
             if account.locked and digest(account) not in before:
                 accounts.unlock(session, account)
@@ -142,10 +143,10 @@ class AccountFence:
 
 
 def digest(account: Account) -> str:
-    """Return a few digits that stand for an account; its name may hold what a tag may not."""
+    """Return a short digest of an account; its name may contain what a tag may not."""
     return hashlib.sha256(str(account).encode()).hexdigest()[:_DIGITS]
 
 
 def digests(found: Iterable[Account]) -> str:
-    """Return the value of the tag; a tag may not be empty of meaning, so none is a word."""
+    """Return the value of the tag; ``none`` if no account was locked."""
     return " ".join(digest(account) for account in found) or "none"

@@ -1,4 +1,4 @@
-"""The briefing: what can be said of a cutover or rollback before anybody drives it, by asking the checks and the strategy."""
+"""The briefing: what a cutover or rollback will do, and what its checks see now."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ __all__ = ["Briefing", "briefing", "concerns"]
 _CONCERNS: Mapping[str, Callable[[CutoverContext], bool]] = {
     "dns-record": lambda context: context.strategy.record is not None,
 }
-"""Checks that have nothing to say in some cases."""
+"""Checks that do not concern every cutover."""
 
 
 def concerns(context: CutoverContext, check: str) -> bool:
-    """Whether a check has anything to say of this cutover."""
+    """Whether a check concerns this cutover."""
     return check not in _CONCERNS or _CONCERNS[check](context)
 
 
 @dataclass(frozen=True)
 class Briefing:
-    """What checks see now, and the moves before and after the point of no return."""
+    """What the checks see now, and the moves before and after the point of no return."""
 
     checks: tuple[CheckResult, ...]
     forced: frozenset[str]
@@ -34,7 +34,7 @@ class Briefing:
 
 
 def briefing(context: CutoverContext) -> Briefing:
-    """Look at both instances, and change nothing."""
+    """Check both instances; change nothing."""
     with context.sessions() as (primary, candidate):
         readings = checks.read(context, primary, candidate)
     now = context.still()
@@ -48,7 +48,7 @@ def briefing(context: CutoverContext) -> Briefing:
         undoable=tuple(_moves_until_swap(now)),
         final=(
             *context.strategy.moves(now),
-            "confirm: who answers, that it takes writes, that the other one refuses them; enable events",
+            "confirm: which server answers, that it accepts writes, that the other one refuses them; enable events",
         ),
     )
 
@@ -59,7 +59,7 @@ def _moves_until_swap(context: CutoverContext) -> list[str]:
     if context.postponed:
         moves.append("hold until an operator releases it")
     if context.hooks.before:
-        moves.append(f"ask `{context.hooks.before[0]}`, which may veto")
+        moves.append(f"run `{context.hooks.before[0]}`, which may veto")
     return [
         *moves,
         f"fence {primary}: {fence_of(context)}",

@@ -1,4 +1,4 @@
-"""Where a cutover takes place: the two instances, the ways to reach them, the limits it keeps, and what a strategy must offer."""
+"""The context of a cutover: its two instances, access to them, its limits, and the protocol of a strategy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Protocol
 from rds_encrypt import journal
 from rds_encrypt.access import Access
 from rds_encrypt.aws.clients import Aws
-from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.aws.instance import Instance
+from rds_encrypt.aws.instances import Instances
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.errors import AnotherHost, Cancelled, MigrationError, Retryable, TimedOut
 from rds_encrypt.core.waiting import Progress, silent
@@ -29,16 +30,16 @@ class Limits:
     """How long the moves may take, in seconds.
 
     Attributes:
-        write_outage: everything from the fence until the names begin to move; exceeded, the cutover is called off.
-        rename: one rename, AWS's work, until the instance is available under its new name.
+        write_outage: everything from the fence until the names begin to move; beyond it, the cutover is undone.
+        rename: one rename by AWS, until the instance is available under its new name.
         long_transaction: a transaction open for longer than this on the primary stops the cutover before the fence.
         lag: seconds that the candidate may be behind before the fence closes.
         lag_steady: for how long it must have been no further behind than that.
-        verification: seconds that the last clean verification may be old; ``None`` if none is asked for.
-        verify: how much that must have compared.
+        verification: maximum age of the last clean verification; ``None`` if none is required.
+        verify: the level that it must have had.
         former_primary: after the point of no return, how long to try to reach the instance that lost the name.
-        follows: how long it may take to follow the other one; a receiver tries again every 60 s.
-        gone: for how long AWS must not list an instance before it counts as deleted.
+        follows: how long the primary may take to follow the candidate; a receiver retries every 60 s.
+        gone: how long AWS must not list an instance before it counts as deleted.
     """
 
     write_outage: float = 60.0
@@ -55,11 +56,11 @@ class Limits:
 
 @dataclass
 class Aside:
-    """What production does not need and could not be done after the point of no return, in the order in which it was tried.
+    """What failed after the point of no return and production does not need, in order.
 
     Attributes:
         warnings: what failed, as sentences.
-        again: the first failure that another run may not meet.
+        again: the first failure that another run may avoid.
     """
 
     warnings: list[str] = field(default_factory=list)
@@ -71,7 +72,7 @@ class Hooks:
     """Commands as lists of arguments, run without a shell on the machine that runs Pulumi.
 
     Attributes:
-        before: runs when the checks pass; a non-zero exit calls the cutover off.
+        before: runs when the checks pass; a non-zero exit stops the cutover.
         move: moves the applications, in strategy ``dns`` without a record.
         after: runs when the candidate is open.
     """
@@ -94,12 +95,12 @@ class Strategy(Protocol):
 
     @property
     def record(self) -> Record | None:
-        """The record that applications use, if it is ours to change."""
+        """The record that applications use, if we change it."""
         ...
 
     @property
     def renames(self) -> bool:
-        """Whether the names move, which AWS takes its time for."""
+        """Whether the names move, which takes AWS minutes."""
         ...
 
     def moves(self, context: CutoverContext) -> list[str]:
@@ -124,15 +125,15 @@ class CutoverContext:
     """One cutover's instances and tools.
 
     Attributes:
-        source_group: the parameter group of the instance's owner; whoever has the name runs with it.
+        source_group: the owner's parameter group; the instance that has the name uses it.
         strategy: how applications get from one instance to the other.
         hooks: the user's commands.
-        postponed: whether an operator has to release the cutover once the checks pass.
-        forced: names of checks that are not to stop the cutover.
-        snapshot_coordinates: in method ``offline``, where the fenced source stood when its snapshot was taken; nothing
-            replicates then, and the source must still stand there.
-        seen: both instances at one moment, in place of a look each time; only ever set by ``still``.
-        aside: what could not be done and production does not need.
+        postponed: whether an operator must release the cutover once the checks pass.
+        forced: names of checks that must not stop the cutover.
+        snapshot_coordinates: in method ``offline``, the coordinates of the fenced source at its snapshot; nothing
+            replicates then, and they must not change.
+        seen: both instances at one moment, instead of a look-up each time; only ``still`` sets it.
+        aside: what failed and production does not need.
     """
 
     aws: Aws
@@ -178,7 +179,7 @@ class CutoverContext:
         return self.instances.get_several(self.direction.primary_id, self.direction.candidate_id)
 
     def still(self) -> CutoverContext:
-        """Return the context as it is at this moment, and will not be for long: for checks, which look and do nothing."""
+        """Return the context frozen at this moment, for checks, which change nothing."""
         return replace(self, seen={each.resource_id: each for each in self.both()})
 
     def _look(self, resource_id: str) -> Instance:
@@ -188,7 +189,7 @@ class CutoverContext:
         """The instance that gives the name up, if it still exists."""
         return self.instances.find(self.direction.primary_id)
 
-    # From the point of no return on: what fails here is told, and nothing else waits for it.
+    # After the point of no return: a failure here is reported, and stops nothing else.
 
     @contextmanager
     def not_needed(self, what: str) -> Iterator[None]:
@@ -208,13 +209,13 @@ class CutoverContext:
             self.aside.warnings.append(sentence)
 
     def note(self, which: Instance | None, tags: Mapping[str, str]) -> None:
-        """Write tags on an instance that was looked at right before, if AWS lets us."""
+        """Write tags on an instance that was just looked up, if AWS lets us."""
         if which is not None:
             with self.not_needed(f"{which.identifier} could not be tagged with {', '.join(tags)}"):
                 self.instances.tag(which, tags)
 
     def forget(self, which: Instance | None, keys: Iterable[str]) -> None:
-        """Take tags off an instance that was looked at right before, if AWS lets us."""
+        """Remove tags from an instance that was just looked up, if AWS lets us."""
         present = [key for key in keys if which is not None and key in which.tags]
         if which is not None and present:
             with self.not_needed(f"{which.identifier} keeps the tags {', '.join(present)}"):
@@ -222,10 +223,10 @@ class CutoverContext:
 
     @contextmanager
     def session_on_candidate(self) -> Iterator[Session]:
-        """Open a session on the candidate once its address leads there, and not to the one that had the name before.
+        """Open a session on the candidate once its address leads there, and no longer to the former instance.
 
         Source: "Renaming a DB instance" in the Amazon RDS User Guide: the new name may take ten minutes to work; until then
-        resolvers may still know the address of whoever had it.
+        resolvers may still return the address of the former instance.
 
         Raises:
             TimedOut: another server answers for as long as a rename may take.
@@ -246,9 +247,9 @@ class CutoverContext:
                     answers = f"server {who}"
             if time.monotonic() > until_then:
                 raise TimedOut(
-                    f"{answers} answers at its address, and not the candidate",
+                    f"{answers} still answers at its address",
                     where=candidate.identifier,
-                    fix="See where the name resolves to from this machine, then run `pulumi up` again",
+                    fix="Check where the name resolves to from this machine, then run `pulumi up` again",
                 )
             time.sleep(1.0)
 

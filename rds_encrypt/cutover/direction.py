@@ -1,6 +1,6 @@
-"""Which way the name moves: to the encrypted instance (cutover), or back to the source (rollback).
+"""The direction in which the name moves: to the encrypted instance (cutover), or back to the source (rollback).
 
-One protocol serves both: the *primary* instance has the name and gives it up, the *candidate* one follows it and takes it over.
+One protocol serves both: the *primary* has the name and gives it up, the *candidate* follows it and takes it over.
 Afterwards the primary follows the candidate, so that the other direction stays open without loss.
 """
 
@@ -21,15 +21,15 @@ class Direction:
     """One direction.
 
     Attributes:
-        verb: what it is called in sentences.
+        verb: its name in sentences.
         primary_id: DbiResourceId of the instance that has the name.
         candidate_id: DbiResourceId of the one that will.
-        primary_name: what the primary is called afterwards.
+        primary_name: the primary's name afterwards.
         primary_group: the parameter group that keeps it read-only from then on.
         following_user: the account with which the candidate follows the primary now.
         reverse_user: the account with which the primary will follow the candidate.
         point: the tag on the encrypted instance that marks the point of no return of this direction.
-        cleared: tags to take off both instances once the direction is complete.
+        cleared: tags to remove from both instances once the direction is complete.
         marked: the tag that says so on the encrypted instance.
     """
 
@@ -47,7 +47,7 @@ class Direction:
 
     def begun(self, tags: Mapping[str, str]) -> bool:
         """Whether the point of no return was passed, by the tags of the encrypted instance."""
-        # A rollback under way has both tags; it is not the cutover's to complete.
+        # A rollback under way has both tags; the cutover must not complete it.
         return self.point in tags and (
             self.point == journal.ROLLBACK_BEGAN or journal.ROLLBACK_BEGAN not in tags
         )
@@ -58,7 +58,7 @@ class Direction:
 
     @property
     def stale(self) -> tuple[str, ...]:
-        """Tags that must be gone before this direction begins: of an attempt, and of a rollback path whose tags AWS would not take off."""
+        """Tags to remove before this direction begins: those of an attempt, and of a rollback whose tags AWS did not remove."""
         return (
             (self.point,)
             if self.point == journal.ROLLBACK_BEGAN

@@ -1,7 +1,7 @@
 """Scheduled events on the candidate: each gets the status that it had on the primary, which may be gone by then.
 
-CREATE EVENT and ALTER EVENT arrive by replication as REPLICA_SIDE_DISABLED, and only from the other side is it known which of those
-are to fire. That is noted in a tag before the fence closes, by digests; there are seldom any.
+CREATE EVENT and ALTER EVENT arrive by replication as REPLICA_SIDE_DISABLED, and only the primary knows which of those
+must fire. A tag notes them as digests before the fence closes; there are seldom any.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["note", "settle", "settle_as_noted"]
 
 _DIGITS = 8
 _ROOM = 256 // (_DIGITS + 1)
-"""A tag's value holds so many of them."""
+"""How many digests a tag's value can hold."""
 
 
 def note(primary: Session, candidate: Session) -> dict[str, str]:
@@ -38,12 +38,12 @@ def note(primary: Session, candidate: Session) -> dict[str, str]:
 
 
 def settle(opened: Session, wanted: Iterable[Event]) -> tuple[str, ...]:
-    """Go by the events of the primary; return those whose definer we may not set."""
+    """Set events as on the primary; return those whose definer we may not set."""
     return _set(opened, wanted)
 
 
 def settle_as_noted(opened: Session, noted: str | None) -> tuple[str, ...]:
-    """Go by what was noted before the fence closed; all other events have the status that they had when the instance was restored."""
+    """Set events as noted before the fence closed; all others keep the status that they had when the instance was restored."""
     due = set((noted or "").split())
     here = [event for event in events.inventory(opened) if _digest(event) in due]
     return _set(opened, [Event(event.schema, event.name, event.definer, "ENABLED") for event in here])

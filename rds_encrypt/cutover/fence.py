@@ -1,8 +1,8 @@
 """The fences: what keeps applications from writing to an instance.
 
-`read_only = 1` in a parameter group that only the source uses holds over existing connections, over our death and over a
-reboot, since the group outlives all of them, and reads go on. Where the group cannot carry it, because it is AWS's default or
-shared with others, the application's accounts are locked and their sessions ended instead (``account_fence``).
+`read_only = 1` in a parameter group that only the source uses holds for existing connections and survives our death and a
+reboot, since the group outlives all of them; reads go on. Where the group cannot carry it, because it is AWS's default or shared,
+rds-encrypt locks the accounts of applications and ends their sessions instead (``account_fence``).
 Source: "Working with parameter groups" and "Common DBA tasks for MySQL" in the Amazon RDS User Guide; `read_only` is dynamic
 there. FLUSH TABLES WITH READ LOCK is not permitted on RDS.
 """
@@ -16,7 +16,8 @@ from typing import Protocol
 
 from rds_encrypt import journal
 from rds_encrypt.aws.clients import Aws
-from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.aws.instance import Instance
+from rds_encrypt.aws.instances import Instances
 from rds_encrypt.aws.parameter_groups import ParameterGroups, is_default
 from rds_encrypt.core.errors import ActionRequired, Bug
 from rds_encrypt.core.waiting import Wait, until
@@ -38,7 +39,7 @@ class Fence(Protocol):
     """What keeps applications from writing to an instance."""
 
     def __str__(self) -> str:
-        """Say in a clause how it works."""
+        """Describe it in a clause."""
         ...
 
     def apply(self, session: Session, *, deadline: float) -> None:
@@ -51,11 +52,11 @@ class Fence(Protocol):
         ...
 
     def holds(self, session: Session) -> bool:
-        """Whether applications are refused, proved by an attempt."""
+        """Whether it refuses applications, proved by an attempt."""
         ...
 
     def put_back(self) -> bool:
-        """Open it as far as AWS's API can, which works while MySQL is away; return whether it had been closed by us."""
+        """Open it as far as AWS's API can, which works while MySQL is down; return whether we had closed it."""
         ...
 
     def reopen(self, session: Session, *, deadline: float = 60.0) -> None:
@@ -67,7 +68,7 @@ class Fence(Protocol):
         ...
 
     def note(self, tags: Mapping[str, str]) -> dict[str, str]:
-        """Return, as tags for the other instance, what must be known to lift it after this one, which has these, was deleted."""
+        """Return, as tags for the other instance, what lifting it needs after this one, which has ``tags``, was deleted."""
         ...
 
 
@@ -81,7 +82,7 @@ def why_not(group: str, users: Collection[str], allowed: set[str]) -> str | None
 
 
 def group_cannot(aws: Aws, group: str, fenced: Instance, *others: Instance) -> str | None:
-    """Return why a group cannot carry the fence around an instance; that and the replicas of all may use it."""
+    """Return why a group cannot carry the fence around an instance; it and the replicas of all may use the group."""
     if is_default(group):
         return why_not(group, (), set())
     everybody = Instances(aws).all()
@@ -100,16 +101,16 @@ class ParameterGroupFence:
     instance_id: str
     group: str
     noted: str | None = None
-    """What the other instance says of it, for the case that this one is gone."""
+    """What the other instance's tags say of it, in case this one is gone."""
 
     def __str__(self) -> str:
         return f"read_only = 1 in parameter group {self.group}; reads go on"
 
     def apply(self, session: Session, *, deadline: float) -> None:
-        """Fence the source and prove that it refuses writes; writers that keep the fence from closing are ended.
+        """Fence the source and prove that it refuses writes; end writers that keep the fence from closing.
 
         Raises:
-            ActionRequired: somebody made it read-only before us, or it accepts our write in spite of the fence.
+            ActionRequired: it was read-only already, or it accepts our write despite the fence.
             TimedOut: the parameter did not take effect within ``deadline`` seconds.
         """
         self._note_value_before()
@@ -124,7 +125,7 @@ class ParameterGroupFence:
             return False
 
         until(
-            # Writes are refused from the first moment on: whatever this overlooks is outage.
+            # Writes are refused from the first moment on: a late poll is outage.
             Wait(f"read_only on {session.endpoint}", deadline=deadline, first=0.05, longest=0.1),
             closed,
             done=bool,
@@ -143,7 +144,7 @@ class ParameterGroupFence:
         return writes.refused(session)
 
     def put_back(self) -> bool:
-        """Give the group its own value of `read_only` again; return whether it had been ours."""
+        """Restore the group's own value of `read_only`; return whether we had changed it."""
         fenced = self.instances.find(self.instance_id)
         noted = fenced.tags.get(journal.FENCE_BEFORE) if fenced is not None else self.noted
         if noted is None:
@@ -181,8 +182,8 @@ class ParameterGroupFence:
         value = self.groups.user_values(self.group).get(_PARAMETER, (None, ""))[0]
         if value not in _WORDS:
             raise ActionRequired(
-                f"read_only is {value} in it already, and not by this migration",
+                f"read_only is already {value} in it, and this migration did not set it",
                 where=f"parameter group {self.group}",
-                fix="Find out who fenced the source; set it to 0 when it may be written to again",
+                fix="Find out who set it; set it to 0 when the source may accept writes again",
             )
         self.instances.tag(self.instance_id, {journal.FENCE_BEFORE: _WORDS[value]})

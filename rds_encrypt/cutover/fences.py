@@ -1,4 +1,4 @@
-"""Which fence an instance gets: the one that it has already, or the strongest that its parameter group allows."""
+"""The fence of an instance: the one that it has already, or the strongest that its parameter group allows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from rds_encrypt import journal
 from rds_encrypt.access import Access
 from rds_encrypt.aws.clients import Aws
-from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.aws.instance import Instance
+from rds_encrypt.aws.instances import Instances
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.cutover.account_fence import AccountFence
 from rds_encrypt.cutover.context import CutoverContext
@@ -17,7 +18,7 @@ __all__ = ["fence_around", "fence_left", "fence_noted", "fence_of"]
 
 
 def fence_of(context: CutoverContext) -> Fence:
-    """Return the fence around the instance that is to lose the name."""
+    """Return the fence around the primary."""
     primary = context.primary()
     group = context.strategy.fence_group(context)
     if (
@@ -29,12 +30,12 @@ def fence_of(context: CutoverContext) -> Fence:
 
 
 def fence_noted(context: CutoverContext) -> Fence:
-    """Return the fence that an attempt before this run may have closed: only one that it noted in a tag is ours to lift."""
+    """Return the fence that an earlier attempt may have closed: we lift only one that a tag notes."""
     return fence_around(context.aws, context.access, context.primary(), context.strategy.fence_group(context))
 
 
 def fence_left(context: CutoverContext, group: str) -> Fence:
-    """Return the fence to be lifted after the point of no return, whether or not the instance that it was closed around still exists."""
+    """Return the fence to lift after the point of no return, whether or not the primary still exists."""
     noted, primary = context.candidate().tags, context.find_primary()
     kind = noted.get(journal.FENCE_NOTE) if primary is None else _noted(primary.tags)
     if kind == AccountFence.kind:
@@ -47,7 +48,7 @@ def fence_left(context: CutoverContext, group: str) -> Fence:
 
 
 def fence_around(aws: Aws, access: Access, instance: Instance, group: str) -> Fence:
-    """Return the fence that an instance has by its tags; without any, the one that a parameter group carries."""
+    """Return the fence that an instance's tags name; without a tag, the one that a parameter group carries."""
     if _noted(instance.tags) == AccountFence.kind:
         return AccountFence(Instances(aws), access, instance.resource_id)
     return ParameterGroupFence(Instances(aws), ParameterGroups(aws), instance.resource_id, group)

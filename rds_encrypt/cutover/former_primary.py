@@ -1,7 +1,7 @@
-"""The instance that loses the name, after the point of no return: nothing that becomes of it may keep production from its name.
+"""The instance that loses the name, after the point of no return: its state must not keep production from the name.
 
-It may be deleted, stopped, full or unreachable by then. As long as it has the name, it must give it up, so it is helped to; afterwards
-all that counts is that it cannot take writes any more, since the fence around it is lifted for the candidate's sake.
+It may be deleted, stopped, full or unreachable by then. While it has the name it must give it up, so rds-encrypt starts or
+enlarges it; afterwards it only has to refuse writes, since the fence around it is lifted for the candidate.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, suppress
 
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import ActionRequired, AnotherHost, MigrationError, Retryable
 from rds_encrypt.core.waiting import Wait, until
 from rds_encrypt.cutover.context import CutoverContext
@@ -38,7 +38,7 @@ class Unreachable(str):
 
 
 def reach(context: CutoverContext, stack: ExitStack, *, deadline: float) -> Session | Unreachable:
-    """Open a session on it, or say what keeps us from that; one that only restarts, or whose new name is not known yet, is waited for."""
+    """Open a session on it, or return why not; wait while it restarts, or while its new name does not resolve."""
     until_then = time.monotonic() + deadline
     name = context.direction.primary_name
     while True:
@@ -55,12 +55,12 @@ def reach(context: CutoverContext, stack: ExitStack, *, deadline: float) -> Sess
             if time.monotonic() > until_then:
                 return Unreachable(f"{found.identifier} cannot be reached ({error.what})")
         except MigrationError as error:
-            return Unreachable(f"{found.identifier} cannot be asked ({error.what})")
+            return Unreachable(f"{found.identifier} cannot be queried ({error.what})")
         time.sleep(0.5)
 
 
 def give_up_name(context: CutoverContext) -> None:
-    """Let it ask for its other name and group; one that is gone, or on its way, needs nothing.
+    """Ask AWS for its new name and group, unless it is gone, or has them already.
 
     Raises:
         ActionRequired: AWS refused, for a reason that is not the instance's state.
@@ -93,7 +93,7 @@ def give_up_name(context: CutoverContext) -> None:
 
 
 def await_harmless(context: CutoverContext) -> None:
-    """Wait until it has its name and its group, or cannot take writes anyway: then the owner's group may be unfenced.
+    """Wait until it has its name and its group, or cannot accept writes anyway: then the owner's group may be unfenced.
 
     Raises:
         TimedOut: it did neither for as long as a rename may take.
@@ -103,7 +103,7 @@ def await_harmless(context: CutoverContext) -> None:
     def look() -> Instance | None:
         nonlocal rebooted
         found = _present(context)
-        # A rename reboots, which is what puts the group into effect; where it did not, that is made up for.
+        # The reboot of the rename puts the group into effect; if it did not, another one does.
         if (
             found is not None
             and moved(found)
@@ -131,7 +131,7 @@ def await_harmless(context: CutoverContext) -> None:
             where=direction.primary_id,
             deadline=context.limits.rename,
             longest=0.3,
-            advice="Look at its events in the RDS console; production does not need it any more: if it does not come up, delete it."
+            advice="Read its events in the RDS console. If it does not come up, delete it: production no longer needs it."
             " Then run `pulumi up` again",
         ),
         look,
@@ -141,11 +141,11 @@ def await_harmless(context: CutoverContext) -> None:
     )
     if found is None or not found.serving:
         state = "was deleted" if found is None else f"is {found.status}"
-        context.warn(f"{direction.primary_name} {state}, and nobody waited for it")
+        context.warn(f"{direction.primary_name} {state}; rds-encrypt did not wait for it")
 
 
 def grown(gib: int) -> int:
-    """Return the next size that AWS accepts for a storage that is full."""
+    """Return the next size that AWS accepts for full storage."""
     return int(gib * _GROWTH) + 1
 
 
@@ -153,7 +153,7 @@ def _helped(context: CutoverContext, found: Instance) -> bool:
     """Bring it into a state in which AWS renames it; return whether anything had to be done."""
     if found.status == _STOPPED:
         context.warn(
-            f"{found.identifier} was stopped while it still had the name; it was started to be renamed"
+            f"{found.identifier} was stopped while it still had the name; rds-encrypt started it to rename it"
         )
         context.instances.start(found.resource_id, deadline=context.limits.rename, progress=context.progress)
         return True
@@ -161,10 +161,10 @@ def _helped(context: CutoverContext, found: Instance) -> bool:
         return True
     if found.broken:
         raise ActionRequired(
-            f"it still has the name {context.names.source}, and AWS renames no instance whose status is {found.status}",
+            f"it still has the name {context.names.source}, and AWS does not rename an instance whose status is {found.status}",
             where=found.identifier,
-            fix=f"Delete it (`aws rds delete-db-instance --db-instance-identifier {found.identifier} --skip-final-snapshot`): all its"
-            f" data is on {context.candidate().identifier}. Then run `pulumi up` again, which gives that the name",
+            fix=f"Delete it (`aws rds delete-db-instance --db-instance-identifier {found.identifier} --skip-final-snapshot`):"
+            f" {context.candidate().identifier} has all its data. Then run `pulumi up` again, which gives that instance the name",
             safe="No write is lost",
         )
     return False
@@ -177,13 +177,13 @@ def _up(found: Instance) -> bool:
 def make_room(context: CutoverContext, found: Instance) -> bool:
     """Enlarge the storage of an instance that has to be renamed, if it is full; return whether it was.
 
-    RDS renames no instance whose storage is full, and production is waiting for the name.
+    RDS does not rename an instance whose storage is full, and production is waiting for the name.
     """
     if found.status != _FULL:
         return False
     size = grown(found.allocated_gib)
     context.warn(
-        f"the storage of {found.identifier} was full, and was enlarged to {size} GiB so that RDS renames it"
+        f"the storage of {found.identifier} was full; rds-encrypt enlarged it to {size} GiB so that RDS renames it"
     )
     context.instances.modify(found.resource_id, AllocatedStorage=size)
     context.instances.wait(
@@ -197,7 +197,7 @@ def make_room(context: CutoverContext, found: Instance) -> bool:
 
 
 def _present(context: CutoverContext) -> Instance | None:
-    """Return it, or ``None`` once AWS has not listed it for long enough: in mid-rename it may be hidden for a moment."""
+    """Return it, or ``None`` once AWS has not listed it for long enough: a rename may hide it for a moment."""
     began = time.monotonic()
     while (found := context.find_primary()) is None:
         if time.monotonic() - began > context.limits.gone:

@@ -1,7 +1,7 @@
-"""Settings that may change on the primary seconds before the cutover, and need no second attempt.
+"""Settings that may change on the primary seconds before the cutover without stopping it.
 
-Storage that grows is harmless as long as the candidate has room for the same data; deletion protection concerns nobody who
-writes. Both can be changed on a running instance without an outage, so production gets them once it is complete.
+Storage that grows is harmless while the candidate has room for the same data; deletion protection does not affect writes. Both
+can change on a running instance without an outage, so production gets them once the cutover is complete.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from rds_encrypt.aws import metrics
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import Cancelled, MigrationError
 from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.settings_diff import Difference
@@ -24,14 +24,14 @@ _ROOM = 10
 def harmless(context: CutoverContext, candidate: Instance, difference: Difference) -> str | None:
     """Return why a difference may stay until the cutover is complete, as a clause, or ``None`` if it may not."""
     if difference.setting == _PROTECTION:
-        return f"{candidate.identifier} gets the deletion protection of the other one after the {context.direction.verb}"
+        return f"{candidate.identifier} gets the primary's deletion protection after the {context.direction.verb}"
     if difference.setting != _STORAGE or (room := _room(context, candidate)) is None:
         return None
-    return f"{candidate.identifier} has {room}, and gets the storage of the other one after the {context.direction.verb}"
+    return f"{candidate.identifier} has {room}, and gets the primary's storage after the {context.direction.verb}"
 
 
 def match_owner_changes(context: CutoverContext) -> None:
-    """Give production the size of storage and the deletion protection that the primary has, if that still exists."""
+    """Give production the storage size and the deletion protection of the primary, if that still exists."""
     primary, candidate = context.find_primary(), context.candidate()
     if primary is None:
         return
@@ -50,13 +50,13 @@ def match_owner_changes(context: CutoverContext) -> None:
     except MigrationError as error:
         context.warn(
             f"{candidate.identifier} does not have the {' and '.join(changes)} of {primary.identifier} ({error.what});"
-            f" give it that with `aws rds modify-db-instance --db-instance-identifier {candidate.identifier}`"
+            f" set it with `aws rds modify-db-instance --db-instance-identifier {candidate.identifier}`"
         )
 
 
 def _room(context: CutoverContext, candidate: Instance) -> str | None:
     if int(candidate.description.get("MaxAllocatedStorage") or 0) > candidate.allocated_gib:
-        return "storage that grows by itself"
+        return "storage autoscaling"
     free = metrics.free_storage(context.aws, candidate.identifier)
     if free is None or 100 * free < _ROOM * candidate.allocated_gib * 2**30:
         return None

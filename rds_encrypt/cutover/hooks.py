@@ -1,4 +1,4 @@
-"""The user's part in a cutover: commands that may veto or announce it, and the release of a postponed one."""
+"""Hooks, your commands that may veto or announce a cutover, and the release of a postponed one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def run(context: CutoverContext, which: str, command: tuple[str, ...]) -> None:
     """Run a hook; it finds the instances in environment variables that begin with ``RDS_ENCRYPT_``.
 
     Raises:
-        ActionRequired: it could not be started, took longer than five minutes, or said no.
+        ActionRequired: it could not be started, took longer than five minutes, or failed.
     """
     context.progress(f"hook {which}: {command[0]}")
     primary, candidate = context.find_primary(), context.candidate()
@@ -44,9 +44,9 @@ def run(context: CutoverContext, which: str, command: tuple[str, ...]) -> None:
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise ActionRequired(
-            f"hook `{which}` said no (exit {done.returncode}{': ' + said[-1] if said else ''})",
+            f"hook `{which}` failed (exit {done.returncode}{': ' + said[-1] if said else ''})",
             where=context.names.source,
-            fix="Run `pulumi up` again when it agrees",
+            fix="Run `pulumi up` again when it succeeds",
         )
 
 
@@ -55,7 +55,7 @@ def wait_for_release(context: CutoverContext, still_passing: Callable[[], object
 
     Raises:
         ActionRequired: a check failed.
-        TimedOut: nobody released it for a day.
+        TimedOut: no operator released it for a day.
     """
 
     def released() -> bool:
@@ -64,12 +64,14 @@ def wait_for_release(context: CutoverContext, still_passing: Callable[[], object
 
     until(
         Wait(
-            f"somebody to release the {context.direction.verb} of {context.names.source}",
+            f"an operator to release the {context.direction.verb} of {context.names.source}",
             deadline=_DAY,
             longest=10.0,
         ),
         released,
         done=bool,
-        describe=lambda _: f"postponed, checks passed: tag the instance with {journal.RELEASE}=now to go on",
+        describe=lambda _: (
+            f"postponed, checks passed: tag the instance with {journal.RELEASE}=now to continue"
+        ),
         progress=context.progress,
     )

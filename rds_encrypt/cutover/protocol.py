@@ -1,7 +1,7 @@
-"""The cutover, move by move. Until the cutover begins every failure undoes what was done; from then on it rolls forward.
+"""The cutover, move by move. Until the point of no return a failure undoes everything; from then on the cutover rolls forward.
 
-After that point production comes first: it is opened, its events are enabled, and that is noted. What it does not need follows, and
-what of that fails is told at the end: the reverse channel, tags, the instance that lost the name.
+After that point production comes first: rds-encrypt opens it, enables its events, and notes that. What it does not need follows
+(the reverse channel, tags, the instance that lost the name), and failures there are reported at the end.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ __all__ = ["Outcome", "follow_up", "run"]
 _SPOT_CHECK = 1.0
 """Seconds of write outage that a last comparison of rows may take."""
 _LOOK_FOR_EVENTS = 10.0
-"""Seconds to try to ask the primary which events were enabled; what was noted before the fence serves as well."""
+"""Seconds to ask the primary which events were enabled; the tag written before the fence serves as well."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a cutover found at its end.
+    """The result of a cutover.
 
     Attributes:
-        server_uuid: who answers at the name now.
+        server_uuid: the server that answers at the name now.
         final: the primary's coordinates that the candidate had executed when it was promoted.
         unenabled_events: events that only their definer may enable.
         forced: failed checks that the config overrules, with what they saw.
         rollback_path: ``open``, or that it is lost or not confirmed, and why.
-        warnings: what could not be done and production does not need, as sentences.
+        warnings: what failed and production does not need, as sentences.
     """
 
     server_uuid: str
@@ -63,7 +63,7 @@ def run(context: CutoverContext) -> Outcome:
     """Give the name to the candidate, or leave everything as it was.
 
     Raises:
-        ActionRequired: a check failed, or the world changed under our hands; nothing is half-done before the names move.
+        ActionRequired: a check failed, or something changed meanwhile; before the names move, nothing stays half-done.
         TimedOut: the write-outage budget ran out before the names moved; everything is as before.
         BaseExceptionGroup: undoing failed too; both causes are in it.
     """
@@ -82,7 +82,7 @@ def run(context: CutoverContext) -> Outcome:
             _promote(context, fence, primary, candidate, final)
             _prepare_reverse_replication(context, primary, candidate, account)
             _require_within_budget(context, time.monotonic() - started)
-            # Whoever pressed Ctrl-C twice, or whose terminal went away, had better find it undone than half-way.
+            # After a second Ctrl-C, or without a terminal, undoing is better than stopping half-way.
             stop_if_orphaned("the names to move")
             _begin(context)
     # ── point of no return: from here on, running again rolls forward ──
@@ -93,7 +93,7 @@ def run(context: CutoverContext) -> Outcome:
 
 
 def _permission(context: CutoverContext, primary: Session, candidate: Session) -> tuple[str, ...]:
-    """Ask the checks, wait for the operator if it is postponed, ask again, watch the lag, and let the user's hook veto."""
+    """Run the checks, wait for the operator if it is postponed, run them again, watch the lag, and let your hook veto."""
     forced = checks.require_passed(context, primary, candidate)
     if context.postponed:
         hooks.wait_for_release(context, lambda: checks.require_passed(context, primary, candidate))
@@ -107,7 +107,7 @@ def _permission(context: CutoverContext, primary: Session, candidate: Session) -
 def _account_for_reverse_replication(
     context: CutoverContext, primary: Session, candidate: Session
 ) -> Credentials | None:
-    """Make the account before the fence closes: the candidate can only get it by replication."""
+    """Create the account before the fence closes: the candidate can only get it by replication."""
     if context.snapshot_coordinates is not None:
         return None
     account = accounts.issue(primary, context.direction.reverse_user)
@@ -116,7 +116,7 @@ def _account_for_reverse_replication(
 
 
 def _note_due_events(context: CutoverContext, primary: Session, candidate: Session) -> None:
-    """Note which events are to be enabled: the primary may be gone by then."""
+    """Note which events to enable: the primary may be gone by then."""
     due = due_events.note(primary, candidate)
     if due:
         context.instances.tag(context.direction.candidate_id, due)
@@ -141,22 +141,22 @@ def _drain(context: CutoverContext, primary: Session, candidate: Session, final:
         raise ActionRequired(
             f"the source was written to after its snapshot was taken at {context.snapshot_coordinates}",
             where=context.names.source,
-            fix="Something wrote past the fence: destroy the stack and start over",
+            fix="Something wrote past the fence: run `pulumi destroy` and start over",
         )
     context.timeline.mark(Moment.DRAINED)
 
 
 def _check(context: CutoverContext, primary: Session, candidate: Session) -> None:
-    """Compare the last rows, for a second at most: a look at what a verification of hours ago could not see."""
+    """Compare the last rows, for a second at most: a verification of hours ago could not see them."""
     if context.limits.verify == "off":
         return
     context.progress("comparing the last rows")
     seen = spot_check(primary, candidate, seconds=_SPOT_CHECK)
     if seen.differences:
         raise ActionRequired(
-            f"the last writes are not the same on both: {'; '.join(sentences(seen.differences))}",
+            f"the last writes differ: {'; '.join(sentences(seen.differences))}",
             where=context.candidate().identifier,
-            fix="Destroy the stack in phase `replicate` and start over, or find out who wrote there",
+            fix="Run `pulumi destroy` in phase `replicate` and start over, or find out who wrote there",
             safe="The fence is lifted and replication goes on",
         )
     context.timeline.mark(Moment.CHECKED)
@@ -165,9 +165,9 @@ def _check(context: CutoverContext, primary: Session, candidate: Session) -> Non
 def _promote(
     context: CutoverContext, fence: Fence, primary: Session, candidate: Session, final: Coordinates
 ) -> None:
-    """Note where the candidate stands, and that the fence has held: nothing will come through its channel any more.
+    """Note the candidate's coordinates, and confirm that the fence has held: nothing more will come through its channel.
 
-    The channel itself is reset later, where nobody waits for it. Until the names move, it goes on as if nothing had happened.
+    The channel itself is reset later, where that costs no outage. Until the names move, it keeps running.
     """
     context.progress("promoting")
     server = str(candidate.value("SELECT @@server_uuid"))
@@ -181,7 +181,7 @@ def _promote(
     context.instances.tag(context.direction.candidate_id, tags)
     if wrote_since(primary, final) or not fence.holds(primary):
         raise ActionRequired(
-            f"{context.names.source} was written to behind the fence",
+            f"{context.names.source} was written to despite the fence",
             where=context.names.source,
             fix="Find the account that the fence does not stop, then run `pulumi up` again",
         )
@@ -189,7 +189,7 @@ def _promote(
 
 
 def _owner_retention(context: CutoverContext, tags: Mapping[str, str]) -> dict[str, str]:
-    """Return what the owner had as binlog retention on the source, for the encrypted instance, which outlives it."""
+    """Return the owner's binlog retention on the source, for the encrypted instance, which outlives it."""
     before = tags.get(journal.RETENTION_BEFORE)
     if before is None or context.direction.candidate_id != context.direction.encrypted_id:
         return {}
@@ -199,9 +199,9 @@ def _owner_retention(context: CutoverContext, tags: Mapping[str, str]) -> dict[s
 def _prepare_reverse_replication(
     context: CutoverContext, primary: Session, candidate: Session, account: Credentials | None
 ) -> None:
-    """Point the primary at where the candidate will be, from the first change that that will make.
+    """Point the primary at the candidate's future address, from the first change that the candidate will make.
 
-    Not started here: until a name has moved, its address is the primary's own.
+    It is not started here: until a name has moved, that address is the primary's own.
     """
     if account is None:
         return
@@ -227,9 +227,9 @@ def _begin(context: CutoverContext) -> None:
 
 
 def _confirm(context: CutoverContext, forced: tuple[str, ...], *, noted: bool) -> Outcome:
-    """See that production is open, complete it, note that, and do what it does not need.
+    """Confirm that production is open, complete the cutover, note that, and do what production does not need.
 
-    Once it is noted, events and settings are their owner's again: another run does not touch them.
+    Once that is noted, events and settings belong to their owner again: another run does not touch them.
     """
     context.progress("confirming")
     unenabled: tuple[str, ...] = ()
@@ -251,7 +251,7 @@ def _confirm(context: CutoverContext, forced: tuple[str, ...], *, noted: bool) -
     final = _complete(context)
     path = follow_up(context)
     if context.hooks.after:
-        with context.not_needed("what the hook `after` is for has not happened"):
+        with context.not_needed("hook `after` did not succeed"):
             hooks.run(context, "after", context.hooks.after)
     if context.aside.again is not None:
         raise context.aside.again
@@ -259,9 +259,9 @@ def _confirm(context: CutoverContext, forced: tuple[str, ...], *, noted: bool) -
 
 
 def follow_up(context: CutoverContext) -> str:
-    """Do what production does not need, once it is complete; return what the rollback path is."""
+    """Do what production does not need, once the cutover is complete; return the state of the rollback path."""
     with (
-        context.not_needed(f"the channel of {context.names.source} is not reset"),
+        context.not_needed(f"the channel of {context.names.source} could not be reset"),
         context.session_on_candidate() as opened,
     ):
         release.reset(opened)
@@ -272,7 +272,7 @@ def _settle_events(context: CutoverContext, opened: Session, left: Session | Non
     """Give events the status that they had; return those whose definer we may not set."""
     wanted = None
     if left is not None:
-        with suppress(Retryable, OutcomeUnknown):  # away again
+        with suppress(Retryable, OutcomeUnknown):  # unreachable again
             wanted = events.inventory(left)
     if wanted is not None:
         return due_events.settle(opened, wanted)
@@ -280,7 +280,7 @@ def _settle_events(context: CutoverContext, opened: Session, left: Session | Non
 
 
 def _complete(context: CutoverContext) -> str:
-    """Note that it is complete, take off what no one needs any more, and return the final coordinates that were noted."""
+    """Note that it is complete, remove tags that are no longer needed, and return the noted final coordinates."""
     direction = context.direction
     found = context.instances.find_several([direction.primary_id, direction.candidate_id])
     encrypted, candidate = found.get(direction.encrypted_id), found.get(direction.candidate_id)
@@ -310,13 +310,13 @@ def _fresh_start(context: CutoverContext) -> Iterator[tuple[Session, Session]]:
 
 
 def _undo(context: CutoverContext, fence_there: Callable[[CutoverContext], Fence] = fence_of) -> None:
-    """Put back what an attempt did before the names moved; does nothing after none.
+    """Undo what an attempt did before the names moved; do nothing if there was none.
 
-    Production comes first and needs nobody else: the other instance may be what failed.
+    Production comes first and needs only itself: the other instance may be what failed.
     """
     if context.snapshot_coordinates is not None:
         return
-    # Left behind, they would make the next run go on as if the names had begun to move.
+    # If they stayed, the next run would act as if the names had begun to move.
     context.instances.untag(context.direction.encrypted_id, context.direction.stale, unseen=True)
     context.instances.untag(context.direction.candidate_id, [journal.EVENTS])
     fence = fence_there(context)
@@ -325,7 +325,7 @@ def _undo(context: CutoverContext, fence_there: Callable[[CutoverContext], Fence
         if closed:
             fence.reopen(primary)
         context.timeline.mark(Moment.FENCE_LIFTED)
-        # A channel of ours on the primary is the rollback path, prepared and not taken.
+        # A channel of ours on the primary is the rollback path, prepared but not used.
         reverse = channel.status(primary)
         if reverse is not None and reverse.ours:
             channel.detach(primary)
@@ -333,7 +333,7 @@ def _undo(context: CutoverContext, fence_there: Callable[[CutoverContext], Fence
 
 
 def _follow_again(context: CutoverContext) -> None:
-    """Let a promoted instance follow again: it stands exactly where it was promoted, since nobody could write to it."""
+    """Make a promoted instance follow again: it is still at its promotion coordinates, since it refused writes."""
     direction = context.direction
     noted = context.candidate().tags.get(journal.PROMOTED_AT)
     if noted is None:
@@ -368,7 +368,7 @@ def _follow_again(context: CutoverContext) -> None:
 def _undone_on_failure(context: CutoverContext) -> Iterator[None]:
     """Lift the fence and follow again if anything fails.
 
-    In method ``offline`` the fence stays: a single write would make the copy worthless, and downtime was agreed to.
+    In method ``offline`` the fence stays: a single write would make the copy worthless, and the downtime is planned.
     """
     try:
         yield
@@ -378,10 +378,10 @@ def _undone_on_failure(context: CutoverContext) -> Iterator[None]:
         context.progress("undoing")
         try:
             _undo(context)
-        except Exception as failure:  # noqa: BLE001 - both causes are raised, whatever they are
+        except Exception as failure:  # noqa: BLE001 - both causes are raised, of any type
             raise BaseExceptionGroup(
                 f"the {context.direction.verb} failed, and so did undoing it; if the fence is closed, {context.names.source} refuses writes until"
-                " `pulumi up` is run again in this phase",
+                " you run `pulumi up` again in this phase",
                 [cause, failure],
             ) from cause
         raise

@@ -1,7 +1,7 @@
-"""The candidate's channel: needless from the promotion on, and reset where that costs no outage.
+"""The candidate's channel: not needed after the promotion, and reset where that costs no outage.
 
-A fence that holds and coordinates that are drained prove that nothing will come through it. To reset a running channel takes RDS two
-seconds ("mysql.rds_reset_external_master" stops it and waits), which applications need not wait for.
+A fence that holds and drained coordinates prove that nothing more will come through it. RDS takes two seconds to reset a running
+channel ("mysql.rds_reset_external_master" stops it and waits), and applications need not wait for that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["let_go", "reset"]
 
 
 def let_go(context: CutoverContext) -> None:
-    """Reset it while the names move; whatever keeps us from it now, it is tried again once the candidate is open."""
+    """Reset it while the names move; if that fails, the protocol tries again once the candidate is open."""
     found = context.candidate()
     if found.identifier == context.names.source or not found.available:
         return
@@ -29,7 +29,7 @@ def let_go(context: CutoverContext) -> None:
 
 
 def reset(candidate: Session) -> None:
-    """Let it follow nobody, if it follows anybody because of us."""
+    """Detach the candidate, if its channel is ours."""
     status = channel.status(candidate)
     if status is not None and status.ours:
         channel.detach(candidate)

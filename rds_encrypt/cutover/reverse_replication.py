@@ -1,7 +1,7 @@
-"""Reverse replication: the primary follows the candidate, so that a rollback would lose nothing.
+"""Reverse replication: makes the primary follow the candidate, so that a rollback loses nothing.
 
-Production does not need it. Where it cannot be, that is told, and noted for whoever asks for a rollback; it never keeps a cutover
-from completing.
+Production does not need it. If it fails, rds-encrypt reports that and notes it for a later rollback; it never keeps a cutover from
+completing.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _PAUSE = 2.0
 
 
 def settled(path: str) -> bool:
-    """Whether there is nothing left to do about it: it is open, or lost for good."""
+    """Whether it needs nothing more: it is open, or lost for good."""
     return not path.startswith(UNCONFIRMED)
 
 
 def open_reverse_replication(context: CutoverContext) -> str:
-    """Let the primary follow; return ``open``, or that it is lost or not confirmed, and why."""
+    """Make the primary follow; return ``open``, or that it is lost or not confirmed, and why."""
     if context.snapshot_coordinates is not None:
         return f"{LOST}method `offline` has no reverse replication"
     path = _opened(context)
@@ -46,9 +46,9 @@ def open_reverse_replication(context: CutoverContext) -> str:
 
 
 def note_lost(context: CutoverContext, path: str) -> None:
-    """Note on the encrypted instance that there is no rollback any more, or that there is one again."""
+    """Note on the encrypted instance that rollback is impossible, or that it is possible again."""
     if context.direction.candidate_id != context.direction.encrypted_id:
-        return  # After a rollback, what follows or does not is the encrypted instance, and phase `replicate` sees to that.
+        return  # After a rollback it is the encrypted instance that follows, and phase `replicate` handles that.
     encrypted = context.encrypted()
     if path.startswith(LOST):
         context.note(encrypted, {journal.ROLLBACK_LOST: journal.as_value(path.removeprefix(LOST))})
@@ -77,7 +77,7 @@ def _opened(context: CutoverContext) -> str:
 
 
 def _attempt(context: CutoverContext, *, renew: bool) -> str | None:
-    """Try once; ``None`` if it was attached once more, to be started then."""
+    """Try once; ``None`` if it was attached again and must be started."""
     with ExitStack() as stack:
         left = reach(context, stack, deadline=context.limits.former_primary)
         if isinstance(left, Unreachable):
@@ -91,22 +91,22 @@ def _attempt(context: CutoverContext, *, renew: bool) -> str | None:
 
 
 class _Lost(Exception):
-    """It cannot follow any more; says why."""
+    """It can no longer follow; says why."""
 
 
 def _not_ready(context: CutoverContext, left: Session) -> str | None:
-    """Return why it cannot be made to follow, before that is tried."""
+    """Return why it cannot follow, before trying."""
     name = context.primary().identifier
     if not writes.refused(left) and not _closed_again(context, left):
         return f"{name} accepts writes, which {context.names.source} would never see"
     status = channel.status(left)
     if status is None:
-        return f"{name} follows nobody, and from where it should is not known"
-    return None if status.ours else f"{name} follows {status.source_host}, which somebody else has set up"
+        return f"{name} has no replication channel, and its coordinates are unknown"
+    return None if status.ours else f"{name} follows {status.source_host}, which rds-encrypt did not set up"
 
 
 def _follows(context: CutoverContext, left: Session, *, renew: bool) -> bool:
-    """Start it, and say whether it follows; false if it was attached once more with a new password, to be started then."""
+    """Start it, and return whether it follows; false if it was attached again with a new password and must be started."""
     try:
         channel.start(left)
     except ActionRequired as error:
@@ -119,13 +119,13 @@ def _follows(context: CutoverContext, left: Session, *, renew: bool) -> bool:
             return False
         name = context.primary().identifier
         raise _Lost(
-            f"{name} cannot follow {context.names.source} any more ({trouble or error.what})"
+            f"{name} can no longer follow {context.names.source} ({trouble or error.what})"
         ) from error
     return True
 
 
 def _attach_again(context: CutoverContext, left: Session) -> None:
-    """Let it go on from what it has executed, with a new password."""
+    """Attach it again at the coordinates it has executed, with a new password."""
     executed = channel.stop(left).executed
     with context.session_on_candidate() as opened:
         account = accounts.issue(opened, context.direction.reverse_user)
@@ -133,7 +133,7 @@ def _attach_again(context: CutoverContext, left: Session) -> None:
 
 
 def _closed_again(context: CutoverContext, left: Session) -> bool:
-    """Set the fence again that somebody lifted, if the group is the one that was made for it; return whether it holds."""
+    """Close a lifted fence again, if the group was made for it; return whether it holds."""
     primary = context.primary()
     if primary.parameter_group not in {context.names.fence, context.names.encrypted}:
         return False

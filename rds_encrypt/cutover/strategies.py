@@ -1,7 +1,7 @@
-"""How applications get from one instance to the other: by its name, by a DNS record or command of theirs, or not by us.
+"""How applications move to the other instance: by its name, by a DNS record or command of theirs, or not by us.
 
-`rename` is the runbook's way: applications notice nothing but the gap, but each rename reboots and takes AWS minutes. The others leave
-both names as they are and take seconds: the candidate opens where it stands.
+`rename` is the runbook's procedure: applications notice only the gap, but each rename reboots and takes AWS minutes. The others
+keep both names and take seconds: the candidate opens under its own name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["InPlace", "Rename"]
 
 @dataclass(frozen=True)
 class Rename:
-    """Exchange the names; whoever has the name runs with its owner's parameter group."""
+    """Exchange the names; the instance that has the name uses the owner's parameter group."""
 
     record: None = None
     renames: bool = True
@@ -45,17 +45,17 @@ class Rename:
         return endpoint_of(context.primary())
 
     def move(self, context: CutoverContext) -> None:
-        """Ask for both renames, unfence the owner's group when nobody fenced uses it any more, wait for the candidate."""
+        """Ask for both renames, unfence the owner's group when no fenced instance uses it any more, wait for the candidate."""
         direction, instances, deadline = context.direction, context.instances, context.limits.rename
         fence = fence_left(context, self.fence_group(context))
         context.progress(f"renaming {context.names.source} to {direction.primary_name}")
-        # It has to wait for the name anyway: meanwhile it can be given its group, which its own rename puts into effect. Should it
-        # be busy, that rename asks for both. Not any earlier: until here the owner's group would have opened it, had it restarted.
+        # While it waits for the name, it gets its group, which its own rename puts into effect. If it is busy, that rename asks for
+        # both. Not earlier: until here, a restart with the owner's group would have opened it.
         instances.ask_group(direction.candidate_id, context.source_group)
         # The primary takes the fence with it into a group of its own, in the same reboot that renames it.
         former_primary.give_up_name(context)
-        # The rename takes longer than this. Afterwards the candidate would be a follower of its own name; and the reboot
-        # of its own rename would start the channel, which RDS does with all that are not reset.
+        # The rename takes longer than this. Otherwise the candidate would follow its own name afterwards, and the reboot of its own
+        # rename would start the channel, as RDS does with all that are not reset.
         release.let_go(context)
         former_primary.make_room(context, context.candidate())
         instances.ask_rename(
@@ -87,9 +87,9 @@ class Rename:
 
 @dataclass(frozen=True)
 class InPlace:
-    """Leave the names alone: open the candidate where it stands, and point applications at it.
+    """Keep the names: open the candidate under its own name, and point applications at it.
 
-    With a record we change that; with a `move` hook the user does; with neither, applications are the user's to move.
+    With a record, rds-encrypt changes that; with a `move` hook, your command moves applications; with neither, you do.
     """
 
     record: Record | None = None
@@ -103,11 +103,11 @@ class InPlace:
         elif context.hooks.move:
             how = f"run `{context.hooks.move[0]}`, which moves the applications"
         else:
-            how = f"hand {candidate} over: moving the applications is yours"
+            how = f"you move the applications to {candidate}"
         return [
-            f"open {candidate} where it stands",
+            f"open {candidate} under its own name",
             how,
-            f"end the sessions that hang on to {context.primary().identifier}",
+            f"end the sessions that stay on {context.primary().identifier}",
         ]
 
     def fence_group(self, context: CutoverContext) -> str:
@@ -115,11 +115,11 @@ class InPlace:
         return context.primary().parameter_group
 
     def address_afterwards(self, context: CutoverContext) -> Endpoint:
-        """Where it is."""
+        """Its own address."""
         return endpoint_of(context.candidate())
 
     def move(self, context: CutoverContext) -> None:
-        """Open the candidate, move the applications, and end the sessions that hang on to the primary."""
+        """Open the candidate, move the applications, and end the sessions that stay on the primary."""
         candidate = context.candidate()
         self._unfence(context, candidate.parameter_group)
         # Moved before the parameter has taken effect: resolvers keep the old answer for a while anyway.
@@ -137,26 +137,26 @@ class InPlace:
             exec_mode.put_back(context.groups, candidate.parameter_group, context.source_group)
 
     def _end_sessions(self, context: CutoverContext) -> None:
-        """Pools that hang on to the primary would go on failing there; one that is away has ended them."""
+        """End sessions that stay on the primary, where pools would keep failing; one that does not run has none."""
         found = context.find_primary()
         if found is None or not found.serving:
             context.warn(
-                f"{context.direction.primary_name if found is None else found.identifier} does not run, so it has no sessions to be ended"
+                f"{context.direction.primary_name if found is None else found.identifier} does not run, so it has no sessions to end"
             )
             return
         with (
-            context.not_needed(f"sessions may hang on to {found.identifier}"),
+            context.not_needed(f"sessions may stay on {found.identifier}"),
             context.access.session(found) as left,
         ):
             writes.end_application_sessions(left)
 
     def _unfence(self, context: CutoverContext, group: str) -> None:
-        """Let the candidate be written to, and its events fire, as its owner has it."""
+        """Let the candidate accept writes and fire events, as its owner configured."""
         fenced_before = ParameterGroupFence(
             context.instances, context.groups, context.direction.candidate_id, group
         )
         if not fenced_before.put_back():
-            # A clone of the owner's group that was held from the start: `read_only` is off by the engine's default.
+            # A clone of the owner's group, read-only from the start: `read_only` is off by the engine's default.
             context.groups.reset_now(group, ["read_only"])
             scheduler = context.groups.user_values(context.source_group).get("event_scheduler")
             if scheduler is None:

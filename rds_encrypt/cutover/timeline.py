@@ -1,4 +1,4 @@
-"""When each moment of a cutover was, what the checks saw before it, and how long writes were refused."""
+"""The timeline of a cutover: its moments, what the checks saw before, and how long writes were refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["CheckResult", "Moment", "Outage", "Timeline", "moments_from", "outag
 
 
 class Moment(StrEnum):
-    """The moments worth remembering, in their order; each is when the program saw it."""
+    """The moments of a cutover, in order; each is when rds-encrypt saw it."""
 
     FENCE_REQUESTED = "fence_requested"
     FENCED = "fenced"
@@ -25,12 +25,12 @@ class Moment(StrEnum):
     OPEN = "open"
     ROLLBACK_PATH_OPEN = "way_back_open"
     FENCE_LIFTED = "fence_lifted"
-    """Only if it was called off: applications write to the primary again."""
+    """Only if it was undone: applications write to the primary again."""
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check saw, and whether that was as it should be."""
+    """What a check saw, and whether it passed."""
 
     name: str
     passed: bool
@@ -38,7 +38,7 @@ class CheckResult:
 
 
 class Timeline:
-    """Remembers the first time that each moment was reached, and the last look of each check."""
+    """Records when each moment was first reached, and the last result of each check."""
 
     def __init__(self) -> None:
         self._moments: dict[Moment, datetime] = {}
@@ -52,7 +52,7 @@ class Timeline:
 
     @property
     def checks(self) -> tuple[CheckResult, ...]:
-        """What the checks saw last, in the order in which they were asked."""
+        """What the checks saw last, in the order in which they ran."""
         return tuple(self._guards.values())
 
     def watch(self, noted: Callable[[], None]) -> None:
@@ -60,7 +60,7 @@ class Timeline:
         self._noted = noted
 
     def mark(self, moment: Moment) -> None:
-        """Note that a moment is now, unless it was before; a fence that never closed is not lifted either."""
+        """Record that a moment is now, unless it was before; a fence that never closed is not lifted either."""
         unfenced = moment is Moment.FENCE_LIFTED and Moment.FENCE_REQUESTED not in self._moments
         if moment in self._moments or unfenced:
             return
@@ -68,15 +68,15 @@ class Timeline:
         self._noted()
 
     def resume(self, earlier: Mapping[Moment, datetime]) -> None:
-        """Take over the moments of the run that this one goes on from."""
+        """Take over the moments of the run that this one continues."""
         self._moments = {**earlier, **self._moments}
 
     def read(self, checks: Iterable[CheckResult]) -> None:
-        """Note what the checks saw."""
+        """Record what the checks saw."""
         self._guards |= {check.name: check for check in checks}
 
     def as_outputs(self) -> dict[str, str]:
-        """Return ISO 8601 times in UTC by moment; what a killed run had not written down is missing."""
+        """Return ISO 8601 times in UTC by moment; what a killed run had not written is missing."""
         return {str(moment): when.isoformat(timespec="milliseconds") for moment, when in self.moments.items()}
 
 
@@ -84,13 +84,13 @@ class Timeline:
 class Outage:
     """How long writes were refused, in seconds.
 
-    The program cannot see when the first write was refused: not before the fence was asked for, and not after its own attempt
-    was refused. So there are two bounds.
+    rds-encrypt cannot see when the first write was refused: between its request for the fence and the refusal of its own
+    attempt. So there are two bounds.
 
     Attributes:
         at_least: from the refusal of our own attempt until a write was accepted.
         at_most: from the request for the fence until a write was accepted.
-        renames: what AWS took of that to give the names to the other instances; 0 if no name moved.
+        renames: the part that AWS's renames took; 0 if no name moved.
     """
 
     at_least: float
@@ -116,7 +116,7 @@ class Outage:
 def outage(moments: Mapping[Moment, datetime]) -> Outage | None:
     """Return how long writes were refused, or ``None`` if one end of that is not known.
 
-    It ends when the candidate accepts writes; for one that was called off, when the primary does again.
+    It ends when the candidate accepts writes; for one that was undone, when the primary does again.
     """
     asked, closed = moments.get(Moment.FENCE_REQUESTED), moments.get(Moment.FENCED)
     over = moments.get(Moment.OPEN, moments.get(Moment.FENCE_LIFTED))
@@ -141,4 +141,4 @@ def _renames(moments: Mapping[Moment, datetime]) -> float:
 
 
 def _nobody() -> None:
-    """Nobody watches."""
+    """Do nothing: no watcher."""

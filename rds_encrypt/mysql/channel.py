@@ -9,133 +9,25 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from rds_encrypt.core.errors import (
-    ActionRequired,
-    MigrationError,
-    OutcomeUnknown,
-    PreconditionFailed,
-    ProcedureRefused,
-    Retryable,
-    TimedOut,
-)
+from rds_encrypt.core.errors import ActionRequired, MigrationError, PreconditionFailed, TimedOut
 from rds_encrypt.core.waiting import Progress, Wait, silent, until
-from rds_encrypt.mysql.accounts import OUR_USERS, REPLICATION_USER, REVERSE_USER
 from rds_encrypt.mysql.coordinates import Coordinates
 from rds_encrypt.mysql.dialect import dialect_of
-from rds_encrypt.mysql.replication_errors import Follower, diagnosis, hopeless
-from rds_encrypt.mysql.session import Credentials, Endpoint, Row, Session
+from rds_encrypt.mysql.procedures import ATTEMPTS, Call, attempt, brought_about, worth_repeating
+from rds_encrypt.mysql.replica_status import ReplicaStatus, required_status, status
+from rds_encrypt.mysql.session import Credentials, Endpoint, Session
 
-__all__ = ["ReplicaStatus", "attach", "detach", "run_until", "start", "status", "stop", "stop_where_known"]
+__all__ = ["attach", "detach", "run_until", "start", "status", "stop", "stop_where_known"]
 
 _SETTLE = 60.0
 _CONNECT = 150.0
 """Seconds for a receiver to connect: MySQL tries again after 60, and RDS's procedure cannot change that."""
 _AGENT = 5.0
 """Seconds after the server's start in which RDS's agent may start a channel that was stopped: mysqld itself does not."""
-_ATTEMPTS = 2
-"""How often a call is made that fails and leaves the state as it was."""
-_CALLS = 6
-"""How many calls one verb makes at most; beyond them it only waits."""
 _READ_REPLICA = re.compile("read replica|disabled on this host", re.IGNORECASE)
-_FIRST_WORKER_ERROR = """SELECT last_error_number AS number, last_error_message AS text
-    FROM performance_schema.replication_applier_status_by_worker
-    WHERE channel_name = '' AND last_error_number NOT IN (0, 3030)
-    ORDER BY last_error_timestamp LIMIT 1"""
-_FOLLOWERS = {REPLICATION_USER: Follower.ENCRYPTED, REVERSE_USER: Follower.OLD}
-
-
-@dataclass(frozen=True)
-class ReplicaStatus:
-    """What SHOW REPLICA STATUS says, in words that do not depend on the version.
-
-    ``seconds_behind`` is ``None`` while not replicating; zero proves nothing by itself.
-    """
-
-    source_host: str
-    source_user: str
-    source_uuid: str
-    io_running: str
-    sql_running: bool
-    executed: Coordinates
-    read: Coordinates
-    seconds_behind: int | None
-    io_error: str
-    sql_error: str
-    auto_position: bool
-    until: bool = False
-    """Whether the applier is to stop at given coordinates."""
-
-    @property
-    def follower(self) -> Follower:
-        """Who follows whom, by the account that the channel uses."""
-        return _FOLLOWERS.get(self.source_user, Follower.REPLICA)
-
-    @property
-    def ours(self) -> bool:
-        """Whether this migration set the channel up; anybody else's is not ours to touch."""
-        return self.source_user in OUR_USERS
-
-    @property
-    def running(self) -> bool:
-        """Whether both threads run and the connection to the source stands."""
-        return self.io_running == "Yes" and self.sql_running
-
-    @property
-    def stopped(self) -> bool:
-        """Whether both threads have come to a halt."""
-        return self.io_running == "No" and not self.sql_running
-
-    @property
-    def connecting(self) -> bool:
-        """Whether the connection to the source is coming up, or up again, by itself."""
-        return self.io_running not in {"Yes", "No"} and self.sql_running
-
-    @property
-    def error(self) -> str:
-        """The error that keeps a thread from running, or an empty string."""
-        return self.sql_error or self.io_error
-
-    @property
-    def fatal_error(self) -> str | None:
-        """The error that a thread has given up on; one that it is still retrying does not count."""
-        if self.sql_error and not self.sql_running:
-            return self.sql_error
-        return self.io_error if self.io_error and self.io_running == "No" else None
-
-    def failure(self, endpoint: Endpoint) -> ActionRequired | None:
-        """What keeps the instance at ``endpoint`` from following until somebody acts, if anything does."""
-        error = self.fatal_error or (self.io_error if hopeless(self.io_error) else "")
-        return diagnosis(error, endpoint, self.follower) if error else None
-
-    def __str__(self) -> str:
-        state = "running" if self.running else "stopped" if self.stopped else "connecting"
-        return f"{state} at {self.executed}" + (f", error {self.error}" if self.error else "")
-
-
-def status(session: Session) -> ReplicaStatus | None:
-    """Return the status of the instance's channel, or ``None`` if it follows nobody."""
-    words = dialect_of(session)
-    row = session.row(words.replica_status)
-    if row is None or not row[words.source_host]:
-        return None
-    lag = row[words.seconds_behind]
-    return ReplicaStatus(
-        source_host=row[words.source_host],
-        source_user=row[words.source_user],
-        source_uuid=row[words.source_uuid] or "",
-        io_running=row[words.io_running],
-        sql_running=row[words.sql_running] == "Yes",
-        executed=Coordinates(row[words.executed_file] or "", int(row[words.executed_position] or 0)),
-        read=Coordinates(row[words.read_file] or "", int(row[words.read_position] or 0)),
-        seconds_behind=None if lag is None else int(lag),
-        io_error=_error(row, "Last_IO_Errno", "Last_IO_Error"),
-        sql_error=_worker_error(session, row) or _error(row, "Last_SQL_Errno", "Last_SQL_Error"),
-        auto_position=bool(int(row["Auto_Position"])),
-        until=row["Until_Condition"] != "None",
-    )
+_STOP = Call("mysql.rds_stop_replication")
+_START = Call("mysql.rds_start_replication")
 
 
 def stop(session: Session) -> ReplicaStatus:
@@ -145,7 +37,7 @@ def stop(session: Session) -> ReplicaStatus:
         ActionRequired: the instance follows nobody, or RDS refuses.
         TimedOut: a thread would not stop.
     """
-    return _brought_about(
+    return brought_about(
         session,
         Wait(f"replication to stop on {session.endpoint}", deadline=_SETTLE, first=0.05, longest=1.0),
         done=lambda seen: seen.stopped,
@@ -159,21 +51,21 @@ def stop_where_known(session: Session, *, progress: Progress = silent) -> Replic
     Raises:
         ActionRequired: it cannot connect to its source; the error says why.
     """
-    found = _required(session)
+    found = required_status(session)
     if not found.executed.known:
         if found.stopped:
             start(session, progress=progress)
         try:
             until(
                 Wait(f"{session.endpoint} to connect to its source", deadline=_CONNECT, longest=5.0),
-                lambda: _required(session),
+                lambda: required_status(session),
                 done=lambda seen: seen.executed.known,
                 failed=lambda seen: seen.failure(session.endpoint),
                 describe=str,
                 progress=progress,
             )
         except TimedOut as error:
-            raise _never_connected(_required(session), session) from error
+            raise _never_connected(required_status(session), session) from error
     stopped = stop(session)
     # Whoever stops it so soon after a start of the server may be undone: RDS's agent is still to resume replication.
     while (left := _AGENT - _uptime(session)) > 0:
@@ -212,7 +104,7 @@ def start(session: Session, *, progress: Progress = silent) -> ReplicaStatus:
     """
     started = False
 
-    def missing(seen: ReplicaStatus) -> _Call | None:
+    def missing(seen: ReplicaStatus) -> Call | None:
         nonlocal started
         if seen.stopped:
             started = True
@@ -221,7 +113,7 @@ def start(session: Session, *, progress: Progress = silent) -> ReplicaStatus:
             return _STOP
         return _STOP if seen.io_error and not started else None
 
-    return _brought_about(
+    return brought_about(
         session,
         Wait(f"replication to run on {session.endpoint}", deadline=_CONNECT, first=0.05, longest=1.0),
         done=lambda seen: seen.running and not seen.until,
@@ -243,11 +135,11 @@ def run_until(
         ActionRequired: the instance follows nobody, replication fails, or RDS refuses, as it does with several appliers.
         TimedOut: it did not get there within ``deadline`` seconds.
     """
-    ours = _Call("mysql.rds_start_replication_until", (coordinates.file, coordinates.position))
+    ours = Call("mysql.rds_start_replication_until", (coordinates.file, coordinates.position))
 
     started = False
 
-    def missing(seen: ReplicaStatus) -> _Call | None:
+    def missing(seen: ReplicaStatus) -> Call | None:
         nonlocal started
         if seen.stopped:
             started = True
@@ -255,7 +147,7 @@ def run_until(
         # RDS starts a channel again when it reboots an instance; one that runs without an end would run past the coordinates.
         return None if seen.until and (seen.running or seen.connecting) else _STOP
 
-    _brought_about(
+    brought_about(
         session,
         Wait(f"{session.endpoint} to execute {coordinates}", deadline=deadline, first=0.05, longest=2.0),
         done=lambda seen: seen.executed >= coordinates,
@@ -286,7 +178,7 @@ def attach(
         ActionRequired: RDS does not allow it an external source.
     """
     _require_free_for(session, source)
-    call = _Call(
+    call = Call(
         dialect_of(session).set_external,
         (source.host, source.port, account.user, account.password, coordinates.file, coordinates.position, 1),
     )
@@ -304,7 +196,7 @@ def attach(
         describe=lambda _: "RDS still takes the instance for a read replica",
         progress=progress,
     )
-    return _required(session)
+    return required_status(session)
 
 
 def detach(session: Session) -> None:
@@ -314,12 +206,12 @@ def detach(session: Session) -> None:
         ActionRequired: RDS refused.
     """
     left, said = status(session), ""
-    for _ in range(_ATTEMPTS):
+    for _ in range(ATTEMPTS):
         if left is None:
             return
-        tried = _tried(session, _Call(dialect_of(session).reset_external))
+        tried = attempt(session, Call(dialect_of(session).reset_external))
         left, said = status(session), tried.said
-        if left is not None and tried.error is not None and not _worth_repeating(tried.error):
+        if left is not None and tried.error is not None and not worth_repeating(tried.error):
             raise tried.error
     if left is not None:
         raise ActionRequired(
@@ -329,103 +221,16 @@ def detach(session: Session) -> None:
         )
 
 
-# Procedures. Whatever one answers, only a look tells what has come of it: the state may have changed between our look and the call, RDS
-# reports an error when a channel reaches its goal within two seconds, and a connection can be lost after the procedure has acted.
-
-
-@dataclass(frozen=True)
-class _Call:
-    """A procedure and its arguments, which may hold a password."""
-
-    procedure: str
-    arguments: tuple[object, ...] = field(default=(), repr=False)
-
-
-@dataclass(frozen=True)
-class _Tried:
-    """What a call came to: an error, or what RDS said."""
-
-    error: MigrationError | None
-    said: str
-
-
-_STOP = _Call("mysql.rds_stop_replication")
-_START = _Call("mysql.rds_start_replication")
-
-
-def _worth_repeating(error: MigrationError) -> bool:
-    """Whether the same call may succeed: the state it was refused in may have passed, or nothing is known of it."""
-    return isinstance(error, ProcedureRefused | OutcomeUnknown | Retryable)
-
-
-def _tried(session: Session, call: _Call) -> _Tried:
-    """Call a procedure; afterwards the session can be used to look, even if the call cost the connection."""
-    try:
-        return _Tried(None, _said(session.call(call.procedure, *call.arguments)))
-    except OutcomeUnknown as error:
-        try:
-            session.reconnect()
-        except MigrationError:
-            raise error from None
-        return _Tried(error, error.what)
-    except (ActionRequired, Retryable) as error:
-        return _Tried(error, error.what)
-
-
-def _brought_about(
-    session: Session,
-    wait: Wait,
-    *,
-    done: Callable[[ReplicaStatus], bool],
-    missing: Callable[[ReplicaStatus], _Call | None],
-    failed: Callable[[ReplicaStatus], MigrationError | None] = lambda _seen: None,
-    progress: Progress = silent,
-) -> ReplicaStatus:
-    """Look, call what is missing, and look again, until ``done`` holds.
-
-    A call that fails is believed only if the next look still misses the same; then it is repeated once, and its error is raised.
-
-    Args:
-        missing: the procedure that a state calls for; ``None`` if it only takes time.
-        failed: the error that a state means, if no call will mend it.
-    """
-    calls, failures = 0, 0
-    last: _Call | None = None
-    error: MigrationError | None = None
-
-    def needed(seen: ReplicaStatus) -> _Call | None:
-        return None if done(seen) or failed(seen) is not None or calls >= _CALLS else missing(seen)
-
-    def look() -> ReplicaStatus:
-        nonlocal calls, failures, last, error
-        seen = _required(session)
-        while (call := needed(seen)) is not None:
-            again = call == last
-            if not again:
-                failures, error = 0, None
-            if error is not None and (failures >= _ATTEMPTS or not _worth_repeating(error)):
-                raise error
-            calls, last = calls + 1, call
-            error = _tried(session, call).error
-            failures = failures + 1 if error else 0
-            seen = _required(session)
-            if again or error is not None:
-                break
-        return seen
-
-    return until(wait, look, done=done, failed=failed, describe=str, progress=progress)
-
-
 def _set_external(
-    session: Session, call: _Call, source: Endpoint, coordinates: Coordinates, *, patient: bool
+    session: Session, call: Call, source: Endpoint, coordinates: Coordinates, *, patient: bool
 ) -> bool:
     """Set the external source; return false if RDS takes the instance for a read replica, which may pass."""
     error: MigrationError | None = None
-    for _ in range(_ATTEMPTS):
+    for _ in range(ATTEMPTS):
         before = status(session)
         if before is not None and not before.stopped:
             stop(session)
-        tried = _tried(session, call)
+        tried = attempt(session, call)
         error = tried.error
         after = status(session)
         # One that was attached here before may or may not have the new password: it is set again.
@@ -434,7 +239,7 @@ def _set_external(
             return True
         if _READ_REPLICA.search(tried.said) and patient:
             return False
-        if error is None or not _worth_repeating(error) or _READ_REPLICA.search(tried.said):
+        if error is None or not worth_repeating(error) or _READ_REPLICA.search(tried.said):
             error = ActionRequired(
                 f"RDS did not set the external source; it said: {tried.said}",
                 where=f"MySQL at {session.endpoint}",
@@ -459,37 +264,3 @@ def _require_free_for(session: Session, source: Endpoint) -> None:
             where=f"MySQL at {session.endpoint}",
             fix=f"Find out who set that up, and CALL {dialect_of(session).reset_external} if it is not needed",
         )
-
-
-def _required(session: Session) -> ReplicaStatus:
-    found = status(session)
-    if found is None:
-        raise ActionRequired(
-            "the instance follows nobody, though it should",
-            where=f"MySQL at {session.endpoint}",
-            fix="Somebody may have reset or promoted it: destroy the stack in phase `replicate` and start over",
-        )
-    return found
-
-
-def _error(row: Row, number: str, text: str) -> str:
-    return f"{row[number]}: {row[text]}" if int(row[number] or 0) else ""
-
-
-def _worker_error(session: Session, row: Row) -> str:
-    """Return the first error among parallel appliers, or an empty string.
-
-    The status shows the latest one, which may be that of an applier that only stopped because another one had (3030,
-    ER_SLAVE_WORKER_STOPPED_PREVIOUS_THD_ERROR). What follows the first semicolon may quote rows, and stays on the server.
-    """
-    if not int(row["Last_SQL_Errno"] or 0) or "worker" not in row["Last_SQL_Error"].lower():
-        return ""
-    try:
-        first = session.row(_FIRST_WORKER_ERROR)
-    except ActionRequired:
-        return ""  # An account that may not read that table still learns what the status says.
-    return f"{first['number']}: {first['text'].partition(';')[0]}" if first else ""
-
-
-def _said(answer: list[Row]) -> str:
-    return "; ".join(str(value) for row in answer for value in row.values()) or "nothing"

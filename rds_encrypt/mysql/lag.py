@@ -10,8 +10,8 @@ from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.core.waiting import Progress, Wait, silent, until
 from rds_encrypt.mysql import channel
 from rds_encrypt.mysql.catch_up_progress import CatchUpProgress
-from rds_encrypt.mysql.channel import ReplicaStatus
 from rds_encrypt.mysql.coordinates import Coordinates, bytes_between, current
+from rds_encrypt.mysql.replica_status import ReplicaStatus
 from rds_encrypt.mysql.session import SYSTEM_SCHEMAS, Session
 
 __all__ = ["Lag", "catch_up", "drain", "measure", "tables_in_use"]

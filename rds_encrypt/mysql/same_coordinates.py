@@ -9,6 +9,7 @@ from rds_encrypt.core.errors import ActionRequired, MigrationError, Retryable
 from rds_encrypt.core.waiting import Progress, Wait, silent, until
 from rds_encrypt.mysql import channel
 from rds_encrypt.mysql.coordinates import Coordinates
+from rds_encrypt.mysql.replica_status import ReplicaStatus
 from rds_encrypt.mysql.session import Session
 
 __all__ = ["Opener", "resume", "stopped_at_same_coordinates"]
@@ -141,7 +142,7 @@ def _wait_for(
 ) -> None:
     """Wait until an instance that may be running or not has executed what the other has."""
 
-    def look() -> channel.ReplicaStatus:
+    def look() -> ReplicaStatus:
         found = channel.status(session)
         if found is None:
             raise ActionRequired(
@@ -151,7 +152,7 @@ def _wait_for(
             )
         return found
 
-    def there(seen: channel.ReplicaStatus) -> bool:
+    def there(seen: ReplicaStatus) -> bool:
         return seen.executed >= coordinates or (seen.executed.known and together(seen.executed, coordinates))
 
     if there(look()):

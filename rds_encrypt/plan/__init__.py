@@ -1,1 +1,1 @@
-"""What a phase will do to a source, told before anybody lets it: pure functions of the config's wish and the topology."""
+"""The plan of a phase, shown before it runs: pure functions of the config and the topology."""

@@ -1,9 +1,9 @@
-"""How long AWS's part of the road takes, as ranges to plan a working day with.
+"""Estimated durations of AWS's operations, as ranges to plan a working day with.
 
-AWS publishes no durations, so these are the makers' estimates, not measurements, and all of them stand here. They grow with the
-size of the storage: at best at the ceiling that AWS names for the copy of one snapshot ("Time-based copies for Amazon EBS
-snapshots", Amazon EBS User Guide: 500 MiB/s), at worst at a tenth of that. A rename is from one to ten minutes ("Renaming a DB
-instance", Amazon RDS User Guide, and reports of users).
+AWS publishes no durations, so these are the authors' estimates, not measurements, and all of them are here. They grow with the
+size of the storage: at best at AWS's ceiling for the copy of one snapshot ("Time-based copies for Amazon EBS snapshots", Amazon
+EBS User Guide: 500 MiB/s), at worst at a tenth of it. A rename takes one to ten minutes ("Renaming a DB instance", Amazon RDS
+User Guide, and users' reports).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _FASTEST, _SLOWEST = 500.0, 50.0
 
 @dataclass(frozen=True)
 class Span:
-    """From so many seconds to so many."""
+    """A range of seconds."""
 
     low: float
     high: float
@@ -51,11 +51,11 @@ class Span:
 
 @dataclass(frozen=True)
 class Rate:
-    """What one of AWS's operations takes.
+    """The duration of one of AWS's operations.
 
     Attributes:
-        base: whatever the size, in seconds.
-        best, worst: MiB/s on top of that; ``None`` where the size adds nothing.
+        base: the part that does not depend on the size, in seconds.
+        best, worst: MiB/s of the other part; ``None`` where the size adds nothing.
     """
 
     base: Span
@@ -63,21 +63,21 @@ class Rate:
     worst: float | None = None
 
     def over(self, gib: int) -> Span:
-        """Return what it takes for that much storage."""
+        """Return the duration for that much storage."""
         seconds = [gib * _GIB / speed if speed else 0.0 for speed in (self.best, self.worst)]
         return self.base + Span(*seconds)
 
 
 MOMENT = Rate(Span(0, 30))
-"""A few calls of AWS's API, or a few statements."""
+"""A few AWS API calls or statements."""
 REPLICA = Rate(Span(5 * _MINUTE, 20 * _MINUTE), None, _SLOWEST)
-"""Begins with a snapshot of the source, which is short where automated backups have left a recent one."""
+"""Begins with a snapshot of the source, which is quick if automated backups have left a recent one."""
 SNAPSHOT = Rate(Span(2 * _MINUTE, 10 * _MINUTE), None, _SLOWEST)
-"""The first one of a volume holds all that is on it."""
+"""The first snapshot of a volume holds everything on it."""
 COPY = Rate(Span(3 * _MINUTE, 10 * _MINUTE), _FASTEST, _SLOWEST)
-"""Every block is read, encrypted and written."""
+"""AWS reads, encrypts and writes every block."""
 RESTORE = Rate(Span(5 * _MINUTE, 20 * _MINUTE))
-"""The volume is loaded afterwards, while it is in use; settings may add a reboot."""
+"""AWS loads the volume afterwards, while it is in use; settings may add a reboot."""
 RENAME = Rate(Span(_MINUTE, 10 * _MINUTE))
 STOP = Rate(Span(3 * _MINUTE, 15 * _MINUTE))
 DELETE = Rate(Span(3 * _MINUTE, 20 * _MINUTE))

@@ -1,4 +1,4 @@
-"""The plan of a phase: what will be done to one source and in which order, how long that takes, what it costs, and the way out."""
+"""The plan of a phase for one source: the moves in order, how long they take, what they cost, and how to undo them."""
 
 from __future__ import annotations
 
@@ -6,33 +6,34 @@ from dataclasses import dataclass
 from datetime import date
 
 from rds_encrypt import lifecycle
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import Bug
 from rds_encrypt.cutover.briefing import Briefing
 from rds_encrypt.discovery import Topology
+from rds_encrypt.phases import Method, Phase
 from rds_encrypt.plan import estimates
 from rds_encrypt.plan.costs import Kept, Prices
 from rds_encrypt.plan.estimates import MOMENT, Rate, Span
 
 __all__ = ["PhasePlan", "Stage", "Wish", "plan"]
 
-_NOT_YET = "It is refused until the encrypted instance has as many days of backups as its owner wants."
+_NOT_YET = "rds-encrypt refuses to delete the old instance until the encrypted one has as many days of backups as its owner wants."
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What the config wants for a source, as far as a plan speaks of it.
+    """The part of a source's config that a plan needs.
 
     Attributes:
         key: the KMS key as the config names it.
-        fate: what becomes of the old instance: keep, stop or delete.
+        fate: what happens to the old instance: keep, stop or delete.
         write_outage: seconds that everything but AWS's renames may take.
-        verified: whether the data of both is compared at the end of `replicate`.
-        prices: those that the config gives.
+        verified: whether phase `replicate` ends with a verification.
+        prices: the config's prices.
     """
 
-    phase: str
-    method: str
+    phase: Phase
+    method: Method
     strategy: str
     key: str
     fate: str
@@ -42,7 +43,7 @@ class Wish:
     verified: bool = False
     prices: Prices | None = None
     today: date | None = None
-    """The day on which the plan is made; today if it is not given."""
+    """The day of the plan; today if not given."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Stage:
     what: str
     takes: Span | None = None
     final: bool = False
-    """Whether it comes after the point from which running again only goes forward."""
+    """Whether it comes after the point of no return, from which running again only rolls forward."""
 
 
 @dataclass(frozen=True)
@@ -71,25 +72,24 @@ class PhasePlan:
 
     @property
     def stopped(self) -> bool:
-        """Whether a check failed that nobody overruled, so that the phase would not be reached now."""
+        """Whether a check failed that the config does not overrule, so that the phase would stop now."""
         return self.briefing is not None and any(
             not check.passed and check.name not in self.briefing.forced for check in self.briefing.checks
         )
 
     @property
     def together(self) -> Span:
-        """What all stages take whose duration is known."""
+        """Total duration of the stages that have an estimate."""
         return estimates.total([stage.takes for stage in self.stages if stage.takes is not None])
 
 
 def plan(wish: Wish, topology: Topology, briefing: Briefing | None = None) -> PhasePlan | None:
-    """Return what the phase will do, or ``None`` if it is reached already.
+    """Return what the phase will do, or ``None`` if it is already reached.
 
     Args:
-        wish: what the config wants.
-        topology: what there is.
-        briefing: the moves of a cutover or rollback between two instances that exist, and its checks; ``None`` if it is
-            not to be.
+        wish: the source's config.
+        topology: the existing instances.
+        briefing: the moves and checks of a cutover or rollback between two existing instances; ``None`` if there is none.
     """
     match wish.method, wish.phase:
         case "online", "replicate" if topology.encrypted is None:
@@ -109,27 +109,27 @@ def _replicate(wish: Wish, topology: Topology) -> PhasePlan:
     names, source = topology.names, _source(topology)
     stages = [
         Stage(
-            f"prepare: binlogs kept for {wish.binlog_hours} h, an account, two parameter groups",
+            f"prepare: keep binlogs for {wish.binlog_hours} h, create an account and two parameter groups",
             _takes(MOMENT),
         ),
-        Stage(f"make the replica {names.replica} ({_size(source)})", _takes(estimates.REPLICA, source)),
-        Stage("stop its replication and note where it stands", _takes(MOMENT)),
+        Stage(f"create the replica {names.replica} ({_size(source)})", _takes(estimates.REPLICA, source)),
+        Stage("stop its replication and note its coordinates", _takes(MOMENT)),
         *_encrypted_copy(wish, topology, names.replica),
-        Stage(f"compare its settings with those of {names.source}, let it follow", _takes(MOMENT)),
-        Stage(f"catch up with what was written meanwhile; given up after {wish.catch_up_hours} h"),
+        Stage(f"compare its settings with those of {names.source}, start replication", _takes(MOMENT)),
+        Stage(f"catch up with writes made meanwhile; times out after {wish.catch_up_hours} h"),
     ]
     if wish.verified:
-        stages.append(Stage("compare the data of both"))
+        stages.append(Stage("compare the data of both instances"))
     return PhasePlan(
         identifier=names.source,
         phase=wish.phase,
         goal=f"{names.encrypted} will be a live, read-only, encrypted copy of {names.source}.",
         stages=tuple(stages),
-        outage="none; the applications notice nothing but some load on the volume",
+        outage="none; the volume has some additional load",
         billed=_billed(source, wish) + ", until phase `cleanup` or `pulumi destroy`",
         undo=(
-            "`pulumi destroy`, at any time: deletes what this made, puts back what it changed on the source, does not touch its"
-            f" data. {_retained(topology)}"
+            "`pulumi destroy`, at any time: deletes what this phase created, restores what it changed on the source, and leaves the"
+            f" source's data alone. {_retained(topology)}"
         ),
         notes=_kept_too_short(wish, _encrypted_copy(wish, topology, names.replica)),
     )
@@ -140,8 +140,8 @@ def _prepare(wish: Wish, topology: Topology) -> PhasePlan:
     return PhasePlan(
         identifier=names.source,
         phase=wish.phase,
-        goal="Method `snapshot`: nothing is copied before phase `cutover`, which begins with the write outage.",
-        stages=(Stage(f"make the parameter groups {names.encrypted} and {names.fence}", _takes(MOMENT)),),
+        goal="Method `offline`: rds-encrypt copies nothing before phase `cutover`, which begins with the write outage.",
+        stages=(Stage(f"create the parameter groups {names.encrypted} and {names.fence}", _takes(MOMENT)),),
         outage=f"none in this phase; in phase `cutover` {_downtime(topology)}",
         billed="nothing in this phase",
         undo=f"`pulumi destroy`. {_retained(topology)}",
@@ -151,21 +151,23 @@ def _prepare(wish: Wish, topology: Topology) -> PhasePlan:
 def _cut_over_with_downtime(wish: Wish, topology: Topology) -> PhasePlan:
     names = topology.names
     stages = [
-        Stage(f"fence {names.source}: writes are refused from here on, reads go on", _takes(MOMENT)),
+        Stage(
+            f"fence {names.source}: it refuses writes from here on, and still serves reads", _takes(MOMENT)
+        ),
         *_encrypted_copy(wish, topology, names.source),
-        Stage(f"compare its settings with those of {names.source}; ask the guards", _takes(MOMENT)),
+        Stage(f"compare its settings with those of {names.source}; run the checks", _takes(MOMENT)),
         *_final_moves(wish, topology),
     ]
     return PhasePlan(
         identifier=names.source,
         phase=wish.phase,
-        goal=f"The name {names.source} moves to an encrypted instance that is restored from its snapshot.",
+        goal=f"The name {names.source} moves to an encrypted instance restored from its snapshot.",
         stages=tuple(stages),
         outage=f"{_downtime(topology)}: everything from the fence to the end",
         billed=_billed(_source(topology), wish, replica=False) + ", until phase `cleanup`",
         undo=(
             "until the names or applications move, `pulumi destroy`: lifts the fence and deletes the copy."
-            f" None after that: {names.old if wish.strategy == 'rename' else names.source} keeps the data as it was"
+            f" After that, none: {names.old if wish.strategy == 'rename' else names.source} keeps the data as it was"
         ),
     )
 
@@ -178,7 +180,7 @@ def _cutover(wish: Wish, topology: Topology, briefing: Briefing) -> PhasePlan:
     stages += [Stage(move, _rename(wish, move), final=True) for move in briefing.final]
     outage = f"at most {wish.write_outage} s for fence, drain and promotion (usually 1 to 2 s)"
     if wish.strategy == "rename":
-        outage += f", plus AWS's two renames ({estimates.RENAME.base} each, the second begins while the first goes on)"
+        outage += f", plus AWS's two renames ({estimates.RENAME.base} each; the second begins while the first is running)"
     other = "rollback" if forward else "cutover"
     return PhasePlan(
         identifier=names.source,
@@ -186,9 +188,9 @@ def _cutover(wish: Wish, topology: Topology, briefing: Briefing) -> PhasePlan:
         goal=_goal(wish, topology),
         stages=tuple(stages),
         outage=outage,
-        billed="as before: nothing is added, nothing goes",
+        billed="none; the same resources as before",
         undo=f"phase `{other}`, without losing a write, until phase `cleanup`",
-        notes=("An interrupted cutover or rollback goes on from where it stopped; it is not asked again.",)
+        notes=("An interrupted cutover or rollback resumes where it stopped; the checks do not run again.",)
         if under_way
         else (),
         briefing=None if under_way else briefing,
@@ -198,7 +200,9 @@ def _cutover(wish: Wish, topology: Topology, briefing: Briefing) -> PhasePlan:
 def _clean_up(wish: Wish, topology: Topology) -> PhasePlan:
     names, source = topology.names, topology.source
     production = topology.encrypted.identifier if topology.encrypted is not None else names.source
-    stages = [Stage(f"confirm that {production} is the encrypted instance, open to writes", _takes(MOMENT))]
+    stages = [
+        Stage(f"confirm that {production} is the encrypted instance and accepts writes", _takes(MOMENT))
+    ]
     if topology.replica is not None:
         stages.append(Stage(f"delete the replica {names.replica}", _takes(estimates.DELETE)))
     stages.append(
@@ -222,23 +226,23 @@ def _clean_up(wish: Wish, topology: Topology) -> PhasePlan:
     }[wish.fate]
     snapshots = "the snapshots of the migration" if wish.method == "online" else "the encrypted snapshot"
     stages.append(
-        Stage(f"delete {snapshots}, what is left of its rules and groups", _takes(MOMENT), final=True)
+        Stage(f"delete {snapshots} and the remaining rules and parameter groups", _takes(MOMENT), final=True)
     )
-    left = f"{names.old}-final, a snapshot" if wish.fate == "delete" else old
+    left = f"snapshot {names.old}-final" if wish.fate == "delete" else old
     return PhasePlan(
         identifier=names.source,
         phase=wish.phase,
-        goal=f"Only {production}{'' if wish.fate == 'delete' else f' and {old}'} will be left.",
+        goal=f"Only {production}{'' if wish.fate == 'delete' else f' and {old}'} will remain.",
         stages=tuple(stages),
         outage="none",
         billed={
-            "keep": f"{old} goes on as it is",
+            "keep": f"{old}, as before",
             "stop": f"the storage and backups of {old}; RDS starts a stopped instance again after seven days",
             "delete": f"the storage of the final snapshot {names.old}-final",
         }[wish.fate],
-        undo="none: it ends the rollback path. What was deleted stays deleted",
+        undo="none, because this phase ends the rollback path; what it deletes stays deleted",
         notes=(
-            f"Unencrypted data stays in {left} until somebody deletes it.",
+            f"Unencrypted data remains in {left} until you delete it.",
             *((_NOT_YET,) if wish.fate == "delete" else ()),
             _retained(topology, "This"),
         ),
@@ -258,13 +262,13 @@ def _encrypted_copy(wish: Wish, topology: Topology, origin: str) -> list[Stage]:
 
 
 def _kept_too_short(wish: Wish, copy: list[Stage]) -> tuple[str, ...]:
-    """Say so if binlogs may go before they are fetched: while the copy is made, only the source has what is written."""
+    """Warn if the source may purge binlogs before they are fetched: only the source has the writes made during the copy."""
     needed = estimates.total([stage.takes for stage in copy if stage.takes is not None])
     if needed.high <= wish.binlog_hours * 3600:
         return ()
     told = (
-        f"by these estimates the copy may take longer ({needed}) than binlogs are kept ({wish.binlog_hours} h), and would have to"
-        " be made again then. Raise `binlogRetentionHours` (168 at most)."
+        f"By these estimates the copy may take longer ({needed}) than the source keeps binlogs ({wish.binlog_hours} h), and would"
+        " then have to start over. Raise `binlogRetentionHours` (at most 168)."
     )
     return (told,)
 
@@ -282,7 +286,10 @@ def _final_moves(wish: Wish, topology: Topology) -> list[Stage]:
                 final=True,
             ),
         ]
-    return [*moves, Stage("confirm who answers, and that it takes writes", _takes(MOMENT), final=True)]
+    return [
+        *moves,
+        Stage("confirm which server answers, and that it accepts writes", _takes(MOMENT), final=True),
+    ]
 
 
 def _rename(wish: Wish, move: str) -> Span:
@@ -323,7 +330,7 @@ def _billed(source: Instance, wish: Wish, *, replica: bool = True) -> str:
 
 
 def _extended_support(source: Instance, wish: Wish, instances: int) -> str:
-    """Return what AWS bills for a version past its standard support, for each instance that is made."""
+    """Return AWS's charge for a version past its standard support, for each new instance."""
     ended = lifecycle.extended_support(source, wish.today or lifecycle.today())
     if ended is None:
         return ""
@@ -335,13 +342,13 @@ def _extended_support(source: Instance, wish: Wish, instances: int) -> str:
 def _retained(topology: Topology, whose: str = "Its") -> str:
     groups = f"{topology.names.encrypted} and {topology.names.fence}"
     return (
-        f"{whose} preview shows `delete[retain]` for {groups}: Pulumi only forgets them, and the migration deletes those parameter"
-        " groups that no instance uses."
+        f"{whose} preview shows `delete[retain]` for {groups}: Pulumi only forgets them, and rds-encrypt deletes these parameter"
+        " groups once no instance uses them."
     )
 
 
 def _retired(topology: Topology, fate: str) -> bool:
-    """Whether the old instance has met its fate already."""
+    """Whether the old instance is already kept, stopped or deleted as configured."""
     if topology.source is None:
         return True
     settled = {"keep": True, "stop": topology.source.status in {"stopped", "stopping"}, "delete": False}[fate]
@@ -350,7 +357,7 @@ def _retired(topology: Topology, fate: str) -> bool:
 
 def _source(topology: Topology) -> Instance:
     if topology.source is None:
-        raise Bug("a plan was asked for a source that is gone", where=topology.names.source)
+        raise Bug("a plan was requested for a source that no longer exists", where=topology.names.source)
     return topology.source
 
 
@@ -363,5 +370,5 @@ def _storage(source: Instance) -> str:
 
 
 def _takes(rate: Rate, source: Instance | None = None) -> Span:
-    """Return what an operation takes, for the storage of an instance if that counts."""
+    """Return an operation's duration, for the storage of an instance if that counts."""
     return rate.over(int(source.description["AllocatedStorage"]) if source is not None else 0)

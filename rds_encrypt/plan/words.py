@@ -1,4 +1,4 @@
-"""A plan in words: as text for the preview in a terminal, and as Markdown for a comment on a pull request."""
+"""Renders a plan: as text for the preview in a terminal, and as Markdown for a comment on a pull request."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from rds_encrypt.plan.phases import PhasePlan, Stage
 __all__ = ["as_line", "as_markdown", "as_text"]
 
 _WIDTH = 76
-"""A terminal of 80 columns, in which the preview indents by four."""
+"""A terminal of 80 columns, where the preview indents by four."""
 _TIME = 16
 _NO_RETURN = "from here on, running again rolls forward"
 _GUESS = "Durations are estimates: AWS publishes none."
 
 
 def as_text(plan: PhasePlan) -> str:
-    """Return the plan in lines that fit a terminal of eighty columns."""
+    """Return the plan in lines that fit a terminal of 80 columns."""
     lines = [f"Plan for {plan.identifier}, phase `{plan.phase}`", *_wrapped(plan.goal, "", "")]
     if plan.briefing is not None:
         lines += ["", "Checks, as they are now:", *_guards(plan.briefing)]
@@ -33,22 +33,24 @@ def as_text(plan: PhasePlan) -> str:
 
 
 def as_line(plan: PhasePlan, file: Path | None) -> str:
-    """Return what matters most of the plan, for a preview of many sources, and where the rest of it is."""
+    """Return the plan in one line, for a preview of many sources, with the file that has all of it."""
     known = [stage for stage in plan.stages if stage.takes is not None]
-    more = f" All of it: {file}" if file is not None else ""
+    more = f" Full plan: {file}" if file is not None else ""
     return (
         f"Plan for {plan.identifier}, phase `{plan.phase}`: {len(plan.stages)} moves"
-        f"{f', {plan.together} together (estimated)' if known else ''}."
-        f" Write outage to expect: {plan.outage.rstrip('.')}.{more}"
+        f"{f', estimated total {plan.together}' if known else ''}."
+        f" Expected write outage: {plan.outage.rstrip('.')}.{more}"
     )
 
 
 def as_markdown(plan: PhasePlan | None, identifier: str, phase: str) -> str:
-    """Return the plan, or that there is nothing to do, as it reads well in a comment on a pull request."""
+    """Return the plan, or that there is nothing to do, for a comment on a pull request."""
     lines = [f"### `{identifier}`: phase `{phase}`", ""]
     as_of = f"<sub>As of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
     if plan is None:
-        return "\n".join([*lines, "This phase is reached: nothing is left to do.", "", f"{as_of}</sub>", ""])
+        return "\n".join(
+            [*lines, "This phase is complete: there is nothing to do.", "", f"{as_of}</sub>", ""]
+        )
     # First what a reviewer decides on, then how it comes about.
     lines += [plan.goal, ""]
     lines += [f"- **{name}**: {words}" for name, words in _facts(plan)]
@@ -64,10 +66,10 @@ def as_markdown(plan: PhasePlan | None, identifier: str, phase: str) -> str:
 
 
 def _checks_in_markdown(briefing: Briefing) -> Iterator[str]:
-    """Folded up where all passed; a failed one must not be overlooked."""
+    """Yield the checks, folded up only if all passed, so that a failed one stays visible."""
     failed = sum(sign == "FAIL" for _, sign in _signs(briefing))
     state = f"{failed} of {len(briefing.checks)} failed" if failed else f"all {len(briefing.checks)} passed"
-    yield f"<details{' open' if failed else ''}><summary>Checks, as they were then: <b>{state}</b></summary>"
+    yield f"<details{' open' if failed else ''}><summary>Checks at that time: <b>{state}</b></summary>"
     yield from ("", "| check | | saw |", "| --- | --- | --- |")
     for check, sign in _signs(briefing):
         shown = f"**{sign}**" if sign == "FAIL" else sign
@@ -77,10 +79,10 @@ def _checks_in_markdown(briefing: Briefing) -> Iterator[str]:
 
 def _facts(plan: PhasePlan) -> Iterator[tuple[str, str]]:
     if any(stage.takes is not None for stage in plan.stages):
-        rest = " and what has no figure here" if any(stage.takes is None for stage in plan.stages) else ""
-        yield "Together", f"{plan.together}{rest}, estimated"
-    yield "Write outage to expect", plan.outage
-    yield "Billed besides", plan.billed
+        rest = ", plus the moves that vary" if any(stage.takes is None for stage in plan.stages) else ""
+        yield "Estimated total", f"{plan.together}{rest}"
+    yield "Expected write outage", plan.outage
+    yield "Additional cost", plan.billed
     yield "Undo", plan.undo
     for note in plan.notes:
         yield "Note", note
@@ -107,12 +109,12 @@ def _signs(briefing: Briefing) -> Iterator[tuple[CheckResult, str]]:
 
 
 def _turns(stages: tuple[Stage, ...], index: int) -> bool:
-    """Whether the point of no return lies right before this one."""
+    """Whether the point of no return is right before this stage."""
     return stages[index].final and index > 0 and not stages[index - 1].final
 
 
 def _takes(stage: Stage) -> str:
-    return str(stage.takes) if stage.takes is not None else "it depends"
+    return str(stage.takes) if stage.takes is not None else "varies"
 
 
 def _wrapped(words: str, first: str, rest: str, width: int = _WIDTH) -> list[str]:

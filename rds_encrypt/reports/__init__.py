@@ -1,4 +1,4 @@
-"""What a migration writes down for people: what a cutover was, a report, a hand-over.
+"""Files that a migration writes for people: the log of a cutover, a report, the steps of an ownership transfer.
 
 Nothing here decides anything, and no step depends on it: the journal is in tags, and a file that cannot be written is a warning.
 """

@@ -1,4 +1,4 @@
-"""Times and durations as people read them."""
+"""Readable times and durations."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def duration(seconds: float) -> str:
 
 
 def utc(when: datetime) -> str:
-    """Return a moment with milliseconds, without naming the zone."""
+    """Return a moment in UTC with milliseconds, without the zone."""
     return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]

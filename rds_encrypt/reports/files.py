@@ -1,4 +1,4 @@
-"""Where the files lie that are written for people: `build/` of the project, or what RDS_ENCRYPT_REPORTS names."""
+"""Reads and writes the files for people, in `build/` of the project or in the directory that RDS_ENCRYPT_REPORTS names."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Files:
     """The files of one source.
 
     Attributes:
-        identifier: the source's name, with which all of them begin.
-        warn: is told of a file that could not be written; nothing else happens then, since a cutover must not fail for it.
-        directory: where they lie.
+        identifier: the source's name, with which all file names begin.
+        warn: receives a sentence about a file that could not be written, which must not fail a cutover.
+        directory: where the files are.
     """
 
     identifier: str
@@ -36,11 +36,11 @@ class Files:
     directory: Path = field(default_factory=_directory)
 
     def path(self, suffix: str) -> Path:
-        """Return the path of one, such as ``build/orders-cutover.json``."""
+        """Return the path of a file, such as ``build/orders-cutover.json``."""
         return self.directory / f"{self.identifier}-{suffix}"
 
     def write(self, suffix: str, text: str) -> Path | None:
-        """Write one whole, so that nobody ever reads half of it; return its path, or ``None`` if that was not possible."""
+        """Write a file atomically; return its path, or ``None`` if that failed."""
         path = self.path(suffix)
         fresh = path.with_name(f".{path.name}.new")
         try:
@@ -48,23 +48,25 @@ class Files:
             fresh.write_text(text, encoding="utf-8")
             fresh.replace(path)
         except OSError as error:
-            self.warn(f"{path} could not be written ({error.strerror}); nothing depends on it")
+            self.warn(f"could not write {path} ({error.strerror}); the migration does not depend on it")
             return None
         return path
 
     def write_json(self, suffix: str, content: object) -> Path | None:
-        """Write one as JSON."""
+        """Write a file as JSON."""
         return self.write(suffix, json.dumps(content, indent=2) + "\n")
 
     def remove(self, suffix: str) -> None:
-        """Remove one, if it is there."""
+        """Remove a file if it exists."""
         try:
             self.path(suffix).unlink(missing_ok=True)
         except OSError as error:
-            self.warn(f"{self.path(suffix)} could not be removed ({error.strerror}), and is out of date")
+            self.warn(
+                f"could not remove {self.path(suffix)} ({error.strerror}); it is out of date: delete it"
+            )
 
     def read_json(self, suffix: str) -> dict[str, Any] | None:
-        """Return what a JSON file holds, or ``None`` if there is none that can be read."""
+        """Return the content of a JSON file, or ``None`` if it is missing or unreadable."""
         try:
             found = json.loads(self.path(suffix).read_text(encoding="utf-8"))
         except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The lag over time as shapes of a page, which the template draws: stretches that were watched, with what lies between them cut out."""
+"""Turns the lag over time into shapes that the template draws: intervals that were polled, without the gaps between them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["HEIGHT", "WIDTH", "curve"]
 
 WIDTH, HEIGHT = 900.0, 120.0
 _GAP = timedelta(minutes=2)
-"""Nobody looked for longer: the line would pretend to know what was in between."""
+"""The longest pause between two polls that one line spans; across a longer one, the line would be a guess."""
 _BREAK = 36.0
-"""Width of what stands for a gap, whatever its length."""
+"""Width of a gap on the page, independent of its duration."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class _Look:
 
 
 def curve(log: Mapping[str, Any] | None, level: Iterable[datetime] = ()) -> dict[str, Any] | None:
-    """Return what to draw, or ``None`` if nobody looked.
+    """Return what to draw, or ``None`` if there are fewer than two polls.
 
     Args:
-        log: what ``LagLog`` wrote.
+        log: the content of ``LagLog``'s file.
         level: moments at which a drain proved that nothing was left to execute.
     """
     looks = [
@@ -79,7 +79,7 @@ def _stretches(looks: list[_Look]) -> Iterator[list[_Look]]:
 
 
 def _placed(stretches: list[list[_Look]]) -> tuple[list[list[tuple[float, _Look]]], list[dict[str, Any]]]:
-    """Give each look its place from left to right, true to time within a stretch; and each gap, with how long it was."""
+    """Return each poll with its place from left to right, true to time within an interval; and each gap with its duration."""
     watched = sum((row[-1].at - row[0].at).total_seconds() for row in stretches)
     scale = (WIDTH - _BREAK * (len(stretches) - 1)) / max(watched, 0.001)
     places, breaks, left = [], [], 0.0
@@ -96,7 +96,7 @@ def _placed(stretches: list[list[_Look]]) -> tuple[list[list[tuple[float, _Look]
 def _panel(
     title: str, unit: float, rows: list[list[tuple[float, float]]], words: str
 ) -> dict[str, Any] | None:
-    """Return the lines of one panel, and what its highest point stands for."""
+    """Return the shapes of one panel, and the value of its highest point."""
     if not any(rows):
         return None
     most = max(value for row in rows for _, value in row)

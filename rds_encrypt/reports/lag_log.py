@@ -1,4 +1,4 @@
-"""How far behind the encrypted instance was, look by look, from its first catch-up to the cutover: for the curve in the report."""
+"""Logs the encrypted instance's lag at each poll, from its first catch-up to the cutover, for the curve in the report."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ __all__ = ["FILE", "LagLog"]
 
 FILE = "lag.json"
 _KEPT = 600
-"""Looks in the file: as many as a curve has points on a page. When there are more, every second one goes."""
+"""Polls in the file: as many as a curve has points on a page. Beyond that, every second one is dropped."""
 _PAUSE = 5.0
-"""Seconds between two writings, so that a short wait does not write at each look."""
+"""Seconds between two writes of the file, so that a short wait does not write at each poll."""
 
 
 class LagLog:
-    """Takes looks down, behind those of earlier runs; ``close`` writes the last ones.
+    """Records polls after those of earlier runs; ``close`` writes the last ones.
 
     Args:
         files: the source's files.
-        encrypted_id: the encrypted instance; looks at another one, of an earlier migration, are dropped.
-        clock: tells the time.
+        encrypted_id: the encrypted instance; polls of another one, from an earlier migration, are dropped.
+        clock: returns the time.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class LagLog:
         self._possible = True
 
     def add(self, lag: Lag) -> None:
-        """Take a look down: when it was, seconds behind (if MySQL knows), bytes behind."""
+        """Record a poll: its time, seconds behind (if MySQL knows), bytes behind."""
         when = self._clock().isoformat(timespec="milliseconds")
         self._looks.append([when, lag.status.seconds_behind, lag.bytes])
         if len(self._looks) > _KEPT:
@@ -49,7 +49,7 @@ class LagLog:
             self.close()
 
     def close(self) -> None:
-        """Write down what was taken down; a file that cannot be written is told of once."""
+        """Write the recorded polls; a file that cannot be written causes one warning."""
         self._written = time.monotonic()
         if self._possible:
             content = {

@@ -1,6 +1,6 @@
-"""The log of a cutover or rollback: a JSON file that is written at each moment, so that a killed run leaves it behind.
+"""The log of a cutover or rollback: a JSON file, written at each moment, so that it survives a killed run.
 
-A run that goes on from an interrupted one takes over its moments; one that begins anew keeps the former attempt in ``earlier``.
+A run that resumes an interrupted one takes over its moments; one that starts over keeps the former attempt in ``earlier``.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.cutover.protocol import Outcome
 from rds_encrypt.cutover.timeline import CheckResult, Moment, moments_from, outage
 from rds_encrypt.reports.files import Files
+from rds_encrypt.version import VERSION
 
 __all__ = ["Ending", "Logbook", "suffix_of"]
 
 _KEPT = 20
-"""Earlier attempts that a file remembers."""
+"""Earlier attempts that a file keeps."""
 _BEFORE_THE_CUTOVER = (Moment.FENCED, Moment.DRAINED, Moment.PROMOTED, Moment.CUTOVER_BEGAN)
 
 
@@ -29,27 +30,27 @@ class Ending(StrEnum):
     """How an attempt ended."""
 
     RUNNING = "running"
-    """It has not, or it was killed."""
+    """It has not ended, or it was killed."""
     ABORTED = "aborted"
-    """Called off before the names moved: undone."""
+    """It failed before the names moved, and was undone."""
     UNFINISHED = "unfinished"
-    """It failed after the names had begun to move: the next run goes on."""
+    """It failed after the names had begun to move: the next run resumes it."""
     COMPLETE = "complete"
 
 
 def suffix_of(verb: str) -> str:
-    """Return how the log of that direction is called: ``cutover.json`` or ``rollback.json``."""
+    """Return the suffix of that direction's log: ``cutover.json`` or ``rollback.json``."""
     return f"{verb.replace('-', '')}.json"
 
 
 class Logbook:
-    """Writes down one attempt at a context.
+    """Records one attempt at a cutover or rollback.
 
     Args:
-        context: where it takes place; its timeline is what is written down.
+        context: the attempt's context, whose timeline is recorded.
         files: the source's files.
-        before: moments of an earlier step that belong to it, such as a fence that has been closed for long.
-        sentence: puts a failure into words that may be written down.
+        before: moments of an earlier step that belong to it, such as a fence closed long before.
+        sentence: describes a failure in words that may be stored.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Logbook:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Note how what happens in the ``with`` block ends, if that is a failure."""
+        """Record a failure of the ``with`` block."""
         self._write()
         try:
             yield
@@ -82,7 +83,7 @@ class Logbook:
             raise
 
     def complete(self, outcome: Outcome) -> None:
-        """Note what a cutover found at its end."""
+        """Record the outcome of a complete cutover."""
         self._end(
             Ending.COMPLETE,
             server_uuid=outcome.server_uuid,
@@ -95,15 +96,16 @@ class Logbook:
 
     @property
     def path(self) -> Path:
-        """Where it lies."""
+        """The file's path."""
         return self._files.path(self._suffix)
 
     @property
     def content(self) -> dict[str, Any]:
-        """What the file holds."""
+        """The file's content."""
         context, timeline = self._site, self._site.timeline
         refused = outage(timeline.moments)
         return {
+            "version": VERSION,
             "identifier": context.names.source,
             "verb": context.direction.verb,
             **self._result,
@@ -135,7 +137,7 @@ class Logbook:
         self._files.write_json(self._suffix, self.content)
 
     def _take_up(self, former: dict[str, Any] | None) -> None:
-        """Go on with the attempt that the journal says is under way; keep one that is over as an earlier one."""
+        """Resume the attempt that is under way by the journal; keep a finished one as an earlier attempt."""
         known = self._journalled()
         try:
             if former is not None and known and self._is_under_way(former, known[Moment.CUTOVER_BEGAN]):
@@ -143,9 +145,9 @@ class Logbook:
             elif former is not None:
                 self._earlier = [*former.pop("earlier", []), former][-_KEPT:]
         except (KeyError, TypeError, ValueError) as error:
-            # Changed by hand, or by another version: that is no reason to keep a cutover from going on.
-            self._files.warn(f"{self.path} is not understood ({error!r}) and is begun anew")
-        # The tags know them to the second, if no file does.
+            # Changed by hand, or by another version: that must not stop a cutover.
+            self._files.warn(f"cannot parse {self.path} ({error!r}); starting a new log")
+        # Without a file, the tags still have them, to the second.
         self._site.timeline.resume(known)
 
     def _go_on_with(self, former: Mapping[str, Any]) -> None:
@@ -156,17 +158,17 @@ class Logbook:
         self._began, self._earlier = began, list(former["earlier"])
 
     def _journalled(self) -> dict[Moment, datetime]:
-        """Return what the tags say of a cutover that was begun."""
+        """Return the moments in the tags of a cutover that has begun."""
         direction, tags = self._site.direction, self._site.encrypted().tags
         if not direction.begun(tags):
             return {}
         keys = {Moment.CUTOVER_BEGAN: direction.point, Moment.OPEN: direction.marked}
         found = {moment: datetime.fromisoformat(tags[key]) for moment, key in keys.items() if key in tags}
-        # `marked` may be from the time before a way there and back.
+        # `marked` may date from before an earlier cutover and rollback.
         return {moment: when for moment, when in found.items() if when >= found[Moment.CUTOVER_BEGAN]}
 
     def _is_under_way(self, former: Mapping[str, Any], point: datetime) -> bool:
-        """Whether a file speaks of the cutover that began to move at ``point``: the same instances, moments just before it."""
+        """Whether a file describes the cutover that began to move names at ``point``: the same instances, moments just before."""
         direction = self._site.direction
         if (former.get("losing"), former.get("winning")) != (direction.primary_id, direction.candidate_id):
             return False

@@ -1,7 +1,7 @@
-"""The report: one self-contained HTML file for whoever asks later what was done to a source, and its facts beside it as JSON.
+"""The report on a source's migration: one self-contained HTML file for later readers, and its facts beside it as JSON.
 
-It is put together from the logs of the cutover and the rollback, the verification's file, and facts that are kept from one
-writing to the next: a clean-up knows nothing any more of the settings that were compared at the cutover.
+It combines the logs of the cutover and the rollback, the verification's file, and facts kept from the previous report:
+a clean-up no longer knows the settings that were compared at the cutover.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.cutover.timeline import Moment, moments_from
 from rds_encrypt.names import Names
 from rds_encrypt.reports.durations import duration, utc
@@ -23,6 +23,7 @@ from rds_encrypt.reports.logbook import Ending
 from rds_encrypt.reports.table import WORDS, summary
 from rds_encrypt.reports.templates import render
 from rds_encrypt.settings_diff import ALLOWED, differences
+from rds_encrypt.version import VERSION
 
 __all__ = ["facts_of", "publish"]
 
@@ -31,7 +32,7 @@ _LOGS = ("cutover.json", "rollback.json")
 
 
 def facts_of(source: Instance | None, encrypted: Instance) -> dict[str, Any]:
-    """Return what the report says of the two instances, and of the settings in which they differ."""
+    """Return the facts about the two instances, and about the settings in which they differ."""
     facts: dict[str, Any] = {
         "encrypted": {
             "name": encrypted.identifier,
@@ -47,11 +48,16 @@ def facts_of(source: Instance | None, encrypted: Instance) -> dict[str, Any]:
 
 
 def publish(files: Files, facts: Mapping[str, Any]) -> Path | None:
-    """Write the report from what is known now and what was known before; return its path, or ``None`` if that failed."""
+    """Write the report from these facts and earlier ones; return its path, or ``None`` if that failed."""
     logs = [log for log in map(files.read_json, _LOGS) if log is not None]
     logs.sort(key=lambda log: str(log["began"]))
     verification, lag = files.read_json("verification.json"), files.read_json(LAG)
-    known = {**(files.read_json(_FACTS) or {}), **facts, "written_at": f"{utc(datetime.now(UTC))} UTC"}
+    known = {
+        **(files.read_json(_FACTS) or {}),
+        **facts,
+        "written_at": f"{utc(datetime.now(UTC))} UTC",
+        "version": VERSION,
+    }
     known |= {"swaps": logs, "verification": verification, "lag": lag}
     if "cleanup" not in known:
         known["unencrypted"] = _unencrypted(Names(files.identifier), logs, known)
@@ -76,7 +82,7 @@ def _unencrypted(names: Names, logs: Sequence[Mapping[str, Any]], known: Mapping
     if last is None or last["verb"] != "cutover" or last["outcome"] != Ending.COMPLETE:
         first = f"instance {source}, which carries production: until a cutover is complete"
     else:
-        first = f"instance {source} and its backups: until phase `cleanup` with `cleanup.old: delete`, or somebody deletes it"
+        first = f"instance {source} and its backups: until phase `cleanup` with `cleanup.old: delete`, or until you delete it"
     snapshot = f"snapshot {names.replica}: until phase `cleanup`"
     if last is not None and last["mode"] == "snapshot":
         return [first, snapshot]
@@ -84,7 +90,7 @@ def _unencrypted(names: Names, logs: Sequence[Mapping[str, Any]], known: Mapping
 
 
 def _level(logs: Sequence[Mapping[str, Any]]) -> list[datetime]:
-    """Return when a cutover had drained: the encrypted instance had executed all that the source had written."""
+    """Return when each cutover had drained: the encrypted instance had executed everything the source had written."""
     return [
         moments[Moment.DRAINED]
         for log in logs
@@ -93,7 +99,7 @@ def _level(logs: Sequence[Mapping[str, Any]]) -> list[datetime]:
 
 
 def _cutover(log: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a log with what a reader wants to see of it: stretches with their share of the whole, and the sentence."""
+    """Return a log as the page shows it: intervals with their share of the whole, and the summary."""
     moments = list(moments_from(log["moments"]).items())
     whole = max((moments[-1][1] - moments[0][1]).total_seconds(), 0.001) if moments else 1.0
     rows = []
@@ -138,7 +144,7 @@ def _cutover(log: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refused(moment: Moment, log: Mapping[str, Any]) -> bool:
-    """Whether writes are refused in the stretch that begins with a moment."""
+    """Whether writes are refused in the interval that begins with a moment."""
     moments = moments_from(log["moments"])
     ends = [moments[each] for each in (Moment.OPEN, Moment.FENCE_LIFTED) if each in moments]
     return not ends or moments[moment] < min(ends)
@@ -163,7 +169,7 @@ def _settings(source: Instance, encrypted: Instance) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    """Return a value of DescribeDBInstances in a few words."""
+    """Return a value of DescribeDBInstances as short text."""
     match value:
         case datetime():
             words = utc(value)

@@ -1,4 +1,4 @@
-"""The timeline as a table for a terminal, with the one sentence that everybody asks for."""
+"""The timeline as a table for a terminal, with a sentence on the write outage."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from rds_encrypt.reports.logbook import Ending
 __all__ = ["WORDS", "summary", "table"]
 
 WORDS: Mapping[Moment, str] = {
-    Moment.FENCE_REQUESTED: "fence asked for",
+    Moment.FENCE_REQUESTED: "fence requested",
     Moment.FENCED: "fenced: writes are refused",
-    Moment.DRAINED: "drained: the last write is on both",
-    Moment.CHECKED: "checked: the last rows are the same on both",
+    Moment.DRAINED: "drained: both have the last write",
+    Moment.CHECKED: "checked: the newest rows match",
     Moment.PROMOTED: "promoted",
     Moment.CUTOVER_BEGAN: "names or applications begin to move",
     Moment.FIRST_RENAMED: "first rename complete",
@@ -24,12 +24,12 @@ WORDS: Mapping[Moment, str] = {
     Moment.APPLICATIONS_MOVED: "applications moved",
     Moment.OPEN: "open: the first write is possible",
     Moment.ROLLBACK_PATH_OPEN: "rollback path open",
-    Moment.FENCE_LIFTED: "fence lifted: writes go on as before",
+    Moment.FENCE_LIFTED: "fence lifted: writes are accepted again",
 }
 
 
 def table(log: Mapping[str, Any]) -> str:
-    """Return what a log says, as lines of at most 80 columns, but for sentences."""
+    """Return a log as lines of at most 80 columns, except for sentences."""
     moments = moments_from(log["moments"])
     lines = [f"{str(log['verb']).capitalize()} of {log['identifier']}: {log['outcome']}"]
     if moments:
@@ -44,7 +44,7 @@ def table(log: Mapping[str, Any]) -> str:
 
 
 def summary(log: Mapping[str, Any]) -> str:
-    """Return how long writes were refused, as a sentence."""
+    """Return the write outage as a sentence."""
     moments, refused = moments_from(log["moments"]), log["write_outage"]
     if refused is not None:
         total, renames = duration(refused["at_most"]), duration(refused["renames"])
@@ -52,13 +52,13 @@ def summary(log: Mapping[str, Any]) -> str:
         return f"Writes were refused for {total} at most{share}."
     if Moment.CUTOVER_BEGAN in moments and Moment.FENCE_REQUESTED not in moments:
         return (
-            "How long writes were refused is not known: the run that closed the fence was interrupted,"
-            " and what it wrote down is not here."
+            "The length of the write outage is unknown: the run that closed the fence was interrupted,"
+            " and its log is not here."
         )
     if Moment.FENCE_REQUESTED in moments:
         asked = f"Writes have been refused since {utc(moments[Moment.FENCE_REQUESTED])} UTC"
         goes_on = log["mode"] == "snapshot" or log["outcome"] in {Ending.UNFINISHED, Ending.RUNNING}
-        return f"{asked}{': run `pulumi up` again, which goes on' if goes_on else ''}."
+        return f"{asked}{': run `pulumi up` again to continue' if goes_on else ''}."
     return "Writes were never refused."
 
 

@@ -1,1 +1,1 @@
-"""Which instances of a region are unencrypted, what stands in the way of each, and a stack config for those chosen."""
+"""Lists a region's unencrypted instances and what blocks each, and writes a stack config for chosen ones."""

@@ -16,7 +16,7 @@ __all__ = ["main"]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """List, and write if asked to; return 1 if an instance that was named cannot be migrated, 2 if AWS cannot be asked."""
+    """List the instances and write a config on request; return 1 if a named one cannot be migrated, 2 if AWS cannot be queried."""
     options = _parser().parse_args(arguments)
     aws = Aws(AwsSettings(region=options.region, profile=options.profile))
     try:
@@ -28,10 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
         text = config.rendered([each.identifier for each in chosen], aws.region, options.kms_key)
         _write(options.write, text)
     except MigrationError as error:
-        print(f"unencrypted: {error}", file=sys.stderr)
+        print(f"scan: {error}", file=sys.stderr)
         return 2
     print(
-        f"\nWrote {options.write} with {len(chosen)} of {len(found)}. Fill in `credentials`, then `pulumi preview`."
+        f"\nWrote {options.write} with {len(chosen)} of {len(found)} instances."
+        " Fill in `credentials`, then run `pulumi preview`."
     )
     return int(len(chosen) < len(found) and bool(options.names))
 
@@ -39,26 +40,28 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m rds_encrypt.scan",
-        description="List a region's unencrypted RDS for MySQL instances, with what stands in the way of encrypting them."
-        " Reads from AWS only; MySQL is asked when a stack is previewed.",
+        description="List a region's unencrypted RDS for MySQL instances, with what blocks their encryption."
+        " Reads from AWS only; a stack's preview also reads from MySQL.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these instances (default: all)")
     parser.add_argument("--region", default=os.environ.get("AWS_REGION"), help="default: the environment's")
-    parser.add_argument("--profile", help="of AWS's credentials")
+    parser.add_argument("--profile", help="AWS profile to use")
     parser.add_argument("--details", action="store_true", help="show warnings and notes in full")
     parser.add_argument(
         "--write",
         type=Path,
         metavar="FILE",
-        help="write a stack config (Pulumi.NAME.yaml) for those that nothing blocks",
+        help="write a stack config (Pulumi.NAME.yaml) for the instances that nothing blocks",
     )
-    parser.add_argument("--kms-key", default="alias/aws/rds", help="for the config (default: %(default)s)")
+    parser.add_argument(
+        "--kms-key", default="alias/aws/rds", help="KMS key in that config (default: %(default)s)"
+    )
     return parser
 
 
 def _write(file: Path, text: str) -> None:
     if file.exists():
-        raise PreconditionFailed("this file exists", where=str(file), fix="Name another, or move it away")
+        raise PreconditionFailed("this file exists", where=str(file), fix="Choose another name, or move it")
     file.write_text(text, encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Finding the instances, and looking at each as a preview of phase `replicate` would."""
+"""Finds the unencrypted instances, and checks each as a preview of phase `replicate` would."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from rds_encrypt import journal
 from rds_encrypt.aws.clients import Aws
-from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.aws.instance import Instance
+from rds_encrypt.aws.instances import Instances
 from rds_encrypt.aws.inventory import AccountInventory
 from rds_encrypt.checks import look, preflight
 from rds_encrypt.checks.finding import Finding, Severity, refusal
@@ -21,7 +22,7 @@ __all__ = ["Candidate", "candidates"]
 
 @dataclass(frozen=True)
 class Candidate:
-    """One unencrypted instance and what was found about it."""
+    """One unencrypted instance and its findings."""
 
     instance: Instance
     findings: tuple[Finding, ...]
@@ -33,7 +34,7 @@ class Candidate:
 
     @property
     def blocking(self) -> tuple[Finding, ...]:
-        """What stands in the way."""
+        """The findings that block its migration."""
         return self.of(Severity.BLOCKING)
 
     def of(self, severity: Severity) -> tuple[Finding, ...]:
@@ -42,10 +43,10 @@ class Candidate:
 
 
 def candidates(aws: Aws, names: Iterable[str] = ()) -> list[Candidate]:
-    """Look at all unencrypted MySQL instances of the region that belong to no migration yet, or at those named.
+    """Check all unencrypted MySQL instances of the region that belong to no migration yet, or the named ones.
 
     Raises:
-        PreconditionFailed: one that is named is not among them.
+        PreconditionFailed: a named one is not among them.
     """
     wanted = set(names)
     listed = {instance.identifier: instance for instance in Instances(aws).all()}
@@ -62,7 +63,7 @@ def candidates(aws: Aws, names: Iterable[str] = ()) -> list[Candidate]:
         raise PreconditionFailed(
             f"no unencrypted MySQL instance outside a migration has this name in {aws.region}",
             where=", ".join(sorted(missing)),
-            fix="`python -m rds_encrypt.scan` lists those that there are",
+            fix="Run `python -m rds_encrypt.scan` to list the unencrypted instances",
         )
     around = AccountInventory(aws)
     ordered = sorted(found, key=lambda instance: instance.identifier)
@@ -74,7 +75,7 @@ def _look(around: AccountInventory, instance: Instance, listed: Mapping[str, Ins
         names = Names.of(instance.identifier)
     except PreconditionFailed as error:
         return [refusal(error)]
-    plan = Plan("replicate", "replicate", Topology(names, instance, None, listed=listed))
+    plan = Plan("replicate", "online", Topology(names, instance, None, listed=listed))
     context = look.check_context(around.aws, plan, around)
     seen = look.findings(context, None, remarks=True) if context is not None else []
     order = list(Severity)

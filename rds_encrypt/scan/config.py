@@ -1,4 +1,4 @@
-"""A stack config in YAML for chosen instances, complete but for the account of each."""
+"""Writes a stack config in YAML for chosen instances, complete except for the account of each."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 __all__ = ["rendered"]
 
 _HEAD = """\
-# Written by `python -m rds_encrypt.scan`. Each secret must hold {{"username": …, "password": …}}: correct the names.
-# All keys are in docs/configuration.md.
+# Written by `python -m rds_encrypt.scan`. Correct the names of the secrets; each must hold {{"username": …, "password": …}}.
+# docs/configuration.md describes all keys.
 config:
   aws:region: {region}
   rds-encrypt:phase: replicate

@@ -1,4 +1,4 @@
-"""The list as text: a line for each instance, and its findings below."""
+"""Renders the list as text: a line for each instance, and its findings below it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HEAD = ("instance", "version", "class", "storage", "findings")
 
 
 def rendered(found: Sequence[Candidate], region: str, *, details: bool) -> str:
-    """Return the table; what blocks is always shown in full, the rest with ``details``."""
+    """Return the table, with blocking findings in full, and with ``details`` all others too."""
     if not found:
         return f"No unencrypted RDS for MySQL instance in {region}.\n"
     rows = [_HEAD, *(_row(each) for each in found)]
@@ -37,7 +37,7 @@ def _row(candidate: Candidate) -> tuple[str, ...]:
         str(described["EngineVersion"]),
         str(described["DBInstanceClass"]),
         f"{candidate.instance.allocated_gib} GiB",
-        told or "nothing",
+        told or "none",
     )
 
 

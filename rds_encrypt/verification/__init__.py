@@ -1,4 +1,4 @@
-"""Whether two MySQL servers at rest hold the same: rows, by checksums made in the server, and definitions.
+"""Compares two MySQL servers stopped at the same coordinates: rows, by checksums made in the server, and definitions.
 
-Knows ``replication`` for its sessions; knows nothing of Pulumi, of AWS, or of how the two came to be at rest.
+Uses ``mysql`` for its sessions; knows nothing of Pulumi, of AWS, or of how the servers were stopped.
 """

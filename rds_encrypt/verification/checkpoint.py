@@ -1,7 +1,7 @@
-"""What a comparison has done already, in a file, so that one that was interrupted does not begin anew.
+"""Keeps the finished parts of a comparison in a file, so that an interrupted comparison resumes.
 
-A part counts for the coordinates at which both sides stood: at others, the same range of keys may hold other rows. Losing the file
-costs time, nothing else.
+A part counts only for the coordinates at which both sides stopped: at others, the same range of keys may hold other rows. Losing
+the file only costs time.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ class Part:
 
 @dataclass
 class Checkpoint:
-    """The parts that are done, kept in a file of one JSON line for each.
+    """The finished parts, in a file with one JSON line for each.
 
     Attributes:
-        file: where; ``None`` remembers nothing beyond this process.
-        identity: what was compared, and how; parts of another identity are forgotten.
+        file: its path; ``None`` keeps nothing beyond this process.
+        identity: what was compared, and how; parts of another identity are discarded.
     """
 
     file: Path | None
     identity: str
     parts: list[Part] = field(default_factory=list)
     recalled: int = 0
-    """How many parts were found done in the file."""
+    """The number of finished parts read from the file."""
 
     @classmethod
     def open(cls, file: Path | None, identity: str, coordinates: str) -> Checkpoint:
-        """Return what is remembered of this comparison, if it stopped at these coordinates."""
+        """Open a checkpoint, with the parts in the file if they belong to this comparison and these coordinates."""
         checkpoint = cls(file, identity)
         found: list[Part] = []
         if file is not None and file.exists():
             found = _read(file.read_text(encoding="utf-8"), identity, coordinates)
-        # Written anew: the last line may be cut off, and what follows must not be lost with it.
+        # Rewritten: the last line may be cut off, and a line appended to it would be lost.
         checkpoint.forget()
         checkpoint.stand_at(coordinates)
         for part in found:
@@ -55,29 +55,29 @@ class Checkpoint:
         return checkpoint
 
     def stand_at(self, coordinates: str) -> None:
-        """Note that from here on parts are compared at these coordinates."""
+        """Record that parts are compared at these coordinates from here on."""
         self._append({"identity": self.identity, "coordinates": coordinates})
 
     def add(self, part: Part, *, lasting: bool = True) -> None:
-        """Note that a part is done; one that is not ``lasting`` only for as long as this process lives."""
+        """Record a finished part; unless ``lasting``, only in this process."""
         self.parts.append(part)
         if not lasting:
             return
         self._append({"table": part.table, "low": part.range.low, "high": part.range.high, "rows": part.rows})
 
     def forget(self) -> None:
-        """Remove the file: the comparison is complete, or must begin anew."""
+        """Remove the file: the comparison is complete, or must start over."""
         self.parts.clear()
         if self.file is not None:
             self.file.unlink(missing_ok=True)
 
     @property
     def rows(self) -> int:
-        """How many rows all parts together have; one that was done again after an interruption counts once."""
+        """Number of rows in all parts; a part repeated after an interruption counts once."""
         return sum({(part.table, part.range): part.rows for part in self.parts}.values())
 
     def reached(self, table: str) -> tuple[Key | None, bool]:
-        """Return up to which key a table is done from its beginning, and whether that is all of it."""
+        """Return the key up to which a table is finished from its start, and whether that is all of it."""
         ends = {part.range.low: part.range.high for part in self.parts if part.table == table}
         low: Key | None = None
         while low in ends:
@@ -95,7 +95,7 @@ class Checkpoint:
 
 
 def _read(text: str, identity: str, coordinates: str) -> list[Part]:
-    """Read what a run wrote; its last line may be cut off, and it counts only if it stood where we stand."""
+    """Parse a checkpoint, whose last line may be cut off; its parts count only at the same coordinates."""
     parts: list[Part] = []
     stood = ""
     for line in text.splitlines():

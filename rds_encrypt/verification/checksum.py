@@ -1,8 +1,8 @@
-"""Checksums of ranges of rows, made in the server, and the search for the rows behind one that differs.
+"""Checksums of ranges of rows, made in the server, and the search for the rows behind a mismatch.
 
-A row's digest is the SHA-1 of ``columns.row_text``; its MD5 on 5.7, and where single rows are told apart. A range's checksum is the
-number of its rows and a combination of their digests in which order does not matter: exclusive or where a key makes every row
-another one; a sum where rows may be equal, since two equal rows would cancel each other out. Either has 64 bits at least.
+A row's digest is the SHA-1 of ``columns.row_text``; its MD5 on 5.7, and where single rows are compared. A range's checksum is the
+number of its rows and an order-independent combination of their digests: exclusive or where a key makes every row unique; a sum
+where rows may be equal, since exclusive or would cancel two equal rows out. Both have at least 64 bits.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["Aggregate", "Pair", "checksum_statement", "differing_rows", "text_bu
 T = TypeVar("T")
 
 _FETCH = 500
-"""So many rows or fewer are compared one by one; more are cut into parts first."""
+"""Ranges of up to this many rows are compared row by row; larger ones are cut into parts first."""
 _PARTS = 8
 _BUDGET = 256 * 1024
 _SLICE = "CAST(CONV(LEFT(MD5({row}), 16), 16, 10) AS UNSIGNED)"
@@ -33,7 +33,7 @@ _SLICE = "CAST(CONV(LEFT(MD5({row}), 16), 16, 10) AS UNSIGNED)"
 
 @dataclass(frozen=True)
 class Aggregate:
-    """What a range of rows comes to on one side."""
+    """Row count and checksum of a range on one side."""
 
     rows: int
     checksum: str
@@ -41,7 +41,7 @@ class Aggregate:
 
 @dataclass(frozen=True)
 class Pair:
-    """A session on each side, which are asked the same at the same time.
+    """A session on each side; both run the same query at the same time.
 
     Attributes:
         budget: bytes that the strings of a row may take; see ``text_budget``.
@@ -53,12 +53,12 @@ class Pair:
     executor: Executor = field(repr=False)
 
     def both(self, look: Callable[[Session], T]) -> tuple[T, T]:
-        """Look at both sides."""
+        """Call ``look`` on both sides."""
         theirs = self.executor.submit(look, self.copy)
         try:
             ours = look(self.reference)
         finally:
-            # Whatever became of ours: two threads must not use one session.
+            # Even if ours failed: two threads must not use one session.
             theirs.exception()
         return ours, theirs.result()
 
@@ -72,13 +72,13 @@ class Pair:
         return int(ours[0]["n"]), int(theirs[0]["n"])
 
     def aggregates(self, table: Table, of: Range) -> tuple[Aggregate, Aggregate]:
-        """Return the checksum of a range on both sides."""
+        """Return row count and checksum of a range on both sides."""
         ours, theirs = self.rows(checksum_statement(self.reference, table, of, self.budget))
         return _aggregate(ours), _aggregate(theirs)
 
 
 def checksum_statement(session: Session, table: Table, of: Range, budget: int) -> str:
-    """Return the statement that asks a server for the checksum of a range, in the words of the session's server."""
+    """Return the statement that computes a range's checksum, in the dialect of the session's server."""
     row = row_text(table.columns, budget)
     combined = (
         dialect_of(session).combined_digest.format(row=row) if table.key else f"SUM({_SLICE.format(row=row)})"
@@ -87,15 +87,15 @@ def checksum_statement(session: Session, table: Table, of: Range, budget: int) -
 
 
 def text_budget(*sessions: Session) -> int:
-    """Return how long a row's text may become on all of these servers."""
+    """Return the greatest length of a row's text that all of these servers support."""
     packets = [int(session.value("SELECT @@max_allowed_packet")) for session in sessions]
     return min(_BUDGET, *(packet // 2 for packet in packets))
 
 
 def differing_rows(pair: Pair, table: Table, within: Range, limit: int) -> Iterator[Difference]:
-    """Find the rows that make the checksums of a range differ; at most ``limit``.
+    """Find the rows that make the checksums of a range differ, at most ``limit``.
 
-    The range is cut where the side with more rows has every n-th of them; parts that agree are left aside.
+    Cuts the range at every n-th row of the side with more rows; skips parts that match.
     """
     if not table.key:
         yield from _differing_without_key(pair, table, limit)
@@ -153,7 +153,7 @@ def _seen(side: dict[Key, str], key: Key, other: dict[Key, str]) -> str:
 
 
 def _differing_without_key(pair: Pair, table: Table, limit: int) -> Iterator[Difference]:
-    """Group the rows by their digests' first bits, and compare only the groups that differ row by row."""
+    """Group the rows by their digests' first bits, and compare row by row only the groups that differ."""
     row = row_text(table.columns, pair.budget)
     bits = f"LEFT(MD5({row}), 3)"
     total = f"SUM({_SLICE.format(row=row)})"
@@ -182,7 +182,7 @@ def _differing_without_key(pair: Pair, table: Table, limit: int) -> Iterator[Dif
 
 
 def _times(count: int) -> str:
-    return "missing" if count == 0 else f"there {count} time{'s' if count > 1 else ''}"
+    return "missing" if count == 0 else f"present {count} time{'s' if count > 1 else ''}"
 
 
 def _aggregate(rows: list[Row]) -> Aggregate:

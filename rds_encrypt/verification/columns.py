@@ -1,24 +1,24 @@
-"""How one row becomes one string of bytes that no other row has, whatever its types.
+"""Encodes a row of any types as a string of bytes that no other row has.
 
-Each column is a part that says itself where it ends, so no two rows run into the same string:
+Each column is a part that marks its own end, so no two rows give the same string:
 
-- a part of no fixed length ends with the byte FF, which no number and no text in UTF-8 or ASCII contains;
-- what may contain that byte has its length in front;
+- a part of variable length ends with the byte FF, which no number and no text in UTF-8 or ASCII contains;
+- a value that may contain that byte has its length in front;
 - NULL is the byte FE, with which no other part begins.
 
-Each type has the form that loses nothing:
+Each type has a lossless form:
 
-- numbers with a fraction in binary are multiplied by 1e0: FLOAT alone prints six digits, and adding 0 would lose the sign of -0;
+- FLOAT and DOUBLE are multiplied by 1e0: FLOAT alone prints six digits, and adding 0 would lose the sign of -0;
 - ENUM, SET and BIT are their numbers: '' can be a member or an error value, and the names are compared with the definition (see ``exact_text``);
 - strings are their bytes in their own character set: no collation makes two of them equal;
 - JSON is its text, in which MySQL orders the keys; geometries are their bytes, with the SRID;
-- what may be long is its MD5: MySQL turns a concatenation beyond `max_allowed_packet` into NULL, and a NULL leaves no trace
+- a value that may be long is its MD5: MySQL turns a concatenation beyond `max_allowed_packet` into NULL, and a NULL leaves no trace
   in a sum.
 
-The form is also chosen for its speed, since most of the time goes into this: CONCAT is faster than CONCAT_WS, and where one mark is
-said to be binary, MySQL appends the bytes of every column as they are, which is faster than a CAST of each.
+The form is also chosen for speed, since a comparison spends most of its time here: CONCAT is faster than CONCAT_WS, and if one mark
+is declared binary, MySQL appends the bytes of every column as they are, which is faster than a CAST of each.
 
-Dates depend on nothing but the session's time zone, which ``sessions`` sets.
+Dates depend only on the session's time zone, which every session pins.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _LONG = frozenset(
 )
 _NUMBERS = frozenset({"tinyint", "smallint", "mediumint", "int", "integer", "bigint", "decimal", "year"})
 _FIXED = frozenset({"date", "datetime", "timestamp"})
-"""They are written with as many characters in every row."""
+"""Types that MySQL writes with the same number of characters in every row."""
 _UTF8 = frozenset({"ascii", "utf8", "utf8mb3", "utf8mb4"})
 
 _END = "X'FF'"
-# What is said explicitly wins over the columns' character sets, once for the whole concatenation.
+# An explicit collation overrides the columns' character sets, once for the whole concatenation.
 _BINARY_END = "_binary X'FF' COLLATE `binary`"
 _NULL = "_binary X'FE' COLLATE `binary`"
 
@@ -52,8 +52,8 @@ class Column:
     """One column, as information_schema describes it.
 
     Attributes:
-        octets: how many bytes a value may have at most; 0 for what is no string.
-        charset: the character set of a text; empty for bytes and for what is no string.
+        octets: the most bytes that a value may have; 0 if it is not a string.
+        charset: the character set of a text; empty for bytes and everything else.
     """
 
     name: str
@@ -64,11 +64,11 @@ class Column:
 
 
 def row_text(columns: Iterable[Column], budget: int) -> str:
-    """Return the expression for a row's bytes.
+    """Return the SQL expression for a row's bytes.
 
     Args:
-        columns: all columns of the table, generated and invisible ones included.
-        budget: bytes that strings may take in it; what goes beyond is represented by its MD5.
+        columns: all columns of the table, including generated and invisible ones.
+        budget: bytes that strings may take in it; strings beyond it are represented by their MD5.
     """
     parts: list[str] = []
     for column in columns:

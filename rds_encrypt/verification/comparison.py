@@ -1,7 +1,7 @@
-"""The comparison of two servers at rest: definitions first, then the rows of all tables, the largest first, on many sessions.
+"""Compares two servers stopped at the same coordinates: definitions, then the rows of all tables, the largest first, on many sessions.
 
-It can be told to stop after a while and go on later, when both stand at rest again: what was equal then has only been changed by
-the same events since.
+It can stop after a while and resume when both are stopped at the same coordinates again: only the same events have changed
+the parts that were equal.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["Comparison"]
 
 @dataclass(frozen=True)
 class _Checked:
-    """What one part came to."""
+    """The result of one part."""
 
     table: Table
     part: Range
@@ -43,12 +43,12 @@ class _Checked:
 
 @dataclass
 class Comparison:
-    """A comparison that goes on from stand-still to stand-still.
+    """A comparison that resumes each time both servers are stopped at the same coordinates.
 
     Attributes:
         reference: opens sessions on the trusted side.
         copy: opens sessions on the copy.
-        checkpoint: what was done before.
+        checkpoint: the parts that are finished.
     """
 
     reference: Opener
@@ -64,9 +64,9 @@ class Comparison:
     _seconds: float = 0.0
 
     def advance(self, *, deadline: float = float("inf")) -> bool:
-        """Compare until everything is done, or ``deadline`` seconds have passed; return whether everything is.
+        """Compare until everything is done, or ``deadline`` seconds have passed; return whether everything is done.
 
-        Both servers must stand still, at the same coordinates, until this returns.
+        Both servers must stay stopped at the same coordinates until this returns.
         """
         began = time.monotonic()
         try:
@@ -80,10 +80,10 @@ class Comparison:
 
     @property
     def result(self) -> Result:
-        """What it has come to so far."""
+        """The result so far."""
         tables = self._tables or []
         unnamed = [
-            Difference("rows", name, "beyond those named", f"rows in {ranges} more ranges", "others")
+            Difference("rows", name, "beyond those named", f"rows in {ranges} more ranges", "other rows")
             for name, ranges in sorted(self._unnamed.items())
         ]
         return Result(
@@ -128,7 +128,7 @@ class Comparison:
         return sorted(found, key=lambda table: (-table.bytes, str(table)))
 
     def _compare(self, pairs: list[Pair], tables: list[Table], ends: float) -> bool:
-        """Keep every pair busy until the parts, or the time, run out; what was begun is always finished."""
+        """Keep every pair busy until the parts, or the time, run out; finish every part that was begun."""
         planner, *workers = pairs
         free: SimpleQueue[Pair] = SimpleQueue()
         for worker in workers:
@@ -147,13 +147,13 @@ class Comparison:
         under_way: set[Future[_Checked]] = set()
         with ThreadPoolExecutor(len(workers), "compare") as executor:
             try:
-                # However little time there is, some of it is used: a comparison that is called again comes to an end.
+                # Even a short deadline compares some parts, so that repeated calls complete the comparison.
                 going_on = True
                 while True:
                     room = 2 * len(workers) - len(under_way) if going_on else 0
                     under_way |= {executor.submit(check, *part) for part in islice(parts, room)}
                     if not under_way:
-                        # A part that is only looked at here is cut again when the comparison goes on.
+                        # A part that is only peeked at here is cut again when the comparison resumes.
                         return going_on or next(parts, None) is None
                     done, under_way = wait(under_way, timeout=1.0, return_when=FIRST_COMPLETED)
                     for future in done:
@@ -165,7 +165,7 @@ class Comparison:
                 raise
 
     def _parts(self, planner: Pair, tables: list[Table]) -> Iterator[tuple[Table, Range]]:
-        """Cut the tables, each from where it was left; what the sample leaves out counts as done."""
+        """Cut the tables, each from its checkpoint; ranges outside the sample count as finished."""
         for table in tables:
             low, complete = self.checkpoint.reached(label(table, planner.budget))
             if complete:
@@ -179,7 +179,7 @@ class Comparison:
                     self.checkpoint.add(Part(label(table, planner.budget), part, 0))
 
     def _check(self, pair: Pair, table: Table, part: Range) -> _Checked:
-        """Compare one part, and look for the rows if it is not the same."""
+        """Compare one part; if it differs, find the rows."""
         if self.how.level == "counts":
             ours, theirs = pair.counts(table)
             unlike = (Difference("rows", str(table), "", f"{ours} rows", f"{theirs} rows"),)
@@ -190,12 +190,12 @@ class Comparison:
         room = self.how.named - self._named[str(table)]
         found = tuple(differing_rows(pair, table, part, room)) if room > 0 else ()
         if not found and room > 0:
-            # Never silent: checksums that differ without a row that does would be a fault of ours, or a moving server.
+            # Never silent: checksums that differ without a differing row mean a bug here, or a server that moves.
             found = (Difference("rows", str(table), f"{part}", f"{reference.rows} rows", "another checksum"),)
         return _Checked(table, part, reference.rows, found or _MORE)
 
     def _note(self, planner: Pair, checked: _Checked) -> int:
-        """Take down what a part came to; return its rows."""
+        """Record the result of a part; return its rows."""
         name = str(checked.table)
         self._chunks += 1
         for difference in checked.differences:
@@ -204,7 +204,7 @@ class Comparison:
                 break
             self._named[name] += 1
             self._differences.append(difference)
-        # One that differs is not written down: a run that goes on after an interruption must find it again.
+        # A part that differs is not saved: a run that resumes must find it again.
         self.checkpoint.add(
             Part(label(checked.table, planner.budget), checked.part, checked.rows),
             lasting=not checked.differences,
@@ -213,4 +213,4 @@ class Comparison:
 
 
 _MORE = (Difference("rows", "", "", "", ""),)
-"""Stands for rows that are not named any more, because enough of their table are."""
+"""Stands for rows that are not named, because enough of their table are."""

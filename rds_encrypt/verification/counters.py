@@ -1,4 +1,4 @@
-"""AUTO_INCREMENT: a copy whose counter lies behind its own rows would fail on its first insert."""
+"""AUTO_INCREMENT: a copy whose counter is behind its own rows would fail on its first insert."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Counters = dict[tuple[str, str], tuple[str, int]]
 
 
 def read_counters(session: Session) -> Counters:
-    """Return the counted column and the next number of every table that has one."""
+    """Return the AUTO_INCREMENT column of every table that has one, and its next number."""
     return {
         (str(row["s"]), str(row["t"])): (str(row["c"]), int(row["n"]))
         for row in session.rows(_COUNTERS, "%auto_increment%", *SYSTEM_SCHEMAS)
@@ -26,9 +26,9 @@ def read_counters(session: Session) -> Counters:
 
 
 def compare_counters(ours: Counters, theirs: Counters, copy: Session) -> list[Difference]:
-    """Return the tables of the copy whose next number is taken already, though on the reference side it is not.
+    """Return the tables of the copy whose next number is already taken, though the reference's is not.
 
-    A number that is merely lower is no difference: a rollback counts on the source alone, and MySQL 5.7 forgets at each start.
+    A lower number alone is not a difference: an insert that is rolled back counts on the source only, and MySQL 5.7 forgets at each start.
     """
     found: list[Difference] = []
     for (schema, table), (column, number) in sorted(theirs.items()):

@@ -1,7 +1,7 @@
-"""Everything but rows: tables as defined, views, routines, triggers, events, accounts with their grants, and what statements mean.
+"""Compares everything but rows: tables, views, routines, triggers, events, accounts with their grants, and what statements mean.
 
-Each server tells its own definitions in its own words, which are the same where the definitions are. What a definition must not
-be compared by is taken out first: counters, the state of events (they sleep on a copy), and RDS's own accounts.
+Servers show equal definitions with the same text. What may differ is removed first: counters, the state of events (disabled
+on a copy), and RDS's own accounts.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ MEANINGFUL = (
     "transaction_isolation",
     "updatable_views_with_limit",
 )
-"""Server variables that change what a statement does or means, by name; those that a version lacks are not compared."""
+"""Server variables that change what a statement does or means; those that a version lacks are not compared."""
 
 _COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
 _EVENT_STATE = re.compile(r" (?:ENABLE|DISABLE ON SLAVE|DISABLE ON REPLICA|DISABLE)(?= COMMENT| DO )")
@@ -72,7 +72,7 @@ Definitions = Mapping[tuple[str, str], str]
 
 
 def read_definitions(session: Session) -> Definitions:
-    """Return the definitions of everything that is the owner's."""
+    """Return the definitions of everything that belongs to the owner."""
     found: dict[tuple[str, str], str] = {}
     for schema in session.rows(
         "SELECT schema_name AS s FROM information_schema.schemata WHERE schema_name NOT IN (%s, %s, %s, %s)",
@@ -86,7 +86,7 @@ def read_definitions(session: Session) -> Definitions:
 
 
 def compare_definitions(reference: Definitions, copy: Definitions) -> list[Difference]:
-    """Return what is missing, extra, or defined differently; of a table, the lines that differ."""
+    """Return what is missing, extra, or defined differently, with the lines that differ."""
     found: list[Difference] = []
     for kind, name in sorted(reference.keys() | copy.keys()):
         ours, theirs = reference.get((kind, name)), copy.get((kind, name))
@@ -98,7 +98,7 @@ def compare_definitions(reference: Definitions, copy: Definitions) -> list[Diffe
 
 
 def compare_variables(reference: Session, copy: Session) -> list[Difference]:
-    """Return the variables of ``MEANINGFUL`` that have another value on the copy."""
+    """Return the variables of ``MEANINGFUL`` whose values differ on the copy."""
     ours, theirs = _variables(reference), _variables(copy)
     return [
         Difference("variable", name, "", ours.get(name, "absent"), theirs.get(name, "absent"))
@@ -165,7 +165,7 @@ def _programs(session: Session, schema: str) -> dict[tuple[str, str], str]:
 
 
 def _accounts(session: Session) -> dict[tuple[str, str], str]:
-    """Return accounts and their grants; passwords as digests of what the server stores, which itself is one."""
+    """Return accounts and their grants, with a digest of each password hash that the server stores."""
     not_theirs = (*RDS_USERS, *OUR_USERS)
     rows = session.rows(
         f"SELECT user AS u, host AS h FROM mysql.user WHERE user NOT IN ({', '.join(['%s'] * len(not_theirs))})",  # noqa: S608 - placeholders
@@ -203,12 +203,12 @@ def _lines(kind: str, name: str, ours: str, theirs: str) -> list[Difference]:
 
 
 def _masked(text: str) -> str:
-    """Return a definition without the digests of passwords: they are compared, never shown."""
+    """Return a definition without password digests: they are compared, never shown."""
     return _DIGEST.sub("<secret>", text)
 
 
 def _excerpts(one: str | None, other: str | None) -> tuple[str, str]:
-    """Return two lines as they stand in a sentence; long ones from a little before they part."""
+    """Return two lines for a sentence; long ones start shortly before they diverge."""
     same = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one or "", other or "", strict=False))))
     return _excerpt(one, same), _excerpt(other, same)
 
@@ -237,7 +237,7 @@ def _variables(session: Session) -> dict[str, str]:
 
 def _shown(session: Session, statement: str, *columns: str) -> str:
     row = session.row(statement) or {}
-    # A body that may not be seen is NULL; on both sides it would be the same account that may not.
+    # A body that the account may not see is NULL; both sides use the same account.
     return "\n".join(_as_text(row.get(column)) for column in columns)
 
 

@@ -1,4 +1,4 @@
-"""What a comparison found to differ, one entry for each thing that a person would have to look at."""
+"""Differences that a comparison found, one entry for each thing to check."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["Difference", "sentences"]
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not the same on both sides.
+    """One thing that differs between the two sides.
 
     Attributes:
-        kind: what sort of thing: ``row``, ``rows``, ``table``, ``view``, ``procedure``, ``account``, ``variable``…
+        kind: ``row``, ``rows``, ``table``, ``view``, ``procedure``, ``account``, ``variable``…
         subject: its name, such as ``shop.orders``.
-        key: which row of it, as ``id=17``; or which part of a definition; may be empty.
+        key: the row, as ``id=17``, or the part of a definition; may be empty.
         reference: what the trusted side has.
         copy: what the copy has.
     """
@@ -36,7 +36,7 @@ class Difference:
 
 
 def sentences(differences: tuple[Difference, ...], *, limit: int = 10) -> list[str]:
-    """Return the first differences as sentences, and how many more there are."""
+    """Return the first differences as sentences, and the number of the others."""
     shown = [str(difference) for difference in differences[:limit]]
     more = len(differences) - len(shown)
     return [*shown, f"and {more} more"] if more > 0 else shown

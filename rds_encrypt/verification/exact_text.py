@@ -1,15 +1,15 @@
-"""The parts of a table's definition that MySQL shows with question marks, by their bytes.
+"""Reads the exact bytes of the parts of a table's definition that MySQL shows as question marks.
 
-MySQL keeps what it shows of a definition in three-byte UTF-8: SHOW CREATE TABLE and information_schema put ? in the place of a character
-that takes four bytes, such as an emoji. So ENUM('a','😀') and ENUM('a','?') look the same, although the server knows both members
-exactly. Measured with 5.7.22 and 8.0.31. Only tables that show a question mark are asked about:
+MySQL shows definitions in three-byte UTF-8: SHOW CREATE TABLE and information_schema replace a character of four bytes, such as
+an emoji, with ?. ENUM('a','😀') and ENUM('a','?') therefore look the same, although the server knows both members
+exactly. Measured with 5.7.22 and 8.0.31. Only tables that show a question mark are queried:
 
-- members of ENUM and SET, and defaults that are literals: from the rows of a temporary table with the same columns, which `read_only`
-  allows, and which no application sees;
+- members of ENUM and SET, and literal defaults: from the rows of a temporary table with the same columns, which `read_only`
+  allows and no application sees;
 - expressions of 8.0 (generated columns, defaults, CHECKs, functional indexes): information_schema holds their bytes, each as a character
   of Latin-1.
 
-Not told apart: comments, which lose such characters when they are stored; expressions of generated columns in 5.7, of which the values
+Not detected: comments, which lose such characters when MySQL stores them; expressions of generated columns in 5.7, whose values
 are compared with the rows; and members, where the account may not create temporary tables.
 """
 
@@ -37,7 +37,7 @@ _HAS = (
     "SELECT DISTINCT table_name AS t FROM information_schema.columns WHERE table_schema = 'information_schema'"
     " AND (table_name, column_name) IN (('STATISTICS', 'EXPRESSION'), ('CHECK_CONSTRAINTS', 'CHECK_CLAUSE'))"
 )
-# With the table whose column came in the same version, 8.0.13 or 8.0.16; 5.7 cuts such expressions off.
+# Each with a table whose column appeared in the same version, 8.0.13 or 8.0.16; 5.7 truncates such expressions.
 _EXPRESSIONS = (
     (
         "statistics",
@@ -73,7 +73,7 @@ _EXPRESSIONS = (
 
 
 def exact_lines(session: Session, schema: str, tables: Iterable[str]) -> dict[str, list[str]]:
-    """Return further lines of the definitions of these tables, by table: what their question marks stand for."""
+    """Return additional lines for these tables' definitions, by table: the text behind their question marks."""
     names = list(tables)
     if not names:
         return {}
@@ -96,18 +96,18 @@ def exact_lines(session: Session, schema: str, tables: Iterable[str]) -> dict[st
 
 
 def _expressions(session: Session) -> list[str]:
-    """Return the questions about expressions that this server can answer: those whose columns it has."""
+    """Return the queries about expressions that this server can answer: those whose columns it has."""
     has = {_text(row["t"]).lower() for row in session.rows(_HAS)}
     return [question for table, question in _EXPRESSIONS if table in has]
 
 
 def _literals(session: Session, schema: str, table: str, columns: list[Row]) -> Iterator[str]:
-    """Ask a temporary table for members and defaults of these columns: row 0 has the defaults, row n the nth members."""
+    """Read members and defaults of these columns from a temporary table: row 0 has the defaults, row n the nth members."""
     members = {_text(row["c"]): _members(row) for row in columns}
     names = [quote_name(name) for name in members]
     scratch = f"{quote_name(schema)}.{quote_name(_SCRATCH)}"
     origin = f"{quote_name(schema)}.{quote_name(table)}"
-    # A key, since `sql_require_primary_key` asks for one of temporary tables too.
+    # With a key: `sql_require_primary_key` applies to temporary tables too.
     session.execute(
         f"CREATE TEMPORARY TABLE {scratch} (`rds_encrypt n` BIGINT UNSIGNED NOT NULL PRIMARY KEY)"  # noqa: S608 - quoted names
         f" SELECT 0 AS `rds_encrypt n`, {', '.join(names)} FROM {origin} LIMIT 0"
@@ -135,7 +135,7 @@ def _literals(session: Session, schema: str, table: str, columns: list[Row]) -> 
 
 
 def _not_allowed(error: ActionRequired) -> bool:
-    """Whether the account may not make temporary tables here: then what MySQL shows is all that can be compared."""
+    """Whether the account may not create temporary tables here: then only what MySQL shows can be compared."""
     cause = error.__cause__
     return isinstance(error, WriteRefused) or (
         cause is not None and cause.args[:1] in {(1044,), (1142,), (1227,)}
@@ -143,7 +143,7 @@ def _not_allowed(error: ActionRequired) -> bool:
 
 
 def _members(row: Row) -> tuple[int, bool]:
-    """Return how many members a column has, 0 if it is neither ENUM nor SET, and whether they are bits."""
+    """Return the number of a column's members, 0 if it is neither ENUM nor SET, and whether they are bits."""
     kind = _text(row["kind"])
     if kind not in {"enum", "set"}:
         return 0, False
@@ -158,7 +158,7 @@ def _literal(digits: object) -> str:
 
 
 def _expression(digits: object) -> str:
-    """Return an expression as it was written, if its bytes are text; else as MySQL holds it."""
+    """Return an expression as its author wrote it, if its bytes are text; else as MySQL holds it."""
     held = bytes.fromhex(_text(digits)).decode("utf-8", "backslashreplace")
     try:
         return held.encode("latin-1").decode("utf-8")

@@ -1,4 +1,4 @@
-"""How a comparison is to be made, into which parts it falls, and what it comes to."""
+"""Options, parts and result of a comparison."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class How:
     """How to compare.
 
     Attributes:
-        level: ``full`` compares every row, ``sample`` those of a part of all ranges, ``counts`` only how many there are.
-        sample: the part of all ranges, from 0 to 1; the first and the last of each table are always among them.
+        level: ``full`` compares every row, ``sample`` the rows of some ranges, ``counts`` only the number of rows.
+        sample: the fraction of the ranges, from 0 to 1; always includes the first and the last of each table.
         threads: sessions on each side that compare rows.
-        named: how many differing rows of one table are named at most.
-        rows: rows in a range; chosen by their width if not given.
+        named: the most differing rows to name per table.
+        rows: rows per range; derived from their width if not given.
     """
 
     level: Mode = "full"
@@ -40,14 +40,14 @@ class How:
 
 @dataclass(frozen=True)
 class Result:
-    """What a comparison came to, as far as it has come.
+    """The result of a comparison so far.
 
     Attributes:
-        rows: rows on the reference side whose checksums were compared, before an interruption too; in level ``counts``, that
-            were counted.
+        rows: rows on the reference side whose checksums were compared (in level ``counts``: that were counted), before an
+            interruption too.
         chunks: ranges that this run has compared.
-        bytes: of the tables' data, as the server estimates them.
-        resumed: ranges that an interrupted run had done.
+        bytes: size of the tables' data, as the server estimates it.
+        resumed: ranges that an interrupted run had compared.
     """
 
     tables: int
@@ -65,20 +65,20 @@ class Result:
 
 
 def rows_of_a_part(how: How, table: Table) -> int:
-    """Return how many rows a range of this table has: as many as take a server some tenths of a second."""
+    """Return the number of rows per range of this table: as many as a server reads in some tenths of a second."""
     if how.rows is not None:
         return how.rows
     return min(_MOST, max(_FEWEST, _BYTES // max(table.width, 1)))
 
 
 def chosen(how: How, table: Table, part: Range) -> bool:
-    """Whether a range is compared: in a sample, by a lot that falls the same way when an interrupted run goes on."""
+    """Whether a range is compared: a sample draws the same ranges again when an interrupted run resumes."""
     if how.level != "sample" or part.low is None or part.high is None:
         return True
     return random.Random(f"{table} {part}").random() < how.sample  # noqa: S311 - not cryptography
 
 
 def label(table: Table, budget: int) -> str:
-    """Return what a table is remembered by: its name, and what its checksums are made of."""
+    """Return a table's label in the checkpoint: its name, and a digest of what its checksums are made of."""
     made_of = repr((table.columns, table.index, table.key, budget))
     return f"{table} {hashlib.sha256(made_of.encode()).hexdigest()[:12]}"

@@ -1,4 +1,4 @@
-"""How far a comparison has come, how fast it is, and how long it will take."""
+"""Progress of a comparison: percentage, speed and time left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["ComparisonProgress"]
 
 
 class ComparisonProgress:
-    """Counts rows against an estimate, and tells a progress receiver."""
+    """Counts rows against an estimate, and reports to a progress receiver."""
 
     def __init__(self, estimated: int, progress: Progress) -> None:
         self._estimated = max(estimated, 1)
@@ -20,18 +20,18 @@ class ComparisonProgress:
         self._began = time.monotonic()
 
     def skip(self, rows: int) -> None:
-        """Leave rows out of the speed that were done before."""
+        """Count rows of an earlier run, which do not affect the speed."""
         self._skipped += rows
 
     def add(self, rows: int) -> None:
-        """Count rows that were compared, and tell."""
+        """Count compared rows, and report."""
         self._done += rows
         self._progress(str(self))
 
     def __str__(self) -> str:
         seconds = max(time.monotonic() - self._began, 1e-3)
         done = self._done + self._skipped
-        # The server's estimate may be off by half; the end is not announced before it is there.
+        # The server's estimate may be off by half: 100 % is never shown before the end.
         percent = min(99.0, 100 * done / self._estimated)
         speed = self._done / seconds
         left = max(self._estimated - done, 0) / speed if speed else 0

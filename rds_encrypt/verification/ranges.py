@@ -1,6 +1,6 @@
-"""Ranges of keys: how they are written in SQL, where one ends and the next begins, and what a key is called in a sentence.
+"""Ranges of keys: their SQL, where one ends and the next begins, and a key's readable form.
 
-The ends of a range are values as SQL literals that mean exactly what the column holds: strings by their bytes, in the column's
+The ends of a range are SQL literals that mean exactly what the column holds: strings by their bytes, in the column's
 character set, so that they compare by the column's collation.
 """
 
@@ -34,7 +34,7 @@ _NUMBERS = frozenset(
 _WHOLE = frozenset({"tinyint", "smallint", "mediumint", "int", "integer", "bigint"})
 _TIMES = frozenset({"date", "time", "datetime", "timestamp"})
 _DENSE = 4
-"""A numeric key may have at most so many possible values for each row to be cut evenly without looking."""
+"""A numeric key with at most this many possible values per row is cut into equal steps, without reading rows."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def key_columns(table: Table) -> str:
 
 
 def key_of(table: Table, row: Row) -> Key:
-    """Return the key of a row that was selected with ``key_columns``."""
+    """Return the key of a row selected with ``key_columns``."""
     return tuple(_literal(column, row[f"k{n}"]) for n, column in enumerate(table.key))
 
 
@@ -66,11 +66,11 @@ def ordering(table: Table) -> str:
 def condition(table: Table, of: Range) -> str:
     """Return the condition for a range.
 
-    A comparison of rows, (a, b) > (1, 2), would be read through the whole index; spelled out, it is a range of it.
+    MySQL would scan the whole index for a row comparison, (a, b) > (1, 2); spelled out, it reads a range.
     """
     names = [quote_name(column.name) for column in table.key]
     if of.low is not None and of.high is not None and len(table.key) == 1 and table.key[0].type in _WHOLE:
-        # One comparison for each row instead of two.
+        # One comparison per row instead of two.
         return f"{names[0]} BETWEEN {int(of.low[0]) + 1} AND {of.high[0]}"
     parts: list[str] = []
     if of.low is not None:
@@ -88,12 +88,12 @@ def _beyond(names: list[str], limit: Key, strictly: str, last: str) -> list[str]
         operator = last if n == len(names) - 1 else strictly
         equal = [f"{names[before]} = {limit[before]}" for before in range(n)]
         steps.append(f"({' AND '.join([*equal, f'{names[n]} {operator} {limit[n]}'])})")
-    # The first column alone is implied, and is what the optimizer is sure to use.
+    # The first condition is implied by the second, but the optimizer is sure to use it.
     return [f"{names[0]} {strictly}= {limit[0]}", f"({' OR '.join(steps)})"]
 
 
 def next_end(session: Session, table: Table, within: Range, size: int) -> Key | None:
-    """Return the key that ends a range of ``size`` rows; ``None`` if no more rows than that are left within."""
+    """Return the key that ends a range of ``size`` rows; ``None`` if fewer rows are left."""
     found = session.row(
         f"SELECT {key_columns(table)} FROM {table.sql} FORCE INDEX ({quote_name(table.index)})"  # noqa: S608 - names from the server
         f" WHERE {condition(table, within)} ORDER BY {ordering(table)} LIMIT 1 OFFSET {size - 1}"
@@ -102,7 +102,7 @@ def next_end(session: Session, table: Table, within: Range, size: int) -> Key | 
 
 
 def ranges(session: Session, table: Table, size: int, low: Key | None = None) -> Iterator[Range]:
-    """Cut a table, from ``low`` on, into ranges of some ``size`` rows; together they hold every row that could be in it."""
+    """Cut a table, from ``low`` on, into ranges of about ``size`` rows; together they cover every possible key."""
     if not table.key or (low is None and table.rows < size // 2):
         yield Range()
         return
@@ -122,7 +122,7 @@ def ranges(session: Session, table: Table, size: int, low: Key | None = None) ->
 
 @dataclass(frozen=True)
 class _Steps:
-    """Ends at equal distances."""
+    """Range ends at equal distances."""
 
     low: int
     high: int
@@ -138,7 +138,7 @@ class _Steps:
 
 
 def _even_step(session: Session, table: Table, size: int) -> _Steps | None:
-    """Return how to cut a key that is a number with few gaps, so that nobody has to count rows."""
+    """Return how to cut a numeric key with few gaps without counting rows; ``None`` for other keys."""
     if len(table.key) != 1 or table.key[0].type not in _WHOLE:
         return None
     name = quote_name(table.key[0].name)
@@ -153,7 +153,7 @@ def _even_step(session: Session, table: Table, size: int) -> _Steps | None:
 
 
 def named(table: Table, key: Key) -> str:
-    """Return what a person would call the row: ``id=17``."""
+    """Return the readable form of a key: ``id=17``."""
     return ", ".join(
         f"{column.name}={_readable(column, value)}" for column, value in zip(table.key, key, strict=True)
     )

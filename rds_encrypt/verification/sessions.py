@@ -1,4 +1,4 @@
-"""What a comparison's session needs beyond what every session pins (``rds_encrypt.mysql.session_variables``)."""
+"""Session settings of a comparison, beyond those that every session pins (``rds_encrypt.mysql.session_variables``)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["prepare"]
 
 
 def prepare(session: Session) -> None:
-    """Let sizes and counters be those of now."""
+    """Make the server report current sizes and counters."""
     if session.row("SHOW VARIABLES LIKE 'information_schema_stats_expiry'") is not None:
-        # From 8.0 on, sizes and counters are remembered for a day.
+        # From 8.0 on, MySQL caches sizes and counters for a day.
         session.execute("SET SESSION information_schema_stats_expiry = 0")

@@ -1,6 +1,6 @@
-"""A last look within a second, while both stand still for a cutover: the newest rows of the tables that were written to last.
+"""Compares the newest rows of the tables written to last, within a second, while both servers are stopped for a cutover.
 
-It is no verification, which takes as long as the data is large: it finds what went wrong with the last writes.
+It does not replace a verification, which takes longer the more data there is: it finds what went wrong with the last writes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rds_encrypt.verification.tables import Name, Table, inventory
 __all__ = ["SpotCheck", "spot_check"]
 
 _ROWS = 200
-"""Rows of a table that are compared; so many at most where there is no key to choose the newest by."""
+"""Rows compared per table, the newest by its key; a table without a key is skipped if it has more."""
 _NAMED = 5
 _TIMED_OUT = "maximum statement execution time exceeded"
 _SETTINGS = ("time_zone", "sql_mode", "max_execution_time")
@@ -35,12 +35,12 @@ _TOUCHED = (
 
 @dataclass(frozen=True)
 class SpotCheck:
-    """What a last look saw.
+    """Result of a spot check.
 
     Attributes:
-        tables: how many were looked at, those written to last first.
-        rows: how many rows were compared.
-        left: how many of the tables found there was no time for, or no key.
+        tables: the number of tables compared, those written to last first.
+        rows: the number of rows compared.
+        left: the number of tables skipped, for lack of time or of a key.
     """
 
     tables: int
@@ -55,10 +55,10 @@ class SpotCheck:
 
 
 def spot_check(primary: Session, candidate: Session, *, seconds: float) -> SpotCheck:
-    """Compare the newest rows of the tables that the primary wrote to last, for so many seconds at most.
+    """Compare the newest rows of the tables that the primary wrote to last, for at most ``seconds``.
 
-    Both must stand still, with everything executed on the candidate that the primary wrote. Running out of time is no
-    error: what was not looked at is counted.
+    Neither server may write meanwhile, and the candidate must have executed everything that the primary wrote. Running out of
+    time is not an error: ``left`` counts the tables that remain.
     """
     began = time.monotonic()
     rows = seen = 0
@@ -85,7 +85,7 @@ def spot_check(primary: Session, candidate: Session, *, seconds: float) -> SpotC
 
 
 def _newest(pair: Pair, table: Table, other: Table | None, found: list[Difference]) -> int | None:
-    """Compare the rows with the highest keys; return how many, or ``None`` if the table cannot be looked at."""
+    """Compare the rows with the highest keys; return their number, or ``None`` if the table cannot be compared."""
     if other is None or table.columns != other.columns:
         found.append(Difference("table", str(table), "", "as it was", "missing, or with other columns"))
         return None
@@ -112,7 +112,7 @@ def _low_end(session: Session, table: Table) -> tuple[str, ...] | None:
 
 @contextmanager
 def _prepared(session: Session, seconds: float) -> Iterator[None]:
-    """Give a session that belongs to somebody else the settings for comparing, and its own back."""
+    """Apply a comparison's settings to the caller's session, and restore its own afterwards."""
     before = session.row(f"SELECT {', '.join(f'@@{name} AS {name}' for name in _SETTINGS)}") or {}
     prepare(session)
     session.execute("SET SESSION max_execution_time = %s", max(1, int(seconds * 1000)))
@@ -126,5 +126,5 @@ def _prepared(session: Session, seconds: float) -> Iterator[None]:
 
 
 def _out_of_time(error: MigrationError) -> bool:
-    """Whether the server ended a statement because of ``max_execution_time``; its number (3024, 1028) depends on where."""
+    """Whether the server ended a statement because of ``max_execution_time``; the error's number varies (3024, 1028)."""
     return _TIMED_OUT in error.what

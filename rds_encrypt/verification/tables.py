@@ -1,4 +1,4 @@
-"""Which tables there are, how large, with which columns, and by which key their rows can be told apart."""
+"""Lists a server's tables: their sizes, their columns, and the key that tells their rows apart."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _KEYS = (
     " AND table_schema NOT IN (%s, %s, %s, %s){these}"
     " ORDER BY table_schema, table_name, index_name, seq_in_index"
 )
-# Ranges over these could not be written down exactly, or not be found with the index.
+# Ranges over these have no exact literals, or cannot use the index.
 _NO_KEY = APPROXIMATE | {"set", "json", "geometry"}
 
 Name = tuple[str, str]
@@ -40,7 +40,7 @@ class Table:
 
     Attributes:
         rows: an estimate.
-        bytes: of its data, an estimate.
+        bytes: the size of its data, an estimate.
         index: the name of the unique index that tells rows apart; empty if there is none.
         key: the columns of that index.
     """
@@ -64,7 +64,7 @@ class Table:
 
 
 def inventory(session: Session, only: Sequence[Name] | None = None) -> dict[Name, Table]:
-    """Return the tables that are the owner's: all, or ``only`` these as far as they exist."""
+    """Return the owner's tables: all, or those of ``only`` that exist."""
     if only is not None and not only:
         return {}
     these, names = "", [part for name in only or () for part in name]
@@ -95,7 +95,7 @@ def inventory(session: Session, only: Sequence[Name] | None = None) -> dict[Name
 
 
 def _best_key(indexes: dict[str, list[Row]], columns: dict[str, Column]) -> tuple[str, tuple[Column, ...]]:
-    """Return the primary key if it serves, else the shortest unique key that does, else nothing."""
+    """Return the primary key if it is usable, else the shortest usable unique key, else nothing."""
     usable = {
         index: tuple(columns[part["c"]] for part in parts)
         for index, parts in indexes.items()
@@ -107,10 +107,10 @@ def _best_key(indexes: dict[str, list[Row]], columns: dict[str, Column]) -> tupl
 
 
 def _serves(part: Row, columns: dict[str, Column]) -> bool:
-    column = columns.get(part["c"] or "")  # the part of a functional key has no column
+    column = columns.get(part["c"] or "")  # an expression in a functional key has no column
     return column is not None and part["part"] is None and not column.nullable and column.type not in _NO_KEY
 
 
 def _text(value: object) -> str:
-    """Return a string; 5.7 gives some columns of its own tables as bytes."""
+    """Return a string; 5.7 returns some columns of its own tables as bytes."""
     return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,6 +1,6 @@
 """No dead end: `python -m tests.chaos.dead_ends`, or `make chaos-no-dead-ends`.
 
-Each case makes a source and its encrypted instance anew, lets applications write, and cuts over. At one operation after the point of
+Each case makes a source and its encrypted instance, lets applications write, and cuts over. At one operation after the point of
 no return something that production does not need fails for good. Then `up`, `cleanup` and `destroy` are tried as a user would: at the
 end the encrypted instance must be production with every acknowledged write, and the stack must be gone.
 
@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import botocore.client
 import botocore.exceptions
@@ -27,11 +27,11 @@ import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 
 from components.settings import CutoverSettings
-from dev.demo.database import Account, Address, connected, rows, value
 from dev.sandbox import Sandbox
 from dev.sandbox.mysql.accounts import HostSecrets
 from dev.sandbox.mysql.sessions import AdminSession, admin_session, execute, query
 from dev.sandbox.seed import Seeded, seed
+from dev.workload.database import Account, Address, connected, rows, value
 from providers import cutover_protocol
 from providers.binlog_retention import BinlogRetentionProvider
 from providers.candidate_retention import CandidateRetentionProvider
@@ -53,6 +53,7 @@ from rds_encrypt.mysql import accounts, channel
 from rds_encrypt.mysql.coordinates import current
 from rds_encrypt.mysql.session import Row, Session
 from rds_encrypt.names import Names
+from rds_encrypt.phases import Phase
 from rds_encrypt.reports.files import DIRECTORY
 from tests.chaos import invariants
 from tests.chaos.traffic import TABLE, Traffic, create_table
@@ -61,7 +62,7 @@ __all__ = ["KINDS", "NAMES", "Case", "Ground", "Hand", "drawn", "ground", "main"
 
 NAMES = Names("orders")
 OPERATIONS = 16
-"""A cutover has about so many after its point of no return; a blow beyond its end hits the stack at rest."""
+"""A cutover has about so many after its point of no return; a blow beyond its end hits a stack with nothing under way."""
 KINDS = (
     "reverse account dropped",
     "reverse account locked again and again",
@@ -337,7 +338,7 @@ class Hand:
         self._force = force
         self.state: dict[str, dict[str, Any]] = {}
 
-    def up(self, phase: str) -> None:
+    def up(self, phase: Phase) -> None:
         """What `pulumi up` does: refuse, make or update what is declared, and then delete what is not."""
         self._refuse(phase)
         for name, kind in self.ORDER:
@@ -361,10 +362,10 @@ class Hand:
                 self._step(kind).delete("", self.state[name])
                 del self.state[name]
 
-    def _refuse(self, phase: str) -> None:
+    def _refuse(self, phase: Phase) -> None:
         world = self._place.world()
         found = discover(world.aws, NAMES)
-        wanted = preflight.Plan(phase, "replicate", found)
+        wanted = preflight.Plan(phase, "online", found)
         for check in (preflight.no_cutover_under_way, preflight.phase_follows):
             if refused := check(None, wanted):  # type: ignore[arg-type] # neither looks at what stands around
                 raise refused
@@ -552,7 +553,11 @@ def run_case(place: Ground, case: Case) -> None:
 
 def _drive(stack: Hand, blow: Blow, case: Case) -> None:
     """Do what a user would: go on in the phase, then clean up, then give the stack up; each again if it says so."""
-    for command in ("cutover", "cutover", "cleanup", "cleanup", "destroy", "destroy"):
+    commands: tuple[Phase | Literal["destroy"], ...] = (
+        *("cutover", "cutover", "cleanup", "cleanup"),
+        *("destroy", "destroy"),
+    )
+    for command in commands:
         try:
             if command == "destroy":
                 stack.destroy()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pymysql
 
-from dev.demo.database import rows, value
+from dev.workload.database import rows, value
 from rds_encrypt import journal
 from tests.chaos.stage import Direction, Stage
 from tests.chaos.traffic import Ack

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import pymysql
 
-from dev.demo.database import Account, Connection, connect, rows
+from dev.workload.database import Account, Connection, connect, rows
 from tests.chaos import invariants
 from tests.chaos.child import Child
 from tests.chaos.stage import Direction, Stage

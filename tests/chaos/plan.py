@@ -41,12 +41,12 @@ class Plan:
 
 
 _FIRST = (
-    Blow(Strike("kill winning"), boundary="fenced"),
+    Blow(Strike("kill candidate"), boundary="fenced"),
     Blow(Strike("kill runner"), boundary="promoted"),
-    Blow(Strike("kill losing"), boundary="drained"),
+    Blow(Strike("kill primary"), boundary="drained"),
     Blow(Strike("interrupt runner"), boundary="swap_began"),
     Blow(Strike("cut", seconds=4.0), boundary="fenced"),
-    Blow(Strike("kill runner and losing"), boundary="first_renamed"),
+    Blow(Strike("kill runner and primary"), boundary="first_renamed"),
 )
 """Where most is at stake, so every run begins with these, whatever its seed."""
 

@@ -15,11 +15,11 @@ from statistics import fmean
 from typing import Any
 
 from dev.demo import inventory
-from dev.demo.database import rows
-from dev.demo.workspace import Workspace
-from dev.demo.writer import TABLE, Writer, account_for
 from dev.sandbox import Sandbox
 from dev.sandbox.seed import seed
+from dev.workload.database import rows
+from dev.workload.workspace import Workspace
+from dev.workload.writer import TABLE, Writer, account_for
 from tests.engine.road import Road
 
 _REPORT = Path("build/soak.json")
@@ -41,7 +41,7 @@ class Lap:
     acknowledged: int
     lost: int
     twice: int
-    leftovers: list[str]
+    left_behind: list[str]
     servers: int
     """MySQL servers of the sandbox that still run."""
     strangers: int
@@ -105,7 +105,7 @@ def _lap(sandbox: Sandbox, workspace: Workspace, number: int, engine: str) -> La
             writer.acknowledged, [row["token"] for row in rows(connection, f"SELECT token FROM {TABLE}")]
         )
     kept = {f"{name}-old", f"{name}-fence"}
-    leftovers = inventory.leftovers(before, _inventory(road, name), kept)
+    left_behind = inventory.left_behind(before, _inventory(road, name), kept)
     _delete(sandbox.client("rds"), [name, f"{name}-old"])
     _delete_groups(sandbox.client("rds"), name)
     return Lap(
@@ -114,7 +114,7 @@ def _lap(sandbox: Sandbox, workspace: Workspace, number: int, engine: str) -> La
         acknowledged=found.acknowledged,
         lost=len(found.lost),
         twice=len(found.duplicates),
-        leftovers=leftovers,
+        left_behind=left_behind,
         servers=_processes(f"--defaults-file={sandbox.directory.resolve()}"),
         strangers=_processes(str(workspace.directory)),
         **_usage(sandbox.pid),
@@ -127,7 +127,7 @@ def found_wrong(laps: list[Lap]) -> list[str]:
     for lap in laps:
         if lap.lost or lap.twice:
             wrong.append(f"lap {lap.number}: {lap.lost} writes lost, {lap.twice} there twice")
-        wrong += [f"lap {lap.number}: {leftover} is left" for leftover in lap.leftovers]
+        wrong += [f"lap {lap.number}: {name} is left" for name in lap.left_behind]
         if lap.servers or lap.strangers:
             wrong.append(f"lap {lap.number}: {lap.servers} servers and {lap.strangers} processes still run")
     settled = laps[_WARM_UP:]
@@ -149,13 +149,13 @@ def summary(laps: list[Lap]) -> str:
     first, last = laps[0], laps[-1]
     lost, twice, left = (
         sum(numbers)
-        for numbers in zip(*((lap.lost, lap.twice, len(lap.leftovers)) for lap in laps), strict=True)
+        for numbers in zip(*((lap.lost, lap.twice, len(lap.left_behind)) for lap in laps), strict=True)
     )
     memory = f"memory {first.megabytes:.0f} → {last.megabytes:.0f} MB"
     lines = [
         f"{len(laps)} migrations in {sum(lap.seconds for lap in laps) / 60:.0f} min",
         f"{sum(lap.acknowledged for lap in laps):,} acknowledged writes, {lost} lost, {twice} twice",
-        f"{left} leftovers, {last.servers} servers and {last.strangers} processes still running",
+        f"{left} things left behind, {last.servers} servers and {last.strangers} processes still running",
         f"file descriptors {first.descriptors} → {last.descriptors}, threads {first.threads} → {last.threads}, {memory}",
     ]
     if len(laps) < _WARM_UP + _ENOUGH:
@@ -234,7 +234,7 @@ def _usage(pid: int) -> dict[str, Any]:
 def _line(lap: Lap) -> str:
     return (
         f"lap {lap.number:3}: {lap.seconds:5.1f} s, {lap.acknowledged:6} writes, {lap.lost} lost, {lap.twice} twice,"
-        f" {len(lap.leftovers)} left, {lap.descriptors} descriptors, {lap.threads} threads, {lap.megabytes:.0f} MB"
+        f" {len(lap.left_behind)} left, {lap.descriptors} descriptors, {lap.threads} threads, {lap.megabytes:.0f} MB"
     )
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from dev.demo.database import Address, Connection, connected, rows, value
 from dev.sandbox.mysql.accounts import HostSecrets
 from dev.sandbox.mysql.sessions import AdminSession, admin_session
+from dev.workload.database import Address, Connection, connected, rows, value
 from rds_encrypt import journal
 from tests.chaos.child import Child
 from tests.chaos.traffic import TABLE, Traffic, create_table

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from dev.demo.database import rows
-from dev.demo.writer import TABLE, Writer, account_for
+from dev.workload.database import rows
+from dev.workload.writer import TABLE, Writer, account_for
 from rds_encrypt import journal
 from tests.chaos.roads import judge
 from tests.chaos.roads.points import Point
@@ -90,11 +90,11 @@ def test_behind_the_fence(road: Road, writer: Writer) -> None:
     assert (ending.kind, ending.ours) == ("failed", True)
     assert SAID in ending.said
     assert "and so did undoing it" in ending.said
-    assert "orders refuses writes until `pulumi up` is run again in this phase" in ending.said
+    assert "orders refuses writes until you run `pulumi up` again in this phase" in ending.said
     assert not tagged(road, "orders-encrypted", journal.CUTOVER_BEGAN)
     # A failed check: the fence is lifted, and that is all.
     road.configure("cutover", cutover={"hooks": {"before": ["false"]}})
-    assert "hook `before` said no" in road.note(road.workspace.up("--skip-preview")).output
+    assert "hook `before` failed" in road.note(road.workspace.up("--skip-preview")).output
     assert not tagged(road, "orders", journal.FENCE_BEFORE)
     writes_go_on(writer)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dev.demo.database import Account, Connection, rows, value
+from dev.workload.database import Account, Connection, rows, value
 from tests.chaos import invariants
 from tests.chaos.past_the_fence import answer, each_moment, opened, swapping, taken
 from tests.chaos.stage import FORCED, Stage, staged

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dev.demo.database import rows, value
+from dev.workload.database import rows, value
 from tests.chaos.roads.points import Point
 from tests.chaos.roads.run import Run
 from tests.engine.checks import differing

@@ -12,7 +12,7 @@ import pytest
 from tests.chaos.dead_ends import drawn, ground, run_cases
 
 _SAMPLE = ("no tag can be changed", "old deleted", "binlogs purged")
-"""One of each sort of thing that production does not need; their operations are drawn anew each time."""
+"""One of each sort of thing that production does not need; their operations are drawn each time."""
 
 
 @pytest.mark.timeout(600)

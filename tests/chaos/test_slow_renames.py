@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dev.demo.database import connected, rows, value
+from dev.workload.database import connected, rows, value
 from tests.chaos import invariants
 from tests.chaos.dead_ends import NAMES, Ground, Hand, ground
 from tests.chaos.traffic import TABLE
@@ -85,10 +85,10 @@ def test_without_that_step_the_cutover_completes_and_says_that_the_rollback_is_l
     stack.up("cutover")
 
     path = stack.state["cutover"]["rollback_path"]
-    assert path.startswith("lost: orders-old cannot follow orders any more")
+    assert path.startswith("lost: orders-old can no longer follow orders")
     assert "1236" in path or "purged" in path
     with pytest.raises(
-        Exception, match="there is no rollback any more, since orders-old cannot follow orders"
+        Exception, match="rollback is no longer possible, because orders-old can no longer follow orders"
     ):
         stack.up("rollback")
     stack.up("cleanup")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import pymysql
 
-from dev.demo.database import Account, Address, Connection, connect, rows, value
+from dev.workload.database import Account, Address, Connection, connect, rows, value
 
 __all__ = ["TABLE", "Ack", "Traffic", "create_table"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dev.demo.database import rows, value
+from dev.workload.database import rows, value
 from tests.engine.road import Road
 
 __all__ = ["look"]

@@ -12,7 +12,7 @@ import pymysql
 import pytest
 
 from dev.demo import compare
-from dev.demo.database import Connection, rows, value
+from dev.workload.database import Connection, rows, value
 from tests.engine.road import Road
 
 __all__ = [

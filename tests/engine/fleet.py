@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from dev.bench.sources import Sources, make_sources
-from dev.demo.workspace import Result, Workspace
 from dev.sandbox import Sandbox
+from dev.workload.workspace import Result, Workspace
 from rds_encrypt.reports.files import DIRECTORY
 
 __all__ = ["Fleet", "fleet_of"]

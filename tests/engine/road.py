@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from dev.demo.database import Account, Address, Connection, address, connected
-from dev.demo.workspace import Result, Workspace, session_of
 from dev.sandbox import Sandbox
 from dev.sandbox.seed import Seeded, seed
+from dev.workload.database import Account, Address, Connection, address, connected
+from dev.workload.workspace import Result, Workspace, session_of
 from rds_encrypt import journal
 from rds_encrypt.reports.files import DIRECTORY, Files
 from tests.engine.rows import Row, read_rows

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from dev.demo.database import rows, value
-from dev.demo.workspace import Result
+from dev.workload.database import rows, value
+from dev.workload.workspace import Result
 from tests.engine.checks import unfolded
 from tests.engine.road import Road, driving
 

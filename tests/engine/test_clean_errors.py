@@ -29,8 +29,8 @@ def test_a_source_that_another_stack_is_migrating(road: Road) -> None:
 
     assert not result.ok
     assert (
-        "error: orders: stack rds-encrypt/elsewhere is migrating this instance already."
-        " Go on there, or, if that stack is gone for good, remove the tag rds-encrypt:owner." in result.output
+        "error: orders: stack rds-encrypt/elsewhere is already migrating this instance."
+        " Continue there. If that stack no longer exists, remove the tag rds-encrypt:owner." in result.output
     )
     assert "Traceback" not in result.output
     assert road.names() == {"orders"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dev.demo.database import value
+from dev.workload.database import value
 from rds_encrypt import journal
 from tests.engine.account import look
 from tests.engine.checks import (

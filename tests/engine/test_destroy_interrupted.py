@@ -52,8 +52,8 @@ def require_refused(road: Road, phase: str, *options: str) -> None:
     result = road.note(road.workspace.destroy("--skip-preview", *options))
 
     assert not result.ok, result.output
-    assert "its name is on the way from one instance to the other" in result.output
-    assert f"Run `pulumi up` in phase `{phase}`, which ends the move" in result.output
+    assert "its name is moving between two instances" in result.output
+    assert f"Run `pulumi up` in phase `{phase}`, which completes the move" in result.output
     assert journal_of(road) == before
 
 

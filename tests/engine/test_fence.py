@@ -11,8 +11,8 @@ from datetime import timedelta
 
 import pytest
 
-from dev.demo.database import rows
 from dev.sandbox.mysql.sessions import execute
+from dev.workload.database import rows
 from tests.chaos.past_the_fence import (
     CUT,
     INSERT,

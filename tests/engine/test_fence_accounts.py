@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pymysql
 import pytest
 
-from dev.demo.database import rows, value
+from dev.workload.database import rows, value
 from rds_encrypt import journal
 from tests.chaos import invariants
 from tests.chaos.past_the_fence import CUT, INSERT, answer, each_moment, opened, refuse_all, swapping
@@ -36,7 +36,7 @@ def test_events_that_would_write_on_keep_the_fence_from_being_chosen(stage: Stag
 
     assert ending.kind == "failed"
     assert "fence-possible (parameter group default.mysql8.0 is AWS's default" in ending.sentence
-    assert "1 scheduled events would go on writing (such as shop.heartbeat)" in ending.sentence
+    assert "1 scheduled events would keep writing (such as shop.heartbeat)" in ending.sentence
     with stage.connected(stage.direction.primary) as master:
         rows(master, "ALTER EVENT heartbeat DISABLE")
 

@@ -87,7 +87,7 @@ def test_no_copy_was_refused_for_another(fleet: Fleet, broken: str) -> None:
     assert "SnapshotQuotaExceeded" not in fleet.printed[0].output
 
 
-def test_each_source_has_a_lane(fleet: Fleet, others: list[str]) -> None:
+def test_each_source_has_a_worker(fleet: Fleet, others: list[str]) -> None:
     workers = fleet.workers()
     assert {name: worker for worker, names in workers.items() for name in names} == {
         name: f"worker-{worker_of(name)}" for name in fleet.names
@@ -127,7 +127,7 @@ def test_the_broken_one_is_mended_and_follows(
     fleet.good(fleet.workspace.preview(expect_no_changes=True))
 
 
-def test_a_state_from_before_lanes_is_taken_over(fleet: Fleet) -> None:
+def test_a_state_from_before_workers_is_taken_over(fleet: Fleet) -> None:
     """What was on the default provider goes on in its worker; nothing is replaced, so no cutover is made again."""
     worker = f"worker-{worker_of(fleet.names[0])}"
     state = fleet.workspace.run("stack", "export", "--stack", fleet.workspace.stack).output

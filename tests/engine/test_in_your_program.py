@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from dev.demo.workspace import ROOT, Workspace
 from dev.sandbox import Sandbox
 from dev.sandbox.seed import seed
+from dev.workload.workspace import ROOT, Workspace
 from rds_encrypt.reports.files import DIRECTORY
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(300)]

@@ -12,7 +12,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from dev.demo.database import rows, value
+from dev.workload.database import rows, value
 from rds_encrypt import journal
 from rds_encrypt.reports.table import summary
 from tests.engine.checks import (
@@ -49,7 +49,7 @@ def test_a_hook_may_veto_and_the_log_says_so(road: Road, source: dict[str, Any])
     log = road.files.read_json("cutover.json")
     assert log is not None
     assert (log["outcome"], log["moments"]) == ("aborted", {})
-    assert "hook `before` said no" in log["error"]
+    assert "hook `before` failed" in log["error"]
     assert log["error"] in said
     assert "Writes were never refused." in said
 
@@ -90,7 +90,7 @@ def test_a_master_password_that_is_changed_on_the_source_alone(road: Road) -> No
 
     assert result.ok, result.output
     told = unfolded(result.output)
-    assert "orders-encrypted: it does not know the master password that production accepts" in told
+    assert "orders-encrypted: it does not accept production's current master password" in told
     # A preview changes nothing; the cutover that the next test calls off is the first that needs it.
     assert not accepts(road, "orders-encrypted")
 

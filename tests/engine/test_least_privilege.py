@@ -21,12 +21,12 @@ from typing import Any
 import pymysql
 import pytest
 
-from dev.demo.database import rows, value
-from dev.demo.workspace import ROOT, Result, Workspace
 from dev.sandbox import Sandbox
 from dev.sandbox.mysql.accounts import HostSecrets
 from dev.sandbox.mysql.sessions import admin_session, execute, query
 from dev.sandbox.seed import seed
+from dev.workload.database import rows, value
+from dev.workload.workspace import ROOT, Result, Workspace
 from rds_encrypt import journal
 from rds_encrypt.reports.files import DIRECTORY
 from tests.engine.checks import require_fenced
@@ -172,7 +172,7 @@ def test_a_preview_may_look_around(road: Road, processes: Processes) -> None:
     road.configure("replicate", credentials={"secretId": ACCOUNT})
     printed = road.note(road.workspace.preview()).output
     assert "RDS Proxy has it as a target: pool" in printed
-    assert "not looked at" not in printed
+    assert "not checked" not in printed
 
 
 def test_replicate(road: Road, processes: Processes, passwords: dict[str, str]) -> None:
@@ -326,7 +326,7 @@ def test_no_secret_is_left_anywhere(road: Road, processes: Processes, passwords:
     places = {where for where, _ in things}
     assert any("pulumi" in where for where in places if where.startswith("the process"))
     assert any(where.endswith("dev.json") for where in places)
-    for report in ("plan.md", "cutover.json", "report.html", "verification.json", "handover.md"):
+    for report in ("plan.md", "cutover.json", "report.html", "verification.json", "ownership-transfer.md"):
         assert any(where.endswith(f"{REPORTS}/orders-{report}") for where in places), report
     assert any('"level":"INFO"' in printed.output for printed in road.printed), "it was not talkative at all"
 

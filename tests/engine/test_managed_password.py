@@ -9,7 +9,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from dev.demo.database import account, connected, rows
+from dev.workload.database import account, connected, rows
 from tests.engine.road import Road, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -45,7 +45,7 @@ def test_with_a_managed_password_only_mode_snapshot_gets_there(road: Road) -> No
     secret = road.instance("orders")["MasterUserSecret"]["SecretArn"]
     managed = {"credentials": {"secretId": secret, "username": "admin"}}
     said = refused(road, **managed)
-    assert "RDS manages its master password in Secrets Manager, and AWS makes no replica" in said
+    assert "RDS manages its master password in Secrets Manager, and AWS creates no replica" in said
 
     road.up("replicate", method="offline", **managed)
     road.up("cutover", method="offline", **managed)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from dev.demo.database import Account, connected
-from dev.demo.workspace import ROOT
 from dev.sandbox.mysql.accounts import HostSecrets
 from dev.sandbox.mysql.sessions import admin_session, execute
+from dev.workload.database import Account, connected
+from dev.workload.workspace import ROOT
 from rds_encrypt.aws.clients import Aws, AwsSettings
 from rds_encrypt.checks.finding import Severity
 from rds_encrypt.core.errors import PreconditionFailed
@@ -114,7 +114,7 @@ def said(road: Road) -> str:
         "orders: IAM database authentication is on. Policies with `rds-db:connect`",
         "orders: RDS Proxy has it as a target: pool.",
         "orders: it has 1 table without a primary key: shop.keyless.",
-        "orders: it has 1 definition with a definer who does not exist: view shop.orphan (gone@%).",
+        "orders: it has 1 definition whose definer does not exist: view shop.orphan (gone@%).",
     ],
 )
 def test_what_somebody_should_act_on_is_a_warning(said: str, warning: str) -> None:
@@ -146,7 +146,7 @@ def test_a_comment_on_a_pull_request_has_the_findings_too(road: Road, said: str)
 
 def test_nothing_else_is_said(said: str) -> None:
     assert said.count("warning: ") == 4, said
-    assert "not looked at" not in said
+    assert "not checked" not in said
 
 
 def test_what_the_caller_may_not_see_is_said_and_stops_nothing(road: Road) -> None:
@@ -159,7 +159,7 @@ def test_what_the_caller_may_not_see_is_said_and_stops_nothing(road: Road) -> No
             "AccessDenied", "not authorized", action=action, status=403, service=service
         )
     said = told(road)
-    assert "not looked at: quotas (not allowed: DescribeAccountAttributes)" in said
+    assert "not checked: quotas (not allowed: DescribeAccountAttributes)" in said
     assert "proxies (not allowed: DescribeDBProxies)" in said
     assert "alarms (not allowed: DescribeAlarms)" in said
     assert "shop.keyless" in said
@@ -242,10 +242,10 @@ def test_names_that_are_taken_and_quotas_fail_the_preview(road: Road, taken: Non
     result = road.note(road.workspace.preview())
     assert not result.ok
     assert (
-        "orders-encrypted: a snapshot of this name exists, and not by this migration of orders"
+        "orders-encrypted: a snapshot with this name exists, but not from this migration of orders"
         in result.output
     )
-    assert "orders-fence: a parameter group of this name exists" in result.output
+    assert "orders-fence: a parameter group with this name exists" in result.output
     assert "the account may have 2 DB instances and has 1, but this source needs 2 more" in result.output
     written = road.files.path("findings.md").read_text(encoding="utf-8")
     assert written.count("**Blocking**") == 3

@@ -67,7 +67,7 @@ def refused(road: Road) -> str:
 
 
 def test_an_unknown_phase(road: Road) -> None:
-    road.configure("cutover")
+    road.configure("switchover")
     said = refused(road)
     assert said.startswith("rds-encrypt:phase: must be one of 'replicate', 'cutover', 'rollback', 'cleanup'")
     assert said.count("\n") == 0
@@ -92,7 +92,7 @@ def test_an_identifier_that_is_nobodys(road: Road) -> None:
 def test_an_identifier_too_long_once_suffixed(road: Road) -> None:
     road.configure("replicate", identifier="a" * 50)
     said = refused(road)
-    assert "would have 64 characters, and RDS allows 63. Rename the instance to at most 49 characters" in said
+    assert "would have 64 characters, but RDS allows 63. Rename the instance to at most 49 characters" in said
     assert said.count("\n") == 0
 
 
@@ -100,7 +100,7 @@ def test_a_source_that_is_encrypted_already(road: Road) -> None:
     road.configure("replicate", identifier="vault")
     said = refused(road)
     assert said.startswith("vault: its storage is already encrypted (with arn:aws:kms:")
-    assert said.endswith("Take it out of `sources`; there is nothing to do.")
+    assert said.endswith("Remove it from `sources`: there is nothing to do.")
 
 
 def test_an_unknown_key(road: Road) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from dev.demo.database import rows, value
-from dev.demo.writer import TABLE, Writer, account_for
 from dev.sandbox.plugin.resources import RESOURCES
+from dev.workload.database import rows, value
+from dev.workload.writer import TABLE, Writer, account_for
 from rds_encrypt.cutover.timeline import Moment
 from rds_encrypt.reports.table import WORDS, summary
 from rds_encrypt.settings_diff import ALLOWED
@@ -104,10 +104,10 @@ def test_the_preview_tells_the_plan_and_writes_it_down_for_a_pull_request(road: 
     said, written = road.printed[-1].output, road.files.path("plan.md").read_text(encoding="utf-8")
 
     # The terminal folds a move that is longer than its line: only what fits is looked for there.
-    for words in ("make the replica orders-not-encrypted", "two snapshots of up to 20 GiB"):
+    for words in ("create the replica orders-not-encrypted", "two snapshots of up to 20 GiB"):
         assert words in " ".join(said.split())
         assert words in written
-    assert "make the replica orders-not-encrypted (db.t3.medium, 20 GiB gp3)" in written
+    assert "create the replica orders-not-encrypted (db.t3.medium, 20 GiB gp3)" in written
     assert said.count("Moves, in this order:") == 1
 
 
@@ -199,7 +199,7 @@ def test_the_preview_of_cutover_briefs_whoever_decides(road: Road) -> None:
         "from here on, running again rolls forward",
         "rename orders to orders-old",
         "rename orders-encrypted to orders",
-        "Write outage to expect:",
+        "Expected write outage:",
         "Undo: phase `rollback`",
     ]
     assert [said.find(words) for words in wanted] == sorted(said.find(words) for words in wanted)
@@ -308,7 +308,7 @@ def test_the_preview_of_cleanup_says_that_it_ends_the_way_back(road: Road) -> No
     said = road.printed[-1].output
 
     assert "Plan for orders, phase `cleanup`" in said
-    assert "Undo: none: it ends the rollback path" in said
+    assert "Undo: none, because this phase ends the rollback path" in said
     # For whoever reviews the two rows of parameter groups.
     assert "`delete[retain]` for orders-encrypted and orders-fence" in " ".join(said.split())
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dev.demo.database import rows, value
-from dev.demo.writer import TABLE, Writer, account_for
+from dev.workload.database import rows, value
+from dev.workload.writer import TABLE, Writer, account_for
 from tests.bastion import Keys, Running, asyncssh_server, free_port, left_of
 from tests.engine.checks import (
     MAY_DIFFER,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dev.demo.database import rows, value
+from dev.workload.database import rows, value
 from tests.engine.checks import differing, require_fenced, require_one_event
 from tests.engine.road import Road, driving
 
@@ -56,7 +56,7 @@ def test_each_way_has_a_log_of_its_own(road: Road) -> None:
     assert road.outputs()["timeline"] == back["moments"]
     assert "Rollback of orders: complete" in road.printed[-1].output
     # There is nothing to hand over any more, and the report tells both ways.
-    assert not list(road.files.directory.glob("orders-handover*"))
+    assert not list(road.files.directory.glob("orders-ownership-transfer*"))
     report = road.files.path("report.html").read_text(encoding="utf-8")
     assert 0 < report.index("Cutover: ") < report.index("Rollback: ")
     # The lag was looked at by the catch-up and after the verification, and the drain ends the curve.
@@ -64,7 +64,7 @@ def test_each_way_has_a_log_of_its_own(road: Road) -> None:
     assert watched is not None
     assert watched["encrypted"] == road.outputs()["encrypted_instance"]
     assert len(watched["looks"]) >= 2
-    assert f"{len(watched['looks']) + 1} looks, at each wait" in report
+    assert f"{len(watched['looks']) + 1} measurements, during each catch-up" in report
 
 
 def test_the_event_runs_on_the_source_only_again(road: Road) -> None:

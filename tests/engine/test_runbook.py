@@ -14,8 +14,8 @@ from typing import Any
 import pymysql
 import pytest
 
-from dev.demo.database import rows, value
-from dev.demo.workspace import Workspace
+from dev.workload.database import rows, value
+from dev.workload.workspace import Workspace
 from rds_encrypt import journal
 from tests.engine import aws_cli
 from tests.engine.checks import wait_until

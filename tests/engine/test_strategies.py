@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from dev.demo.database import rows, value
-from dev.demo.workspace import Result
+from dev.workload.database import rows, value
+from dev.workload.workspace import Result
 from rds_encrypt import journal
 from tests.engine.checks import require_fenced, wait_until
 from tests.engine.road import Road, driving
@@ -101,7 +101,7 @@ def test_a_hook_that_says_no_calls_it_off_before_anything_is_touched(
     refused = road.note(road.workspace.up("--skip-preview"))
 
     assert not refused.ok
-    assert "hook `before` said no (exit 3: change freeze until Monday)" in refused.output
+    assert "hook `before` failed (exit 3: change freeze until Monday)" in refused.output
     assert journal.FENCE_BEFORE not in road.tags("orders")
     assert points_at(road, zone) == road.address("orders").host
     with road.connected("orders", application=True) as connection:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from dev.demo.database import rows
-from dev.demo.writer import Writer
 from dev.sandbox.mysql.accounts import HostSecrets
 from dev.sandbox.mysql.sessions import admin_session, execute
+from dev.workload.database import rows
+from dev.workload.writer import Writer
 from rds_encrypt import journal
 from tests.engine.road import ROWS, Road, driving
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from dev.demo.workspace import ROOT
 from dev.sandbox import Sandbox
+from dev.workload.workspace import ROOT
 from providers.catch_up import CatchUpProvider
 from providers.step import StepContext
 from rds_encrypt.access import Access, AccessSettings, endpoint_of

@@ -16,6 +16,7 @@ from rds_encrypt.checks.preflight import Plan
 from rds_encrypt.discovery import Topology
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.names import Names
+from rds_encrypt.phases import Method
 from rds_encrypt.verification.definitions import read_definitions
 from tests.sandbox.mysql_support import VERSIONS, Farm
 from tests.sandbox.verification_support import session
@@ -41,13 +42,13 @@ def master(server: MySQLServer) -> Iterator[Session]:
         yield opened
 
 
-def context(method: str = "online") -> CheckContext:
+def context(method: Method = "online") -> CheckContext:
     source = instance()
     plan = Plan("replicate", method, Topology(Names("orders"), source, None))
     return CheckContext(FakeAws(source), Around(), plan, source)
 
 
-def found(opened: Session, *severities: Severity, method: str = "online") -> list[Finding]:
+def found(opened: Session, *severities: Severity, method: Method = "online") -> list[Finding]:
     return [each for each in mysql.of_mysql(context(method), opened) if each.severity in severities]
 
 

@@ -1,4 +1,4 @@
-"""Two followers of one source that is written to: brought to a stand-still at the same coordinates, and let go on in any case."""
+"""Two followers of one source that is written to: stopped at the same coordinates, and let go on in any case."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Stage:
 
 @pytest.fixture(scope="module", params=VERSIONS)
 def stage(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Stage]:
-    directory = tmp_path_factory.mktemp("standstill")
+    directory = tmp_path_factory.mktemp("coordinates")
     with Farm.open(directory, request.param) as farm:
         source = farm.new()
         with session(source) as opened:

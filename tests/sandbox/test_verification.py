@@ -50,7 +50,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
 
 @pytest.fixture
 def everything(pair: Twins) -> Twins:
-    # The table stays: to make it anew for each corruption would take longer than to find that.
+    # The table stays: to make it again for each corruption would take longer than to find that.
     pair.both(EVERYTHING, "DELETE FROM everything", ROWS)
     return pair
 
@@ -202,7 +202,7 @@ def test_tables_without_a_usable_key(pair: Twins, definition: str, insert: str) 
     pair.corrupt("DELETE FROM t WHERE a = 2")
     (sentence,) = pair.found()
     assert sentence.startswith("row shop.t, the row with digest ")
-    assert sentence.endswith(" there 1 time on the source's side, missing on the copy")
+    assert sentence.endswith(" present 1 time on the source's side, missing on the copy")
 
 
 def test_pairs_of_equal_rows_count(pair: Twins) -> None:
@@ -215,12 +215,12 @@ def test_pairs_of_equal_rows_count(pair: Twins) -> None:
     pair.corrupt("TRUNCATE t", "INSERT INTO t VALUES (1), (2), (2)")
     assert [sentence.partition(": ")[2] for sentence in pair.found()] in (
         [
-            "there 2 times on the source's side, there 1 time on the copy",
-            "there 1 time on the source's side, there 2 times on the copy",
+            "present 2 times on the source's side, present 1 time on the copy",
+            "present 1 time on the source's side, present 2 times on the copy",
         ],
         [
-            "there 1 time on the source's side, there 2 times on the copy",
-            "there 2 times on the source's side, there 1 time on the copy",
+            "present 1 time on the source's side, present 2 times on the copy",
+            "present 2 times on the source's side, present 1 time on the copy",
         ],
     )
 
@@ -282,13 +282,15 @@ def test_counts_and_samples(pair: Twins) -> None:
         f"INSERT INTO t VALUES {', '.join(f'({n}, 0)' for n in range(5000))}",
         "ANALYZE TABLE t",
     )
-    sample = pair.compare(mode="sample", sample=0.3, rows=100)
+    sample = pair.compare(level="sample", sample=0.3, rows=100)
     assert sample.differences == ()
     assert 500 < sample.rows < 3500
     pair.corrupt("UPDATE t SET v = 1 WHERE id = 77")
-    assert pair.found(mode="counts") == []
+    assert pair.found(level="counts") == []
     pair.corrupt("DELETE FROM t WHERE id = 77")
-    assert pair.found(mode="counts") == ["rows shop.t: 5000 rows on the source's side, 4999 rows on the copy"]
+    assert pair.found(level="counts") == [
+        "rows shop.t: 5000 rows on the source's side, 4999 rows on the copy"
+    ]
 
 
 def test_it_goes_on_where_it_stopped(pair: Twins, tmp_path: Path) -> None:

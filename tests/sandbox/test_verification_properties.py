@@ -65,7 +65,7 @@ def _plain(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Value]:
 
 
 def _json() -> st.SearchStrategy[Value]:
-    # 5.7 prints 1.0 and 1 alike, in JSON; they are left out. So are numbers beyond 64 bits, which become floats.
+    # 5.7 prints 1.0 and 1 the same way, in JSON; they are left out. So are numbers beyond 64 bits, which become floats.
     leaves = (
         st.none()
         | st.booleans()

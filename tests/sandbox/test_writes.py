@@ -156,7 +156,7 @@ def test_replication_and_rds_s_own_threads_are_no_applications(
             execute(host, "BEGIN")
             execute(host, "INSERT INTO shop.applied VALUES (2)")
             application.execute("INSERT INTO shop.applied VALUES (1), (2)")
-            # Not by innodb_trx: who looks there more often than ten times a second sees the same for ever.
+            # Not by innodb_trx: who looks there more often than ten times a second sees the same.
             applying = "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'system user' AND state = 'update'"
             until(lambda: behind.value(applying), lambda n: int(n) == 1)
             time.sleep(0.2)

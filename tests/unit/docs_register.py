@@ -74,7 +74,7 @@ REGISTER: dict[str, Entry] = {
     "curl -X DELETE $AWS_ENDPOINT_URL/_sandbox/faults": _FAULTS,
     # A real account.
     "pulumi install": Account("the official CLI, and the AWS provider's plugin from Pulumi's site"),
-    "pulumi stack init production": Run("dev/demo/workspace.py", '"stack", "init"'),
+    "pulumi stack init production": Run("dev/workload/workspace.py", '"stack", "init"'),
     "pulumi config set aws:region eu-central-1": _CONFIG,
     "pulumi config set --path 'rds-encrypt:sources[0].identifier' orders": _TYPED,
     "pulumi config set --path 'rds-encrypt:sources[0].kmsKey' alias/databases": _TYPED,
@@ -92,7 +92,7 @@ REGISTER: dict[str, Entry] = {
         "the package index; the tests put the same packages beside the tool chain"
     ),
     "examples/policy-pack/venv/bin/pip install -r examples/policy-pack/requirements.txt": Account("the same"),
-    "pulumi preview --policy-pack policy --policy-pack-config policy.json": Run(
+    "pulumi preview --policy-pack examples/policy-pack --policy-pack-config policy.json": Run(
         "tests/engine/test_preflight.py", '"--policy-pack"'
     ),
     # The runbook.

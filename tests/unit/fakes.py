@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from rds_encrypt.aws.clients import Aws, AwsSettings
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.mysql.session import Endpoint, Row, Session
 
 __all__ = ["FakeAws", "FakeSession", "instance", "replica_row"]

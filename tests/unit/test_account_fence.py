@@ -73,11 +73,9 @@ def test_it_does_not_hold_while_a_session_is_left() -> None:
 
 def test_what_would_write_on_is_an_obstacle() -> None:
     assert obstacle(session()) is None
-    assert "scheduled events would go on writing (such as shop.tidy)" in str(
-        obstacle(session(scheduler="ON"))
-    )
-    assert "use our own account" in str(obstacle(session(fellows=1)))
-    assert "29 accounts are locked already" in str(obstacle(session(*[(f"a{n}", 1) for n in range(29)])))
+    assert "scheduled events would keep writing (such as shop.tidy)" in str(obstacle(session(scheduler="ON")))
+    assert "use the account of rds-encrypt" in str(obstacle(session(fellows=1)))
+    assert "29 accounts are already locked" in str(obstacle(session(*[(f"a{n}", 1) for n in range(29)])))
 
 
 def test_the_fence_that_an_instance_has_is_told_by_its_tag() -> None:

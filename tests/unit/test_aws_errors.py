@@ -5,7 +5,7 @@ from __future__ import annotations
 import botocore.exceptions
 import pytest
 
-from rds_encrypt.aws.clients import sorted_errors
+from rds_encrypt.aws.errors import sorted_errors
 from rds_encrypt.core.errors import ActionRequired, MigrationError, Retryable
 
 

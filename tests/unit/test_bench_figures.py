@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dev.bench.figures import Bench, Pair, Run
-from dev.demo.writer import Accounting, Gap, Write
+from dev.workload.writer import Accounting, Gap, Write
 
 KEPT = Accounting(acknowledged=1_000, lost=(), duplicates=(), unacknowledged=2)
 OURS = Run(outage=Gap(100.0, 110.5), accounting=KEPT, rate=300.0, writes=[Write("1", 0, 100.0, 5_100.0)])

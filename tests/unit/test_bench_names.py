@@ -7,7 +7,7 @@ import pytest
 from moto import mock_aws
 
 from dev.bench.names import make_record
-from dev.demo.database import Address
+from dev.workload.database import Address
 from rds_encrypt.aws import dns_records
 from rds_encrypt.aws.clients import Aws, AwsSettings
 

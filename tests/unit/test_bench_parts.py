@@ -9,7 +9,7 @@ from dev.bench.figures import Bench, Pair, Run
 from dev.bench.suite import catch_up, outage, verification
 from dev.bench.suite.lines import Line, sentences
 from dev.bench.verification import Figure, Way
-from dev.demo.writer import Accounting, Gap
+from dev.workload.writer import Accounting, Gap
 
 KEPT = Accounting(acknowledged=1_000, lost=(), duplicates=(), unacknowledged=2)
 OURS = Run(outage=Gap(100.0, 110.5), accounting=KEPT, rate=300.0, writes=[])

@@ -6,7 +6,7 @@ from pathlib import Path
 from dev.bench.figures import Bench, Pair, Run
 from dev.bench.plot import bars, write_data, write_picture
 from dev.bench.table import stretches
-from dev.demo.writer import Accounting, Gap, Write
+from dev.workload.writer import Accounting, Gap, Write
 
 WRITES = [
     Write("1", 0, 99.85, 1_099.85),

@@ -8,9 +8,10 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from rds_encrypt.aws import changes, instances, looks
+from rds_encrypt.aws import changes, instance_reader, looks
 from rds_encrypt.aws.clients import Aws, AwsSettings
-from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.aws.instance import Instance
+from rds_encrypt.aws.instances import Instances
 from rds_encrypt.core import waiting
 from rds_encrypt.core.errors import ActionRequired, Retryable, TimedOut
 from tests.unit.fakes import instance
@@ -99,7 +100,7 @@ def refusal(code: str, message: str = "no", status: int = 400) -> ClientError:
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     monkeypatch.setattr(looks, "_shared", {})
-    monkeypatch.setattr(instances, "LINGER", 0.0)
+    monkeypatch.setattr(instance_reader, "LINGER", 0.0)
     found = Clock()
     for module in (changes, waiting):
         monkeypatch.setattr(module, "time", found)

@@ -11,6 +11,7 @@ import pytest
 from rds_encrypt.core.errors import ActionRequired, OutcomeUnknown, PreconditionFailed, ProcedureRefused
 from rds_encrypt.mysql import channel, lag
 from rds_encrypt.mysql.coordinates import Coordinates
+from rds_encrypt.mysql.replica_status import ReplicaStatus
 from rds_encrypt.mysql.session import Credentials, Endpoint, Row
 from tests.unit.fakes import FakeSession, replica_row
 
@@ -238,7 +239,7 @@ def test_a_drain_of_broken_replication_gives_up_at_once() -> None:
 
 
 def test_a_drain_gives_up_on_a_receiver_that_is_refused_each_time() -> None:
-    """MySQL retries a refused account for ever; the write outage has seconds."""
+    """MySQL retries a refused account without end; the write outage has seconds."""
     refused = replica_row(
         Replica_IO_Running="Connecting",
         Last_IO_Errno=1045,
@@ -532,7 +533,7 @@ def test_a_reset_that_cost_the_connection_is_looked_after() -> None:
     assert channel.status(rds.session) is None
 
 
-def attached(rds: Rds, **more: Any) -> channel.ReplicaStatus:
+def attached(rds: Rds, **more: Any) -> ReplicaStatus:
     return channel.attach(rds.session, SOURCE, ACCOUNT, Coordinates("b.000002", 400), **more)
 
 

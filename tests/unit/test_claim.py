@@ -61,10 +61,10 @@ def test_a_source_that_nobody_has_is_claimed(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("tags", "said"),
     [
-        ({journal.OWNER: "rds-encrypt/live"}, "stack rds-encrypt/live is migrating this instance already"),
+        ({journal.OWNER: "rds-encrypt/live"}, "stack rds-encrypt/live is already migrating this instance"),
         (
             {journal.OWNER: "rds-encrypt/dev", journal.BACKEND: "another"},
-            "a stack of the same name, rds-encrypt/dev, is migrating this instance already, and keeps its state in another backend",
+            "stack rds-encrypt/dev in another backend is already migrating this instance",
         ),
     ],
 )
@@ -92,7 +92,7 @@ def test_of_two_that_claim_at_the_same_moment_the_last_goes_on(
         aws._add(":orders", [{"Key": key, "Value": value} for key, value in other.items()])
 
     at_once(monkeypatch, write)
-    with pytest.raises(ActionRequired, match="is migrating this instance already"):
+    with pytest.raises(ActionRequired, match="is already migrating this instance"):
         ClaimProvider().perform(context(aws), INPUTS)
 
 
@@ -126,6 +126,6 @@ def test_nothing_is_given_up_while_names_move(
         step().delete("", {"source_id": "db-ORDERS", "identifier": "orders"})
         assert undone == [step]
     else:
-        with pytest.raises(ActionRequired, match=f"`pulumi up` in phase `{phase}`, which ends the move"):
+        with pytest.raises(ActionRequired, match=f"`pulumi up` in phase `{phase}`, which completes the move"):
             step().delete("", {"source_id": "db-ORDERS", "identifier": "orders"})
         assert undone == []

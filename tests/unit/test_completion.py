@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.aws.instance import Instance
+from rds_encrypt.aws.instances import Instances
 from rds_encrypt.completion import complete
 from rds_encrypt.core.waiting import silent
 from tests.unit.fakes import FakeAws, instance

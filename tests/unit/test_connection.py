@@ -74,23 +74,23 @@ def test_they_travel_through_a_state_as_plain_values() -> None:
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
-        ({"via": "ssh"}, "`via: ssh` and `ssh` go together, and only one of the two is given"),
+        ({"via": "ssh"}, "`via: ssh` and `ssh` go together; only one of the two is set"),
         ({"ssh": {"host": "bastion.example"}}, "`via: ssh` and `ssh` go together"),
         ({"via": "ssm"}, "`via: ssm` and `ssm` go together"),
         ({**SSH, "ssm": SSM["ssm"]}, "`via: ssm` and `ssm` go together"),
         (
             {"via": "ssh", "ssh": {"host": "-oProxyCommand=x"}},
-            "connection.ssh.host: this is no host name or address",
+            "connection.ssh.host: this is not a host name or address",
         ),
         (
             {"via": "ssh", "ssh": {"host": "b", "user": "-l"}},
-            "connection.ssh.user: this is no name of an account",
+            "connection.ssh.user: this is not an account name",
         ),
         (
             {"via": "ssh", "ssh": {"host": "b", "keyFile": "a\nb"}},
-            "connection.ssh.keyFile: this is no path for ssh",
+            "connection.ssh.keyFile: this is not a path for ssh",
         ),
-        ({"via": "ssm", "ssm": {"target": "mine"}}, "connection.ssm.target: this is no id of an instance"),
+        ({"via": "ssm", "ssm": {"target": "mine"}}, "connection.ssm.target: this is not an instance id"),
     ],
 )
 def test_what_cannot_work_is_one_sentence(said: dict[str, Any], sentence: str) -> None:
@@ -145,7 +145,7 @@ def test_what_is_taken_is_what_ssh_understands(tmp_path: Path, name: str, value:
     try:
         bastion = connection_of({"via": "ssh", "ssh": {**SAFE, name: value}}).bastion
     except PreconditionFailed as error:
-        assert f"connection.ssh.{name}: this is no " in str(error)  # noqa: PT017 - most of what is hostile ends here
+        assert f"connection.ssh.{name}: this is not a" in str(error)  # noqa: PT017 - most of what is hostile ends here
         return
     assert bastion is not None
     before, after = understood(Bastion(*plain()), tmp_path), understood(bastion, tmp_path)

@@ -14,7 +14,7 @@ from providers.rollback import RollbackProvider
 from providers.step import Inputs, StepContext
 from rds_encrypt import journal
 from rds_encrypt.access import Access
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.cutover.direction import Direction
@@ -78,7 +78,7 @@ class Provider(CutoverProvider):
 
 @pytest.fixture
 def no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rds_encrypt.aws.instances._PAUSES", ())
+    monkeypatch.setattr("rds_encrypt.aws.instance_reader._PAUSES", ())
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_refresh_sees_that_production_was_renamed_and_an_up_says_so_until_it_i
     assert outs == {**INPUTS, "named": False}
     assert provider.diff("id", outs, INPUTS).changes
 
-    with pytest.raises(ActionRequired, match="orders-2: production has been renamed since the cutover"):
+    with pytest.raises(ActionRequired, match="orders-2: production was renamed after the cutover"):
         provider.update("id", {**INPUTS, "named": False}, INPUTS)
     assert Provider(encrypted(), old()).update("id", {**INPUTS, "named": False}, INPUTS).outs == INPUTS
 
@@ -206,7 +206,7 @@ class Follower(Provider):
         (Follower(LOST, Replica_IO_Running="No", Last_IO_Errno=13114, Last_IO_Error="purged"), True, "was"),
         # Somebody has mended it.
         (Follower(LOST), True, "open"),
-        # Let go by cleanup, or at rest.
+        # Let go by cleanup, or stopped.
         (Provider(encrypted(), old()), True, "was"),
         (Provider(encrypted(), old(DBInstanceStatus="stopped"), follows=True), True, "was"),
     ],

@@ -13,17 +13,13 @@ from hypothesis import strategies as st
 
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.cutover import checks
-from rds_encrypt.cutover.checks import (
-    CHECKS,
-    Reading,
-    candidate_durable,
-    minutes_until_backup,
-    minutes_until_maintenance,
-    require_steady,
-)
+from rds_encrypt.cutover.checks import CHECKS, require_steady
+from rds_encrypt.cutover.checks_of_candidate import candidate_durable
 from rds_encrypt.cutover.context import CutoverContext, Limits
 from rds_encrypt.cutover.direction import cutover_direction
+from rds_encrypt.cutover.reading import Reading
 from rds_encrypt.cutover.timeline import Moment, Timeline
+from rds_encrypt.cutover.windows import minutes_until_backup, minutes_until_maintenance
 from rds_encrypt.names import Names
 from tests.unit.fakes import FakeSession
 
@@ -59,7 +55,7 @@ def test_a_window_is_never_more_than_a_week_away(minute: int) -> None:
 
 
 class Looks:
-    """What a check sees, look by look; the last for ever."""
+    """What a check sees, look by look; the last one stays."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *readings: Reading) -> None:
         self.taken = 0
@@ -168,7 +164,7 @@ def test_a_backup_window_may_pass_midnight(window: str) -> None:
         ("1", {"innodb_flush_log_at_trx_commit": "2"}, True),
     ],
 )
-def test_the_winner_is_as_durable_as_its_owner_wants(
+def test_the_candidate_is_as_durable_as_its_owner_wants(
     live: str, owner: dict[str, str], *, passed: bool
 ) -> None:
     seen = [
@@ -190,7 +186,7 @@ def test_the_winner_is_as_durable_as_its_owner_wants(
         ("1", {}, {}, True),
     ],
 )
-def test_the_winner_has_the_appliers_that_its_owner_wants(
+def test_the_candidate_has_the_appliers_that_its_owner_wants(
     live: str, ours: dict[str, str], owner: dict[str, str], *, passed: bool
 ) -> None:
     names = {"slave_parallel_workers", "replica_parallel_workers"}

@@ -144,7 +144,7 @@ def test_run_again_after_the_point_of_no_return_it_rolls_forward(monkeypatch: py
 
 
 def test_an_undoing_that_fails_hides_neither_cause(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
-    road.failing["promote"] = ActionRequired("written to behind the fence")
+    road.failing["promote"] = ActionRequired("written to despite the fence")
     looks = iter([None, TimedOut("still read-only")])
 
     def undo(*_arguments: Any) -> None:
@@ -155,7 +155,7 @@ def test_an_undoing_that_fails_hides_neither_cause(road: Road, monkeypatch: pyte
     with pytest.raises(BaseExceptionGroup, match="the cutover failed, and so did undoing it") as raised:
         run(road.context)
     assert [str(error) for error in raised.value.exceptions] == [
-        "written to behind the fence.",
+        "written to despite the fence.",
         "still read-only.",
     ]
 

@@ -12,7 +12,7 @@ from providers.deletion_guard import DeletionGuardProvider
 from providers.step import StepContext
 from rds_encrypt import journal
 from rds_encrypt.access import Access
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import Retryable
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.cutover import due_events
@@ -99,7 +99,7 @@ def test_where_nothing_was_left_nobody_asks() -> None:
 def test_what_cannot_be_settled_is_told(no_groups: list[str]) -> None:
     DeletionGuardProvider().undo(Place(production(**{journal.EVENTS: "0123abcd"}), away=True).context, PROPS)
     assert len(no_groups) == 1
-    assert "look whether all accounts are open and all events enabled" in no_groups[0]
+    assert "check that all accounts are unlocked and all events enabled" in no_groups[0]
 
 
 @pytest.mark.parametrize(

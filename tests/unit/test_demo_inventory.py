@@ -1,4 +1,4 @@
-"""Leftovers: everything that is there after a migration and was not before."""
+"""What is left behind: everything that is there after a migration and was not before."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dev.demo.inventory import Inventory, leftovers
+from dev.demo.inventory import Inventory, left_behind
 
 BEFORE = Inventory(
     instances=frozenset({"orders"}),
@@ -25,20 +25,20 @@ def after(**changes: Any) -> Inventory:
     return replace(BEFORE, **changes)
 
 
-def test_the_same_world_has_no_leftovers() -> None:
-    assert leftovers(BEFORE, BEFORE, KEPT) == []
+def test_the_same_world_has_nothing_left_behind() -> None:
+    assert left_behind(BEFORE, BEFORE, KEPT) == []
 
 
-def test_what_is_kept_on_purpose_is_no_leftover() -> None:
+def test_what_is_kept_on_purpose_is_not_left_behind() -> None:
     world = after(
         instances=frozenset({"orders", "orders-old"}),
         parameter_groups={**BEFORE.parameter_groups, "orders-fence": {"read_only": "1"}},
     )
-    assert leftovers(BEFORE, world, KEPT) == []
+    assert left_behind(BEFORE, world, KEPT) == []
 
 
-def test_what_the_owner_removed_meanwhile_is_no_leftover() -> None:
-    assert leftovers(BEFORE, after(snapshots=frozenset(), rules=frozenset()), KEPT) == []
+def test_what_the_owner_removed_meanwhile_is_not_left_behind() -> None:
+    assert left_behind(BEFORE, after(snapshots=frozenset(), rules=frozenset()), KEPT) == []
 
 
 @pytest.mark.parametrize(
@@ -56,12 +56,12 @@ def test_what_the_owner_removed_meanwhile_is_no_leftover() -> None:
         ({"follows": "127.77.0.11"}, "replication from 127.77.0.11"),
     ],
 )
-def test_each_kind_of_leftover_is_named(changes: dict[str, Any], sentence: str) -> None:
-    assert leftovers(BEFORE, after(**changes), KEPT) == [sentence]
+def test_each_kind_of_thing_left_behind_is_named(changes: dict[str, Any], sentence: str) -> None:
+    assert left_behind(BEFORE, after(**changes), KEPT) == [sentence]
 
 
-def test_a_fence_left_in_the_owners_group_is_a_leftover() -> None:
+def test_a_fence_left_in_the_owners_group_is_left_behind() -> None:
     fenced = {"orders-mysql80": {**BEFORE.parameter_groups["orders-mysql80"], "read_only": "1"}}
-    assert leftovers(BEFORE, after(parameter_groups=fenced), KEPT) == [
+    assert left_behind(BEFORE, after(parameter_groups=fenced), KEPT) == [
         "parameter read_only=1, formerly (default), in group orders-mysql80"
     ]

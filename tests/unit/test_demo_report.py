@@ -10,7 +10,7 @@ from rich.console import Console
 
 from dev.demo.report import Old, Phase, Report
 from dev.demo.summary import show
-from dev.demo.writer import Accounting
+from dev.workload.writer import Accounting
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1"
 GOOD = Report(
@@ -22,7 +22,7 @@ GOOD = Report(
     storage_encrypted=True,
     kms_key_id=KEY,
     kms_key_wanted=KEY,
-    leftovers=[],
+    left_behind=[],
     old=Old("orders-old", "stopped", "2026-12-01", "orders-fence"),
     tables=7,
     seconds=120.0,
@@ -59,7 +59,7 @@ def test_the_json_has_exactly_the_agreed_shape() -> None:
         ({"writes": Accounting(0, (), (), 0)}, "no write was acknowledged"),
         ({"storage_encrypted": False, "kms_key_id": ""}, "orders is not encrypted"),
         ({"kms_key_id": "arn:other"}, f"with arn:other instead of {KEY}"),
-        ({"leftovers": ["snapshot orders-encrypted"]}, "snapshot orders-encrypted"),
+        ({"left_behind": ["snapshot orders-encrypted"]}, "snapshot orders-encrypted"),
         ({"findings": ["after replicate something moved"]}, "after replicate something moved"),
     ],
 )

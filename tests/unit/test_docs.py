@@ -16,6 +16,7 @@ import yaml  # type: ignore[import-untyped] # comes with pulumi, without types
 from components.settings import Settings, parse
 from rds_encrypt import journal
 from rds_encrypt.cutover.checks import CHECKS
+from rds_encrypt.mysql.rds_accounts import RDS_USERS
 from tests.engine import aws_cli
 from tests.unit import docs_register
 
@@ -214,3 +215,11 @@ def test_the_grants_name_every_procedure_that_the_program_calls() -> None:
 
     assert called
     assert {procedure for procedure in called if procedure not in grants} == set()
+
+
+def test_no_account_of_rds_is_offered_to_be_unlocked() -> None:
+    listed = re.search(
+        r"AND user NOT IN \((.*?)\)", (ROOT / "docs" / "runbook.md").read_text("utf-8"), re.DOTALL
+    )
+    assert listed is not None
+    assert set(RDS_USERS) <= set(re.findall(r"'([^']+)'", listed.group(1)))

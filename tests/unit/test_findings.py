@@ -16,7 +16,8 @@ from botocore.stub import Stubber
 
 from rds_encrypt import journal
 from rds_encrypt.aws import metrics
-from rds_encrypt.aws.clients import Aws, sorted_errors
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.errors import sorted_errors
 from rds_encrypt.aws.inventory import ZONES, AccountInventory, Alarm, ProxyTarget, Quota
 from rds_encrypt.aws.snapshots import Snapshot
 from rds_encrypt.checks import look, of_account, of_caller, of_instance, of_key, words
@@ -193,7 +194,7 @@ def test_only_snapshots_of_others_with_our_names_block(found: str, owner: str, *
         ("DBInstances", Quota(38, 40), None),
         ("AllocatedStorage", Quota(99_970, 100_000), "this source needs 40 more"),
         ("ManualSnapshots", Quota(99, 100), "this source needs 2 more"),
-        ("ReadReplicasPerMaster", Quota(1, 1), "one instance may have 1"),
+        ("ReadReplicasPerMaster", Quota(1, 1), "AWS allows 1 per instance"),
     ],
 )
 def test_quotas_are_counted(name: str, quota: Quota, said: str | None) -> None:
@@ -217,7 +218,7 @@ def test_quotas_are_counted_for_all_sources_of_the_stack(left: int, refused: lis
     }
     assert sorted(name for name, found in said.items() if found) == refused
     for found in filter(None, said.values()):
-        assert "3 sources of this stack need 6 more, and with the 2 of this one" in found[0].what
+        assert "3 sources of this stack need 6 more, and the 2 of this one" in found[0].what
 
 
 def test_what_exists_of_other_sources_is_not_needed_any_more() -> None:
@@ -278,9 +279,7 @@ def test_proxies_and_maintenance_are_those_of_the_source() -> None:
         maintenance={source.arn: ["system-update"], "arn:billing": ["db-upgrade"]},
     )
     assert one(of_account.proxies, context(around=around)).what == "RDS Proxy has it as a target: pool"
-    assert (
-        one(of_account.maintenance, context(around=around)).what == "maintenance waits for it: system-update"
-    )
+    assert one(of_account.maintenance, context(around=around)).what == "maintenance is pending: system-update"
 
 
 @pytest.mark.parametrize(("strategy", "severity"), [("rename", Severity.NOTE), ("dns", Severity.WARNING)])
@@ -292,9 +291,7 @@ def test_cnames_follow_the_name_only_if_it_moves(strategy: str, severity: Severi
 
 def test_hosted_zones_that_were_not_looked_at_are_told() -> None:
     around = Around(zones=[str(number) for number in range(ZONES + 2)])
-    assert (
-        one(of_account.cnames, context(around=around)).what == "CNAMEs were looked for in 4 of 6 hosted zones"
-    )
+    assert one(of_account.cnames, context(around=around)).what == "CNAMEs were checked in 4 of 6 hosted zones"
 
 
 @pytest.mark.parametrize(("gib", "said"), [(1.4, True), (2.1, False), (None, False)])
@@ -345,7 +342,7 @@ def test_the_keys_policy_leaves_it_to_iam_or_names_the_caller(
     found = [str(each) for each in of_key.key_policy(context(around=around, key=KEY))]
     assert bool(found) is warned
     if warned:
-        assert f"lets neither IAM in account 123456789012 nor {ROLE} allow kms:CreateGrant" in found[0]
+        assert f"allows kms:CreateGrant neither to IAM in account 123456789012 nor to {ROLE}" in found[0]
 
 
 def test_awss_own_key_needs_no_look() -> None:
@@ -369,10 +366,10 @@ def refusing(code: str, operation: str) -> Look:
 @pytest.mark.parametrize(
     ("code", "policy", "words"),
     [
-        ("AccessDenied", True, "not looked at: alarms (not allowed: DescribeAlarms)"),
-        ("InvalidAction", False, "not looked at: alarms (this endpoint does not know DescribeAlarms"),
-        ("Throttling", False, "not looked at: alarms (AWS is throttling DescribeAlarms"),
-        ("SomethingNew", False, "not looked at: alarms (DescribeAlarms failed with SomethingNew"),
+        ("AccessDenied", True, "not checked: alarms (not allowed: DescribeAlarms)"),
+        ("InvalidAction", False, "not checked: alarms (this endpoint does not know DescribeAlarms"),
+        ("Throttling", False, "not checked: alarms (AWS is throttling DescribeAlarms"),
+        ("SomethingNew", False, "not checked: alarms (DescribeAlarms failed with SomethingNew"),
     ],
 )
 def test_the_iam_policy_is_the_remedy_only_for_what_aws_denied(
@@ -382,10 +379,10 @@ def test_the_iam_policy_is_the_remedy_only_for_what_aws_denied(
     monkeypatch.setattr(of_account, "REMARKS", ())
     monkeypatch.setattr(of_account, "OBSTACLES", ())
     monkeypatch.setattr(of_caller, "permissions", of_instance.runs)
-    (note,) = (each for each in look.findings(context(), None, remarks=True) if "not looked at" in each.what)
+    (note,) = (each for each in look.findings(context(), None, remarks=True) if "not checked" in each.what)
     assert note.what.startswith(words)
     assert ("rds_encrypt/policies/iam-policy.json" in note.fix) is policy
-    assert "A migration works without it" in note.fix or policy
+    assert "The migration works without it" in note.fix or policy
 
 
 # MySQL.

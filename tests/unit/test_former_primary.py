@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import ActionRequired, Retryable
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.cutover.context import Aside, CutoverContext, Limits
@@ -131,7 +131,7 @@ def test_what_is_done_to_it_is_told() -> None:
     world = World(named(DBInstanceStatus="stopped"), named())
     give_up_name(world.context)
     assert world.aside.warnings == [
-        "orders was stopped while it still had the name; it was started to be renamed"
+        "orders was stopped while it still had the name; rds-encrypt started it to rename it"
     ]
 
 
@@ -203,7 +203,7 @@ def test_one_that_only_restarts_is_waited_for_and_one_that_refuses_us_is_not() -
     with ExitStack() as stack:
         assert (
             reach(world.context, stack, deadline=60.0)
-            == "orders-old cannot be asked (the account is refused)"
+            == "orders-old cannot be queried (the account is refused)"
         )
     world.refusals = [Retryable("no connection")]
     with ExitStack() as stack:

@@ -9,9 +9,10 @@ from typing import Any, cast
 import pytest
 
 from components.owner_settings import owner_settings
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import ActionRequired
-from rds_encrypt.cutover.checks import candidate_binlog_retention, settings_match
+from rds_encrypt.cutover.checks_of_candidate import candidate_binlog_retention
+from rds_encrypt.cutover.checks_of_instances import settings_match
 from rds_encrypt.cutover.context import Aside, CutoverContext
 from rds_encrypt.cutover.direction import Direction, cutover_direction, rollback_direction
 from rds_encrypt.cutover.growth import match_owner_changes
@@ -88,7 +89,7 @@ def test_storage_that_grew_is_harmless_where_there_is_room(
     )
     seen = settings_match(place.context, ANY, ANY)
     assert seen.passed is passed
-    assert ("gets the storage of the other one after the cutover" in seen.saw) is passed
+    assert ("gets the primary's storage after the cutover" in seen.saw) is passed
     assert ("`pulumi up` in phase `replicate` gives it these settings" in seen.saw) is not passed
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,7 +85,8 @@ def test_versions_are_asked_for_in_the_dialect_alone() -> None:
             "providers",
         )
         for path in modules(package)
-        if ".version" in path.read_text(encoding="utf-8") and path.name != "dialect.py"
+        if re.search(r"(?<!rds_encrypt)\.version\b", path.read_text(encoding="utf-8"))
+        and path.name != "dialect.py"
     ]
     assert asking == []
 
@@ -124,14 +126,7 @@ def test_a_component_s_file_fits_on_few_screens_and_none_of_the_program_is_long(
         if (count := len(path.read_text(encoding="utf-8").splitlines()))
         > (250 if package == "components" else 400)
     }
-    # To be split.
-    assert set(long) <= {
-        "components/settings.py",
-        "rds_encrypt/aws/clients.py",
-        "rds_encrypt/aws/instances.py",
-        "rds_encrypt/cutover/checks.py",
-        "rds_encrypt/mysql/channel.py",
-    }, long
+    assert long == {}
 
 
 def test_main_fits_on_one_screen() -> None:

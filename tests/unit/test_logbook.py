@@ -166,7 +166,7 @@ def test_moments_of_another_attempt_are_not_taken_over(files: Files, change: dic
 
     assert log.content["moments"] == {"swap_began": "2026-11-24T12:00:00.000+00:00"}
     assert log.content["write_outage"] is None
-    assert "is not known" in summary(log.content)
+    assert "is unknown" in summary(log.content)
     assert len(log.content["earlier"]) == 1
 
 
@@ -223,7 +223,7 @@ def test_a_file_that_cannot_be_written_is_a_warning_and_nothing_more(tmp_path: P
     with book(context, Files("orders", warnings.append, tmp_path / "build")).kept():
         marked(context, Moment.FENCE_REQUESTED)
     assert len(warnings) == 2
-    assert "could not be written" in warnings[0]
+    assert "could not write" in warnings[0]
 
 
 def test_half_a_file_is_none(files: Files) -> None:
@@ -251,7 +251,7 @@ def test_a_file_that_is_not_understood_does_not_keep_a_cut_over_from_going_on(
     log = book(context, files)
     with log.kept():
         log.complete(OUTCOME)
-    assert "is not understood" in warnings[0]
+    assert "cannot parse" in warnings[0]
     assert written(files)["outcome"] == "complete"
 
 

@@ -12,10 +12,12 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError
 
-from rds_encrypt.aws import instances as looked_at
+from rds_encrypt.aws import instance_reader as looked_at
 from rds_encrypt.aws import looks, snapshots
-from rds_encrypt.aws.clients import Aws, AwsSettings, passes
-from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.aws.clients import Aws, AwsSettings
+from rds_encrypt.aws.errors import passes
+from rds_encrypt.aws.instance import Instance
+from rds_encrypt.aws.instances import Instances
 from rds_encrypt.aws.inventory import AccountInventory
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core import waiting

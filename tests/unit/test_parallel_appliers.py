@@ -96,7 +96,7 @@ def test_where_there_is_one_already_nothing_is_changed(live: str) -> None:
     assert groups.sent == []
 
 
-def test_it_is_put_back_when_the_stand_still_fails() -> None:
+def test_it_is_put_back_when_the_comparison_fails() -> None:
     groups = Groups({})
     with pytest.raises(ActionRequired, match="broken"), appliers(groups).reduced():
         raise ActionRequired("broken")

@@ -42,7 +42,11 @@ BRIEFING = Briefing(
     ),
     forced=frozenset({"free-storage"}),
     undoable=("fence orders: read_only = 1", "promote orders-encrypted"),
-    final=("rename orders to orders-old", "rename orders-encrypted to orders", "confirm: who answers"),
+    final=(
+        "rename orders to orders-old",
+        "rename orders-encrypted to orders",
+        "confirm: which server answers",
+    ),
 )
 
 
@@ -94,7 +98,7 @@ def test_a_plan_fits_a_terminal_and_answers_every_question(name: str) -> None:
     text = as_text(EVERY_PLAN[name])
     # The preview indents by four.
     assert max(len(line) for line in text.splitlines()) <= 76
-    for question in ("Moves, in this order:", "Write outage to expect: ", "Billed besides: ", "Undo: "):
+    for question in ("Moves, in this order:", "Expected write outage: ", "Additional cost: ", "Undo: "):
         assert question in text
     numbers = [int(number) for number in re.findall(r"^ +(\d+)\. ", text, re.MULTILINE)]
     assert numbers == list(range(1, len(EVERY_PLAN[name].stages) + 1))
@@ -123,7 +127,7 @@ def test_as_markdown_it_is_one_table_with_whole_rows(name: str) -> None:
 def test_a_phase_that_is_reached_has_no_plan(topology: Topology, wish: dict[str, Any]) -> None:
     found = plan(Wish(**{**WISH, **wish}), topology)
     assert found is None
-    assert "nothing is left to do" in as_markdown(found, "orders", wish["phase"])
+    assert "there is nothing to do" in as_markdown(found, "orders", wish["phase"])
 
 
 def test_an_old_instance_that_is_retired_has_no_plan() -> None:
@@ -156,7 +160,7 @@ def test_check_are_shown_with_what_they_saw_and_whether_they_are_overruled() -> 
     assert re.search(r"^  over free-storage: ", text, re.MULTILINE)
     markdown = as_markdown(EVERY_PLAN["cutover"], "orders", "cutover")
     # Folded up, a failed one would be overlooked.
-    assert "<details open><summary>Checks, as they were then: <b>1 of 3 failed</b></summary>" in markdown
+    assert "<details open><summary>Checks at that time: <b>1 of 3 failed</b></summary>" in markdown
     assert "| `no-long-transaction` | **FAIL** |" in markdown
 
 
@@ -169,7 +173,7 @@ def test_the_point_of_no_return_stands_before_the_first_rename() -> None:
 
 def test_a_swap_that_was_interrupted_asks_no_check_and_goes_on() -> None:
     text = as_text(EVERY_PLAN["cutover, interrupted"])
-    assert "goes on from where it stopped" in text
+    assert "resumes where it stopped" in text
     assert "Checks" not in text
     assert "fence orders" not in text
 
@@ -185,10 +189,10 @@ def test_mode_snapshot_says_beforehand_how_long_writes_will_be_refused() -> None
 
 
 def test_a_cleanup_names_what_is_left_by_what_it_is_called_now() -> None:
-    assert EVERY_PLAN["cleanup, stop"].goal == "Only orders and orders-old will be left."
-    assert EVERY_PLAN["cleanup, delete"].goal == "Only orders will be left."
-    assert "Unencrypted data stays in orders-old-final" in as_text(EVERY_PLAN["cleanup, delete"])
-    assert "refused until" in as_text(EVERY_PLAN["cleanup, delete"])
+    assert EVERY_PLAN["cleanup, stop"].goal == "Only orders and orders-old will remain."
+    assert EVERY_PLAN["cleanup, delete"].goal == "Only orders will remain."
+    assert "Unencrypted data remains in snapshot orders-old-final" in as_text(EVERY_PLAN["cleanup, delete"])
+    assert "refuses to delete the old instance until" in as_text(EVERY_PLAN["cleanup, delete"])
 
 
 def test_with_prices_a_plan_says_what_an_hour_costs() -> None:
@@ -234,7 +238,7 @@ def test_binlogs_that_may_go_before_they_are_fetched_are_told(gib: int, hours: i
     found = planned(untouched(AllocatedStorage=gib), binlog_hours=hours)
     assert bool(found.notes) is told
     if told:
-        assert "may take longer (4.7 to 92 h) than binlogs are kept (72 h)" in found.notes[0]
+        assert "may take longer (4.7 to 92 h) than the source keeps binlogs (72 h)" in found.notes[0]
 
 
 @pytest.mark.parametrize("name", EVERY_PLAN)
@@ -243,9 +247,9 @@ def test_a_plan_among_many_is_one_line(name: str) -> None:
     line = as_line(found, Path("build/orders-plan.md"))
     assert "\n" not in line
     assert line.startswith(f"Plan for orders, phase `{found.phase}`: {len(found.stages)} moves")
-    assert f"Write outage to expect: {found.outage.rstrip('.')}." in line
-    assert line.endswith("All of it: build/orders-plan.md")
-    assert "All of it" not in as_line(found, None)
+    assert f"Expected write outage: {found.outage.rstrip('.')}." in line
+    assert line.endswith("Full plan: build/orders-plan.md")
+    assert "Full plan" not in as_line(found, None)
 
 
 def test_a_red_check_that_nobody_overruled_is_not_left_to_a_line() -> None:

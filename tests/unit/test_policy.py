@@ -96,13 +96,13 @@ def test_a_cut_over_needs_a_comparison(pack: Pack) -> None:
     assert pack.stack(cut_over(0), (RETIREMENT, "orders", {})) == set()
 
 
-def test_leftovers_are_told_after_a_while(pack: Pack) -> None:
+def test_what_is_left_behind_is_told_after_a_while(pack: Pack) -> None:
     assert pack.stack(cut_over(13), verification()) == set()
     (said,) = pack.stack(cut_over(15.5), verification())
-    assert "no-leftovers" in said
+    assert "no-temporary-resources" in said
     assert "orders was cut over 15 days ago" in said
     assert pack.stack(cut_over(15), verification(), (RETIREMENT, "orders", {})) == set()
 
-    pack.configure(no_leftovers={"days": 3})
+    pack.configure(no_temporary_resources={"days": 3})
     assert len(pack.stack(cut_over(13), verification())) == 1
     assert pack.stack((CUTOVER, "orders", {"timeline": None}), verification()) == set()

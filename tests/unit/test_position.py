@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rds_encrypt import journal
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.names import Names
 from rds_encrypt.position import Position, by_tags, look, phase_under_way
 from tests.unit.fakes import FakeAws, instance

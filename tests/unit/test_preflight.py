@@ -15,6 +15,8 @@ from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.cutover import fence
 from rds_encrypt.discovery import Topology
 from rds_encrypt.names import Names
+from rds_encrypt.phases import Method, Phase
+from rds_encrypt.version import VERSION
 from tests.unit.fakes import FakeAws, instance
 
 NAMES = Names("orders")
@@ -22,7 +24,9 @@ CUTOVER_BEGAN = {journal.CUTOVER_BEGAN: "now"}
 DONE = {journal.CUTOVER_BEGAN: "now", journal.OPENED: "now"}
 
 
-def plan(phase: str = "replicate", method: str = "online", source: Any = None, encrypted: Any = None) -> Plan:
+def plan(
+    phase: Phase = "replicate", method: Method = "online", source: Any = None, encrypted: Any = None
+) -> Plan:
     return Plan(phase, method, Topology(NAMES, source if source is not None else instance(), encrypted))
 
 
@@ -50,7 +54,7 @@ def said(check: preflight.Check, what: Plan, *instances: Any) -> str:
     ],
 )
 def test_a_phase_that_would_skip_another_is_refused(
-    phase: str, method: str, tags: dict[str, str] | None, sentence: str
+    phase: Phase, method: Method, tags: dict[str, str] | None, sentence: str
 ) -> None:
     encrypted = None if tags is None else instance("orders-encrypted", tags=tags)
     assert sentence in said(preflight.phase_follows, plan(phase, method, encrypted=encrypted))
@@ -69,7 +73,7 @@ def test_a_phase_that_would_skip_another_is_refused(
         ("rollback", "online", {journal.ROLLED_BACK: "now"}),
     ],
 )
-def test_a_phase_in_its_turn_passes(phase: str, method: str, tags: dict[str, str] | None) -> None:
+def test_a_phase_in_its_turn_passes(phase: Phase, method: Method, tags: dict[str, str] | None) -> None:
     encrypted = None if tags is None else instance("orders", tags=tags)
     assert (
         preflight.phase_follows(AccountInventory(FakeAws()), plan(phase, method, encrypted=encrypted)) is None
@@ -82,7 +86,9 @@ def test_a_phase_in_its_turn_passes(phase: str, method: str, tags: dict[str, str
 )
 def test_an_engine_that_we_do_not_do_is_refused(engine: str, version: str) -> None:
     sentence = said(preflight.engine_supported, plan(source=instance(Engine=engine, EngineVersion=version)))
-    assert sentence.startswith(f"orders: its engine is {engine} {version}. Only MySQL 5.7, 8.0, 8.4")
+    assert sentence.startswith(
+        f"orders: its engine is {engine} {version}. rds-encrypt migrates only MySQL 5.7, 8.0, 8.4"
+    )
 
 
 @pytest.mark.parametrize("version", ["5.7.44", "5.7.44-rds.20240808", "8.0.31", "8.4.3"])
@@ -155,7 +161,7 @@ def test_every_read_only_value_that_is_noted_can_be_put_back() -> None:
 def test_a_managed_master_password_allows_no_replica_but_a_snapshot() -> None:
     source = instance(MasterUserSecret={"SecretArn": "arn"})
     sentence = said(preflight.password_allows_replica, plan(source=source))
-    assert "RDS manages its master password in Secrets Manager, and AWS makes no replica" in sentence
+    assert "RDS manages its master password in Secrets Manager, and AWS creates no replica" in sentence
     assert "method `offline`" in sentence
     assert passes(preflight.password_allows_replica, plan(method="offline", source=source))
     there = plan(source=source, encrypted=instance("orders-encrypted"))
@@ -203,7 +209,7 @@ def test_more_tags_than_the_journal_leaves_room_for_are_refused() -> None:
     room = tag_limit.LIMIT - len(tag_limit.ON_SOURCE)
     assert said(preflight.tags_fit, plan(source=tagged(47))) == (
         f"orders: it has 47 tags; rds-encrypt adds up to {len(tag_limit.ON_SOURCE)}, and AWS allows 50 per resource."
-        f" Remove at least {47 - room} for the time of the migration."
+        f" Remove at least {47 - room} for the duration of the migration."
     )
     assert passes(preflight.tags_fit, plan(source=tagged(room)))
     assert not passes(preflight.tags_fit, plan(source=tagged(room + 1)))
@@ -270,7 +276,9 @@ def test_a_rollback_that_is_lost_is_refused_with_the_reason_and_what_works(
     sentence = said(
         preflight.phase_follows, plan("rollback", source=source, encrypted=instance("orders", tags=tags))
     )
-    assert f"there is no rollback any more, since {reason}. Set `phase` to `cleanup`, which works" in sentence
+    assert (
+        f"rollback is no longer possible, because {reason}. Set `phase` to `cleanup` or `cutover`" in sentence
+    )
     cleanup = plan("cleanup", source=source, encrypted=instance("orders", tags=tags))
     for check in (preflight.no_cutover_under_way, preflight.phase_follows):
         assert check(AccountInventory(FakeAws()), cleanup) is None
@@ -287,3 +295,32 @@ def test_with_the_source_gone_in_mid_cutover_cleanup_completes_it() -> None:
         refused = preflight.no_cutover_under_way(around, Plan(phase, "online", topology))
         assert refused is not None
         assert "Set `phase` to `cleanup`" in str(refused)
+
+
+@pytest.mark.parametrize(
+    ("tags", "sentence"),
+    [
+        ({journal.BACKEND: "b"}, "in a version before 0.1.0, and this one does not know its tags"),
+        (
+            {journal.BACKEND: "b", journal.WRITTEN_BY: "0.2.0"},
+            "rds-encrypt 0.2.0 runs this migration, and this is 0.1.0",
+        ),
+        ({journal.BACKEND: "b", journal.WRITTEN_BY: "1.0.0"}, "rds-encrypt 1.0.0 runs this migration"),
+    ],
+)
+def test_a_migration_of_a_version_that_this_one_does_not_know_is_refused(
+    tags: dict[str, str], sentence: str
+) -> None:
+    assert sentence in said(preflight.version_known, plan(source=instance(tags=tags)))
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {},
+        {journal.BACKEND: "b", journal.WRITTEN_BY: VERSION},
+        {journal.BACKEND: "b", journal.WRITTEN_BY: "0.1.9"},
+    ],
+)
+def test_a_migration_of_this_version_goes_on(tags: dict[str, str]) -> None:
+    assert passes(preflight.version_known, plan(source=instance(tags=tags)))

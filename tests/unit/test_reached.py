@@ -8,6 +8,7 @@ import pytest
 from pulumi.output import UNKNOWN
 
 from components.reached import summary, told
+from rds_encrypt.phases import Method, Phase
 
 VERIFIED = {"verify_level": "full", "verified_at": "2026-11-25T08:00:00+00:00", "verified_rows": 1200}
 
@@ -28,7 +29,7 @@ VERIFIED = {"verify_level": "full", "verified_at": "2026-11-25T08:00:00+00:00", 
             "the encrypted instance follows; not verified",
         ),
         ("replicate", "online", {**VERIFIED, "verify_level": UNKNOWN}, None),
-        ("replicate", "offline", [], "prepared; the copy is made in phase `cutover`"),
+        ("replicate", "offline", [], "prepared; phase `cutover` makes the copy"),
         (
             "cutover",
             "online",
@@ -43,7 +44,7 @@ VERIFIED = {"verify_level": "full", "verified_at": "2026-11-25T08:00:00+00:00", 
         ("cleanup", "online", {}, None),
     ],
 )
-def test_what_a_source_has_reached(phase: str, method: str, outputs: Any, sentence: str | None) -> None:
+def test_what_a_source_has_reached(phase: Phase, method: Method, outputs: Any, sentence: str | None) -> None:
     assert told(phase, method, outputs) == sentence
 
 
@@ -52,5 +53,5 @@ def test_those_that_are_behind_are_named() -> None:
         "sources": 2,
         "as_configured": 1,
         "behind": ["invoices"],
-        "each": {"orders": "cut over", "invoices": "not as far as its phase says"},
+        "each": {"orders": "cut over", "invoices": "has not reached its phase"},
     }

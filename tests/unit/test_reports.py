@@ -1,4 +1,4 @@
-"""The report and the hand-over: what they hold in each case, and that no value can break their form."""
+"""The report and the ownership transfer: what they hold in each case, and that no value can break their form."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 import yaml  # type: ignore[import-untyped] # comes with pulumi, without types
 
 from rds_encrypt.cutover.timeline import Moment
-from rds_encrypt.reports import handover, report
+from rds_encrypt.reports import ownership_transfer, report
 from rds_encrypt.reports.files import Files
-from rds_encrypt.reports.handover import Handover
+from rds_encrypt.reports.ownership_transfer import OwnershipTransfer
 from tests.unit.fakes import instance
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -137,11 +137,11 @@ def test_the_lag_is_drawn_until_the_drain(files: Files) -> None:
     assert text.count("<polyline") == 2
     assert text.count("<circle") == 2
     assert "MB of binlog behind: 9.0 MB at most" in text
-    assert "Grey: nobody looked, for 59 min 21 s." in text
+    assert "Grey: not measured, for 59 min 21 s." in text
 
     files.remove("lag.json")
     report.publish(files, {})
-    assert "No looks at it lie beside this report" in page(files)
+    assert "No measurements: the catch-up ran elsewhere" in page(files)
 
 
 def test_bars_stay_within_their_track(files: Files) -> None:
@@ -172,7 +172,7 @@ def test_what_was_known_before_stays_when_the_cleanup_is_added(files: Files) -> 
     text = page(files)
     assert "MultiAZ</td>" in text
     assert (
-        '<h3>Unencrypted data stays</h3>\n<ul class="warn"><li>in orders-old, until 2026-12-01</li></ul>'
+        '<h3>Unencrypted data remains</h3>\n<ul class="warn"><li>in orders-old, until 2026-12-01</li></ul>'
         in text
     )
 
@@ -219,8 +219,8 @@ def test_a_verification_is_shown(files: Files, differences: list[dict[str, str]]
 
 
 def test_the_hand_over_names_the_new_instance_in_every_tool(files: Files) -> None:
-    handover.write(files, Handover(encrypted(), "db-S", "orders"))
-    text = files.path("handover.md").read_text(encoding="utf-8")
+    ownership_transfer.write(files, OwnershipTransfer(encrypted(), "db-S", "orders"))
+    text = files.path("ownership-transfer.md").read_text(encoding="utf-8")
 
     assert f'kms_key_id="{KEY}"' in text
     assert re.search(r'import \{\n  to = aws_db_instance\.orders\n  id = "orders"\n\}', text)
@@ -231,35 +231,35 @@ def test_the_hand_over_names_the_new_instance_in_every_tool(files: Files) -> Non
     assert declared["Properties"]["KmsKeyId"] == KEY
     # What is a number for YAML is text for CloudFormation.
     assert {type(declared["Properties"][name]) for name in ("EngineVersion", "AllocatedStorage")} == {str}
-    assert files.read_json("handover-pulumi.json") == {
+    assert files.read_json("ownership-transfer-pulumi.json") == {
         "resources": [{"type": "aws:rds/instance:Instance", "name": "orders", "id": "db-E"}]
     }
-    (resource,) = json.loads(files.path("handover-cloudformation.json").read_text(encoding="utf-8"))
+    (resource,) = json.loads(files.path("ownership-transfer-cloudformation.json").read_text(encoding="utf-8"))
     assert resource["ResourceIdentifier"] == {"DBInstanceIdentifier": "orders"}
     assert f"  {resource['LogicalResourceId']}:\n    Type: AWS::RDS::DBInstance" in text
     # Every file that a command reads is there.
-    for name in re.findall(r"orders-handover-\w+\.json", text):
+    for name in re.findall(r"orders-ownership-transfer-\w+\.json", text):
         assert (files.directory / name).exists()
 
 
 def test_where_the_name_did_not_move_the_hand_over_says_so(files: Files) -> None:
-    handover.write(files, Handover(encrypted("orders-encrypted"), "db-S", "orders"))
-    text = files.path("handover.md").read_text(encoding="utf-8")
+    ownership_transfer.write(files, OwnershipTransfer(encrypted("orders-encrypted"), "db-S", "orders"))
+    text = files.path("ownership-transfer.md").read_text(encoding="utf-8")
     assert "called `orders-encrypted`," in text
     assert "| identifier | `orders-encrypted` |" in text
 
 
 def test_names_with_hyphens_are_names_in_every_tool(files: Files) -> None:
-    found = Handover(encrypted("shop-orders-2"), "db-S", "shop-orders-2")
+    found = OwnershipTransfer(encrypted("shop-orders-2"), "db-S", "shop-orders-2")
     assert "aws_db_instance.shop_orders_2\n" in found.page
     assert found.cloudformation_import[0]["LogicalResourceId"] == "ShopOrders2"
 
 
 def test_after_a_rollback_there_is_nothing_to_hand_over(files: Files) -> None:
-    handover.write(files, Handover(encrypted(), "db-S", "orders"))
-    handover.withdraw(files)
+    ownership_transfer.write(files, OwnershipTransfer(encrypted(), "db-S", "orders"))
+    ownership_transfer.withdraw(files)
     assert list(files.directory.iterdir()) == []
-    handover.withdraw(files)
+    ownership_transfer.withdraw(files)
 
 
 def test_every_moment_may_stand_in_a_report(files: Files) -> None:
@@ -270,7 +270,7 @@ def test_every_moment_may_stand_in_a_report(files: Files) -> None:
 
 
 def test_a_report_says_that_the_rollback_path_is_lost_and_why(files: Files) -> None:
-    lost = "lost: orders-old cannot follow orders any more (13114)"
+    lost = "lost: orders-old can no longer follow orders (13114)"
     files.write_json("cutover.json", log(rollback_path=lost, warnings=["orders-old keeps a tag"]))
     report.publish(files, report.facts_of(source(), encrypted()))
     page = files.path("report.html").read_text(encoding="utf-8")

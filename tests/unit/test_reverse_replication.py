@@ -93,7 +93,7 @@ def test_one_that_cannot_follow_for_good_is_told_and_noted_as_a_tag_may_hold_it(
 ) -> None:
     place = Place(monkeypatch, left(**PURGED), starts=[ActionRequired("purged")])
     path = open_reverse_replication(place.context)
-    assert path == "lost: orders-old cannot follow orders any more (13114: Got fatal error 1236: purged)"
+    assert path == "lost: orders-old can no longer follow orders (13114: Got fatal error 1236: purged)"
     assert place.noted == {journal.ROLLBACK_LOST: journal.as_value(path.removeprefix("lost: "))}
     assert settled(path)
 
@@ -105,7 +105,7 @@ def test_an_account_that_was_dropped_is_made_again_once(monkeypatch: pytest.Monk
     assert place.tried == ["start", "attach", "start"]
     place = Place(monkeypatch, left(**refused), starts=[ActionRequired("refused")])
     assert open_reverse_replication(place.context).startswith(
-        "lost: orders-old cannot follow orders any more (1045"
+        "lost: orders-old can no longer follow orders (1045"
     )
     assert place.tried == ["start", "attach", "start"]
 
@@ -154,8 +154,8 @@ def test_one_that_is_away_is_not_waited_for(
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([], "follows nobody, and from where it should is not known"),
-        ([replica_row(Source_User="somebody")], "follows orders.example, which somebody else has set up"),
+        ([], "has no replication channel, and its coordinates are unknown"),
+        ([replica_row(Source_User="somebody")], "follows orders.example, which rds-encrypt did not set up"),
     ],
 )
 def test_a_channel_that_is_not_ours_is_left_alone(

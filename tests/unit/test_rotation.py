@@ -8,7 +8,7 @@ import pytest
 
 from rds_encrypt import journal, rotation
 from rds_encrypt.aws.clients import Aws
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.mysql.session import Credentials
 from tests.unit.fakes import FakeAws, instance
 

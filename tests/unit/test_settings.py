@@ -75,17 +75,17 @@ def test_settings_are_frozen() -> None:
         (
             {"sources": [{**SOURCE, "kmskey": "alias/x"}]},
             (
-                "rds-encrypt:sources[0].kmskey: there is no such key."
-                " Perhaps `kmsKey` is meant; docs/configuration.md lists all keys."
+                "rds-encrypt:sources[0].kmskey: unknown key."
+                " Did you mean `kmsKey`? docs/configuration.md lists all keys."
             ),
         ),
         (
             {"sources": [{**SOURCE, "credentials": {}}]},
-            "rds-encrypt:sources[0].credentials: give either `secretId` or `environment`, and neither is given.",
+            "rds-encrypt:sources[0].credentials: give exactly one of `secretId` and `environment`; neither is set.",
         ),
         (
             {"sources": [{**SOURCE, "credentials": {"secretId": "a", "environment": "B"}}]},
-            "rds-encrypt:sources[0].credentials: give either `secretId` or `environment`, and both are given.",
+            "rds-encrypt:sources[0].credentials: give exactly one of `secretId` and `environment`; both are set.",
         ),
         ({"sources": [SOURCE, SOURCE]}, "rds-encrypt: `identifier` orders is listed twice."),
     ],
@@ -129,14 +129,14 @@ def test_what_is_wrong_is_one_sentence_with_the_key(values: dict[str, Any], sent
             {"cutover": {"hooks": {"before": "./ask.sh"}}},
             (
                 "sources[0].cutover.hooks.before: must be a list (it is './ask.sh')."
-                " docs/configuration.md shows how it is written."
+                " docs/configuration.md shows how to write it."
             ),
         ),
         (
             {"cutover": {"maxwriteoutage": 30}},
             (
-                "sources[0].cutover.maxwriteoutage: there is no such key."
-                " Perhaps `maxWriteOutage` is meant; docs/configuration.md lists all keys."
+                "sources[0].cutover.maxwriteoutage: unknown key."
+                " Did you mean `maxWriteOutage`? docs/configuration.md lists all keys."
             ),
         ),
         (
@@ -149,8 +149,8 @@ def test_what_is_wrong_is_one_sentence_with_the_key(values: dict[str, Any], sent
         (
             {"cleanup": "delete"},
             (
-                "sources[0].cleanup: must hold keys of its own (it is 'delete')."
-                " docs/configuration.md shows how it is written."
+                "sources[0].cleanup: must be a mapping (it is 'delete')."
+                " docs/configuration.md shows how to write it."
             ),
         ),
     ],
@@ -166,7 +166,7 @@ def test_what_a_value_must_be_is_said_in_plain_words(values: dict[str, Any], sen
     [
         (
             ["phase", "sources", "fase"],
-            "rds-encrypt:fase: there is no such key. Perhaps `phase` is meant; docs/configuration.md lists all keys.",
+            "rds-encrypt:fase: unknown key. Did you mean `phase`? docs/configuration.md lists all keys.",
         ),
         (
             ["sources", "sources[0].kmsKey"],
@@ -175,7 +175,7 @@ def test_what_a_value_must_be_is_said_in_plain_words(values: dict[str, Any], sen
                 " `pulumi config rm 'rds-encrypt:sources[0].kmsKey'`, then set it again with `--path`."
             ),
         ),
-        (["elsewhere"], "rds-encrypt:elsewhere: there is no such key. docs/configuration.md lists all keys."),
+        (["elsewhere"], "rds-encrypt:elsewhere: unknown key. docs/configuration.md lists all keys."),
     ],
 )
 def test_a_key_of_the_stack_that_nobody_reads_is_refused(

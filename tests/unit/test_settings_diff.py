@@ -1,4 +1,4 @@
-"""Likeness: everything that an owner can set is equal, whatever order AWS lists it in."""
+"""Settings diff: everything that an owner can set is equal, whatever order AWS lists it in."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ _LAP = Lap(
     acknowledged=5_000,
     lost=0,
     twice=0,
-    leftovers=[],
+    left_behind=[],
     servers=0,
     strangers=0,
     descriptors=20,
@@ -57,10 +57,12 @@ def test_a_few_laps_say_nothing_about_growth() -> None:
 
 
 def test_the_summary_has_all_that_may_have_leaked() -> None:
-    assert summary([replace(_LAP, lost=1, leftovers=["snapshot x"], strangers=2), _LAP]).splitlines()[:4] == [
+    assert summary([replace(_LAP, lost=1, left_behind=["snapshot x"], strangers=2), _LAP]).splitlines()[
+        :4
+    ] == [
         "2 migrations in 2 min",
         "10,000 acknowledged writes, 1 lost, 0 twice",
-        "1 leftovers, 0 servers and 0 processes still running",
+        "1 things left behind, 0 servers and 0 processes still running",
         "file descriptors 20 → 20, threads 6 → 6, memory 200 → 200 MB",
     ]
 
@@ -70,7 +72,7 @@ def test_the_summary_has_all_that_may_have_leaked() -> None:
     [
         ({"lost": 1}, "lap 7: 1 writes lost, 0 there twice"),
         ({"twice": 2}, "lap 7: 0 writes lost, 2 there twice"),
-        ({"leftovers": ["snapshot x"]}, "lap 7: snapshot x is left"),
+        ({"left_behind": ["snapshot x"]}, "lap 7: snapshot x is left"),
         ({"servers": 1}, "lap 7: 1 servers and 0 processes still run"),
         ({"strangers": 1}, "lap 7: 0 servers and 1 processes still run"),
     ],

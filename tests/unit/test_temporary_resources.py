@@ -12,7 +12,8 @@ from providers.candidate_retention import CandidateRetentionProvider
 from providers.step import StepContext
 from rds_encrypt import journal
 from rds_encrypt.access import Access
-from rds_encrypt.aws.instances import Instance, Instances
+from rds_encrypt.aws.instance import Instance
+from rds_encrypt.aws.instances import Instances
 from rds_encrypt.core.errors import ActionRequired, Retryable
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.journal import Role, tags_for
@@ -120,7 +121,7 @@ def test_an_old_instance_that_cannot_be_reached_is_left_with_a_sentence() -> Non
     place = Place(source(), encrypted(**MOVED), away=MIGRATION)
     put_retention_back(place.world.instances, place.world.access, MIGRATION, said.append)
     assert place.servers["db-E"].hours == 24
-    assert said == ["orders is left as it is: it cannot be reached."]
+    assert said == ["orders keeps what the migration changed: it cannot be reached."]
     # Before the names have moved it is production, and nothing of it is left as it is.
     before = Place(source(), encrypted(), away=MIGRATION)
     with pytest.raises(Retryable):
@@ -144,7 +145,7 @@ def test_tags_that_mean_nothing_any_more_are_a_warning() -> None:
     found = place.world.instances.get("db-E")
     untag_or_warn(place.world.instances, found, [journal.CUTOVER_BEGAN], said.append, needed=False)
     assert said == [
-        "orders-encrypted keeps tags of the migration, which do nothing any more: AWS refused it."
+        "orders-encrypted keeps tags of the migration, which no longer have an effect: AWS refused it."
     ]
     with pytest.raises(ActionRequired):
         untag_or_warn(place.world.instances, found, [journal.CUTOVER_BEGAN], said.append, needed=True)

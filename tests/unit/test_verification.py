@@ -15,7 +15,7 @@ from providers.step import Inputs, Outputs, StepContext
 from providers.verification import VerificationProvider
 from rds_encrypt import journal
 from rds_encrypt.core.waiting import silent
-from rds_encrypt.cutover.checks import verification_fresh
+from rds_encrypt.cutover.checks_of_candidate import verification_fresh
 from rds_encrypt.cutover.context import CutoverContext, Limits
 from rds_encrypt.cutover.direction import cutover_direction, rollback_direction
 from rds_encrypt.mysql import channel

@@ -41,7 +41,7 @@ def properties(**values: Any) -> Any:
     return asyncio.run(rpc.serialize_properties({"__provider": by_reference, **values}, {}))
 
 
-def test_a_lane_serves_as_many_steps_at_a_time_as_it_says(
+def test_a_worker_serves_as_many_steps_at_a_time_as_it_says(
     host: provider_pb2_grpc.ResourceProviderStub,
 ) -> None:
     def meet(number: int) -> str:

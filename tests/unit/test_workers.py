@@ -1,4 +1,4 @@
-"""Which worker a source is in: that must be the same for ever, since a step that changes its provider may be replaced."""
+"""Which worker a source is in: that must be the same always, since a step that changes its provider may be replaced."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from components.workers import WORKERS, worker_of
 @pytest.mark.parametrize(
     ("identifier", "worker"), [("orders", 1), ("invoices", 3), ("shop-01", 4), ("shop-50", 3)]
 )
-def test_a_source_is_in_the_lane_that_it_has_always_been_in(identifier: str, worker: int) -> None:
+def test_a_source_is_in_the_worker_that_it_has_always_been_in(identifier: str, worker: int) -> None:
     assert worker_of(identifier) == worker
 
 

@@ -60,7 +60,7 @@ def terminate(process: subprocess.Popen[bytes], *, deadline: float) -> bool:
 
 
 def freeze(process: subprocess.Popen[bytes], *, deadline: float = 10.0) -> None:
-    """Stop every thread of a process; return when all stand still."""
+    """Stop every thread of a process; return when all are stopped."""
     process.send_signal(signal.SIGSTOP)
     end = time.monotonic() + deadline
     while not _stands_still(process.pid):
@@ -68,9 +68,7 @@ def freeze(process: subprocess.Popen[bytes], *, deadline: float = 10.0) -> None:
             raise MySQLServerError(f"Process {process.pid} ended while it was being frozen.")
         if time.monotonic() > end:
             process.send_signal(signal.SIGCONT)
-            raise MySQLServerError(
-                f"Process {process.pid} did not stand still within {deadline:.0f} s of SIGSTOP."
-            )
+            raise MySQLServerError(f"Process {process.pid} did not stop within {deadline:.0f} s of SIGSTOP.")
         time.sleep(0.001)
 
 

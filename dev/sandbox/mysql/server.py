@@ -230,7 +230,7 @@ class MySQLServer:
         return self.directory / "data"
 
     def copy_data(self, target: Path) -> None:
-        """A consistent copy, of a running or a stopped server: all threads stand still while it is taken."""
+        """A consistent copy, of a running or a stopped server: all threads are stopped while it is taken."""
         with self._changing:
             process = self._process if self.running() else None
             state = DataState.of(self.data)

@@ -12,7 +12,7 @@ from toolchain.problems import Missing, SetupProblem
 from toolchain.steps import Step
 from toolchain.versions import GoProgram, Versions, numbers
 
-__all__ = ["go_lane"]
+__all__ = ["go_sequence"]
 
 _HOST_PROGRAMS = ("pulumi-language-python", "pulumi-language-python-exec", "pulumi-resource-pulumi-python")
 _VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
@@ -27,7 +27,7 @@ _OFFLINE = (
 )
 
 
-def go_lane(versions: Versions, *, own_only: bool) -> list[Step]:
+def go_sequence(versions: Versions, *, own_only: bool) -> list[Step]:
     """The two programs, one after the other: a Go build uses every core by itself."""
     cli, host = versions.pulumi, versions.language_host
     return [

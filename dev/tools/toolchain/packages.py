@@ -10,13 +10,13 @@ from toolchain.paths import ROOT, VENV, VENV_LINK
 from toolchain.problems import Missing
 from toolchain.steps import Step
 
-__all__ = ["packages_lane"]
+__all__ = ["packages_sequence"]
 
 _STEP = "venv"
 _REQUIREMENTS = (ROOT / "requirements.txt", ROOT / "requirements-dev.txt")
 
 
-def packages_lane() -> list[Step]:
+def packages_sequence() -> list[Step]:
     """One step: create the environment and install into it."""
     return [
         Step(

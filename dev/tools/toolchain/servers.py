@@ -18,7 +18,7 @@ from toolchain.problems import Missing, SetupProblem
 from toolchain.steps import Step
 from toolchain.versions import MySQLServer, Versions
 
-__all__ = ["servers_lane"]
+__all__ = ["servers_sequence"]
 
 _OFFLINE = (
     "Maven Central can't be reached: check the network (and the proxies or mirrors in ~/.m2/settings.xml), then run "
@@ -38,7 +38,7 @@ LD_LIBRARY_PATH="$home/lib/private${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" exec "$
 """
 
 
-def servers_lane(versions: Versions, *, own_only: bool) -> list[Step]:
+def servers_sequence(versions: Versions, *, own_only: bool) -> list[Step]:
     """One step a server."""
     return [_step(server, versions.dependency_plugin, own_only=own_only) for server in versions.mysql]
 

@@ -1,4 +1,4 @@
-"""Steps, the lanes they run in, and what the user sees of them."""
+"""Steps, the sequences they run in, and what the user sees of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from toolchain.problems import SetupProblem, StepFailed
 
-__all__ = ["Outcome", "Step", "run_lanes"]
+__all__ = ["Outcome", "Step", "run_sequences"]
 
 _HEARTBEAT_SECONDS = 30.0
 
@@ -75,18 +75,18 @@ class _Screen:
                 print(f"    still at it: {still}", flush=True)
 
 
-def run_lanes(lanes: Sequence[Sequence[Step]]) -> list[Outcome]:
-    """Run the lanes side by side and the steps of each in order; a failure ends its own lane only.
+def run_sequences(sequences: Sequence[Sequence[Step]]) -> list[Outcome]:
+    """Run the sequences side by side and the steps of each in order; a failure ends its own sequence only.
 
     What has to be installed first is asked of all steps before any of them starts: nobody should wait four minutes to
     learn that Maven is missing.
     """
-    screen = _Screen(width=max(len(step.title) for lane in lanes for step in lane))
+    screen = _Screen(width=max(len(step.title) for sequence in sequences for step in sequence))
     outcomes: list[Outcome] = []
     todo: list[list[Step]] = []
-    for lane in lanes:
+    for sequence in sequences:
         rest: list[Step] = []
-        for step in lane:
+        for step in sequence:
             began = time.monotonic()
             found = step.present()
             if found is not None:
@@ -96,14 +96,14 @@ def run_lanes(lanes: Sequence[Sequence[Step]]) -> list[Outcome]:
                 rest.append(step)
         todo.append(rest)
 
-    missing = [outcome for lane in todo for step in lane if (outcome := _unmet(step)) is not None]
+    missing = [outcome for sequence in todo for step in sequence if (outcome := _unmet(step)) is not None]
     if missing:
         for outcome in missing:
             screen.finish(outcome)
         return outcomes + missing
 
-    with ThreadPoolExecutor(max_workers=len(lanes)) as pool:
-        futures = [pool.submit(_run_lane, lane, screen) for lane in todo if lane]
+    with ThreadPoolExecutor(max_workers=len(sequences)) as pool:
+        futures = [pool.submit(_run_sequence, sequence, screen) for sequence in todo if sequence]
         while not all(future.done() for future in futures):
             time.sleep(0.1)
             screen.beat()
@@ -122,9 +122,9 @@ def _unmet(step: Step) -> Outcome | None:
     return None
 
 
-def _run_lane(lane: Sequence[Step], screen: _Screen) -> list[Outcome]:
+def _run_sequence(sequence: Sequence[Step], screen: _Screen) -> list[Outcome]:
     outcomes: list[Outcome] = []
-    for step in lane:
+    for step in sequence:
         screen.start(step)
         began = time.monotonic()
         try:

@@ -1,4 +1,4 @@
-"""Templates of what is written for people, and how they are filled."""
+"""Templates of the files for people, and their rendering."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ __all__ = ["render"]
 
 
 def render(template: str, /, **values: Any) -> str:
-    """Fill a template; a value that it misses is an error, and what goes into HTML is escaped."""
-    # A preview writes no page, and loads this for each of its processes.
+    """Render a template; a missing value is an error, and values in HTML are escaped."""
+    # A preview writes no page, but each of its processes imports this module.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape  # noqa: PLC0415
 
     environment = Environment(

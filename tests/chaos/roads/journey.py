@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dev.demo.workspace import Workspace
+from dev.workload.workspace import Workspace
 from tests.chaos.roads import judge
 from tests.chaos.roads.chain import Chain, Result, Tell, follow
 from tests.chaos.roads.points import (
@@ -190,7 +190,7 @@ def second_backend(road: Road, directory: Path, stack: str, tell: Tell = print) 
     what = "another stack" if stack != road.workspace.stack else "another backend"
     result = _single(road, "replicate", what, Ending("completed" if done.ok else "failed"))
     result.outcome = "refused by the claim on the source"
-    if done.ok or "is migrating this instance already" not in done.output:
+    if done.ok or "is already migrating this instance" not in done.output:
         result.wrong.append(f"another stack was not refused: {done.output[-1500:]}")
     if road.tags("orders") != owned:
         result.wrong.append("another stack changed the tags of the source")

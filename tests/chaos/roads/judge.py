@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from dev.demo.database import rows, value
+from dev.workload.database import rows, value
 from tests.engine.account import look
 from tests.engine.checks import (
     MAY_DIFFER,

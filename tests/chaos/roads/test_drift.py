@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dev.demo.database import rows
+from dev.workload.database import rows
 from rds_encrypt import journal
 from tests.engine.checks import MAY_DIFFER, beats, differing, require_fenced, wait_until
 from tests.engine.road import Road, driving
@@ -139,7 +139,7 @@ def test_a_fence_that_was_lifted_after_the_cut_over(road: Road) -> None:
 
     assert f"{STEP}:Cutover orders" in refreshed(road)
     mended = road.up("cutover")
-    assert "somebody had lifted its fence" in mended.output
+    assert "its fence was lifted" in mended.output
     assert "compare the two before a rollback" in mended.output
     require_fenced(road, "orders-old")
     assert road.outputs() == before
@@ -183,7 +183,7 @@ def test_production_that_was_renamed_is_seen_and_left_to_whoever_did_it(road: Ro
     road.configure("cutover")
     result = road.note(road.workspace.up("--skip-preview"))
     assert not result.ok
-    assert "orders-previous-encrypted: production has been renamed since the cutover" in result.output
+    assert "orders-previous-encrypted: production was renamed after the cutover" in result.output
     assert "orders" not in road.names()
 
     rename(road, "orders-previous-encrypted", "orders")

@@ -1,4 +1,4 @@
-"""Mode `snapshot`, interrupted on its way: downtime was agreed to, primary a write or a leftover was not."""
+"""Method `offline`, interrupted: downtime was agreed to, a lost write or something left behind was not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dev.demo.database import rows
+from dev.workload.database import rows
 from tests.chaos.roads import judge
 from tests.chaos.roads.chain import follow
 from tests.chaos.roads.points import Point

@@ -7,8 +7,8 @@ from datetime import timedelta
 from functools import partial
 
 from components.settings import CutoverSettings
-from dev.demo.database import rows
 from dev.sandbox.mysql.sessions import execute
+from dev.workload.database import rows
 from providers.cutover_protocol import cutover_context
 from rds_encrypt import journal
 from rds_encrypt.core.waiting import Wait, until

@@ -7,8 +7,8 @@ import threading
 from dataclasses import replace
 from functools import partial
 
-from dev.demo.database import rows
 from dev.sandbox.mysql.sessions import execute
+from dev.workload.database import rows
 from rds_encrypt.access import RDS_CA_BUNDLE, AccessSettings, endpoint_of
 from rds_encrypt.mysql.coordinates import current
 from rds_encrypt.mysql.session import Credentials, Endpoint, Tls, connect
@@ -66,7 +66,7 @@ def _no_authority(stage: Stage) -> None:
 @fault(
     "A certificate of another authority",
     "Keys, secrets and certificates",
-    "Whoever answers has a certificate that the trusted authorities have not signed.",
+    "The server that answers has a certificate that the trusted authorities have not signed.",
 )
 def _other_authority(stage: Stage) -> None:
     _log_in(stage, replace(stage.access, ca_file=str(RDS_CA_BUNDLE)))
@@ -75,7 +75,7 @@ def _other_authority(stage: Stage) -> None:
 @fault(
     "A certificate of another host",
     "Keys, secrets and certificates",
-    "Whoever answers has a good certificate, but for another name.",
+    "The server that answers has a good certificate, but for another name.",
 )
 def _other_host(stage: Stage) -> None:
     with relaying(_endpoint(stage)) as relay:

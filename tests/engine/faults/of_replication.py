@@ -11,8 +11,8 @@ from typing import Any
 
 import pymysql
 
-from dev.demo.database import rows
 from dev.sandbox.mysql.sessions import execute, query
+from dev.workload.database import rows
 from providers.external_replication import ExternalReplicationProvider
 from rds_encrypt.access import endpoint_of
 from rds_encrypt.core.waiting import Wait, until
@@ -116,7 +116,7 @@ def _moved(stage: Stage) -> None:
 @fault(
     "The snapshot holds other coordinates",
     "Replication",
-    "Somebody has deleted the replica, and the encrypted instance; both were made anew, the snapshot was not.",
+    "Somebody has deleted the replica, and the encrypted instance; both were made again, the snapshot was not.",
 )
 def _other_coordinates(stage: Stage) -> None:
     _attached_at(stage, stage.replica_id, Coordinates("mysql-bin-changelog.000099", 4))

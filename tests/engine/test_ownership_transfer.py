@@ -1,4 +1,4 @@
-"""The hand-over: a stack that owned the source takes the encrypted instance over by the written commands, and replaces nothing."""
+"""The ownership transfer: a stack that owned the source takes the encrypted instance over by the written commands, and replaces nothing."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from components.owner_settings import owner_settings
-from dev.demo.workspace import ROOT, Result, Workspace
-from rds_encrypt.aws.instances import Instance
+from dev.workload.workspace import ROOT, Result, Workspace
+from rds_encrypt.aws.instance import Instance
 from tests.engine.road import Road, driving
 from tests.unit.policy_packages import packages
 
@@ -82,7 +82,7 @@ class Owner:
 
 @pytest.fixture(scope="module")
 def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
-    with driving(tmp_path_factory.mktemp("handover")) as road:
+    with driving(tmp_path_factory.mktemp("transfer")) as road:
         yield road
 
 
@@ -114,7 +114,7 @@ def judged(workspace: Workspace, **settings: dict[str, Any]) -> tuple[Result, se
 
 def commands(road: Road) -> list[str]:
     """Give the commands for Pulumi, as the page has them."""
-    page = road.files.path("handover.md").read_text(encoding="utf-8")
+    page = road.files.path("ownership-transfer.md").read_text(encoding="utf-8")
     section = page.partition("## Pulumi\n")[2].partition("\n## ")[0]
     return [found.partition("  #")[0] for found in re.findall(r"^\$ (.*)$", section, re.MULTILINE)]
 
@@ -131,7 +131,7 @@ def test_a_policy_refuses_the_unencrypted_instance(owner: Owner, policies: None)
 
 
 def test_after_the_cut_over_the_owner_would_do_harm(road: Road, owner: Owner) -> None:
-    """Which is why there is a hand-over."""
+    """Which is why there is an ownership transfer."""
     road.up("replicate")
     road.up("cutover")
 
@@ -141,9 +141,9 @@ def test_after_the_cut_over_the_owner_would_do_harm(road: Road, owner: Owner) ->
 
 
 def test_policies_watch_the_migration_itself(road: Road, policies: None) -> None:
-    result, reported = judged(road.workspace, no_leftovers={"days": 0})
+    result, reported = judged(road.workspace, nothing_left_behind={"days": 0})
     assert result.ok, result.output
-    assert reported == {("advisory", "no-leftovers", "orders")}
+    assert reported == {("advisory", "no-temporary-resources", "orders")}
 
     result, reported = judged(road.workspace)
     assert result.ok, result.output
@@ -164,10 +164,10 @@ def test_the_commands_of_the_page_hand_the_encrypted_instance_over(
     (urn,) = re.findall(r"urn:pulumi:\S+aws:rds/instance:Instance::orders", urns)
 
     owner.run(forget.replace("<urn>", urn) + " --yes")
-    for file in road.files.directory.glob("orders-handover-*.json"):
+    for file in road.files.directory.glob("orders-ownership-transfer-*.json"):
         shutil.copy(file, owner.project)
     owner.run(take_over + " --yes")
-    page = road.files.path("handover.md").read_text(encoding="utf-8")
+    page = road.files.path("ownership-transfer.md").read_text(encoding="utf-8")
     (key,) = re.findall(r'kms_key_id="(.*)"', page)
     assert f"ignore_changes={json.dumps(TAGS)}" in page
     owner.declare(storage_encrypted=True, kms_key_id=key, ignore=TAGS)
@@ -197,4 +197,4 @@ def test_the_migration_goes_on_beside_the_new_owner(road: Road, owner: Owner) ->
     owner.declare()
     owner.good(owner.workspace.refresh("--skip-preview"))
     owner.good(owner.workspace.preview(expect_no_changes=True))
-    assert "Unencrypted data stays" in road.files.path("report.html").read_text(encoding="utf-8")
+    assert "Unencrypted data remains" in road.files.path("report.html").read_text(encoding="utf-8")

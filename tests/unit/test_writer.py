@@ -8,9 +8,9 @@ from typing import Any
 import pymysql
 import pytest
 
-from dev.bench import writer as subject
-from dev.bench.writer import Writer
-from dev.demo.database import Account, Address
+from dev.workload import writer as subject
+from dev.workload.database import Account, Address
+from dev.workload.writer import Writer
 
 OLD = Address("192.0.2.1", 3306, Path("ca.pem"))
 NEW = Address("192.0.2.2", 3306, Path("ca.pem"))

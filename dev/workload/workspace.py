@@ -100,7 +100,7 @@ class Workspace:
         }
 
     def create(self) -> None:
-        """Make the workspace anew, with an empty stack.
+        """Make the workspace again, with an empty stack.
 
         Raises:
             CommandFailed: the stack could not be made.

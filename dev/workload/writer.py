@@ -1,4 +1,8 @@
-"""A writer that behaves like an application: it knows one name, retries at once, and remembers what was acknowledged."""
+"""A writer that behaves like a sound application: it knows one name, and remembers what was acknowledged.
+
+It asks for the address whenever it connects, connects again at once when a connection breaks or the address has changed, and never
+repeats a write whose outcome it does not know.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +10,32 @@ import itertools
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pymysql
 
-from dev.demo.database import Account, Address, Connection, connect
+from dev.workload.database import Account, Address, Connection, connect
 
-__all__ = ["TABLE", "Accounting", "Gap", "Write", "Writer", "account_for", "longest_gap"]
+__all__ = ["INSERT", "TABLE", "Accounting", "Gap", "Resolve", "Write", "Writer", "account_for", "longest_gap"]
 
 TABLE = "writes"
-_INSERT = f"INSERT INTO {TABLE} (token, payload) VALUES (%s, %s)"  # noqa: S608 - a constant
+"""A table of the seeded database for it."""
+INSERT = f"INSERT INTO {TABLE} (token, payload) VALUES (%s, %s)"  # noqa: S608 - a constant
 _EVERY = 0.03
-"""Seconds between the beginnings of two transactions on one connection."""
+"""Seconds between the beginnings of two short transactions on one connection."""
 _PAUSE = 0.02
 """Seconds until the next attempt after an error: at once, without burning a processor that the database needs."""
 _TIMEOUT = 5.0
 _BATCH_EVERY, _BATCH = 5, 3
-"""Every fifth transaction has three rows; the others are single inserts in autocommit mode."""
+"""Every fifth short transaction has three rows; the others are single inserts in autocommit mode."""
+_LONG_ROWS, _LONG_PAUSE = 9, 0.5
+"""The long transactions: rows, and seconds between two of them; four seconds in all, one after the other."""
+_READ_ONLY = {1290, 1792, 1836}
+
+Resolve = Callable[[], Address]
+"""Tells the address that the application's name for its database has now."""
 
 
 @dataclass(frozen=True)
@@ -63,24 +74,34 @@ class Accounting:
 
 @dataclass
 class Writer:
-    """Several connections that insert rows under a name until they are told to stop."""
+    """Inserts rows under a name, on several connections, until it is stopped.
 
-    where: Address
+    Attributes:
+        where: the address, or what tells it whenever a connection is made.
+        insert: takes a token, which is a number, and a text.
+        connections: for short transactions.
+        long_connections: for transactions of four seconds.
+    """
+
+    where: Address | Resolve
     who: Account
     database: str
+    insert: str = INSERT
     connections: int = 4
+    long_connections: int = 0
     _log: list[Write] = field(default_factory=list, repr=False)
     _errors: Counter[str] = field(default_factory=Counter, repr=False)
     _stopping: threading.Event = field(default_factory=threading.Event, repr=False)
-    _sequence: Iterator[int] = field(default_factory=itertools.count, repr=False)
-    _unexpected: list[BaseException] = field(default_factory=list, repr=False)
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1), repr=False)
+    _broken: list[BaseException] = field(default_factory=list, repr=False)
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
         """Write for the length of a ``with`` block."""
+        kinds = [self._short] * self.connections + [self._long] * self.long_connections
         threads = [
-            threading.Thread(target=self._run, args=(number,), name=f"writer-{number}", daemon=True)
-            for number in range(self.connections)
+            threading.Thread(target=self._run, args=(number, kind), name=f"writer-{number}", daemon=True)
+            for number, kind in enumerate(kinds)
         ]
         for thread in threads:
             thread.start()
@@ -100,10 +121,10 @@ class Writer:
         """What was acknowledged so far, in the order of the acknowledgements.
 
         Raises:
-            RuntimeError: a connection met an error that no application would retry.
+            RuntimeError: a connection met an error that no application would get over.
         """
-        if self._unexpected:
-            raise RuntimeError(f"the writer broke: {self._unexpected[0]}") from self._unexpected[0]
+        if self._broken:
+            raise RuntimeError(f"the writer broke: {self._broken[0]}") from self._broken[0]
         # Appends are atomic, so a copy is consistent; threads may append out of order by microseconds.
         return sorted(self._log, key=lambda write: write.monotonic)
 
@@ -119,36 +140,72 @@ class Writer:
             written = self.acknowledged
             if written and written[-1].monotonic > after:
                 return True
-            time.sleep(0.05)
+            time.sleep(0.1)
         return False
 
-    def _run(self, number: int) -> None:
+    def _run(self, number: int, transaction: Callable[[Connection, int], list[int]]) -> None:
         connection: Connection | None = None
+        address: Address | None = None
         for turn in itertools.count(number):
-            begun = time.monotonic()
             if self._stopping.is_set():
                 break
-            tokens = [
-                f"demo-{number}-{next(self._sequence)}" for _ in range(1 if turn % _BATCH_EVERY else _BATCH)
-            ]
+            begun = time.monotonic()
             try:
-                connection = connection or connect(
-                    self.where, self.who, database=self.database, timeout=_TIMEOUT
-                )
-                _insert(connection, tokens)
+                if connection is None:
+                    address = self._resolved()
+                    connection = connect(address, self.who, database=self.database, timeout=_TIMEOUT)
+                written = transaction(connection, turn)
             except (pymysql.err.MySQLError, OSError) as error:
                 self._errors[_named(error)] += 1
-                _drop(connection)
-                connection = None
+                connection = self._kept(connection, address, error)
                 self._stopping.wait(_PAUSE)
                 continue
             except BaseException as error:
-                self._unexpected.append(error)
+                self._broken.append(error)
                 raise
             now, wall = time.monotonic(), time.time()
-            self._log.extend(Write(token, number, now, wall) for token in tokens)
+            self._log.extend(Write(str(row), number, now, wall) for row in written)
             self._stopping.wait(max(0.0, _EVERY - (time.monotonic() - begun)))
         _drop(connection)
+
+    def _resolved(self) -> Address:
+        return self.where() if callable(self.where) else self.where
+
+    def _short(self, connection: Connection, turn: int) -> list[int]:
+        return self._transaction(connection, 1 if turn % _BATCH_EVERY else _BATCH, pause=0.0)
+
+    def _long(self, connection: Connection, _turn: int) -> list[int]:
+        return self._transaction(connection, _LONG_ROWS, pause=_LONG_PAUSE)
+
+    def _transaction(self, connection: Connection, rows: int, *, pause: float) -> list[int]:
+        """Insert so many rows in one transaction and return their numbers: the server said that they are committed."""
+        numbers = [next(self._numbers) for _ in range(rows)]
+        with connection.cursor() as cursor:
+            if rows > 1:
+                connection.begin()
+            for place, number in enumerate(numbers):
+                if place:
+                    self._stopping.wait(pause)
+                cursor.execute(self.insert, (number, f"{number} ✓ 🦊"))
+            if rows > 1:
+                connection.commit()
+        return numbers
+
+    def _kept(
+        self, connection: Connection | None, address: Address | None, error: Exception
+    ) -> Connection | None:
+        """Keep a connection on which a write was refused, while the name still leads there; drop any other."""
+        if connection is None:
+            return None
+        refused = isinstance(error, pymysql.err.MySQLError) and error.args and error.args[0] in _READ_ONLY
+        try:
+            if refused and self._resolved() == address:
+                connection.rollback()
+                return connection
+        except (pymysql.err.MySQLError, OSError) as failure:
+            self._errors[_named(failure)] += 1
+        _drop(connection)
+        return None
 
 
 def account_for(acknowledged: Sequence[Write], present: Iterable[str]) -> Accounting:
@@ -171,16 +228,6 @@ def longest_gap(moments: Iterable[float], begin: float, end: float) -> Gap:
     inside = sorted(moment for moment in moments if begin < moment < end)
     edges = [begin, *inside, end]
     return max((Gap(a, b) for a, b in itertools.pairwise(edges)), key=lambda gap: gap.seconds)
-
-
-def _insert(connection: Connection, tokens: Sequence[str]) -> None:
-    with connection.cursor() as cursor:
-        if len(tokens) > 1:
-            connection.begin()
-        for token in tokens:
-            cursor.execute(_INSERT, (token, f"{token} ✓ 🦊"))
-        if len(tokens) > 1:
-            connection.commit()
 
 
 def _drop(connection: Connection | None) -> None:

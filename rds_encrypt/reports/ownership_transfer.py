@@ -1,6 +1,6 @@
-"""The hand-over: what whoever owned the source in Terraform, Pulumi or CloudFormation has to do to own the encrypted instance.
+"""The ownership transfer: how the Terraform, Pulumi or CloudFormation code that owned the source takes over the encrypted instance.
 
-Without it their next run sees another instance than the one in their state, and may replace it or rename it back.
+Without it, the owner's next run finds another instance than the one in its state, and may replace it or rename it back.
 """
 
 from __future__ import annotations
@@ -8,23 +8,27 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from rds_encrypt.aws.instances import Instance
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.reports.files import Files
 from rds_encrypt.reports.templates import render
 
-__all__ = ["Handover", "withdraw", "write"]
+__all__ = ["OwnershipTransfer", "withdraw", "write"]
 
-_PAGE, _PULUMI, _CLOUDFORMATION = "handover.md", "handover-pulumi.json", "handover-cloudformation.json"
+_PAGE, _PULUMI, _CLOUDFORMATION = (
+    "ownership-transfer.md",
+    "ownership-transfer-pulumi.json",
+    "ownership-transfer-cloudformation.json",
+)
 _TYPE = "aws:rds/instance:Instance"
 
 
 @dataclass(frozen=True)
-class Handover:
-    """Who takes over what.
+class OwnershipTransfer:
+    """The instance to take over, and the one that it replaces.
 
     Attributes:
-        production: the encrypted instance, as it is now.
-        source_id: DbiResourceId of the instance that the owner's state still knows.
+        production: the encrypted instance.
+        source_id: DbiResourceId of the instance that the owner's state still has.
         identifier: the source's name before the cutover.
     """
 
@@ -37,7 +41,7 @@ class Handover:
         """The steps for each tool, as Markdown."""
         found = self.production.description
         return render(
-            "handover.md.j2",
+            "ownership-transfer.md.j2",
             identifier=self.identifier,
             name=self.production.identifier,
             resource_id=self.production.resource_id,
@@ -54,13 +58,13 @@ class Handover:
 
     @property
     def pulumi_import(self) -> dict[str, object]:
-        """What `pulumi import --file` takes."""
+        """The content of the file for `pulumi import --file`."""
         resource = {"type": _TYPE, "name": self.identifier, "id": self.production.resource_id}
         return {"resources": [resource]}
 
     @property
     def cloudformation_import(self) -> list[dict[str, object]]:
-        """What `aws cloudformation create-change-set --resources-to-import` takes."""
+        """The content of the file for `aws cloudformation create-change-set --resources-to-import`."""
         return [
             {
                 "ResourceType": "AWS::RDS::DBInstance",
@@ -70,15 +74,15 @@ class Handover:
         ]
 
 
-def write(files: Files, handover: Handover) -> None:
-    """Write the page, and the two files that its commands read."""
-    files.write(_PAGE, handover.page)
-    files.write_json(_PULUMI, handover.pulumi_import)
-    files.write_json(_CLOUDFORMATION, handover.cloudformation_import)
+def write(files: Files, transfer: OwnershipTransfer) -> None:
+    """Write the page and the two files that its commands read."""
+    files.write(_PAGE, transfer.page)
+    files.write_json(_PULUMI, transfer.pulumi_import)
+    files.write_json(_CLOUDFORMATION, transfer.cloudformation_import)
 
 
 def withdraw(files: Files) -> None:
-    """Remove them: after a rollback the owner's state is right as it is."""
+    """Remove the files: after a rollback the owner's state is right as it is."""
     for suffix in (_PAGE, _PULUMI, _CLOUDFORMATION):
         files.remove(suffix)
 

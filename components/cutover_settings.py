@@ -1,0 +1,85 @@
+"""Settings of the cutover: how applications move, its limits, your commands, and the checks to overrule."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from components.strict import Strict
+
+__all__ = ["CheckName", "CutoverSettings", "DnsSettings", "HookSettings"]
+
+CheckName = Literal[
+    "instances-available",
+    "fence-possible",
+    "no-fence-bypass",
+    "no-prepared-xa",
+    "primary-writable",
+    "no-long-transaction",
+    "no-running-ddl",
+    "replication-lag",
+    "verification-fresh",
+    "candidate-read-only",
+    "candidate-durable",
+    "events-and-triggers",
+    "settings-match",
+    "candidate-binlog-retention",
+    "free-storage",
+    "dns-record",
+    "volume-initialized",
+    "maintenance-window",
+    "backup-window",
+]
+
+
+class DnsSettings(Strict):
+    """The Route 53 CNAME that applications use."""
+
+    hosted_zone_id: str
+    """With `strategy: dns`: the Route 53 zone of the record that applications use."""
+    record: str
+    """The record, a CNAME that points at the source."""
+
+
+class HookSettings(Strict):
+    """Commands as lists of arguments: `before` may veto, `move` moves applications in strategy `dns`, `after` announces."""
+
+    before: tuple[str, ...] = ()
+    """Runs when the checks pass; a non-zero exit vetoes the cutover."""
+    move: tuple[str, ...] = ()
+    """With `strategy: dns`, instead of a record: moves applications."""
+    after: tuple[str, ...] = ()
+    """Runs when the new instance is open."""
+
+
+class CutoverSettings(Strict):
+    """How applications move, limits in seconds, your commands, and the checks to overrule."""
+
+    strategy: Literal["rename", "dns", "none"] = "rename"
+    """How applications move. `rename`: AWS exchanges the names, which takes minutes. `dns`: a record or your command moves them, in
+    seconds. `none`: you move them. With `dns` and `none` the unencrypted instance keeps the name `X`."""
+    dns: DnsSettings | None = None
+    hooks: HookSettings = HookSettings()
+    postpone: bool = False
+    """Hold the cutover, once its checks pass, until you set the tag `rds-encrypt:release` on the source; for a day at most."""
+    max_write_outage: Annotated[int, Field(ge=5, le=3600)] = 60
+    """Seconds for fence, drain and promotion together; beyond that, rds-encrypt undoes the cutover. AWS's renames come on top."""
+    long_transaction: Annotated[int, Field(ge=1, le=86400)] = 30
+    """A transaction open for more seconds than this stops the cutover before the fence closes."""
+    max_lag: Annotated[int, Field(ge=0, le=3600)] = 10
+    """Seconds that the encrypted instance may be behind before the fence closes."""
+    lag_steady: Annotated[int, Field(ge=0, le=3600)] = 5
+    """Seconds for which the lag must stay within `maxLag`: the last check before the fence closes."""
+    force: tuple[CheckName, ...] = ()
+    """[Checks](concepts.md#the-checks) that may fail; the outputs say what they saw."""
+
+    @model_validator(mode="after")
+    def _dns_has_a_way(self) -> Self:
+        if (self.dns is not None or self.hooks.move) and self.strategy != "dns":
+            raise ValueError("`dns` and `hooks.move` go with `strategy: dns` only")
+        if self.strategy == "dns" and (self.dns is None) == (not self.hooks.move):
+            raise ValueError(
+                "`strategy: dns` needs exactly one of `dns` (a Route 53 record) and `hooks.move` (a command)"
+            )
+        return self

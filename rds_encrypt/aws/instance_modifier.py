@@ -1,0 +1,202 @@
+"""Modifications of DB instances: settings, names and parameter groups, and the reboot that puts a group into effect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rds_encrypt.aws.changes import MODIFIED_IN, Attempts, has, insist, name_taken
+from rds_encrypt.aws.errors import sorted_errors
+from rds_encrypt.aws.instance import Instance, status_error
+from rds_encrypt.aws.instance_reader import InstanceReader
+from rds_encrypt.core.errors import ActionRequired, MigrationError, Retryable
+from rds_encrypt.core.waiting import Progress, Wait, silent, until
+
+__all__ = ["InstanceModifier"]
+
+_POLL = 0.2
+_LONGEST_POLL = 1.0
+"""Seconds between the polls of a rename that cannot begin yet. They are outage, so they grow slowly: to 1 s after 20 s."""
+
+_RENAMED_IN = MODIFIED_IN | {"backing-up"}
+"""Statuses in which a rename is asked for: whether RDS accepts it during a backup is not documented, and production is waiting."""
+
+
+class InstanceModifier(InstanceReader):
+    """Modifies the region's DB instances; each is known by its DbiResourceId, and its name is looked up right before each call."""
+
+    def modify(self, resource_id: str, **changes: Any) -> None:
+        """Modify the instance at once; the identity is looked up right before, since AWS only takes the name.
+
+        While RDS refuses changes to an instance that is available, as it does for a while after a restore, it is asked again.
+
+        Raises:
+            ActionRequired: AWS refused, or the instance is gone.
+            Retryable: the instance is busy.
+        """
+        insist(
+            "RDS to accept a change",
+            lambda: self.get(resource_id),
+            lambda now: self._send(now, changes),
+            lambda seen: has(seen.description, changes),
+        )
+
+    def ask_group(self, resource_id: str, parameter_group: str) -> bool:
+        """Ask once for another parameter group, to be in effect after the next reboot; return whether it was accepted.
+
+        Raises:
+            ActionRequired: AWS refused for another reason than that the instance is busy.
+        """
+        return self._asked(self.get(resource_id), {"DBParameterGroupName": parameter_group})
+
+    def ask_rename(
+        self,
+        resource_id: str,
+        identifier: str,
+        *,
+        parameter_group: str,
+        deadline: float,
+        progress: Progress = silent,
+    ) -> None:
+        """Ask for another name and parameter group as soon as RDS can give them, and wait until then.
+
+        A name is free a while before the instance that gave it up is available again, and waiting is outage. What RDS would
+        refuse is not asked for: descriptions say whether the name is free and the instance usable. After a refusal the next
+        attempt comes with the next change that is seen, or after a pause that grows.
+
+        Raises:
+            ActionRequired: AWS refused for another reason, or the instance is in a status in which it cannot be renamed.
+            TimedOut: the name stayed taken for ``deadline`` seconds.
+        """
+        wanted = {"NewDBInstanceIdentifier": identifier, "DBParameterGroupName": parameter_group}
+        attempts, holder = Attempts(), self.named([identifier]).get(identifier)
+
+        def ask() -> tuple[bool, Instance]:
+            nonlocal holder
+            others = [] if holder is None or holder.resource_id == resource_id else [holder.resource_id]
+            found = self.find_several([resource_id, *others])
+            now = found.get(resource_id) or self.get(resource_id)
+            former = found.get(others[0]) if others else None
+            state = [(each.status, each.identifier) for each in (now, former) if each is not None]
+            taken = former is not None and former.identifier == identifier
+            if taken or now.status not in _RENAMED_IN or not attempts.due(state):
+                return False, now
+            if self._asked(now, wanted):
+                return True, now
+            attempts.refused(state)
+            if former is None:  # somebody else may have it by now
+                holder = self.named([identifier]).get(identifier)
+            return False, now
+
+        until(
+            Wait(
+                f"RDS to begin renaming it to {identifier}",
+                where=resource_id,
+                deadline=deadline,
+                first=_POLL,
+                longest=_LONGEST_POLL,
+                growth=1.02,
+            ),
+            ask,
+            done=lambda asked: asked[0],
+            failed=lambda asked: _not_renamed(asked[1]),
+            describe=lambda _: f"waiting for the name {identifier}: it is taken, or the instance busy",
+            progress=progress,
+        )
+
+    def await_rename(
+        self,
+        resource_id: str,
+        identifier: str,
+        *,
+        parameter_group: str,
+        deadline: float,
+        progress: Progress = silent,
+    ) -> Instance:
+        """Wait until the instance is available with the name and the group that were asked for, both in effect.
+
+        A rename reboots, which is what puts the group into effect; where it did not, a reboot is asked for.
+
+        Raises:
+            TimedOut: it was not within ``deadline`` seconds.
+        """
+        # The status may still say `available` right after the call: what counts is the new name.
+        renamed = self.wait(
+            resource_id,
+            f"be available as {identifier} with parameter group {parameter_group}",
+            lambda seen: (
+                seen.identifier == identifier
+                and seen.serving
+                and seen.parameter_group == parameter_group
+                and seen.parameter_status != "applying"
+            ),
+            deadline=deadline,
+            progress=progress,
+            longest=0.3,
+        )
+        if renamed.parameter_status != "pending-reboot":
+            return renamed
+        self.ask_reboot(resource_id)
+        return self.wait(
+            resource_id,
+            f"be available with parameter group {parameter_group} in effect",
+            lambda seen: seen.available and seen.parameters_in_sync,
+            deadline=deadline,
+            progress=progress,
+            longest=0.3,
+        )
+
+    def ask_reboot(self, resource_id: str) -> None:
+        """Ask for a reboot that puts its parameter group into effect; does not wait for that.
+
+        Raises:
+            Retryable: RDS was busy for minutes.
+            ActionRequired: RDS refused for another reason.
+        """
+        insist(
+            "RDS to accept a reboot",
+            lambda: self.get(resource_id),
+            self._reboot,
+            lambda seen: seen.status == "rebooting" or seen.parameters_in_sync,
+        )
+
+    def _asked(self, now: Instance, wanted: Mapping[str, str]) -> bool:
+        """Ask for those changes that it does not have yet; return whether there is nothing left to ask for.
+
+        Whatever the answer was, what counts is whether the change has been accepted.
+        """
+        present = {"NewDBInstanceIdentifier": now.identifier, "DBParameterGroupName": now.parameter_group}
+        changes = {key: value for key, value in wanted.items() if present[key] != value}
+        if not changes:
+            return True
+        try:
+            self._send(now, changes)
+        except MigrationError as error:
+            if has(self.get(now.resource_id).description, changes):
+                return True
+            if isinstance(error, Retryable) or name_taken(error):
+                return False
+            raise
+        return True
+
+    def _send(self, now: Instance, changes: Mapping[str, Any]) -> None:
+        with sorted_errors(now.identifier):
+            self._aws.rds.modify_db_instance(
+                DBInstanceIdentifier=now.identifier, ApplyImmediately=True, **changes
+            )
+
+    def _reboot(self, now: Instance) -> None:
+        with sorted_errors(now.identifier):
+            self._aws.rds.reboot_db_instance(DBInstanceIdentifier=now.identifier)
+
+
+def _not_renamed(seen: Instance) -> ActionRequired | None:
+    """Return why an instance cannot be renamed before somebody acts."""
+    if seen.status == "stopped":
+        return ActionRequired(
+            "it is stopped, and RDS renames no stopped instance",
+            where=seen.identifier,
+            fix=f"Start it (`aws rds start-db-instance --db-instance-identifier {seen.identifier}`),"
+            " then run the same command again",
+        )
+    return None if seen.status in MODIFIED_IN else status_error(seen)

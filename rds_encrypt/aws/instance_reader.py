@@ -1,0 +1,173 @@
+"""DB instances, read only: found by name or DbiResourceId, and watched until they are in a given state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain, repeat
+from typing import Any
+
+import botocore.exceptions
+
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.errors import code_of, sorted_errors
+from rds_encrypt.aws.instance import Instance, status_error
+from rds_encrypt.aws.looks import LINGER, in_pages, shared_looks
+from rds_encrypt.core.errors import ActionRequired, Bug
+from rds_encrypt.core.waiting import Progress, Wait, silent, until
+
+__all__ = ["InstanceReader"]
+
+_PAUSES = (0.3, 0.7, 1.5)
+"""Seconds between the looks at what should be there and is not listed."""
+
+_UNHURRIED = 1.0
+"""Seconds between the looks of a wait from which on nobody minds a moment more."""
+
+
+class InstanceReader:
+    """Finds the region's DB instances and waits for them.
+
+    Looks are put together with those of other threads; each is answered by a request that began after it was wanted.
+    """
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+        self._looks = shared_looks(aws.settings)
+
+    def named(self, identifiers: Iterable[str]) -> dict[str, Instance]:
+        """Return those of the given names that exist, by name."""
+        wanted = sorted({identifier.lower() for identifier in identifiers})
+        with sorted_errors(", ".join(wanted)):
+            return self._with_recent_tags(self._looks.by_name.ask(wanted, self._called))
+
+    def all(self) -> list[Instance]:
+        """Return all instances of the region."""
+        region = self._aws.region
+        with sorted_errors(f"DB instances in {region}"):
+            listed = self._looks.all.ask([region], lambda _: {region: self._described()})[region]
+        return list(self._with_recent_tags({each.resource_id: each for each in listed}).values())
+
+    def find(self, resource_id: str) -> Instance | None:
+        """Return the instance with this DbiResourceId, or ``None`` if there is none (any more)."""
+        return self.find_several([resource_id]).get(resource_id)
+
+    def find_several(self, resource_ids: Iterable[str], *, linger: float = 0.0) -> dict[str, Instance]:
+        """Return those of the given instances that there are, by DbiResourceId, as they were at one moment."""
+        wanted = sorted(set(resource_ids))
+        with sorted_errors(", ".join(wanted)):
+            return self._with_recent_tags(self._looks.by_id.ask(wanted, self._identified, linger=linger))
+
+    def get(self, resource_id: str) -> Instance:
+        """Return the instance with this DbiResourceId.
+
+        Raises:
+            ActionRequired: there is none.
+        """
+        return self.get_several(resource_id)[0]
+
+    def get_several(self, *resource_ids: str) -> tuple[Instance, ...]:
+        """Return the instances with these DbiResourceIds, in this order, as they were at one moment.
+
+        Raises:
+            ActionRequired: one does not exist.
+        """
+        found = self.find_several(resource_ids)
+        for pause in _PAUSES:  # AWS does not list at once what it has just made
+            if all(each in found for each in resource_ids):
+                break
+            time.sleep(pause)
+            found = self.find_several(resource_ids)
+        if gone := [each for each in resource_ids if each not in found]:
+            raise ActionRequired(
+                "this DB instance no longer exists",
+                where=", ".join(gone),
+                fix="Run `pulumi refresh` to see what else is gone",
+            )
+        return tuple(found[each] for each in resource_ids)
+
+    def wait_until_available(
+        self, resource_id: str, *, deadline: float, progress: Progress = silent, longest: float = 10.0
+    ) -> Instance:
+        """Wait until the instance is available.
+
+        Raises:
+            ActionRequired: it is gone, or in a status it will not leave by itself.
+            TimedOut: ``deadline`` seconds were not enough.
+        """
+        return self.wait(
+            resource_id,
+            "be available",
+            lambda seen: seen.available,
+            deadline=deadline,
+            progress=progress,
+            longest=longest,
+        )
+
+    def wait(
+        self,
+        resource_id: str,
+        purpose: str,
+        done: Any,
+        *,
+        deadline: float,
+        progress: Progress = silent,
+        longest: float = 10.0,
+    ) -> Instance:
+        """Wait until ``done`` holds for the instance, known by its DbiResourceId, whatever it is called meanwhile."""
+        seen = until(
+            Wait(
+                f"it to {purpose}",
+                where=resource_id,
+                deadline=deadline,
+                longest=longest,
+                advice="Look at the instance's events in the RDS console, then run the same command again",
+            ),
+            self._look_at(resource_id, patient=longest >= _UNHURRIED),
+            done=lambda found: found is not None and done(found),
+            failed=lambda found: status_error(found) if found is not None else None,
+            describe=lambda found: str(found) if found else "not listed at the moment",
+            progress=progress,
+        )
+        if seen is None:
+            raise Bug(f"a wait for {resource_id} ended with nothing seen")
+        return seen
+
+    def _with_recent_tags(self, found: Mapping[str, Instance]) -> dict[str, Instance]:
+        recent = self._aws.recent_tags
+        return {key: Instance(recent.applied_to(each.description)) for key, each in found.items()}
+
+    def _look_at(self, resource_id: str, *, patient: bool) -> Callable[[], Instance | None]:
+        """Return the look of a wait: the first one is wanted now; with a patient wait, later ones have time for company."""
+        lingers = chain([0.0], repeat(LINGER if patient else 0.0))
+        return lambda: self.find_several([resource_id], linger=next(lingers)).get(resource_id)
+
+    def _identified(self, resource_ids: Sequence[str]) -> dict[str, Instance]:
+        return {
+            found.resource_id: found
+            for some in in_pages(resource_ids)
+            for found in self._filtered("dbi-resource-id", some)
+        }
+
+    def _called(self, identifiers: Sequence[str]) -> dict[str, Instance]:
+        return {
+            found.identifier: found
+            for some in in_pages(identifiers)
+            for found in self._filtered("db-instance-id", some)
+        }
+
+    def _filtered(self, name: str, values: list[str]) -> list[Instance]:
+        try:
+            return self._described(Filters=[{"Name": name, "Values": values}])
+        except botocore.exceptions.ClientError as error:
+            # AWS answers an unknown name with an empty list, but an unknown DbiResourceId with this error at times.
+            if code_of(error) not in {"DBInstanceNotFound", "DBInstanceNotFoundFault"}:
+                raise
+            if len(values) == 1:
+                return []
+            # It does not say which of them, and the others are there.
+            return [found for value in values for found in self._filtered(name, [value])]
+
+    def _described(self, **arguments: Any) -> list[Instance]:
+        pages = self._aws.rds.get_paginator("describe_db_instances").paginate(**arguments)
+        return [Instance(found) for page in pages for found in page["DBInstances"]]

@@ -1,0 +1,111 @@
+"""Calls of RDS's replication procedures: the channel's status afterwards decides whether one has worked.
+
+A procedure's answer proves nothing: the state may have changed between the check and the call, RDS reports an error when a channel reaches
+its goal within two seconds, and a connection can be lost after the procedure has acted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rds_encrypt.core.errors import (
+    ActionRequired,
+    MigrationError,
+    OutcomeUnknown,
+    ProcedureRefused,
+    Retryable,
+)
+from rds_encrypt.core.waiting import Progress, Wait, silent, until
+from rds_encrypt.mysql.replica_status import ReplicaStatus, required_status
+from rds_encrypt.mysql.session import Row, Session
+
+__all__ = ["ATTEMPTS", "Call", "Tried", "attempt", "brought_about", "worth_repeating"]
+
+ATTEMPTS = 2
+"""How often a call is made that fails and leaves the state as it was."""
+_CALLS = 6
+"""How many calls one verb makes at most; beyond them it only waits."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A procedure and its arguments, which may hold a password."""
+
+    procedure: str
+    arguments: tuple[object, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a call came to: an error, or what RDS said."""
+
+    error: MigrationError | None
+    said: str
+
+
+def worth_repeating(error: MigrationError) -> bool:
+    """Whether the same call may succeed: the state it was refused in may have passed, or nothing is known of it."""
+    return isinstance(error, ProcedureRefused | OutcomeUnknown | Retryable)
+
+
+def attempt(session: Session, call: Call) -> Tried:
+    """Call a procedure; afterwards the session can be used to look, even if the call cost the connection."""
+    try:
+        return Tried(None, _said(session.call(call.procedure, *call.arguments)))
+    except OutcomeUnknown as error:
+        try:
+            session.reconnect()
+        except MigrationError:
+            raise error from None
+        return Tried(error, error.what)
+    except (ActionRequired, Retryable) as error:
+        return Tried(error, error.what)
+
+
+def brought_about(
+    session: Session,
+    wait: Wait,
+    *,
+    done: Callable[[ReplicaStatus], bool],
+    missing: Callable[[ReplicaStatus], Call | None],
+    failed: Callable[[ReplicaStatus], MigrationError | None] = lambda _seen: None,
+    progress: Progress = silent,
+) -> ReplicaStatus:
+    """Look, call what is missing, and look again, until ``done`` holds.
+
+    A call that fails is believed only if the next look still misses the same; then it is repeated once, and its error is raised.
+
+    Args:
+        missing: the procedure that a state calls for; ``None`` if it only takes time.
+        failed: the error that a state means, if no call will mend it.
+    """
+    calls, failures = 0, 0
+    last: Call | None = None
+    error: MigrationError | None = None
+
+    def needed(seen: ReplicaStatus) -> Call | None:
+        return None if done(seen) or failed(seen) is not None or calls >= _CALLS else missing(seen)
+
+    def look() -> ReplicaStatus:
+        nonlocal calls, failures, last, error
+        seen = required_status(session)
+        while (call := needed(seen)) is not None:
+            again = call == last
+            if not again:
+                failures, error = 0, None
+            if error is not None and (failures >= ATTEMPTS or not worth_repeating(error)):
+                raise error
+            calls, last = calls + 1, call
+            error = attempt(session, call).error
+            failures = failures + 1 if error else 0
+            seen = required_status(session)
+            if again or error is not None:
+                break
+        return seen
+
+    return until(wait, look, done=done, failed=failed, describe=str, progress=progress)
+
+
+def _said(answer: list[Row]) -> str:
+    return "; ".join(str(value) for row in answer for value in row.values()) or "nothing"

@@ -1,0 +1,146 @@
+"""The status of an instance's replication channel, in words that do not depend on the version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.mysql.accounts import OUR_USERS, REPLICATION_USER, REVERSE_USER
+from rds_encrypt.mysql.coordinates import Coordinates
+from rds_encrypt.mysql.dialect import dialect_of
+from rds_encrypt.mysql.replication_errors import Follower, diagnosis, hopeless
+from rds_encrypt.mysql.session import Endpoint, Row, Session
+
+__all__ = ["ReplicaStatus", "required_status", "status"]
+
+_FIRST_WORKER_ERROR = """SELECT last_error_number AS number, last_error_message AS text
+    FROM performance_schema.replication_applier_status_by_worker
+    WHERE channel_name = '' AND last_error_number NOT IN (0, 3030)
+    ORDER BY last_error_timestamp LIMIT 1"""
+_FOLLOWERS = {REPLICATION_USER: Follower.ENCRYPTED, REVERSE_USER: Follower.OLD}
+
+
+@dataclass(frozen=True)
+class ReplicaStatus:
+    """What SHOW REPLICA STATUS says, in words that do not depend on the version.
+
+    ``seconds_behind`` is ``None`` while not replicating; zero proves nothing by itself.
+    """
+
+    source_host: str
+    source_user: str
+    source_uuid: str
+    io_running: str
+    sql_running: bool
+    executed: Coordinates
+    read: Coordinates
+    seconds_behind: int | None
+    io_error: str
+    sql_error: str
+    auto_position: bool
+    until: bool = False
+    """Whether the applier is to stop at given coordinates."""
+
+    @property
+    def follower(self) -> Follower:
+        """Who follows whom, by the account that the channel uses."""
+        return _FOLLOWERS.get(self.source_user, Follower.REPLICA)
+
+    @property
+    def ours(self) -> bool:
+        """Whether this migration set the channel up; anybody else's is not ours to touch."""
+        return self.source_user in OUR_USERS
+
+    @property
+    def running(self) -> bool:
+        """Whether both threads run and the connection to the source stands."""
+        return self.io_running == "Yes" and self.sql_running
+
+    @property
+    def stopped(self) -> bool:
+        """Whether both threads have come to a halt."""
+        return self.io_running == "No" and not self.sql_running
+
+    @property
+    def connecting(self) -> bool:
+        """Whether the connection to the source is coming up, or up again, by itself."""
+        return self.io_running not in {"Yes", "No"} and self.sql_running
+
+    @property
+    def error(self) -> str:
+        """The error that keeps a thread from running, or an empty string."""
+        return self.sql_error or self.io_error
+
+    @property
+    def fatal_error(self) -> str | None:
+        """The error that a thread has given up on; one that it is still retrying does not count."""
+        if self.sql_error and not self.sql_running:
+            return self.sql_error
+        return self.io_error if self.io_error and self.io_running == "No" else None
+
+    def failure(self, endpoint: Endpoint) -> ActionRequired | None:
+        """What keeps the instance at ``endpoint`` from following until somebody acts, if anything does."""
+        error = self.fatal_error or (self.io_error if hopeless(self.io_error) else "")
+        return diagnosis(error, endpoint, self.follower) if error else None
+
+    def __str__(self) -> str:
+        state = "running" if self.running else "stopped" if self.stopped else "connecting"
+        return f"{state} at {self.executed}" + (f", error {self.error}" if self.error else "")
+
+
+def status(session: Session) -> ReplicaStatus | None:
+    """Return the status of the instance's channel, or ``None`` if it follows nobody."""
+    words = dialect_of(session)
+    row = session.row(words.replica_status)
+    if row is None or not row[words.source_host]:
+        return None
+    lag = row[words.seconds_behind]
+    return ReplicaStatus(
+        source_host=row[words.source_host],
+        source_user=row[words.source_user],
+        source_uuid=row[words.source_uuid] or "",
+        io_running=row[words.io_running],
+        sql_running=row[words.sql_running] == "Yes",
+        executed=Coordinates(row[words.executed_file] or "", int(row[words.executed_position] or 0)),
+        read=Coordinates(row[words.read_file] or "", int(row[words.read_position] or 0)),
+        seconds_behind=None if lag is None else int(lag),
+        io_error=_error(row, "Last_IO_Errno", "Last_IO_Error"),
+        sql_error=_worker_error(session, row) or _error(row, "Last_SQL_Errno", "Last_SQL_Error"),
+        auto_position=bool(int(row["Auto_Position"])),
+        until=row["Until_Condition"] != "None",
+    )
+
+
+def required_status(session: Session) -> ReplicaStatus:
+    """Return the status of the instance's channel.
+
+    Raises:
+        ActionRequired: the instance follows nobody.
+    """
+    found = status(session)
+    if found is None:
+        raise ActionRequired(
+            "the instance follows nobody, though it should",
+            where=f"MySQL at {session.endpoint}",
+            fix="Somebody may have reset or promoted it: destroy the stack in phase `replicate` and start over",
+        )
+    return found
+
+
+def _error(row: Row, number: str, text: str) -> str:
+    return f"{row[number]}: {row[text]}" if int(row[number] or 0) else ""
+
+
+def _worker_error(session: Session, row: Row) -> str:
+    """Return the first error among parallel appliers, or an empty string.
+
+    The status shows the latest one, which may be that of an applier that only stopped because another one had (3030,
+    ER_SLAVE_WORKER_STOPPED_PREVIOUS_THD_ERROR). What follows the first semicolon may quote rows, and stays on the server.
+    """
+    if not int(row["Last_SQL_Errno"] or 0) or "worker" not in row["Last_SQL_Error"].lower():
+        return ""
+    try:
+        first = session.row(_FIRST_WORKER_ERROR)
+    except ActionRequired:
+        return ""  # An account that may not read that table still learns what the status says.
+    return f"{first['number']}: {first['text'].partition(';')[0]}" if first else ""
