@@ -80,6 +80,6 @@ class CutoverSettings(Strict):
             raise ValueError("`dns` and `hooks.move` go with `strategy: dns` only")
         if self.strategy == "dns" and (self.dns is None) == (not self.hooks.move):
             raise ValueError(
-                "`strategy: dns` needs exactly one of `dns` (a Route 53 record) and `hooks.move` (a command)"
+                "`strategy: dns` moves applications by a record or by a command. Give exactly one of `dns` (the Route 53 record) and `hooks.move` (the command)"
             )
         return self

@@ -53,7 +53,7 @@ def test_a_denial_names_what_to_allow() -> None:
     said = str(sorted_as(client_error("AccessDenied", message="User: x is not authorized")))
     assert said == (
         "orders: AWS refused ModifyDBInstance (User: x is not authorized). Allow ModifyDBInstance to the caller:"
-        " rds_encrypt/policies/iam-policy.json lists all that a migration needs."
+        " rds_encrypt/policies/iam-policy.json lists everything that a migration needs."
     )
 
 
@@ -65,7 +65,7 @@ def test_anything_else_is_told_as_aws_told_it() -> None:
     said = str(sorted_as(client_error("InvalidSomething", message="Too much.")))
     assert said == (
         "orders: ModifyDBInstance failed with InvalidSomething: Too much. Correct what AWS objects to, then run the same"
-        " command again; it goes on where it stopped."
+        " command again; it continues where it stopped."
     )
 
 
@@ -81,7 +81,7 @@ def test_what_is_not_aws_passes_through() -> None:
             "InvalidParameterCombination",
             "You cannot create an encrypted Read Replica from an unencrypted DB instance.",
             ActionRequired,
-            "AWS encrypts no replica of an unencrypted instance",
+            "AWS does not encrypt a replica of an unencrypted instance",
         ),
         (
             "InvalidParameterValue",

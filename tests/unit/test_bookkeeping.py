@@ -139,7 +139,7 @@ def source(events: dict[str, list[Row]], **more: Any) -> FakeSession:
 
 
 def test_binlogs_that_were_purged_are_no_proof_of_anything() -> None:
-    with pytest.raises(ActionRequired, match="are not there any more") as caught:
+    with pytest.raises(ActionRequired, match="are gone, so rds-encrypt cannot tell") as caught:
         wrote_since(source({"b.000003": FRAMES}), Coordinates("b.000002", 157))
     assert "binlogRetentionHours" in caught.value.fix
 

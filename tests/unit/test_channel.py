@@ -113,13 +113,13 @@ def test_start_starts_a_stopped_replica_once() -> None:
 
 @pytest.mark.parametrize("verb", [channel.stop, channel.start])
 def test_who_follows_nobody_can_be_neither_stopped_nor_started(verb: Any) -> None:
-    with pytest.raises(ActionRequired, match="follows nobody, though it should"):
+    with pytest.raises(ActionRequired, match="follows no source, though it should"):
         verb(Server(row=None).session)
 
 
 def test_start_tells_the_error_that_keeps_it_from_running() -> None:
     broken = replica_row(**STOPPED, Last_SQL_Errno=1062, Last_SQL_Error="duplicate")
-    with pytest.raises(ActionRequired, match=r"inserted is here already.*\(1062 duplicate\)"):
+    with pytest.raises(ActionRequired, match=r"already has a row that the source has inserted.*\(1062 duplicate\)"):
         channel.start(FakeSession({STATUS: [broken]}))
 
 
@@ -134,7 +134,7 @@ def test_the_error_of_the_applier_that_failed_first_is_told_and_not_that_others_
 
     with pytest.raises(
         ActionRequired,
-        match=r"inserted is here already.*\(1062 Worker 1 failed executing transaction 'ANONYMOUS'\)",
+        match=r"already has a row that the source has inserted.*\(1062 Worker 1 failed executing transaction 'ANONYMOUS'\)",
     ):
         channel.start(session)
 
@@ -189,7 +189,7 @@ def test_detach_of_nobody_does_nothing_and_of_somebody_is_confirmed() -> None:
     channel.detach(server.session)
     assert calls(server.session) == ["CALL mysql.rds_reset_external_master"]
     stubborn = FakeSession({STATUS: [replica_row()], "CALL": [{"Message": "no"}]})
-    with pytest.raises(ActionRequired, match=r"still follows orders\.example; RDS said: no"):
+    with pytest.raises(ActionRequired, match=r"still follows orders\.example; RDS reported: no"):
         channel.detach(stubborn)
 
 
@@ -222,7 +222,7 @@ def test_being_level_asks_for_coordinates_never_for_seconds(
 
 
 def test_lag_of_who_follows_nobody_is_an_error_not_zero() -> None:
-    with pytest.raises(ActionRequired, match="follows nobody, so it will never catch up"):
+    with pytest.raises(ActionRequired, match="follows no source, so it will never catch up"):
         lag.measure(source_at(400), FakeSession({STATUS: []}))
 
 
@@ -234,7 +234,7 @@ def test_a_drain_ends_at_the_final_coordinates_and_not_before() -> None:
 
 def test_a_drain_of_broken_replication_gives_up_at_once() -> None:
     broken = replica_row(Replica_SQL_Running="No", Last_SQL_Errno=1062, Last_SQL_Error="duplicate")
-    with pytest.raises(ActionRequired, match=r"inserted is here already.*\(1062 duplicate\)"):
+    with pytest.raises(ActionRequired, match=r"already has a row that the source has inserted.*\(1062 duplicate\)"):
         lag.drain(FakeSession({STATUS: [broken]}), Coordinates("b.000002", 900), deadline=60)
 
 
@@ -515,7 +515,7 @@ def test_what_no_repetition_can_change_is_not_repeated() -> None:
 def test_a_channel_that_is_reset_meanwhile_is_missed(verb: Any) -> None:
     rds = Rds("No", "Yes")
     rds.meanwhile = [rds.forgotten]
-    with pytest.raises(ActionRequired, match="follows nobody, though it should"):
+    with pytest.raises(ActionRequired, match="follows no source, though it should"):
         verb(rds.session)
 
 
@@ -559,7 +559,7 @@ def test_an_instance_that_rds_takes_for_a_read_replica_is_given_time() -> None:
     said: list[str] = []
     rds.refuses_source = 3
     assert attached(rds, patience=600, progress=said.append).stopped
-    assert said == ["RDS still takes the instance for a read replica"] * 3
+    assert said == ["RDS still treats the instance as a read replica"] * 3
     stubborn = Rds(configured=False)
     stubborn.refuses_source = 99
     with pytest.raises(ActionRequired, match="RDS Read Replica"):

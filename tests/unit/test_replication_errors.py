@@ -24,11 +24,11 @@ PURGED = (
         ("1594: Relay log read failure", "relay log cannot be read"),
         ("1045: error connecting", "refuses the account"),
         ("2026: SSL connection error", "cannot agree on TLS"),
-        ("1062: Duplicate entry", "is here already"),
-        ("1032: Can't find record", "is not here"),
+        ("1062: Duplicate entry", "already has a row"),
+        ("1032: Can't find record", "lacks a row"),
         ("1114: The table is full", "storage is full"),
-        ("1146: Table doesn't exist", "cannot be made here"),
-        ("something without a number", "cannot be made here"),
+        ("1146: Table doesn't exist", "cannot apply a change"),
+        ("something without a number", "cannot apply a change"),
     ],
 )
 def test_each_trouble_is_told_in_its_own_words(error: str, what: str) -> None:
@@ -85,7 +85,7 @@ def test_after_the_cutover_nobody_is_told_to_destroy_or_that_the_source_takes_wr
 
 def test_the_account_of_a_managed_replica_is_rds_s_to_mend() -> None:
     assert "RDS manages the account" in diagnosis("1045: refused", WHERE, Follower.REPLICA).fix
-    assert "makes the account again" in diagnosis("1045: refused", WHERE).fix
+    assert "creates the account again" in diagnosis("1045: refused", WHERE).fix
     assert (
         diagnosis("1062: Duplicate", WHERE, Follower.REPLICA).fix == diagnosis("1062: Duplicate", WHERE).fix
     )

@@ -41,7 +41,7 @@ def test_what_has_taken_has_taken(lost: bool) -> None:  # noqa: FBT001 - paramet
 
 
 def test_what_has_not_taken_is_told() -> None:
-    with pytest.raises(ActionRequired, match="did not become 24 hours"):
+    with pytest.raises(ActionRequired, match="did not set binlog retention to 24 hours"):
         retention.write(Configuration(takes=False).session, 24)
     with pytest.raises(OutcomeUnknown):
         retention.write(Configuration(takes=False, lost=True).session, 24)
