@@ -1,4 +1,4 @@
-"""Changes that RDS refuses for a while, or accepts although its answer is an error: when to ask, and when to ask again."""
+"""Changes that RDS refuses for a while, or accepts although its answer is an error: when to send them, and when again."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from rds_encrypt.core.waiting import stop_if_orphaned
 __all__ = ["MODIFIED_IN", "SERVING", "USABLE", "Attempts", "busy", "has", "insist", "name_taken"]
 
 USABLE = frozenset({"available", "storage-optimization", "storage-initialization"})
-"""Statuses in which an instance is fully operational: in the last two only its storage is busy, for hours at times.
+"""Statuses in which an instance is fully operational: in the last two only its storage is busy, sometimes for hours.
 
 Source: "Viewing DB instance status" in the Amazon RDS User Guide.
 """
 
 SERVING = USABLE | {"backing-up"}
-"""Statuses in which MySQL serves; while an instance is backed up, RDS accepts no changes to it."""
+"""Statuses in which MySQL serves; during a backup, RDS does not accept changes to an instance."""
 
 MODIFIED_IN = USABLE | {"storage-full"}
-"""Statuses in which RDS may accept changes: in ``storage-full`` it takes more storage, and whether all else is not documented."""
+"""Statuses in which RDS may accept changes: in ``storage-full`` it accepts more storage; AWS does not document the rest."""
 
 _BUSY = frozenset({"InvalidDBInstanceState", "InvalidDBInstanceStateFault"})
 
 _TAKEN = frozenset({"DBInstanceAlreadyExists", "DBInstanceAlreadyExistsFault"})
-"""Answers to a rename to a name that is not free yet."""
+"""Answers to a rename to a name that is still taken."""
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 5.0
 _PATIENCE = 180.0
-"""Seconds that RDS may refuse changes to an instance that it calls available: some management operation of its own is under way.
+"""Seconds for which RDS may refuse changes to an instance in status ``available``, because of a management operation of its own.
 
 Source: terraform-provider-aws #11905 and #27325.
 """
@@ -55,19 +55,19 @@ Seen = TypeVar("Seen", bound=_Described)
 
 
 def busy(error: MigrationError) -> bool:
-    """Whether AWS refused because of something that passes without anyone's doing."""
+    """Return whether AWS refused because of a temporary state."""
     cause = error.__cause__
     return isinstance(cause, botocore.exceptions.ClientError) and code_of(cause) in _BUSY
 
 
 def name_taken(error: MigrationError) -> bool:
-    """Whether AWS refused a name because another instance still has it."""
+    """Return whether AWS refused a name because another instance still has it."""
     cause = error.__cause__
     return isinstance(cause, botocore.exceptions.ClientError) and code_of(cause) in _TAKEN
 
 
 def has(description: Mapping[str, Any], changes: Mapping[str, Any]) -> bool:
-    """Whether an instance has these changes of ModifyDBInstance, or AWS has accepted them; what cannot be seen counts as not there."""
+    """Return whether an instance has these changes of ModifyDBInstance, or AWS has accepted them; invisible ones count as missing."""
     return all(_has(description, name, value) for name, value in changes.items())
 
 
@@ -84,16 +84,16 @@ def _has(description: Mapping[str, Any], name: str, value: Any) -> bool:
 def insist(
     what: str, look: Callable[[], Seen], send: Callable[[Seen], None], happened: Callable[[Seen], bool]
 ) -> None:
-    """Send a request, again after a pause while RDS refuses it for being busy; after any error, see whether it has happened.
+    """Send a request and repeat it while RDS is busy; after any error, check whether it took effect.
 
     Args:
-        what: what is asked for, for the error when the run has ended meanwhile.
-        look: returns the instance as it is now.
-        send: sends the request about it.
-        happened: whether it shows that the request was carried out, or accepted.
+        what: the purpose of the request, for the error when the run has ended meanwhile.
+        look: describes the instance.
+        send: sends the request.
+        happened: returns whether the instance shows that RDS has accepted or carried out the request.
 
     Raises:
-        Retryable: RDS was busy for minutes, or the instance is in a status that is not one of a usable instance.
+        Retryable: RDS was busy for minutes, or the instance is not in a usable status.
         ActionRequired: RDS refused for another reason.
     """
     attempts = Attempts()
@@ -115,18 +115,18 @@ def insist(
 
 @dataclass
 class Attempts:
-    """When to ask again for what was refused: as soon as the world looks different, else after a pause that grows."""
+    """When to repeat a refused request: once the state has changed, otherwise after a growing pause."""
 
     pause: float = _FIRST_PAUSE
     _earliest: float = 0.0
     _state: object = None
 
     def due(self, state: object) -> bool:
-        """Whether to ask now, given what there is to see."""
+        """Return whether to send the request in this state."""
         return state != self._state or time.monotonic() >= self._earliest
 
     def refused(self, state: object = None) -> float:
-        """Note a refusal, and return for how long to wait while nothing changes."""
+        """Record a refusal, and return how long to wait if the state does not change."""
         pause, self.pause = self.pause, min(self.pause * 2, _LONGEST_PAUSE)
         self._state, self._earliest = state, time.monotonic() + pause
         return pause

@@ -26,9 +26,9 @@ __all__ = ["Aws", "AwsSettings"]
 
 @dataclass(frozen=True)
 class AwsSettings:
-    """Which region and profile to use; ``None`` leaves it to the environment, as every AWS tool does.
+    """The region and profile; ``None`` uses the environment, as every AWS tool does.
 
-    ``attempts`` is how often a call is tried that AWS throttles or fails to answer.
+    ``attempts`` is the number of attempts for a call that AWS throttles or fails to answer.
     """
 
     region: str | None = None
@@ -37,7 +37,7 @@ class AwsSettings:
 
 
 class Aws:
-    """The clients of one process, made when first asked for."""
+    """The clients of one process, created on first use."""
 
     def __init__(self, settings: AwsSettings) -> None:
         self.settings = settings
@@ -49,22 +49,22 @@ class Aws:
             read_timeout=60,
             user_agent_extra="rds-encrypt",
         )
-        # Many threads may use a client, but only one at a time may make one of a session.
+        # Many threads may use a client, but only one at a time may create one from a session.
         self._making = Lock()
 
     @cached_property
     def recent_tags(self) -> RecentTags:
-        """The tags that were just written with these clients."""
+        """The tags that these clients have just written."""
         return RecentTags()
 
     @property
     def profile(self) -> str | None:
-        """The profile that was asked for; ``None`` leaves it to the environment."""
+        """The configured profile; ``None`` uses the environment."""
         return self.settings.profile
 
     @property
     def region(self) -> str:
-        """The region that the clients talk to."""
+        """The region of the clients."""
         return self._session.region_name or "no region"
 
     @cached_property
@@ -99,19 +99,19 @@ class Aws:
 
     @cached_property
     def iam(self) -> Any:
-        """IAM, for asking what the caller may do."""
+        """IAM, for simulating the caller's permissions."""
         with self._making:
             return self._session.client("iam", config=self._config)
 
     @cached_property
     def ssm(self) -> Any:
-        """Systems Manager, for a road to the databases by way of an instance."""
+        """Systems Manager, for tunnels to the databases through an instance."""
         with self._making:
             return self._session.client("ssm", config=self._config)
 
     @cached_property
     def sts(self) -> STSClient:
-        """STS, for asking who the caller is."""
+        """STS, for the caller's identity."""
         with self._making:
             return self._session.client("sts", config=self._config)
 

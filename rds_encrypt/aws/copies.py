@@ -1,4 +1,4 @@
-"""All manual snapshots of a region, and which of them are copies in progress: AWS allows only so many at a time."""
+"""All manual snapshots of a region, and which of them are copies in progress, whose number AWS limits."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from rds_encrypt.aws.errors import sorted_errors
 __all__ = ["AT_ONCE", "Listed", "listed", "tag"]
 
 AT_ONCE = 20
-"""Copies in progress to a region that an account may have ("Copying a DB snapshot", Amazon RDS User Guide)."""
+"""Copies to a region that an account may have in progress ("Copying a DB snapshot", Amazon RDS User Guide)."""
 
 
 @dataclass(frozen=True)
 class Listed:
     """A manual snapshot.
 
-    ``origin`` is the ARN of the snapshot that it was copied from, where AWS says so.
+    ``origin`` is the ARN of the snapshot that it was copied from, if AWS reports it.
     """
 
     identifier: str
@@ -29,12 +29,12 @@ class Listed:
 
     @property
     def in_progress(self) -> bool:
-        """Whether it is being made."""
+        """Whether AWS is still creating it."""
         return self.status == "creating"
 
 
 def listed(aws: Aws) -> list[Listed]:
-    """Return the region's manual snapshots, which all copies are."""
+    """Return the region's manual snapshots; every copy is one."""
     with sorted_errors("snapshots"):
         pages = aws.rds.get_paginator("describe_db_snapshots").paginate(SnapshotType="manual")
         return [
@@ -51,7 +51,7 @@ def listed(aws: Aws) -> list[Listed]:
 
 
 def tag(aws: Aws, arn: str, tags: Mapping[str, str]) -> None:
-    """Write tags on a snapshot, beside those that it has."""
+    """Add tags to a snapshot."""
     with sorted_errors(arn.rpartition(":")[2]):
         aws.rds.add_tags_to_resource(
             ResourceName=arn, Tags=[{"Key": key, "Value": value} for key, value in tags.items()]

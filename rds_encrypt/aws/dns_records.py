@@ -1,4 +1,4 @@
-"""Route 53: the record that applications resolve, and pointing it elsewhere."""
+"""Route 53: reads and changes the record that applications resolve."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["point", "target"]
 
 
 def target(aws: Aws, zone: str, name: str) -> str:
-    """Return what the CNAME points at.
+    """Return the target of the CNAME.
 
     Raises:
         PreconditionFailed: the zone has no such CNAME.
@@ -24,7 +24,7 @@ def target(aws: Aws, zone: str, name: str) -> str:
 
 
 def point(aws: Aws, zone: str, name: str, address: str) -> None:
-    """Point the CNAME at another host, keeping its TTL; Route 53 answers with it within seconds."""
+    """Point the CNAME at another host, keeping its TTL; Route 53 serves the change within seconds."""
     present = _record(aws, zone, name)
     if present["ResourceRecords"][0]["Value"].rstrip(".") == address:
         return

@@ -1,4 +1,4 @@
-"""AWS's errors, sorted by what to do about them."""
+"""AWS's errors, classified by what to do about them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from rds_encrypt.core.errors import ActionRequired, MigrationError, Retryable
 __all__ = ["DENIED", "code_of", "passes", "sorted_errors"]
 
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
-"""AWS's codes for what the caller may not do."""
+"""AWS's codes for a missing permission."""
 
 
-_AGAIN = "then run the same command again; it goes on where it stopped"
+_AGAIN = "then run the same command again; it continues where it stopped"
 
 
 @dataclass(frozen=True)
 class _Kind:
     """What a group of AWS's error codes means; ``{operation}``, ``{code}`` and ``{said}`` are filled in.
 
-    With ``text``, a pattern, the kind is meant only if AWS's message has it; then no codes mean any code, since AWS uses its codes
-    for parameters and states for many things.
+    With ``text``, a pattern, an error is of this kind only if AWS's message matches; without codes any code fits then, since AWS uses
+    some codes for many things.
     """
 
     codes: frozenset[str]
@@ -35,7 +35,7 @@ class _Kind:
     text: str = ""
 
     def fits(self, code: str, said: str) -> bool:
-        """Whether an answer of AWS is of this kind."""
+        """Return whether AWS's answer is of this kind."""
         if self.text and not re.search(self.text, said, re.IGNORECASE):
             return False
         return code in self.codes if self.codes else bool(self.text)
@@ -45,19 +45,19 @@ _ANY_CODE: frozenset[str] = frozenset()
 
 
 _BY_TEXT = (
-    # Texts are those that RDS answers with, as quoted in public issues of Terraform and in AWS's forum.
+    # RDS's own texts, as quoted in public issues of Terraform and in AWS's forum.
     _Kind(
         _ANY_CODE,
         ActionRequired,
-        "AWS encrypts no replica of an unencrypted instance ({operation}: {said})",
-        "Make the replica without a KMS key: rds-encrypt encrypts a copy of its snapshot instead",
+        "AWS does not encrypt a replica of an unencrypted instance ({operation}: {said})",
+        "Create the replica without a KMS key: rds-encrypt encrypts a copy of its snapshot instead",
         text="encrypted Read Replica from an unencrypted",
     ),
     _Kind(
         _ANY_CODE,
         ActionRequired,
-        "AWS makes no replica of an instance whose master password RDS manages ({operation}: {said})",
-        f"Set a master password of your own for the time of the migration, or use method `offline`, {_AGAIN}",
+        "AWS does not create a replica of an instance whose master password RDS manages ({operation}: {said})",
+        f"Set a master password of your own for the duration of the migration, or use method `offline`, {_AGAIN}",
         text="ManageMasterUserPassword is enabled is not supported",
     ),
     _Kind(
@@ -121,8 +121,8 @@ _KINDS = (
             }
         ),
         Retryable,
-        "AWS is throttling {operation} ({code}), after several attempts still",
-        f"Wait a few minutes, or stop what else asks AWS so often, {_AGAIN}",
+        "AWS still throttles {operation} after several attempts ({code})",
+        f"Wait a few minutes, or reduce other calls to AWS from this account, {_AGAIN}",
     ),
     _Kind(
         frozenset(
@@ -145,7 +145,7 @@ _KINDS = (
         DENIED,
         ActionRequired,
         "AWS refused {operation} ({said})",
-        "Allow {operation} to the caller: rds_encrypt/policies/iam-policy.json lists all that a migration needs",
+        "Allow {operation} to the caller: rds_encrypt/policies/iam-policy.json lists everything that a migration needs",
     ),
     _Kind(
         frozenset(
@@ -202,7 +202,7 @@ _KINDS = (
     _Kind(
         frozenset({"InsufficientDBInstanceCapacity", "InsufficientDBInstanceCapacityFault"}),
         Retryable,
-        "AWS has no such instance left in the zones of its subnet group ({said})",
+        "AWS has no capacity for this class in the zones of its subnet group ({said})",
         f"Wait, or choose another class for the source, {_AGAIN}",
     ),
     _Kind(
@@ -221,13 +221,13 @@ _KINDS = (
         ),
         ActionRequired,
         "a quota of the account is used up ({operation}: {code})",
-        f"Delete what nobody needs, or ask AWS for a higher quota, {_AGAIN}",
+        f"Delete what you no longer need, or ask AWS for a higher quota, {_AGAIN}",
     ),
     _Kind(
         frozenset({"KMSKeyNotAccessibleFault", "DisabledException", "KMSInvalidStateException"}),
         ActionRequired,
         "the KMS key cannot be used ({operation}: {said})",
-        f"Enable the key, and let its policy allow RDS and the caller the use of it, {_AGAIN}",
+        f"Enable the key, and let its policy allow RDS and the caller to use it, {_AGAIN}",
     ),
 )
 
@@ -236,7 +236,7 @@ _AWAY = _Kind(
     frozenset(),
     Retryable,
     "AWS could not carry out {operation} ({code})",
-    f"Look whether AWS reports trouble in this region, {_AGAIN}",
+    f"Check whether AWS reports problems in this region, {_AGAIN}",
 )
 
 
@@ -258,7 +258,7 @@ def sorted_errors(where: str) -> Iterator[None]:
     """Turn botocore's errors into ours.
 
     Raises:
-        Retryable: AWS was throttling, away, or the resource was busy.
+        Retryable: AWS was throttling or unreachable, or the resource was busy.
         ActionRequired: anything that another attempt will not change.
     """
     try:
@@ -267,7 +267,7 @@ def sorted_errors(where: str) -> Iterator[None]:
         raise _classified(error, where) from error
     except (botocore.exceptions.NoCredentialsError, botocore.exceptions.NoRegionError) as error:
         raise ActionRequired(
-            f"AWS cannot be asked: {error}",
+            f"rds-encrypt cannot call AWS: {error}",
             where=where,
             fix="Set a region (`pulumi config set aws:region …`) and credentials, as for any AWS tool",
         ) from error
@@ -282,13 +282,13 @@ def sorted_errors(where: str) -> Iterator[None]:
 
 
 def passes(error: Exception) -> bool:
-    """Whether an error would meet anybody who asked AWS now, whoever they are and whatever about: throttling, an outage, no network."""
+    """Return whether an error would hit any call to AWS now, whatever the caller and the request: throttling, an outage, no network."""
     try:
         with sorted_errors(""):
             raise error
     except Retryable:
         return True
-    except Exception:  # noqa: BLE001 - all others are about who asked, or what for
+    except Exception:  # noqa: BLE001 - all others concern the caller or the request
         return False
 
 

@@ -1,4 +1,4 @@
-"""A DB instance as AWS describes it, and what to do about a status that it does not leave on its own."""
+"""A DB instance as AWS describes it, and the fix for a status that it does not leave on its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RESTORED_BADLY = (
     "Read its events in the RDS console; tables that are not InnoDB are a common cause."
     " Then run `pulumi destroy` in phase `replicate` and `pulumi up`"
 )
-_KEY = "Enable its KMS key, and let its policy allow RDS the use of it; then start the instance and run the same command again"
+_KEY = "Enable its KMS key, and let its policy allow RDS to use it; then start the instance and run the same command again"
 _BROKEN: Mapping[str, str] = {
     "failed": "Read its events in the RDS console; if it does not come back, ask AWS Support. Then run the same command again",
     "incompatible-create": "Read its events in the RDS console, and correct the setting that they name",
@@ -26,26 +26,26 @@ _BROKEN: Mapping[str, str] = {
     "restore-error": _RESTORED_BADLY,
     "inaccessible-encryption-credentials": _KEY,
     "inaccessible-encryption-credentials-recoverable": _KEY,
-    "insufficient-capacity": "Run the same command again later, or choose another class for it: AWS has none of this one left there",
+    "insufficient-capacity": "Run the same command again later, or choose another class for it: AWS has no capacity for this one there",
     "storage-full": "Give it more storage (`aws rds modify-db-instance --allocated-storage …`), then run the same command again",
 }
-"""Statuses that an instance does not leave by itself, and what to do about each."""
+"""Statuses that an instance does not leave on its own, and the fix for each."""
 
 
 @dataclass(frozen=True)
 class Instance:
-    """What DescribeDBInstances says of one instance; ``description`` holds all of it."""
+    """One instance as DescribeDBInstances returns it; ``description`` holds the whole answer."""
 
     description: Mapping[str, Any]
 
     @property
     def identifier(self) -> str:
-        """The name it has now."""
+        """Its current name."""
         return str(self.description["DBInstanceIdentifier"])
 
     @property
     def resource_id(self) -> str:
-        """The DbiResourceId: the identity that stays (``db-…``)."""
+        """The DbiResourceId (``db-…``), which never changes."""
         return str(self.description["DbiResourceId"])
 
     @property
@@ -65,17 +65,17 @@ class Instance:
 
     @property
     def serving(self) -> bool:
-        """Whether its MySQL serves, also while it is being backed up."""
+        """Whether its MySQL serves, including during a backup."""
         return self.status in SERVING
 
     @property
     def broken(self) -> bool:
-        """Whether it is in a status that it does not leave by itself."""
+        """Whether it is in a status that it does not leave on its own."""
         return self.status in _BROKEN
 
     @property
     def address(self) -> str | None:
-        """The host name it answers at, once it has one."""
+        """Its host name, once it has one."""
         return (self.description.get("Endpoint") or {}).get("Address")
 
     @property
@@ -106,12 +106,12 @@ class Instance:
 
     @property
     def parameter_status(self) -> str:
-        """``in-sync``, ``applying`` while a change is on its way, or ``pending-reboot``."""
+        """``in-sync``, ``applying`` during a change, or ``pending-reboot``."""
         return str(self.description["DBParameterGroups"][0]["ParameterApplyStatus"])
 
     @property
     def groups_not_in_sync(self) -> list[str]:
-        """The parameter and option groups that are associated with it, but not in effect (yet)."""
+        """The parameter and option groups that are associated with it but not yet in effect."""
         waiting = [
             f"parameter group {group['DBParameterGroupName']} ({group['ParameterApplyStatus']})"
             for group in self.description["DBParameterGroups"]
@@ -136,7 +136,7 @@ class Instance:
 
     @property
     def retention_days(self) -> int:
-        """Days that automated backups are kept; 0 means that backups, and with them binlogs, are off."""
+        """Days for which AWS keeps automated backups; 0 turns backups off, and binlogs with them."""
         return int(self.description.get("BackupRetentionPeriod") or 0)
 
     @property
@@ -149,11 +149,11 @@ class Instance:
 
 
 def status_error(seen: Instance) -> ActionRequired | None:
-    """Return the error that says what to do about its status, if the instance does not leave that on its own."""
+    """Return the error for a status that the instance does not leave on its own, or ``None``."""
     fix = _BROKEN.get(seen.status)
     return (
         ActionRequired(
-            f"its status is {seen.status}, which it will not leave by itself", where=seen.identifier, fix=fix
+            f"its status is {seen.status}, which it will not leave on its own", where=seen.identifier, fix=fix
         )
         if fix is not None
         else None

@@ -1,4 +1,4 @@
-"""Modifications of DB instances: settings, names and parameter groups, and the reboot that puts a group into effect."""
+"""Modifies DB instances: settings, names and parameter groups, and the reboot that puts a group into effect."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ __all__ = ["InstanceModifier"]
 
 _POLL = 0.2
 _LONGEST_POLL = 1.0
-"""Seconds between the polls of a rename that cannot begin yet. They are outage, so they grow slowly: to 1 s after 20 s."""
+"""Seconds between polls for a rename that cannot begin yet. They add to the outage, so they grow slowly: to 1 s after 20 s."""
 
 _RENAMED_IN = MODIFIED_IN | {"backing-up"}
-"""Statuses in which a rename is asked for: whether RDS accepts it during a backup is not documented, and production is waiting."""
+"""Statuses in which to request a rename, since production waits; AWS does not document whether RDS accepts one during a backup."""
 
 
 class InstanceModifier(InstanceReader):
-    """Modifies the region's DB instances; each is known by its DbiResourceId, and its name is looked up right before each call."""
+    """Modifies the region's DB instances by DbiResourceId, and looks up the current name right before each call."""
 
     def modify(self, resource_id: str, **changes: Any) -> None:
-        """Modify the instance at once; the identity is looked up right before, since AWS only takes the name.
+        """Modify the instance immediately; AWS accepts only a name, so this looks it up right before.
 
-        While RDS refuses changes to an instance that is available, as it does for a while after a restore, it is asked again.
+        Repeats the request while RDS refuses changes to an available instance, as it does for a while after a restore.
 
         Raises:
             ActionRequired: AWS refused, or the instance is gone.
@@ -42,10 +42,10 @@ class InstanceModifier(InstanceReader):
         )
 
     def ask_group(self, resource_id: str, parameter_group: str) -> bool:
-        """Ask once for another parameter group, to be in effect after the next reboot; return whether it was accepted.
+        """Request another parameter group once, which takes effect after a reboot; return whether RDS accepted it.
 
         Raises:
-            ActionRequired: AWS refused for another reason than that the instance is busy.
+            ActionRequired: AWS refused, and not because the instance is busy.
         """
         return self._asked(self.get(resource_id), {"DBParameterGroupName": parameter_group})
 
@@ -58,11 +58,11 @@ class InstanceModifier(InstanceReader):
         deadline: float,
         progress: Progress = silent,
     ) -> None:
-        """Ask for another name and parameter group as soon as RDS can give them, and wait until then.
+        """Wait until RDS accepts another name and parameter group, and request them as early as possible.
 
-        A name is free a while before the instance that gave it up is available again, and waiting is outage. What RDS would
-        refuse is not asked for: descriptions say whether the name is free and the instance usable. After a refusal the next
-        attempt comes with the next change that is seen, or after a pause that grows.
+        A name is free a while before its former instance is available again, and waiting adds to the outage. This only requests
+        what RDS can accept: descriptions show whether the name is free and the instance usable. After a refusal it tries again
+        once the state has changed, or after a growing pause.
 
         Raises:
             ActionRequired: AWS refused for another reason, or the instance is in a status in which it cannot be renamed.
@@ -84,7 +84,7 @@ class InstanceModifier(InstanceReader):
             if self._asked(now, wanted):
                 return True, now
             attempts.refused(state)
-            if former is None:  # somebody else may have it by now
+            if former is None:  # another instance may have it by now
                 holder = self.named([identifier]).get(identifier)
             return False, now
 
@@ -100,7 +100,7 @@ class InstanceModifier(InstanceReader):
             ask,
             done=lambda asked: asked[0],
             failed=lambda asked: _not_renamed(asked[1]),
-            describe=lambda _: f"waiting for the name {identifier}: it is taken, or the instance busy",
+            describe=lambda _: f"waiting for the name {identifier}: it is taken, or the instance is busy",
             progress=progress,
         )
 
@@ -113,14 +113,14 @@ class InstanceModifier(InstanceReader):
         deadline: float,
         progress: Progress = silent,
     ) -> Instance:
-        """Wait until the instance is available with the name and the group that were asked for, both in effect.
+        """Wait until the instance is available with the requested name and group, both in effect.
 
-        A rename reboots, which is what puts the group into effect; where it did not, a reboot is asked for.
+        A rename reboots the instance, which puts the group into effect; if it did not, this requests a reboot.
 
         Raises:
-            TimedOut: it was not within ``deadline`` seconds.
+            TimedOut: ``deadline`` seconds were not enough.
         """
-        # The status may still say `available` right after the call: what counts is the new name.
+        # The status may still be `available` right after the call: only the new name counts.
         renamed = self.wait(
             resource_id,
             f"be available as {identifier} with parameter group {parameter_group}",
@@ -147,7 +147,7 @@ class InstanceModifier(InstanceReader):
         )
 
     def ask_reboot(self, resource_id: str) -> None:
-        """Ask for a reboot that puts its parameter group into effect; does not wait for that.
+        """Request a reboot that puts its parameter group into effect, without waiting for it.
 
         Raises:
             Retryable: RDS was busy for minutes.
@@ -161,9 +161,9 @@ class InstanceModifier(InstanceReader):
         )
 
     def _asked(self, now: Instance, wanted: Mapping[str, str]) -> bool:
-        """Ask for those changes that it does not have yet; return whether there is nothing left to ask for.
+        """Request the missing changes; return whether RDS has accepted all of them.
 
-        Whatever the answer was, what counts is whether the change has been accepted.
+        After an error, the instance's description decides.
         """
         present = {"NewDBInstanceIdentifier": now.identifier, "DBParameterGroupName": now.parameter_group}
         changes = {key: value for key, value in wanted.items() if present[key] != value}
@@ -191,10 +191,10 @@ class InstanceModifier(InstanceReader):
 
 
 def _not_renamed(seen: Instance) -> ActionRequired | None:
-    """Return why an instance cannot be renamed before somebody acts."""
+    """Return why RDS cannot rename the instance until you act, or ``None``."""
     if seen.status == "stopped":
         return ActionRequired(
-            "it is stopped, and RDS renames no stopped instance",
+            "it is stopped, and RDS does not rename a stopped instance",
             where=seen.identifier,
             fix=f"Start it (`aws rds start-db-instance --db-instance-identifier {seen.identifier}`),"
             " then run the same command again",

@@ -1,4 +1,4 @@
-"""DB instances, read only: found by name or DbiResourceId, and watched until they are in a given state."""
+"""Reads DB instances: finds them by name or DbiResourceId, and waits until they are in a given state."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from rds_encrypt.core.waiting import Progress, Wait, silent, until
 __all__ = ["InstanceReader"]
 
 _PAUSES = (0.3, 0.7, 1.5)
-"""Seconds between the looks at what should be there and is not listed."""
+"""Seconds between the polls for an instance that should exist but is not listed."""
 
 _UNHURRIED = 1.0
-"""Seconds between the looks of a wait from which on nobody minds a moment more."""
+"""Waits with at least this many seconds between polls may share their requests with other threads."""
 
 
 class InstanceReader:
     """Finds the region's DB instances and waits for them.
 
-    Looks are put together with those of other threads; each is answered by a request that began after it was wanted.
+    It batches its requests with those of other threads; each answer comes from a request that began after the question.
     """
 
     def __init__(self, aws: Aws) -> None:
@@ -49,11 +49,11 @@ class InstanceReader:
         return list(self._with_recent_tags({each.resource_id: each for each in listed}).values())
 
     def find(self, resource_id: str) -> Instance | None:
-        """Return the instance with this DbiResourceId, or ``None`` if there is none (any more)."""
+        """Return the instance with this DbiResourceId, or ``None`` if there is none."""
         return self.find_several([resource_id]).get(resource_id)
 
     def find_several(self, resource_ids: Iterable[str], *, linger: float = 0.0) -> dict[str, Instance]:
-        """Return those of the given instances that there are, by DbiResourceId, as they were at one moment."""
+        """Return those of the given instances that exist, by DbiResourceId, as of one moment."""
         wanted = sorted(set(resource_ids))
         with sorted_errors(", ".join(wanted)):
             return self._with_recent_tags(self._looks.by_id.ask(wanted, self._identified, linger=linger))
@@ -67,13 +67,13 @@ class InstanceReader:
         return self.get_several(resource_id)[0]
 
     def get_several(self, *resource_ids: str) -> tuple[Instance, ...]:
-        """Return the instances with these DbiResourceIds, in this order, as they were at one moment.
+        """Return the instances with these DbiResourceIds, in this order, as of one moment.
 
         Raises:
             ActionRequired: one does not exist.
         """
         found = self.find_several(resource_ids)
-        for pause in _PAUSES:  # AWS does not list at once what it has just made
+        for pause in _PAUSES:  # AWS does not list a new instance immediately
             if all(each in found for each in resource_ids):
                 break
             time.sleep(pause)
@@ -92,7 +92,7 @@ class InstanceReader:
         """Wait until the instance is available.
 
         Raises:
-            ActionRequired: it is gone, or in a status it will not leave by itself.
+            ActionRequired: it is gone, or in a status that it will not leave on its own.
             TimedOut: ``deadline`` seconds were not enough.
         """
         return self.wait(
@@ -114,14 +114,14 @@ class InstanceReader:
         progress: Progress = silent,
         longest: float = 10.0,
     ) -> Instance:
-        """Wait until ``done`` holds for the instance, known by its DbiResourceId, whatever it is called meanwhile."""
+        """Wait until ``done`` holds for the instance with this DbiResourceId, even if its name changes meanwhile."""
         seen = until(
             Wait(
                 f"it to {purpose}",
                 where=resource_id,
                 deadline=deadline,
                 longest=longest,
-                advice="Look at the instance's events in the RDS console, then run the same command again",
+                advice="Check the instance's events in the RDS console, then run the same command again",
             ),
             self._look_at(resource_id, patient=longest >= _UNHURRIED),
             done=lambda found: found is not None and done(found),
@@ -138,7 +138,7 @@ class InstanceReader:
         return {key: Instance(recent.applied_to(each.description)) for key, each in found.items()}
 
     def _look_at(self, resource_id: str, *, patient: bool) -> Callable[[], Instance | None]:
-        """Return the look of a wait: the first one is wanted now; with a patient wait, later ones have time for company."""
+        """Return the poll of a wait: the first one runs immediately; in a patient wait, later ones wait for other threads."""
         lingers = chain([0.0], repeat(LINGER if patient else 0.0))
         return lambda: self.find_several([resource_id], linger=next(lingers)).get(resource_id)
 
@@ -160,12 +160,12 @@ class InstanceReader:
         try:
             return self._described(Filters=[{"Name": name, "Values": values}])
         except botocore.exceptions.ClientError as error:
-            # AWS answers an unknown name with an empty list, but an unknown DbiResourceId with this error at times.
+            # AWS answers an unknown name with an empty list, but an unknown DbiResourceId sometimes with this error.
             if code_of(error) not in {"DBInstanceNotFound", "DBInstanceNotFoundFault"}:
                 raise
             if len(values) == 1:
                 return []
-            # It does not say which of them, and the others are there.
+            # The error does not say which one is unknown; the others exist.
             return [found for value in values for found in self._filtered(name, [value])]
 
     def _described(self, **arguments: Any) -> list[Instance]:

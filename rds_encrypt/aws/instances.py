@@ -1,4 +1,4 @@
-"""DB instances: found by name once, then known by their DbiResourceId, which no rename changes."""
+"""DB instances, identified by their DbiResourceId, which a rename does not change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rds_encrypt.core.waiting import Progress, Wait, silent, until
 __all__ = ["Instances"]
 
 _STOPPED_FROM = frozenset({"available", "stopping", "stopped"})
-"""Statuses in which there is nothing to wait for before a stop.
+"""Statuses in which a stop needs no wait.
 
 Source: "StopDBInstance" in the Amazon RDS API Reference: the instance must be in the ``available`` state.
 """
@@ -27,7 +27,7 @@ class Instances(InstanceModifier):
     def stop(self, resource_id: str, *, deadline: float, progress: Progress = silent) -> Instance:
         """Stop the instance and wait until it is stopped; RDS starts it again after seven days.
 
-        RDS stops only an instance in status ``available``, and storage that was enlarged is being optimized for hours.
+        RDS stops an instance only in status ``available``, and optimizes enlarged storage for hours.
 
         Raises:
             ActionRequired: AWS refused, for example because the instance has a replica.
@@ -35,7 +35,7 @@ class Instances(InstanceModifier):
         """
         ready = self.wait(
             resource_id,
-            "be available, which RDS wants of an instance that it is to stop",
+            "be available, which RDS requires before it stops an instance",
             lambda seen: seen.status in _STOPPED_FROM,
             deadline=deadline,
             progress=progress,
@@ -59,7 +59,7 @@ class Instances(InstanceModifier):
         """Start a stopped instance, and wait until it is available.
 
         Raises:
-            ActionRequired: AWS refused, or it is in a status that it does not leave by itself.
+            ActionRequired: AWS refused, or it is in a status that it does not leave on its own.
             TimedOut: it was not available within ``deadline`` seconds.
         """
         self._start(self.get(resource_id), deadline=deadline, progress=progress)
@@ -76,7 +76,7 @@ class Instances(InstanceModifier):
     def delete(
         self, resource_id: str, *, final_snapshot: str | None, deadline: float, progress: Progress = silent
     ) -> None:
-        """Delete the instance, deletion protection or not, and wait until it is gone.
+        """Delete the instance, even if it has deletion protection, and wait until it is gone.
 
         Raises:
             ActionRequired: AWS refused.
@@ -87,13 +87,15 @@ class Instances(InstanceModifier):
         if now.description.get("DeletionProtection"):
             if now.broken and now.status not in MODIFIED_IN:
                 raise ActionRequired(
-                    f"it is protected from deletion, and RDS modifies no instance whose status is {now.status}",
+                    f"it is protected from deletion, and RDS does not modify an instance whose status is {now.status}",
                     where=now.identifier,
-                    fix="Take the protection off in the RDS console if it lets you, else ask AWS Support;"
+                    fix="Turn deletion protection off in the RDS console if it lets you, otherwise ask AWS Support;"
                     " then run the same command again",
                 )
             if now.status == "stopped":
-                self._start(now, deadline=deadline, progress=progress)  # RDS modifies no stopped instance
+                self._start(
+                    now, deadline=deadline, progress=progress
+                )  # RDS does not modify a stopped instance
             self.modify(resource_id, DeletionProtection=False)
             self.wait(
                 resource_id,
@@ -114,7 +116,7 @@ class Instances(InstanceModifier):
     def tag(self, which: str | Instance, tags: Mapping[str, str]) -> None:
         """Add tags, or change those with the same keys.
 
-        An instance that was looked at right before is not looked at again; any other is known by its DbiResourceId.
+        ``which`` is a current description, which is not read again, or a DbiResourceId.
         """
         now = self.get(which) if isinstance(which, str) else which
         if all(now.tags.get(key) == value for key, value in tags.items()):
@@ -128,7 +130,7 @@ class Instances(InstanceModifier):
     def untag(self, which: str | Instance, keys: Iterable[str], *, unseen: bool = False) -> None:
         """Remove tags, if the instance still exists and has them; see ``tag``.
 
-        With ``unseen``, also those that AWS does not describe: the answer to a call that wrote one may have been lost.
+        With ``unseen``, also remove tags that AWS does not describe: the answer to the call that wrote one may have been lost.
         """
         now = self.find(which) if isinstance(which, str) else which
         present = [key for key in keys if now is not None and (unseen or key in now.tags)]
@@ -147,7 +149,7 @@ class Instances(InstanceModifier):
             self._aws.rds.start_db_instance(DBInstanceIdentifier=now.identifier)
 
     def _ask_delete(self, now: Instance, final_snapshot: str | None) -> None:
-        """Ask for its deletion; after any error, see whether it has begun: a repeated request is refused then."""
+        """Request its deletion; after any error, check whether it has begun, since RDS then refuses another request."""
         final: dict[str, Any] = (
             {"SkipFinalSnapshot": True}
             if final_snapshot is None

@@ -1,6 +1,6 @@
-"""What stands around instances in their account: quotas, snapshots, proxies, subscriptions, alarms, CNAMEs, maintenance.
+"""The account around its instances: quotas, snapshots, proxies, subscriptions, alarms, CNAMEs, maintenance.
 
-Each kind is asked for once, however many instances are looked at.
+rds-encrypt requests each kind once, for any number of instances.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from rds_encrypt.aws.snapshots import Snapshot
 __all__ = ["ZONES", "AccountInventory", "Alarm", "ProxyTarget", "Quota"]
 
 ZONES = 4
-"""Hosted zones whose first records are looked at."""
+"""Number of hosted zones whose first records are read."""
 _ALARMS = 2_000
-"""Looked at most, in pages of a hundred: a preview takes seconds."""
+"""Most alarms to read, in pages of a hundred: a preview takes seconds."""
 
 
 @dataclass(frozen=True)
 class Quota:
-    """How much of something the account has, and may have."""
+    """The account's use of a resource, and its limit."""
 
     used: int
     maximum: int
 
     @property
     def left(self) -> int:
-        """How much more there may be."""
+        """The unused part."""
         return self.maximum - self.used
 
 
@@ -48,7 +48,7 @@ class ProxyTarget:
 
 @dataclass(frozen=True)
 class Alarm:
-    """A CloudWatch alarm: the instances that its metrics name, and all of its definition for other mentions."""
+    """A CloudWatch alarm: the instances that its metrics name, and its whole definition, to search for other mentions."""
 
     name: str
     identifiers: frozenset[str]
@@ -56,7 +56,7 @@ class Alarm:
 
 
 class AccountInventory:
-    """The region around its DB instances, asked when first wanted."""
+    """The region around its DB instances, read on first use."""
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
@@ -64,7 +64,7 @@ class AccountInventory:
 
     @property
     def aws(self) -> Aws:
-        """What it is asked with."""
+        """The clients that it uses."""
         return self._aws
 
     @cached_property
@@ -95,7 +95,7 @@ class AccountInventory:
 
     @cached_property
     def proxy_targets(self) -> list[ProxyTarget]:
-        """What stands behind the account's proxies for MySQL."""
+        """The targets of the account's proxies for MySQL."""
         with sorted_errors("RDS Proxy"):
             pages = self._aws.rds.get_paginator("describe_db_proxies").paginate()
             proxies = [
@@ -124,7 +124,7 @@ class AccountInventory:
 
     @cached_property
     def alarms(self) -> list[Alarm]:
-        """The metric alarms of the region, as far as they can be read within seconds."""
+        """The metric alarms of the region, up to the number that a preview can read within seconds."""
         with sorted_errors("CloudWatch alarms"):
             pages = self._aws.cloudwatch.get_paginator("describe_alarms").paginate(
                 AlarmTypes=["MetricAlarm"], PaginationConfig={"MaxItems": _ALARMS}
@@ -133,12 +133,12 @@ class AccountInventory:
 
     @property
     def all_alarms(self) -> bool:
-        """Whether ``alarms`` are all that there are."""
+        """Whether ``alarms`` is complete."""
         return len(self.alarms) < _ALARMS
 
     @cached_property
     def maintenance(self) -> Mapping[str, list[str]]:
-        """The maintenance actions that wait, such as ``system-update``, by the ARN of what they are for."""
+        """The pending maintenance actions, such as ``system-update``, by the ARN of their resource."""
         with sorted_errors("pending maintenance"):
             pages = self._aws.rds.get_paginator("describe_pending_maintenance_actions").paginate()
             return {
@@ -161,7 +161,7 @@ class AccountInventory:
 
     @cached_property
     def zones(self) -> list[str]:
-        """The ids of the account's hosted zones, private ones first: what applications use is seldom public."""
+        """The ids of the account's hosted zones, private ones first: applications seldom use public ones."""
         with sorted_errors("hosted zones"):
             found = self._aws.route53.list_hosted_zones()["HostedZones"]
         found.sort(key=lambda zone: not zone.get("Config", {}).get("PrivateZone"))
@@ -169,7 +169,7 @@ class AccountInventory:
 
     @cached_property
     def aliases(self) -> list[tuple[str, str]]:
-        """The CNAMEs of the first few zones, with what they point at. Route 53 answers five requests a second, for all callers."""
+        """The CNAMEs of the first few zones, with their targets. Route 53 answers five requests a second, for all callers together."""
         with sorted_errors("CNAMEs"):
             return [
                 (record["Name"].rstrip("."), value["Value"].rstrip(".").lower())
@@ -183,14 +183,14 @@ class AccountInventory:
 
     @cached_property
     def caller(self) -> str:
-        """The ARN of whoever asks."""
+        """The caller's ARN."""
         with sorted_errors("the caller's identity"):
             return self._aws.sts.get_caller_identity()["Arn"]
 
     def not_allowed(
         self, caller: str, actions: list[str], resource: str, context: Mapping[str, str]
     ) -> list[str]:
-        """Return those of the actions that IAM would refuse a user or role on a resource, by simulation."""
+        """Simulate the actions, and return those that IAM would refuse the user or role on the resource."""
         with sorted_errors(f"permissions of {caller}"):
             answer = self._aws.iam.simulate_principal_policy(
                 PolicySourceArn=caller,

@@ -1,4 +1,4 @@
-"""KMS keys: what an id, an ARN or an alias stands for."""
+"""KMS keys: resolves an id, an ARN or an alias."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ class Key:
 def resolve(aws: Aws, reference: str) -> Key:
     """Find the key behind an id, an ARN or an alias, and check that RDS can encrypt with it.
 
-    Aliases are resolved because RDS answers with the key's ARN, and a resource declared with the alias would be
-    replaced at the next preview.
+    RDS answers with the key's ARN, so the next preview would replace a resource that was declared with an alias.
 
     Raises:
         PreconditionFailed: there is no such key, or it cannot encrypt.
@@ -37,9 +36,9 @@ def resolve(aws: Aws, reference: str) -> Key:
         except botocore.exceptions.ClientError as error:
             if code_of(error) in {"NotFoundException", "InvalidArnException"}:
                 raise PreconditionFailed(
-                    f"KMS in {aws.region} knows no such key",
+                    f"KMS in {aws.region} has no such key",
                     where=f"kmsKey {reference}",
-                    fix="Give the id, ARN or alias (`alias/…`) of a key in this region, or leave it out for `alias/aws/rds`",
+                    fix="Give the id, ARN or alias (`alias/…`) of a key in this region, or omit it to use `alias/aws/rds`",
                 ) from error
             raise
     key = Key(

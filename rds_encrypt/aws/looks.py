@@ -1,7 +1,7 @@
-"""Looks at what RDS has, put together for all steps that run in this process, so that they do not grow with the sources.
+"""Describe calls to RDS, batched for all steps of this process, so that their number does not grow with the sources.
 
-Steps of one process have the same settings, and clients of their own. Whoever goes first asks with its own, so the clients, and the
-credentials in them, are never older than the step that uses them; that somebody else's have expired is nobody's concern.
+Steps of one process share settings, but each has its own clients. The first step of a batch sends it with its own clients, so no step
+depends on older credentials, and expired ones of another step do not matter.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["LINGER", "Looks", "in_pages", "shared_looks"]
 
 LINGER = 0.05
-"""Seconds for which a look that is one of many, seconds apart, waits for others at the same moment."""
+"""Seconds for which one of many polls, seconds apart, waits for those of other threads."""
 
 _PAGE = 100
-"""Names or ids in one request: as many as its answer holds at most. AWS documents no other limit.
+"""Names or ids in one request: the most that one answer holds. AWS does not document another limit.
 
 Source: "DescribeDBInstances" in the Amazon RDS API Reference, parameter MaxRecords.
 """
@@ -38,7 +38,7 @@ def _looks() -> Together[Any]:
 
 @dataclass(frozen=True)
 class Looks:
-    """One kind of question each: instances by DbiResourceId, by name, all of them; snapshots by name."""
+    """One batcher for each kind of request: instances by DbiResourceId, by name, all of them; snapshots by name."""
 
     by_id: Together[Instance] = field(default_factory=_looks)
     by_name: Together[Instance] = field(default_factory=_looks)
@@ -51,13 +51,13 @@ _making = Lock()
 
 
 def shared_looks(settings: AwsSettings) -> Looks:
-    """Return what the threads of this process share that ask with these settings."""
+    """Return the batchers that all threads of this process with these settings share."""
     with _making:
         return _shared.setdefault(settings, Looks())
 
 
 def in_pages(keys: Sequence[str]) -> Iterator[list[str]]:
-    """Yield the keys in lots whose answers fit into a page each."""
+    """Yield the keys in lists whose answers each fit into one page."""
     rest = iter(keys)
     while lot := list(islice(rest, _PAGE)):
         yield lot

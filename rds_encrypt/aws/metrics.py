@@ -1,4 +1,4 @@
-"""CloudWatch's figures about DB instances."""
+"""CloudWatch's metrics of DB instances."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WINDOW = timedelta(minutes=15)
 
 
 def free_storage(aws: Aws, identifier: str) -> float | None:
-    """Return the bytes that were free at the last look of CloudWatch, ``None`` if it has had none for 15 minutes.
+    """Return CloudWatch's latest figure for the free bytes, or ``None`` if it has none from the last 15 minutes.
 
     Source: "Amazon CloudWatch metrics for Amazon RDS" in the Amazon RDS User Guide: FreeStorageSpace, in bytes, each minute.
     """

@@ -1,4 +1,4 @@
-"""Security groups: whether the members of a group may reach each other's MySQL, and the rule that lets them."""
+"""Security groups: whether members of a group can reach each other's MySQL, and the rule that allows it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _GONE = {"InvalidSecurityGroupRuleId.NotFound", "InvalidPermission.NotFound", "I
 
 @dataclass(frozen=True)
 class Rules:
-    """The rules of some security groups for what comes in, as they were at one look."""
+    """The ingress rules of some security groups at one moment."""
 
     rules: Sequence[SecurityGroupRuleTypeDef]
 
     def allowed_inside(self, groups: Iterable[str], port: int) -> bool:
-        """Whether a rule of one of the groups lets its own members reach TCP ``port``."""
+        """Return whether a rule of one of the groups lets its own members reach TCP ``port``."""
         return any(
             rule["GroupId"] == group and _covers(rule, group, port) for group in groups for rule in self.rules
         )
@@ -39,7 +39,7 @@ class Rules:
 
 
 def rules_of(aws: Aws, groups: Sequence[str]) -> Rules:
-    """Look at the rules of some security groups."""
+    """Read the ingress rules of some security groups."""
     with sorted_errors(f"security groups {', '.join(groups)}"):
         pages = aws.ec2.get_paginator("describe_security_group_rules").paginate(
             Filters=[{"Name": "group-id", "Values": list(groups)}]

@@ -1,4 +1,4 @@
-"""Parameter groups: what a user set in them, who uses them, and changing one value at once."""
+"""Parameter groups: reads, sets and resets their user values, and deletes unused groups."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _NOT_FOUND = {"DBParameterGroupNotFound", "DBParameterGroupNotFoundFault"}
 
 
 def is_default(name: str) -> bool:
-    """Whether the group is one of AWS's own, which cannot be changed."""
+    """Return whether the group is one of AWS's own, which you cannot change."""
     return name.startswith("default.")
 
 
 @dataclass(frozen=True)
 class Description:
-    """What DescribeDBParameterGroups says of one: what it is for, and its family, such as ``mysql8.0``."""
+    """A group as DescribeDBParameterGroups returns it: its purpose, and its family, such as ``mysql8.0``."""
 
     purpose: str
     family: str
@@ -73,7 +73,7 @@ class ParameterGroups:
             }
 
     def set_now(self, name: str, values: Mapping[str, str]) -> None:
-        """Set dynamic parameters at once; whether they are in effect, only the server can tell."""
+        """Set dynamic parameters immediately; only the server shows whether they are in effect."""
         with sorted_errors(f"parameter group {name}"):
             self._aws.rds.modify_db_parameter_group(
                 DBParameterGroupName=name,
@@ -99,7 +99,7 @@ class ParameterGroups:
             )
 
     def modifiable(self, name: str, parameters: Sequence[str]) -> list[str]:
-        """Return those of the parameters that the group's family has, and lets a user set."""
+        """Return those of the parameters that the group's family has and a user may set."""
         with sorted_errors(f"parameter group {name}"):
             pages = self._aws.rds.get_paginator("describe_db_parameters").paginate(DBParameterGroupName=name)
             return [
@@ -110,7 +110,7 @@ class ParameterGroups:
             ]
 
     def reset_now(self, name: str, parameters: list[str]) -> None:
-        """Give dynamic parameters back their engine defaults at once."""
+        """Reset dynamic parameters to their engine defaults immediately."""
         with sorted_errors(f"parameter group {name}"):
             self._aws.rds.reset_db_parameter_group(
                 DBParameterGroupName=name,
@@ -119,7 +119,7 @@ class ParameterGroups:
             )
 
     def delete_unused(self, names: Iterable[str]) -> None:
-        """Delete those of the groups that no instance uses; AWS refuses to delete one that has come into use meanwhile."""
+        """Delete those of the groups that no instance uses; AWS refuses to delete one that an instance has started to use meanwhile."""
         used = {group for each in Instances(self._aws).all() for group in each.parameter_groups}
         for name in names:
             if name not in used:

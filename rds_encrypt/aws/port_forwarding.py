@@ -1,4 +1,4 @@
-"""Ports of remote hosts through Systems Manager: the official plugin carries them, by way of an instance in the VPC."""
+"""Ports of remote hosts through Systems Manager: the official plugin forwards them through an instance in the VPC."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ PLUGIN = "session-manager-plugin"
 
 _DOCUMENT = "AWS-StartPortForwardingSessionToRemoteHost"
 _RESPONSE = "AWS_SSM_START_SESSION_RESPONSE"
-"""The variable in which the plugin finds the session's token, if its first argument is this name."""
+"""The variable from which the plugin reads the session's token, if its first argument is this name."""
 _LAST_WITHOUT = (1, 2, 497, 0)
-"""The last version of the plugin that does not know the variable (as the AWS CLI has it)."""
+"""The last version of the plugin that does not know the variable (according to the AWS CLI)."""
 _OPEN = 30.0
 _CONNECT = 5.0
 
 
 class PortForwarding:
-    """Reaches hosts by way of one instance; each host and port has a session that is opened when it is first needed."""
+    """Reaches hosts through one instance, with a session for each host and port that opens on first use."""
 
     def __init__(self, target: str) -> None:
         self._target = target
@@ -40,11 +40,11 @@ class PortForwarding:
 
     @property
     def where(self) -> str:
-        """What to call it in an error."""
-        return f"Systems Manager by way of {self._target}"
+        """Its name in errors."""
+        return f"Systems Manager through {self._target}"
 
     def connect(self, aws: Aws, host: str, port: int) -> socket.socket:
-        """Return a socket whose other end the plugin connects to the host, by an open session or, with these clients, by a new one.
+        """Return a socket that the plugin connects to the host, through an open session or a new one opened with these clients.
 
         Raises:
             Retryable: the session did not open in time, or has just ended.
@@ -52,7 +52,7 @@ class PortForwarding:
         """
         local = self._port_for(aws, host, port)
         try:
-            # No host is this machine, by whichever of its own addresses the plugin has chosen.
+            # No host means this machine, at whichever address the plugin has chosen.
             return socket.create_connection((None, local), timeout=_CONNECT)
         except OSError as error:
             raise Retryable(
@@ -60,7 +60,7 @@ class PortForwarding:
             ) from error
 
     def close(self) -> None:
-        """End all sessions."""
+        """Close all sessions."""
         with self._opening:
             for process, _port in self._open.values():
                 process.close()
@@ -98,7 +98,7 @@ class PortForwarding:
 
 
 def command(plugin: str, aws: Aws, request: Mapping[str, Any]) -> list[str]:
-    """Return the words that start the plugin, as the AWS CLI does; the session's token is not among them."""
+    """Return the plugin's command line, as the AWS CLI builds it, without the session's token."""
     meta = aws.ssm.meta
     return [
         plugin,
@@ -112,7 +112,7 @@ def command(plugin: str, aws: Aws, request: Mapping[str, Any]) -> list[str]:
 
 
 def environment(response: Mapping[str, Any], base: Mapping[str, str]) -> dict[str, str]:
-    """Return the plugin's environment, which holds what may open the session."""
+    """Return the plugin's environment, which holds the session's token."""
     wanted = {key: response[key] for key in ("SessionId", "TokenValue", "StreamUrl")}
     return {**base, _RESPONSE: json.dumps(wanted)}
 
@@ -121,7 +121,7 @@ def _plugin(where: str) -> str:
     """Find the plugin.
 
     Raises:
-        ActionRequired: there is none, or it is so old that it takes the token as an argument, which everybody here can read.
+        ActionRequired: there is none, or it is so old that it takes the token as an argument, which every user of this machine can read.
     """
     found = shutil.which(PLUGIN)
     if found is None:

@@ -1,4 +1,4 @@
-"""Tags that this process has just written: AWS may describe an instance as it was a moment before."""
+"""Tags that this process has just written, which AWS's descriptions may not show yet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 __all__ = ["RecentTags"]
 
 _LATE = 60.0
-"""Seconds after which AWS's description is believed in any case. How late it can be is not documented."""
+"""Seconds after which AWS's description always counts. AWS does not document how late it can be."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class _Written:
 
 
 class RecentTags:
-    """The tags written, or removed, by DbiResourceId, for as long as AWS describes them as they were before.
+    """The tags written or removed, by DbiResourceId, for as long as AWS still describes their former values.
 
-    A third value is another's: that is believed at once.
+    A third value comes from another writer, and counts immediately.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -33,7 +33,7 @@ class RecentTags:
         self._written: dict[str, dict[str, _Written]] = {}
 
     def note(self, resource_id: str, before: Mapping[str, str], tags: Mapping[str, str | None]) -> None:
-        """Note tags that AWS has accepted, and those that it described ``before``; ``None`` stands for one that it has removed."""
+        """Record tags that AWS has accepted, and those that it described ``before``; ``None`` stands for a removed tag."""
         with self._lock:
             of_this = self._written.setdefault(resource_id, {})
             of_this.update(
@@ -41,7 +41,7 @@ class RecentTags:
             )
 
     def applied_to(self, description: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the description with the tags as they were written; AWS's own word counts once it has caught up."""
+        """Return the description with the tags as written, until AWS's own description has caught up."""
         resource_id = description.get("DbiResourceId", "")
         if resource_id not in self._written:
             return description

@@ -1,4 +1,4 @@
-"""Secrets Manager: reading a database account; nothing of it is kept."""
+"""Secrets Manager: reads a database account, and stores nothing of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Account", "read_account"]
 
 @dataclass(frozen=True)
 class Account:
-    """A database account as RDS's secrets hold it."""
+    """A database account in the format of RDS's secrets."""
 
     username: str | None
     password: str = field(repr=False)
@@ -24,7 +24,7 @@ def read_account(aws: Aws, secret_id: str) -> Account:
     """Read ``{"username": …, "password": …}`` from the secret; the user name may be missing.
 
     Raises:
-        ActionRequired: the secret is missing, unreadable, or not of that form.
+        ActionRequired: the secret is missing, unreadable, or not in that format.
     """
     with sorted_errors(f"secret {secret_id}"):
         text = aws.secrets.get_secret_value(SecretId=secret_id).get("SecretString", "")
@@ -32,7 +32,7 @@ def read_account(aws: Aws, secret_id: str) -> Account:
         content = json.loads(text)
         return Account(content.get("username"), content["password"])
     except (ValueError, AttributeError, TypeError, KeyError):
-        # The chained error could quote the secret's text, so it is cut off.
+        # `from None`: the chained error could quote the secret's text.
         raise ActionRequired(
             "the secret is not JSON with a `password`",
             where=f"secret {secret_id}",

@@ -1,4 +1,4 @@
-"""DB snapshots: whether one exists, whose it is, whether it can be used."""
+"""DB snapshots: finds them with their status and tags, and deletes them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NOT_FOUND = {"DBSnapshotNotFound", "DBSnapshotNotFoundFault"}
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A snapshot: AWS's status of it, such as ``failed``, and its tags."""
+    """A snapshot's status in AWS, such as ``failed``, and its tags."""
 
     status: str
     tags: dict[str, str]
@@ -47,7 +47,7 @@ def _described(aws: Aws, names: list[str]) -> Iterator[tuple[str, Snapshot]]:
     except botocore.exceptions.ClientError as error:
         if code_of(error) not in _NOT_FOUND:
             raise
-        if len(names) > 1:  # it does not say which of them, and the others are there
+        if len(names) > 1:  # the error does not say which one is unknown; the others exist
             for name in names:
                 yield from _described(aws, [name])
 
@@ -62,7 +62,7 @@ def delete(aws: Aws, identifier: str) -> None:
     """Delete a snapshot, if it is still there.
 
     Raises:
-        ActionRequired: AWS refused; one that is still being made cannot be deleted.
+        ActionRequired: AWS refused; AWS cannot delete one that it is still creating.
     """
     with sorted_errors(f"snapshot {identifier}"):
         try:

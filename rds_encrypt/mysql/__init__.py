@@ -1,1 +1,1 @@
-"""MySQL as a data plane: sessions, dialects, coordinates, channels. Knows nothing of Pulumi or AWS's API."""
+"""MySQL as a data plane: sessions, dialects, coordinates, channels. Knows nothing about Pulumi or AWS's API."""

@@ -1,4 +1,4 @@
-"""Accounts: ours, made for the migration and dropped after it, their passwords never kept anywhere; and the applications'."""
+"""MySQL accounts: those that rds-encrypt creates and drops, whose passwords it never stores, and those of applications."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ __all__ = [
     "unlock",
 ]
 
-# Within the 32 characters that MySQL 5.7 allows. Two, since one's new password must not cut the other's channel.
+# MySQL 5.7 allows 32 characters. There are two, because a new password for one must not break the other's channel.
 REPLICATION_USER = "rds_encrypt_replication"
-"""The account with which the encrypted instance follows the source."""
+"""The account that the encrypted instance uses to follow the source."""
 REVERSE_USER = "rds_encrypt_reverse"
-"""The account with which the old instance follows the encrypted one after the cutover."""
+"""The account that the old instance uses to follow the encrypted one after the cutover."""
 
 OUR_USERS = (REPLICATION_USER, REVERSE_USER)
 
 _PROBE_USER = "rds_encrypt_probe"
-"""An account without any rights, to see that a locked account is refused."""
+"""An account without privileges, which proves that MySQL refuses a locked account."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,15 @@ class Account:
 
 
 def exists(session: Session) -> bool:
-    """Whether the account is there."""
+    """Return whether the replication account exists."""
     return session.row("SELECT 1 FROM mysql.user WHERE user = %s", REPLICATION_USER) is not None
 
 
 def issue(session: Session, user: str) -> Credentials:
-    """Create the account if it is missing and give it a fresh password, returned only to the caller.
+    """Create the account if it is missing and give it a new password, which only the caller receives.
 
-    A fresh password for each attachment means that none needs to be stored between them. The server writes the
-    statement to its binlog with the hash in place of the password.
+    Each attachment gets a new password, so rds-encrypt stores none. The server writes the statement to its binlog with a hash in
+    place of the password.
     """
     account = _with_fresh_password(session, user)
     session.execute("GRANT REPLICATION SLAVE ON *.* TO %s@'%%'", user)
@@ -65,23 +65,23 @@ def issue(session: Session, user: str) -> Credentials:
 
 
 def issue_probe(session: Session) -> Credentials:
-    """Create the account that is to be locked out with the applications'."""
+    """Create the probe account, which is locked together with those of applications."""
     return _with_fresh_password(session, _PROBE_USER)
 
 
 def drop_probe(session: Session) -> None:
-    """Drop it again."""
+    """Drop the probe account."""
     session.execute("DROP USER IF EXISTS %s@'%%'", _PROBE_USER)
 
 
 def drop(session: Session) -> None:
-    """Drop the accounts that replication uses, as far as they exist."""
+    """Drop those replication accounts that exist."""
     for user in OUR_USERS:
         session.execute("DROP USER IF EXISTS %s@'%%'", user)
 
 
 def of_applications(session: Session) -> list[Account]:
-    """Return all accounts but our own, those of our replication, RDS's, and roles (which nobody can log in with)."""
+    """Return all accounts except this session's, the replication accounts, RDS's, and roles, which cannot log in."""
     own, _, _ = str(session.value("SELECT CURRENT_USER()")).rpartition("@")
     rows = session.rows(
         "SELECT user AS u, host AS h, account_locked = 'Y' AS locked FROM mysql.user"
@@ -93,7 +93,7 @@ def of_applications(session: Session) -> list[Account]:
 
 
 def lock(session: Session, account: Account) -> None:
-    """Refuse the account's logins from now on; its sessions go on."""
+    """Lock the account: MySQL refuses new logins; open sessions continue."""
     session.execute("ALTER USER %s@%s ACCOUNT LOCK", account.user, account.host)
 
 
@@ -103,7 +103,7 @@ def unlock(session: Session, account: Account) -> None:
 
 
 def _with_fresh_password(session: Session, user: str) -> Credentials:
-    # Letters, digits, - and _ only: RDS's procedure builds a statement from it, and 32 characters is its limit.
+    # Only letters, digits, - and _, and at most 32 characters: RDS's procedure builds a statement from it.
     password = secrets.token_urlsafe(24)[:32]
     session.execute("CREATE USER IF NOT EXISTS %s@'%%' IDENTIFIED BY %s REQUIRE SSL", user, password)
     session.execute("ALTER USER %s@'%%' IDENTIFIED BY %s REQUIRE SSL", user, password)

@@ -1,7 +1,7 @@
-"""MySQL through a bastion: the OpenSSH client holds one connection to it, and every session is a channel in that.
+"""MySQL through a bastion: one OpenSSH connection, with a channel for each session.
 
-No port is opened on this machine, where others could use it too: a channel's ends are a socket pair and the server. The
-client is started by a list of words, it asks nobody, and it trusts no host key but those that it knows.
+No port opens on this machine, where others could use it: a channel connects a socket pair to the server. rds-encrypt starts the client
+without a shell; ssh never prompts, and trusts only host keys that it knows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rds_encrypt.mysql.tunnel import REACH, Endpoint, Tunnel, has_answered
 __all__ = ["HOST", "Bastion", "BastionTunnels"]
 
 HOST = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}|[0-9A-Fa-f:]{2,39}"
-"""Names and addresses; nothing that begins like an option, and nothing that means something to a shell or to ssh."""
+"""Names and addresses that do not begin like an option and contain nothing special to a shell or to ssh."""
 
 _CONNECT = 10
 _ANSWER = 20.0
@@ -33,14 +33,14 @@ _HOLD = ("-N",)
 
 @dataclass(frozen=True)
 class Bastion:
-    """A host that lets us on to the instances.
+    """A host through which this machine reaches the instances.
 
     Attributes:
         host: its name or address.
-        port: where its sshd listens.
-        user: the account there; ``None`` leaves it to ssh's own configuration.
-        key_file: the private key; ``None`` leaves it to the agent and to ssh's own configuration.
-        known_hosts_file: the only host keys to trust; ``None`` leaves it to ssh's own files.
+        port: the port of its sshd.
+        user: the account on it; ``None`` uses ssh's own configuration.
+        key_file: the private key; ``None`` uses the agent and ssh's own configuration.
+        known_hosts_file: the only host keys to trust; ``None`` uses ssh's own files.
     """
 
     host: str
@@ -54,7 +54,7 @@ class Bastion:
 
 
 class BastionTunnels:
-    """Lays lines through one bastion; a connection that died is made anew for the next line."""
+    """Opens tunnels through one bastion, and connects again if the connection has died."""
 
     def __init__(self, bastion: Bastion) -> None:
         self._bastion = bastion
@@ -62,17 +62,17 @@ class BastionTunnels:
         self._sharing = threading.Lock()
 
     def open_tunnel(self, endpoint: Endpoint) -> Tunnel:
-        """Lay a line to a server.
+        """Open a tunnel to a server.
 
         Raises:
             Retryable: the bastion, or the server behind it, cannot be reached.
-            ActionRequired: the bastion's host key is not the known one, or it refuses the account or the forwarding.
+            ActionRequired: the bastion's host key differs from the known one, or it refuses the account or the forwarding.
         """
         if not re.fullmatch(HOST, endpoint.host):
             raise ActionRequired(
-                "this is no host name that may be given to ssh",
+                "this host name is not safe to pass to ssh",
                 where=repr(endpoint.host),
-                fix="Report it: the name comes from AWS",
+                fix="Report this: the name comes from AWS",
             )
         shared = self._connected()
         heard = len(shared.said)
@@ -88,7 +88,7 @@ class BastionTunnels:
         raise _refusal(self._bastion, endpoint, _hang_up(ours, client), shared.said[heard:])
 
     def close(self) -> None:
-        """End the connection, and with it all lines; the next one makes another."""
+        """Close the connection and all its tunnels; the next tunnel opens another."""
         with self._sharing:
             if self._shared is not None:
                 self._shared.close()
@@ -102,7 +102,7 @@ class BastionTunnels:
                 self._shared.close()
                 self._shared = None
             shared = SupervisedProcess(lambda directory: command(self._bastion, directory, *_HOLD))
-            # The control socket appears when the host key has been verified and the account accepted.
+            # The control socket appears once ssh has verified the host key and the bastion has accepted the account.
             if shared.wait_until((shared.directory / _CONTROL).exists, seconds=_CONNECT + _ANSWER):
                 self._shared = shared
                 return shared
@@ -112,7 +112,7 @@ class BastionTunnels:
 
 
 def command(bastion: Bastion, directory: Path, *what: str) -> list[str]:
-    """Return the words that start the client.
+    """Return the command line of the client.
 
     Raises:
         ActionRequired: there is no OpenSSH client.
@@ -133,7 +133,7 @@ def command(bastion: Bastion, directory: Path, *what: str) -> list[str]:
         f"ConnectTimeout={_CONNECT}",
         "ServerAliveInterval=15",
         "ServerAliveCountMax=3",
-        # Whatever the user's own configuration wants besides: nothing but the line.
+        # The user's own configuration may request more; a tunnel needs none of it.
         "ClearAllForwardings=yes",
         "ForwardAgent=no",
         "ForwardX11=no",
@@ -154,12 +154,12 @@ def command(bastion: Bastion, directory: Path, *what: str) -> list[str]:
 
 
 def _quoted(path: Path) -> str:
-    """Return a path as ssh's configuration wants it; what it cannot take is refused where the config is read."""
+    """Quote a path for ssh's configuration; the config check refuses paths that cannot be quoted."""
     return '"' + str(path.absolute()).replace("%", "%%") + '"'
 
 
 def _start(words: list[str]) -> tuple[socket.socket, subprocess.Popen[str]]:
-    """Start a client, and return our end of what are its standard input and output."""
+    """Start a client, and return our end of the socket that is its standard input and output."""
     ours, theirs = socket.socketpair()
     try:
         with theirs:
@@ -170,7 +170,7 @@ def _start(words: list[str]) -> tuple[socket.socket, subprocess.Popen[str]]:
                 stderr=subprocess.PIPE,
                 text=True,
                 errors="replace",
-                # Ctrl-C is not for it: see SupervisedProcess.
+                # Ctrl-C must not reach it: see SupervisedProcess.
                 process_group=0,
             )
     except BaseException:
@@ -180,7 +180,7 @@ def _start(words: list[str]) -> tuple[socket.socket, subprocess.Popen[str]]:
 
 
 def _hang_up(ours: socket.socket, client: subprocess.Popen[str]) -> str:
-    """Cut a line, wait until its client has ended, which it does then, and return what that printed."""
+    """Close a tunnel, wait for its client to exit, and return what it printed."""
     ours.close()
     try:
         return client.communicate(timeout=_END)[1]
@@ -190,17 +190,17 @@ def _hang_up(ours: socket.socket, client: subprocess.Popen[str]) -> str:
 
 
 def _refusal(bastion: Bastion, endpoint: Endpoint, said: str, log: str) -> MigrationError:
-    """Tell why a line came to nothing; a shared connection keeps the reason in its own log."""
-    # `said` alone, if the client had to connect by itself, because the shared connection was gone.
+    """Return the error of a tunnel that did not open; a shared connection keeps the reason in its own log."""
+    # Only `said`, if the shared connection was gone and the client had to connect on its own.
     reasons = re.findall(r"channel \d+: open failed: (.+)", f"{log}\n{said}")
     if not reasons:
         return _failure(bastion, said)
     reason = _clean(reasons[-1]).removeprefix("connect failed: ")
     if "prohibited" in reason:
         return ActionRequired(
-            f"it does not let this account on to {endpoint} ({reason})",
+            f"it does not let this account connect to {endpoint} ({reason})",
             where=str(bastion),
-            fix="Allow it there: see `AllowTcpForwarding` and `PermitOpen` in its sshd_config, and the key's options",
+            fix="Allow it: see `AllowTcpForwarding` and `PermitOpen` in its sshd_config, and the key's options",
         )
     return Retryable(f"it cannot reach {endpoint} ({reason})", where=str(bastion), fix=REACH)
 
@@ -208,8 +208,8 @@ def _refusal(bastion: Bastion, endpoint: Endpoint, said: str, log: str) -> Migra
 _HUMAN = (
     (
         r"HOST IDENTIFICATION HAS CHANGED|Host key for .+ has changed",
-        "its host key is not the one that is known",
-        "If it was set up anew, ask its owner for the new key and put that into the known-hosts file; if not, somebody is in between",
+        "its host key differs from the known one",
+        "If it was rebuilt, ask its owner for the new key and put that into the known-hosts file; if not, someone may be intercepting the connection",
         "Nothing was sent to it",
     ),
     (
@@ -227,7 +227,7 @@ _HUMAN = (
     (
         r"Permission denied|Too many authentication failures",
         "it refuses the account",
-        "Check `connection.ssh.user`, and that the key in `keyFile`, or one of the agent's, is allowed there",
+        "Check `connection.ssh.user`, and that the bastion accepts the key in `keyFile`, or one of the agent's",
         "",
     ),
 )
@@ -236,11 +236,11 @@ _AWAY = (
     r"|kex_exchange_identification:|client_loop:|mux_client_|Stdio forwarding request failed) ?.*$"
     r"|timed out|reset by peer|Broken pipe"
 )
-"""What ssh prints when it is the road that fails, not who we are."""
+"""What ssh prints when the network fails, not the authentication."""
 
 
 def _failure(bastion: Bastion, said: str) -> MigrationError:
-    """Tell why there is no connection to the bastion, from what ssh printed."""
+    """Return why there is no connection to the bastion, from what ssh printed."""
     where = str(bastion)
     for pattern, what, fix, safe in _HUMAN:
         if re.search(pattern, said):
@@ -257,12 +257,12 @@ def _failure(bastion: Bastion, said: str) -> MigrationError:
             fix="Check `connection.ssh.host` and `port`, and that this machine may reach it",
         )
     return ActionRequired(
-        f"ssh gave up ({lines[-1]})",
+        f"ssh failed ({lines[-1]})",
         where=where,
-        fix="Correct what it objects to; `ssh` by hand, with the same host and key, says more",
+        fix="Correct what it objects to; run `ssh` with the same host and key for details",
     )
 
 
 def _clean(line: str) -> str:
-    """Keep a line to what may be printed: the other side has a say in it."""
+    """Replace what is not printable: the remote side controls part of the line."""
     return "".join(letter if letter.isprintable() else "?" for letter in line.strip())[:300].rstrip(".")

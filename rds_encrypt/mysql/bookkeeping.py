@@ -1,10 +1,10 @@
-"""What RDS itself writes to an instance's binlog, told from what applications write.
+"""Distinguishes what RDS itself writes to an instance's binlog from what applications write.
 
-RDS's agent (rdsadmin) writes while no application may: read_only does not stop it, as it has SUPER. A heartbeat comes every few minutes
-and at the beginning of a binlog file, as a statement even where binlog_format is ROW; `rds_sysinfo` is written around backups. Sources:
+RDS's agent (rdsadmin) writes while no application can: it has SUPER, so read_only does not stop it. It writes a heartbeat every few minutes
+and at the beginning of a binlog file, as a statement even where binlog_format is ROW, and `rds_sysinfo` around backups. Sources:
 debezium DBZ-469, DBZ-1492 and DBZ-1775, maxwell #523 and #636; the tables are those of a dump of the mysql schema of an RDS 8.0.41, 2025-07.
 
-A statement counts as RDS's only if its whole text is an INSERT, REPLACE, UPDATE or DELETE of one of these tables with literals alone. MySQL
+A statement counts as RDS's only if its whole text is an INSERT, REPLACE, UPDATE or DELETE on one of these tables with only literals. MySQL
 has no triggers on tables of the mysql schema, so such a statement cannot change anything else.
 """
 
@@ -41,7 +41,7 @@ _FRAMES = frozenset(
         "Gtid",
         "Anonymous_Gtid",
         "Xid",
-        # These belong to the statement, or to the change of rows, that follows.
+        # These belong to the following statement or row change.
         "Intvar",
         "RAND",
         "User var",
@@ -50,7 +50,7 @@ _FRAMES = frozenset(
         "Transaction_payload",
     }
 )
-"""Binlog events that change no data by themselves."""
+"""Binlog events that do not change data on their own."""
 _ROWS = ("Write_rows", "Update_rows", "Delete_rows")
 
 _LITERAL = r"(?:NULL|[-+]?\d+(?:\.\d+)?|'[^'\\]*')"
@@ -87,13 +87,13 @@ _TABLE_ID = re.compile(r"table_id: (?P<id>\d+)")
 
 
 def changes_of_applications(events: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether anybody but RDS has changed anything in these events, as SHOW BINLOG EVENTS lists them from between two transactions on."""
+    """Return whether anyone but RDS has made a change in these events, which SHOW BINLOG EVENTS lists starting between two transactions."""
     ours: set[str] = set()
     return any(_counts(str(event["Event_type"]), str(event["Info"]), ours) for event in events)
 
 
 def _counts(kind: str, info: str, ours: set[str]) -> bool:
-    """Whether one event is a change by an application, or one that nobody here knows; ``ours`` are the ids of RDS's tables so far."""
+    """Return whether one event is an application's change or unknown; ``ours`` collects the ids of RDS's tables."""
     if kind in _FRAMES:
         return False
     if kind == "Query":

@@ -1,4 +1,4 @@
-"""How fast a replica comes nearer to its source, and when it will be level: from a few looks, a minute back at most."""
+"""How fast a replica catches up with its source, and how long it still needs: from polls of at most the last minute."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rds_encrypt.mysql.coordinates import Coordinates
 __all__ = ["CatchUpProgress"]
 
 _WINDOW = 60.0
-"""Seconds over which rates are averaged: longer than a burst of writes, shorter than a change of the load."""
+"""Seconds over which rates are averaged: longer than a burst of writes, shorter than a change in load."""
 _ENOUGH = 2.0
-"""Seconds that two looks must lie apart, for a rate to mean something."""
+"""Seconds between two polls from which a rate is meaningful."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class _Look:
 
 
 class CatchUpProgress:
-    """Follows one catch-up; ``between`` counts the bytes that the source has written since given coordinates."""
+    """Measures one catch-up; ``between`` counts the bytes that the source has written since given coordinates."""
 
     def __init__(
         self, between: Callable[[Coordinates], int], clock: Callable[[], float] = time.monotonic
@@ -36,7 +36,7 @@ class CatchUpProgress:
         self._most = 0
 
     def words(self, executed: Coordinates, behind: int) -> str:
-        """Take in a look, and say what is known of the rest of the way; nothing at first."""
+        """Record a poll and describe progress, time left and throughput; empty at first."""
         now = _Look(self._clock(), executed, behind)
         self._looks.append(now)
         while len(self._looks) > 2 and now.at - self._looks[1].at >= _WINDOW:

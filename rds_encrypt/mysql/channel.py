@@ -1,7 +1,7 @@
-"""The replication channel of an instance: look at it, stop it, start it, attach it to a source, detach it.
+"""The replication channel of an instance: check it, stop it, start it, attach it to a source, detach it.
 
-Every verb looks first, acts through RDS's procedures only if something is missing, and believes nothing but a second look: a procedure
-may report an error although it has done what it was called for, or report nothing although it has not.
+Each function checks the status first, calls RDS's procedures only if something is missing, and trusts only a second check: a procedure
+may report an error although it has done its work, or report nothing although it has not.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["attach", "detach", "run_until", "start", "status", "stop", "stop_whe
 
 _SETTLE = 60.0
 _CONNECT = 150.0
-"""Seconds for a receiver to connect: MySQL tries again after 60, and RDS's procedure cannot change that."""
+"""Seconds for a receiver to connect: MySQL retries after 60, and RDS's procedure cannot change that."""
 _AGENT = 5.0
 """Seconds after the server's start in which RDS's agent may start a channel that was stopped: mysqld itself does not."""
 _READ_REPLICA = re.compile("read replica|disabled on this host", re.IGNORECASE)
@@ -31,10 +31,10 @@ _START = Call("mysql.rds_start_replication")
 
 
 def stop(session: Session) -> ReplicaStatus:
-    """Stop both threads and return the status in which they stand still.
+    """Stop both threads and return the status of the stopped channel.
 
     Raises:
-        ActionRequired: the instance follows nobody, or RDS refuses.
+        ActionRequired: the instance follows no source, or RDS refuses.
         TimedOut: a thread would not stop.
     """
     return brought_about(
@@ -46,7 +46,7 @@ def stop(session: Session) -> ReplicaStatus:
 
 
 def stop_where_known(session: Session, *, progress: Progress = silent) -> ReplicaStatus:
-    """Stop both threads once the replica knows the source's coordinates: until it has connected for the first time it knows none.
+    """Stop both threads once the replica knows coordinates of its source, which takes a first connection.
 
     Raises:
         ActionRequired: it cannot connect to its source; the error says why.
@@ -67,7 +67,7 @@ def stop_where_known(session: Session, *, progress: Progress = silent) -> Replic
         except TimedOut as error:
             raise _never_connected(required_status(session), session) from error
     stopped = stop(session)
-    # Whoever stops it so soon after a start of the server may be undone: RDS's agent is still to resume replication.
+    # Soon after the server's start, RDS's agent may start a channel that was just stopped.
     while (left := _AGENT - _uptime(session)) > 0:
         time.sleep(left)
         stopped = stop(session)
@@ -83,7 +83,7 @@ def _uptime(session: Session) -> float:
 
 def _never_connected(seen: ReplicaStatus, session: Session) -> ActionRequired:
     return ActionRequired(
-        f"the replica has not connected to its source {seen.source_host} yet, so it stands at no coordinates"
+        f"the replica has not connected to its source {seen.source_host} yet, so it has no coordinates"
         f" ({seen.error or 'MySQL reports no error'})",
         where=f"MySQL at {session.endpoint}",
         fix="Check that the source accepts connections from the replica (security groups, TLS versions, `max_connections`), then run"
@@ -93,13 +93,13 @@ def _never_connected(seen: ReplicaStatus, session: Session) -> ActionRequired:
 
 
 def start(session: Session, *, progress: Progress = silent) -> ReplicaStatus:
-    """Start both threads, without an end, and return the status in which they run.
+    """Start both threads, without end coordinates, and return the status of the running channel.
 
-    A channel that runs by half is stopped first, because RDS refuses to start it. So is a receiver that could not connect: it would try
-    again only after MySQL's 60 seconds.
+    RDS refuses to start a channel of which one thread runs, so that is stopped first. So is a receiver that could not connect, which
+    would only retry after MySQL's 60 seconds.
 
     Raises:
-        ActionRequired: the instance follows nobody, a thread fails with an error, or RDS refuses.
+        ActionRequired: the instance follows no source, a thread fails with an error, or RDS refuses.
         TimedOut: the connection to the source did not come up.
     """
     started = False
@@ -118,7 +118,7 @@ def start(session: Session, *, progress: Progress = silent) -> ReplicaStatus:
         Wait(f"replication to run on {session.endpoint}", deadline=_CONNECT, first=0.05, longest=1.0),
         done=lambda seen: seen.running and not seen.until,
         missing=missing,
-        # What is there before the first start is what that start is to mend.
+        # The first start clears errors from before it.
         failed=lambda seen: seen.failure(session.endpoint) if started else None,
         progress=progress,
     )
@@ -127,12 +127,12 @@ def start(session: Session, *, progress: Progress = silent) -> ReplicaStatus:
 def run_until(
     session: Session, coordinates: Coordinates, *, deadline: float, progress: Progress = silent
 ) -> ReplicaStatus:
-    """Let a stopped instance execute everything up to ``coordinates``, and return the status in which it stands still there.
+    """Let a stopped instance execute everything up to ``coordinates``, and return the status after it has stopped.
 
-    It may be beyond them afterwards: if they lie between two transactions, or somebody else has started it meanwhile.
+    It may stop beyond them, if they lie between two transactions or something else has started it meanwhile.
 
     Raises:
-        ActionRequired: the instance follows nobody, replication fails, or RDS refuses, as it does with several appliers.
+        ActionRequired: the instance follows no source, replication fails, or RDS refuses, as it does with several appliers.
         TimedOut: it did not get there within ``deadline`` seconds.
     """
     ours = Call("mysql.rds_start_replication_until", (coordinates.file, coordinates.position))
@@ -144,7 +144,7 @@ def run_until(
         if seen.stopped:
             started = True
             return ours
-        # RDS starts a channel again when it reboots an instance; one that runs without an end would run past the coordinates.
+        # RDS starts a channel again when it reboots an instance; without end coordinates it would run past them.
         return None if seen.until and (seen.running or seen.connecting) else _STOP
 
     brought_about(
@@ -167,15 +167,15 @@ def attach(
     patience: float = 0.0,
     progress: Progress = silent,
 ) -> ReplicaStatus:
-    """Make the instance follow ``source`` from ``coordinates`` on, over TLS, and return its status (not yet started by us).
+    """Make the instance follow ``source`` from ``coordinates`` on, over TLS, and return its status; rds-encrypt has not started it yet.
 
     Args:
-        patience: seconds to go on trying while RDS takes the instance for a read replica. One that was restored from a replica's
-            snapshot may count as one for a while after it is available.
+        patience: seconds to keep trying while RDS treats the instance as a read replica, as it may for a while with one that was
+            restored from a replica's snapshot.
 
     Raises:
-        PreconditionFailed: the instance follows somebody else.
-        ActionRequired: RDS does not allow it an external source.
+        PreconditionFailed: the instance follows another source.
+        ActionRequired: RDS does not allow an external source.
     """
     _require_free_for(session, source)
     call = Call(
@@ -189,18 +189,18 @@ def attach(
             first=2.0,
             longest=15.0,
             where=f"MySQL at {session.endpoint}",
-            advice="Run `pulumi up` again once RDS has settled the instance; if that takes more than an hour, ask AWS support",
+            advice="Run `pulumi up` again later; if RDS still refuses after an hour, ask AWS support",
         ),
         lambda: _set_external(session, call, source, coordinates, patient=patience > 0),
         done=bool,
-        describe=lambda _: "RDS still takes the instance for a read replica",
+        describe=lambda _: "RDS still treats the instance as a read replica",
         progress=progress,
     )
     return required_status(session)
 
 
 def detach(session: Session) -> None:
-    """Make the instance follow nobody; what it has executed stays. A channel that runs is stopped by RDS.
+    """Remove the channel; what it has executed stays. RDS stops a running channel first.
 
     Raises:
         ActionRequired: RDS refused.
@@ -215,16 +215,16 @@ def detach(session: Session) -> None:
             raise tried.error
     if left is not None:
         raise ActionRequired(
-            f"the instance still follows {left.source_host}; RDS said: {said}",
+            f"the instance still follows {left.source_host}; RDS reported: {said}",
             where=f"MySQL at {session.endpoint}",
-            fix=f"CALL {dialect_of(session).reset_external} by hand and look at its answer",
+            fix=f"CALL {dialect_of(session).reset_external} by hand and read its answer",
         )
 
 
 def _set_external(
     session: Session, call: Call, source: Endpoint, coordinates: Coordinates, *, patient: bool
 ) -> bool:
-    """Set the external source; return false if RDS takes the instance for a read replica, which may pass."""
+    """Set the external source; return false if RDS treats the instance as a read replica, which may pass."""
     error: MigrationError | None = None
     for _ in range(ATTEMPTS):
         before = status(session)
@@ -233,7 +233,7 @@ def _set_external(
         tried = attempt(session, call)
         error = tried.error
         after = status(session)
-        # One that was attached here before may or may not have the new password: it is set again.
+        # A channel attached to the same source before may lack the new password, so it is set again.
         fresh = error is None or not _follows(before, source, coordinates)
         if fresh and _follows(after, source, coordinates):
             return True
@@ -241,16 +241,16 @@ def _set_external(
             return False
         if error is None or not worth_repeating(error) or _READ_REPLICA.search(tried.said):
             error = ActionRequired(
-                f"RDS did not set the external source; it said: {tried.said}",
+                f"RDS did not set the external source; it reported: {tried.said}",
                 where=f"MySQL at {session.endpoint}",
-                fix="Check that the instance is no RDS-managed replica",
+                fix="Check that the instance is not an RDS-managed replica",
             )
             break
     raise error or ActionRequired("RDS did not set the external source", where=f"MySQL at {session.endpoint}")
 
 
 def _follows(seen: ReplicaStatus | None, source: Endpoint, coordinates: Coordinates) -> bool:
-    """Whether the channel is attached there; RDS may have started it by itself, at a reboot for example."""
+    """Return whether the channel is attached there; RDS may have started it, for example in a reboot."""
     if seen is None or seen.source_host != source.host:
         return False
     return seen.executed == coordinates or (not seen.stopped and seen.executed > coordinates)

@@ -1,4 +1,4 @@
-"""Binlog coordinates: a place in a server's history of changes."""
+"""Binlog coordinates: a position in a server's history of changes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ __all__ = ["Coordinates", "bytes_between", "current", "lie_together", "wrote_sin
 class Coordinates:
     """A binlog file and a byte position in it.
 
-    Coordinates of one server are ordered; comparing those of different servers means nothing, and nothing here can tell. A replica that
-    has never reached its source has no file yet, and is before everything.
+    Coordinates of one server are ordered. Comparing those of different servers is meaningless, and this class cannot detect it. A replica
+    that has never reached its source has no file yet, and sorts before everything.
     """
 
     file: str
@@ -35,7 +35,7 @@ class Coordinates:
 
     @classmethod
     def parse(cls, text: str) -> Coordinates:
-        """Read what ``str`` wrote.
+        """Parse the output of ``str``.
 
         Raises:
             Bug: the text is not ``file:position``.
@@ -47,13 +47,13 @@ class Coordinates:
 
     @property
     def known(self) -> bool:
-        """Whether there are any."""
+        """Whether these are coordinates at all."""
         return bool(self.file)
 
     def _key(self) -> tuple[int, int]:
         if not self.known:
             return -1, 0
-        # The numeric suffix grows past six digits, so text order would put .1000000 before .999999.
+        # The numeric suffix can exceed six digits, and as text .1000000 would sort before .999999.
         suffix = re.search(r"(\d+)$", self.file)
         if suffix is None:
             raise Bug(f"binlog file {self.file!r} has no number")
@@ -61,7 +61,7 @@ class Coordinates:
 
 
 def current(session: Session) -> Coordinates:
-    """Return where the server's own binlog stands now.
+    """Return the current coordinates of the server's own binlog.
 
     Raises:
         ActionRequired: the server writes no binlog (on RDS: automated backups are off).
@@ -89,24 +89,24 @@ def bytes_between(session: Session, executed: Coordinates) -> int:
 
 
 def wrote_since(session: Session, since: Coordinates) -> bool:
-    """Whether anybody but RDS has written any change to the server since it stood at ``since``.
+    """Return whether anyone but RDS has written to the server since ``since``.
 
-    Coordinates alone do not tell: RDS starts a new binlog file every few minutes, whether or not anybody writes, and writes itself.
+    Coordinates alone do not show it: RDS starts a new binlog file every few minutes even without writes, and writes itself.
 
     Raises:
-        ActionRequired: the binlogs since then are not there any more, so it cannot be told.
+        ActionRequired: the binlogs since then are gone.
     """
     return any(changes_of_applications(events) for events in _events(session, since))
 
 
 def lie_together(session: Session, one: Coordinates, other: Coordinates) -> bool:
-    """Whether no change at all lies between two coordinates of the server: then two followers that stand there hold the same.
+    """Return whether no change lies between two coordinates of the server, so that followers stopped at them hold the same data.
 
     Raises:
-        ActionRequired: the binlogs between them are not there any more.
+        ActionRequired: the binlogs between them are gone.
     """
     first, last = sorted((one, other))
-    # A handful is enough: what comes before a change is a file's end and the next one's beginning.
+    # A few events are enough: only the end of a file and the beginning of the next precede a change.
     for events in _events(session, first, limit=_BEFORE_A_CHANGE):
         for event in events:
             if Coordinates(str(event["Log_name"]), int(event["Pos"])) >= last:
@@ -114,7 +114,7 @@ def lie_together(session: Session, one: Coordinates, other: Coordinates) -> bool
             if event["Event_type"] not in _BETWEEN_CHANGES:
                 return False
         if len(events) == _BEFORE_A_CHANGE:
-            return False  # never seen; then it is not known
+            return False  # unknown; this has never been observed
     return True
 
 
@@ -123,11 +123,11 @@ _BETWEEN_CHANGES = frozenset({"Rotate", "Format_desc", "Previous_gtids", "Stop",
 
 
 def _events(session: Session, since: Coordinates, *, limit: int | None = None) -> Iterator[list[Row]]:
-    """Read what the server has logged since then, file by file; of each no more than ``limit`` events."""
+    """Read the server's binlog since then, file by file, at most ``limit`` events of each."""
     files = [str(log["Log_name"]) for log in session.rows("SHOW BINARY LOGS")]
     if since.file not in files:
         raise ActionRequired(
-            f"its binlogs since {since} are not there any more, so nobody can tell whether it was written to",
+            f"its binlogs since {since} are gone, so rds-encrypt cannot tell whether anyone has written to it",
             where=f"MySQL at {session.endpoint}",
             fix="Raise `binlogRetentionHours` if they were purged too early; then start over with a new snapshot: run"
             " `pulumi destroy`, then `pulumi up`",

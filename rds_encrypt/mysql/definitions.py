@@ -1,4 +1,4 @@
-"""What is defined in the databases of a server that a migration should know of, as far as the account may see it."""
+"""Definitions in a server's databases that matter to a migration, as far as the account can see them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rds_encrypt.mysql.session import SYSTEM_SCHEMAS, Session, quote_name
 
 __all__ = ["TableSize", "in_memory", "orphans", "without_primary_key"]
 
-# Two questions: 5.7 answers a join of such views with a nested loop over the files of all tables.
+# Two queries: 5.7 joins these views with a nested loop over the files of all tables.
 _TABLES = (
     "SELECT table_schema AS s, table_name AS n, COALESCE(table_rows, 0) AS r, COALESCE(data_length, 0) AS b"
     " FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND table_schema NOT IN (%s, %s, %s, %s)"
@@ -44,7 +44,7 @@ _DEFINERS = (
 
 @dataclass(frozen=True)
 class TableSize:
-    """A table with its rows and its size in bytes; for InnoDB both are estimates of the server."""
+    """A table with its rows and its size in bytes; for InnoDB the server estimates both."""
 
     name: str
     rows: int
@@ -52,7 +52,7 @@ class TableSize:
 
 
 def without_primary_key(session: Session) -> list[TableSize]:
-    """Return the tables that have none, the largest first."""
+    """Return the tables without a primary key, the largest first."""
     have = {(row["s"], row["n"]) for row in session.rows(_KEYS, *SYSTEM_SCHEMAS)}
     found = [
         TableSize(f"{row['s']}.{row['n']}", int(row["r"]), int(row["b"]))
@@ -63,7 +63,7 @@ def without_primary_key(session: Session) -> list[TableSize]:
 
 
 def in_memory(session: Session) -> list[TableSize]:
-    """Return the MEMORY tables with their rows, counted now: from 8.0 on information_schema remembers numbers for a day."""
+    """Return the MEMORY tables with their rows, counted now: from 8.0 on information_schema caches statistics for a day."""
     return [
         TableSize(
             f"{row['s']}.{row['n']}",
@@ -75,7 +75,7 @@ def in_memory(session: Session) -> list[TableSize]:
 
 
 def orphans(session: Session) -> list[str]:
-    """Return the events, triggers, routines and views whose definer is no account, as ``kind schema.name (definer)``."""
+    """Return the events, triggers, routines and views whose definer does not exist, as ``kind schema.name (definer)``."""
     accounts = {
         f"{row['u']}@{row['h']}" for row in session.rows("SELECT user AS u, host AS h FROM mysql.user")
     }

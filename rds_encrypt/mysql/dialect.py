@@ -1,4 +1,4 @@
-"""How our verbs are spelled in each MySQL version; chosen once per session, the only place that asks for a version.
+"""The statements, columns and procedures that differ between MySQL versions; `dialect_of` chooses by the server's version.
 
 Sources: MySQL 8.0.22 and 8.4 release notes (SHOW REPLICA STATUS, SHOW BINARY LOG STATUS), and "Stored procedure
 reference for RDS for MySQL" in the Amazon RDS User Guide.
@@ -14,7 +14,7 @@ from rds_encrypt.mysql.session import Session
 __all__ = ["SUPPORTED", "Dialect", "dialect_of"]
 
 SUPPORTED = ("5.7", "8.0", "8.4")
-"""The MySQL series that this program knows how to migrate."""
+"""The MySQL series that rds-encrypt migrates."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class Dialect:
     combined_digest: str
 
 
-# The argument is RDS_USERS. They may write to a read-only server by design; everybody else who can is a hole in a fence.
+# The argument is RDS_USERS, which may write to a read-only server by design. Any other account that can is a hole in the fence.
 _SUPER = "SELECT user AS user, host AS host FROM mysql.user WHERE super_priv = 'Y' AND user NOT IN %s"
-# A role that may gives it on to whoever was granted the role, directly or by way of another; a mandatory one to everybody. Whether it
-# is a default role does not matter: its holder can activate it.
+# A role passes its privilege on to every account that was granted it, directly or through another role; a mandatory role to all accounts.
+# Whether it is a default role does not matter: its holder can activate it.
 _SUPER_OR_DYNAMIC = (
     "WITH RECURSIVE strong (user, host) AS ("
     " SELECT user, host FROM mysql.user WHERE super_priv = 'Y'"
@@ -56,8 +56,8 @@ _SUPER_OR_DYNAMIC = (
     " AND u.user NOT IN %s"
 )
 
-# The digests of rows, combined so that their order does not matter. Bit functions take strings of bytes since 8.0; before, 64 bits.
-# 8.0 has OpenSSL's SHA-1, for which processors have instructions; in 5.7, MD5 is the faster one.
+# Combines the digests of rows so that their order does not matter. Bit functions accept byte strings since 8.0; before, 64 bits.
+# 8.0 has OpenSSL's SHA-1, which processors accelerate; in 5.7, MD5 is faster.
 _XOR_OF_HALVES = "BIT_XOR(CAST(CONV(LEFT(MD5({row}), 16), 16, 10) AS UNSIGNED))"
 _XOR = "BIT_XOR(UNHEX(SHA1({row})))"
 
@@ -118,7 +118,7 @@ _NEW = Dialect(
 
 
 def dialect_of(session: Session) -> Dialect:
-    """Return the dialect that the session's server speaks.
+    """Return the dialect of the session's server.
 
     Raises:
         PreconditionFailed: the server's series is not in ``SUPPORTED``.

@@ -1,4 +1,4 @@
-"""Scheduled events and triggers: which there are, and making events run again where they should.
+"""Scheduled events and triggers: lists them, and enables or disables events.
 
 Restored or replicated events may arrive disabled (REPLICA_SIDE_DISABLED, SLAVESIDE_DISABLED before 8.0.34).
 """
@@ -15,10 +15,9 @@ __all__ = ["Event", "inventory", "set_status", "triggers"]
 
 @dataclass(frozen=True)
 class Event:
-    """One event: where it lives, whose rights it runs with, and its status on this server.
+    """One event: its schema and name, its definer, and its status on this server.
 
-    ``status`` is ENABLED, DISABLED, or what a replica makes of either when it executes CREATE EVENT or ALTER EVENT:
-    REPLICA_SIDE_DISABLED.
+    ``status`` is ENABLED, DISABLED, or REPLICA_SIDE_DISABLED, which a replica sets when it executes CREATE EVENT or ALTER EVENT.
     """
 
     schema: str
@@ -33,7 +32,7 @@ class Event:
 
 
 def inventory(session: Session) -> list[Event]:
-    """Return all events of the server, in the order of their names."""
+    """Return all events of the server, ordered by name."""
     rows = session.rows(
         "SELECT event_schema AS s, event_name AS n, definer AS d, status AS st FROM information_schema.events"
         " WHERE event_schema NOT IN (%s, %s, %s, %s) ORDER BY event_schema, event_name",
@@ -55,10 +54,10 @@ def triggers(session: Session) -> set[str]:
 def set_status(session: Session, event: Event, *, enabled: bool) -> None:
     """Enable or disable an event and leave everything else as it was.
 
-    Whoever alters an event becomes its definer, unless the statement names another, and gives it the character sets of the session.
+    ALTER EVENT makes the caller the definer unless it names another, and stores the character sets of the session.
     """
     user, _, host = event.definer.rpartition("@")
-    # A percent sign in a name is not a place for an argument.
+    # A percent sign in a name must not be read as a placeholder.
     name = f"{quote_name(event.schema)}.{quote_name(event.name)}".replace("%", "%%")
     kept = session.row(
         "SELECT character_set_client AS client, collation_connection AS collation FROM information_schema.events"

@@ -1,4 +1,4 @@
-"""How far an instance is behind its source: in seconds, in bytes, and whether it has executed given coordinates."""
+"""How far a replica is behind its source, in seconds and bytes, and waits until it has caught up."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from rds_encrypt.mysql.session import SYSTEM_SCHEMAS, Session
 __all__ = ["Lag", "catch_up", "drain", "measure", "tables_in_use"]
 
 _SHORT_LAP = 30.0
-"""Seconds of a lap after which the replica counts as level with its source."""
+"""A lap shorter than this many seconds means that the replica has caught up."""
 _STUCK = 60.0
-"""Seconds without progress after which it is worth a question what the applier works on."""
+"""Seconds without progress after which the tables that the applier works on are shown."""
 
 
 @dataclass(frozen=True)
 class Lag:
-    """How far behind a replica is, and the state it was found in."""
+    """How far a replica is behind, and its status at that moment."""
 
     status: ReplicaStatus
     source: Coordinates
     bytes: int
 
     def reached(self, target: Coordinates) -> bool:
-        """Whether the replica runs and has executed ``target``.
+        """Return whether the replica runs and has executed ``target``.
 
-        Seconds behind source is not asked: it is zero whenever the applier has nothing to do, for whatever reason.
+        Seconds behind source does not count: it is zero whenever the applier is idle, for any reason.
         """
         return self.status.running and self.status.executed >= target
 
@@ -41,7 +41,7 @@ class Lag:
         return f"lag {self._seconds}, {self.bytes / 1e6:.2f} MB behind{self._trouble}"
 
     def in_a_row(self, rest: str) -> str:
-        """Return it with more words for the narrow end of a row: trouble first, then figures."""
+        """Return a short form for one row of output, with ``rest`` at its end: the replication error first, then figures."""
         more = f", {rest}" if rest else ""
         return f"lag {self._seconds}{self._trouble}, {self.bytes / 1e6:.1f} MB{more}"
 
@@ -55,16 +55,16 @@ class Lag:
 
 
 def measure(source: Session, replica: Session) -> Lag:
-    """Look at the source first, then at the replica: it can only be further than this says.
+    """Check the source first, then the replica, so that the lag is overestimated at worst.
 
     Raises:
-        ActionRequired: the replica follows nobody.
+        ActionRequired: the replica follows no source.
     """
     written = current(source)
     status = channel.status(replica)
     if status is None:
         raise ActionRequired(
-            "the instance follows nobody, so it will never catch up",
+            "the instance follows no source, so it will never catch up",
             where=f"MySQL at {replica.endpoint}",
             fix="Run `pulumi refresh`, then `pulumi up`, to attach it again",
         )
@@ -79,10 +79,10 @@ def catch_up(
     progress: Progress = silent,
     watch: Callable[[Lag], None] = lambda _lag: None,
 ) -> Coordinates:
-    """Wait until the replica has executed all that the source had written at one look, and return that.
+    """Wait until the replica has executed everything that the source had written at one poll, and return those coordinates.
 
-    While the replica works on that, the source writes on; so another lap follows until one is short, which
-    leaves the replica no further behind than a drain can make up for. ``watch`` is told of each look.
+    The source keeps writing meanwhile, so laps repeat until one is short: then the replica is close enough for a drain.
+    ``watch`` receives the result of each poll.
 
     Raises:
         ActionRequired: replication is broken.
@@ -106,7 +106,7 @@ def catch_up(
                 f"{replica.endpoint} to catch up with {source.endpoint}",
                 deadline=deadline,
                 longest=5.0,
-                advice="Give the encrypted instance more time, or less to do; then run `pulumi up` again",
+                advice="Give the encrypted instance more time, or reduce the write load; then run `pulumi up` again",
             ),
             look,
             done=lambda lag, target=target: lag.reached(target),  # type: ignore[misc] # bound per lap
@@ -119,7 +119,7 @@ def catch_up(
 
 
 class _Stuck:
-    """Says what an applier works on that makes no progress: one large change to a table without a key can take it hours."""
+    """Names the tables that an applier works on without progress: one large change to a table without a key can take hours."""
 
     def __init__(self, replica: Session, clock: Callable[[], float] = time.monotonic) -> None:
         self._replica = replica
@@ -128,7 +128,7 @@ class _Stuck:
         self._since = 0.0
 
     def words(self, seen: ReplicaStatus) -> str:
-        """Take in a look, and name the tables if the applier has not come further for a while; else nothing."""
+        """Record a poll, and name the tables if the applier has made no progress for a while."""
         now = self._clock()
         if seen.executed != self._at or not seen.sql_running:
             self._at, self._since = seen.executed, now
@@ -140,7 +140,7 @@ class _Stuck:
 
 
 def tables_in_use(session: Session) -> list[str]:
-    """Return the tables that a statement, or an applier, works on right now; on an instance that only follows, the applier's."""
+    """Return the tables that a statement or an applier is working on; on a replica without other statements, the applier's."""
     rows = session.rows("SHOW OPEN TABLES WHERE In_use > 0")
     return sorted(
         f"{row['Database']}.{row['Table']}" for row in rows if row["Database"] not in SYSTEM_SCHEMAS
@@ -148,7 +148,7 @@ def tables_in_use(session: Session) -> list[str]:
 
 
 def drain(replica: Session, final: Coordinates, *, deadline: float) -> Coordinates:
-    """Wait until the replica has executed ``final``, the coordinates at which the fenced source stands still.
+    """Wait until the replica has executed ``final``, the last coordinates of the fenced source.
 
     Raises:
         ActionRequired: replication is broken or absent.
@@ -158,7 +158,7 @@ def drain(replica: Session, final: Coordinates, *, deadline: float) -> Coordinat
     def executed() -> ReplicaStatus:
         found = channel.status(replica)
         if found is None:
-            raise ActionRequired("the instance follows nobody", where=f"MySQL at {replica.endpoint}")
+            raise ActionRequired("the instance follows no source", where=f"MySQL at {replica.endpoint}")
         return found
 
     seen = until(

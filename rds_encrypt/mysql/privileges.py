@@ -1,10 +1,10 @@
-"""What the account of a session may do, as it is effective: SHOW GRANTS counts the privileges of active roles among the account's own.
+"""The effective privileges of a session's account: SHOW GRANTS includes those of active roles.
 
 A session activates all roles of its account when it opens.
 
 On RDS the master user of 8.0 may hold everything through `rds_superuser_role` (its own line is USAGE then), and from 8.4 on
-information_schema.USER_PRIVILEGES shows USAGE only, so neither that nor mysql.user tells what it may do. Sources: SHOW GRANTS of RDS 8.0
-master users and the privileges of an RDS 8.4.10, as quoted in public issues; tried on 8.0.31.
+information_schema.USER_PRIVILEGES shows only USAGE, so neither that view nor mysql.user shows its privileges. Sources: SHOW GRANTS of
+RDS 8.0 master users and the privileges of an RDS 8.4.10, as quoted in public issues; tried on 8.0.31.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _GLOBAL = re.compile(r"^GRANT (.+?) ON \*\.\* TO ")
 
 
 def lacking(session: Session) -> list[str]:
-    """Return those of ``NEEDED`` that the account has neither by itself nor through an active role."""
+    """Return those of ``NEEDED`` that the account has neither directly nor through an active role."""
     have: set[str] = set()
     for row in session.rows("SHOW GRANTS"):
         if found := _GLOBAL.match(str(next(iter(row.values())))):
             have |= {each.strip() for each in found[1].split(",")}
-    # Without any line nothing is known, and nothing can be said.
+    # Without a line, the privileges are unknown.
     return [each for each in NEEDED if each not in have] if have and "ALL PRIVILEGES" not in have else []

@@ -1,7 +1,7 @@
-"""Calls of RDS's replication procedures: the channel's status afterwards decides whether one has worked.
+"""Calls RDS's replication procedures; the channel's status afterwards decides whether a call has worked.
 
-A procedure's answer proves nothing: the state may have changed between the check and the call, RDS reports an error when a channel reaches
-its goal within two seconds, and a connection can be lost after the procedure has acted.
+A procedure's answer proves nothing: the state may change between check and call, RDS reports an error when a channel reaches its
+goal within two seconds, and the connection may be lost after the procedure has acted.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from rds_encrypt.mysql.session import Row, Session
 __all__ = ["ATTEMPTS", "Call", "Tried", "attempt", "brought_about", "worth_repeating"]
 
 ATTEMPTS = 2
-"""How often a call is made that fails and leaves the state as it was."""
+"""How often to make a call that fails and leaves the state unchanged."""
 _CALLS = 6
-"""How many calls one verb makes at most; beyond them it only waits."""
+"""Most calls that one function of `channel` makes; after them it only waits."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,19 @@ class Call:
 
 @dataclass(frozen=True)
 class Tried:
-    """What a call came to: an error, or what RDS said."""
+    """The outcome of a call: an error, or what RDS reported."""
 
     error: MigrationError | None
     said: str
 
 
 def worth_repeating(error: MigrationError) -> bool:
-    """Whether the same call may succeed: the state it was refused in may have passed, or nothing is known of it."""
+    """Return whether the same call may succeed: the state that it was refused in may have passed, or its outcome is unknown."""
     return isinstance(error, ProcedureRefused | OutcomeUnknown | Retryable)
 
 
 def attempt(session: Session, call: Call) -> Tried:
-    """Call a procedure; afterwards the session can be used to look, even if the call cost the connection."""
+    """Call a procedure; afterwards the session is usable, even if the call lost the connection."""
     try:
         return Tried(None, _said(session.call(call.procedure, *call.arguments)))
     except OutcomeUnknown as error:
@@ -72,13 +72,13 @@ def brought_about(
     failed: Callable[[ReplicaStatus], MigrationError | None] = lambda _seen: None,
     progress: Progress = silent,
 ) -> ReplicaStatus:
-    """Look, call what is missing, and look again, until ``done`` holds.
+    """Check the status, call the missing procedure, and check again, until ``done`` holds.
 
-    A call that fails is believed only if the next look still misses the same; then it is repeated once, and its error is raised.
+    A failed call counts only if the next check still calls for the same procedure; then it is repeated once before its error is raised.
 
     Args:
         missing: the procedure that a state calls for; ``None`` if it only takes time.
-        failed: the error that a state means, if no call will mend it.
+        failed: the error that a state means, if no call can fix it.
     """
     calls, failures = 0, 0
     last: Call | None = None

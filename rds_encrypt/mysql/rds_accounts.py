@@ -1,4 +1,4 @@
-"""Whom RDS itself, and MySQL's own threads, show up as: never an application's, never locked, killed, waited for or compared.
+"""The users that RDS and MySQL's own threads appear as: rds-encrypt never locks, kills, waits for or compares them.
 
 Sources: "Master user account privileges" and "RDS Proxy" in the Amazon RDS User Guide, and dumps of mysql.user of RDS 5.7 and 8.0 instances.
 """
@@ -10,7 +10,7 @@ __all__ = ["RDS_THREADS", "RDS_USERS"]
 RDS_USERS = (
     "rdsadmin",
     "rdsrepladmin",
-    # The applier's privileges are checked against it.
+    # MySQL checks the applier's privileges against it.
     "rdsrepladmin_priv_checks_user",
     # Group replication, of active-active and Multi-AZ clusters.
     "rdsgrprepladmin",
@@ -30,7 +30,7 @@ RDS_THREADS = (
     # Receiver and appliers; `mysql.rds_kill` would end them.
     "system user",
     "event_scheduler",
-    # A connection that has not logged in yet. If it does, it is seen then.
+    # A connection that has not logged in yet. It appears under its own name once it has.
     "unauthenticated user",
 )
-"""Users in a process list that no application has."""
+"""Users in a process list that are not applications."""

@@ -1,4 +1,4 @@
-"""The status of an instance's replication channel, in words that do not depend on the version."""
+"""The status of an instance's replication channel, independent of the MySQL version."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _FOLLOWERS = {REPLICATION_USER: Follower.ENCRYPTED, REVERSE_USER: Follower.OLD}
 
 @dataclass(frozen=True)
 class ReplicaStatus:
-    """What SHOW REPLICA STATUS says, in words that do not depend on the version.
+    """The output of SHOW REPLICA STATUS, independent of the MySQL version.
 
-    ``seconds_behind`` is ``None`` while not replicating; zero proves nothing by itself.
+    ``seconds_behind`` is ``None`` while not replicating; zero alone proves nothing.
     """
 
     source_host: str
@@ -39,7 +39,7 @@ class ReplicaStatus:
     sql_error: str
     auto_position: bool
     until: bool = False
-    """Whether the applier is to stop at given coordinates."""
+    """Whether the applier stops at given coordinates."""
 
     @property
     def follower(self) -> Follower:
@@ -48,22 +48,22 @@ class ReplicaStatus:
 
     @property
     def ours(self) -> bool:
-        """Whether this migration set the channel up; anybody else's is not ours to touch."""
+        """Whether this migration set the channel up; rds-encrypt does not touch other channels."""
         return self.source_user in OUR_USERS
 
     @property
     def running(self) -> bool:
-        """Whether both threads run and the connection to the source stands."""
+        """Whether both threads run and the receiver is connected to the source."""
         return self.io_running == "Yes" and self.sql_running
 
     @property
     def stopped(self) -> bool:
-        """Whether both threads have come to a halt."""
+        """Whether both threads have stopped."""
         return self.io_running == "No" and not self.sql_running
 
     @property
     def connecting(self) -> bool:
-        """Whether the connection to the source is coming up, or up again, by itself."""
+        """Whether the receiver is connecting to the source, or reconnecting, on its own."""
         return self.io_running not in {"Yes", "No"} and self.sql_running
 
     @property
@@ -73,13 +73,13 @@ class ReplicaStatus:
 
     @property
     def fatal_error(self) -> str | None:
-        """The error that a thread has given up on; one that it is still retrying does not count."""
+        """The error that has stopped a thread; one that it still retries does not count."""
         if self.sql_error and not self.sql_running:
             return self.sql_error
         return self.io_error if self.io_error and self.io_running == "No" else None
 
     def failure(self, endpoint: Endpoint) -> ActionRequired | None:
-        """What keeps the instance at ``endpoint`` from following until somebody acts, if anything does."""
+        """Return the error that stops replication to ``endpoint`` until you act, if there is one."""
         error = self.fatal_error or (self.io_error if hopeless(self.io_error) else "")
         return diagnosis(error, endpoint, self.follower) if error else None
 
@@ -89,7 +89,7 @@ class ReplicaStatus:
 
 
 def status(session: Session) -> ReplicaStatus | None:
-    """Return the status of the instance's channel, or ``None`` if it follows nobody."""
+    """Return the status of the instance's channel, or ``None`` if it has none."""
     words = dialect_of(session)
     row = session.row(words.replica_status)
     if row is None or not row[words.source_host]:
@@ -115,12 +115,12 @@ def required_status(session: Session) -> ReplicaStatus:
     """Return the status of the instance's channel.
 
     Raises:
-        ActionRequired: the instance follows nobody.
+        ActionRequired: the instance follows no source.
     """
     found = status(session)
     if found is None:
         raise ActionRequired(
-            "the instance follows nobody, though it should",
+            "the instance follows no source, though it should",
             where=f"MySQL at {session.endpoint}",
             fix="Somebody may have reset or promoted it: destroy the stack in phase `replicate` and start over",
         )
@@ -134,13 +134,13 @@ def _error(row: Row, number: str, text: str) -> str:
 def _worker_error(session: Session, row: Row) -> str:
     """Return the first error among parallel appliers, or an empty string.
 
-    The status shows the latest one, which may be that of an applier that only stopped because another one had (3030,
-    ER_SLAVE_WORKER_STOPPED_PREVIOUS_THD_ERROR). What follows the first semicolon may quote rows, and stays on the server.
+    The status shows the latest one, which may come from an applier that stopped only because another had (3030,
+    ER_SLAVE_WORKER_STOPPED_PREVIOUS_THD_ERROR). The text after the first semicolon may quote rows, so it stays on the server.
     """
     if not int(row["Last_SQL_Errno"] or 0) or "worker" not in row["Last_SQL_Error"].lower():
         return ""
     try:
         first = session.row(_FIRST_WORKER_ERROR)
     except ActionRequired:
-        return ""  # An account that may not read that table still learns what the status says.
+        return ""  # The account may not read that table; the status still has an error.
     return f"{first['number']}: {first['text'].partition(';')[0]}" if first else ""

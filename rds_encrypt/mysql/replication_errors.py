@@ -1,7 +1,7 @@
-"""Why a replication channel does not get on: MySQL's error numbers, and what each asks of a person.
+"""Why replication fails: MySQL's error numbers, and what to do about each.
 
-Numbers and texts are from "MySQL Server Error Message Reference". 1236 is shown as 13114 from 8.0 on, relay log errors as 13121
-and 13122 (formerly 1593 and 1594).
+Numbers and texts are from "MySQL Server Error Message Reference". 8.0 and later show 1236 as 13114, and relay
+log errors 1593 and 1594 as 13121 and 13122.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Follower", "diagnosis", "hopeless", "mended_by_attaching", "met_itse
 
 
 class Follower(Enum):
-    """Who follows whom on a channel: what a replication error means, and what helps, depends on it."""
+    """Which instance follows which: the meaning of a replication error, and its fix, depend on it."""
 
     ENCRYPTED = "the encrypted instance follows the source"
     REPLICA = "the RDS-managed replica follows the source"
@@ -35,7 +35,7 @@ _WITHOUT_ROLLBACK = (
     "Correct what MySQL objects to, if you can, then run `pulumi up` again. Otherwise the rollback path is lost:"
     " continue with phase `cleanup`"
 )
-"""After the cutover, nothing that production needs depends on the channel, and no new snapshot would help."""
+"""After the cutover, production does not depend on the channel, and a new snapshot would not help."""
 _MANAGED_ACCOUNT = (
     f"RDS manages the account of this replica: reboot the replica; if that does not help, {_BEGIN_AGAIN}"
 )
@@ -43,11 +43,11 @@ _MANAGED_ACCOUNT = (
 
 @dataclass(frozen=True)
 class _Advice:
-    """One kind: recognised by number and text.
+    """The advice for one kind of error, recognized by number and text.
 
     Attributes:
-        fix: what helps before the cutover.
-        managed: what helps an RDS-managed replica, if it is something else.
+        fix: the fix before the cutover.
+        managed: the fix for an RDS-managed replica, if it differs.
     """
 
     numbers: frozenset[int]
@@ -68,8 +68,8 @@ _PURGED = _Advice(
 )
 _UNSENDABLE = _Advice(
     frozenset({1236, 13114, 13117}),
-    "the source cannot send its binlog from where this instance stands",
-    f"If it speaks of max_allowed_packet, raise that in the parameter groups of both; else {_BEGIN_AGAIN}",
+    "the source cannot send its binlog from this instance's coordinates",
+    f"If the message mentions max_allowed_packet, raise it in the parameter groups of both; otherwise {_BEGIN_AGAIN}",
 )
 _RELAY_LOG = _Advice(
     frozenset({1593, 1594, 13121, 13122, 13123}),
@@ -80,30 +80,30 @@ _RELAY_LOG = _Advice(
 _ACCOUNT = _Advice(
     frozenset({1045, 1698}),
     "the source refuses the account that replication uses",
-    "Run `pulumi refresh`, then `pulumi up`, which makes the account again, with a new password",
+    "Run `pulumi refresh`, then `pulumi up`, which creates the account again with a new password",
     managed=_MANAGED_ACCOUNT,
 )
 _TLS = _Advice(
     frozenset({2026, 3159}),
     "the source and this instance cannot agree on TLS",
-    "Let both have the same certificate authority and TLS versions (parameter `tls_version`), then run `pulumi up` again",
+    "Give both the same certificate authority and TLS versions (parameter `tls_version`), then run `pulumi up` again",
 )
 _DUPLICATE = _Advice(
     frozenset({1062}),
-    "a row that the source has inserted is here already: somebody has written to this instance, or to the source with"
+    "this instance already has a row that the source has inserted: someone has written to this instance, or to the source with"
     " unique_checks=0",
-    f"Find out who may write to a read-only server; its data cannot be trusted any more: {_BEGIN_AGAIN}",
+    f"Find out who can write to a read-only server; its data can no longer be trusted: {_BEGIN_AGAIN}",
 )
 _MISSING = _Advice(
     frozenset({1032}),
-    "a row that the source has changed is not here: somebody has written to this instance, or its table is a MEMORY table,"
+    "this instance lacks a row that the source has changed: someone has written to this instance, or the table is a MEMORY table,"
     " which a restore or a reboot empties",
-    f"Find out who may write to a read-only server; its data cannot be trusted any more: {_BEGIN_AGAIN}",
+    f"Find out who can write to a read-only server; its data can no longer be trusted: {_BEGIN_AGAIN}",
 )
 _FULL = _Advice(
     frozenset({3, 28, 1021, 1114}),
     "its storage is full",
-    "Give the instance more storage; when it is available again, run `pulumi up`, which goes on from there",
+    "Give the instance more storage; when it is available again, run `pulumi up`, which continues from there",
 )
 _ALL: Sequence[_Advice] = (
     _PURGED,
@@ -116,14 +116,14 @@ _ALL: Sequence[_Advice] = (
     _FULL,
 )
 _RETRIED_FOR_EVER = (_ACCOUNT, _TLS)
-"""MySQL goes on trying to connect although it will be refused each time."""
+"""MySQL keeps trying to connect although each attempt fails."""
 
 
 def diagnosis(error: str, endpoint: Endpoint, follower: Follower = Follower.ENCRYPTED) -> ActionRequired:
-    """Say what an error of a channel (``number: text``) means; ``endpoint`` is that of the instance that follows."""
+    """Return what an error of a channel (``number: text``) means; ``endpoint`` is the follower's."""
     number, text = _parts(error)
     found = next((each for each in _ALL if each.covers(number, text)), None)
-    what = found.what if found else "a change from the source cannot be made here"
+    what = found.what if found else "this instance cannot apply a change from the source"
     return ActionRequired(
         f"{what} ({number} {_brief(text)})",
         where=f"MySQL at {endpoint}",
@@ -136,26 +136,26 @@ def _fix(found: _Advice | None, follower: Follower) -> str:
     if follower is Follower.OLD:
         return _WITHOUT_ROLLBACK
     if found is None:
-        return f"Look at what MySQL says; if it cannot be mended, {_BEGIN_AGAIN}"
+        return f"Read MySQL's message; if you cannot fix the cause, {_BEGIN_AGAIN}"
     return found.managed if follower is Follower.REPLICA and found.managed else found.fix
 
 
 def hopeless(error: str) -> bool:
-    """Whether MySQL retries something that will not succeed until somebody acts."""
+    """Return whether MySQL retries something that cannot succeed until you act."""
     number, text = _parts(error)
     return any(each.covers(number, text) for each in _RETRIED_FOR_EVER)
 
 
 def mended_by_attaching(error: str) -> bool:
-    """Whether attaching the channel once more, where it stands, ends the trouble."""
+    """Return whether attaching the channel again at its coordinates fixes the error."""
     number, text = _parts(error)
     return any(each.covers(number, text) for each in (_ACCOUNT, _RELAY_LOG))
 
 
 def met_itself(error: str) -> bool:
-    """Whether the receiver reached its own server: the name has moved, and this server's resolver does not know that yet.
+    """Return whether the receiver reached its own server: the name has moved, and this server's resolver does not know it yet.
 
-    MySQL stops the receiver then ("equal MySQL server UUIDs", ER_SLAVE_FATAL_ERROR); to start it again later is all that it takes.
+    MySQL then stops the receiver ("equal MySQL server UUIDs", ER_SLAVE_FATAL_ERROR); starting it again later is enough.
     """
     return "equal MySQL server" in error
 
@@ -166,5 +166,5 @@ def _parts(error: str) -> tuple[int, str]:
 
 
 def _brief(text: str) -> str:
-    """MySQL's texts go on for lines; the first sentences say what it is."""
+    """Shorten a text of MySQL; the first sentences name the cause."""
     return text if len(text) <= 240 else text[:240].rsplit(" ", 1)[0] + " …"

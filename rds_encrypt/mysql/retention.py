@@ -1,4 +1,4 @@
-"""How long RDS keeps binlogs that nothing else holds.
+"""How long RDS keeps binlogs that nothing else needs.
 
 Source: "mysql.rds_set_configuration" in the Amazon RDS User Guide: NULL means "as short as possible", at most 168 hours.
 """
@@ -15,7 +15,7 @@ _NAME = "binlog retention hours"
 
 
 def read(session: Session) -> int | None:
-    """Return the retention in hours, ``None`` if RDS purges as soon as it can."""
+    """Return the retention in hours, or ``None`` if RDS purges as soon as it can."""
     value = session.value("SELECT value FROM mysql.rds_configuration WHERE name = %s", _NAME)
     return None if value in (None, "") else int(value)
 
@@ -24,7 +24,7 @@ def write(session: Session, hours: int | None) -> None:
     """Set the retention in hours and confirm it.
 
     Raises:
-        ActionRequired: the setting did not take.
+        ActionRequired: RDS did not set it.
     """
     if read(session) == hours:
         return
@@ -32,12 +32,12 @@ def write(session: Session, hours: int | None) -> None:
     try:
         session.call("mysql.rds_set_configuration", _NAME, hours)
     except OutcomeUnknown as lost:
-        # It may have taken: only a look can tell.
+        # RDS may have set it: only reading it shows.
         session.reconnect()
         error = lost
     if read(session) != hours:
         raise error or ActionRequired(
-            f"binlog retention did not become {hours} hours",
+            f"RDS did not set binlog retention to {hours} hours",
             where=f"MySQL at {session.endpoint}",
-            fix="CALL mysql.rds_show_configuration and see what keeps it from changing",
+            fix="CALL mysql.rds_show_configuration and find out what prevents the change",
         )

@@ -1,4 +1,4 @@
-"""Two followers of one source, at rest at the same of its coordinates: then they hold the same data, or one of them is wrong."""
+"""Stops two followers of one source at the same coordinates, where both must hold the same data."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from rds_encrypt.mysql.session import Session
 __all__ = ["Opener", "resume", "stopped_at_same_coordinates"]
 
 Opener = Callable[[], AbstractContextManager[Session]]
-"""Opens one more session on an instance; each may be used by one thread at a time."""
+"""Opens a session on an instance; only one thread at a time may use it."""
 Together = Callable[[Coordinates, Coordinates], bool]
-"""Whether no change lies between two coordinates of the source."""
+"""Returns whether no change lies between two coordinates of the source."""
 
 _ROUNDS = 5
 
@@ -32,21 +32,21 @@ def stopped_at_same_coordinates(
     together: Together = lambda _one, _other: False,
     progress: Progress = silent,
 ) -> Iterator[Coordinates]:
-    """Stop both at the same coordinates for the length of a ``with`` block; afterwards, whatever happened, both go on.
+    """Stop both at the same coordinates for the length of a ``with`` block; afterwards both resume, even after an error.
 
-    The follower stops first and the reference goes on until it is ahead, so that the follower alone ever has to stop at given
-    coordinates. RDS does not let parallel appliers do that, and only the follower's parameter group is ours to change.
+    The follower stops first, and the reference runs until it is ahead, so only the follower has to stop at given coordinates. RDS does
+    not let parallel appliers do that, and rds-encrypt may change only the follower's parameter group.
 
     Args:
-        deadline: seconds that either may take to reach the other.
+        deadline: seconds that each may take to reach the other.
         sequential: gives the follower a single applier for the length of a ``with`` block.
-        together: tells, of two coordinates that differ, whether they mean the same data. A source that nobody writes to never lets
-            the one reach the other.
+        together: returns whether two different coordinates mean the same data. While nothing writes to the source, one follower may
+            never reach the other's coordinates.
 
     Raises:
-        ActionRequired: one follows nobody, or replication fails.
-        Retryable: one has moved before the block ended, as after a reboot by RDS: what was seen in it means nothing.
-        TimedOut: one did not get to where the other stands.
+        ActionRequired: one follows no source, or replication fails.
+        Retryable: one has moved before the block ended, for example after a reboot by RDS, so the block's results do not count.
+        TimedOut: one did not reach the other's coordinates.
     """
     try:
         with reference() as ours, follower() as theirs:
@@ -63,23 +63,24 @@ def stopped_at_same_coordinates(
     except BaseException as cause:
         try:
             resume(reference, follower)
-        except Exception as failure:  # noqa: BLE001 - both causes are raised, whatever they are
+        except Exception as failure:  # noqa: BLE001 - both causes are raised
             raise BaseExceptionGroup(
-                "the stand-still failed, and so did ending it", [cause, failure]
+                "an error occurred while both were stopped at the same coordinates, and resuming replication failed too",
+                [cause, failure],
             ) from cause
         raise
     resume(reference, follower)
 
 
 def resume(*openers: Opener) -> None:
-    """Let each follow its source again; one that fails does not keep the others.
+    """Let each follow its source again; a failure does not stop the others.
 
     Raises:
-        MigrationError: the first that could not.
+        MigrationError: the first failure.
     """
     failures: list[MigrationError] = []
     for opener in openers:
-        # A fresh session: one that has been idle for as long as a verification lasts may have been cut.
+        # A new session: one that was idle during a verification may have been disconnected.
         try:
             with opener() as session:
                 channel.start(session)
@@ -98,10 +99,10 @@ def _level(
     together: Together,
     progress: Progress,
 ) -> tuple[Coordinates, Coordinates]:
-    """Stop both, and return where the reference and the follower stand."""
+    """Stop both, and return the coordinates of the reference and the follower."""
 
     def gone_on_to(goal: Coordinates) -> Coordinates:
-        """Let the reference go on until it is there or beyond, and stop it: that closes the gaps that parallel appliers leave."""
+        """Run the reference up to the coordinates or beyond and stop it, which closes the gaps that parallel appliers leave."""
         _wait_for(ours, goal, deadline=deadline, together=together, progress=progress)
         return channel.stop(ours).executed
 
@@ -114,10 +115,10 @@ def _level(
             with sequential():
                 follower = channel.run_until(theirs, reference, deadline=deadline, progress=progress).executed
         else:
-            # Coordinates between two transactions, such as the beginning of a file, may be passed by.
+            # The follower may run past coordinates between two transactions, such as the beginning of a file.
             reference = gone_on_to(follower)
     raise Retryable(
-        f"they would not stop at the same coordinates: {reference} and {follower}",
+        f"they did not stop at the same coordinates: {reference} and {follower}",
         where=f"MySQL at {ours.endpoint} and {theirs.endpoint}",
         fix="Run `pulumi up` again",
         safe="Both replicate as before",
@@ -130,9 +131,9 @@ def _require_still(places: Iterable[tuple[Opener, Coordinates]]) -> None:
             found = channel.status(session)
         if found is None or not found.stopped or found.executed != place:
             raise Retryable(
-                f"it should have stood still at {place}, but it is {found or 'no replica any more'}: it may have been rebooted",
+                f"it should have been stopped at {place}, but it is {found or 'no longer a replica'}: it may have been rebooted",
                 where=f"MySQL at {session.endpoint}",
-                fix="Run `pulumi up` again: what was compared meanwhile does not count",
+                fix="Run `pulumi up` again: this comparison does not count",
                 safe="The source is not affected",
             )
 
@@ -140,13 +141,13 @@ def _require_still(places: Iterable[tuple[Opener, Coordinates]]) -> None:
 def _wait_for(
     session: Session, coordinates: Coordinates, *, deadline: float, together: Together, progress: Progress
 ) -> None:
-    """Wait until an instance that may be running or not has executed what the other has."""
+    """Wait until an instance, which may be stopped, has executed what the other has."""
 
     def look() -> ReplicaStatus:
         found = channel.status(session)
         if found is None:
             raise ActionRequired(
-                "the instance follows nobody, though it should",
+                "the instance follows no source, though it should",
                 where=f"MySQL at {session.endpoint}",
                 fix="Run `pulumi refresh`, then `pulumi up`",
             )

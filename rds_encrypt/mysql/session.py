@@ -1,4 +1,4 @@
-"""One connection to one MySQL server, with errors sorted by what to do about them."""
+"""One connection to one MySQL server, with errors classified by what to do about them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["SYSTEM_SCHEMAS", "Credentials", "Endpoint", "Row", "Session", "Tls",
 Row = dict[str, Any]
 
 SYSTEM_SCHEMAS = ("mysql", "sys", "information_schema", "performance_schema")
-"""What the server keeps for itself."""
+"""The server's own schemas."""
 
 # Numbers are from MySQL's server and client error reference.
 _LOST = {2006, 2013, 1317, 3169, 1927}
@@ -40,7 +40,7 @@ _LOST = {2006, 2013, 1317, 3169, 1927}
 
 @dataclass(frozen=True)
 class Credentials:
-    """A MySQL account; the password never shows in ``repr``."""
+    """A MySQL account; ``repr`` never shows the password."""
 
     user: str
     password: str = field(repr=False)
@@ -48,7 +48,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Tls:
-    """How sessions are protected: the file with the certificate authorities that a server must be signed by."""
+    """How sessions are protected: the file with the certificate authorities that may sign a server's certificate."""
 
     ca_file: str
 
@@ -82,7 +82,7 @@ class Session:
         self.endpoint = endpoint
 
     def reconnect(self) -> None:
-        """Connect again after the connection was lost; what the session held (a schema in use, locks) is gone.
+        """Connect again after the connection was lost, without the state of the former session (a schema in use, locks).
 
         Raises:
             Retryable: the server cannot be reached.
@@ -118,7 +118,7 @@ class Session:
     def call(self, procedure: str, *arguments: object) -> list[Row]:
         """Call a stored procedure and return the rows of *all* its result sets.
 
-        Older versions of RDS's procedures report some refusals as result sets, so nothing may be left unread.
+        Older versions of RDS's procedures report some refusals as result sets, so every result set must be read.
         """
         placeholders = ", ".join(["%s"] * len(arguments))
         found: list[Row] = []
@@ -131,11 +131,11 @@ class Session:
 
     @contextmanager
     def character_set(self, client: str, collation: str) -> Iterator[None]:
-        """Speak another character set for the length of a ``with`` block: some definitions keep that of who makes or alters them.
+        """Use another character set for the length of a ``with`` block: MySQL stores it with some definitions that a session creates or alters.
 
         Args:
-            client: what statements are written in.
-            collation: of the connection; it may be of another character set.
+            client: the character set of statements.
+            collation: the collation of the connection; it may belong to another character set.
         """
         with self._sorted_errors():
             self._connection.set_character_set(client)
@@ -164,19 +164,19 @@ def connect(
     read_timeout: float = 60.0,
     open_tunnel: OpenTunnel | None = None,
 ) -> Iterator[Session]:
-    """Open a session, trying again while the server cannot be reached.
+    """Open a session, retrying while the server cannot be reached.
 
     Args:
-        endpoint: where the server listens.
+        endpoint: the server's host and port.
         credentials: the account to use.
         tls: how to protect the session; ``None`` only for a server without TLS.
-        patience: seconds to go on trying while the server cannot be reached; pauses grow from 0.2 to 2 seconds.
+        patience: seconds to keep retrying; pauses grow from 0.2 to 2 seconds.
         read_timeout: seconds that one statement may take to answer.
-        open_tunnel: lays a line to the server, if it is not reached straight; its certificate must be for ``endpoint`` all the same.
+        open_tunnel: opens a tunnel to the server, if it is not reached directly; the certificate must still be for ``endpoint``.
 
     Raises:
         Retryable: the server could not be reached.
-        ActionRequired: the server refused the account, its certificate is not trusted, or there is no line to it.
+        ActionRequired: the server refused the account, its certificate is not trusted, or no tunnel to it opens.
     """
     context = tls.context() if tls else None
     retrying = tenacity.Retrying(
@@ -207,24 +207,24 @@ def _open(
     read_timeout: float,
     open_tunnel: OpenTunnel | None,
 ) -> tuple[pymysql.Connection[DictCursor], ExitStack]:
-    """Return a connection, and what closes it."""
+    """Return a connection and the stack that closes it."""
     with ExitStack() as stack:
         line = open_tunnel(endpoint) if open_tunnel else None
         if line is not None:
             stack.callback(line.close)
         try:
             connection = pymysql.connect(
-                # Also the name that the certificate must be for, over whatever line.
+                # Also the name that the certificate must be for, with or without a tunnel.
                 host=endpoint.host,
                 port=endpoint.port,
                 user=credentials.user,
-                # As text it would be sent in Latin-1, which is not what an account was made with.
+                # PyMySQL would encode text in Latin-1, which is not how the account's password was set.
                 password=credentials.password.encode(),
                 ssl=context,
                 ssl_disabled=context is None,
                 charset="utf8mb4",
                 collation=COLLATION,
-                # Left to the pinned variables: the driver takes the server's word for it that it is on.
+                # The pinned variables set it: the driver trusts the server's claim that it is on.
                 autocommit=None,
                 connect_timeout=5,
                 read_timeout=read_timeout,
@@ -247,12 +247,12 @@ def _version(connection: pymysql.Connection[DictCursor]) -> tuple[int, int, int]
 
 
 def _pin(connection: pymysql.Connection[DictCursor]) -> None:
-    """Take the session out of the reach of the server's parameter group, and give it all that its account may do."""
+    """Make the session independent of the server's parameter group, and activate all its account's roles."""
     version = _version(connection)
     with connection.cursor() as cursor:
         cursor.execute(pinning(version))
         if version >= (8, 0, 0):
-            # On RDS an account may have its privileges only through `rds_superuser_role`, and roles are not active by default.
+            # On RDS an account may have its privileges only through `rds_superuser_role`, and roles are inactive by default.
             cursor.execute("SET ROLE ALL")
 
 
@@ -304,18 +304,18 @@ _KINDS = (
         frozenset({1290, 1792, 1836}),
         WriteRefused,
         "the write was refused",
-        "If nobody fenced the instance on purpose, see what its parameter group says of `read_only`",
+        "If the instance was not fenced on purpose, check `read_only` in its parameter group",
     ),
     _Kind(
         frozenset({3118}),
         AccountLocked,
         "the login was refused",
-        "If nobody locked the account on purpose, unlock it (ALTER USER … ACCOUNT UNLOCK)",
+        "If the account was not locked on purpose, unlock it (ALTER USER … ACCOUNT UNLOCK)",
     ),
-    _Kind(frozenset({1094}), SessionGone, "the session has ended by itself", ""),
+    _Kind(frozenset({1094}), SessionGone, "the session has already ended", ""),
     _Kind(
-        # ER_SIGNAL_EXCEPTION is how RDS's procedures refuse, and how they report that something failed after they acted;
-        # ER_KILL_DENIED_ERROR is MySQL's own answer to `rds_kill` on an applier.
+        # RDS's procedures signal ER_SIGNAL_EXCEPTION when they refuse, and when something failed after they acted;
+        # MySQL itself answers ER_KILL_DENIED_ERROR to `rds_kill` on an applier.
         frozenset({1644, 1095}),
         ProcedureRefused,
         "RDS's procedure reports an error",
@@ -325,7 +325,7 @@ _KINDS = (
         frozenset(_LOST),
         OutcomeUnknown,
         "the connection was lost during a statement",
-        "Run the same command again: it looks whether the statement has taken effect before it does anything",
+        "Run the same command again: it checks whether the statement took effect before it does anything",
     ),
     _Kind(
         frozenset({1205, 1213}),
@@ -342,7 +342,7 @@ def _classified(
     code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
     text = str(error.args[1]) if len(error.args) > 1 else str(error)
     where = f"MySQL at {endpoint}"
-    # PyMySQL wraps what the socket says.
+    # PyMySQL wraps the socket's error.
     origin = getattr(error, "original_exception", None)
     if isinstance(origin, ssl.SSLCertVerificationError):
         return _distrust(origin, where)
@@ -353,14 +353,14 @@ def _classified(
         return ActionRequired(
             f"MySQL answered {code}: {text}",
             where=where,
-            fix="Correct what it objects to, then run the same command again; if the program is to blame, please report it",
+            fix="Correct what it objects to, then run the same command again; if rds-encrypt is at fault, report it",
         )
     return found.error(f"{found.what} ({code} {text})", where=where, fix=found.fix, safe=found.safe)
 
 
 _EXPIRED = {9, 10}
 _OTHER_NAME = {62, 64}
-"""OpenSSL's numbers (X509_V_ERR_…): not valid yet or no more; another host name or address."""
+"""OpenSSL's numbers (X509_V_ERR_…): not valid yet or expired; another host name or address."""
 
 
 def _distrust(error: ssl.SSLCertVerificationError, where: str) -> ActionRequired:
@@ -373,7 +373,7 @@ def _distrust(error: ssl.SSLCertVerificationError, where: str) -> ActionRequired
         what = "the server's certificate is for another host"
         fix = "Find out who answers there: it is not the instance"
     else:
-        what = "the server's certificate is not signed by an authority that is trusted"
+        what = "the server's certificate is not signed by a trusted authority"
         fix = "If it should be Amazon's, find out who answers there; if it is your own, name it in `caFile`"
     said = error.verify_message.rstrip(".")
     return kind(f"{what} ({said})", where=where, fix=fix, safe="No password was sent")

@@ -1,7 +1,7 @@
 """The variables that a session depends on, each with a fixed value.
 
-A session starts with the global values, and those come from the owner's parameter group: any of them may be set to anything. What a
-statement of ours returns, whether it runs to its end, and whether RDS's procedures accept it must not depend on that group.
+A session starts with the global values of the owner's parameter group, which can be anything. What a statement of rds-encrypt returns,
+whether it completes, and whether RDS's procedures accept it must not depend on that group.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 __all__ = ["COLLATION", "PINNED", "pinning"]
 
 COLLATION = "utf8mb4_general_ci"
-"""Of what we send; every version has it, whereas the default of utf8mb4 differs."""
+"""The collation of statements; every version has it, while the default of utf8mb4 differs."""
 
 _DAY = 24 * 60 * 60
 _UNLIMITED = 2**64 - 1
@@ -21,7 +21,7 @@ Version = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class _Variable:
-    """One variable: its value as it stands in a SET statement, and the first version that has it."""
+    """One variable: its value as written in a SET statement, and the first version that has it."""
 
     name: str
     value: str
@@ -29,33 +29,33 @@ class _Variable:
 
 
 PINNED = (
-    # PyMySQL trusts the flag of the handshake and sends nothing. RDS's procedures fail in a transaction (1694), and the next two could
-    # start one after a COMMIT, or refuse all writes.
+    # PyMySQL trusts the flag in the handshake and sends nothing. RDS's procedures fail in a transaction (1694); the next two variables
+    # could start one after a COMMIT, or refuse all writes.
     _Variable("autocommit", "1"),
     _Variable("completion_type", "'NO_CHAIN'"),
     _Variable("transaction_read_only", "0", since=(5, 7, 20)),
     # MySQL's default. SERIALIZABLE would let reads lock rows; READ COMMITTED refuses statements where binlog_format is STATEMENT.
     _Variable("transaction_isolation", "'REPEATABLE-READ'", since=(5, 7, 20)),
-    # The mode that changes least: no other quotes, no other meaning of backslashes, no padding, no clauses left out of SHOW CREATE.
+    # The mode that changes least: standard quotes and backslashes, no padding, and complete SHOW CREATE output.
     _Variable("sql_mode", "''"),
-    # Both servers print points in time alike. On RDS it is also the zone in which InnoDB tells when a transaction started.
+    # Both servers print timestamps in the same zone. On RDS it is also the zone in which InnoDB shows when a transaction started.
     _Variable("time_zone", "'+00:00'"),
-    # A verification reads for hours, and holds sessions that have nothing to do meanwhile; one that we lost goes after a day.
-    # `interactive_timeout` is not ours: only interactive clients take it over.
+    # A verification reads for hours while some of its sessions are idle; a lost session ends after a day.
+    # `interactive_timeout` only applies to interactive clients.
     _Variable("max_execution_time", "0", since=(5, 7, 8)),
     _Variable("wait_timeout", f"{_DAY}"),
     _Variable("net_read_timeout", "600"),
     _Variable("net_write_timeout", "600"),
-    # Long enough for a busy server, and less than the minute that a session waits for an answer: then the server says what is wrong.
+    # Long enough for a busy server, and less than the minute that a session waits for an answer, so that the server reports the cause.
     _Variable("lock_wait_timeout", "50"),
     _Variable("innodb_lock_wait_timeout", "50"),
-    # Results are complete: no fewer rows, no shorter values, and sorted by all of a value's first kilobyte.
+    # Results are complete: all rows, full values, sorted by a value's whole first kilobyte.
     _Variable("sql_select_limit", f"{_UNLIMITED}"),
     _Variable("sql_safe_updates", "0"),
     _Variable("sql_big_selects", "1"),
     _Variable("group_concat_max_len", f"{1024 * 1024}"),
     _Variable("max_sort_length", "1024"),
-    # With it, "id IS NULL" finds the row that was inserted last.
+    # If it is on, "id IS NULL" finds the row that was inserted last.
     _Variable("sql_auto_is_null", "0"),
     # What SHOW CREATE prints.
     _Variable("sql_quote_show_create", "1"),
@@ -63,11 +63,11 @@ PINNED = (
     _Variable("print_identified_with_as_hex", "0", since=(8, 0, 17)),
     _Variable("show_create_table_skip_secondary_engine", "0", since=(8, 0, 18)),
 )
-"""`collation_connection` and the three `character_set_…` of a client are set by SET NAMES, when the driver connects."""
+"""The driver sets `collation_connection` and the three `character_set_…` of a client with SET NAMES when it connects."""
 
 
 def pinning(version: Version) -> str:
-    """Return the statement that gives each variable that this version has its value; one round trip for all of them."""
+    """Return the one statement that sets all variables that this version has."""
     return "SET " + ", ".join(
         f"SESSION {each.name} = {each.value}" for each in PINNED if version >= each.since
     )

@@ -1,4 +1,4 @@
-"""Tables that a snapshot and replication cannot be trusted with."""
+"""Tables that a snapshot and replication may damage."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rds_encrypt.mysql.session import SYSTEM_SCHEMAS, Session
 __all__ = ["require_transactional"]
 
 _SHOWN = 5
-# Tables of MEMORY and BLACKHOLE keep nothing that a snapshot could damage.
+# MEMORY and BLACKHOLE tables store nothing that a snapshot could damage.
 _OTHERS = (
     "SELECT table_schema AS s, table_name AS n, engine AS e FROM information_schema.tables"
     " WHERE table_type = 'BASE TABLE' AND engine NOT IN ('InnoDB', 'MEMORY', 'BLACKHOLE')"
@@ -18,7 +18,7 @@ _OTHERS = (
 
 
 def require_transactional(session: Session) -> None:
-    """Require that what the server keeps is in InnoDB: RDS's snapshots are consistent for that only.
+    """Require that all stored tables are InnoDB: RDS's snapshots are consistent only for those.
 
     Raises:
         PreconditionFailed: there are other tables.
@@ -28,7 +28,7 @@ def require_transactional(session: Session) -> None:
         return
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     raise PreconditionFailed(
-        f"not all tables are InnoDB, and a snapshot may hold others damaged: {', '.join(found[:_SHOWN])}{more}",
+        f"some tables are not InnoDB, and a snapshot may hold damaged copies of them: {', '.join(found[:_SHOWN])}{more}",
         where=f"MySQL at {session.endpoint}",
         fix="Convert them first (ALTER TABLE … ENGINE=InnoDB)",
         safe="Nothing was changed",

@@ -1,4 +1,4 @@
-"""The way to a server's port: straight, or a line that somebody else has laid."""
+"""A server's endpoint, and the tunnel through which a session can reach it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Endpoint", "OpenTunnel", "Tunnel", "has_answered"]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a server listens."""
+    """The host and port of a server."""
 
     host: str
     port: int
@@ -24,18 +24,18 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Tunnel:
-    """A connected socket, and what is to be done when nobody needs it any more."""
+    """A connected socket, and what closes the tunnel."""
 
     socket: socket.socket
     close: Callable[[], object]
 
 
 OpenTunnel = Callable[[Endpoint], Tunnel]
-"""Lays a line to a server; raises ``Retryable`` or ``ActionRequired`` if it cannot."""
+"""Opens a tunnel to a server; raises ``Retryable`` or ``ActionRequired`` if it cannot."""
 
 
 def has_answered(line: socket.socket, *, through: str, endpoint: Endpoint, seconds: float) -> bool:
-    """Wait for the server's first byte, which stays unread; MySQL's servers speak first. False: the line was cut.
+    """Wait for the server's first byte, which stays unread (MySQL servers speak first); return false if the tunnel was closed.
 
     Raises:
         Retryable: neither happened in time.
@@ -45,7 +45,7 @@ def has_answered(line: socket.socket, *, through: str, endpoint: Endpoint, secon
         return bool(line.recv(1, socket.MSG_PEEK))
     except TimeoutError:
         raise Retryable(
-            f"nothing came back from {endpoint} within {seconds:.0f} s",
+            f"{endpoint} did not answer within {seconds:.0f} s",
             where=through,
             fix=REACH,
         ) from None

@@ -1,4 +1,4 @@
-"""Proofs about writes: that a server refuses them, that none is under way, that its history stands still."""
+"""Proofs about writes: that a server refuses them, that none is in progress, that its binlog no longer grows."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _PROBE = "DROP DATABASE IF EXISTS `rds_encrypt_fence_probe`"
 
 
 def read_only(session: Session) -> bool:
-    """What the server says of itself; ``refused`` proves it."""
+    """Return whether the server reports read_only; ``refused`` proves it."""
     return bool(int(session.value("SELECT @@GLOBAL.read_only")))
 
 
@@ -53,10 +53,10 @@ def refused(session: Session) -> bool:
 
 
 def settled_coordinates(session: Session, *, pause: float = 0.1) -> Coordinates:
-    """Return the coordinates of a fenced server once nobody but RDS has written between two looks.
+    """Return the coordinates of a fenced server once only RDS has written between two checks.
 
     Raises:
-        Retryable: the binlog still grows, so somebody slips past the fence.
+        Retryable: the binlog still grows, so an account bypasses the fence.
     """
     before = current(session)
     for _ in range(20):
@@ -66,17 +66,17 @@ def settled_coordinates(session: Session, *, pause: float = 0.1) -> Coordinates:
             return after
         before = after
     raise Retryable(
-        f"the binlog still grows although writes are refused (now {before})",
+        f"the binlog still grows although the server refuses writes (now {before})",
         where=f"MySQL at {session.endpoint}",
-        fix="Find the account that may write in spite of read_only (SUPER, CONNECTION_ADMIN) and stop it",
+        fix="Find the account that can write despite read_only (SUPER, CONNECTION_ADMIN) and stop it",
     )
 
 
 def end_writing_sessions(session: Session) -> int:
-    """Kill the sessions that hold a transaction with changes, that write right now, or that change a table's definition.
+    """Kill the sessions that hold a transaction with changes, that are writing, or that change a table's definition.
 
-    Such a session keeps `read_only` from taking effect, or would only learn at its COMMIT that it lost. A definition change
-    that waits for a lock is the worst: while it waits, nobody else may write either.
+    Such a session delays `read_only`, or its COMMIT fails later. A definition change that waits for a lock is the worst: while it
+    waits, no other session can write either.
     """
     own = session.value("SELECT CONNECTION_ID()")
     transactions = session.rows(
@@ -88,7 +88,7 @@ def end_writing_sessions(session: Session) -> int:
         thread for thread, _ in _definition_changes(session, 0)
     }
     if doomed:
-        # Among them may be an applier, whose transaction is replication's: RDS's procedure would end it.
+        # They may include an applier, whose transaction belongs to replication; RDS's procedure would end it.
         doomed -= _threads_of_rds(session)
     for thread in doomed:
         _end(session, thread)
@@ -101,7 +101,7 @@ def _threads_of_rds(session: Session) -> set[int]:
 
 
 def definition_changes(session: Session, seconds: int) -> list[str]:
-    """Return the statements that have been changing definitions, or waiting to, for that long, as ``thread (state)``."""
+    """Return the statements that have changed definitions, or waited to, for ``seconds`` or longer, as ``thread (state)``."""
     return [f"{thread} ({state})" for thread, state in _definition_changes(session, seconds)]
 
 
@@ -118,7 +118,7 @@ def _definition_changes(session: Session, seconds: int) -> list[tuple[int, str]]
 
 
 def application_sessions(session: Session) -> list[int]:
-    """Return the sessions that are neither this one nor RDS's own nor replication's."""
+    """Return the sessions except this one, RDS's own and replication's."""
     found = session.rows(
         "SELECT id AS id FROM information_schema.processlist"
         " WHERE id <> CONNECTION_ID() AND command NOT LIKE 'Binlog Dump%%' AND user NOT IN %s",
@@ -128,9 +128,9 @@ def application_sessions(session: Session) -> list[int]:
 
 
 def end_application_sessions(session: Session) -> int:
-    """Kill every session of an application; return how many there were.
+    """Kill every session of an application, and return their number.
 
-    Pools that hold connections to a fenced instance would go on failing there instead of connecting to the other one.
+    Otherwise pools that hold connections to a fenced instance would keep failing instead of connecting to the other one.
     """
     found = application_sessions(session)
     for thread in found:
@@ -142,13 +142,13 @@ def _end(session: Session, thread: int) -> None:
     try:
         session.call("mysql.rds_kill", thread)
     except SessionGone:
-        return  # between the look and the call it went by itself
+        return  # the session ended between the check and the call
     except ProcedureRefused:
-        return  # RDS protects its own threads; a transaction that one of them leaves open is seen by whoever waits for it
+        return  # RDS protects its own threads; `require_settled` finds a transaction that one of them leaves open
 
 
 def sessions_of_our_account(session: Session) -> list[str]:
-    """Return the sessions that somebody else has with the account that this one uses."""
+    """Return the other sessions that use this session's account."""
     rows = session.rows(
         "SELECT id AS id FROM information_schema.processlist"
         " WHERE id <> CONNECTION_ID() AND user = SUBSTRING_INDEX(USER(), '@', 1)"
@@ -157,9 +157,9 @@ def sessions_of_our_account(session: Session) -> list[str]:
 
 
 def prepared_transactions(session: Session) -> int:
-    """Return how many XA transactions wait for their COMMIT without a session, which `read_only` would let them have.
+    """Return the number of XA transactions without a session that wait for a COMMIT, which `read_only` would allow.
 
-    Not by XA RECOVER: from 8.0 on it takes a privilege that RDS's master users have only since 8.0.36.
+    XA RECOVER would not do: from 8.0 on it requires a privilege that RDS's master users have only since 8.0.36.
     """
     return int(
         session.value(
@@ -170,10 +170,10 @@ def prepared_transactions(session: Session) -> int:
 
 
 def require_settled(session: Session, *, deadline: float = 5.0) -> None:
-    """Wait until no transaction holds changes any more, on a fenced server whose writing sessions were ended.
+    """Wait until no transaction holds changes, on a fenced server whose writing sessions were killed.
 
     Raises:
-        ActionRequired: one still does, so it could be committed behind the fence.
+        ActionRequired: one still does, so a client could commit it behind the fence.
     """
     try:
         until(
@@ -202,7 +202,7 @@ def wait_until_writable(session: Session, *, deadline: float) -> None:
     """Wait until the server is no longer read-only.
 
     Raises:
-        TimedOut: it still was after ``deadline`` seconds.
+        TimedOut: it was still read-only after ``deadline`` seconds.
     """
     until(
         Wait(f"writes to be allowed on {session.endpoint}", deadline=deadline, first=0.05, longest=0.1),
@@ -220,7 +220,7 @@ def unfenceable_accounts(session: Session) -> list[str]:
 
 
 def long_transactions(session: Session, seconds: int) -> list[str]:
-    """Return the transactions that have been open for longer than ``seconds``, as ``thread (age)``; replication's are not asked for."""
+    """Return the transactions that have been open for longer than ``seconds``, as ``thread (age)``, without replication's."""
     rows = session.rows(
         "SELECT trx_mysql_thread_id AS id, TIMESTAMPDIFF(SECOND, trx_started, NOW()) AS age"
         " FROM information_schema.innodb_trx WHERE TIMESTAMPDIFF(SECOND, trx_started, NOW()) > %s",

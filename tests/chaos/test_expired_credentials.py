@@ -18,7 +18,7 @@ from tests.engine.road import Road, driving
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
 
 SAID = "AWS does not accept the credentials"
-DO = "Renew them, then run the same command again; it goes on where it stopped"
+DO = "Renew them, then run the same command again; it continues where it stopped"
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,7 @@ def test_a_restore_that_ends_badly(road: Road, before: dict[str, Any], status: s
 
     said = said_by(road, "replicate")
 
-    assert f"orders-encrypted: its status is {status}, which it will not leave by itself" in said
+    assert f"orders-encrypted: its status is {status}, which it will not leave on its own" in said
     assert advice in said
     road.destroy()
     assert judge.as_it_was(road, before) == []

@@ -187,7 +187,7 @@ def test_of_several_sources_that_are_wrong_the_first_is_named(aws: Aws) -> None:
     wrong = [Wanted(Names("nobody"), "alias/orders"), Wanted(Names("orders"), "alias/nobodys")]
     with pytest.raises(PreconditionFailed, match="no DB instance of this name"):
         look_up(aws, wrong)
-    with pytest.raises(PreconditionFailed, match="KMS in us-east-1 knows no such key"):
+    with pytest.raises(PreconditionFailed, match="KMS in us-east-1 has no such key"):
         look_up(aws, wrong[::-1])
 
 

@@ -107,7 +107,7 @@ def test_an_unknown_key(road: Road) -> None:
     road.configure("replicate", kmsKey="alias/nobodys")
     said = refused(road)
     assert said.startswith(
-        "kmsKey alias/nobodys: KMS in us-east-1 knows no such key. Give the id, ARN or alias"
+        "kmsKey alias/nobodys: KMS in us-east-1 has no such key. Give the id, ARN or alias"
     )
     assert said.count("\n") == 0
 

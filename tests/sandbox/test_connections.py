@@ -98,7 +98,7 @@ def reload(server: MySQLServer) -> None:
         (
             of_another_authority,
             (
-                "the server's certificate is not signed by an authority that is trusted ({said}). If it should be Amazon's, find"
+                "the server's certificate is not signed by a trusted authority ({said}). If it should be Amazon's, find"
                 " out who answers there; if it is your own, name it in `caFile`. No password was sent."
             ),
         ),

@@ -176,7 +176,7 @@ def test_one_that_moves_meanwhile_makes_it_void(stage: Stage) -> None:
     """RDS may reboot a replica by itself, and starts its replication again."""
     with (
         stage.written_to(),
-        pytest.raises(Retryable, match="should have stood still"),
+        pytest.raises(Retryable, match="should have been stopped"),
         stage.at_rest(),
         stage.openers[0]() as replica,
     ):

@@ -119,7 +119,9 @@ def test_who_follows_nobody_can_be_neither_stopped_nor_started(verb: Any) -> Non
 
 def test_start_tells_the_error_that_keeps_it_from_running() -> None:
     broken = replica_row(**STOPPED, Last_SQL_Errno=1062, Last_SQL_Error="duplicate")
-    with pytest.raises(ActionRequired, match=r"already has a row that the source has inserted.*\(1062 duplicate\)"):
+    with pytest.raises(
+        ActionRequired, match=r"already has a row that the source has inserted.*\(1062 duplicate\)"
+    ):
         channel.start(FakeSession({STATUS: [broken]}))
 
 
@@ -234,7 +236,9 @@ def test_a_drain_ends_at_the_final_coordinates_and_not_before() -> None:
 
 def test_a_drain_of_broken_replication_gives_up_at_once() -> None:
     broken = replica_row(Replica_SQL_Running="No", Last_SQL_Errno=1062, Last_SQL_Error="duplicate")
-    with pytest.raises(ActionRequired, match=r"already has a row that the source has inserted.*\(1062 duplicate\)"):
+    with pytest.raises(
+        ActionRequired, match=r"already has a row that the source has inserted.*\(1062 duplicate\)"
+    ):
         lag.drain(FakeSession({STATUS: [broken]}), Coordinates("b.000002", 900), deadline=60)
 
 

@@ -368,7 +368,7 @@ def refusing(code: str, operation: str) -> Look:
     [
         ("AccessDenied", True, "not checked: alarms (not allowed: DescribeAlarms)"),
         ("InvalidAction", False, "not checked: alarms (this endpoint does not know DescribeAlarms"),
-        ("Throttling", False, "not checked: alarms (AWS is throttling DescribeAlarms"),
+        ("Throttling", False, "not checked: alarms (AWS still throttles DescribeAlarms"),
         ("SomethingNew", False, "not checked: alarms (DescribeAlarms failed with SomethingNew"),
     ],
 )

@@ -189,7 +189,7 @@ def test_a_server_behind_it_that_is_down_may_come_back(aws: Aws, plugin: Callabl
     expect(aws, nowhere)
     open_tunnel = tunnel_opener(aws, Connection(target=TARGET))
     assert open_tunnel is not None
-    with pytest.raises(Retryable, match=f"Systems Manager by way of {TARGET}: it cannot reach {nowhere}"):
+    with pytest.raises(Retryable, match=f"Systems Manager through {TARGET}: it cannot reach {nowhere}"):
         open_tunnel(nowhere)
 
 
@@ -230,5 +230,5 @@ def test_an_instance_that_is_not_connected_is_named(
     with stubber, pytest.raises(ActionRequired) as refused:
         PortForwarding(TARGET).connect(aws, speaker.host, speaker.port)
     assert str(refused.value).startswith(
-        f"Systems Manager by way of {TARGET}: StartSession failed with TargetNotConnected: {TARGET} is not connected."
+        f"Systems Manager through {TARGET}: StartSession failed with TargetNotConnected: {TARGET} is not connected."
     )
