@@ -10,9 +10,9 @@ from typing import Any
 import botocore.exceptions
 
 from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.describe_batches import WINDOW, in_pages, shared_batches
 from rds_encrypt.aws.errors import code_of, sorted_errors
 from rds_encrypt.aws.instance import Instance, status_error
-from rds_encrypt.aws.looks import LINGER, in_pages, shared_looks
 from rds_encrypt.core.errors import ActionRequired, Bug
 from rds_encrypt.core.waiting import Progress, Wait, silent, until
 
@@ -33,30 +33,30 @@ class InstanceReader:
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
-        self._looks = shared_looks(aws.settings)
+        self._batches = shared_batches(aws.settings)
 
     def named(self, identifiers: Iterable[str]) -> dict[str, Instance]:
         """Return those of the given names that exist, by name."""
         wanted = sorted({identifier.lower() for identifier in identifiers})
         with sorted_errors(", ".join(wanted)):
-            return self._with_recent_tags(self._looks.by_name.ask(wanted, self._called))
+            return self._with_recent_tags(self._batches.by_name.ask(wanted, self._called))
 
     def all(self) -> list[Instance]:
         """Return all instances of the region."""
         region = self._aws.region
         with sorted_errors(f"DB instances in {region}"):
-            listed = self._looks.all.ask([region], lambda _: {region: self._described()})[region]
+            listed = self._batches.all.ask([region], lambda _: {region: self._described()})[region]
         return list(self._with_recent_tags({each.resource_id: each for each in listed}).values())
 
     def find(self, resource_id: str) -> Instance | None:
         """Return the instance with this DbiResourceId, or ``None`` if there is none."""
         return self.find_several([resource_id]).get(resource_id)
 
-    def find_several(self, resource_ids: Iterable[str], *, linger: float = 0.0) -> dict[str, Instance]:
+    def find_several(self, resource_ids: Iterable[str], *, window: float = 0.0) -> dict[str, Instance]:
         """Return those of the given instances that exist, by DbiResourceId, as of one moment."""
         wanted = sorted(set(resource_ids))
         with sorted_errors(", ".join(wanted)):
-            return self._with_recent_tags(self._looks.by_id.ask(wanted, self._identified, linger=linger))
+            return self._with_recent_tags(self._batches.by_id.ask(wanted, self._identified, window=window))
 
     def get(self, resource_id: str) -> Instance:
         """Return the instance with this DbiResourceId.
@@ -139,8 +139,8 @@ class InstanceReader:
 
     def _look_at(self, resource_id: str, *, patient: bool) -> Callable[[], Instance | None]:
         """Return the poll of a wait: the first one runs immediately; in a patient wait, later ones wait for other threads."""
-        lingers = chain([0.0], repeat(LINGER if patient else 0.0))
-        return lambda: self.find_several([resource_id], linger=next(lingers)).get(resource_id)
+        windows = chain([0.0], repeat(WINDOW if patient else 0.0))
+        return lambda: self.find_several([resource_id], window=next(windows)).get(resource_id)
 
     def _identified(self, resource_ids: Sequence[str]) -> dict[str, Instance]:
         return {

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import botocore.exceptions
 
 from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.describe_batches import in_pages, shared_batches
 from rds_encrypt.aws.errors import code_of, sorted_errors
-from rds_encrypt.aws.looks import in_pages, shared_looks
 
 __all__ = ["Snapshot", "delete", "existing", "tags_of"]
 
@@ -32,7 +32,7 @@ def existing(aws: Aws, identifiers: Iterable[str]) -> dict[str, Snapshot]:
         return {name: found for some in in_pages(names) for name, found in _described(aws, some)}
 
     with sorted_errors(f"snapshots {', '.join(wanted)}"):
-        return shared_looks(aws.settings).snapshots.ask(wanted, request)
+        return shared_batches(aws.settings).snapshots.ask(wanted, request)
 
 
 def _described(aws: Aws, names: list[str]) -> Iterator[tuple[str, Snapshot]]:

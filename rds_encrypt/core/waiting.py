@@ -100,7 +100,7 @@ def until(
 def _drawn(pause: float) -> float:
     """Return about ``pause`` seconds; long pauses of all waits in this process end at the same moments.
 
-    Polls at the same moment share one request (``rds_encrypt.core.together``). The moments are on a grid as wide as the pause
+    Polls at the same moment share one request (``rds_encrypt.aws.batching``). The moments are on a grid as wide as the pause
     allows, each grid twice as wide as the next finer one, so that a wait with long pauses meets all those with shorter ones.
     """
     if pause < _FINEST:

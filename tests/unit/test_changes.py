@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from rds_encrypt.aws import changes, instance_reader, looks
+from rds_encrypt.aws import changes, describe_batches, instance_reader
 from rds_encrypt.aws.clients import Aws, AwsSettings
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
@@ -99,8 +99,8 @@ def refusal(code: str, message: str = "no", status: int = 400) -> ClientError:
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    monkeypatch.setattr(looks, "_shared", {})
-    monkeypatch.setattr(instance_reader, "LINGER", 0.0)
+    monkeypatch.setattr(describe_batches, "_shared", {})
+    monkeypatch.setattr(instance_reader, "WINDOW", 0.0)
     found = Clock()
     for module in (changes, waiting):
         monkeypatch.setattr(module, "time", found)

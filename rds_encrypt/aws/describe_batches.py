@@ -12,17 +12,17 @@ from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from rds_encrypt.aws.batching import RequestBatcher
 from rds_encrypt.aws.clients import AwsSettings
 from rds_encrypt.aws.errors import passes
-from rds_encrypt.core.together import Together
 
 if TYPE_CHECKING:
     from rds_encrypt.aws.instance import Instance
     from rds_encrypt.aws.snapshots import Snapshot
 
-__all__ = ["LINGER", "Looks", "in_pages", "shared_looks"]
+__all__ = ["WINDOW", "DescribeBatches", "in_pages", "shared_batches"]
 
-LINGER = 0.05
+WINDOW = 0.05
 """Seconds for which one of many polls, seconds apart, waits for those of other threads."""
 
 _PAGE = 100
@@ -32,28 +32,28 @@ Source: "DescribeDBInstances" in the Amazon RDS API Reference, parameter MaxReco
 """
 
 
-def _looks() -> Together[Any]:
-    return Together(shared=passes)
+def _batcher() -> RequestBatcher[Any]:
+    return RequestBatcher(shared=passes)
 
 
 @dataclass(frozen=True)
-class Looks:
+class DescribeBatches:
     """One batcher for each kind of request: instances by DbiResourceId, by name, all of them; snapshots by name."""
 
-    by_id: Together[Instance] = field(default_factory=_looks)
-    by_name: Together[Instance] = field(default_factory=_looks)
-    all: Together[list[Instance]] = field(default_factory=_looks)
-    snapshots: Together[Snapshot] = field(default_factory=_looks)
+    by_id: RequestBatcher[Instance] = field(default_factory=_batcher)
+    by_name: RequestBatcher[Instance] = field(default_factory=_batcher)
+    all: RequestBatcher[list[Instance]] = field(default_factory=_batcher)
+    snapshots: RequestBatcher[Snapshot] = field(default_factory=_batcher)
 
 
-_shared: dict[AwsSettings, Looks] = {}
+_shared: dict[AwsSettings, DescribeBatches] = {}
 _making = Lock()
 
 
-def shared_looks(settings: AwsSettings) -> Looks:
+def shared_batches(settings: AwsSettings) -> DescribeBatches:
     """Return the batchers that all threads of this process with these settings share."""
     with _making:
-        return _shared.setdefault(settings, Looks())
+        return _shared.setdefault(settings, DescribeBatches())
 
 
 def in_pages(keys: Sequence[str]) -> Iterator[list[str]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Condition
 from typing import Generic, TypeVar
 
-__all__ = ["Request", "Together"]
+__all__ = ["Request", "RequestBatcher"]
 
 V = TypeVar("V")
 
@@ -20,7 +20,7 @@ _HOLD = 1.0
 
 
 @dataclass(eq=False)
-class _Trip(Generic[V]):
+class _Batch(Generic[V]):
     """One request, for all callers that had asked when it began."""
 
     keys: frozenset[str]
@@ -31,14 +31,14 @@ class _Trip(Generic[V]):
 
 
 @dataclass(eq=False)
-class _Asker(Generic[V]):
+class _Waiter(Generic[V]):
     """A caller that waits for a request to share."""
 
     keys: frozenset[str]
-    trip: _Trip[V] | None = None
+    batch: _Batch[V] | None = None
 
 
-class Together(Generic[V]):
+class RequestBatcher(Generic[V]):
     """Batches one kind of request over all threads of a process.
 
     Every answer comes from a request that began after its caller asked: it is as fresh as one from the caller's own request.
@@ -53,16 +53,16 @@ class Together(Generic[V]):
     def __init__(self, *, shared: Callable[[Exception], bool]) -> None:
         self._shared = shared
         self._changed = Condition()
-        self._waiting: list[_Asker[V]] = []
-        self._under_way: _Trip[V] | None = None
+        self._waiting: list[_Waiter[V]] = []
+        self._under_way: _Batch[V] | None = None
 
-    def ask(self, keys: Iterable[str], request: Request[V], *, linger: float = 0.0) -> dict[str, V]:
+    def ask(self, keys: Iterable[str], request: Request[V], *, window: float = 0.0) -> dict[str, V]:
         """Return the answers about the keys.
 
         Args:
             keys: what to ask about.
             request: makes this caller's request; used for others, too, if it is the first.
-            linger: seconds to wait for other callers, for a caller that has time.
+            window: seconds to wait for other callers, for a caller that has time.
 
         Raises:
             Exception: what ``request`` raised.
@@ -70,56 +70,56 @@ class Together(Generic[V]):
         wanted = frozenset(keys)
         if not wanted:
             return {}
-        trip, ours = self._board(wanted, linger)
+        batch, ours = self._join(wanted, window)
         if ours:
-            self._make(trip, request)
+            self._make(batch, request)
         else:
-            self._await(trip)
-        if trip.error is not None and (self._shared(trip.error) or (ours and trip.keys == wanted)):
-            raise trip.error
-        found = trip.found if trip.found is not None else request(sorted(wanted))
+            self._await(batch)
+        if batch.error is not None and (self._shared(batch.error) or (ours and batch.keys == wanted)):
+            raise batch.error
+        found = batch.found if batch.found is not None else request(sorted(wanted))
         return {key: found[key] for key in wanted if key in found}
 
-    def _board(self, wanted: frozenset[str], linger: float) -> tuple[_Trip[V], bool]:
+    def _join(self, wanted: frozenset[str], window: float) -> tuple[_Batch[V], bool]:
         """Return a request that has not begun before now, and whether this caller makes it."""
-        mine: _Asker[V] = _Asker(wanted)
-        patient_until = time.monotonic() + linger
+        mine: _Waiter[V] = _Waiter(wanted)
+        patient_until = time.monotonic() + window
         with self._changed:
             self._waiting.append(mine)
-            while mine.trip is None:
+            while mine.batch is None:
                 pause = self._held_until(patient_until) - time.monotonic()
                 if pause <= 0:
                     return self._begin(), True
                 self._changed.wait(pause)
-            return mine.trip, False
+            return mine.batch, False
 
     def _held_until(self, patient_until: float) -> float:
         if self._under_way is None:
             return patient_until
         return max(patient_until, self._under_way.began + _HOLD)
 
-    def _begin(self) -> _Trip[V]:
+    def _begin(self) -> _Batch[V]:
         """Begin a request for all waiting callers."""
-        askers, self._waiting = self._waiting, []
-        trip: _Trip[V] = _Trip(frozenset().union(*(asker.keys for asker in askers)), time.monotonic())
-        for asker in askers:
-            asker.trip = trip
-        self._under_way = trip
-        return trip
+        waiters, self._waiting = self._waiting, []
+        batch: _Batch[V] = _Batch(frozenset().union(*(waiter.keys for waiter in waiters)), time.monotonic())
+        for waiter in waiters:
+            waiter.batch = batch
+        self._under_way = batch
+        return batch
 
-    def _make(self, trip: _Trip[V], request: Request[V]) -> None:
+    def _make(self, batch: _Batch[V], request: Request[V]) -> None:
         try:
-            trip.found = request(sorted(trip.keys))
+            batch.found = request(sorted(batch.keys))
         except Exception as error:  # noqa: BLE001 - every waiting caller must get any error; an interrupt is this caller's alone
-            trip.error = error
+            batch.error = error
         finally:
             with self._changed:
-                trip.over = True
-                if self._under_way is trip:
+                batch.over = True
+                if self._under_way is batch:
                     self._under_way = None
                 self._changed.notify_all()
 
-    def _await(self, trip: _Trip[V]) -> None:
+    def _await(self, batch: _Batch[V]) -> None:
         with self._changed:
-            while not trip.over:
+            while not batch.over:
                 self._changed.wait()

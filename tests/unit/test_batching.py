@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from rds_encrypt.core import together
-from rds_encrypt.core.together import Together
+from rds_encrypt.aws import batching
+from rds_encrypt.aws.batching import RequestBatcher
 
 WAIT = 10.0
 
@@ -61,9 +61,9 @@ def world() -> World:
 
 
 @pytest.fixture
-def looks(monkeypatch: pytest.MonkeyPatch) -> Together[int]:
-    monkeypatch.setattr(together, "_HOLD", WAIT)
-    return Together(shared=lambda error: isinstance(error, Throttled))
+def batcher(monkeypatch: pytest.MonkeyPatch) -> RequestBatcher[int]:
+    monkeypatch.setattr(batching, "_HOLD", WAIT)
+    return RequestBatcher(shared=lambda error: isinstance(error, Throttled))
 
 
 @pytest.fixture
@@ -79,53 +79,53 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
-def waiting(looks: Together[int], count: int) -> None:
-    until(lambda: len(looks._waiting) == count)
+def waiting(batcher: RequestBatcher[int], count: int) -> None:
+    until(lambda: len(batcher._waiting) == count)
 
 
-def test_whoever_is_alone_asks_at_once(world: World, looks: Together[int]) -> None:
+def test_whoever_is_alone_asks_at_once(world: World, batcher: RequestBatcher[int]) -> None:
     began = time.monotonic()
-    assert looks.ask(["a"], world.request) == {"a": 0}
-    assert looks.ask(["a"], world.request) == {"a": 1}
+    assert batcher.ask(["a"], world.request) == {"a": 0}
+    assert batcher.ask(["a"], world.request) == {"a": 1}
     assert time.monotonic() - began < 1.0
     assert world.asked == [("a",), ("a",)]
 
 
-def test_what_is_not_there_is_not_in_the_answer(world: World, looks: Together[int]) -> None:
-    assert looks.ask(["gone", "a"], world.request) == {"a": 0}
-    assert looks.ask([], world.request) == {}
+def test_what_is_not_there_is_not_in_the_answer(world: World, batcher: RequestBatcher[int]) -> None:
+    assert batcher.ask(["gone", "a"], world.request) == {"a": 0}
+    assert batcher.ask([], world.request) == {}
     assert len(world.asked) == 1
 
 
 def test_those_who_ask_meanwhile_go_along_with_the_next_request(
-    world: World, looks: Together[int], pool: ThreadPoolExecutor
+    world: World, batcher: RequestBatcher[int], pool: ThreadPoolExecutor
 ) -> None:
     with world.held():
-        first = pool.submit(looks.ask, ["a"], world.request)
+        first = pool.submit(batcher.ask, ["a"], world.request)
         world.await_request()
-        later = [pool.submit(looks.ask, [key], world.request) for key in "abcde"]
-        waiting(looks, 5)
+        later = [pool.submit(batcher.ask, [key], world.request) for key in "abcde"]
+        waiting(batcher, 5)
     assert first.result(WAIT) == {"a": 0}
     assert [each.result(WAIT) for each in later] == [{key: 1} for key in "abcde"]
     assert world.asked == [("a",), ("a", "b", "c", "d", "e")]
 
 
 def test_no_answer_is_older_than_the_question(
-    world: World, looks: Together[int], pool: ThreadPoolExecutor
+    world: World, batcher: RequestBatcher[int], pool: ThreadPoolExecutor
 ) -> None:
-    """The same key is under way already: that request may have looked before the asker did what it wants to see."""
+    """The same key is under way already: that request may have looked before the waiter did what it wants to see."""
     with world.held():
-        first = pool.submit(looks.ask, ["a"], world.request)
+        first = pool.submit(batcher.ask, ["a"], world.request)
         world.await_request()
-        asked_at = next(world.now)  # the asker changes the world, then looks
-        second = pool.submit(looks.ask, ["a"], world.request)
-        waiting(looks, 1)
+        asked_at = next(world.now)  # the waiter changes the world, then looks
+        second = pool.submit(batcher.ask, ["a"], world.request)
+        waiting(batcher, 1)
     assert first.result(WAIT)["a"] < asked_at < second.result(WAIT)["a"]
 
 
 def test_no_answer_is_older_than_the_question_among_many_threads(pool: ThreadPoolExecutor) -> None:
-    """Each request looks when it begins and answers later; each asker knows what the world was when it asked."""
-    looks: Together[int] = Together(shared=lambda _error: False)
+    """Each request looks when it begins and answers later; each waiter knows what the world was when it asked."""
+    batcher: RequestBatcher[int] = RequestBatcher(shared=lambda _error: False)
     clock, requests = itertools.count(), itertools.count()
 
     def request(keys: Sequence[str]) -> Mapping[str, int]:
@@ -137,7 +137,7 @@ def test_no_answer_is_older_than_the_question_among_many_threads(pool: ThreadPoo
     def many(key: str) -> None:
         for _ in range(50):
             before = next(clock)
-            assert looks.ask([key], request)[key] > before
+            assert batcher.ask([key], request)[key] > before
 
     for done in [pool.submit(many, key) for key in "abcdefgh"]:
         done.result(60)
@@ -145,23 +145,23 @@ def test_no_answer_is_older_than_the_question_among_many_threads(pool: ThreadPoo
 
 
 def test_an_error_that_would_meet_anybody_reaches_everybody(
-    world: World, looks: Together[int], pool: ThreadPoolExecutor
+    world: World, batcher: RequestBatcher[int], pool: ThreadPoolExecutor
 ) -> None:
     with world.held():
-        first = pool.submit(looks.ask, ["a"], world.request)
+        first = pool.submit(batcher.ask, ["a"], world.request)
         world.await_request()
         world.error = Throttled("too many calls")
-        later = [pool.submit(looks.ask, [key], world.request) for key in "bc"]
-        waiting(looks, 2)
+        later = [pool.submit(batcher.ask, [key], world.request) for key in "bc"]
+        waiting(batcher, 2)
     assert first.result(WAIT) == {"a": 0}
     assert all(isinstance(each.exception(WAIT), Throttled) for each in later)
     assert len(world.asked) == 2
     world.error = None
-    assert looks.ask(["b"], world.request) == {"b": 2}
+    assert batcher.ask(["b"], world.request) == {"b": 2}
 
 
 def test_anybody_elses_error_is_not_ours(
-    world: World, looks: Together[int], pool: ThreadPoolExecutor
+    world: World, batcher: RequestBatcher[int], pool: ThreadPoolExecutor
 ) -> None:
     """One whose credentials have expired, or who asks about nonsense, spoils nobody's answer, whoever leads."""
 
@@ -172,12 +172,12 @@ def test_anybody_elses_error_is_not_ours(
         return found
 
     with world.held():
-        first = pool.submit(looks.ask, ["a"], picky)
+        first = pool.submit(batcher.ask, ["a"], picky)
         world.await_request()
         later: dict[str, Future[dict[str, int]]] = {}
         for key in ("nonsense", "b", "c"):
-            later[key] = pool.submit(looks.ask, [key], picky)
-        waiting(looks, 3)
+            later[key] = pool.submit(batcher.ask, [key], picky)
+        waiting(batcher, 3)
     assert first.result(WAIT) == {"a": 0}
     assert isinstance(later["nonsense"].exception(WAIT), ValueError)
     assert set(later["b"].result(WAIT)) | set(later["c"].result(WAIT)) == {"b", "c"}
@@ -185,66 +185,66 @@ def test_anybody_elses_error_is_not_ours(
 
 
 def test_an_expired_leader_is_alone_with_that(
-    world: World, looks: Together[int], pool: ThreadPoolExecutor
+    world: World, batcher: RequestBatcher[int], pool: ThreadPoolExecutor
 ) -> None:
     def expired(keys: Sequence[str]) -> Mapping[str, int]:
         world.request(keys)
         raise PermissionError("expired")
 
     with world.held():
-        first = pool.submit(looks.ask, ["a"], world.request)
+        first = pool.submit(batcher.ask, ["a"], world.request)
         world.await_request()
-        old = pool.submit(looks.ask, ["a"], expired)
-        waiting(looks, 1)
-        young = pool.submit(looks.ask, ["b"], world.request, linger=WAIT)  # so the other leads
-        waiting(looks, 2)
+        old = pool.submit(batcher.ask, ["a"], expired)
+        waiting(batcher, 1)
+        young = pool.submit(batcher.ask, ["b"], world.request, window=WAIT)  # so the other leads
+        waiting(batcher, 2)
     assert first.result(WAIT)
     assert isinstance(old.exception(WAIT), PermissionError)
     assert set(young.result(WAIT)) == {"b"}
 
 
 def test_an_interrupt_strikes_one_and_frees_the_others(
-    world: World, looks: Together[int], pool: ThreadPoolExecutor
+    world: World, batcher: RequestBatcher[int], pool: ThreadPoolExecutor
 ) -> None:
     def interrupted(keys: Sequence[str]) -> Mapping[str, int]:
         world.request(keys)
         raise KeyboardInterrupt
 
     with world.held():
-        first = pool.submit(looks.ask, ["a"], interrupted)
+        first = pool.submit(batcher.ask, ["a"], interrupted)
         world.await_request()
-        other = pool.submit(looks.ask, ["b"], world.request)
-        waiting(looks, 1)
+        other = pool.submit(batcher.ask, ["b"], world.request)
+        waiting(batcher, 1)
     assert isinstance(first.exception(WAIT), KeyboardInterrupt)
     assert set(other.result(WAIT)) == {"b"}
 
 
 def test_a_slow_request_does_not_hold_the_next_one_up_for_long(
-    world: World, looks: Together[int], pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+    world: World, batcher: RequestBatcher[int], pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(together, "_HOLD", 0.1)
+    monkeypatch.setattr(batching, "_HOLD", 0.1)
     with world.held():
-        slow = pool.submit(looks.ask, ["a"], world.request)
+        slow = pool.submit(batcher.ask, ["a"], world.request)
         world.await_request()
-        pool.submit(looks.ask, ["b"], world.request)
+        pool.submit(batcher.ask, ["b"], world.request)
         world.await_request()  # though the first has not ended
         assert not slow.done()
     assert slow.result(WAIT) == {"a": 0}
 
 
 def test_those_who_have_time_wait_for_each_other(
-    world: World, looks: Together[int], pool: ThreadPoolExecutor
+    world: World, batcher: RequestBatcher[int], pool: ThreadPoolExecutor
 ) -> None:
-    patient = [pool.submit(looks.ask, [key], world.request, linger=0.3) for key in "abc"]
+    patient = [pool.submit(batcher.ask, [key], world.request, window=0.3) for key in "abc"]
     assert [each.result(WAIT) for each in patient] == [{key: 0} for key in "abc"]
     assert world.asked == [("a", "b", "c")]
 
 
 def test_whoever_has_no_time_takes_along_those_who_have(
-    world: World, looks: Together[int], pool: ThreadPoolExecutor
+    world: World, batcher: RequestBatcher[int], pool: ThreadPoolExecutor
 ) -> None:
-    patient = pool.submit(looks.ask, ["a"], world.request, linger=WAIT)
-    waiting(looks, 1)
-    assert looks.ask(["b"], world.request) == {"b": 0}
+    patient = pool.submit(batcher.ask, ["a"], world.request, window=WAIT)
+    waiting(batcher, 1)
+    assert batcher.ask(["b"], world.request) == {"b": 0}
     assert patient.result(1.0) == {"a": 0}
     assert world.asked == [("a", "b")]

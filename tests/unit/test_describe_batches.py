@@ -12,8 +12,8 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError
 
+from rds_encrypt.aws import describe_batches, snapshots
 from rds_encrypt.aws import instance_reader as looked_at
-from rds_encrypt.aws import looks, snapshots
 from rds_encrypt.aws.clients import Aws, AwsSettings
 from rds_encrypt.aws.errors import passes
 from rds_encrypt.aws.instance import Instance
@@ -106,7 +106,7 @@ class Client(Aws):
 
 @pytest.fixture(autouse=True)
 def _nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looks, "_shared", {})
+    monkeypatch.setattr(describe_batches, "_shared", {})
     monkeypatch.setattr(looked_at, "_PAUSES", (0.0, 0.0))
 
 
@@ -122,7 +122,7 @@ def held(account: Account, pool: ThreadPoolExecutor, *resource_ids: str) -> dict
     first = pool.submit(Instances(Client(account)).find, "db-OTHER")
     assert account.began.acquire(timeout=WAIT)
     asked = {each: pool.submit(Instances(Client(account)).find, each) for each in resource_ids}
-    while len(looks.shared_looks(SETTINGS).by_id._waiting) < len(resource_ids):
+    while len(describe_batches.shared_batches(SETTINGS).by_id._waiting) < len(resource_ids):
         time.sleep(0.001)
     account.open.set()
     first.exception(WAIT)
@@ -273,7 +273,7 @@ def test_what_waits_ask_does_not_grow_with_their_number(
     """Eight steps, begun one after the other, wait for eight instances: after a while all look at the same moments, at once."""
     monkeypatch.setattr(waiting, "_WIDEST", 0.8)
     monkeypatch.setattr(waiting, "_FINEST", 0.1)
-    monkeypatch.setattr(looked_at, "LINGER", 0.2)
+    monkeypatch.setattr(looked_at, "WINDOW", 0.2)
     names = [f"db{number}" for number in range(8)]
     account, looked = Account(*names), Counter[str]()
 
