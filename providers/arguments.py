@@ -17,6 +17,7 @@ __all__ = [
     "EncryptedArgs",
     "NamedArgs",
     "PairArgs",
+    "ReplicaArgs",
     "StepArgs",
     "VerifyOptions",
     "known",
@@ -80,22 +81,21 @@ class StepArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class EncryptedArgs(StepArgs):
-    """The arguments of a step that acts on the encrypted instance.
-
-    Attributes:
-        encrypted_id: the encrypted instance's DbiResourceId.
-    """
+    """The arguments of a step that acts on the encrypted instance, known by its DbiResourceId."""
 
     encrypted_id: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class NamedArgs(StepArgs):
-    """The arguments of a step that knows the names of its migration.
+class ReplicaArgs(StepArgs):
+    """The arguments of a step that acts on the replica, known by its DbiResourceId."""
 
-    Attributes:
-        identifier: the source's name before the cutover.
-    """
+    replica_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedArgs(StepArgs):
+    """The arguments of a step that knows the source's name before the cutover."""
 
     identifier: str
 

@@ -21,11 +21,7 @@ __all__ = ["BinlogRetention", "BinlogRetentionArgs", "BinlogRetentionProvider"]
 
 @dataclass(frozen=True, kw_only=True)
 class BinlogRetentionArgs(StepArgs):
-    """The arguments of `BinlogRetention`.
-
-    Attributes:
-        hours: for how many hours the source keeps its binlogs at least.
-    """
+    """The arguments of `BinlogRetention`: the source keeps its binlogs for at least ``hours``."""
 
     hours: int
 

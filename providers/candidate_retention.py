@@ -23,11 +23,7 @@ __all__ = ["CandidateRetention", "CandidateRetentionArgs", "CandidateRetentionPr
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateRetentionArgs(EncryptedArgs):
-    """The arguments of `CandidateRetention`.
-
-    Attributes:
-        hours: for how many hours it keeps its binlogs at least.
-    """
+    """The arguments of `CandidateRetention`: the encrypted instance keeps its binlogs for at least ``hours``."""
 
     hours: int
 

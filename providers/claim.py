@@ -28,12 +28,7 @@ _SETTLES = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimArgs(StepArgs):
-    """The arguments of `Claim`.
-
-    Attributes:
-        owner: the stack, as ``project/stack``.
-        backend: the mark of its backend.
-    """
+    """The arguments of `Claim`: the stack as ``project/stack``, and the mark of its backend."""
 
     owner: str
     backend: str

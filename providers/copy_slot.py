@@ -28,8 +28,7 @@ class CopySlotArgs(StepArgs):
     Attributes:
         snapshot: the snapshot's ARN.
         at_once: how many snapshots of the region may be copied at the same time.
-        replica_id: the DbiResourceId of the replica, if the snapshot is a replica's.
-        file: with ``position``, the coordinates at which the replica stopped.
+        replica_id: the replica, if the snapshot is one's; it stopped at ``file`` and ``position``.
     """
 
     snapshot: str

@@ -40,7 +40,7 @@ _FENCE = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class CutoverArgs(ProtocolArgs):
-    """What must always hold, besides the protocol's arguments: a refresh records what it sees, so that the two can differ.
+    """The arguments of `Cutover`: those of the protocol, and what must always hold. A refresh records the actual values.
 
     Attributes:
         named: the encrypted instance has the name.

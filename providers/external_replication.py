@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from providers.arguments import EncryptedArgs
+from providers.arguments import EncryptedArgs, ReplicaArgs
 from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
 from rds_encrypt import journal
@@ -28,15 +28,9 @@ _RESTORED = 900.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExternalReplicationArgs(EncryptedArgs):
-    """The arguments of `ExternalReplication`.
+class ExternalReplicationArgs(EncryptedArgs, ReplicaArgs):
+    """The arguments of `ExternalReplication`: the replica stopped at ``file`` and ``position``."""
 
-    Attributes:
-        replica_id: the replica's DbiResourceId.
-        file: with ``position``, the coordinates at which the replica stopped.
-    """
-
-    replica_id: str
     file: str
     position: int
 

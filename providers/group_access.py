@@ -20,10 +20,8 @@ class GroupAccessArgs(StepArgs):
     """The arguments of `GroupAccess`.
 
     Attributes:
-        groups: the security groups' ids.
-        port: MySQL's port.
-        group: the group that has our rule; empty if the step added none.
-        rule: our rule's id.
+        port: MySQL's.
+        group: which of ``groups`` has our ``rule``; both are empty if the step added none.
     """
 
     groups: tuple[str, ...]

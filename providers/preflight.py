@@ -39,9 +39,6 @@ class PreflightArgs(NamedArgs):
     """The arguments of `Preflight`.
 
     Attributes:
-        phase: how far to go.
-        kms_key_arn: the key of the encrypted instance.
-        preview: whether this is a preview.
         fleet: what all sources of the stack still need.
         alone: whether a failed check concerns this source only.
         refused: the failed checks, as sentences, if they did not end the run.

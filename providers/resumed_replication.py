@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pulumi
 
-from providers.arguments import StepArgs
+from providers.arguments import ReplicaArgs
 from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
 from rds_encrypt.mysql import channel
 
-__all__ = ["ResumedReplication", "ResumedReplicationArgs", "ResumedReplicationProvider"]
+__all__ = ["ResumedReplication", "ResumedReplicationProvider"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ResumedReplicationArgs(StepArgs):
-    """The arguments of `ResumedReplication`.
-
-    Attributes:
-        replica_id: the replica's DbiResourceId.
-    """
-
-    replica_id: str
-
-
-class ResumedReplicationProvider(Step[ResumedReplicationArgs]):
+class ResumedReplicationProvider(Step[ReplicaArgs]):
     """Starts replication. Outputs: ``running``."""
 
     identity = ("replica_id",)
     waits_for_names = True
 
-    def perform(self, context: StepContext, args: ResumedReplicationArgs) -> Outputs:
+    def perform(self, context: StepContext, args: ReplicaArgs) -> Outputs:
         """Start replication on the replica."""
         with context.session(args.replica_id) as session:
             return {"running": channel.start(session).running}
 
-    def seen(self, context: StepContext, args: ResumedReplicationArgs) -> Outputs | None:
+    def seen(self, context: StepContext, args: ReplicaArgs) -> Outputs | None:
         """Tell whether the replica still follows; one that does not run counts as unchanged."""
         replica = context.usable(args.replica_id)
         if replica is None:

@@ -27,18 +27,14 @@ __all__ = ["Retirement", "RetirementArgs", "RetirementProvider"]
 
 @dataclass(frozen=True, kw_only=True)
 class RetirementArgs(PairArgs):
-    """The arguments of `Retirement`.
-
-    Attributes:
-        fate: what becomes of the old instance.
-    """
+    """The arguments of `Retirement`, with the ``fate`` of the old instance."""
 
     fate: Literal["keep", "stop", "delete"]
 
 
 class RetirementProvider(Step[RetirementArgs]):
-    """Ends the migration. Outputs: ``old`` (its name), ``old_status``, ``keep_until`` (ISO date), ``snapshots_wanted``: automated snapshots that the new instance must
-    have to replace the old one's backups.
+    """Ends the migration. Outputs: ``old`` (its name), ``old_status``, ``keep_until`` (ISO date), ``snapshots_wanted``: automated
+    snapshots that the new instance must have to replace the old one's backups.
     """
 
     identity = ("source_id", "encrypted_id")

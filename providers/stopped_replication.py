@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pulumi
 
-from providers.arguments import StepArgs
+from providers.arguments import ReplicaArgs
 from providers.resource import StepResource
 from providers.step import HOUR, Outputs, Step, StepContext
 from rds_encrypt.mysql import channel
 
-__all__ = ["StoppedReplication", "StoppedReplicationArgs", "StoppedReplicationProvider"]
+__all__ = ["StoppedReplication", "StoppedReplicationProvider"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class StoppedReplicationArgs(StepArgs):
-    """The arguments of `StoppedReplication`.
-
-    Attributes:
-        replica_id: the replica's DbiResourceId.
-    """
-
-    replica_id: str
-
-
-class StoppedReplicationProvider(Step[StoppedReplicationArgs]):
+class StoppedReplicationProvider(Step[ReplicaArgs]):
     """Stops replication. Outputs: ``file``, ``position``: the source's coordinates that the replica has executed."""
 
     identity = ("replica_id",)
 
-    def perform(self, context: StepContext, args: StoppedReplicationArgs) -> Outputs:
+    def perform(self, context: StepContext, args: ReplicaArgs) -> Outputs:
         """Stop replication and read the coordinates from the replica, not from the source."""
         replica = context.instances.wait_until_available(
             args.replica_id, deadline=HOUR, progress=context.progress

@@ -14,7 +14,7 @@ from typing import Any, cast
 import pulumi
 from pulumi.dynamic import DiffResult, UpdateResult
 
-from providers.arguments import PairArgs, VerifyOptions, recorded
+from providers.arguments import PairArgs, ReplicaArgs, VerifyOptions, recorded
 from providers.reports import files_of, lag_log
 from providers.resource import StepResource
 from providers.step import HOUR, Outputs, Step, StepContext
@@ -45,17 +45,15 @@ _STATEMENT = 24 * HOUR
 
 
 @dataclass(frozen=True, kw_only=True)
-class VerificationArgs(PairArgs):
+class VerificationArgs(PairArgs, ReplicaArgs):
     """The arguments of `Verification`.
 
     Attributes:
-        replica_id: the replica's.
         hours: the longest wait for one to catch up, in hours.
         wanted: the value of the source's tag while that is recent enough, otherwise ``due`` with the time; ``None``: no verification.
         counted: the tag's value when the step finished. When it differs from ``wanted``, this step, unlike others, runs again.
     """
 
-    replica_id: str
     verify: VerifyOptions
     hours: float
     wanted: str | None = None

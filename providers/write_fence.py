@@ -24,7 +24,7 @@ class WriteFenceArgs(StepArgs):
 
     Attributes:
         group: the owner's parameter group.
-        seconds: the longest wait for the fence to close, in seconds.
+        seconds: how long the fence may take to close.
     """
 
     group: str
