@@ -24,14 +24,13 @@ from components.steps import Steps
 from providers.candidate_retention import CandidateRetention
 from providers.catch_up import CatchUp
 from providers.cutover import Cutover
-from providers.cutover_protocol import CUTOVER_OUTPUTS
 from providers.external_replication import ExternalReplication
 from providers.replication_user import ReplicationUser
+from providers.resource import StepResource
 from providers.resumed_replication import ResumedReplication
 from providers.retirement import Retirement
 from providers.rollback import Rollback
 from providers.stopped_replication import StoppedReplication
-from providers.verification import VERIFICATION_OUTPUTS
 from providers.write_fence import WriteFence
 from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.phases import Phase
@@ -104,37 +103,36 @@ class Migration(pulumi.ComponentResource):
     def _replicate(self, phase: Phase) -> None:
         access = self._steps.group_access()
         retention = self._steps.retention()
-        user = self._steps.step(ReplicationUser, {}, [self._steps.claim])
+        user = self._steps.step(ReplicationUser, [self._steps.claim])
         replica = self._aws.replica([retention, user])
-        stopped = self._steps.step(StoppedReplication, {"replica_id": replica.id}, [replica])
+        stopped = self._steps.step(StoppedReplication, [replica], replica_id=replica.id)
         at = pulumi.Output.format("{0}:{1}", stopped.file, stopped.position)
         snapshot = self._aws.snapshot(replica.identifier, [stopped], at)
         stopped_at = {"replica_id": replica.id, "file": stopped.file, "position": stopped.position}
         copy = self._aws.copy(
-            snapshot, [self._steps.copy_slot(snapshot.db_snapshot_arn, snapshot, stopped_at)]
+            snapshot, [self._steps.copy_slot(snapshot.db_snapshot_arn, snapshot, **stopped_at)]
         )
         encrypted = self._aws.encrypted(copy)
         # Deleted before retention and user, whose deletion needs a source that accepts writes.
         guard = self._steps.deletion_guard(encrypted.id, [encrypted, retention, user])
         kept = self._steps.step(
             CandidateRetention,
-            {"encrypted_id": encrypted.id, "hours": self._settings.binlog_retention_hours},
             [guard],
+            encrypted_id=encrypted.id,
+            hours=self._settings.binlog_retention_hours,
         )
         attached = self._steps.step(
-            ExternalReplication, {"encrypted_id": encrypted.id, **stopped_at}, [kept, access, user]
+            ExternalReplication, [kept, access, user], encrypted_id=encrypted.id, **stopped_at
         )
         caught_up = self._steps.step(
             CatchUp,
-            {
-                "encrypted_id": encrypted.id,
-                "hours": self._settings.catch_up_hours,
-                "relax_above": self._settings.relax_above,
-            },
             [attached],
+            encrypted_id=encrypted.id,
+            hours=self._settings.catch_up_hours,
+            relax_above=self._settings.relax_above,
         )
         done = self._verification(encrypted.id, replica.id, [caught_up])
-        resumed = self._steps.step(ResumedReplication, {"replica_id": replica.id}, [done])
+        resumed = self._steps.step(ResumedReplication, [done], replica_id=replica.id)
         self._aws.fence_group()
         self.outputs |= {
             "coordinates": at,
@@ -161,12 +159,13 @@ class Migration(pulumi.ComponentResource):
         retention = self._steps.retention()
         fence = self._steps.step(
             WriteFence,
-            {"group": self._source.group_name, "seconds": self._settings.cutover.max_write_outage},
             [retention],
+            group=self._source.group_name,
+            seconds=self._settings.cutover.max_write_outage,
         )
         at = pulumi.Output.format("{0}:{1}", fence.file, fence.position)
         snapshot = self._aws.snapshot(names.source, [fence], at)
-        copy = self._aws.copy(snapshot, [self._steps.copy_slot(snapshot.db_snapshot_arn, snapshot, {})])
+        copy = self._aws.copy(snapshot, [self._steps.copy_slot(snapshot.db_snapshot_arn, snapshot)])
         encrypted = self._aws.encrypted(copy)
         guard = self._steps.deletion_guard(encrypted.id, [encrypted, fence])
         self.outputs |= {"coordinates": at, "encrypted_instance": encrypted.id}
@@ -181,12 +180,10 @@ class Migration(pulumi.ComponentResource):
         done = self._cutover(Cutover, encrypted.resource_id, [])
         retirement = self._steps.step(
             Retirement,
-            {
-                "identifier": self._source.names.source,
-                "encrypted_id": encrypted.resource_id,
-                "fate": self._settings.cleanup.old,
-            },
             [done],
+            identifier=self._source.names.source,
+            encrypted_id=encrypted.resource_id,
+            fate=self._settings.cleanup.old,
         )
         self.outputs |= {
             "encrypted_instance": encrypted.resource_id,
@@ -202,9 +199,7 @@ class Migration(pulumi.ComponentResource):
     def _verification(
         self, encrypted_id: pulumi.Input[str], replica_id: pulumi.Input[str], after: list[pulumi.Resource]
     ) -> pulumi.Resource:
-        done = self._steps.verification(encrypted_id, replica_id, after)
-        self.outputs |= {key: getattr(done, key) for key in VERIFICATION_OUTPUTS}
-        return done
+        return self._export(self._steps.verification(encrypted_id, replica_id, after))
 
     def _cutover(
         self,
@@ -213,6 +208,8 @@ class Migration(pulumi.ComponentResource):
         after: list[pulumi.Resource],
         **fenced: pulumi.Input[Any],
     ) -> pulumi.Resource:
-        done = self._steps.cutover(kind, encrypted_id, after, **fenced)
-        self.outputs |= {key: getattr(done, key) for key in CUTOVER_OUTPUTS}
-        return done
+        return self._export(self._steps.cutover(kind, encrypted_id, after, **fenced))
+
+    def _export(self, step: StepResource) -> pulumi.Resource:
+        self.outputs |= {key: getattr(step, key) for key in step.output_names()}
+        return step

@@ -7,7 +7,7 @@ from typing import Final
 import pulumi
 
 from components.source import Source
-from providers.cutover_protocol import cutover_context
+from providers.cutover_protocol import ProtocolArgs, cutover_context
 from providers.step import StepContext
 from rds_encrypt.access import Access
 from rds_encrypt.core.errors import MigrationError
@@ -65,4 +65,6 @@ def _briefing(source: Source) -> Briefing | None:
         source.names, source.source_id, encrypted.resource_id
     )
     context = StepContext(source.aws, Access(source.aws, source.access), silent)
-    return briefing(cutover_context(context, source.cutover_inputs(), direction))
+    ids = {"source_id": source.source_id, "encrypted_id": encrypted.resource_id}
+    args = ProtocolArgs.from_inputs({**source.cutover_inputs(), **ids})
+    return briefing(cutover_context(context, args, direction))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -16,15 +15,15 @@ from providers.cutover import Cutover
 from providers.deletion_guard import DeletionGuard
 from providers.group_access import GroupAccess
 from providers.preflight import Preflight
+from providers.resource import StepResource, urn_of
 from providers.rollback import Rollback
-from providers.step import urn_of
 from providers.verification import Verification
 from rds_encrypt import journal
 from rds_encrypt.verified import verified
 
 __all__ = ["Steps"]
 
-S = TypeVar("S", bound=pulumi.dynamic.Resource)
+S = TypeVar("S", bound=StepResource)
 
 
 class Steps:
@@ -40,69 +39,71 @@ class Steps:
         self._settings = source.settings
         self._parent = parent
         self.preflight = self._preflight()
-        owner = {"owner": source.owner.stack, "backend": source.owner.backend}
-        self.claim = self.step(Claim, owner, [self.preflight])
+        self.claim = self.step(
+            Claim, [self.preflight], owner=source.owner.stack, backend=source.owner.backend
+        )
 
-    def step(self, kind: type[S], inputs: Mapping[str, Any], after: list[pulumi.Resource]) -> S:
-        """Declare any step."""
-        source = self._source
-        name = source.names.source
-        common = {
-            "source_id": source.source_id,
-            "access": source.access.as_inputs(),
-            "urn": urn_of(kind, name, self._parent),
-        }
-        options = pulumi.ResourceOptions(parent=self._parent, depends_on=after)
-        return kind(name, {**common, **inputs}, options)  # type: ignore[arg-type] # all our steps take (name, inputs, opts)
+    def step(self, kind: type[S], after: list[pulumi.Resource], **inputs: pulumi.Input[Any]) -> S:
+        """Declare any step on the source."""
+        return self._declare(kind, after, source_id=self._source.source_id, **inputs)
+
+    def _declare(self, kind: type[S], after: list[pulumi.Resource], **inputs: pulumi.Input[Any]) -> S:
+        name = self._source.names.source
+        return kind(
+            name,
+            pulumi.ResourceOptions(parent=self._parent, depends_on=after),
+            access=self._source.access.as_inputs(),
+            urn=urn_of(kind, name, self._parent),
+            **inputs,
+        )
 
     def _preflight(self) -> Preflight:
         source = self._source
-        inputs = {
-            "identifier": source.names.source,
-            "phase": source.phase,
-            "method": source.settings.method,
-            "strategy": source.settings.cutover.strategy,
-            "kms_key_arn": source.existing.key.arn,
-            "access": source.access.as_inputs(),
-            "preview": pulumi.runtime.is_dry_run(),
-            "fleet": [need.as_input() for need in source.fleet.needs],
-            "alone": source.may_fail_alone,
-            "urn": urn_of(Preflight, source.names.source, self._parent),
-        }
-        return Preflight(source.names.source, inputs, pulumi.ResourceOptions(parent=self._parent))
+        return self._declare(
+            Preflight,
+            [],
+            identifier=source.names.source,
+            phase=source.phase,
+            method=source.settings.method,
+            strategy=source.settings.cutover.strategy,
+            kms_key_arn=source.existing.key.arn,
+            preview=pulumi.runtime.is_dry_run(),
+            fleet=[need.as_input() for need in source.fleet.needs],
+            alone=source.may_fail_alone,
+        )
 
     def group_access(self) -> GroupAccess:
         instance = self._source.require_instance()
         groups = sorted(group["VpcSecurityGroupId"] for group in instance.description["VpcSecurityGroups"])
-        return self.step(GroupAccess, {"groups": groups, "port": instance.port}, [self.claim])
+        return self.step(GroupAccess, [self.claim], groups=groups, port=instance.port)
 
     def retention(self) -> BinlogRetention:
-        return self.step(BinlogRetention, {"hours": self._settings.binlog_retention_hours}, [self.claim])
+        return self.step(BinlogRetention, [self.claim], hours=self._settings.binlog_retention_hours)
 
     def copy_slot(
-        self, arn: pulumi.Input[str], snapshot: pulumi.Resource, stopped_at: Mapping[str, pulumi.Input[Any]]
+        self, arn: pulumi.Input[str], snapshot: pulumi.Resource, **stopped_at: pulumi.Input[Any]
     ) -> CopySlot:
-        inputs = {"snapshot": arn, "at_once": self._source.fleet.copies_at_once, **stopped_at}
-        return self.step(CopySlot, inputs, [self.claim, snapshot])
+        at_once = self._source.fleet.copies_at_once
+        return self.step(CopySlot, [self.claim, snapshot], snapshot=arn, at_once=at_once, **stopped_at)
 
     def deletion_guard(self, encrypted_id: pulumi.Input[str], after: list[pulumi.Resource]) -> DeletionGuard:
-        inputs = {"identifier": self._source.names.source, "encrypted_id": encrypted_id}
-        return self.step(DeletionGuard, inputs, [self.claim, *after])
+        identifier = self._source.names.source
+        return self.step(
+            DeletionGuard, [self.claim, *after], identifier=identifier, encrypted_id=encrypted_id
+        )
 
     def verification(
         self, encrypted_id: pulumi.Input[str], replica_id: pulumi.Input[str], after: list[pulumi.Resource]
     ) -> Verification:
         return self.step(
             Verification,
-            {
-                "identifier": self._source.names.source,
-                "encrypted_id": encrypted_id,
-                "replica_id": replica_id,
-                "verify": self._settings.verify.model_dump(mode="json"),
-                "hours": self._settings.catch_up_hours,
-                "wanted": self._wanted_verification(),
-            },
             after,
+            identifier=self._source.names.source,
+            encrypted_id=encrypted_id,
+            replica_id=replica_id,
+            verify=self._settings.verify.model_dump(mode="json"),
+            hours=self._settings.catch_up_hours,
+            wanted=self._wanted_verification(),
         )
 
     def _wanted_verification(self) -> str | None:
@@ -129,14 +130,7 @@ class Steps:
         kind: type[Cutover] | type[Rollback],
         encrypted_id: pulumi.Input[str],
         after: list[pulumi.Resource],
-        *,
-        snapshot_at: pulumi.Input[str] | None = None,
-        moments: pulumi.Input[dict[str, str]] | None = None,
+        **fenced: pulumi.Input[Any],
     ) -> Cutover | Rollback:
-        inputs = {
-            **self._source.cutover_inputs(),
-            "encrypted_id": encrypted_id,
-            "snapshot_at": snapshot_at,
-            "moments": moments,
-        }
-        return self.step(kind, inputs, [self.claim, *after])
+        inputs = {**self._source.cutover_inputs(), "encrypted_id": encrypted_id, **fenced}
+        return self.step(kind, [self.claim, *after], **inputs)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import pulumi
 
+from providers.arguments import EncryptedArgs
 from providers.reports import lag_log
-from providers.step import HOUR, Inputs, Outputs, Step, StepContext
+from providers.resource import StepResource
+from providers.step import HOUR, Outputs, Step, StepContext
 from rds_encrypt import journal
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
@@ -18,21 +20,32 @@ from rds_encrypt.mysql.coordinates import Coordinates
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.names import Names
 
-__all__ = ["CatchUp", "CatchUpProvider"]
+__all__ = ["CatchUp", "CatchUpArgs", "CatchUpProvider"]
 
 
-class CatchUpProvider(Step):
-    """Inputs: ``encrypted_id``, ``source_id``, ``hours`` to wait at most, ``relax_above``: MB of lag above which commits
-    need not be flushed (``None``: never). Outputs: ``in_sync_at``: coordinates; ``relaxed``: parameters that the step changed and restored.
+@dataclass(frozen=True, kw_only=True)
+class CatchUpArgs(EncryptedArgs):
+    """The arguments of `CatchUp`.
+
+    Attributes:
+        hours: the longest wait, in hours.
+        relax_above: MB of lag above which commits need not be flushed; ``None``: never.
     """
+
+    hours: float
+    relax_above: float | None = None
+
+
+class CatchUpProvider(Step[CatchUpArgs]):
+    """Waits. Outputs: ``in_sync_at``: coordinates; ``relaxed``: parameters that the step changed and restored."""
 
     identity = ("encrypted_id", "source_id")
     # It matters only while the step runs.
     ignored = (*Step.ignored, "relax_above")
 
-    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, args: CatchUpArgs) -> Outputs:
         """Wait and show the lag; however this ends, the owner's durability settings are in effect again."""
-        source, encrypted = context.instances.get_several(inputs["source_id"], inputs["encrypted_id"])
+        source, encrypted = context.instances.get_several(args.source_id, args.encrypted_id)
         if journal.cutover_begun(encrypted.tags):
             # The state was lost after the cutover: production has no source.
             return {"in_sync_at": "", "relaxed": []}
@@ -40,14 +53,14 @@ class CatchUpProvider(Step):
         with (
             context.access.session(source) as ahead,
             context.access.session(encrypted) as behind,
-            lag_log(source, inputs) as log,
+            lag_log(source, args) as log,
         ):
 
             def catch_up() -> Coordinates:
                 return lag.catch_up(
                     ahead,
                     behind,
-                    deadline=float(inputs["hours"]) * HOUR,
+                    deadline=args.hours * HOUR,
                     progress=context.progress,
                     watch=log.add,
                 )
@@ -55,7 +68,7 @@ class CatchUpProvider(Step):
             durability = _durability(context, source, encrypted)
             if durability is not None:
                 durability.put_back()  # Undoes what a killed run left.
-                if _may_relax(context, inputs, encrypted, ahead, behind):
+                if _may_relax(context, args, encrypted, ahead, behind):
                     with durability.relaxed() as relaxed:
                         catch_up()
             # In sync, with the owner's settings in effect.
@@ -73,12 +86,12 @@ def _durability(context: StepContext, source: Instance, encrypted: Instance) -> 
 
 
 def _may_relax(
-    context: StepContext, inputs: Inputs, instance: Instance, source: Session, encrypted: Session
+    context: StepContext, args: CatchUpArgs, instance: Instance, source: Session, encrypted: Session
 ) -> bool:
-    limit = inputs.get("relax_above")
+    limit = args.relax_above
     return (
         limit is not None
-        and lag.measure(source, encrypted).bytes > float(limit) * 1e6
+        and lag.measure(source, encrypted).bytes > limit * 1e6
         and crash_safe(encrypted)
         and _alone(context, instance)
     )
@@ -91,11 +104,8 @@ def _alone(context: StepContext, instance: Instance) -> bool:
     return users == [instance.resource_id]
 
 
-class CatchUp(pulumi.dynamic.Resource, module="rds", name="CatchUp"):
+class CatchUp(StepResource, provider=CatchUpProvider):
     """The encrypted instance, in sync with the source."""
 
     in_sync_at: pulumi.Output[str]
     relaxed: pulumi.Output[list[str]]
-
-    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        super().__init__(CatchUpProvider(), name, {"in_sync_at": None, "relaxed": None, **inputs}, opts)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from dataclasses import dataclass
 
 import pulumi
 
+from providers.arguments import StepArgs
 from providers.progress import warning_for
-from providers.step import Inputs, Outputs, Step, StepContext
+from providers.resource import StepResource
+from providers.step import Outputs, Step, StepContext
 from rds_encrypt import journal
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import ActionRequired
@@ -17,32 +19,40 @@ from rds_encrypt.orphans import take_away
 from rds_encrypt.temporary_resources import successor_of, untag_or_warn
 from rds_encrypt.version import VERSION
 
-__all__ = ["Claim", "ClaimProvider"]
+__all__ = ["Claim", "ClaimArgs", "ClaimProvider"]
 
 
 _SETTLES = 1.0
 """Seconds within which another stack that found no claim either writes its own."""
 
 
-class ClaimProvider(Step):
-    """Inputs: ``source_id``, ``owner``, ``backend``. Outputs: ``parameter_group``, the source's when it was claimed."""
+@dataclass(frozen=True, kw_only=True)
+class ClaimArgs(StepArgs):
+    """The arguments of `Claim`: the stack as ``project/stack``, and the mark of its backend."""
+
+    owner: str
+    backend: str
+
+
+class ClaimProvider(Step[ClaimArgs]):
+    """Claims the source. Outputs: ``parameter_group``, the source's when it was claimed."""
 
     identity = ("source_id",)
     ignored = (*Step.ignored, "backend")
     waits_for_names = True
 
-    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, args: ClaimArgs) -> Outputs:
         """Write the tags, unless another stack wrote its own before or at the same moment."""
-        source = context.instances.get(inputs["source_id"])
-        _require_ours(source, inputs)
+        source = context.instances.get(args.source_id)
+        _require_ours(source, args)
         claimed = journal.OWNER in source.tags
         group = source.tags.get(journal.FENCED_GROUP, source.parameter_group)
         context.instances.tag(
             source,
             {
                 **tags_for(Role.SOURCE, source.resource_id),
-                journal.OWNER: inputs["owner"],
-                journal.BACKEND: inputs["backend"],
+                journal.OWNER: args.owner,
+                journal.BACKEND: args.backend,
                 journal.WRITTEN_BY: VERSION,
                 journal.FENCED_GROUP: group,
             },
@@ -50,41 +60,41 @@ class ClaimProvider(Step):
         if not claimed:
             # AWS has no conditional tag write: of two stacks that found no claim, the last to write goes on.
             time.sleep(_SETTLES)
-            _require_ours(context.instances.get(source.resource_id), inputs)
+            _require_ours(context.instances.get(source.resource_id), args)
         return {"parameter_group": group}
 
-    def seen(self, context: StepContext, props: Inputs) -> Outputs | None:
+    def seen(self, context: StepContext, args: ClaimArgs) -> Outputs | None:
         """Tell whether the claim still stands; it does for a deleted source, where nothing is left to claim."""
-        source = context.instances.find(props["source_id"])
-        return None if source is not None and journal.OWNER not in source.tags else dict(props)
+        source = context.instances.find(args.source_id)
+        return None if source is not None and journal.OWNER not in source.tags else {}
 
-    def undo(self, context: StepContext, props: Inputs) -> None:
+    def undo(self, context: StepContext, args: ClaimArgs) -> None:
         """Remove what a killed run left, then all tags from the source and from the instance that replaced it."""
-        source = context.instances.find(props["source_id"])
-        production = successor_of(context.instances, props["source_id"], source)
+        source = context.instances.find(args.source_id)
+        production = successor_of(context.instances, args.source_id, source)
         before_cut_over = production is None or not journal.cutover_begun(production.tags)
-        if source is not None and before_cut_over and source.tags.get(journal.OWNER) == props["owner"]:
+        if source is not None and before_cut_over and source.tags.get(journal.OWNER) == args.owner:
             take_away(context.aws, context.access, source, context.progress)
         # Without a state the tags have no effect: one that AWS does not remove must not block `pulumi destroy`.
-        warn = warning_for(props.get("urn"))
+        warn = warning_for(args.urn)
         for instance in (production, source):
             untag_or_warn(context.instances, instance, list(journal.KEYS), warn, needed=before_cut_over)
 
 
-def _require_ours(source: Instance, inputs: Inputs) -> None:
+def _require_ours(source: Instance, args: ClaimArgs) -> None:
     """Refuse a source that another stack has claimed, or a stack of the same name in another backend.
 
     Raises:
         ActionRequired: it has; a claim without a backend, as older versions wrote it, counts as ours.
     """
-    owner = source.tags.get(journal.OWNER, inputs["owner"])
-    if owner != inputs["owner"]:
+    owner = source.tags.get(journal.OWNER, args.owner)
+    if owner != args.owner:
         raise ActionRequired(
             f"stack {owner} is already migrating this instance",
             where=source.identifier,
             fix=f"Continue there. If that stack no longer exists, remove the tag {journal.OWNER}",
         )
-    if source.tags.get(journal.BACKEND, inputs["backend"]) != inputs["backend"]:
+    if source.tags.get(journal.BACKEND, args.backend) != args.backend:
         raise ActionRequired(
             f"stack {owner} in another backend is already migrating this instance",
             where=source.identifier,
@@ -92,10 +102,7 @@ def _require_ours(source: Instance, inputs: Inputs) -> None:
         )
 
 
-class Claim(pulumi.dynamic.Resource, module="rds", name="Claim"):
+class Claim(StepResource, provider=ClaimProvider):
     """This stack's claim on a source."""
 
     parameter_group: pulumi.Output[str]
-
-    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        super().__init__(ClaimProvider(), name, {"parameter_group": None, **inputs}, opts)

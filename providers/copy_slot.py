@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
-import pulumi
-
-from providers.step import HOUR, Inputs, Outputs, Step, StepContext
+from providers.arguments import StepArgs
+from providers.resource import StepResource
+from providers.step import HOUR, Outputs, Step, StepContext
 from rds_encrypt import journal
 from rds_encrypt.aws import copies
 from rds_encrypt.aws.copies import AT_ONCE
@@ -15,32 +15,46 @@ from rds_encrypt.core.waiting import Wait, until
 from rds_encrypt.mysql import channel
 from rds_encrypt.mysql.coordinates import Coordinates
 
-__all__ = ["CopySlot", "CopySlotProvider"]
+__all__ = ["CopySlot", "CopySlotArgs", "CopySlotProvider"]
 
 _DEADLINE = 24 * HOUR
 _NAMED = 3
 
 
-class CopySlotProvider(Step):
-    """Inputs: ``source_id``, ``snapshot`` (its ARN), ``at_once``; for a replica's snapshot also ``replica_id``, ``file`` and
-    ``position``, the coordinates at which the replica stopped. Outputs: the same.
+@dataclass(frozen=True, kw_only=True)
+class CopySlotArgs(StepArgs):
+    """The arguments of `CopySlot`.
+
+    Attributes:
+        snapshot: the snapshot's ARN.
+        at_once: how many snapshots of the region may be copied at the same time.
+        replica_id: the replica, if the snapshot is one's; it stopped at ``file`` and ``position``.
     """
+
+    snapshot: str
+    at_once: int
+    replica_id: str | None = None
+    file: str | None = None
+    position: int | None = None
+
+
+class CopySlotProvider(Step[CopySlotArgs]):
+    """Waits for a copy slot. No outputs."""
 
     identity = ("source_id",)
 
-    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, args: CopySlotArgs) -> Outputs:
         """Wait for a slot and take it; a snapshot that has been copied needs none."""
-        if inputs.get("replica_id"):
-            _note_unmoved(context, inputs)
-        at_once = int(inputs["at_once"])
-        queue = Queue(context.aws, inputs["snapshot"], inputs["source_id"], at_once)
+        if args.replica_id is not None and args.file is not None and args.position is not None:
+            _note_unmoved(context, args.snapshot, args.replica_id, Coordinates(args.file, args.position))
+        queue = Queue(context.aws, args.snapshot, args.source_id, args.at_once)
         until(
             Wait(
                 what="a copy slot",
                 deadline=_DEADLINE,
                 longest=15.0,
                 advice=f"Check whether the copies in progress finish. AWS allows {AT_ONCE} at a time, and"
-                f" `fleet.copiesAtOnce` is {at_once}",
+                f" `fleet.copiesAtOnce` is {args.at_once}",
                 where=queue.name,
             ),
             queue.look,
@@ -51,20 +65,19 @@ class CopySlotProvider(Step):
         return {}
 
 
-def _note_unmoved(context: StepContext, inputs: Inputs) -> None:
+def _note_unmoved(context: StepContext, snapshot: str, replica_id: str, coordinates: Coordinates) -> None:
     """Note on the snapshot that the replica has not moved since it stopped: from now on, rebooting it changes nothing.
 
     RDS reboots replicas, which starts their replication (RDS-EVENT-0396). If that has happened already, this notes nothing, and the
     step that attaches the encrypted instance reports it.
     """
-    replica = context.usable(inputs["replica_id"])
+    replica = context.usable(replica_id)
     if replica is None:
         return
-    coordinates = Coordinates(inputs["file"], int(inputs["position"]))
     with context.access.session(replica) as session:
         status = channel.status(session)
     if status is not None and status.stopped and status.executed == coordinates:
-        copies.tag(context.aws, inputs["snapshot"], {journal.UNMOVED: str(coordinates)})
+        copies.tag(context.aws, snapshot, {journal.UNMOVED: str(coordinates)})
 
 
 def _told(found: CopySlots | None) -> str:
@@ -76,8 +89,5 @@ def _told(found: CopySlots | None) -> str:
     )
 
 
-class CopySlot(pulumi.dynamic.Resource, module="rds", name="CopySlot"):
+class CopySlot(StepResource, provider=CopySlotProvider):
     """The copy slot of a source's snapshot."""
-
-    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        super().__init__(CopySlotProvider(), name, inputs, opts)

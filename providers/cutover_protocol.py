@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Literal
 
+from providers.arguments import PairArgs, VerifyOptions
 from providers.clean_errors import sentence
 from providers.progress import remark_for, warning_for
 from providers.reports import after_cutover, files_of, hand_over
-from providers.step import HOUR, Inputs, Outputs, StepContext
+from providers.step import HOUR, Outputs, StepContext
 from rds_encrypt import journal
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
@@ -22,14 +24,14 @@ from rds_encrypt.cutover.timeline import Moment, outage
 from rds_encrypt.mysql import channel, lag
 from rds_encrypt.mysql.coordinates import Coordinates, current
 from rds_encrypt.mysql.session import Session
-from rds_encrypt.names import Names
 from rds_encrypt.position import Position, look
 from rds_encrypt.reports.logbook import Logbook
 from rds_encrypt.reports.table import table
 from rds_encrypt.temporary_resources import silent_warn
 
 __all__ = [
-    "CUTOVER_OUTPUTS",
+    "CutoverOptions",
+    "ProtocolArgs",
     "close_reverse_replication",
     "cutover_context",
     "position_of",
@@ -38,33 +40,62 @@ __all__ = [
     "warn",
 ]
 
-CUTOVER_OUTPUTS = {
-    "server_uuid": None,
-    "final_coordinates": None,
-    "timeline": None,
-    "write_outage": None,
-    "unenabled_events": None,
-    "forced_checks": None,
-    "rollback_path": None,
-}
-"""Outputs of both steps, unknown until they have run."""
-
 _DRAIN = 300.0
 
 
-def run_protocol(context: StepContext, inputs: Inputs, direction: Direction) -> Outputs:
-    """Run the protocol, record what happened and when, and show that at the end.
+@dataclass(frozen=True)
+class DnsOptions:
+    """The settings `cutover.dns` of a source."""
 
-    Inputs: ``identifier``, ``source_group``, ``cutover`` and ``verify`` (the settings of that name, as plain values); in method ``offline``
-    also ``snapshot_at`` (coordinates) and ``moments`` (the fence's).
+    hosted_zone_id: str
+    record: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutoverOptions:
+    """The settings `cutover` of a source.
+
+    Attributes:
+        max_write_outage: seconds, as are ``long_transaction``, ``max_lag`` and ``lag_steady``.
     """
-    cutover = cutover_context(context, inputs, direction)
-    urn = inputs.get("urn")
-    files = files_of(inputs)
+
+    strategy: Literal["rename", "dns", "none"]
+    dns: DnsOptions | None = None
+    hooks: Hooks = field(default_factory=Hooks)
+    postpone: bool
+    max_write_outage: float
+    long_transaction: int
+    max_lag: int
+    lag_steady: float
+    force: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtocolArgs(PairArgs):
+    """The arguments of both steps.
+
+    Attributes:
+        source_group: the owner's parameter group; empty once the source is gone.
+        snapshot_at: in method ``offline``, the coordinates of the fenced source.
+        moments: in method ``offline``, when the fence closed.
+    """
+
+    source_group: str
+    cutover: CutoverOptions
+    verify: VerifyOptions | None = None
+    snapshot_at: str | None = None
+    moments: Mapping[str, str] = field(default_factory=dict)
+
+
+def run_protocol(context: StepContext, args: ProtocolArgs, direction: Direction) -> Outputs:
+    """Run the protocol, record what happened and when, and show that at the end."""
+    cutover = cutover_context(context, args, direction)
+    urn = args.urn
+    files = files_of(args)
     logbook = Logbook(
         cutover,
         files,
-        before=inputs.get("moments") or {},
+        before=args.moments,
         sentence=lambda error: sentence(error) or f"{type(error).__name__}, which was not expected",
     )
     try:
@@ -83,7 +114,7 @@ def run_protocol(context: StepContext, inputs: Inputs, direction: Direction) -> 
     finally:
         remark_for(urn)(f"{table(logbook.content)}\nSaved in {logbook.path}.")
         after_cutover(cutover, files)
-        warn(inputs, cutover)
+        warn(args, cutover)
     hand_over(cutover, files)
     context.progress(f"done: {outcome.server_uuid} answers")
     refused = outage(cutover.timeline.moments)
@@ -98,9 +129,9 @@ def run_protocol(context: StepContext, inputs: Inputs, direction: Direction) -> 
     }
 
 
-def warn(inputs: Inputs, cutover: CutoverContext) -> None:
+def warn(args: ProtocolArgs, cutover: CutoverContext) -> None:
     """Show what failed and production does not need."""
-    show = warning_for(inputs.get("urn"))
+    show = warning_for(args.urn)
     for words in cutover.aside.warnings:
         show(words)
 
@@ -111,10 +142,10 @@ def told(context: StepContext, direction: Direction, tags: Mapping[str, str]) ->
         uuid = str(session.value("SELECT @@server_uuid"))
     moments = {Moment.CUTOVER_BEGAN: tags.get(direction.point), Moment.OPEN: tags.get(direction.marked)}
     return {
-        **CUTOVER_OUTPUTS,
         "server_uuid": uuid,
         "final_coordinates": "",
         "timeline": {str(moment): when for moment, when in moments.items() if when is not None},
+        "write_outage": None,
         "unenabled_events": [],
         "forced_checks": [],
         "rollback_path": _noted_path(context, direction, tags),
@@ -130,56 +161,54 @@ def _noted_path(context: StepContext, direction: Direction, tags: Mapping[str, s
     return OPEN if old.available else f"{UNCONFIRMED}{old.identifier} is {old.status}"
 
 
-def cutover_context(context: StepContext, inputs: Inputs, direction: Direction) -> CutoverContext:
+def cutover_context(context: StepContext, args: ProtocolArgs, direction: Direction) -> CutoverContext:
     """Return the protocol's context."""
-    settings, snapshot_at = inputs["cutover"], inputs.get("snapshot_at")
-    verify = inputs.get("verify") or {"level": "off"}
-    commands = settings.get("hooks") or {}
+    settings, verify = args.cutover, args.verify
     return CutoverContext(
         aws=context.aws,
         access=context.access,
-        names=Names(inputs["identifier"]),
+        names=args.names,
         direction=direction,
-        source_group=inputs["source_group"] or _owner_group(context, inputs),
+        source_group=args.source_group or _owner_group(context, args),
         strategy=_strategy(settings),
-        hooks=Hooks(**{which: tuple(command) for which, command in commands.items()}),
-        postponed=bool(settings["postpone"]),
+        hooks=settings.hooks,
+        postponed=settings.postpone,
         limits=Limits(
-            write_outage=float(settings["max_write_outage"]),
-            long_transaction=int(settings["long_transaction"]),
-            lag=int(settings["max_lag"]),
-            lag_steady=float(settings["lag_steady"]),
-            verification=None if verify["level"] == "off" else float(verify["max_age"]) * HOUR,
-            verify=verify["level"],
+            write_outage=settings.max_write_outage,
+            long_transaction=settings.long_transaction,
+            lag=settings.max_lag,
+            lag_steady=settings.lag_steady,
+            verification=verify.max_age * HOUR if verify is not None and verify.level != "off" else None,
+            verify=verify.level if verify is not None else "off",
         ),
-        forced=frozenset(settings.get("force") or ()),
-        snapshot_coordinates=Coordinates.parse(snapshot_at) if snapshot_at else None,
+        forced=frozenset(settings.force),
+        snapshot_coordinates=Coordinates.parse(args.snapshot_at) if args.snapshot_at else None,
         progress=context.progress,
     )
 
 
-def _strategy(settings: Mapping[str, Any]) -> Strategy:
-    if settings["strategy"] == "rename":
+def _strategy(settings: CutoverOptions) -> Strategy:
+    if settings.strategy == "rename":
         return Rename()
-    dns = settings.get("dns")
-    return InPlace(Record(dns["hosted_zone_id"], dns["record"]) if dns else None)
+    dns = settings.dns
+    return InPlace(Record(dns.hosted_zone_id, dns.record) if dns is not None else None)
 
 
-def _owner_group(context: StepContext, inputs: Inputs) -> str:
+def _owner_group(context: StepContext, args: ProtocolArgs) -> str:
     """Return the owner's parameter group when the source, which used it, is gone: the description of our clone names it."""
-    names = Names(inputs["identifier"])
-    found = context.instances.get(inputs["encrypted_id"]).parameter_group
+    names = args.names
+    found = context.instances.get(args.encrypted_id).parameter_group
     if found != names.encrypted:
         return found
     description = ParameterGroups(context.aws).description(names.encrypted) or ""
     return description.removesuffix(f", {names.group_purpose}")
 
 
-def position_of(context: StepContext, inputs: Inputs) -> Position:
+def position_of(context: StepContext, args: ProtocolArgs) -> Position:
     """Return where the name is, by tags, or by a look-up where tags do not tell."""
-    found = context.instances.find_several([inputs["encrypted_id"], inputs["source_id"]])
-    encrypted = found.get(inputs["encrypted_id"]) or context.instances.get(inputs["encrypted_id"])
-    return look(context.aws, Names(inputs["identifier"]), encrypted, found.get(inputs["source_id"]))
+    found = context.instances.find_several([args.encrypted_id, args.source_id])
+    encrypted = found.get(args.encrypted_id) or context.instances.get(args.encrypted_id)
+    return look(context.aws, args.names, encrypted, found.get(args.source_id))
 
 
 def close_reverse_replication(

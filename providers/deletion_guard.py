@@ -6,12 +6,12 @@ this program. The deletion guard checks first and keeps an instance that carries
 
 from __future__ import annotations
 
-from typing import Any
-
 import pulumi
 
+from providers.arguments import PairArgs
 from providers.progress import warning_for
-from providers.step import HOUR, Inputs, Outputs, Step, StepContext
+from providers.resource import StepResource
+from providers.step import HOUR, Outputs, Step, StepContext
 from rds_encrypt import journal
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
@@ -22,23 +22,22 @@ from rds_encrypt.cutover import due_events
 from rds_encrypt.cutover.account_fence import AccountFence
 from rds_encrypt.cutover.fences import fence_around
 from rds_encrypt.journal import Role
-from rds_encrypt.names import Names
 from rds_encrypt.position import Position, by_tags, look
 from rds_encrypt.settings_diff import differences
 
 __all__ = ["DeletionGuard", "DeletionGuardProvider"]
 
 
-class DeletionGuardProvider(Step):
-    """Inputs: ``identifier``, ``encrypted_id``, ``source_id``. Outputs: ``kms_key``, the key's ARN."""
+class DeletionGuardProvider(Step[PairArgs]):
+    """Owns the encrypted instance. Outputs: ``kms_key``, the key's ARN."""
 
     identity = ("encrypted_id",)
     waits_for_names = True
 
-    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, args: PairArgs) -> Outputs:
         """Confirm that the instance is encrypted and otherwise matches the source."""
         encrypted = context.instances.wait_until_available(
-            inputs["encrypted_id"], deadline=24 * HOUR, progress=context.progress
+            args.encrypted_id, deadline=24 * HOUR, progress=context.progress
         )
         if not encrypted.encrypted:
             raise ActionRequired(
@@ -50,7 +49,7 @@ class DeletionGuardProvider(Step):
             # The state was lost after the cutover: the old instance no longer sets the standard, and may be stopped or gone.
             return {"kms_key": str(encrypted.description["KmsKeyId"])}
         # From here on, each of the two leads to the other, under any name.
-        source = context.instances.get(inputs["source_id"])
+        source = context.instances.get(args.source_id)
         context.instances.tag(source, {journal.PARTNER: encrypted.resource_id})
         first_look = journal.PARTNER not in source.tags
         if first_look:
@@ -58,31 +57,31 @@ class DeletionGuardProvider(Step):
         _require_settings_match(source, encrypted, first_look=first_look)
         return {"kms_key": str(encrypted.description["KmsKeyId"])}
 
-    def seen(self, context: StepContext, props: Inputs) -> Outputs | None:
+    def seen(self, context: StepContext, args: PairArgs) -> Outputs | None:
         """Tell whether the instance is still there."""
-        return dict(props) if context.instances.find(props["encrypted_id"]) else None
+        return {} if context.instances.find(args.encrypted_id) else None
 
-    def undo(self, context: StepContext, props: Inputs) -> None:
+    def undo(self, context: StepContext, args: PairArgs) -> None:
         """Lift the fence that an interrupted cutover left; delete the instance unless the names have begun to move.
 
         From then on it is production. Parameter groups go once no instance uses them.
         """
-        encrypted = context.instances.find(props["encrypted_id"])
-        source = context.instances.find(props["source_id"])
+        encrypted = context.instances.find(args.encrypted_id)
+        source = context.instances.find(args.source_id)
         carries_production = encrypted is not None and (
-            look(context.aws, Names(props["identifier"]), encrypted, source) is not Position.SOURCE
+            look(context.aws, args.names, encrypted, source) is not Position.SOURCE
             or not journal.belongs(encrypted.tags, Role.ENCRYPTED)
         )
         production = encrypted if carries_production else source
         if production is not None:
             _lift_fence(context, production)
         if encrypted is not None and carries_production:
-            _finish(context, encrypted, props["source_id"], warning_for(props.get("urn")))
+            _finish(context, encrypted, args.source_id, warning_for(args.urn))
         if encrypted is not None and not carries_production:
             context.instances.delete(
                 encrypted.resource_id, final_snapshot=None, deadline=3 * HOUR, progress=context.progress
             )
-        names = Names(props["identifier"])
+        names = args.names
         ParameterGroups(context.aws).delete_unused([names.encrypted, names.fence])
 
 
@@ -136,10 +135,7 @@ def _lift_fence(context: StepContext, production: Instance) -> None:
         fence.reopen(session)
 
 
-class DeletionGuard(pulumi.dynamic.Resource, module="rds", name="DeletionGuard"):
+class DeletionGuard(StepResource, provider=DeletionGuardProvider):
     """Responsibility for the encrypted instance until it carries production."""
 
     kms_key: pulumi.Output[str]
-
-    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        super().__init__(DeletionGuardProvider(), name, {"kms_key": None, **inputs}, opts)

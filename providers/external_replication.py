@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import pulumi
 
-from providers.step import Inputs, Outputs, Step, StepContext
+from providers.arguments import EncryptedArgs, ReplicaArgs
+from providers.resource import StepResource
+from providers.step import Outputs, Step, StepContext
 from rds_encrypt import journal
 from rds_encrypt.access import endpoint_of
 from rds_encrypt.aws import snapshots
@@ -18,57 +20,75 @@ from rds_encrypt.mysql.replication_errors import mended_by_attaching
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.names import Names
 
-__all__ = ["ExternalReplication", "ExternalReplicationProvider"]
+__all__ = ["ExternalReplication", "ExternalReplicationArgs", "ExternalReplicationProvider"]
 
 
 _RESTORED = 900.0
 """Seconds for which RDS may take an instance restored from a replica's snapshot for a read replica."""
 
 
-class ExternalReplicationProvider(Step):
-    """Inputs: ``encrypted_id``, ``source_id``, ``replica_id``, ``file``, ``position``. Outputs: ``running``."""
+@dataclass(frozen=True, kw_only=True)
+class ExternalReplicationArgs(EncryptedArgs, ReplicaArgs):
+    """The arguments of `ExternalReplication`: the replica stopped at ``file`` and ``position``."""
+
+    file: str
+    position: int
+
+    @property
+    def coordinates(self) -> Coordinates:
+        """The coordinates of the snapshot."""
+        return Coordinates(self.file, self.position)
+
+
+class ExternalReplicationProvider(Step[ExternalReplicationArgs]):
+    """Attaches the encrypted instance to the source. Outputs: ``running``."""
 
     identity = ("encrypted_id", "source_id")
 
-    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, args: ExternalReplicationArgs) -> Outputs:
         """Attach the encrypted instance if it is not attached yet, and start replication."""
-        source, encrypted = context.instances.get_several(inputs["source_id"], inputs["encrypted_id"])
+        source, encrypted = context.instances.get_several(args.source_id, args.encrypted_id)
         if journal.cutover_begun(encrypted.tags):
             return {"running": False}  # The state was lost after the cutover: production has no source.
         with context.access.session(encrypted) as follower:
             attached = channel.status(follower)
             if attached is None or attached.source_host != source.address:
-                self._attach(context, inputs, source, encrypted, follower)
+                self._attach(context, args, source, encrypted, follower)
             elif not _starts(follower):
-                self._attach_again(context, inputs, follower)
-            context.instances.tag(source.resource_id, {journal.ATTACHED: inputs["encrypted_id"]})
+                self._attach_again(context, args, follower)
+            context.instances.tag(source.resource_id, {journal.ATTACHED: args.encrypted_id})
             return {"running": channel.start(follower).running}
 
-    def seen(self, context: StepContext, props: Inputs) -> Outputs | None:
+    def seen(self, context: StepContext, args: ExternalReplicationArgs) -> Outputs | None:
         """Tell whether the instance still follows; once the names have begun to move it should not."""
-        encrypted = context.usable(props["encrypted_id"])
+        encrypted = context.usable(args.encrypted_id)
         if encrypted is None or journal.cutover_begun(encrypted.tags):
-            return dict(props)
+            return {}
         with context.access.session(encrypted) as session:
             status = channel.status(session)
         if status is None or status.stopped or status.failure(session.endpoint) is not None:
             return None
-        return dict(props)
+        return {}
 
-    def undo(self, context: StepContext, props: Inputs) -> None:
+    def undo(self, context: StepContext, args: ExternalReplicationArgs) -> None:
         """Detach the instance if it exists and is attached."""
-        encrypted = context.usable(props["encrypted_id"])
+        encrypted = context.usable(args.encrypted_id)
         if encrypted is None:
             return
         with context.access.session(encrypted) as session:
             channel.detach(session)
 
     def _attach(
-        self, context: StepContext, inputs: Inputs, source: Instance, encrypted: Instance, follower: Session
+        self,
+        context: StepContext,
+        args: ExternalReplicationArgs,
+        source: Instance,
+        encrypted: Instance,
+        follower: Session,
     ) -> None:
-        _require_snapshot_at(context, inputs, source, encrypted)
-        replica, source = context.instances.get_several(inputs["replica_id"], inputs["source_id"])
-        coordinates = _recorded(inputs)
+        _require_snapshot_at(context, args, source, encrypted)
+        replica, source = context.instances.get_several(args.replica_id, args.source_id)
+        coordinates = args.coordinates
         self._require_snapshot_of_unmoved(context, source, replica, coordinates)
         with context.access.session(source) as session:
             account = accounts.issue(session, accounts.REPLICATION_USER)
@@ -83,10 +103,10 @@ class ExternalReplicationProvider(Step):
             progress=context.progress,
         )
 
-    def _attach_again(self, context: StepContext, inputs: Inputs, follower: Session) -> None:
+    def _attach_again(self, context: StepContext, args: ExternalReplicationArgs, follower: Session) -> None:
         """Attach it again at the coordinates it has executed, with a new password; drop what it fetched but did not execute."""
         stands = channel.stop(follower)
-        source = context.instances.get(inputs["source_id"])
+        source = context.instances.get(args.source_id)
         with context.access.session(source) as session:
             account = accounts.issue(session, accounts.REPLICATION_USER)
         channel.attach(follower, endpoint_of(source), account, stands.executed)
@@ -112,10 +132,6 @@ class ExternalReplicationProvider(Step):
             )
 
 
-def _recorded(inputs: Inputs) -> Coordinates:
-    return Coordinates(inputs["file"], int(inputs["position"]))
-
-
 def _starts(encrypted: Session) -> bool:
     """Whether replication starts; false if it must be attached again first."""
     try:
@@ -128,12 +144,14 @@ def _starts(encrypted: Session) -> bool:
     return True
 
 
-def _require_snapshot_at(context: StepContext, inputs: Inputs, source: Instance, encrypted: Instance) -> None:
+def _require_snapshot_at(
+    context: StepContext, args: ExternalReplicationArgs, source: Instance, encrypted: Instance
+) -> None:
     """Require that the coordinates are those of the instance's snapshot, and that it has executed nothing since.
 
     A replica that was deleted and created again stops elsewhere than the snapshot of the former one.
     """
-    coordinates = _recorded(inputs)
+    coordinates = args.coordinates
     copy = snapshots.tags_of(context.aws, Names(source.identifier).encrypted) or {}
     if source.tags.get(journal.ATTACHED) == encrypted.resource_id:
         what = "its replication channel was reset, so its coordinates are unknown"
@@ -150,10 +168,7 @@ def _require_snapshot_at(context: StepContext, inputs: Inputs, source: Instance,
     )
 
 
-class ExternalReplication(pulumi.dynamic.Resource, module="rds", name="ExternalReplication"):
+class ExternalReplication(StepResource, provider=ExternalReplicationProvider):
     """The channel from the source to the encrypted instance."""
 
     running: pulumi.Output[bool]
-
-    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        super().__init__(ExternalReplicationProvider(), name, {"running": None, **inputs}, opts)

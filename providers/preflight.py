@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import pulumi
 from pulumi.dynamic import CheckResult, UpdateResult
 
+from providers.arguments import NamedArgs, recorded
 from providers.progress import remark_for, warning_for
-from providers.step import Inputs, Outputs, Step, StepContext
+from providers.reports import files_of
+from providers.resource import StepResource
+from providers.step import Outputs, Step, StepContext
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.inventory import AccountInventory
 from rds_encrypt.checks import look, preflight
@@ -24,17 +27,36 @@ from rds_encrypt.mysql.session import Session
 from rds_encrypt.mysql.tables import require_transactional
 from rds_encrypt.names import Names
 from rds_encrypt.needs import Need
-from rds_encrypt.reports.files import Files
+from rds_encrypt.phases import Method, Phase
 
-__all__ = ["Preflight", "PreflightProvider"]
+__all__ = ["Preflight", "PreflightArgs", "PreflightProvider"]
 
 _OF_THE_MOMENT = {"preview", "fleet", "alone"}
 
 
-class PreflightProvider(Step):
-    """Inputs: ``identifier``, ``phase``, ``method``, ``strategy``, ``kms_key_arn``, ``preview``, ``fleet`` (what all sources of the
-    stack still need), ``alone`` (whether a failed check concerns this source only). Outputs: the inputs without the last three.
+@dataclass(frozen=True, kw_only=True)
+class PreflightArgs(NamedArgs):
+    """The arguments of `Preflight`.
+
+    Attributes:
+        fleet: what all sources of the stack still need.
+        alone: whether a failed check concerns this source only.
+        refused: the failed checks, as sentences, if they did not end the run.
     """
+
+    source_id: str = recorded("")
+    phase: Phase
+    method: Method
+    strategy: str
+    kms_key_arn: str
+    preview: bool = False
+    fleet: tuple[Need, ...] = ()
+    alone: bool = False
+    refused: tuple[str, ...] = recorded(())
+
+
+class PreflightProvider(Step[PreflightArgs]):
+    """Runs the checks. Outputs: the inputs without ``preview``, ``fleet`` and ``alone``, which hold only for one run."""
 
     identity = ("identifier",)
 
@@ -44,43 +66,42 @@ class PreflightProvider(Step):
         A failed check ends a run for all sources of the stack. If the run can go on without harm to this source, the failure becomes
         an input instead, and only this resource fails.
         """
-        failures = super().check(_olds, news).failures
+        args, failures = self.read_args(news), super().check(_olds, news).failures
         inputs = {key: value for key, value in news.items() if key not in _OF_THE_MOMENT}
-        if failures and news.get("alone") and not news.get("preview"):
+        if failures and args.alone and not args.preview:
             return CheckResult({**inputs, "refused": [failure.reason for failure in failures]}, [])
         return CheckResult(inputs, failures)
 
-    def refuse(self, context: StepContext, inputs: Inputs) -> list[str]:
+    def refuse(self, context: StepContext, args: PreflightArgs) -> list[str]:
         """Return what blocks this phase, read-only; at preview, also show warnings and notes."""
         try:
-            found = discover(context.aws, Names.of(inputs["identifier"]))
-            plan = Plan(inputs["phase"], inputs["method"], found, inputs["strategy"], inputs["kms_key_arn"])
+            found = discover(context.aws, Names.of(args.identifier))
+            plan = Plan(args.phase, args.method, found, args.strategy, args.kms_key_arn)
             around = context.around or AccountInventory(context.aws)
             if obstacles := [str(finding) for finding in preflight.findings(around, plan)]:
-                return _refused(inputs, obstacles)
-            fleet = tuple(Need.from_input(each) for each in inputs.get("fleet") or ())
-            checks = look.check_context(context.aws, plan, around, fleet)
-            seen = _looked(context, found, checks, remarks=bool(inputs.get("preview")))
+                return _refused(args, obstacles)
+            checks = look.check_context(context.aws, plan, around, args.fleet)
+            seen = _looked(context, found, checks, remarks=args.preview)
         except MigrationError as error:
-            return _refused(inputs, [str(error)])
-        _tell(inputs, seen)
-        return _refused(inputs, [str(each) for each in seen if each.severity is Severity.BLOCKING], seen)
+            return _refused(args, [str(error)])
+        _tell(args, seen)
+        return _refused(args, [str(each) for each in seen if each.severity is Severity.BLOCKING], seen)
 
-    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, args: PreflightArgs) -> Outputs:
         """Do nothing: ``check`` has decided already."""
-        _require_allowed(inputs)
+        _require_allowed(args)
         return {}
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Record new inputs, if the check allowed them."""
-        _require_allowed(_news)
+        _require_allowed(self.read_args(_news))
         return super().update(_id, _olds, _news)
 
 
-def _require_allowed(inputs: Inputs) -> None:
+def _require_allowed(args: PreflightArgs) -> None:
     """Fail with what ``check`` found, if that did not end the run for the other sources."""
-    if refused := inputs.get("refused"):
-        raise PreconditionFailed(" ".join(refused))
+    if args.refused:
+        raise PreconditionFailed(" ".join(args.refused))
 
 
 def _looked(
@@ -123,9 +144,9 @@ def _late(context: StepContext, instance: Instance, refusal: AccountRefused) -> 
     )
 
 
-def _tell(inputs: Inputs, seen: list[Finding]) -> None:
+def _tell(args: PreflightArgs, seen: list[Finding]) -> None:
     """Show warnings one by one, and notes together, under this resource."""
-    warn, remark = warning_for(inputs.get("urn")), remark_for(inputs.get("urn"))
+    warn, remark = warning_for(args.urn), remark_for(args.urn)
     for finding in seen:
         if finding.severity is Severity.WARNING:
             warn(folded(str(finding), before=len("warning: ")))
@@ -133,16 +154,12 @@ def _tell(inputs: Inputs, seen: list[Finding]) -> None:
         remark("\n".join(["Good to know:", *(f"- {folded(note, before=2)}" for note in notes)]))
 
 
-def _refused(inputs: Inputs, blocking: list[str], seen: Sequence[Finding] = ()) -> list[str]:
+def _refused(args: PreflightArgs, blocking: list[str], seen: Sequence[Finding] = ()) -> list[str]:
     """Return what blocks the phase; at preview, write all findings beside the plan, for a comment on a pull request."""
-    if inputs.get("preview"):
-        files = Files(inputs["identifier"], warn=warning_for(inputs.get("urn")))
-        files.write("findings.md", as_markdown(blocking, seen))
+    if args.preview:
+        files_of(args).write("findings.md", as_markdown(blocking, seen))
     return blocking
 
 
-class Preflight(pulumi.dynamic.Resource, module="rds", name="Preflight"):
+class Preflight(StepResource, provider=PreflightProvider):
     """The checks that a phase must pass, as a resource that fails the preview if one fails."""
-
-    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        super().__init__(PreflightProvider(), name, inputs, opts)

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from providers.arguments import EncryptedArgs, NamedArgs, PairArgs
 from providers.progress import warning_for
-from providers.step import Inputs, StepContext
+from providers.step import StepContext
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import MigrationError
 from rds_encrypt.cutover.context import CutoverContext
@@ -20,15 +21,15 @@ from rds_encrypt.reports.ownership_transfer import OwnershipTransfer
 __all__ = ["after_cleanup", "after_cutover", "files_of", "hand_over", "lag_log"]
 
 
-def files_of(inputs: Inputs) -> Files:
+def files_of(args: NamedArgs) -> Files:
     """Return the files of a step's source; a failure to write them is a warning in the step's row."""
-    return Files(inputs["identifier"], warn=warning_for(inputs.get("urn")))
+    return Files(args.identifier, warn=warning_for(args.urn))
 
 
 @contextmanager
-def lag_log(source: Instance, inputs: Inputs) -> Iterator[LagLog]:
+def lag_log(source: Instance, args: EncryptedArgs) -> Iterator[LagLog]:
     """Log the lag during a ``with`` block; until the cutover the source has its own name."""
-    log = LagLog(Files(source.identifier, warn=warning_for(inputs.get("urn"))), inputs["encrypted_id"])
+    log = LagLog(Files(source.identifier, warn=warning_for(args.urn)), args.encrypted_id)
     try:
         yield log
     finally:
@@ -56,17 +57,17 @@ def hand_over(cutover: CutoverContext, files: Files) -> None:
             ownership_transfer.withdraw(files)
 
 
-def after_cleanup(context: StepContext, inputs: Inputs, outputs: Mapping[str, Any]) -> None:
+def after_cleanup(context: StepContext, args: PairArgs, outputs: Mapping[str, Any]) -> None:
     """Write the report again, with what was deleted and what remains."""
-    files = files_of(inputs)
+    files = files_of(args)
     with _only_warned(files):
-        source_id, encrypted_id = inputs["source_id"], inputs["encrypted_id"]
+        source_id, encrypted_id = args.source_id, args.encrypted_id
         found = context.instances.find_several([source_id, encrypted_id])
         production = found.get(encrypted_id) or context.instances.get(encrypted_id)
         facts = report.facts_of(found.get(source_id), production)
         # Compared at the cutover, when both ran; a stopped or deleted instance adds nothing.
         facts.pop("settings", None)
-        report.publish(files, {**facts, "cleanup": _cleanup(Names(inputs["identifier"]), outputs)})
+        report.publish(files, {**facts, "cleanup": _cleanup(args.names, outputs)})
 
 
 def _cleanup(names: Names, outputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,41 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pulumi
 
-from providers.step import Inputs, Outputs, Step, StepContext
+from providers.arguments import ReplicaArgs
+from providers.resource import StepResource
+from providers.step import Outputs, Step, StepContext
 from rds_encrypt.mysql import channel
 
 __all__ = ["ResumedReplication", "ResumedReplicationProvider"]
 
 
-class ResumedReplicationProvider(Step):
-    """Inputs: ``replica_id``. Outputs: ``running``."""
+class ResumedReplicationProvider(Step[ReplicaArgs]):
+    """Starts replication. Outputs: ``running``."""
 
     identity = ("replica_id",)
     waits_for_names = True
 
-    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, args: ReplicaArgs) -> Outputs:
         """Start replication on the replica."""
-        with context.session(inputs["replica_id"]) as session:
+        with context.session(args.replica_id) as session:
             return {"running": channel.start(session).running}
 
-    def seen(self, context: StepContext, props: Inputs) -> Outputs | None:
+    def seen(self, context: StepContext, args: ReplicaArgs) -> Outputs | None:
         """Tell whether the replica still follows; one that does not run counts as unchanged."""
-        replica = context.usable(props["replica_id"])
+        replica = context.usable(args.replica_id)
         if replica is None:
-            return dict(props)
+            return {}
         with context.access.session(replica) as session:
             status = channel.status(session)
-        return dict(props) if status is not None and not status.stopped else None
+        return {} if status is not None and not status.stopped else None
 
 
-class ResumedReplication(pulumi.dynamic.Resource, module="rds", name="ResumedReplication"):
+class ResumedReplication(StepResource, provider=ResumedReplicationProvider):
     """The replica, following again after its snapshot was used."""
 
     running: pulumi.Output[bool]
-
-    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        super().__init__(ResumedReplicationProvider(), name, {"running": None, **inputs}, opts)

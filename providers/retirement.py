@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pulumi
 
+from providers.arguments import PairArgs
 from providers.cutover_protocol import close_reverse_replication
 from providers.progress import warning_for
 from providers.reports import after_cleanup
-from providers.step import HOUR, Inputs, Outputs, Step, StepContext
+from providers.resource import StepResource
+from providers.step import HOUR, Outputs, Step, StepContext
 from rds_encrypt import journal
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
@@ -19,36 +22,41 @@ from rds_encrypt.names import Names
 from rds_encrypt.position import Position, look
 from rds_encrypt.temporary_resources import drop_replication_user, put_retention_back
 
-__all__ = ["Retirement", "RetirementProvider"]
+__all__ = ["Retirement", "RetirementArgs", "RetirementProvider"]
 
 
-class RetirementProvider(Step):
-    """Inputs: ``identifier``, ``source_id``, ``encrypted_id``, ``fate`` of the old one: keep, stop or delete.
+@dataclass(frozen=True, kw_only=True)
+class RetirementArgs(PairArgs):
+    """The arguments of `Retirement`, with the ``fate`` of the old instance."""
 
-    Outputs: ``old`` (its name), ``old_status``, ``keep_until`` (ISO date), ``snapshots_wanted``: automated snapshots that the new instance must
-    have to replace the old one's backups.
+    fate: Literal["keep", "stop", "delete"]
+
+
+class RetirementProvider(Step[RetirementArgs]):
+    """Ends the migration. Outputs: ``old`` (its name), ``old_status``, ``keep_until`` (ISO date), ``snapshots_wanted``: automated
+    snapshots that the new instance must have to replace the old one's backups.
     """
 
     identity = ("source_id", "encrypted_id")
 
-    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, args: RetirementArgs) -> Outputs:
         """Confirm which instance carries production, then remove what only the migration needed, in the order RDS allows."""
-        names = Names(inputs["identifier"])
-        found = context.instances.find_several([inputs["encrypted_id"], inputs["source_id"]])
-        old = found.get(inputs["source_id"])
-        production = found.get(inputs["encrypted_id"]) or context.instances.get(inputs["encrypted_id"])
+        names = args.names
+        found = context.instances.find_several([args.encrypted_id, args.source_id])
+        old = found.get(args.source_id)
+        production = found.get(args.encrypted_id) or context.instances.get(args.encrypted_id)
         _require_cut_over(context, production, old, names)
-        warn = warning_for(inputs.get("urn"))
-        self._delete_replica(context, names, inputs["source_id"])
+        warn = warning_for(args.urn)
+        self._delete_replica(context, names, args.source_id)
         # Dropped on production first: replication carries that to the old instance, which is fenced.
-        drop_replication_user(context.instances, context.access, inputs["source_id"], warn)
-        close_reverse_replication(context, inputs["source_id"], inputs["encrypted_id"], warn)
-        put_retention_back(context.instances, context.access, inputs["source_id"], warn)
+        drop_replication_user(context.instances, context.access, args.source_id, warn)
+        close_reverse_replication(context, args.source_id, args.encrypted_id, warn)
+        put_retention_back(context.instances, context.access, args.source_id, warn)
         keep_until = _keep_until(production)
         status = "deleted"
         if old is not None:
-            status = self._settle(context, old, names, inputs["fate"], keep_until)
-            if inputs["fate"] == "stop" and old.broken:
+            status = self._settle(context, old, names, args.fate, keep_until)
+            if args.fate == "stop" and old.broken:
                 warn(
                     f"{old.identifier} is {status}, so AWS cannot stop it: delete it when you no longer need it"
                 )
@@ -59,7 +67,7 @@ class RetirementProvider(Step):
             "keep_until": keep_until.date().isoformat(),
             "snapshots_wanted": production.retention_days,
         }
-        after_cleanup(context, inputs, outputs)
+        after_cleanup(context, args, outputs)
         return outputs
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> Any:
@@ -122,14 +130,10 @@ def _keep_until(production: Instance) -> datetime:
     return datetime.fromisoformat(since) + timedelta(days=production.retention_days)
 
 
-class Retirement(pulumi.dynamic.Resource, module="rds", name="Retirement"):
+class Retirement(StepResource, provider=RetirementProvider):
     """The end of the migration: the fate of the old instance."""
 
     old: pulumi.Output[str]
     old_status: pulumi.Output[str]
     keep_until: pulumi.Output[str]
     snapshots_wanted: pulumi.Output[int]
-
-    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        outputs = {"old": None, "old_status": None, "keep_until": None, "snapshots_wanted": None}
-        super().__init__(RetirementProvider(), name, {**outputs, **inputs}, opts)

@@ -6,12 +6,11 @@ only what ``configure`` gives them in the provider's process.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar, cast, get_args
 
-import pulumi
 from pulumi.dynamic import (
     CheckFailure,
     CheckResult,
@@ -24,10 +23,11 @@ from pulumi.dynamic import (
 )
 
 from providers import clean_errors
+from providers.arguments import StepArgs, known
 from providers.clients import shared_clients
 from providers.progress import DONE, progress_for
 from providers.width import widen
-from rds_encrypt.access import Access, AccessSettings
+from rds_encrypt.access import Access
 from rds_encrypt.aws.clients import Aws, AwsSettings
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
@@ -39,23 +39,14 @@ from rds_encrypt.names import Names
 from rds_encrypt.position import look, phase_under_way
 from rds_encrypt.temporary_resources import successor_of
 
-__all__ = [
-    "HOUR",
-    "Inputs",
-    "Outputs",
-    "Step",
-    "StepContext",
-    "known",
-    "names_of",
-    "require_no_names_moving",
-    "urn_of",
-]
+__all__ = ["HOUR", "Outputs", "Step", "StepContext", "require_no_names_moving"]
 
 clean_errors.install()
 widen()
 
-Inputs = Mapping[str, Any]
 Outputs = dict[str, Any]
+
+A = TypeVar("A", bound=StepArgs)
 
 HOUR = 3600.0
 
@@ -89,10 +80,11 @@ class StepContext:
         return found if found is not None and found.available else None
 
 
-class Step(ResourceProvider):
+class Step(ResourceProvider, Generic[A]):
     """A step: ``perform`` checks and does what is missing, ``seen`` returns the current state, ``undo`` is the inverse.
 
     Attributes:
+        arguments: the class that the subclass puts in for ``A``.
         identity: inputs whose change replaces the resource. Any other change is recorded but not acted on: a finished step is
             not repeated because a setting changed.
         ignored: inputs whose change is no difference at all.
@@ -101,9 +93,15 @@ class Step(ResourceProvider):
     """
 
     serialize_as_secret_always = False
+    arguments: ClassVar[type[StepArgs]]
     identity: ClassVar[tuple[str, ...]] = ()
     ignored: ClassVar[tuple[str, ...]] = ("urn", "__provider")
     waits_for_names: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for base in getattr(cls, "__orig_bases__", ()):
+            (cls.arguments,) = get_args(base)
 
     def configure(self, req: ConfigureRequest) -> None:
         """Take the AWS settings of the stack."""
@@ -111,36 +109,41 @@ class Step(ResourceProvider):
             region=req.config.get("aws:region"), profile=req.config.get("aws:profile")
         )
 
-    def context(self, inputs: Inputs) -> StepContext:
+    def context(self, args: StepArgs) -> StepContext:
         """Return the context of one call."""
-        return _context(shared_clients(self._settings).aws, inputs, mends=True)
+        return _context(shared_clients(self._settings).aws, args, mends=True)
 
-    def context_of_checks(self, inputs: Inputs) -> StepContext:
+    def context_of_checks(self, args: StepArgs) -> StepContext:
         """Return the context of a check, which shares the account inventory with other checks."""
         clients = shared_clients(self._settings)
-        return replace(_context(clients.aws, inputs, mends=False), around=clients.around)
+        return replace(_context(clients.aws, args, mends=False), around=clients.around)
+
+    def read_args(self, inputs: dict[str, Any]) -> A:
+        """Return the arguments in a resource's inputs, or in its state."""
+        return cast(A, self.arguments.from_inputs(inputs))
 
     # The parts of a step.
 
-    def refuse(self, context: StepContext, inputs: Inputs) -> list[str]:
-        """Return, as sentences, why these inputs cannot work; called at preview, with what is known then."""
+    def refuse(self, context: StepContext, args: A) -> list[str]:
+        """Return, as sentences, why these arguments cannot work; called at preview, with what is known then."""
         return []
 
-    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, args: A) -> Outputs:
         """Check, do what is missing, check again, and return the outputs."""
         raise NotImplementedError
 
-    def seen(self, context: StepContext, props: Inputs) -> Outputs | None:
-        """Return the outputs as they are now, or ``None`` if the step's effect is gone."""
-        return dict(props)
+    def seen(self, context: StepContext, args: A) -> Outputs | None:
+        """Return the outputs that are different now, or ``None`` if the step's effect is gone."""
+        return {}
 
-    def undo(self, context: StepContext, props: Inputs) -> None:
+    def undo(self, context: StepContext, args: A) -> None:
         """Do the inverse if that is safe now; otherwise nothing."""
 
-    def carry_out(self, inputs: Inputs) -> Outputs:
+    def carry_out(self, inputs: dict[str, Any]) -> Outputs:
         """Perform the step, then clear its progress message."""
-        context = self.context(inputs)
-        outputs = self.perform(context, inputs)
+        args = self.read_args(inputs)
+        context = self.context(args)
+        outputs = self.perform(context, args)
         context.progress(DONE)
         return outputs
 
@@ -148,8 +151,9 @@ class Step(ResourceProvider):
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Refuse inputs that cannot work."""
+        args = self.read_args(news)
         failures = [
-            CheckFailure("", sentence) for sentence in self.refuse(self.context_of_checks(news), news)
+            CheckFailure("", sentence) for sentence in self.refuse(self.context_of_checks(args), args)
         ]
         return CheckResult(news, failures)
 
@@ -170,7 +174,8 @@ class Step(ResourceProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Read the current state of the step's effect."""
-        outputs = self.seen(self.context(props), props)
+        args = self.read_args(props)
+        outputs = self.seen(self.context(args), args)
         return ReadResult(id_, {**props, **outputs}) if outputs is not None else ReadResult("", {})
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
@@ -179,29 +184,29 @@ class Step(ResourceProvider):
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Undo the step."""
-        context = self.context(_props)
+        args = self.read_args(_props)
+        context = self.context(args)
         if self.waits_for_names:
-            require_no_names_moving(context, _props)
-        self.undo(context, _props)
+            require_no_names_moving(context, args)
+        self.undo(context, args)
         context.progress(DONE)
 
 
-def _context(aws: Aws, inputs: Inputs, *, mends: bool) -> StepContext:
-    settings = AccessSettings.from_inputs(inputs.get("access") or {})
-    return StepContext(aws, Access(aws, settings, mends=mends), progress_for(inputs.get("urn")))
+def _context(aws: Aws, args: StepArgs, *, mends: bool) -> StepContext:
+    return StepContext(aws, Access(aws, args.access, mends=mends), progress_for(args.urn))
 
 
-def require_no_names_moving(context: StepContext, props: Inputs) -> None:
+def require_no_names_moving(context: StepContext, args: StepArgs) -> None:
     """Refuse to delete a step while a name moves: without tags and steps no run could complete the move.
 
     Raises:
         ActionRequired: a cutover or a rollback has passed its point of no return, and is not complete.
     """
-    source = context.instances.find(props["source_id"])
-    encrypted = successor_of(context.instances, props["source_id"], source)
+    source = context.instances.find(args.source_id)
+    encrypted = successor_of(context.instances, args.source_id, source)
     if encrypted is None:
         return
-    names = names_of(props, source, encrypted)
+    names = args.names or _names_of(source, encrypted)
     phase = phase_under_way(look(context.aws, names, encrypted, source))
     if phase is None:
         return
@@ -215,23 +220,9 @@ def require_no_names_moving(context: StepContext, props: Inputs) -> None:
     )
 
 
-def names_of(props: Inputs, source: Instance | None, encrypted: Instance) -> Names:
-    """Return the names of a migration; for a step without ``identifier``, derive them from either instance's name."""
-    if identifier := props.get("identifier"):
-        return Names(str(identifier))
-    for found, endings in ((source, ("-old",)), (encrypted, ("-encrypted",))):
-        for ending in endings:
-            if found is not None and found.identifier.endswith(ending):
-                return Names(found.identifier.removesuffix(ending))
+def _names_of(source: Instance | None, encrypted: Instance) -> Names:
+    """Derive the names of a migration from either instance's name."""
+    for found, ending in ((source, "-old"), (encrypted, "-encrypted")):
+        if found is not None and found.identifier.endswith(ending):
+            return Names(found.identifier.removesuffix(ending))
     return Names(source.identifier if source is not None else encrypted.identifier)
-
-
-def known(value: object) -> bool:
-    """Whether a value is known; at preview, what another resource will output is not."""
-    return value != pulumi.runtime.rpc.UNKNOWN
-
-
-def urn_of(step: type[pulumi.dynamic.Resource], name: str, parent: pulumi.Resource) -> str:
-    """Return the URN that a step will have, so that it can show progress in its own row."""
-    chain = f"{parent.pulumi_resource_type}$pulumi-python:{step._resource_type_name}"  # noqa: SLF001 - no public name
-    return f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{chain}::{name}"

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pulumi
 
-from providers.step import HOUR, Inputs, Outputs, Step, StepContext
+from providers.arguments import ReplicaArgs
+from providers.resource import StepResource
+from providers.step import HOUR, Outputs, Step, StepContext
 from rds_encrypt.mysql import channel
 
 __all__ = ["StoppedReplication", "StoppedReplicationProvider"]
 
 
-class StoppedReplicationProvider(Step):
-    """Inputs: ``replica_id``. Outputs: ``file``, ``position``: the source's coordinates that the replica has executed."""
+class StoppedReplicationProvider(Step[ReplicaArgs]):
+    """Stops replication. Outputs: ``file``, ``position``: the source's coordinates that the replica has executed."""
 
     identity = ("replica_id",)
 
-    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, args: ReplicaArgs) -> Outputs:
         """Stop replication and read the coordinates from the replica, not from the source."""
         replica = context.instances.wait_until_available(
-            inputs["replica_id"], deadline=HOUR, progress=context.progress
+            args.replica_id, deadline=HOUR, progress=context.progress
         )
         with context.access.session(replica) as session:
             stopped = channel.stop_where_known(session, progress=context.progress)
         return {"file": stopped.executed.file, "position": stopped.executed.position}
 
 
-class StoppedReplication(pulumi.dynamic.Resource, module="rds", name="StoppedReplication"):
+class StoppedReplication(StepResource, provider=StoppedReplicationProvider):
     """The point in the source's history that the snapshot will hold."""
 
     file: pulumi.Output[str]
     position: pulumi.Output[int]
-
-    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        super().__init__(StoppedReplicationProvider(), name, {"file": None, "position": None, **inputs}, opts)

@@ -6,18 +6,18 @@ that a verification is under way, for the run after a killed one; another says w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 from pulumi.dynamic import DiffResult, UpdateResult
 
-from providers.progress import warning_for
-from providers.reports import lag_log
-from providers.step import HOUR, Inputs, Outputs, Step, StepContext
+from providers.arguments import PairArgs, ReplicaArgs, VerifyOptions, recorded
+from providers.reports import files_of, lag_log
+from providers.resource import StepResource
+from providers.step import HOUR, Outputs, Step, StepContext
 from rds_encrypt import journal
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
@@ -32,23 +32,10 @@ from rds_encrypt.verification.checkpoint import Checkpoint
 from rds_encrypt.verification.comparison import Comparison
 from rds_encrypt.verification.definitions import compare_variables
 from rds_encrypt.verification.differences import Difference, sentences
-from rds_encrypt.verification.plan import How, Result
+from rds_encrypt.verification.plan import How, Mode, Result
 from rds_encrypt.verified import Verified
 
-__all__ = ["VERIFICATION_OUTPUTS", "Verification", "VerificationProvider"]
-
-VERIFICATION_OUTPUTS = {
-    "verified_at": None,
-    "verified_coordinates": None,
-    "verified_tables": None,
-    "verified_rows": None,
-    "verified_chunks": None,
-    "verified_bytes": None,
-    "verify_seconds": None,
-    "verify_level": None,
-    "differences": None,
-}
-"""Outputs of the step, unknown until it has run."""
+__all__ = ["Verification", "VerificationArgs", "VerificationProvider"]
 
 _MINUTE = 60.0
 _AGAIN = 2
@@ -57,29 +44,40 @@ _STATEMENT = 24 * HOUR
 """Seconds that one statement may take: a table without a key is read in one."""
 
 
-class VerificationProvider(Step):
-    """Inputs: ``identifier``, ``encrypted_id``, ``source_id``, ``replica_id``, ``verify`` (the settings of that name, as plain
-    values), ``hours`` to catch up at most, and ``wanted``. Outputs: see ``VERIFICATION_OUTPUTS``, and ``counted``.
+@dataclass(frozen=True, kw_only=True)
+class VerificationArgs(PairArgs, ReplicaArgs):
+    """The arguments of `Verification`.
 
-    ``wanted`` is the value of the source's tag while that is recent enough, otherwise ``due`` with the time; ``counted`` is the
-    tag's value when the step finished. When they differ, this step, unlike others, runs again.
+    Attributes:
+        hours: the longest wait for one to catch up, in hours.
+        wanted: the value of the source's tag while that is recent enough, otherwise ``due`` with the time; ``None``: no verification.
+        counted: the tag's value when the step finished. When it differs from ``wanted``, this step, unlike others, runs again.
     """
+
+    verify: VerifyOptions
+    hours: float
+    wanted: str | None = None
+    counted: str | None = recorded(None)
+
+
+class VerificationProvider(Step[VerificationArgs]):
+    """Compares both. Outputs: those of `Verification`, and ``counted``, which a later run reads."""
 
     identity = ("encrypted_id", "source_id")
     ignored = (*Step.ignored, "wanted")
 
-    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, args: VerificationArgs) -> Outputs:
         """Compare, unless that is off or too late; make both follow the source again in any case."""
         nothing: Outputs = {
-            **VERIFICATION_OUTPUTS,
-            "verify_level": inputs["verify"]["level"],
+            **dict.fromkeys(Verification.output_names()),
+            "verify_level": args.verify.level,
             "differences": [],
         }
-        source, encrypted = context.instances.get_several(inputs["source_id"], inputs["encrypted_id"])
+        source, encrypted = context.instances.get_several(args.source_id, args.encrypted_id)
         if journal.cutover_begun(encrypted.tags):
             return nothing
-        visit = _Visit(context, inputs)
-        if inputs["verify"]["level"] == "off":
+        visit = _Visit(context, args)
+        if args.verify.level == "off":
             if journal.VERIFYING in source.tags:
                 visit.end()
             return {**nothing, "counted": "off"}
@@ -88,7 +86,7 @@ class VerificationProvider(Step):
         if differences:
             raise ActionRequired(
                 f"it differs from the source: {'; '.join(sentences(differences))}",
-                where=context.instances.get(inputs["encrypted_id"]).identifier,
+                where=context.instances.get(args.encrypted_id).identifier,
                 fix=f"Read {visit.files.path('verification.json')}. If a setting differs, correct it and run `pulumi up` again;"
                 " if data differs, run `pulumi destroy` in phase `replicate` and start over",
                 safe="Replication goes on, the source is untouched, and no cutover will begin",
@@ -99,16 +97,21 @@ class VerificationProvider(Step):
         """Compare the inputs that matter, and check whether a verification is due."""
         found = super().diff(_id, _olds, _news)
         return DiffResult(
-            changes=bool(found.changes) or _due(_olds, _news),
+            changes=bool(found.changes) or self._due(_olds, _news),
             replaces=found.replaces,
             delete_before_replace=found.delete_before_replace,
         )
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Verify again if that is due; otherwise record the inputs, as other steps do."""
-        if not _due(_olds, _news):
+        if not self._due(_olds, _news):
             return super().update(_id, _olds, _news)
         return UpdateResult({**_olds, **_news, **self.carry_out(_news)})
+
+    def _due(self, _olds: dict[str, Any], _news: dict[str, Any]) -> bool:
+        """Whether the program wants a verification that has not run yet; a refresh compares with what it wanted last."""
+        olds, wanted = self.read_args(_olds), self.read_args(_news).wanted
+        return wanted is not None and wanted not in (olds.counted, olds.wanted)
 
 
 def _passes(error: BaseException) -> bool:
@@ -118,29 +121,18 @@ def _passes(error: BaseException) -> bool:
     return isinstance(error, (Retryable, OutcomeUnknown)) and not isinstance(error, (TimedOut, Cancelled))
 
 
-def _due(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
-    """Whether the program wants a verification that has not run yet; a refresh compares with what it wanted last."""
-    wanted = news.get("wanted")
-    return wanted is not None and wanted not in (olds.get("counted"), olds.get("wanted"))
-
-
 @dataclass
 class _Visit:
     """One verification and its state."""
 
     context: StepContext
-    inputs: Inputs
+    args: VerificationArgs
     coordinates: list[Coordinates] = field(default_factory=list)
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
-    def settings(self) -> Mapping[str, Any]:
-        settings: Mapping[str, Any] = self.inputs["verify"]
-        return settings
-
-    @property
     def files(self) -> Files:
-        return Files(self.inputs["identifier"], warn=warning_for(self.inputs.get("urn")))
+        return files_of(self.args)
 
     def compare(self, source: Instance) -> tuple[Result, tuple[Difference, ...]]:
         """Compare both; start over if one was unavailable or moved meanwhile: RDS reboots replicas (RDS-EVENT-0396)."""
@@ -151,9 +143,9 @@ class _Visit:
                 if not _passes(error):
                     raise
             self.coordinates.clear()
-            for instance in ("replica_id", "encrypted_id"):
+            for instance in (self.args.replica_id, self.args.encrypted_id):
                 self.context.instances.wait_until_available(
-                    self.inputs[instance], deadline=HOUR, progress=self.context.progress
+                    instance, deadline=HOUR, progress=self.context.progress
                 )
         return self._compare(source)
 
@@ -170,7 +162,7 @@ class _Visit:
             with stopped_at_same_coordinates(
                 replica,
                 copy,
-                deadline=float(self.inputs["hours"]) * HOUR,
+                deadline=self.args.hours * HOUR,
                 sequential=self._appliers.reduced,
                 together=self._together,
                 progress=self.context.progress,
@@ -181,7 +173,7 @@ class _Visit:
                 else:
                     comparison.checkpoint = self._checkpoint(coordinates)
                 self.coordinates.append(coordinates)
-                finished = comparison.advance(deadline=float(self.settings["max_stop_minutes"]) * _MINUTE)
+                finished = comparison.advance(deadline=self.args.verify.max_stop_minutes * _MINUTE)
             self._catch_up()
         result = comparison.result
         comparison.checkpoint.forget()
@@ -195,11 +187,11 @@ class _Visit:
         """Make both follow again after a killed run."""
         self._appliers.put_back()
         resume(*self._openers())
-        self.context.instances.untag(self.inputs["source_id"], [journal.VERIFYING])
+        self.context.instances.untag(self.args.source_id, [journal.VERIFYING])
 
     def report(self, result: Result, differences: tuple[Difference, ...]) -> Outputs:
         """Write the result to a file and, if it is clean, to the tag that the cutover checks."""
-        found = Verified(self.at, self.settings["level"], self.inputs["encrypted_id"])
+        found = Verified(self.at, self.args.verify.level, self.args.encrypted_id)
         outputs: Outputs = {
             "verified_at": self.at.isoformat(timespec="seconds"),
             "verified_coordinates": str(self.coordinates[-1]),
@@ -208,13 +200,13 @@ class _Visit:
             "verified_chunks": result.chunks,
             "verified_bytes": result.bytes,
             "verify_seconds": round(result.seconds, 1),
-            "verify_level": self.settings["level"],
+            "verify_level": self.args.verify.level,
             "differences": sentences(differences),
         }
         self.files.write_json(
             "verification.json",
             {
-                "identifier": self.inputs["identifier"],
+                "identifier": self.args.identifier,
                 "clean": not differences,
                 **outputs,
                 # Two keys keep the names that readers of this file expect.
@@ -225,7 +217,7 @@ class _Visit:
             },
         )
         if not differences:
-            self.context.instances.tag(self.inputs["source_id"], {journal.VERIFIED: str(found)})
+            self.context.instances.tag(self.args.source_id, {journal.VERIFIED: str(found)})
             self.context.progress(
                 f"verified: {result.rows:,} rows of {result.tables} tables are equal, in {result.seconds:.1f} s"
             )
@@ -233,15 +225,14 @@ class _Visit:
 
     @property
     def _how(self) -> How:
-        settings = self.settings
-        return How(
-            level=settings["level"], sample=float(settings["sample"]), threads=int(settings["threads"])
-        )
+        verify = self.args.verify
+        # Level `off` compares nothing.
+        return How(cast(Mode, verify.level), verify.sample, verify.threads)
 
     def _checkpoint(self, coordinates: Coordinates) -> Checkpoint:
         """Return a killed run's checkpoint, if both instances are still at its coordinates."""
         how = self._how
-        compared = f"{self.inputs['source_id']} {self.inputs['encrypted_id']} {how.level} {how.sample}"
+        compared = f"{self.args.source_id} {self.args.encrypted_id} {how.level} {how.sample}"
         return Checkpoint.open(
             self.files.path("rds_encrypt.verification.progress"), compared, str(coordinates)
         )
@@ -260,7 +251,7 @@ class _Visit:
 
     def _together(self, one: Coordinates, other: Coordinates) -> bool:
         """Whether the source has no change between two coordinates: then it does not matter at which of them an instance stopped."""
-        with self.context.session(self.inputs["source_id"]) as session:
+        with self.context.session(self.args.source_id) as session:
             return lie_together(session, one, other)
 
     def _catch_up(self) -> None:
@@ -269,29 +260,27 @@ class _Visit:
         with (
             self.context.access.session(source) as ahead,
             self.context.access.session(encrypted) as behind,
-            lag_log(source, self.inputs) as log,
+            lag_log(source, self.args) as log,
         ):
             lag.catch_up(
                 ahead,
                 behind,
-                deadline=float(self.inputs["hours"]) * HOUR,
+                deadline=self.args.hours * HOUR,
                 progress=self.context.progress,
                 watch=log.add,
             )
 
     def _openers(self) -> tuple[Opener, Opener]:
         """Return functions that open sessions on the replica and on the encrypted instance."""
-        replica, encrypted = self.context.instances.get_several(
-            self.inputs["replica_id"], self.inputs["encrypted_id"]
-        )
+        replica, encrypted = self.context.instances.get_several(self.args.replica_id, self.args.encrypted_id)
         session = partial(self.context.access.session, read_timeout=_STATEMENT)
         return partial(session, replica), partial(session, encrypted)
 
     def _source_and_encrypted(self) -> tuple[Instance, ...]:
-        return self.context.instances.get_several(self.inputs["source_id"], self.inputs["encrypted_id"])
+        return self.context.instances.get_several(self.args.source_id, self.args.encrypted_id)
 
 
-class Verification(pulumi.dynamic.Resource, module="rds", name="Verification"):
+class Verification(StepResource, provider=VerificationProvider):
     """The proof that the encrypted instance holds what the source holds."""
 
     verified_at: pulumi.Output[str]
@@ -303,6 +292,3 @@ class Verification(pulumi.dynamic.Resource, module="rds", name="Verification"):
     verify_seconds: pulumi.Output[float]
     verify_level: pulumi.Output[str]
     differences: pulumi.Output[list[str]]
-
-    def __init__(self, name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        super().__init__(VerificationProvider(), name, {**VERIFICATION_OUTPUTS, **inputs}, opts)

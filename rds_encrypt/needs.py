@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any
 
 from rds_encrypt.discovery import Topology
 from rds_encrypt.names import Names
@@ -53,11 +53,6 @@ class Need:
     def as_input(self) -> dict[str, Any]:
         """Return it as plain values."""
         return asdict(self)
-
-    @classmethod
-    def from_input(cls, values: Mapping[str, Any]) -> Self:
-        """Return what ``as_input`` gave; numbers come back from the engine as floats."""
-        return cls(str(values["identifier"]), int(values["gib"]), bool(values["replica"]))
 
 
 def need_of(topology: Topology, phase: str, method: str) -> Need | None:

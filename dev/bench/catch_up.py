@@ -29,7 +29,7 @@ from dev.bench.run import BenchFailed, Place, place
 from dev.bench.screen import screen
 from dev.workload.database import connected, rows
 from dev.workload.workspace import ROOT, CommandFailed, Workspace
-from providers.catch_up import CatchUpProvider
+from providers.catch_up import CatchUpArgs, CatchUpProvider
 from providers.step import StepContext
 from rds_encrypt.access import Access, AccessSettings
 from rds_encrypt.aws.clients import Aws, AwsSettings
@@ -221,13 +221,10 @@ class _Track:
         return {**live, **{f"{name} in the group": str(group.get(name)) for name in RELAXED}}
 
     def _step(self, relax_above: float | None) -> None:
-        inputs = {
-            "source_id": self._source,
-            "encrypted_id": self._encrypted,
-            "hours": 1,
-            "relax_above": relax_above,
-        }
-        CatchUpProvider().perform(self._world, inputs)
+        args = CatchUpArgs(
+            source_id=self._source, encrypted_id=self._encrypted, hours=1, relax_above=relax_above
+        )
+        CatchUpProvider().perform(self._world, args)
 
     def _apply(self, follower: str, until: Coordinates) -> tuple[float, dict[str, str]]:
         """Let a follower go; return the seconds until it has executed all, and settings that changed meanwhile."""

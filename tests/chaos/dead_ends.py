@@ -26,7 +26,7 @@ import botocore.exceptions
 import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 
-from components.settings import CutoverSettings
+from components.settings import CutoverSettings, VerifySettings
 from dev.sandbox import Sandbox
 from dev.sandbox.mysql.accounts import HostSecrets
 from dev.sandbox.mysql.sessions import AdminSession, admin_session, execute, query
@@ -142,7 +142,7 @@ class Ground:
             "encrypted_id": self.encrypted_id,
             "source_group": "orders-mysql80",
             "cutover": settings.model_dump(mode="json", exclude_none=True),
-            "verify": {"level": "off"},
+            "verify": VerifySettings(level="off").model_dump(mode="json"),
             "hours": 72,
             "owner": "rds-encrypt/dev",
             "backend": "0123456789ab",
@@ -315,7 +315,7 @@ class _Compass:
 class Hand:
     """The stack: which steps it holds, and what the engine does with them."""
 
-    ORDER: ClassVar[tuple[tuple[str, type[Step]], ...]] = (
+    ORDER: ClassVar[tuple[tuple[str, type[Step[Any]]], ...]] = (
         ("claim", ClaimProvider),
         ("retention", BinlogRetentionProvider),
         ("deletion guard", DeletionGuardProvider),
@@ -385,7 +385,7 @@ class Hand:
         return inputs
 
     @staticmethod
-    def _step(kind: type[Step]) -> Step:
+    def _step(kind: type[Step[Any]]) -> Step[Any]:
         step = kind()
         step.configure(ConfigureRequest(Config({"aws:region": "us-east-1"}, "rds-encrypt")))
         return step

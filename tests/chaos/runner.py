@@ -27,7 +27,7 @@ from rds_encrypt.mysql.session import Row, Session
 
 __all__ = ["PROVIDERS"]
 
-PROVIDERS: dict[str, type[Step]] = {"cutover": CutoverProvider, "rollback": RollbackProvider}
+PROVIDERS: dict[str, type[Step[Any]]] = {"cutover": CutoverProvider, "rollback": RollbackProvider}
 _LOOKS = ("Describe", "List", "Get")
 _CHANGES = {"CREATE", "ALTER", "GRANT", "DROP", "INSERT", "UPDATE", "DELETE", "KILL"}
 
@@ -117,10 +117,11 @@ def main() -> None:
     _watch(boundaries)
     provider = PROVIDERS[order["verb"]]()
     provider.configure(ConfigureRequest(Config({"aws:region": order["region"]}, "rds-encrypt")))
-    world = replace(provider.context(order["inputs"]), progress=boundaries.progress)
+    args = provider.read_args(order["inputs"])
+    world = replace(provider.context(args), progress=boundaries.progress)
     _tell(begun=True)
     try:
-        outputs = provider.perform(world, order["inputs"])
+        outputs = provider.perform(world, args)
     except BaseException as error:
         leaves = _leaves(error)
         _tell(

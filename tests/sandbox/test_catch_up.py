@@ -17,7 +17,7 @@ import pytest
 
 from dev.sandbox import Sandbox
 from dev.workload.workspace import ROOT
-from providers.catch_up import CatchUpProvider
+from providers.catch_up import CatchUpArgs, CatchUpProvider
 from providers.step import StepContext
 from rds_encrypt.access import Access, AccessSettings, endpoint_of
 from rds_encrypt.aws.clients import Aws, AwsSettings
@@ -48,7 +48,7 @@ def world(authority: str) -> StepContext:
 
 
 def step(inputs: dict[str, Any], authority: str) -> dict[str, Any]:
-    return CatchUpProvider().perform(world(authority), inputs)
+    return CatchUpProvider().perform(world(authority), CatchUpArgs.from_inputs(inputs))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from pulumi.dynamic import CreateResult
 
+from providers.arguments import StepArgs
 from providers.step import Step
 
 __all__ = ["Meeting"]
@@ -16,7 +17,7 @@ _barriers: dict[int, threading.Barrier] = {}
 _making = threading.Lock()
 
 
-class Meeting(Step):
+class Meeting(Step[StepArgs]):
     """Inputs: ``number`` of this one, and ``of`` how many."""
 
     def create(self, props: dict[str, Any]) -> CreateResult:

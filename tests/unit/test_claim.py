@@ -7,7 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from providers.claim import ClaimProvider
+from components.settings import CutoverSettings
+from providers.arguments import StepArgs
+from providers.claim import ClaimArgs, ClaimProvider
 from providers.cutover import CutoverProvider
 from providers.deletion_guard import DeletionGuardProvider
 from providers.resumed_replication import ResumedReplicationProvider
@@ -19,6 +21,7 @@ from rds_encrypt.core.waiting import silent
 from tests.unit.fakes import FakeAws, instance
 
 INPUTS = {"source_id": "db-ORDERS", "owner": "rds-encrypt/dev", "backend": "0123456789ab"}
+ARGS = ClaimArgs.from_inputs(INPUTS)
 
 
 class Tagged(FakeAws):
@@ -54,7 +57,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], None] = lam
 def test_a_source_that_nobody_has_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
     at_once(monkeypatch)
     aws = Tagged(orders={})
-    assert ClaimProvider().perform(context(aws), INPUTS) == {"parameter_group": "orders-mysql80"}
+    assert ClaimProvider().perform(context(aws), ARGS) == {"parameter_group": "orders-mysql80"}
     assert (aws.tags()[journal.OWNER], aws.tags()[journal.BACKEND]) == ("rds-encrypt/dev", "0123456789ab")
 
 
@@ -71,14 +74,14 @@ def test_a_source_that_nobody_has_is_claimed(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_source_that_somebody_has_is_left_alone(tags: dict[str, str], said: str) -> None:
     aws = Tagged(orders=tags)
     with pytest.raises(ActionRequired, match=said):
-        ClaimProvider().perform(context(aws), INPUTS)
+        ClaimProvider().perform(context(aws), ARGS)
     assert aws.tags() == tags
 
 
 @pytest.mark.parametrize("backend", [{}, {journal.BACKEND: "0123456789ab"}])
 def test_a_lost_state_finds_its_claim_again(backend: dict[str, str]) -> None:
     aws = Tagged(orders={journal.OWNER: "rds-encrypt/dev", **backend})
-    ClaimProvider().perform(context(aws), INPUTS)
+    ClaimProvider().perform(context(aws), ARGS)
     assert aws.tags()[journal.BACKEND] == "0123456789ab"
 
 
@@ -93,7 +96,7 @@ def test_of_two_that_claim_at_the_same_moment_the_last_goes_on(
 
     at_once(monkeypatch, write)
     with pytest.raises(ActionRequired, match="is already migrating this instance"):
-        ClaimProvider().perform(context(aws), INPUTS)
+        ClaimProvider().perform(context(aws), ARGS)
 
 
 def test_the_same_state_on_another_machine_is_no_difference() -> None:
@@ -116,16 +119,24 @@ def test_the_same_state_on_another_machine_is_no_difference() -> None:
     [ClaimProvider, DeletionGuardProvider, CutoverProvider, RollbackProvider, ResumedReplicationProvider],
 )
 def test_nothing_is_given_up_while_names_move(
-    monkeypatch: pytest.MonkeyPatch, step: type[Step], tags: dict[str, str], phase: str | None
+    monkeypatch: pytest.MonkeyPatch, step: type[Step[StepArgs]], tags: dict[str, str], phase: str | None
 ) -> None:
     aws = Tagged(orders={journal.PARTNER: "db-PARTNER"}, partner=tags)
     undone = []
     monkeypatch.setattr(step, "context", lambda _step, _inputs: context(aws))
     monkeypatch.setattr(step, "undo", lambda *_: undone.append(step))
+    state: dict[str, Any] = {
+        "identifier": "orders",
+        "encrypted_id": "db-PARTNER",
+        "replica_id": "db-R",
+        "source_group": "g",
+        **INPUTS,
+    }
+    state["cutover"] = CutoverSettings().model_dump(mode="json", exclude_none=True)
     if phase is None:
-        step().delete("", {"source_id": "db-ORDERS", "identifier": "orders"})
+        step().delete("", state)
         assert undone == [step]
     else:
         with pytest.raises(ActionRequired, match=f"`pulumi up` in phase `{phase}`, which completes the move"):
-            step().delete("", {"source_id": "db-ORDERS", "identifier": "orders"})
+            step().delete("", state)
         assert undone == []

@@ -9,9 +9,11 @@ from typing import Any, cast
 import pytest
 
 from components.settings import CutoverSettings
+from providers.arguments import StepArgs
 from providers.cutover import CutoverProvider
+from providers.cutover_protocol import ProtocolArgs
 from providers.rollback import RollbackProvider
-from providers.step import Inputs, StepContext
+from providers.step import StepContext
 from rds_encrypt import journal
 from rds_encrypt.access import Access
 from rds_encrypt.aws.instance import Instance
@@ -21,11 +23,12 @@ from rds_encrypt.cutover.direction import Direction
 from tests.unit.fakes import FakeAws, FakeSession, instance, replica_row
 
 SINCE = "2026-11-25T01:00:00+00:00"
+CUTOVER = CutoverSettings().model_dump(mode="json", exclude_none=True)
 INPUTS = {
     "identifier": "orders",
     "source_id": "db-ORDERS-OLD",
     "encrypted_id": "db-ORDERS",
-    "cutover": {"strategy": "rename"},
+    "cutover": CUTOVER,
     "named": True,
     "fenced": True,
     "following": True,
@@ -72,7 +75,7 @@ class Provider(CutoverProvider):
         super().__init__()
         self._context = context(*found, read_only=read_only, follows=follows)
 
-    def context(self, inputs: Inputs) -> StepContext:
+    def context(self, args: StepArgs) -> StepContext:
         return self._context
 
 
@@ -132,7 +135,7 @@ def test_a_refresh_sees_that_production_was_renamed_and_an_up_says_so_until_it_i
 
 
 def test_where_no_name_moves_production_is_called_what_it_is() -> None:
-    inputs = {**INPUTS, "cutover": {"strategy": "dns"}}
+    inputs = {**INPUTS, "cutover": {**CUTOVER, "strategy": "dns"}}
     provider = Provider(
         instance("orders", {journal.CUTOVER_BEGAN: SINCE, journal.OPENED: SINCE}, DBInstanceIdentifier="x"),
         old(),
@@ -158,7 +161,7 @@ def test_a_rollback_that_is_complete_is_told_and_not_begun_anew(
     """To the protocol it would look like one that has not begun, and it would undo the replication that the other way needs."""
     swapped: list[str] = []
 
-    def perform(_context: StepContext, _inputs: Inputs, direction: Direction) -> dict[str, Any]:
+    def perform(_context: StepContext, _args: StepArgs, direction: Direction) -> dict[str, Any]:
         swapped.append(direction.verb)
         return {}
 
@@ -170,10 +173,10 @@ def test_a_rollback_that_is_complete_is_told_and_not_begun_anew(
         "source_id": "db-ORDERS",
         "encrypted_id": back.resource_id,
         "source_group": "orders-mysql80",
-        "cutover": CutoverSettings().model_dump(mode="json", exclude_none=True),
+        "cutover": CUTOVER,
     }
 
-    outputs = RollbackProvider().perform(context(instance("orders"), back), inputs)
+    outputs = RollbackProvider().perform(context(instance("orders"), back), ProtocolArgs.from_inputs(inputs))
 
     assert swapped == (["rollback"] if tags else [])
     assert outputs.get("timeline") == (None if tags else {"open": SINCE})
@@ -228,8 +231,7 @@ def test_the_next_up_lets_it_follow_or_says_why_not(
     said: list[str] = []
     monkeypatch.setattr("providers.cutover.follow_up", lambda _site: path)
     monkeypatch.setattr("providers.cutover.warning_for", lambda _urn: said.append)
-    inputs = {**INPUTS, "cutover": CutoverSettings().model_dump(mode="json", exclude_none=True)}
-    outs = Provider(encrypted(), old()).update("id", {**inputs, "following": False}, inputs).outs
+    outs = Provider(encrypted(), old()).update("id", {**INPUTS, "following": False}, INPUTS).outs
     assert outs is not None
     assert (outs["rollback_path"], outs["following"]) == (path, following)
     assert said == ([] if path == "open" else [f"rollback path {path}"])

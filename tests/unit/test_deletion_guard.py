@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from providers.arguments import PairArgs
 from providers.deletion_guard import DeletionGuardProvider
 from providers.step import StepContext
 from rds_encrypt import journal
@@ -28,7 +29,7 @@ from rds_encrypt.names import Names
 from tests.unit.fakes import FakeAws, FakeSession, instance
 
 NAMES = Names("orders")
-PROPS = {"identifier": "orders", "source_id": "db-ORDERS", "encrypted_id": "db-E"}
+ARGS = PairArgs(identifier="orders", source_id="db-ORDERS", encrypted_id="db-E")
 MOVED = {**tags_for(Role.ENCRYPTED, "db-ORDERS"), journal.CUTOVER_BEGAN: "1"}
 ASLEEP = {"s": "shop", "n": "tidy", "d": "admin@%", "st": "REPLICA_SIDE_DISABLED"}
 
@@ -84,7 +85,7 @@ def test_events_and_accounts_that_were_left_are_settled() -> None:
     place = Place(
         production(**{journal.EVENTS: noted, journal.FENCE_NOTE: "accounts", journal.LOCKED_BEFORE: before})
     )
-    DeletionGuardProvider().undo(place.context, PROPS)
+    DeletionGuardProvider().undo(place.context, ARGS)
     unlocked = [arguments for statement, arguments in place.session_there.sent if "UNLOCK" in statement]
     assert unlocked == [("app", "%")]
     assert any("EVENT `shop`.`tidy` ENABLE" in statement for statement, _ in place.session_there.sent)
@@ -92,12 +93,12 @@ def test_events_and_accounts_that_were_left_are_settled() -> None:
 
 def test_where_nothing_was_left_nobody_asks() -> None:
     place = Place(production(), away=True)
-    DeletionGuardProvider().undo(place.context, PROPS)
+    DeletionGuardProvider().undo(place.context, ARGS)
     assert place.changed == []
 
 
 def test_what_cannot_be_settled_is_told(no_groups: list[str]) -> None:
-    DeletionGuardProvider().undo(Place(production(**{journal.EVENTS: "0123abcd"}), away=True).context, PROPS)
+    DeletionGuardProvider().undo(Place(production(**{journal.EVENTS: "0123abcd"}), away=True).context, ARGS)
     assert len(no_groups) == 1
     assert "check that all accounts are unlocked and all events enabled" in no_groups[0]
 

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
-import pulumi
 import pytest
 from pydantic import BaseModel
 
 from components.settings import Settings
-from providers.cutover_protocol import CUTOVER_OUTPUTS
+from providers.cutover import Cutover
+from providers.resource import StepResource
 from providers.step import Step
-from providers.verification import VERIFICATION_OUTPUTS
+from providers.verification import Verification
 from rds_encrypt import journal
 from rds_encrypt.cutover.checks import CHECKS
 from rds_encrypt.cutover.timeline import Moment
@@ -34,7 +34,7 @@ def steps() -> Iterator[str]:
                 continue
             if issubclass(found, Step) and found is not Step:
                 yield f"{module.__name__}.{name}"
-            if issubclass(found, pulumi.dynamic.Resource):
+            if issubclass(found, StepResource) and found is not StepResource:
                 yield f"pulumi-python:{found._resource_type_name}"
 
 
@@ -56,8 +56,8 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def outputs() -> Iterator[str]:
     """The outputs of a migration: those of two steps, and those that the component names itself."""
-    yield from CUTOVER_OUTPUTS
-    yield from VERIFICATION_OUTPUTS
+    yield from Cutover.output_names()
+    yield from Verification.output_names()
     tree = ast.parse((ROOT / "components" / "migration.py").read_text("utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, (ast.Assign, ast.AugAssign)) and isinstance(node.value, ast.Dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pickle
 import pkgutil
+from dataclasses import dataclass
 from typing import Any, cast
 
 import dill
@@ -12,7 +13,8 @@ import pulumi
 import pytest
 
 import providers
-from providers.step import Inputs, Outputs, Step, StepContext, known
+from providers.arguments import StepArgs, known
+from providers.step import Outputs, Step, StepContext
 from rds_encrypt.core.errors import ActionRequired
 
 UNKNOWN = pulumi.runtime.rpc.UNKNOWN
@@ -21,7 +23,13 @@ for module in pkgutil.iter_modules(providers.__path__):
 STEPS = sorted(Step.__subclasses__(), key=lambda step: step.__name__)
 
 
-class Example(Step):
+@dataclass(frozen=True, kw_only=True)
+class ExampleArgs(StepArgs):
+    port: int
+    hours: int = 1
+
+
+class Example(Step[ExampleArgs]):
     """A step that answers from what a test gives it."""
 
     identity = ("source_id", "port")
@@ -32,20 +40,20 @@ class Example(Step):
         super().__init__()
         self.told: list[str] = []
 
-    def context(self, inputs: Inputs) -> StepContext:
+    def context(self, args: StepArgs) -> StepContext:
         return StepContext(cast(Any, None), cast(Any, None), self.told.append)
 
-    def context_of_checks(self, inputs: Inputs) -> StepContext:
-        return self.context(inputs)
+    def context_of_checks(self, args: StepArgs) -> StepContext:
+        return self.context(args)
 
-    def refuse(self, context: StepContext, inputs: Inputs) -> list[str]:
+    def refuse(self, context: StepContext, args: ExampleArgs) -> list[str]:
         return list(self.reasons)
 
-    def perform(self, context: StepContext, inputs: Inputs) -> Outputs:
+    def perform(self, context: StepContext, args: ExampleArgs) -> Outputs:
         context.progress("working")
         return {"running": True}
 
-    def seen(self, context: StepContext, props: Inputs) -> Outputs | None:
+    def seen(self, context: StepContext, args: ExampleArgs) -> Outputs | None:
         return self.found
 
 
@@ -63,7 +71,7 @@ def test_there_are_steps() -> None:
 
 
 @pytest.mark.parametrize("step", [step for step in STEPS if step.__module__.startswith("providers.")])
-def test_a_step_is_in_the_state_as_a_reference_to_its_module(step: type[Step]) -> None:
+def test_a_step_is_in_the_state_as_a_reference_to_its_module(step: type[Step[StepArgs]]) -> None:
     """Today's code then runs on yesterday's state, and nothing that a step closes over gets into it."""
     pickled = dill.dumps(step(), byref=False, recurse=False)
     assert len(pickled) < 200
@@ -73,7 +81,7 @@ def test_a_step_is_in_the_state_as_a_reference_to_its_module(step: type[Step]) -
 
 
 @pytest.mark.parametrize("step", [step for step in STEPS if step.__module__.startswith("providers.")])
-def test_a_step_has_an_identity(step: type[Step]) -> None:
+def test_a_step_has_an_identity(step: type[Step[StepArgs]]) -> None:
     assert step.identity
 
 
@@ -137,7 +145,7 @@ def test_check_fails_with_a_sentence_and_without_a_property_name() -> None:
 
 def test_a_step_that_fails_leaves_the_error_to_the_host() -> None:
     class Failing(Example):
-        def perform(self, context: StepContext, inputs: Inputs) -> dict[str, Any]:
+        def perform(self, context: StepContext, args: ExampleArgs) -> dict[str, Any]:
             raise ActionRequired("it is full")
 
     with pytest.raises(ActionRequired):

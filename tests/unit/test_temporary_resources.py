@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from providers.candidate_retention import CandidateRetentionProvider
+from providers.candidate_retention import CandidateRetentionArgs, CandidateRetentionProvider
 from providers.step import StepContext
 from rds_encrypt import journal
 from rds_encrypt.access import Access
@@ -21,7 +21,7 @@ from rds_encrypt.temporary_resources import put_retention_back, successor_of, un
 from tests.unit.fakes import FakeAws, FakeSession, instance
 
 MIGRATION = "db-ORDERS"
-INPUTS = {"source_id": MIGRATION, "encrypted_id": "db-E", "hours": 72}
+ARGS = CandidateRetentionArgs(source_id=MIGRATION, encrypted_id="db-E", hours=72)
 
 
 class Server(FakeSession):
@@ -94,17 +94,17 @@ MOVED = {journal.CUTOVER_BEGAN: "1", journal.OPENED: "2", journal.RETENTION_BEFO
 
 def test_the_candidate_keeps_its_binlogs() -> None:
     place = Place(source(), encrypted())
-    assert CandidateRetentionProvider().perform(place.world, INPUTS) == {"hours_now": 72}
+    assert CandidateRetentionProvider().perform(place.world, ARGS) == {"hours_now": 72}
     assert place.servers["db-E"].hours == 72
-    assert CandidateRetentionProvider().seen(place.world, INPUTS) == INPUTS
+    assert CandidateRetentionProvider().seen(place.world, ARGS) == {}
     place.servers["db-E"].hours = None
-    assert CandidateRetentionProvider().seen(place.world, INPUTS) is None
+    assert CandidateRetentionProvider().seen(place.world, ARGS) is None
 
 
 def test_a_longer_retention_stays() -> None:
     place = Place(source(), encrypted())
     place.servers["db-E"].hours = 168
-    assert CandidateRetentionProvider().perform(place.world, INPUTS) == {"hours_now": 168}
+    assert CandidateRetentionProvider().perform(place.world, ARGS) == {"hours_now": 168}
     assert place.servers["db-E"].hours == 168
 
 
@@ -131,10 +131,10 @@ def test_an_old_instance_that_cannot_be_reached_is_left_with_a_sentence() -> Non
 def test_the_candidate_of_a_migration_that_is_given_up_is_not_asked_again() -> None:
     place = Place(source(), encrypted())
     place.servers["db-E"].hours = 72
-    CandidateRetentionProvider().undo(place.world, INPUTS)
+    CandidateRetentionProvider().undo(place.world, ARGS)
     assert place.servers["db-E"].hours == 72
     moved = Place(source(), encrypted(**MOVED))
-    CandidateRetentionProvider().undo(moved.world, INPUTS)
+    CandidateRetentionProvider().undo(moved.world, ARGS)
     assert moved.servers["db-E"].hours == 24
 
 

@@ -11,8 +11,9 @@ from typing import Any, cast
 import pytest
 
 from components.settings import VerifySettings
-from providers.step import Inputs, Outputs, StepContext
-from providers.verification import VerificationProvider
+from providers.arguments import StepArgs
+from providers.step import Outputs, StepContext
+from providers.verification import VerificationArgs, VerificationProvider
 from rds_encrypt import journal
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.cutover.checks_of_candidate import verification_fresh
@@ -264,18 +265,22 @@ class Example(VerificationProvider):
 
     performed = 0
 
-    def context(self, inputs: Inputs) -> StepContext:
+    def context(self, args: StepArgs) -> StepContext:
         return StepContext(cast(Any, None), cast(Any, None), silent)
 
-    def perform(self, world: StepContext, inputs: Inputs) -> Outputs:
+    def perform(self, world: StepContext, args: VerificationArgs) -> Outputs:
         self.performed += 1
         return {"verified_at": "later", "counted": "later full"}
 
 
+COUNTS = VerifySettings(level="counts").model_dump(mode="json")
 STATE = {
     "encrypted_id": "db-2",
     "source_id": "db-1",
-    "verify": {"level": "full"},
+    "replica_id": "db-3",
+    "identifier": "orders",
+    "hours": 1,
+    "verify": VerifySettings().model_dump(mode="json"),
     "wanted": "due",
     "counted": "now full",
     "verified_at": "now",
@@ -287,8 +292,8 @@ STATE = {
     [
         ({"wanted": "now full"}, False, 0, "now full"),
         ({"wanted": None}, False, 0, "now full"),
-        ({"wanted": None, "verify": {"level": "counts"}}, True, 0, "now full"),
-        ({"wanted": "now full", "verify": {"level": "counts"}}, True, 0, "now full"),
+        ({"wanted": None, "verify": COUNTS}, True, 0, "now full"),
+        ({"wanted": "now full", "verify": COUNTS}, True, 0, "now full"),
         ({}, False, 0, "now full"),
         ({"wanted": "due again"}, True, 1, "later full"),
         ({"wanted": "off"}, True, 1, "later full"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from providers.binlog_retention import BinlogRetentionProvider
-from providers.claim import ClaimProvider
+from providers.arguments import PairArgs, StepArgs
+from providers.binlog_retention import BinlogRetentionArgs, BinlogRetentionProvider
+from providers.claim import ClaimArgs, ClaimProvider
 from providers.deletion_guard import DeletionGuardProvider
-from providers.retirement import RetirementProvider
+from providers.retirement import RetirementArgs, RetirementProvider
 from providers.step import require_no_names_moving
 from rds_encrypt import journal
 from rds_encrypt.aws import dns_records, keys
@@ -145,7 +146,7 @@ def _enter_status(status: str, how: str) -> None:
     @fault(f"Status `{status}`", "Instances", how)
     def provoke(stage: Stage) -> None:
         stage.in_status(status)
-        DeletionGuardProvider().perform(stage.world(), stage.inputs)
+        DeletionGuardProvider().perform(stage.world(), stage.args(PairArgs))
 
 
 for _status, _how in _STATUSES.items():
@@ -175,7 +176,9 @@ def _gone(stage: Stage) -> None:
 
 @fault("Another stack is at it", "Instances", "A second stack wants to migrate the same source.")
 def _claimed(stage: Stage) -> None:
-    ClaimProvider().perform(stage.world(), {**stage.inputs, "owner": "rds-encrypt/elsewhere"})
+    ClaimProvider().perform(
+        stage.world(), stage.args(ClaimArgs, owner="rds-encrypt/elsewhere", backend="another")
+    )
 
 
 @fault(
@@ -184,7 +187,7 @@ def _claimed(stage: Stage) -> None:
     "A stack of the same name, whose state lies in another backend, wants to migrate the same source.",
 )
 def _claimed_elsewhere(stage: Stage) -> None:
-    ClaimProvider().perform(stage.world(), {**stage.inputs, "owner": "rds-encrypt/dev", "backend": "another"})
+    ClaimProvider().perform(stage.world(), stage.args(ClaimArgs, owner="rds-encrypt/dev", backend="another"))
 
 
 @fault(
@@ -195,7 +198,7 @@ def _claimed_elsewhere(stage: Stage) -> None:
 def _given_up(stage: Stage) -> None:
     stage.later.callback(stage.instances.untag, stage.encrypted_id, [journal.CUTOVER_BEGAN])
     stage.instances.tag(stage.encrypted_id, {journal.CUTOVER_BEGAN: "2026-11-25T08:00:00+00:00"})
-    require_no_names_moving(stage.world(), {"source_id": stage.source_id})
+    require_no_names_moving(stage.world(), stage.args(StepArgs))
 
 
 @fault(
@@ -207,7 +210,7 @@ def _unlike(stage: Stage) -> None:
     stage.instances.modify(stage.encrypted_id, BackupRetentionPeriod=5)
     stage.later.callback(_retain, stage, 7)
     _retained(stage, 5)
-    DeletionGuardProvider().perform(stage.world(), stage.inputs)
+    DeletionGuardProvider().perform(stage.world(), stage.args(PairArgs))
 
 
 def _retain(stage: Stage, days: int) -> None:
@@ -230,12 +233,12 @@ def _retained(stage: Stage, days: int) -> None:
     "The instance called `X-encrypted` was restored from a plain snapshot.",
 )
 def _plain(stage: Stage) -> None:
-    DeletionGuardProvider().perform(stage.world(), {**stage.inputs, "encrypted_id": stage.source_id})
+    DeletionGuardProvider().perform(stage.world(), stage.args(PairArgs, encrypted_id=stage.source_id))
 
 
 @fault("Retired too early", "Instances", "`cleanup` is asked for although `X` is not the encrypted instance.")
 def _too_early(stage: Stage) -> None:
-    RetirementProvider().perform(stage.world(), {**stage.inputs, "fate": "stop"})
+    RetirementProvider().perform(stage.world(), stage.args(RetirementArgs, fate="stop"))
 
 
 @fault("The source follows somebody", "Instances", "The source itself replicates from outside RDS.")
@@ -252,7 +255,7 @@ def _follows_somebody(stage: Stage) -> None:
             0,
         )
     stage.later.callback(_follow_nobody, stage)
-    BinlogRetentionProvider().perform(stage.world(), {**stage.inputs, "hours": 72})
+    BinlogRetentionProvider().perform(stage.world(), stage.args(BinlogRetentionArgs, hours=72))
 
 
 def _follow_nobody(stage: Stage) -> None:

@@ -6,10 +6,10 @@ import time
 from datetime import timedelta
 from functools import partial
 
-from components.settings import CutoverSettings
+from components.settings import CutoverSettings, VerifySettings
 from dev.sandbox.mysql.sessions import execute
 from dev.workload.database import rows
-from providers.cutover_protocol import cutover_context
+from providers.cutover_protocol import ProtocolArgs, cutover_context
 from rds_encrypt import journal
 from rds_encrypt.core.waiting import Wait, until
 from rds_encrypt.cutover import checks
@@ -28,14 +28,14 @@ SECTION = "Checks"
 def _ask(stage: Stage, **settings: int) -> None:
     """Ask all checks, as a cutover does before it touches anything."""
     source = stage.instances.get(stage.source_id)
-    inputs = {
-        **stage.inputs,
-        "source_group": source.parameter_group,
-        "cutover": CutoverSettings(**settings).model_dump(mode="json", exclude_none=True),  # type: ignore[arg-type] # limits
-        "verify": {"level": "full", "max_age": 24},
-    }
+    args = stage.args(
+        ProtocolArgs,
+        source_group=source.parameter_group,
+        cutover=CutoverSettings(**settings).model_dump(mode="json", exclude_none=True),  # type: ignore[arg-type] # limits
+        verify=VerifySettings().model_dump(mode="json"),
+    )
     direction = cutover_direction(Names("orders"), stage.source_id, stage.encrypted_id)
-    context = cutover_context(stage.world(), inputs, direction)
+    context = cutover_context(stage.world(), args, direction)
     with context.sessions() as (primary, candidate):
         checks.require_passed(context, primary, candidate)
 

@@ -13,7 +13,7 @@ import pymysql
 
 from dev.sandbox.mysql.sessions import execute, query
 from dev.workload.database import rows
-from providers.external_replication import ExternalReplicationProvider
+from providers.external_replication import ExternalReplicationArgs, ExternalReplicationProvider
 from rds_encrypt.access import endpoint_of
 from rds_encrypt.core.waiting import Wait, until
 from rds_encrypt.mysql import accounts, channel, lag
@@ -31,7 +31,7 @@ _IDLE = 3
 def mend(stage: Stage) -> None:
     """Perform the step again, as `pulumi up` does when a refresh has seen that its effect is gone."""
     found = ExternalReplicationProvider().perform(
-        stage.world(), {**stage.inputs, "file": "mysql-bin-changelog.000001", "position": 4}
+        stage.world(), stage.args(ExternalReplicationArgs, file="mysql-bin-changelog.000001", position=4)
     )
     assert found == {"running": True}
     with stage.session(stage.source_id) as source, stage.session(stage.encrypted_id) as encrypted:
@@ -124,15 +124,15 @@ def _other_coordinates(stage: Stage) -> None:
 
 @fault("The channel was reset", "Replication", "Somebody has reset the channel of the encrypted instance.")
 def _reset(stage: Stage) -> None:
-    _attached_at(stage, stage.inputs["encrypted_id"], Coordinates("mysql-bin-changelog.000001", 4))
+    _attached_at(stage, stage.encrypted_id, Coordinates("mysql-bin-changelog.000001", 4))
 
 
 def _attached_at(stage: Stage, encrypted_id: str, coordinates: Coordinates) -> None:
     world = stage.world()
-    source, encrypted = world.instances.get_several(stage.inputs["source_id"], encrypted_id)
+    source, encrypted = world.instances.get_several(stage.source_id, encrypted_id)
     with world.access.session(encrypted) as follower:
-        inputs = {**stage.inputs, "file": coordinates.file, "position": coordinates.position}
-        ExternalReplicationProvider()._attach(world, inputs, source, encrypted, follower)
+        args = stage.args(ExternalReplicationArgs, file=coordinates.file, position=coordinates.position)
+        ExternalReplicationProvider()._attach(world, args, source, encrypted, follower)
 
 
 @fault("Duplicate key (1062)", "Replication", "Somebody has inserted a row into the encrypted instance.")

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from dev.sandbox.faults import Faults
 from dev.sandbox.mysql.accounts import HostSecrets
 from dev.sandbox.mysql.sessions import AdminSession, admin_session
+from providers.arguments import StepArgs
 from providers.step import StepContext
 from rds_encrypt.access import Access, AccessSettings
 from rds_encrypt.aws.clients import Aws, AwsSettings
@@ -23,6 +24,8 @@ from tests.engine.account import look
 from tests.engine.road import Road, driving
 
 __all__ = ["Stage", "staged"]
+
+A = TypeVar("A", bound=StepArgs)
 
 
 @dataclass
@@ -59,15 +62,17 @@ class Stage:
     def instances(self) -> Instances:
         return Instances(self.aws())
 
-    @property
-    def inputs(self) -> dict[str, Any]:
-        """What all steps are given."""
-        return {
-            "identifier": "orders",
-            "source_id": self.source_id,
-            "encrypted_id": self.encrypted_id,
-            "replica_id": self.replica_id,
-        }
+    def args(self, kind: type[A], **more: Any) -> A:
+        """The arguments of a step."""
+        return kind.from_inputs(
+            {
+                "identifier": "orders",
+                "source_id": self.source_id,
+                "encrypted_id": self.encrypted_id,
+                "replica_id": self.replica_id,
+                **more,
+            }
+        )
 
     @contextmanager
     def session(self, resource_id: str) -> Iterator[Session]:

@@ -1,0 +1,205 @@
+"""The arguments of steps: read from what the engine passes, and declared by the components under the same keys."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.backend import Owner
+from components.cutover_settings import CutoverSettings, DnsSettings
+from components.fleet import Fleet
+from components.migration import Migration
+from components.settings import Settings, VerifySettings
+from components.stack import Stack
+from providers.arguments import NamedArgs, StepArgs, VerifyOptions
+from providers.catch_up import CatchUpArgs
+from providers.claim import Claim, ClaimArgs
+from providers.cutover import Cutover, CutoverArgs, CutoverProvider
+from providers.cutover_protocol import CutoverOptions, DnsOptions
+from providers.group_access import GroupAccessArgs
+from providers.preflight import PreflightArgs
+from providers.resource import StepResource
+from providers.retirement import Retirement
+from providers.rollback import Rollback
+from providers.verification import VerificationArgs
+from rds_encrypt.access import AccessSettings
+from rds_encrypt.aws.keys import Key
+from rds_encrypt.connection import Connection
+from rds_encrypt.discovery import Topology
+from rds_encrypt.existing import Existing, Group
+from rds_encrypt.names import Names
+from rds_encrypt.needs import Need
+from tests.unit.fakes import FakeAws, instance
+
+UNKNOWN = pulumi.runtime.rpc.UNKNOWN
+CUTOVER = CutoverSettings().model_dump(mode="json", exclude_none=True)
+LEFT_OUT: dict[type[StepResource], set[str]] = {
+    Cutover: {"named", "fenced", "following"},
+    Rollback: {"snapshot_at", "moments"},
+}
+"""What a component leaves to the defaults."""
+PHASES = [
+    ("replicate", "online"),
+    ("cutover", "online"),
+    ("rollback", "online"),
+    ("cleanup", "online"),
+    ("replicate", "offline"),
+    ("cutover", "offline"),
+]
+
+
+def test_numbers_are_of_their_kind_again_and_other_keys_are_ignored() -> None:
+    args = CatchUpArgs.from_inputs(
+        {"source_id": "db-1", "encrypted_id": "db-2", "hours": 48.0, "relax_above": 64.0, "__provider": "x"}
+    )
+    assert (args.hours, args.relax_above, args.urn, args.access) == (48.0, 64.0, None, AccessSettings())
+    port = GroupAccessArgs.from_inputs({"source_id": "db-1", "groups": ["sg-1"], "port": 3306.0}).port
+    assert (port, type(port)) == (3306, int)
+
+
+def test_settings_come_back_as_what_they_were() -> None:
+    args = CutoverArgs.from_inputs(
+        {
+            "source_id": "db-1",
+            "encrypted_id": "db-2",
+            "identifier": "orders",
+            "source_group": "orders",
+            "access": {"secret_id": "orders/master"},
+            "cutover": {
+                **CUTOVER,
+                "max_lag": 10.0,
+                "hooks": {"before": ["ask"]},
+                "dns": {"hosted_zone_id": "Z", "record": "db.shop."},
+            },
+            "verify": None,
+        }
+    )
+    assert args.access == AccessSettings(secret_id="orders/master", connection=Connection())
+    assert args.names == Names("orders")
+    assert (args.cutover.hooks.before, args.cutover.hooks.after) == (("ask",), ())
+    assert args.cutover.dns == DnsOptions("Z", "db.shop.")
+    assert type(args.cutover.max_lag) is int
+    assert (args.verify, args.moments) == (None, {})
+
+
+def test_what_is_not_known_at_preview_stays_unknown() -> None:
+    inputs = {"source_id": UNKNOWN, "groups": UNKNOWN, "port": UNKNOWN}
+    args = GroupAccessArgs.from_inputs(inputs)
+    assert {args.source_id, args.groups, args.port} == {UNKNOWN}
+
+
+def test_a_state_that_lacks_a_later_key_gets_its_default() -> None:
+    inputs = {"source_id": "db-1", "encrypted_id": "db-2", "identifier": "orders", "source_group": "orders"}
+    args = CutoverProvider().read_args({**inputs, "cutover": CUTOVER})
+    assert (args.named, args.fenced, args.following, args.snapshot_at) == (True, True, True, None)
+
+
+def test_what_a_run_recorded_is_read_and_not_declared() -> None:
+    assert "counted" not in VerificationArgs.declared()
+    state = {"source_id": "db-1", "groups": ["sg-1"], "port": 3306, "group": "sg-1", "rule": "sgr-1"}
+    assert GroupAccessArgs.from_inputs(state).rule == "sgr-1"
+
+
+def test_the_fleet_of_a_preflight_is_typed() -> None:
+    need = Need("orders", 20, replica=True)
+    args = PreflightArgs.from_inputs(
+        {
+            "identifier": "orders",
+            "phase": "replicate",
+            "method": "online",
+            "strategy": "rename",
+            "kms_key_arn": "arn",
+            "fleet": [{**need.as_input(), "gib": 20.0}],
+        }
+    )
+    assert args.fleet == (need,)
+
+
+@pytest.mark.parametrize(
+    ("options", "settings"),
+    [(CutoverOptions, CutoverSettings), (DnsOptions, DnsSettings), (VerifyOptions, VerifySettings)],
+)
+def test_options_have_the_keys_of_the_settings(options: Any, settings: Any) -> None:
+    assert {each.name for each in fields(options)} == set(settings.model_fields)
+
+
+@pytest.mark.parametrize("wrong", [{"owners": "dev"}, {}])
+def test_a_wrong_key_fails(wrong: dict[str, str]) -> None:
+    with pytest.raises(TypeError, match="owner"):
+        ClaimArgs.to_inputs(source_id="db-1", backend="0123", **wrong)
+
+
+# The components, with an engine that only listens.
+
+
+class Engine(pulumi.runtime.Mocks):
+    """Accepts every resource."""
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        return args.name, {**args.inputs, "dbSnapshotArn": "arn:aws:rds:snapshot"}
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], None]:
+        return {}, None
+
+
+@pytest.fixture
+def declared(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[type[StepResource], set[str]]]:
+    """The keys of each step that has been declared."""
+    keys: dict[type[StepResource], set[str]] = defaultdict(set)
+    create = StepResource.__init__
+
+    def note(step: StepResource, name: str, opts: pulumi.ResourceOptions, **inputs: Any) -> None:
+        keys[type(step)] |= set(inputs)
+        create(step, name, opts, **inputs)
+
+    monkeypatch.setattr(StepResource, "__init__", note)
+    pulumi.runtime.set_mocks(Engine(), project="rds-encrypt", stack="dev", preview=False)
+    yield keys
+    pulumi.runtime.settings.reset_options()
+
+
+def migrate(phase: str, method: str) -> None:
+    source, names = instance("orders"), Names("orders")
+    settings = Settings.of(
+        {
+            "identifier": "orders",
+            "kmsKey": "alias/orders",
+            "credentials": {"secretId": "orders/master"},
+            "phase": phase,
+            "method": method,
+        }
+    )
+    encrypted = instance("orders-encrypted") if phase == "cleanup" else None
+    existing = Existing(
+        Topology(names, source, encrypted),
+        Key("arn:aws:kms:key", "Enabled", symmetric=True),
+        Group("orders-mysql80", "mysql8.0", {}),
+        {},
+        {names.encrypted: None, names.fence: None},
+    )
+    owner, fleet = Owner("rds-encrypt/dev", "0123"), Fleet(1, 5, ())
+    stack = Stack(settings, FakeAws(source), owner, {"orders": existing}, fleet)
+
+    run = pulumi.runtime.test(lambda: Migration("orders", settings.sources[0], stack=stack).reached)  # type: ignore[no-untyped-call]
+    run()
+
+
+def test_the_components_declare_what_the_steps_take(declared: dict[type[StepResource], set[str]]) -> None:
+    for phase, method in PHASES:
+        migrate(phase, method)
+    assert set(declared) == set(StepResource.__subclasses__())
+    for step, keys in declared.items():
+        assert keys | LEFT_OUT.get(step, set()) == step.provider.arguments.declared(), step.__name__
+
+
+def test_the_outputs_of_a_step_are_its_annotations() -> None:
+    assert Claim.output_names() == ("parameter_group",)
+    assert Retirement.output_names() == ("old", "old_status", "keep_until", "snapshots_wanted")
+    assert Claim._resource_type_name == "dynamic/rds:Claim"
+    assert issubclass(Retirement.provider.arguments, NamedArgs)
+    assert issubclass(Claim.provider.arguments, StepArgs)
