@@ -141,7 +141,7 @@ def test_after_the_cut_over_the_owner_would_do_harm(road: Road, owner: Owner) ->
 
 
 def test_policies_watch_the_migration_itself(road: Road, policies: None) -> None:
-    result, reported = judged(road.workspace, nothing_left_behind={"days": 0})
+    result, reported = judged(road.workspace, no_temporary_resources={"days": 0})
     assert result.ok, result.output
     assert reported == {("advisory", "no-temporary-resources", "orders")}
 
