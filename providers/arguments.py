@@ -142,7 +142,7 @@ def read(kind: type[T], values: Mapping[str, Any]) -> T:
 
 def _typed(hint: Any, value: Any) -> Any:
     """Convert one value: the engine passes each number as a float, and each dataclass as a mapping."""
-    if value is None or not known(value):
+    if value is None or isinstance(value, pulumi.output.Unknown) or not known(value):
         return value
     origin, parts = get_origin(hint), get_args(hint)
     if origin in {Union, UnionType}:
