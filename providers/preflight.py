@@ -12,15 +12,13 @@ from providers.progress import remark_for, warning_for
 from providers.step import Inputs, Outputs, Step, StepContext
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.inventory import AccountInventory
-from rds_encrypt.checks import look, preflight
-from rds_encrypt.checks.context import CheckContext
-from rds_encrypt.checks.finding import Finding, Severity
-from rds_encrypt.checks.preflight import Plan
+from rds_encrypt.check import Finding, Severity
+from rds_encrypt.checks import run
+from rds_encrypt.checks.context import CheckContext, Plan
 from rds_encrypt.checks.words import as_markdown, folded
 from rds_encrypt.core.errors import AccountRefused, MigrationError, PreconditionFailed
 from rds_encrypt.discovery import Topology, discover
 from rds_encrypt.mysql.dialect import dialect_of
-from rds_encrypt.mysql.session import Session
 from rds_encrypt.mysql.tables import require_transactional
 from rds_encrypt.names import Names
 from rds_encrypt.needs import Need
@@ -56,10 +54,10 @@ class PreflightProvider(Step):
             found = discover(context.aws, Names.of(inputs["identifier"]))
             plan = Plan(inputs["phase"], inputs["method"], found, inputs["strategy"], inputs["kms_key_arn"])
             around = context.around or AccountInventory(context.aws)
-            if obstacles := [str(finding) for finding in preflight.findings(around, plan)]:
-                return _refused(inputs, obstacles)
             fleet = tuple(Need.from_input(each) for each in inputs.get("fleet") or ())
-            checks = look.check_context(context.aws, plan, around, fleet)
+            checks = CheckContext(context.aws, around, plan, fleet)
+            if obstacles := [str(finding) for finding in run.obstacles(checks)]:
+                return _refused(inputs, obstacles)
             seen = _looked(context, found, checks, remarks=bool(inputs.get("preview")))
         except MigrationError as error:
             return _refused(inputs, [str(error)])
@@ -83,9 +81,7 @@ def _require_allowed(inputs: Inputs) -> None:
         raise PreconditionFailed(" ".join(refused))
 
 
-def _looked(
-    context: StepContext, found: Topology, checks: CheckContext | None, *, remarks: bool
-) -> list[Finding]:
+def _looked(context: StepContext, found: Topology, checks: CheckContext, *, remarks: bool) -> list[Finding]:
     """Open sessions, so that a wrong secret, route or certificate, or a table that cannot be copied, shows now; run the other checks."""
     late: list[Finding] = []
     if found.encrypted is not None and found.encrypted.available:
@@ -95,19 +91,15 @@ def _looked(
         except AccountRefused as error:
             late.append(_late(context, found.encrypted, error))
     if found.source is None or not found.source.available:
-        return [*late, *_findings(checks, None, remarks=remarks)]
+        return [*late, *run.findings(checks, None, remarks=remarks)]
     try:
         with context.access.session(found.source) as session:
             dialect_of(session)
             if found.encrypted is None:
                 require_transactional(session)
-            return [*late, *_findings(checks, session, remarks=remarks)]
+            return [*late, *run.findings(checks, session, remarks=remarks)]
     except AccountRefused as error:
-        return [*late, _late(context, found.source, error), *_findings(checks, None, remarks=remarks)]
-
-
-def _findings(checks: CheckContext | None, session: Session | None, *, remarks: bool) -> list[Finding]:
-    return look.findings(checks, session, remarks=remarks) if checks is not None else []
+        return [*late, _late(context, found.source, error), *run.findings(checks, None, remarks=remarks)]
 
 
 def _late(context: StepContext, instance: Instance, refusal: AccountRefused) -> Finding:
