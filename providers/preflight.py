@@ -15,15 +15,13 @@ from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.inventory import AccountInventory
-from rds_encrypt.checks import look, preflight
-from rds_encrypt.checks.context import CheckContext
-from rds_encrypt.checks.finding import Finding, Severity
-from rds_encrypt.checks.preflight import Plan
+from rds_encrypt.check import Finding, Severity
+from rds_encrypt.checks import run
+from rds_encrypt.checks.context import CheckContext, Plan
 from rds_encrypt.checks.words import as_markdown, folded
 from rds_encrypt.core.errors import AccountRefused, MigrationError, PreconditionFailed
 from rds_encrypt.discovery import Topology, discover
 from rds_encrypt.mysql.dialect import dialect_of
-from rds_encrypt.mysql.session import Session
 from rds_encrypt.mysql.tables import require_transactional
 from rds_encrypt.names import Names
 from rds_encrypt.needs import Need
@@ -78,9 +76,9 @@ class PreflightProvider(Step[PreflightArgs]):
             found = discover(context.aws, Names.of(args.identifier))
             plan = Plan(args.phase, args.method, found, args.strategy, args.kms_key_arn)
             around = context.around or AccountInventory(context.aws)
-            if obstacles := [str(finding) for finding in preflight.findings(around, plan)]:
+            checks = CheckContext(context.aws, around, plan, args.fleet)
+            if obstacles := [str(finding) for finding in run.obstacles(checks)]:
                 return _refused(args, obstacles)
-            checks = look.check_context(context.aws, plan, around, args.fleet)
             seen = _looked(context, found, checks, remarks=args.preview)
         except MigrationError as error:
             return _refused(args, [str(error)])
@@ -104,9 +102,7 @@ def _require_allowed(args: PreflightArgs) -> None:
         raise PreconditionFailed(" ".join(args.refused))
 
 
-def _looked(
-    context: StepContext, found: Topology, checks: CheckContext | None, *, remarks: bool
-) -> list[Finding]:
+def _looked(context: StepContext, found: Topology, checks: CheckContext, *, remarks: bool) -> list[Finding]:
     """Open sessions, so that a wrong secret, route or certificate, or a table that cannot be copied, shows now; run the other checks."""
     late: list[Finding] = []
     if found.encrypted is not None and found.encrypted.available:
@@ -116,19 +112,15 @@ def _looked(
         except AccountRefused as error:
             late.append(_late(context, found.encrypted, error))
     if found.source is None or not found.source.available:
-        return [*late, *_findings(checks, None, remarks=remarks)]
+        return [*late, *run.findings(checks, None, remarks=remarks)]
     try:
         with context.access.session(found.source) as session:
             dialect_of(session)
             if found.encrypted is None:
                 require_transactional(session)
-            return [*late, *_findings(checks, session, remarks=remarks)]
+            return [*late, *run.findings(checks, session, remarks=remarks)]
     except AccountRefused as error:
-        return [*late, _late(context, found.source, error), *_findings(checks, None, remarks=remarks)]
-
-
-def _findings(checks: CheckContext | None, session: Session | None, *, remarks: bool) -> list[Finding]:
-    return look.findings(checks, session, remarks=remarks) if checks is not None else []
+        return [*late, _late(context, found.source, error), *run.findings(checks, None, remarks=remarks)]
 
 
 def _late(context: StepContext, instance: Instance, refusal: AccountRefused) -> Finding:

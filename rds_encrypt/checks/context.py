@@ -10,17 +10,31 @@ from rds_encrypt import journal
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.inventory import AccountInventory
-from rds_encrypt.checks.finding import Finding, Severity
-from rds_encrypt.checks.preflight import Plan
-from rds_encrypt.cutover import fence
+from rds_encrypt.check import Finding, Severity
+from rds_encrypt.core.errors import Bug
+from rds_encrypt.cutover.fence import group_cannot
+from rds_encrypt.discovery import Topology
+from rds_encrypt.mysql.session import Session
 from rds_encrypt.needs import Need
+from rds_encrypt.phases import Method, Phase
 
-__all__ = ["CheckContext", "Look"]
+__all__ = ["AwsCheck", "CheckContext", "MySQLCheck", "Plan"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The plan for a source: phase, method, how applications move, and the key's ARN, if it is known."""
+
+    phase: Phase
+    method: Method
+    topology: Topology
+    strategy: str = "rename"
+    key: str = ""
 
 
 @dataclass(frozen=True)
 class CheckContext:
-    """A source before its cutover, the plan for it, and the account around it.
+    """A source, the plan for it, and the account around it.
 
     ``fleet`` is what all sources of the stack still need, in the order of the config, if that is known.
     """
@@ -28,8 +42,26 @@ class CheckContext:
     aws: Aws
     around: AccountInventory
     plan: Plan
-    source: Instance
     fleet: tuple[Need, ...] = ()
+
+    @property
+    def topology(self) -> Topology:
+        """The instances of the migration."""
+        return self.plan.topology
+
+    @property
+    def ahead(self) -> bool:
+        """Whether the source is there and no cutover or rollback has begun."""
+        topology = self.topology
+        begun = topology.cutover_begun or topology.returning
+        return self.plan.phase in {"replicate", "cutover"} and topology.source is not None and not begun
+
+    @property
+    def source(self) -> Instance:
+        """The source, which is there as long as the cutover is ahead."""
+        if self.topology.source is None:
+            raise Bug("a check asks for the source, which is gone", where=self.topology.names.source)
+        return self.topology.source
 
     @property
     def name(self) -> str:
@@ -39,7 +71,7 @@ class CheckContext:
     @property
     def fresh(self) -> bool:
         """Whether the encrypted instance does not exist yet."""
-        return self.plan.topology.encrypted is None
+        return self.topology.encrypted is None
 
     @property
     def name_moves(self) -> bool:
@@ -63,11 +95,11 @@ class CheckContext:
         """Why the fence will lock accounts; ``None`` if the parameter group carries it."""
         if (self.plan.method, self.plan.strategy) != ("online", "rename"):
             return None  # where accounts cannot be the fence, preflight blocks
-        return fence.group_cannot(self.aws, self.group, self.source)
+        return group_cannot(self.aws, self.group, self.source)
 
-    def blocking(self, what: str, *, fix: str, why: str = "", where: str = "") -> Finding:
+    def blocking(self, what: str, *, fix: str, why: str = "", where: str = "", safe: str = "") -> Finding:
         """Return a finding that blocks the phase."""
-        return Finding(Severity.BLOCKING, what, where or self.name, why, fix)
+        return Finding(Severity.BLOCKING, what, where or self.name, why, fix, safe)
 
     def warning(self, what: str, *, why: str, fix: str = "") -> Finding:
         """Return a finding that you should act on."""
@@ -78,4 +110,5 @@ class CheckContext:
         return Finding(Severity.NOTE, what, self.name, why, fix)
 
 
-Look = Callable[[CheckContext], Iterable[Finding]]
+AwsCheck = Callable[[CheckContext], Iterable[Finding]]
+MySQLCheck = Callable[[CheckContext, Session], Iterable[Finding]]

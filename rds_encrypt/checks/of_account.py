@@ -8,12 +8,24 @@ from rds_encrypt import journal
 from rds_encrypt.aws import metrics
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.aws.inventory import ZONES
-from rds_encrypt.checks.context import CheckContext, Look
-from rds_encrypt.checks.finding import Finding
+from rds_encrypt.check import Finding
+from rds_encrypt.checks.context import CheckContext
 from rds_encrypt.cutover.checks_of_instances import FREE_PERCENT
 from rds_encrypt.needs import COUNTED
 
-__all__ = ["OBSTACLES", "REMARKS", "REMINDERS"]
+__all__ = [
+    "alarms",
+    "cnames",
+    "fence_by_accounts",
+    "groups_free",
+    "maintenance",
+    "options",
+    "proxies",
+    "quotas",
+    "room",
+    "snapshots_free",
+    "subscriptions",
+]
 
 _COPIED_WITH_CARE = {"MEMCACHED"}
 _LITTLE = 10
@@ -110,10 +122,6 @@ def options(context: CheckContext) -> Iterator[Finding]:
             why="the fence does not stop writes through memcached",
             fix="Stop its clients before the cutover",
         )
-
-
-OBSTACLES: tuple[Look, ...] = (snapshots_free, groups_free, quotas, options)
-"""Run whenever a copy comes next, at preview and at `up`."""
 
 
 # Warnings and notes.
@@ -213,13 +221,6 @@ def maintenance(context: CheckContext) -> Iterator[Finding]:
             why="AWS applies it in a maintenance window, perhaps during the migration",
             fix="Apply it first, or defer it (`aws rds apply-pending-maintenance-action`)",
         )
-
-
-REMARKS: tuple[Look, ...] = (fence_by_accounts, room)
-"""Run at preview until the encrypted instance exists; from then on the cutover's checks cover them."""
-
-REMINDERS: tuple[Look, ...] = (proxies, subscriptions, alarms, cnames, maintenance)
-"""Run at preview, of the first phase and of the cutover."""
 
 
 def _by_name(context: CheckContext, what: str) -> Iterator[Finding]:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rds_encrypt.check import Finding
 from rds_encrypt.checks.context import CheckContext
-from rds_encrypt.checks.finding import Finding
 
 __all__ = ["Question", "permissions", "principal", "questions"]
 

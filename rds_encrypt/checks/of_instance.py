@@ -6,11 +6,22 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from rds_encrypt.aws.changes import USABLE
-from rds_encrypt.checks.context import CheckContext, Look
-from rds_encrypt.checks.finding import Finding
+from rds_encrypt.check import Finding
+from rds_encrypt.checks.context import CheckContext
 from rds_encrypt.cutover.windows import minutes_until_maintenance
 
-__all__ = ["OBSTACLES", "REMARKS", "REMINDERS"]
+__all__ = [
+    "busy",
+    "identity",
+    "logins_by_iam",
+    "maintenance_window",
+    "managed_password",
+    "pending_changes",
+    "protection",
+    "replicas",
+    "runs",
+    "standby",
+]
 
 _STOPPED = {"stopped", "stopping"}
 _SOON = 12 * 60
@@ -142,21 +153,3 @@ def identity(context: CheckContext) -> Iterator[Finding]:
             " Enhanced Monitoring continue under its own id"
         ),
     )
-
-
-OBSTACLES: tuple[Look, ...] = (runs,)
-"""Run whenever a copy comes next, at preview and at `up`."""
-
-REMARKS: tuple[Look, ...] = (
-    busy,
-    managed_password,
-    pending_changes,
-    maintenance_window,
-    standby,
-    protection,
-    identity,
-)
-"""Run at preview until the encrypted instance exists; from then on the cutover's checks cover them."""
-
-REMINDERS: tuple[Look, ...] = (replicas, logins_by_iam)
-"""Run at preview, of the first phase and of the cutover."""

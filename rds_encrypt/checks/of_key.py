@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from rds_encrypt.check import Finding
 from rds_encrypt.checks.context import CheckContext
-from rds_encrypt.checks.finding import Finding
 from rds_encrypt.checks.of_caller import principal
 
 __all__ = ["key_policy"]

@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 
+from rds_encrypt.check import Finding
 from rds_encrypt.checks.context import CheckContext
-from rds_encrypt.checks.finding import Finding
-from rds_encrypt.core.errors import MigrationError
 from rds_encrypt.cutover import account_fence
 from rds_encrypt.mysql import definitions, events, privileges, writes
 from rds_encrypt.mysql.dialect import dialect_of
 from rds_encrypt.mysql.session import Session
 
-__all__ = ["of_mysql"]
+__all__ = [
+    "account",
+    "binlog_format",
+    "definers",
+    "delay_of_replicas",
+    "memory_tables",
+    "past_the_fence",
+    "primary_keys",
+    "replicates_itself",
+    "scheduled_events",
+    "settings",
+    "transactions",
+]
 
-_LIMIT = 3_000
-"""Milliseconds that one query may take: information_schema of many thousand tables is slow on 5.7."""
 _LONG = 60
 """Seconds after which a transaction is worth a note."""
 _SHOWN = 5
 _LARGE = 2**30 // 10
 """Bytes from which the size of a table is shown."""
-
-Question = Callable[[CheckContext, Session], Iterable[Finding]]
-
-
-def of_mysql(context: CheckContext, session: Session) -> list[Finding]:
-    """Run all checks; one that lacks a privilege or runs out of time becomes a note."""
-    found: list[Finding] = []
-    with _hurried(session):
-        for question in _QUESTIONS:
-            try:
-                found += question(context, session)
-            except MigrationError as error:
-                found.append(
-                    context.note(f"{question.__name__.replace('_', ' ')}: {error.what}; not checked")
-                )
-    return found
 
 
 def binlog_format(context: CheckContext, session: Session) -> Iterator[Finding]:
@@ -198,30 +190,6 @@ def transactions(context: CheckContext, session: Session) -> Iterator[Finding]:
             f"transactions have been open for more than {_LONG} s: {_some(found)}",
             why="they do not affect the copy; at the cutover, check `no-long-transaction` fails while they are open",
         )
-
-
-_QUESTIONS: tuple[Question, ...] = (
-    account,
-    binlog_format,
-    settings,
-    replicates_itself,
-    delay_of_replicas,
-    memory_tables,
-    primary_keys,
-    definers,
-    scheduled_events,
-    past_the_fence,
-    transactions,
-)
-
-
-@contextmanager
-def _hurried(session: Session) -> Iterator[None]:
-    session.execute("SET SESSION max_execution_time = %s", _LIMIT)
-    try:
-        yield
-    finally:
-        session.execute("SET SESSION max_execution_time = 0")
 
 
 def _counted(found: list[str], what: str) -> str:

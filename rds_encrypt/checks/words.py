@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from rds_encrypt.checks.finding import Finding, Severity
+from rds_encrypt.check import Finding, Severity
 
 __all__ = ["as_markdown", "folded"]
 

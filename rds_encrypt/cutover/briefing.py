@@ -36,12 +36,12 @@ class Briefing:
 def briefing(context: CutoverContext) -> Briefing:
     """Check both instances; change nothing."""
     with context.sessions() as (primary, candidate):
-        readings = checks.read(context, primary, candidate)
+        findings = checks.read(context, primary, candidate)
     now = context.still()
     return Briefing(
         checks=tuple(
-            CheckResult(name, reading.passed, reading.saw)
-            for name, reading in readings.items()
+            CheckResult(name, finding.passed, finding.what)
+            for name, finding in findings.items()
             if concerns(context, name)
         ),
         forced=context.forced,

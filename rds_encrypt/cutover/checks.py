@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
+from rds_encrypt.check import Check, Finding, Scope, Severity
 from rds_encrypt.core.errors import ActionRequired, TimedOut
 from rds_encrypt.core.waiting import Wait, until
-from rds_encrypt.cutover.checks_of_candidate import (
-    candidate_binlog_retention,
-    candidate_durable,
-    candidate_read_only,
-    events_and_triggers,
-    replication_lag,
-    verification_fresh,
-)
-from rds_encrypt.cutover.checks_of_instances import (
-    dns_record,
-    free_storage,
-    instances_available,
-    settings_match,
-    volume_initialized,
-)
-from rds_encrypt.cutover.checks_of_primary import (
-    fence_possible,
-    no_fence_bypass,
-    no_long_transaction,
-    no_prepared_xa,
-    no_running_ddl,
-    primary_writable,
-)
+from rds_encrypt.cutover import checks_of_candidate as candidate_checks
+from rds_encrypt.cutover import checks_of_instances as instance_checks
+from rds_encrypt.cutover import checks_of_primary as primary_checks
+from rds_encrypt.cutover import windows
 from rds_encrypt.cutover.context import CutoverContext
-from rds_encrypt.cutover.reading import Check, Reading
 from rds_encrypt.cutover.timeline import CheckResult
-from rds_encrypt.cutover.windows import backup_window, maintenance_window
 from rds_encrypt.mysql.session import Session
 
 __all__ = [
@@ -48,36 +29,39 @@ _APPLY = 60.0
 _LOOK = 0.5
 """Seconds between two looks at a lag that is to be steady."""
 
-CHECKS: dict[str, Check] = {
-    "instances-available": instances_available,
-    "fence-possible": fence_possible,
-    "no-fence-bypass": no_fence_bypass,
-    "no-prepared-xa": no_prepared_xa,
-    "primary-writable": primary_writable,
-    "no-long-transaction": no_long_transaction,
-    "no-running-ddl": no_running_ddl,
-    "replication-lag": replication_lag,
-    "verification-fresh": verification_fresh,
-    "candidate-read-only": candidate_read_only,
-    "candidate-durable": candidate_durable,
-    "events-and-triggers": events_and_triggers,
-    "settings-match": settings_match,
-    "candidate-binlog-retention": candidate_binlog_retention,
-    "free-storage": free_storage,
-    "dns-record": dns_record,
-    "volume-initialized": volume_initialized,
-    "maintenance-window": maintenance_window,
-    "backup-window": backup_window,
+Run = Callable[[CutoverContext, Session, Session], Finding]
+
+_CHECKS: dict[str, Run] = {
+    "instances-available": instance_checks.instances_available,
+    "fence-possible": primary_checks.fence_possible,
+    "no-fence-bypass": primary_checks.no_fence_bypass,
+    "no-prepared-xa": primary_checks.no_prepared_xa,
+    "primary-writable": primary_checks.primary_writable,
+    "no-long-transaction": primary_checks.no_long_transaction,
+    "no-running-ddl": primary_checks.no_running_ddl,
+    "replication-lag": candidate_checks.replication_lag,
+    "verification-fresh": candidate_checks.verification_fresh,
+    "candidate-read-only": candidate_checks.candidate_read_only,
+    "candidate-durable": candidate_checks.candidate_durable,
+    "events-and-triggers": candidate_checks.events_and_triggers,
+    "settings-match": instance_checks.settings_match,
+    "candidate-binlog-retention": candidate_checks.candidate_binlog_retention,
+    "free-storage": instance_checks.free_storage,
+    "dns-record": instance_checks.dns_record,
+    "volume-initialized": instance_checks.volume_initialized,
+    "maintenance-window": windows.maintenance_window,
+    "backup-window": windows.backup_window,
 }
-"""All checks by name, in the order in which they are asked."""
+CHECKS = {name: Check(name, Scope.CUTOVER, Severity.BLOCKING, run) for name, run in _CHECKS.items()}
+"""The checks of the cutover by name, in the order in which they run; `rds_encrypt.checks.registry` lists all checks."""
 
 
-def read(context: CutoverContext, primary: Session, candidate: Session) -> dict[str, Reading]:
+def read(context: CutoverContext, primary: Session, candidate: Session) -> dict[str, Finding]:
     """Ask every check, all about the same moment, and note what they see."""
     now = context.still()
-    found = {name: check(now, primary, candidate) for name, check in CHECKS.items()}
-    context.timeline.read(CheckResult(name, reading.passed, reading.saw) for name, reading in found.items())
-    return found
+    findings = {name: check.run(now, primary, candidate) for name, check in CHECKS.items()}
+    context.timeline.read(CheckResult(name, each.passed, each.what) for name, each in findings.items())
+    return findings
 
 
 def require_passed(context: CutoverContext, primary: Session, candidate: Session) -> tuple[str, ...]:
@@ -87,9 +71,7 @@ def require_passed(context: CutoverContext, primary: Session, candidate: Session
         ActionRequired: at least one failed; nothing was touched.
     """
     _await_applied(context)
-    failed = {
-        name: reading.saw for name, reading in read(context, primary, candidate).items() if not reading.passed
-    }
+    failed = {name: each.what for name, each in read(context, primary, candidate).items() if not each.passed}
     stopping = [f"{name} ({saw})" for name, saw in failed.items() if name not in context.forced]
     if stopping:
         raise _failed(context, "; ".join(stopping))
@@ -132,10 +114,10 @@ def require_steady(context: CutoverContext, primary: Session, candidate: Session
             first=_LOOK,
             longest=_LOOK,
         ),
-        lambda: replication_lag(context, primary, candidate),
+        lambda: CHECKS[name].run(context, primary, candidate),
         done=lambda seen: seen.passed and time.monotonic() - began >= steady,
-        failed=lambda seen: None if seen.passed else _failed(context, f"{name} ({seen.saw})"),
-        describe=lambda seen: f"watching the lag for {steady:.0f} s: {seen.saw}",
+        failed=lambda seen: None if seen.passed else _failed(context, f"{name} ({seen.what})"),
+        describe=lambda seen: f"watching the lag for {steady:.0f} s: {seen.what}",
         progress=context.progress,
     )
 

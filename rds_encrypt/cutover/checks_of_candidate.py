@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rds_encrypt import journal
+from rds_encrypt.check import Finding, failed, passed
 from rds_encrypt.cutover.context import CutoverContext
-from rds_encrypt.cutover.reading import Reading
 from rds_encrypt.durability import less_durable
 from rds_encrypt.mysql import channel, events, lag, retention, writes
 from rds_encrypt.mysql.session import Session
@@ -24,68 +24,66 @@ __all__ = [
 _APPLIERS = ("replica_parallel_workers", "slave_parallel_workers")
 
 
-def replication_lag(context: CutoverContext, primary: Session, candidate: Session) -> Reading:
+def replication_lag(context: CutoverContext, primary: Session, candidate: Session) -> Finding:
     """The candidate replicates and is close behind; not asked in method ``offline``."""
     if context.snapshot_coordinates is not None:
-        return Reading(True, f"nothing replicates; the snapshot was taken at {context.snapshot_coordinates}")
+        return passed(f"nothing replicates; the snapshot was taken at {context.snapshot_coordinates}")
     if channel.status(candidate) is None:
-        return Reading(False, f"{context.candidate().identifier} follows nobody")
+        return failed(f"{context.candidate().identifier} follows nobody")
     seen = lag.measure(primary, candidate)
     if not seen.status.running:
-        return Reading(False, f"replication to {context.candidate().identifier} is {seen.status}")
+        return failed(f"replication to {context.candidate().identifier} is {seen.status}")
     behind = seen.status.seconds_behind
-    return Reading(
-        behind is not None and behind <= context.limits.lag, f"{seen} (limit {context.limits.lag} s)"
-    )
+    near = behind is not None and behind <= context.limits.lag
+    return (passed if near else failed)(f"{seen} (limit {context.limits.lag} s)")
 
 
-def verification_fresh(context: CutoverContext, _primary: Session, _candidate: Session) -> Reading:
+def verification_fresh(context: CutoverContext, _primary: Session, _candidate: Session) -> Finding:
     """The data was compared, found equal, and not too long ago; not asked in method ``offline``, nor of a rollback."""
     limit = context.limits.verification
     if context.snapshot_coordinates is not None:
-        return Reading(True, "a snapshot of the fenced source has no replica to be compared with")
+        return passed("a snapshot of the fenced source has no replica to be compared with")
     if context.direction.candidate_id != context.direction.encrypted_id:
-        return Reading(True, "not asked of a rollback")
+        return passed("not asked of a rollback")
     if limit is None:
-        return Reading(True, "verification is off")
+        return passed("verification is off")
     found = verified(context.primary().tags, context.direction.encrypted_id)
     if found is None:
-        return Reading(False, f"{context.candidate().identifier} has not been verified, or not found equal")
+        return failed(f"{context.candidate().identifier} has not been verified, or not found equal")
     ago = f"{found.age.total_seconds() / 3600:.1f} h ago in mode {found.level}"
     wanted = f"(wanted: {context.limits.verify}, at most {limit / 3600:.0f} h old)"
-    return Reading(found.serves(context.limits.verify, limit / 3600), f"verified {ago} {wanted}")
+    serves = found.serves(context.limits.verify, limit / 3600)
+    return (passed if serves else failed)(f"verified {ago} {wanted}")
 
 
-def candidate_read_only(context: CutoverContext, _primary: Session, candidate: Session) -> Reading:
+def candidate_read_only(context: CutoverContext, _primary: Session, candidate: Session) -> Finding:
     """Nobody can write to the candidate, and no event fires there."""
     name = context.candidate().identifier
     if not writes.refused(candidate):
-        return Reading(False, f"{name} accepts writes")
+        return failed(f"{name} accepts writes")
     scheduler = str(candidate.value("SELECT @@GLOBAL.event_scheduler"))
     # One that was production before may have it on: its events fail on read_only, as they should.
     fresh = (
         context.direction.candidate_id == context.direction.encrypted_id
         and journal.ROLLED_BACK not in context.encrypted().tags
     )
-    return Reading(
-        not (fresh and scheduler == "ON"), f"{name} refuses writes, event_scheduler is {scheduler}"
-    )
+    fires = fresh and scheduler == "ON"
+    return (failed if fires else passed)(f"{name} refuses writes, event_scheduler is {scheduler}")
 
 
-def candidate_durable(context: CutoverContext, _primary: Session, candidate: Session) -> Reading:
+def candidate_durable(context: CutoverContext, _primary: Session, candidate: Session) -> Finding:
     """The candidate flushes commits as its owner's group says; it need not while it catches up."""
     name, group = context.candidate().identifier, context.source_group
     # Almost always there is nothing to ask the group about.
     left = less_durable(candidate, {}) and less_durable(candidate, context.groups.user_values(group))
     if left:
-        return Reading(False, f"{name} is less durable than parameter group {group} says: {', '.join(left)}")
+        return failed(f"{name} is less durable than parameter group {group} says: {', '.join(left)}")
     if reduced := _appliers_reduced(context, candidate):
-        return Reading(
-            False,
+        return failed(
             f"{name} has fewer appliers than parameter group {group} says: {', '.join(reduced)}; `pulumi up` in phase `replicate`"
             " puts that back",
         )
-    return Reading(True, f"{name} is as durable as parameter group {group} says")
+    return passed(f"{name} is as durable as parameter group {group} says")
 
 
 def _appliers_reduced(context: CutoverContext, candidate: Session) -> list[str]:
@@ -100,30 +98,29 @@ def _appliers_reduced(context: CutoverContext, candidate: Session) -> list[str]:
     )
 
 
-def events_and_triggers(_site: CutoverContext, primary: Session, candidate: Session) -> Reading:
+def events_and_triggers(_site: CutoverContext, primary: Session, candidate: Session) -> Finding:
     """Both have the same scheduled events and triggers, so that they fire on the candidate as on the primary."""
     here = {f"event {event.schema}.{event.name}" for event in events.inventory(primary)}
     here |= {f"trigger {trigger}" for trigger in events.triggers(primary)}
     there = {f"event {event.schema}.{event.name}" for event in events.inventory(candidate)}
     there |= {f"trigger {trigger}" for trigger in events.triggers(candidate)}
     if here != there:
-        return Reading(False, f"on one side only: {', '.join(sorted(here ^ there)[:5])}")
-    return Reading(True, f"the same {len(here)} events and triggers on both")
+        return failed(f"on one side only: {', '.join(sorted(here ^ there)[:5])}")
+    return passed(f"the same {len(here)} events and triggers on both")
 
 
-def candidate_binlog_retention(context: CutoverContext, _primary: Session, candidate: Session) -> Reading:
+def candidate_binlog_retention(context: CutoverContext, _primary: Session, candidate: Session) -> Finding:
     """RDS keeps the binlogs of the instance that will carry production until the other one can follow it; not in method ``offline``."""
     name = context.candidate().identifier
     if context.snapshot_coordinates is not None:
-        return Reading(True, "nothing is to follow it afterwards")
+        return passed("nothing is to follow it afterwards")
     if hours := retention.read(candidate):
-        return Reading(True, f"{name} keeps its binlogs for {hours} h")
+        return passed(f"{name} keeps its binlogs for {hours} h")
     how = (
         "`pulumi refresh` and `pulumi up` in phase `replicate` set it"
         if context.direction.candidate_id == context.direction.encrypted_id
         else "CALL mysql.rds_set_configuration('binlog retention hours', 24) there"
     )
-    return Reading(
-        False,
+    return failed(
         f"{name} purges its binlogs at once, and {context.primary().identifier} could not follow it: {how}",
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rds_encrypt.aws import dns_records, metrics
+from rds_encrypt.check import Finding, failed, passed
 from rds_encrypt.cutover import growth
 from rds_encrypt.cutover.context import CutoverContext
-from rds_encrypt.cutover.reading import Reading
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.settings_diff import differences
 
@@ -22,19 +22,19 @@ FREE_PERCENT = 5
 """Of an instance's storage: with less, RDS is about to stop it as `storage-full`."""
 
 
-def instances_available(context: CutoverContext, _primary: Session, _candidate: Session) -> Reading:
+def instances_available(context: CutoverContext, _primary: Session, _candidate: Session) -> Finding:
     """Both instances are available, nothing is pending on them, and their groups are in effect."""
     for instance in (context.primary(), context.candidate()):
         if not instance.available:
-            return Reading(False, f"{instance.identifier} is {instance.status}")
+            return failed(f"{instance.identifier} is {instance.status}")
         if pending := instance.description.get("PendingModifiedValues"):
-            return Reading(False, f"{instance.identifier} has pending modifications ({', '.join(pending)})")
+            return failed(f"{instance.identifier} has pending modifications ({', '.join(pending)})")
         if waiting := instance.groups_not_in_sync:
-            return Reading(False, f"{instance.identifier} runs without {', '.join(waiting)} in effect")
-    return Reading(True, "both instances are available, nothing is pending")
+            return failed(f"{instance.identifier} runs without {', '.join(waiting)} in effect")
+    return passed("both instances are available, nothing is pending")
 
 
-def settings_match(context: CutoverContext, _primary: Session, _candidate: Session) -> Reading:
+def settings_match(context: CutoverContext, _primary: Session, _candidate: Session) -> Finding:
     """Nobody has changed a setting of the primary that applications would miss after the cutover."""
     primary, candidate = context.primary(), context.candidate()
     unlike = differences(primary, candidate)
@@ -45,16 +45,15 @@ def settings_match(context: CutoverContext, _primary: Session, _candidate: Sessi
             if context.direction.candidate_id == context.direction.encrypted_id
             else ""
         )
-        return Reading(
-            False,
+        return failed(
             f"{candidate.identifier} is not like {primary.identifier}: {'; '.join(map(str, missing))}{how}",
         )
     if unlike:
-        return Reading(True, "; ".join(filter(None, later.values())))
-    return Reading(True, f"{candidate.identifier} has all settings of {primary.identifier}")
+        return passed("; ".join(filter(None, later.values())))
+    return passed(f"{candidate.identifier} has all settings of {primary.identifier}")
 
 
-def free_storage(context: CutoverContext, _primary: Session, _candidate: Session) -> Reading:
+def free_storage(context: CutoverContext, _primary: Session, _candidate: Session) -> Finding:
     """Neither volume is nearly full, by CloudWatch's last figure: binlogs and relay logs grow while one side waits."""
     seen = []
     for instance in (context.primary(), context.candidate()):
@@ -65,24 +64,25 @@ def free_storage(context: CutoverContext, _primary: Session, _candidate: Session
         percent = 100 * free / (instance.allocated_gib * 2**30)
         seen.append(f"{instance.identifier} has {free / 2**30:.1f} GiB free ({percent:.0f} %)")
         if percent < FREE_PERCENT:
-            return Reading(False, f"{seen[-1]}, less than {FREE_PERCENT} %")
-    return Reading(True, "; ".join(seen))
+            return failed(f"{seen[-1]}, less than {FREE_PERCENT} %")
+    return passed("; ".join(seen))
 
 
-def dns_record(context: CutoverContext, _primary: Session, _candidate: Session) -> Reading:
+def dns_record(context: CutoverContext, _primary: Session, _candidate: Session) -> Finding:
     """In strategy ``dns``, the record that applications use points at the instance that is to lose them."""
     record = context.strategy.record
     if record is None:
-        return Reading(True, "no record to change")
+        return passed("no record to change")
     target = dns_records.target(context.aws, record.zone, record.name)
-    return Reading(target == context.primary().address, f"{record.name} points at {target}")
+    right = target == context.primary().address
+    return (passed if right else failed)(f"{record.name} points at {target}")
 
 
-def volume_initialized(context: CutoverContext, _primary: Session, _candidate: Session) -> Reading:
+def volume_initialized(context: CutoverContext, _primary: Session, _candidate: Session) -> Finding:
     """A restored volume has been loaded from its snapshot, so that the first hours after the cutover are not slow ones."""
     candidate = context.candidate()
     status = candidate.description.get("StorageOperationStatus")
     done = candidate.description.get("StorageOperationPercentProgress")
     if not status or status in {"completed", "none"} or done in (None, 100):
-        return Reading(True, f"the storage of {candidate.identifier} is loaded, as far as RDS says")
-    return Reading(False, f"the storage of {candidate.identifier} is {status} ({done} %)")
+        return passed(f"the storage of {candidate.identifier} is loaded, as far as RDS says")
+    return failed(f"the storage of {candidate.identifier} is {status} ({done} %)")

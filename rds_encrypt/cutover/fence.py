@@ -10,7 +10,7 @@ there. FLUSH TABLES WITH READ LOCK is not permitted on RDS.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,7 +24,7 @@ from rds_encrypt.core.waiting import Wait, until
 from rds_encrypt.mysql import writes
 from rds_encrypt.mysql.session import Session
 
-__all__ = ["Fence", "ParameterGroupFence", "group_cannot", "why_not"]
+__all__ = ["Fence", "ParameterGroupFence", "group_cannot"]
 
 _PARAMETER = "read_only"
 _GRACE = 2.0
@@ -72,24 +72,20 @@ class Fence(Protocol):
         ...
 
 
-def why_not(group: str, users: Collection[str], allowed: set[str]) -> str | None:
-    """Return why this group cannot carry the fence, or ``None`` if it can; ``allowed`` may use it (DbiResourceIds)."""
+def group_cannot(aws: Aws, group: str, fenced: Instance, *others: Instance) -> str | None:
+    """Return why a group cannot carry the fence around an instance, or ``None`` if it can.
+
+    The instance and the replicas of all may use the group.
+    """
     if is_default(group):
         return f"parameter group {group} is AWS's default, which cannot be changed"
-    if others := set(users) - allowed:
-        return f"parameter group {group} is shared with {', '.join(sorted(others))}"
-    return None
-
-
-def group_cannot(aws: Aws, group: str, fenced: Instance, *others: Instance) -> str | None:
-    """Return why a group cannot carry the fence around an instance; it and the replicas of all may use the group."""
-    if is_default(group):
-        return why_not(group, (), set())
     everybody = Instances(aws).all()
     replicas = {name for each in (fenced, *others) for name in each.replicas}
     allowed = {fenced.resource_id, *(each.resource_id for each in everybody if each.identifier in replicas)}
-    users = [each.resource_id for each in everybody if group in each.parameter_groups]
-    return why_not(group, users, allowed)
+    users = {each.resource_id for each in everybody if group in each.parameter_groups}
+    if strangers := users - allowed:
+        return f"parameter group {group} is shared with {', '.join(sorted(strangers))}"
+    return None
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from rds_encrypt.check import Finding, failed, passed
 from rds_encrypt.cutover.context import CutoverContext
-from rds_encrypt.cutover.reading import Reading
 from rds_encrypt.mysql.session import Session
 
 __all__ = [
@@ -21,7 +21,7 @@ _WINDOW_MARGIN = 30
 """Minutes before a maintenance or backup window in which a cutover had better not begin."""
 
 
-def maintenance_window(context: CutoverContext, _primary: Session, _candidate: Session) -> Reading:
+def maintenance_window(context: CutoverContext, _primary: Session, _candidate: Session) -> Finding:
     """Neither instance has a maintenance window that is open or about to be."""
     now = datetime.now(UTC)
     nearest = 7 * 24 * 60
@@ -29,14 +29,12 @@ def maintenance_window(context: CutoverContext, _primary: Session, _candidate: S
         window = str(instance.description.get("PreferredMaintenanceWindow") or "")
         minutes = minutes_until_maintenance(window, now) if window else nearest
         if minutes < _WINDOW_MARGIN:
-            return Reading(
-                False, f"the maintenance window of {instance.identifier} ({window}) is near or open"
-            )
+            return failed(f"the maintenance window of {instance.identifier} ({window}) is near or open")
         nearest = min(nearest, minutes)
-    return Reading(True, f"the next maintenance window opens in {nearest // 60} h")
+    return passed(f"the next maintenance window opens in {nearest // 60} h")
 
 
-def backup_window(context: CutoverContext, _primary: Session, _candidate: Session) -> Reading:
+def backup_window(context: CutoverContext, _primary: Session, _candidate: Session) -> Finding:
     """No automated backup runs or is about to: RDS accepts no rename of an instance while it is backed up.
 
     Source: "Viewing DB instance status" in the Amazon RDS User Guide (``backing-up``).
@@ -49,11 +47,9 @@ def backup_window(context: CutoverContext, _primary: Session, _candidate: Sessio
             continue
         minutes = minutes_until_backup(window, now)
         if minutes < _WINDOW_MARGIN:
-            return Reading(
-                False, f"the backup window of {instance.identifier} ({window} UTC) is near or open"
-            )
+            return failed(f"the backup window of {instance.identifier} ({window} UTC) is near or open")
         nearest = min(nearest, minutes)
-    return Reading(True, f"the next backup window opens in {nearest // 60} h")
+    return passed(f"the next backup window opens in {nearest // 60} h")
 
 
 def minutes_until_backup(window: str, now: datetime) -> int:

@@ -10,9 +10,9 @@ from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.aws.inventory import AccountInventory
-from rds_encrypt.checks import look, preflight
-from rds_encrypt.checks.finding import Finding, Severity, refusal
-from rds_encrypt.checks.preflight import Plan
+from rds_encrypt.check import Finding, Severity, refusal
+from rds_encrypt.checks import run
+from rds_encrypt.checks.context import CheckContext, Plan
 from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.discovery import Topology
 from rds_encrypt.names import Names
@@ -67,17 +67,16 @@ def candidates(aws: Aws, names: Iterable[str] = ()) -> list[Candidate]:
         )
     around = AccountInventory(aws)
     ordered = sorted(found, key=lambda instance: instance.identifier)
-    return [Candidate(instance, tuple(_look(around, instance, listed))) for instance in ordered]
+    return [Candidate(instance, tuple(_findings(around, instance, listed))) for instance in ordered]
 
 
-def _look(around: AccountInventory, instance: Instance, listed: Mapping[str, Instance]) -> list[Finding]:
+def _findings(around: AccountInventory, instance: Instance, listed: Mapping[str, Instance]) -> list[Finding]:
     try:
         names = Names.of(instance.identifier)
     except PreconditionFailed as error:
         return [refusal(error)]
     plan = Plan("replicate", "online", Topology(names, instance, None, listed=listed))
-    context = look.check_context(around.aws, plan, around)
-    seen = look.findings(context, None, remarks=True) if context is not None else []
+    context = CheckContext(around.aws, around, plan)
     order = list(Severity)
-    refused = [refusal(error) for error in preflight.findings(around, plan)]
-    return sorted([*refused, *seen], key=lambda finding: order.index(finding.severity))
+    found = [*run.obstacles(context), *run.findings(context, None, remarks=True)]
+    return sorted(found, key=lambda finding: order.index(finding.severity))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from rds_encrypt.checks.finding import Severity
+from rds_encrypt.check import Severity
 from rds_encrypt.scan.candidates import Candidate
 
 __all__ = ["rendered"]

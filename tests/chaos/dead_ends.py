@@ -44,8 +44,10 @@ from providers.step import Step, StepContext
 from rds_encrypt import journal
 from rds_encrypt.access import Access, AccessSettings, endpoint_of
 from rds_encrypt.aws.clients import Aws, AwsSettings
+from rds_encrypt.aws.inventory import AccountInventory
 from rds_encrypt.checks import preflight
-from rds_encrypt.core.errors import MigrationError
+from rds_encrypt.checks.context import CheckContext, Plan
+from rds_encrypt.core.errors import MigrationError, PreconditionFailed
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.cutover.context import Limits
 from rds_encrypt.discovery import discover
@@ -365,10 +367,12 @@ class Hand:
     def _refuse(self, phase: Phase) -> None:
         world = self._place.world()
         found = discover(world.aws, NAMES)
-        wanted = preflight.Plan(phase, "online", found)
+        checks = CheckContext(world.aws, AccountInventory(world.aws), Plan(phase, "online", found))
         for check in (preflight.no_cutover_under_way, preflight.phase_follows):
-            if refused := check(None, wanted):  # type: ignore[arg-type] # neither looks at what stands around
-                raise refused
+            for finding in check(checks):
+                raise PreconditionFailed(
+                    finding.what, where=finding.where, fix=finding.fix, safe=finding.safe
+                )
         if phase == "cutover" and found.source is None:
             raise MigrationError("the source is gone: phase `cleanup`")
 

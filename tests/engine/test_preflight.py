@@ -15,7 +15,7 @@ from dev.sandbox.mysql.sessions import admin_session, execute
 from dev.workload.database import Account, connected
 from dev.workload.workspace import ROOT
 from rds_encrypt.aws.clients import Aws, AwsSettings
-from rds_encrypt.checks.finding import Severity
+from rds_encrypt.check import Severity
 from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.existing import Wanted, look_up
 from rds_encrypt.names import Names

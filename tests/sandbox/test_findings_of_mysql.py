@@ -9,10 +9,9 @@ import pytest
 
 from dev.sandbox.mysql import MySQLServer
 from dev.sandbox.mysql.sessions import execute
-from rds_encrypt.checks import of_mysql as mysql
-from rds_encrypt.checks.context import CheckContext
-from rds_encrypt.checks.finding import Finding, Severity
-from rds_encrypt.checks.preflight import Plan
+from rds_encrypt.check import Finding, Severity
+from rds_encrypt.checks.context import CheckContext, Plan
+from rds_encrypt.checks.run import mysql_findings
 from rds_encrypt.discovery import Topology
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.names import Names
@@ -45,11 +44,11 @@ def master(server: MySQLServer) -> Iterator[Session]:
 def context(method: Method = "online") -> CheckContext:
     source = instance()
     plan = Plan("replicate", method, Topology(Names("orders"), source, None))
-    return CheckContext(FakeAws(source), Around(), plan, source)
+    return CheckContext(FakeAws(source), Around(), plan)
 
 
 def found(opened: Session, *severities: Severity, method: Method = "online") -> list[Finding]:
-    return [each for each in mysql.of_mysql(context(method), opened) if each.severity in severities]
+    return [each for each in mysql_findings(context(method), opened) if each.severity in severities]
 
 
 def test_an_ordinary_source_has_nothing_to_act_on_and_answers_everything(master: Session) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rds_encrypt.check import Finding, failed, passed
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.cutover import checks
 from rds_encrypt.cutover.checks import CHECKS, require_steady
 from rds_encrypt.cutover.checks_of_candidate import candidate_durable
 from rds_encrypt.cutover.context import CutoverContext, Limits
 from rds_encrypt.cutover.direction import cutover_direction
-from rds_encrypt.cutover.reading import Reading
 from rds_encrypt.cutover.timeline import Moment, Timeline
 from rds_encrypt.cutover.windows import minutes_until_backup, minutes_until_maintenance
 from rds_encrypt.names import Names
@@ -57,15 +58,16 @@ def test_a_window_is_never_more_than_a_week_away(minute: int) -> None:
 class Looks:
     """What a check sees, look by look; the last one stays."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *readings: Reading) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *findings: Finding) -> None:
         self.taken = 0
-        self._readings = readings
-        monkeypatch.setattr(checks, "replication_lag", self._look)
+        self._findings = findings
+        lag = replace(CHECKS["replication-lag"], run=self._look)
+        monkeypatch.setitem(CHECKS, "replication-lag", lag)
         monkeypatch.setattr(checks, "_LOOK", 0.01)
 
-    def _look(self, _site: CutoverContext, _primary: Any, _candidate: Any) -> Reading:
+    def _look(self, _site: CutoverContext, _primary: Any, _candidate: Any) -> Finding:
         self.taken += 1
-        return self._readings[min(self.taken, len(self._readings)) - 1]
+        return self._findings[min(self.taken, len(self._findings)) - 1]
 
 
 def steady(seconds: float, *forced: str) -> CutoverContext:
@@ -82,7 +84,7 @@ def steady(seconds: float, *forced: str) -> CutoverContext:
     )
 
 
-NEAR, FAR = Reading(True, "lag 0 s"), Reading(False, "lag 11 s (limit 10 s)")
+NEAR, FAR = passed("lag 0 s"), failed("lag 11 s (limit 10 s)")
 
 
 def watch(context: CutoverContext) -> None:
@@ -174,7 +176,7 @@ def test_the_candidate_is_as_durable_as_its_owner_wants(
     candidate = FakeSession({"SHOW GLOBAL VARIABLES": seen})
     reading = candidate_durable(site_of_owner({}, **owner), cast(Any, None), candidate)
     assert reading.passed is passed
-    assert passed or "innodb_flush_log_at_trx_commit is 2, not 1" in reading.saw
+    assert passed or "innodb_flush_log_at_trx_commit is 2, not 1" in reading.what
 
 
 @pytest.mark.parametrize(
@@ -201,4 +203,4 @@ def test_the_candidate_has_the_appliers_that_its_owner_wants(
 
     reading = candidate_durable(site_of_owner(ours, **owner), cast(Any, None), Candidate({}))
     assert reading.passed is passed
-    assert passed or "slave_parallel_workers is 1, not the default" in reading.saw
+    assert passed or "slave_parallel_workers is 1, not the default" in reading.what

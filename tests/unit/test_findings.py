@@ -21,12 +21,11 @@ from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.errors import sorted_errors
 from rds_encrypt.aws.inventory import ZONES, AccountInventory, Alarm, ProxyTarget, Quota
 from rds_encrypt.aws.snapshots import Snapshot
-from rds_encrypt.checks import look, of_account, of_caller, of_instance, of_key, words
+from rds_encrypt.check import Check, Finding, Scope, Severity, refusal
+from rds_encrypt.checks import of_account, of_caller, of_instance, of_key, registry, run, words
 from rds_encrypt.checks import of_mysql as mysql
-from rds_encrypt.checks.context import CheckContext, Look
-from rds_encrypt.checks.finding import Finding, Severity, refusal
-from rds_encrypt.checks.of_mysql import of_mysql
-from rds_encrypt.checks.preflight import Plan
+from rds_encrypt.checks.context import AwsCheck, CheckContext, Plan
+from rds_encrypt.checks.run import mysql_findings
 from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.discovery import Topology
 from rds_encrypt.names import Names
@@ -76,14 +75,14 @@ def context(
         topology=Topology(Names("orders"), found, **{"encrypted": None, **topology}),
         strategy=strategy,
     )
-    return CheckContext(FakeAws(found), around or Around(), plan, found)
+    return CheckContext(FakeAws(found), around or Around(), plan)
 
 
-def seen(found: Look, what: CheckContext) -> list[Finding]:
+def seen(found: AwsCheck, what: CheckContext) -> list[Finding]:
     return list(found(what))
 
 
-def one(found: Look, what: CheckContext) -> Finding:
+def one(found: AwsCheck, what: CheckContext) -> Finding:
     (finding,) = found(what)
     return finding
 
@@ -353,10 +352,10 @@ def test_awss_own_key_needs_no_look() -> None:
 def test_nothing_is_looked_at_once_the_names_have_begun_to_move() -> None:
     moved = instance("orders", tags={journal.CUTOVER_BEGAN: "now"})
     plan = Plan("cutover", "online", Topology(Names("orders"), instance("orders-old"), moved))
-    assert look.check_context(FakeAws(), plan) is None
+    assert run.findings(CheckContext(FakeAws(), Around(), plan), None, remarks=True) == []
 
 
-def refusing(code: str, operation: str) -> Look:
+def refusing(code: str, operation: str) -> AwsCheck:
     def alarms(_check_context: CheckContext) -> list[Finding]:
         with sorted_errors("CloudWatch alarms"):
             raise ClientError({"Error": {"Code": code, "Message": "Could not find it"}}, operation)
@@ -376,11 +375,9 @@ def refusing(code: str, operation: str) -> Look:
 def test_the_iam_policy_is_the_remedy_only_for_what_aws_denied(
     code: str, words: str, monkeypatch: pytest.MonkeyPatch, *, policy: bool
 ) -> None:
-    monkeypatch.setattr(of_account, "REMINDERS", (refusing(code, "DescribeAlarms"),))
-    monkeypatch.setattr(of_account, "REMARKS", ())
-    monkeypatch.setattr(of_account, "OBSTACLES", ())
-    monkeypatch.setattr(of_caller, "permissions", of_instance.runs)
-    (note,) = (each for each in look.findings(context(), None, remarks=True) if "not checked" in each.what)
+    alarms = Check("alarms", Scope.PREVIEW, Severity.WARNING, refusing(code, "DescribeAlarms"))
+    monkeypatch.setattr(registry, "AWS", (alarms,))
+    (note,) = run.findings(context(), None, remarks=True)
     assert note.what.startswith(words)
     assert ("rds_encrypt/policies/iam-policy.json" in note.fix) is policy
     assert "The migration works without it" in note.fix or policy
@@ -392,13 +389,13 @@ def test_the_iam_policy_is_the_remedy_only_for_what_aws_denied(
 def test_what_mysql_refuses_to_answer_is_a_note() -> None:
     lacking = PreconditionFailed("the account lacks a privilege (1142 SELECT command denied)")
     session = FakeSession({"SELECT table_schema": lacking, "SELECT @@GLOBAL.binlog_format": [{"f": "ROW"}]})
-    found = [str(each) for each in of_mysql(context(), session) if each.severity is Severity.NOTE]
+    found = [str(each) for each in mysql_findings(context(), session) if each.severity is Severity.NOTE]
     assert any("primary keys: the account lacks a privilege" in said for said in found)
 
 
 def test_statement_format_is_a_warning_and_the_limit_of_time_is_taken_back() -> None:
     session = FakeSession({"SELECT @@GLOBAL.binlog_format": [{"f": "STATEMENT"}]})
-    found = of_mysql(context(), session)
+    found = mysql_findings(context(), session)
     assert [each.what for each in found if each.severity is Severity.WARNING] == [
         "its binlog_format is STATEMENT"
     ]

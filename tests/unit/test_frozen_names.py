@@ -18,6 +18,7 @@ from providers.resource import StepResource
 from providers.step import Step
 from providers.verification import Verification
 from rds_encrypt import journal
+from rds_encrypt.checks import registry
 from rds_encrypt.cutover.checks import CHECKS
 from rds_encrypt.cutover.timeline import Moment
 
@@ -72,11 +73,12 @@ def outputs() -> Iterator[str]:
         ("steps", steps()),
         ("config keys", keys(Settings)),
         ("checks", CHECKS),
+        ("preview checks", [check.name for check in registry.PREVIEW]),
         ("outputs", outputs()),
         ("tags", journal.KEYS),
         ("moments", map(str, Moment)),
     ],
-    ids=["steps", "config keys", "checks", "outputs", "tags", "moments"],
+    ids=["steps", "config keys", "checks", "preview checks", "outputs", "tags", "moments"],
 )
 def test_names_are_frozen(what: str, names: Any) -> None:
     """A new name is entered in frozen_names.json; one that goes, or changes, breaks what users have."""

@@ -89,8 +89,8 @@ def test_storage_that_grew_is_harmless_where_there_is_room(
     )
     seen = settings_match(place.context, ANY, ANY)
     assert seen.passed is passed
-    assert ("gets the primary's storage after the cutover" in seen.saw) is passed
-    assert ("`pulumi up` in phase `replicate` gives it these settings" in seen.saw) is not passed
+    assert ("gets the primary's storage after the cutover" in seen.what) is passed
+    assert ("`pulumi up` in phase `replicate` gives it these settings" in seen.what) is not passed
 
 
 def test_deletion_protection_does_not_stop_it_and_anything_else_does(free: list[float | None]) -> None:
@@ -99,8 +99,8 @@ def test_deletion_protection_does_not_stop_it_and_anything_else_does(free: list[
     larger = Place(instance(DeletionProtection=True, DBInstanceClass="db.r6g.large"), candidate())
     seen = settings_match(larger.context, ANY, ANY)
     assert not seen.passed
-    assert "DBInstanceClass is 'db.t3.medium' instead of 'db.r6g.large'" in seen.saw
-    assert "DeletionProtection" not in seen.saw
+    assert "DBInstanceClass is 'db.t3.medium' instead of 'db.r6g.large'" in seen.what
+    assert "DeletionProtection" not in seen.what
 
 
 def test_more_storage_than_the_source_has_is_no_difference_and_stays() -> None:
@@ -159,7 +159,7 @@ def test_the_instance_that_will_carry_production_must_keep_its_binlogs(
     there = FakeSession({"SELECT value FROM mysql.rds_configuration": [{"value": hours}]})
     seen = candidate_binlog_retention(Place(instance(), candidate(), direction).context, ANY, there)
     assert seen.passed is passed
-    assert said in seen.saw
+    assert said in seen.what
 
 
 def test_without_replication_nobody_needs_them() -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from rds_encrypt import journal, lifecycle, tag_limit
 from rds_encrypt.aws.inventory import AccountInventory
+from rds_encrypt.check import Scope, Severity
 from rds_encrypt.checks import preflight
-from rds_encrypt.checks.preflight import Plan
-from rds_encrypt.core.errors import PreconditionFailed
+from rds_encrypt.checks.context import AwsCheck, CheckContext, Plan
+from rds_encrypt.checks.registry import AWS
 from rds_encrypt.cutover import fence
 from rds_encrypt.discovery import Topology
 from rds_encrypt.names import Names
@@ -30,14 +31,14 @@ def plan(
     return Plan(phase, method, Topology(NAMES, source if source is not None else instance(), encrypted))
 
 
-def passes(check: preflight.Check, what: Plan) -> bool:
-    return check(AccountInventory(FakeAws()), what) is None
+def passes(check: AwsCheck, what: Plan) -> bool:
+    return not list(check(CheckContext(FakeAws(), AccountInventory(FakeAws()), what)))
 
 
-def said(check: preflight.Check, what: Plan, *instances: Any) -> str:
-    found = check(AccountInventory(FakeAws(*instances)), what)
-    assert isinstance(found, PreconditionFailed)
-    return str(found)
+def said(check: AwsCheck, what: Plan) -> str:
+    (finding,) = check(CheckContext(FakeAws(), AccountInventory(FakeAws()), what))
+    assert finding.severity is Severity.BLOCKING
+    return str(finding)
 
 
 @pytest.mark.parametrize(
@@ -75,9 +76,7 @@ def test_a_phase_that_would_skip_another_is_refused(
 )
 def test_a_phase_in_its_turn_passes(phase: Phase, method: Method, tags: dict[str, str] | None) -> None:
     encrypted = None if tags is None else instance("orders", tags=tags)
-    assert (
-        preflight.phase_follows(AccountInventory(FakeAws()), plan(phase, method, encrypted=encrypted)) is None
-    )
+    assert passes(preflight.phase_follows, plan(phase, method, encrypted=encrypted))
 
 
 @pytest.mark.parametrize(
@@ -93,10 +92,7 @@ def test_an_engine_that_we_do_not_do_is_refused(engine: str, version: str) -> No
 
 @pytest.mark.parametrize("version", ["5.7.44", "5.7.44-rds.20240808", "8.0.31", "8.4.3"])
 def test_the_engines_that_we_do_pass(version: str) -> None:
-    assert (
-        preflight.engine_supported(AccountInventory(FakeAws()), plan(source=instance(EngineVersion=version)))
-        is None
-    )
+    assert passes(preflight.engine_supported, plan(source=instance(EngineVersion=version)))
 
 
 @pytest.mark.parametrize(
@@ -111,10 +107,7 @@ def test_the_engines_that_we_do_pass(version: str) -> None:
     ],
 )
 def test_classes_that_cannot_encrypt_are_refused(class_: str, *, refused: bool) -> None:
-    found = preflight.class_encrypts(
-        AccountInventory(FakeAws()), plan(source=instance(DBInstanceClass=class_))
-    )
-    assert (found is not None) is refused
+    assert passes(preflight.class_encrypts, plan(source=instance(DBInstanceClass=class_))) is not refused
 
 
 def test_no_backups_are_refused() -> None:
@@ -137,17 +130,21 @@ def test_a_source_that_does_not_stand_alone_is_refused(change: dict[str, Any], s
 @pytest.mark.parametrize(
     ("group", "users", "reason"),
     [
-        ("orders-mysql80", ("db-ORDERS",), None),
-        ("orders-mysql80", ("db-ORDERS", "db-REPLICA"), None),
+        ("orders-mysql80", ("orders",), None),
+        ("orders-mysql80", ("orders", "orders-replica"), None),
         ("orders-mysql80", (), None),
-        ("default.mysql8.0", ("db-ORDERS",), "is AWS's default, which cannot be changed"),
-        ("orders-mysql80", ("db-ORDERS", "db-OTHER"), "is shared with db-OTHER"),
+        ("default.mysql8.0", ("orders",), "is AWS's default, which cannot be changed"),
+        ("orders-mysql80", ("orders", "other"), "is shared with db-OTHER"),
     ],
 )
 def test_a_group_carries_the_fence_if_it_is_the_sources_own(
     group: str, users: tuple[str, ...], reason: str | None
 ) -> None:
-    found = fence.why_not(group, users, {"db-ORDERS", "db-REPLICA"})
+    groups = [{"DBParameterGroupName": group, "ParameterApplyStatus": "in-sync"}]
+    source = instance(ReadReplicaDBInstanceIdentifiers=["orders-replica"])
+    found = fence.group_cannot(
+        FakeAws(*(instance(name, DBParameterGroups=groups) for name in users)), group, source
+    )
     assert found is None if reason is None else reason in (found or "")
 
 
@@ -243,8 +240,8 @@ def test_every_tag_that_the_source_may_carry_is_counted() -> None:
     assert len(journal.KEYS) == len(set(journal.KEYS))
 
 
-@pytest.mark.parametrize("check", preflight.CHECKS)
-def test_nothing_about_the_old_instance_stops_a_clean_up(check: preflight.Check) -> None:
+@pytest.mark.parametrize("check", [each.run for each in AWS if each.scope is Scope.EVERY_RUN])
+def test_nothing_about_the_old_instance_stops_a_clean_up(check: AwsCheck) -> None:
     """Its owner may have changed it since: nothing is made from it any more."""
     source = instance(
         "orders-old",
@@ -281,20 +278,18 @@ def test_a_rollback_that_is_lost_is_refused_with_the_reason_and_what_works(
     )
     cleanup = plan("cleanup", source=source, encrypted=instance("orders", tags=tags))
     for check in (preflight.no_cutover_under_way, preflight.phase_follows):
-        assert check(AccountInventory(FakeAws()), cleanup) is None
+        assert passes(check, cleanup)
 
 
 def test_with_the_source_gone_in_mid_cutover_cleanup_completes_it() -> None:
     topology = Topology(
         NAMES, None, instance("orders-encrypted", tags={**CUTOVER_BEGAN, journal.MIGRATION: "db-ORDERS"})
     )
-    around = AccountInventory(FakeAws())
     for check in (preflight.no_cutover_under_way, preflight.phase_follows):
-        assert check(around, Plan("cleanup", "online", topology)) is None
+        assert passes(check, Plan("cleanup", "online", topology))
     for phase in ("replicate", "rollback", "cutover"):
-        refused = preflight.no_cutover_under_way(around, Plan(phase, "online", topology))
-        assert refused is not None
-        assert "Set `phase` to `cleanup`" in str(refused)
+        sentence = said(preflight.no_cutover_under_way, Plan(phase, "online", topology))
+        assert "Set `phase` to `cleanup`" in sentence
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 import yaml  # type: ignore[import-untyped] # comes with pulumi, without types
 
 from components.settings import parse
-from rds_encrypt.checks.finding import Finding, Severity
+from rds_encrypt.check import Finding, Severity
 from rds_encrypt.scan import candidates, config, table
 from rds_encrypt.scan.candidates import Candidate
 from tests.unit.fakes import FakeAws, instance
@@ -52,7 +52,7 @@ def test_the_config_is_one_that_the_program_takes() -> None:
 
 
 def test_only_what_is_not_encrypted_by_any_key_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidates, "_look", lambda *_check_context: [])
+    monkeypatch.setattr(candidates, "_findings", lambda *_check_context: [])
     aws = FakeAws(
         instance("orders"),
         instance("billing", StorageEncrypted=True, StorageEncryptionType="sse-kms"),

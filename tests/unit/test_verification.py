@@ -243,7 +243,7 @@ def test_the_guard(context: Callable[[], FakeContext], saw: str, *, passed: bool
     # Made now: minutes may have passed since the tests were collected.
     reading = verification_fresh(cast(CutoverContext, context()), session, session)
     assert reading.passed is passed
-    assert re.search(saw, reading.saw)
+    assert re.search(saw, reading.what)
 
 
 def test_the_check_is_not_asked_in_mode_snapshot() -> None:

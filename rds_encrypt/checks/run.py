@@ -1,0 +1,115 @@
+"""Runs the checks of a preview: what blocks the phase, warnings and notes. Only a preview asks for the last two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import botocore.exceptions
+
+from rds_encrypt.aws.errors import DENIED, code_of
+from rds_encrypt.check import Check, Finding, Scope
+from rds_encrypt.checks import registry
+from rds_encrypt.checks.context import AwsCheck, CheckContext
+from rds_encrypt.core.errors import MigrationError
+from rds_encrypt.mysql.session import Session
+
+__all__ = ["findings", "mysql_findings", "obstacles"]
+
+_THREADS = 4
+_LIMIT = 3_000
+"""Milliseconds that one query may take: information_schema of many thousand tables is slow on 5.7."""
+_NOT_ALLOWED = "The statement LookAroundAtPreview of rds_encrypt/policies/iam-policy.json allows it; the migration works without it"
+
+
+def obstacles(context: CheckContext) -> list[Finding]:
+    """Run the checks of every run at the same time; return what blocks the phase."""
+    checks = [check for check in registry.AWS if check.scope is Scope.EVERY_RUN]
+    with ThreadPoolExecutor(len(checks)) as pool:
+        return [
+            finding
+            for answer in pool.map(lambda check: list(check.run(context)), checks)
+            for finding in answer
+        ]
+
+
+def findings(context: CheckContext, session: Session | None, *, remarks: bool) -> list[Finding]:
+    """Run the other checks, on AWS and MySQL at the same time; none once a cutover has begun.
+
+    Args:
+        context: what to check.
+        session: a session on the source, to check MySQL as well.
+        remarks: whether this is a preview, which asks for warnings and notes as well.
+    """
+    scopes = set(_scopes(context, remarks=remarks))
+    with ThreadPoolExecutor(_THREADS) as pool:
+        asked = [pool.submit(_carefully, check, context) for check in registry.AWS if check.scope in scopes]
+        of_mysql = (
+            mysql_findings(context, session) if session is not None and Scope.FIRST_PREVIEW in scopes else []
+        )
+        answers = [answer.result() for answer in asked]
+    found = [finding for answer in answers if isinstance(answer, list) for finding in answer]
+    unseen = [answer for answer in answers if isinstance(answer, _Unseen)]
+    return [*found, *of_mysql, *_not_checked(context, unseen)]
+
+
+def mysql_findings(context: CheckContext, session: Session) -> list[Finding]:
+    """Run all checks of MySQL; one that lacks a privilege or runs out of time becomes a note."""
+    found: list[Finding] = []
+    session.execute("SET SESSION max_execution_time = %s", _LIMIT)
+    try:
+        for check in registry.MYSQL:
+            try:
+                found += check.run(context, session)
+            except MigrationError as error:
+                found.append(context.note(f"{_words(check.name)}: {error.what}; not checked"))
+    finally:
+        session.execute("SET SESSION max_execution_time = 0")
+    return found
+
+
+def _scopes(context: CheckContext, *, remarks: bool) -> Iterator[Scope]:
+    """Yield the scopes that apply now, besides those of every run."""
+    if not context.ahead:
+        return
+    if context.fresh:
+        yield Scope.BEFORE_COPY
+    if context.fresh and remarks:
+        yield Scope.FIRST_PREVIEW
+    if remarks and (context.fresh or context.plan.phase == "cutover"):
+        yield Scope.PREVIEW
+
+
+@dataclass(frozen=True)
+class _Unseen:
+    """A check that could not run: which, why, and what to do."""
+
+    check: str
+    why: str
+    fix: str
+
+
+def _carefully(check: Check[AwsCheck], context: CheckContext) -> list[Finding] | _Unseen:
+    """Run a check; return its findings, or why it could not run."""
+    name = _words(check.name)
+    try:
+        return list(check.run(context))
+    except MigrationError as error:
+        cause = error.__cause__
+        if isinstance(cause, botocore.exceptions.ClientError) and code_of(cause) in DENIED:
+            return _Unseen(name, f"not allowed: {cause.operation_name}", _NOT_ALLOWED)
+        return _Unseen(name, error.what, f"The migration works without it. {error.fix}".rstrip())
+
+
+def _not_checked(context: CheckContext, unseen: Iterable[_Unseen]) -> Iterator[Finding]:
+    """Yield one note for each remedy of the checks that could not run: only those that AWS denied name the IAM policy."""
+    by_fix: dict[str, list[str]] = {}
+    for each in unseen:
+        by_fix.setdefault(each.fix, []).append(f"{each.check} ({each.why})")
+    for fix, missed in by_fix.items():
+        yield context.note(f"not checked: {', '.join(missed)}", fix=fix)
+
+
+def _words(name: str) -> str:
+    return name.replace("-", " ")
