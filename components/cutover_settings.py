@@ -4,33 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from components.strict import Strict
+from rds_encrypt.cutover.checks import CHECKS
 
 __all__ = ["CheckName", "CutoverSettings", "DnsSettings", "HookSettings"]
 
-CheckName = Literal[
-    "instances-available",
-    "fence-possible",
-    "no-fence-bypass",
-    "no-prepared-xa",
-    "primary-writable",
-    "no-long-transaction",
-    "no-running-ddl",
-    "replication-lag",
-    "verification-fresh",
-    "candidate-read-only",
-    "candidate-durable",
-    "events-and-triggers",
-    "settings-match",
-    "candidate-binlog-retention",
-    "free-storage",
-    "dns-record",
-    "volume-initialized",
-    "maintenance-window",
-    "backup-window",
-]
+
+def _known_check(name: str) -> str:
+    if name not in CHECKS:
+        raise ValueError(f"{name!r} is not a check of the cutover. docs/concepts.md#the-checks lists them")
+    return name
+
+
+CheckName = Annotated[str, AfterValidator(_known_check), Field(title="checks")]
 
 
 class DnsSettings(Strict):

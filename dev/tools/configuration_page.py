@@ -184,7 +184,8 @@ def _type(part: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if "enum" in part:
         return ", ".join(f"`{each}`" for each in part["enum"])
     if part["type"] == "array":
-        return f"list of {'checks' if 'enum' in part['items'] else _type(part['items'], schema)}"
+        # A list whose items have a title of their own is one of names.
+        return f"list of {part['items'].get('title') or _type(part['items'], schema)}"
     if part["type"] in _NUMBERS:
         return f"{_NUMBERS[part['type']]}{_limits(part)}"
     return _WORDS[part["type"]]
