@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from importlib.metadata import version
 from typing import Final
 
@@ -27,3 +28,5 @@ def start_aws_plugin() -> None:
             tok="aws:index/getRegion:getRegion", version=version("pulumi-aws"), acceptResources=True
         )
         _ASKED.append(monitor.Invoke.future(question))
+        # When Python ends, it is too late: gRPC would wait forever for a lock of a thread that no longer runs.
+        atexit.register(_ASKED.clear)

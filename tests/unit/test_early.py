@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent import futures
 from importlib.metadata import version
 from typing import Any
@@ -48,3 +49,34 @@ def test_the_engine_is_asked_at_once_and_nobody_waits(monkeypatch: pytest.Monkey
 def test_without_an_engine_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(early, "get_monitor", lambda: None)
     early.start_aws_plugin()
+
+
+def test_the_call_is_let_go_before_python_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At Python's end, gRPC waits for a lock that a thread held which no longer runs: the program hung after a mistake in the config."""
+    at_exit: list[Callable[[], None]] = []
+    monkeypatch.setattr("atexit.register", at_exit.append)
+    cancelled, over = threading.Event(), threading.Event()
+
+    class Silent(Monitor):
+        def Invoke(self, request: Any, context: Any) -> provider_pb2.InvokeResponse:  # noqa: N802 - gRPC's name
+            context.add_callback(cancelled.set)
+            self.asked.set()
+            over.wait(10)
+            return provider_pb2.InvokeResponse()
+
+    monitor, server = Silent(), grpc.server(futures.ThreadPoolExecutor(1))
+    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            stub = resource_pb2_grpc.ResourceMonitorStub(channel)
+            monkeypatch.setattr(early, "get_monitor", lambda: stub)
+            early.start_aws_plugin()
+            assert monitor.asked.wait(10)
+            (let_go,) = at_exit
+            let_go()
+            assert cancelled.wait(10)
+    finally:
+        over.set()
+        server.stop(None)
