@@ -233,9 +233,7 @@ class _Visit:
         """Return a killed run's checkpoint, if both instances are still at its coordinates."""
         how = self._how
         compared = f"{self.args.source_id} {self.args.encrypted_id} {how.level} {how.sample}"
-        return Checkpoint.open(
-            self.files.path("rds_encrypt.verification.progress"), compared, str(coordinates)
-        )
+        return Checkpoint.open(self.files.path("verification.progress"), compared, str(coordinates))
 
     @property
     def _appliers(self) -> ParallelAppliers:

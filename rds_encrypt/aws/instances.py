@@ -93,9 +93,8 @@ class Instances(InstanceModifier):
                     " then run the same command again",
                 )
             if now.status == "stopped":
-                self._start(
-                    now, deadline=deadline, progress=progress
-                )  # RDS does not modify a stopped instance
+                # RDS does not modify a stopped instance.
+                self._start(now, deadline=deadline, progress=progress)
             self.modify(resource_id, DeletionProtection=False)
             self.wait(
                 resource_id,

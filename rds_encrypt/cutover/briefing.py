@@ -14,6 +14,7 @@ __all__ = ["Briefing", "briefing", "concerns"]
 
 _CONCERNS: Mapping[str, Callable[[CutoverContext], bool]] = {
     "dns-record": lambda context: context.strategy.record is not None,
+    "backup-window": lambda context: context.strategy.renames,
 }
 """Checks that do not concern every cutover."""
 

@@ -24,7 +24,7 @@ _WINDOW_MARGIN = 30
 def maintenance_window(context: CutoverContext, _primary: Session, _candidate: Session) -> Finding:
     """Neither instance has a maintenance window that is open or about to be."""
     now = datetime.now(UTC)
-    nearest = 7 * 24 * 60
+    nearest = 7 * _DAY
     for instance in (context.primary(), context.candidate()):
         window = str(instance.description.get("PreferredMaintenanceWindow") or "")
         minutes = minutes_until_maintenance(window, now) if window else nearest
@@ -39,11 +39,13 @@ def backup_window(context: CutoverContext, _primary: Session, _candidate: Sessio
 
     Source: "Viewing DB instance status" in the Amazon RDS User Guide (``backing-up``).
     """
+    if not context.strategy.renames:
+        return passed("no name moves")
     now = datetime.now(UTC)
-    nearest = 24 * 60
+    nearest = _DAY
     for instance in (context.primary(), context.candidate()):
         window = str(instance.description.get("PreferredBackupWindow") or "")
-        if not window or not instance.retention_days or not context.strategy.renames:
+        if not window or not instance.retention_days:
             continue
         minutes = minutes_until_backup(window, now)
         if minutes < _WINDOW_MARGIN:
