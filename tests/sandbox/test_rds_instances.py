@@ -60,6 +60,7 @@ def apply_status(sandbox: Sandbox, resource_id: str) -> str:
 
 
 def test_statuses_move_while_it_is_made(sandbox: Sandbox) -> None:
+    sandbox.faults.duration("backup", 2)  # long enough for a poll on a busy machine
     resource_id = begin(sandbox, "watched")
     seen: list[str] = []
 
@@ -73,6 +74,7 @@ def test_statuses_move_while_it_is_made(sandbox: Sandbox) -> None:
 
     until(look, lambda status: status == "available")
     assert seen == ["creating", "backing-up", "available"]
+    sandbox.faults.clear()
     automated = sandbox.client("rds").describe_db_snapshots(
         DBInstanceIdentifier="watched", SnapshotType="automated"
     )
