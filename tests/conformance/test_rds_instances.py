@@ -164,8 +164,8 @@ def test_storage_only_grows_and_not_again_soon(account: Account, facts: dict[str
 
     The instance works meanwhile ("Viewing DB instance status"); terraform-provider-aws #2408 met the status, its source the refusal.
     """
-    account.provoke.duration("optimize", 1.0)
-    account.provoke.duration("regrow", 2.0)
+    account.provoke.duration("optimize", 3.0)
+    account.provoke.duration("regrow", 8.0)
     resource_id = facts["DbiResourceId"]
     name = account.available(resource_id)["DBInstanceIdentifier"]
     code, message = refusal_of(lambda: account.modify(name, AllocatedStorage=19))
@@ -194,6 +194,7 @@ def test_rds_reboots_a_replica_by_itself(account: Account, facts: dict[str, Any]
         "InvalidDBInstanceState",
         "Cannot stop or start a Read-Replica instance",
     )
+    account.provoke.duration("reboot", 2)  # long enough for a poll on a busy machine
     account.provoke.reboot_by_rds(replica)
     assert account.await_status(replica, "available") == ["rebooting", "available"]
     assert any("internal user password rotation" in message for message in account.messages("facts-replica"))
@@ -212,6 +213,7 @@ def test_an_instance_that_is_stopped_or_full(account: Account, facts: dict[str, 
     name = account.available(resource_id)["DBInstanceIdentifier"]
     time.sleep(1.0)
     account.provoke.set_status(resource_id, "storage-full")
+    account.provoke.duration("optimize", 3)
     account.modify(name, AllocatedStorage=60)
     assert "storage-optimization" in account.await_status(resource_id, "available", "storage-optimization")
     account.available(resource_id)
