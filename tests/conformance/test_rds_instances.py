@@ -124,8 +124,8 @@ def test_a_rename_takes_the_old_address_away_at_once(account: Account, facts: di
     The latter, the states and the refusal of changes meanwhile: reports of real accounts. "Amazon RDS event categories and event
     messages" lists no event for a rename of an instance.
     """
-    account.provoke.duration("notice", 1.0)
-    account.provoke.duration("away", 0.5)
+    for what in ("notice", "away", "reboot"):
+        account.provoke.duration(what, 2.0)  # long enough for a poll on a busy machine
     resource_id = facts["DbiResourceId"]
     renamed = account.modify("facts", NewDBInstanceIdentifier="facts-renamed")
     assert renamed["PendingModifiedValues"]["DBInstanceIdentifier"] == "facts-renamed"
@@ -149,6 +149,7 @@ def test_a_rename_takes_the_old_address_away_at_once(account: Account, facts: di
 def test_a_rename_to_the_present_name_reboots(account: Account, facts: dict[str, Any]) -> None:
     """Reports of real accounts: the present name as NewDBInstanceIdentifier goes through `renaming` and `rebooting`."""
     resource_id = facts["DbiResourceId"]
+    account.provoke.duration("away", 2.0)
     before = account.available(resource_id)
     with account.sql(before["Endpoint"]["Address"]) as session:
         account.modify(before["DBInstanceIdentifier"], NewDBInstanceIdentifier=before["DBInstanceIdentifier"])

@@ -39,9 +39,11 @@ def test_a_replicas_encrypted_copy_catches_up_with_the_source(sandbox: Sandbox, 
     query(sandbox, replica, "CALL mysql.rds_stop_replication")
     status = query(sandbox, replica, "SHOW SLAVE STATUS")[0]
 
+    sandbox.faults.duration("snapshot", 2)  # long enough for a poll on a busy machine
     rds.create_db_snapshot(DBSnapshotIdentifier=f"{name}-s", DBInstanceIdentifier=f"{name}-r")
     assert instance(sandbox, replica["DbiResourceId"])["DBInstanceStatus"] == "backing-up"
     taken = snapshot(sandbox, f"{name}-s")
+    sandbox.faults.clear()
     rds.copy_db_snapshot(
         SourceDBSnapshotIdentifier=taken["DBSnapshotArn"],
         TargetDBSnapshotIdentifier=f"{name}-e",
