@@ -8,13 +8,13 @@ from typing import Any
 from components.backend import Owner
 from components.fleet import Fleet
 from components.settings import SourceSettings
-from rds_encrypt import journal
 from rds_encrypt.access import AccessSettings
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.discovery import Topology
 from rds_encrypt.existing import Existing, Group
+from rds_encrypt.journal import Tag
 from rds_encrypt.names import Names
 from rds_encrypt.phases import Phase
 
@@ -111,7 +111,7 @@ class Source:
         move. Not after a rollback either: the state may know the encrypted instance by the name that the source has again.
         """
         encrypted = self.topology.encrypted
-        moved = encrypted is not None and {journal.CUTOVER_BEGAN, journal.ROLLED_BACK} & encrypted.tags.keys()
+        moved = encrypted is not None and {Tag.CUTOVER_BEGAN, Tag.ROLLED_BACK} & encrypted.tags.keys()
         being_made = {"replicate", "cutover"} if self.settings.method == "offline" else {"replicate"}
         return self.phase in being_made and not moved
 

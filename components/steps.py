@@ -18,7 +18,7 @@ from providers.preflight import Preflight
 from providers.resource import StepResource, urn_of
 from providers.rollback import Rollback
 from providers.verification import Verification
-from rds_encrypt import journal
+from rds_encrypt.journal import Tag
 from rds_encrypt.verified import verified
 
 __all__ = ["Steps"]
@@ -117,7 +117,7 @@ class Steps:
         tags = self._source.require_instance().tags
         # With the time, so that a verification can become due again.
         due = f"due {datetime.now(UTC).isoformat(timespec='microseconds')}"
-        if journal.VERIFYING in tags:
+        if Tag.VERIFYING in tags:
             return due
         if verify.level == "off":
             return "off"

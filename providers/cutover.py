@@ -20,7 +20,6 @@ from providers.cutover_protocol import (
 from providers.progress import warning_for
 from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
-from rds_encrypt import journal
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.core.waiting import Wait, until
@@ -28,6 +27,7 @@ from rds_encrypt.cutover.direction import Direction, cutover_direction
 from rds_encrypt.cutover.fence import group_cannot
 from rds_encrypt.cutover.protocol import follow_up
 from rds_encrypt.cutover.reverse_replication import OPEN, settled
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import channel, writes
 from rds_encrypt.position import Position
 
@@ -127,7 +127,7 @@ def _path_now(context: StepContext, args: CutoverArgs) -> Outputs:
             return {}
         if status.running:
             return {"rollback_path": OPEN, "following": True}
-        lost = status.failure(session.endpoint) is not None and journal.ROLLBACK_LOST in encrypted.tags
+        lost = status.failure(session.endpoint) is not None and Tag.ROLLBACK_LOST in encrypted.tags
         return {"following": lost}
 
 

@@ -11,7 +11,6 @@ from providers.clean_errors import sentence
 from providers.progress import remark_for, warning_for
 from providers.reports import after_cutover, files_of, hand_over
 from providers.step import HOUR, Outputs, StepContext
-from rds_encrypt import journal
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.errors import Cancelled, MigrationError
@@ -21,6 +20,7 @@ from rds_encrypt.cutover.protocol import run
 from rds_encrypt.cutover.reverse_replication import LOST, OPEN, UNCONFIRMED
 from rds_encrypt.cutover.strategies import InPlace, Rename
 from rds_encrypt.cutover.timeline import Moment, outage
+from rds_encrypt.journal import Tag, cutover_begun
 from rds_encrypt.mysql import channel, lag
 from rds_encrypt.mysql.coordinates import Coordinates, current
 from rds_encrypt.mysql.session import Session
@@ -105,7 +105,7 @@ def run_protocol(context: StepContext, args: ProtocolArgs, direction: Direction)
         if outcome.rollback_path != OPEN and cutover.snapshot_coordinates is None:
             what = (
                 "rollback path"
-                if direction.point == journal.CUTOVER_BEGAN
+                if direction.point == Tag.CUTOVER_BEGAN
                 else "replication to the encrypted instance"
             )
             warning_for(urn)(
@@ -153,7 +153,7 @@ def told(context: StepContext, direction: Direction, tags: Mapping[str, str]) ->
 
 
 def _noted_path(context: StepContext, direction: Direction, tags: Mapping[str, str]) -> str:
-    if reason := tags.get(journal.ROLLBACK_LOST):
+    if reason := tags.get(Tag.ROLLBACK_LOST):
         return f"{LOST}{reason}"
     old = context.instances.find(direction.primary_id)
     if old is None:
@@ -220,7 +220,7 @@ def close_reverse_replication(
     """
     found = context.instances.find_several([encrypted_id, source_id])
     encrypted, old = found.get(encrypted_id), found.get(source_id)
-    if encrypted is None or old is None or not journal.cutover_begun(encrypted.tags):
+    if encrypted is None or old is None or not cutover_begun(encrypted.tags):
         return
     if not (encrypted.available and old.available):
         return

@@ -7,10 +7,10 @@ import pulumi
 from providers.cutover_protocol import ProtocolArgs, cutover_context, run_protocol, told, warn
 from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
-from rds_encrypt import journal
 from rds_encrypt.cutover import hooks
 from rds_encrypt.cutover.direction import rollback_direction
 from rds_encrypt.cutover.protocol import follow_up
+from rds_encrypt.journal import Tag
 from rds_encrypt.position import Position, by_tags
 
 __all__ = ["Rollback", "RollbackProvider"]
@@ -30,7 +30,7 @@ class RollbackProvider(Step[ProtocolArgs]):
         """
         direction = rollback_direction(args.names, args.source_id, args.encrypted_id)
         tags = context.instances.get(args.encrypted_id).tags
-        if journal.ROLLED_BACK not in tags or by_tags(tags) is not Position.SOURCE:
+        if Tag.ROLLED_BACK not in tags or by_tags(tags) is not Position.SOURCE:
             return run_protocol(context, args, direction)
         # The run that completed it may have died before it did what production does not need.
         cutover = cutover_context(context, args, direction)

@@ -9,10 +9,10 @@ import pulumi
 from providers.arguments import StepArgs
 from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
-from rds_encrypt import journal
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.cutover.fence import ParameterGroupFence
 from rds_encrypt.cutover.timeline import Moment, Timeline
+from rds_encrypt.journal import Tag, cutover_begun
 from rds_encrypt.mysql import writes
 
 __all__ = ["WriteFence", "WriteFenceArgs", "WriteFenceProvider"]
@@ -57,9 +57,9 @@ class WriteFenceProvider(Step[WriteFenceArgs]):
     def undo(self, context: StepContext, args: WriteFenceArgs) -> None:
         """Lift the fence, unless the names have begun to move: then the old instance stays fenced."""
         source = context.usable(args.source_id)
-        partner = source.tags.get(journal.PARTNER) if source is not None else None
+        partner = source.tags.get(Tag.PARTNER) if source is not None else None
         encrypted = context.instances.find(partner) if partner is not None else None
-        if source is None or (encrypted is not None and journal.cutover_begun(encrypted.tags)):
+        if source is None or (encrypted is not None and cutover_begun(encrypted.tags)):
             return
         fence = _fence(context, args)
         if not fence.put_back():

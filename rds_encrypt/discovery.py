@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rds_encrypt import journal, position
+from rds_encrypt import position
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.core.errors import ActionRequired, Bug, PreconditionFailed, TimedOut
 from rds_encrypt.core.waiting import Wait, until
-from rds_encrypt.journal import Role
+from rds_encrypt.journal import Role, Tag, belongs
 from rds_encrypt.names import Names
 from rds_encrypt.position import Position
 
@@ -50,7 +50,7 @@ class Topology:
     @property
     def fenced(self) -> bool:
         """Whether an interrupted cutover left the source read-only."""
-        return not self.cutover_begun and self.source is not None and journal.FENCE_BEFORE in self.source.tags
+        return not self.cutover_begun and self.source is not None and Tag.FENCE_BEFORE in self.source.tags
 
     @property
     def returning(self) -> bool:
@@ -63,7 +63,7 @@ class Topology:
         if self.encrypted is None or self.source is None:
             return False
         tags = self.encrypted.tags
-        return journal.ROLLED_BACK in tags or (self.cutover_begun and journal.OWNER in self.source.tags)
+        return Tag.ROLLED_BACK in tags or (self.cutover_begun and Tag.OWNER in self.source.tags)
 
     @property
     def rollback_lost(self) -> str | None:
@@ -72,7 +72,7 @@ class Topology:
             return None
         if self.source is None or self.source.status == "deleting":
             return f"{self.names.old} was deleted"
-        return self.encrypted.tags.get(journal.ROLLBACK_LOST)
+        return self.encrypted.tags.get(Tag.ROLLBACK_LOST)
 
     @property
     def cut_over(self) -> bool:
@@ -86,7 +86,7 @@ class Topology:
             return self.source.resource_id
         if self.encrypted is None:
             raise Bug("a topology found neither source nor encrypted instance", where=self.names.source)
-        return self.encrypted.tags[journal.MIGRATION]
+        return self.encrypted.tags[Tag.MIGRATION]
 
 
 def discover(aws: Aws, names: Names) -> Topology:
@@ -111,8 +111,8 @@ def discover_among(aws: Aws, names: Names, listed: Mapping[str, Instance]) -> To
     encrypted = _with_role(found, Role.ENCRYPTED)
     source = _with_role(found, Role.SOURCE)
     if encrypted is not None and source is None:
-        source = instances.find(encrypted.tags[journal.MIGRATION])
-    if source is not None and encrypted is None and (partner := source.tags.get(journal.PARTNER)):
+        source = instances.find(encrypted.tags[Tag.MIGRATION])
+    if source is not None and encrypted is None and (partner := source.tags.get(Tag.PARTNER)):
         encrypted = (
             instances.find(partner)
             if source.identifier == names.source
@@ -144,7 +144,7 @@ def _renamed_partner(instances: Instances, resource_id: str, source: Instance, n
 
 
 def _with_role(found: Mapping[str, Instance], role: Role) -> Instance | None:
-    return next((instance for instance in found.values() if journal.belongs(instance.tags, role)), None)
+    return next((instance for instance in found.values() if belongs(instance.tags, role)), None)
 
 
 def _untouched(aws: Aws, found: Mapping[str, Instance], names: Names) -> Instance:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from rds_encrypt import journal
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
+from rds_encrypt.journal import Tag, completed, cutover_begun
 from rds_encrypt.names import Names
 
 __all__ = ["Position", "by_tags", "look", "phase_under_way"]
@@ -33,12 +33,12 @@ class Position(StrEnum):
 
 def by_tags(tags: Mapping[str, str]) -> Position:
     """Return the position by the tags of the encrypted instance."""
-    if not journal.cutover_begun(tags) and journal.ROLLBACK_BEGAN not in tags:
+    if not cutover_begun(tags) and Tag.ROLLBACK_BEGAN not in tags:
         return Position.SOURCE
-    if journal.ROLLBACK_BEGAN in tags:
-        over = journal.completed(tags, journal.ROLLBACK_BEGAN, journal.ROLLED_BACK)
+    if Tag.ROLLBACK_BEGAN in tags:
+        over = completed(tags, Tag.ROLLBACK_BEGAN, Tag.ROLLED_BACK)
         return Position.SOURCE if over else Position.RETURNING
-    over = journal.completed(tags, journal.CUTOVER_BEGAN, journal.OPENED)
+    over = completed(tags, Tag.CUTOVER_BEGAN, Tag.OPENED)
     return Position.ENCRYPTED if over else Position.LEAVING
 
 

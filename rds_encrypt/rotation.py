@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from rds_encrypt import journal
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.core.errors import Retryable
 from rds_encrypt.core.waiting import Wait, until
+from rds_encrypt.journal import Role, Tag, belongs, cutover_begun
 from rds_encrypt.mysql.session import Credentials
 
 __all__ = ["give", "missed"]
@@ -67,9 +67,9 @@ def give(aws: Aws, instance: Instance, account: Credentials, accepts: Accepts) -
 
 def _production(instances: Instances, instance: Instance) -> Instance | None:
     """Return the instance that carries production in this one's migration: the one that its owner maintains."""
-    source_id = instance.tags.get(journal.MIGRATION)
+    source_id = instance.tags.get(Tag.MIGRATION)
     source = instances.find(source_id) if source_id else None
-    encrypted = instance if journal.belongs(instance.tags, journal.Role.ENCRYPTED) else None
-    if encrypted is None and source is not None and (partner := source.tags.get(journal.PARTNER)):
+    encrypted = instance if belongs(instance.tags, Role.ENCRYPTED) else None
+    if encrypted is None and source is not None and (partner := source.tags.get(Tag.PARTNER)):
         encrypted = instances.find(partner)
-    return encrypted if encrypted is not None and journal.cutover_begun(encrypted.tags) else source
+    return encrypted if encrypted is not None and cutover_begun(encrypted.tags) else source

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from rds_encrypt import journal
 from rds_encrypt.access import Access
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.core.errors import Cancelled, MigrationError, WriteRefused
+from rds_encrypt.journal import Role, Tag, belongs, cutover_begun
 from rds_encrypt.mysql import accounts, retention
 from rds_encrypt.mysql.session import Session
 
@@ -27,14 +27,13 @@ def silent_warn(_sentence: str) -> None:
 def successor_of(instances: Instances, source_id: str, source: Instance | None) -> Instance | None:
     """Return the encrypted instance of a migration, even if the source, whose tag names it, was deleted."""
     if source is not None:
-        partner = source.tags.get(journal.PARTNER)
+        partner = source.tags.get(Tag.PARTNER)
         return instances.find(partner) if partner else None
     return next(
         (
             each
             for each in instances.all()
-            if each.tags.get(journal.MIGRATION) == source_id
-            and journal.belongs(each.tags, journal.Role.ENCRYPTED)
+            if each.tags.get(Tag.MIGRATION) == source_id and belongs(each.tags, Role.ENCRYPTED)
         ),
         None,
     )
@@ -48,9 +47,9 @@ def put_retention_back(
     successor = successor_of(instances, source_id, source)
     noted = next(
         (
-            each.tags[journal.RETENTION_BEFORE]
+            each.tags[Tag.RETENTION_BEFORE]
             for each in (source, successor)
-            if each is not None and journal.RETENTION_BEFORE in each.tags
+            if each is not None and Tag.RETENTION_BEFORE in each.tags
         ),
         None,
     )
@@ -63,7 +62,7 @@ def put_retention_back(
     for instance in _running(source, successor):
         _on(access, instance, write, source if _moved(successor) else None, warn)
     for each in (source, successor):
-        untag_or_warn(instances, each, [journal.RETENTION_BEFORE], warn, needed=not _moved(successor))
+        untag_or_warn(instances, each, [Tag.RETENTION_BEFORE], warn, needed=not _moved(successor))
 
 
 def drop_replication_user(
@@ -115,7 +114,7 @@ def _on(
 
 
 def _moved(successor: Instance | None) -> bool:
-    return successor is not None and journal.cutover_begun(successor.tags)
+    return successor is not None and cutover_begun(successor.tags)
 
 
 def _running(*instances: Instance | None) -> Iterator[Instance]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from rds_encrypt import journal
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.inventory import AccountInventory
@@ -14,6 +13,7 @@ from rds_encrypt.check import Finding, Severity
 from rds_encrypt.core.errors import Bug
 from rds_encrypt.cutover.fence import group_cannot
 from rds_encrypt.discovery import Topology
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.needs import Need
 from rds_encrypt.phases import Method, Phase
@@ -88,7 +88,7 @@ class CheckContext:
     @property
     def group(self) -> str:
         """The parameter group that the source had when the migration began."""
-        return self.source.tags.get(journal.FENCED_GROUP, self.source.parameter_group)
+        return self.source.tags.get(Tag.FENCED_GROUP, self.source.parameter_group)
 
     @cached_property
     def accounts_because(self) -> str | None:

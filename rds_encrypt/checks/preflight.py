@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
-from rds_encrypt import journal, lifecycle, tag_limit
+from rds_encrypt import lifecycle, tag_limit
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.check import Finding, Severity
 from rds_encrypt.checks.context import CheckContext
 from rds_encrypt.cutover.fence import group_cannot
 from rds_encrypt.discovery import Topology
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql.dialect import SUPPORTED
 from rds_encrypt.version import VERSION, newer
 
@@ -37,9 +38,9 @@ _NO_ENCRYPTION = ("db.m1.", "db.m2.", "db.t2.micro")
 def version_known(context: CheckContext) -> Iterator[Finding]:
     """This version knows the tags that another one has written."""
     source = context.topology.source
-    if source is None or journal.BACKEND not in source.tags:
+    if source is None or Tag.BACKEND not in source.tags:
         return
-    version = source.tags.get(journal.WRITTEN_BY)
+    version = source.tags.get(Tag.WRITTEN_BY)
     if version is None:
         what = f"rds-encrypt began this migration in a version before {VERSION}, and this one does not know its tags"
         fix = "Complete the migration, or run `pulumi destroy`, with the checkout that began it"
@@ -108,7 +109,7 @@ def names_free(context: CheckContext) -> Iterator[Finding]:
     names = context.topology.names
     for name in (names.replica, names.encrypted, names.old):
         found = context.topology.listed.get(name)
-        if found is not None and found.tags.get(journal.MIGRATION) != context.topology.source_id:
+        if found is not None and found.tags.get(Tag.MIGRATION) != context.topology.source_id:
             yield context.blocking(
                 f"an instance with this name exists, but not from this migration of {names.source}",
                 where=name,

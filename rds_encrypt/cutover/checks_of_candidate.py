@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rds_encrypt import journal
 from rds_encrypt.check import Finding, failed, passed
 from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.durability import less_durable
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import channel, events, lag, retention, writes
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.parallel_appliers import applier_reduced
@@ -65,7 +65,7 @@ def candidate_read_only(context: CutoverContext, _primary: Session, candidate: S
     # One that was production before may have it on: its events fail on read_only, as they should.
     fresh = (
         context.direction.candidate_id == context.direction.encrypted_id
-        and journal.ROLLED_BACK not in context.encrypted().tags
+        and Tag.ROLLED_BACK not in context.encrypted().tags
     )
     fires = fresh and scheduler == "ON"
     return (failed if fires else passed)(f"{name} refuses writes, event_scheduler is {scheduler}")

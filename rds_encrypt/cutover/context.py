@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from rds_encrypt import journal
 from rds_encrypt.access import Access
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instance import Instance
@@ -18,6 +17,7 @@ from rds_encrypt.core.errors import AnotherHost, Cancelled, MigrationError, Retr
 from rds_encrypt.core.waiting import Progress, silent
 from rds_encrypt.cutover.direction import Direction
 from rds_encrypt.cutover.timeline import Timeline
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql.coordinates import Coordinates
 from rds_encrypt.mysql.session import Endpoint, Session
 from rds_encrypt.names import Names
@@ -241,7 +241,7 @@ class CutoverContext:
                     answers = "a server with the certificate of another host"
                 else:
                     who = str(session.value("SELECT @@server_uuid"))
-                    if candidate.tags.get(journal.SERVER, who) == who:
+                    if candidate.tags.get(Tag.SERVER, who) == who:
                         yield session
                         return
                     answers = f"server {who}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rds_encrypt import journal
+from rds_encrypt.journal import Tag, completed
 from rds_encrypt.mysql.accounts import REPLICATION_USER, REVERSE_USER
 from rds_encrypt.names import Names
 
@@ -40,29 +40,27 @@ class Direction:
     primary_group: str
     following_user: str
     reverse_user: str
-    point: str
-    cleared: tuple[str, ...]
-    marked: str
+    point: Tag
+    cleared: tuple[Tag, ...]
+    marked: Tag
     encrypted_id: str
 
     def begun(self, tags: Mapping[str, str]) -> bool:
         """Whether the point of no return was passed, by the tags of the encrypted instance."""
         # A rollback under way has both tags; the cutover must not complete it.
-        return self.point in tags and (
-            self.point == journal.ROLLBACK_BEGAN or journal.ROLLBACK_BEGAN not in tags
-        )
+        return self.point in tags and (self.point == Tag.ROLLBACK_BEGAN or Tag.ROLLBACK_BEGAN not in tags)
 
     def noted(self, tags: Mapping[str, str]) -> bool:
         """Whether the tags of the encrypted instance say that this direction is complete."""
-        return self.begun(tags) and journal.completed(tags, self.point, self.marked)
+        return self.begun(tags) and completed(tags, self.point, self.marked)
 
     @property
-    def stale(self) -> tuple[str, ...]:
+    def stale(self) -> tuple[Tag, ...]:
         """Tags to remove before this direction begins: those of an attempt, and of a rollback whose tags AWS did not remove."""
         return (
             (self.point,)
-            if self.point == journal.ROLLBACK_BEGAN
-            else (journal.CUTOVER_BEGAN, journal.OPENED, journal.ROLLBACK_BEGAN)
+            if self.point == Tag.ROLLBACK_BEGAN
+            else (Tag.CUTOVER_BEGAN, Tag.OPENED, Tag.ROLLBACK_BEGAN)
         )
 
 
@@ -76,9 +74,9 @@ def cutover_direction(names: Names, source_id: str, encrypted_id: str) -> Direct
         primary_group=names.fence,
         following_user=REPLICATION_USER,
         reverse_user=REVERSE_USER,
-        point=journal.CUTOVER_BEGAN,
-        cleared=(journal.ROLLED_BACK, journal.ROLLBACK_LOST, journal.RELEASE, journal.VERIFIED),
-        marked=journal.OPENED,
+        point=Tag.CUTOVER_BEGAN,
+        cleared=(Tag.ROLLED_BACK, Tag.ROLLBACK_LOST, Tag.RELEASE, Tag.VERIFIED),
+        marked=Tag.OPENED,
         encrypted_id=encrypted_id,
     )
 
@@ -93,14 +91,14 @@ def rollback_direction(names: Names, source_id: str, encrypted_id: str) -> Direc
         primary_group=names.encrypted,
         following_user=REVERSE_USER,
         reverse_user=REPLICATION_USER,
-        point=journal.ROLLBACK_BEGAN,
+        point=Tag.ROLLBACK_BEGAN,
         cleared=(
-            journal.ROLLBACK_BEGAN,
-            journal.CUTOVER_BEGAN,
-            journal.OPENED,
-            journal.ROLLBACK_LOST,
-            journal.VERIFIED,
+            Tag.ROLLBACK_BEGAN,
+            Tag.CUTOVER_BEGAN,
+            Tag.OPENED,
+            Tag.ROLLBACK_LOST,
+            Tag.VERIFIED,
         ),
-        marked=journal.ROLLED_BACK,
+        marked=Tag.ROLLED_BACK,
         encrypted_id=encrypted_id,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rds_encrypt import exec_mode, journal
+from rds_encrypt import exec_mode
 from rds_encrypt.access import endpoint_of
 from rds_encrypt.aws import dns_records
 from rds_encrypt.cutover import former_primary, hooks, release
@@ -16,6 +16,7 @@ from rds_encrypt.cutover.context import CutoverContext, Record
 from rds_encrypt.cutover.fence import ParameterGroupFence
 from rds_encrypt.cutover.fences import fence_left
 from rds_encrypt.cutover.timeline import Moment
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import writes
 from rds_encrypt.mysql.session import Endpoint
 
@@ -82,7 +83,7 @@ class Rename:
             writes.wait_until_writable(candidate, deadline=context.limits.write_outage)
             fence.hand_over(candidate)
         context.timeline.mark(Moment.OPEN)
-        context.forget(context.find_primary(), [journal.FENCE_BEFORE, journal.LOCKED_BEFORE])
+        context.forget(context.find_primary(), [Tag.FENCE_BEFORE, Tag.LOCKED_BEFORE])
 
 
 @dataclass(frozen=True)

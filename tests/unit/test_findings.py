@@ -15,7 +15,6 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from providers.arguments import read
-from rds_encrypt import journal
 from rds_encrypt.aws import metrics
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.errors import sorted_errors
@@ -28,6 +27,7 @@ from rds_encrypt.checks.context import AwsCheck, CheckContext, Plan
 from rds_encrypt.checks.run import mysql_findings
 from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.discovery import Topology
+from rds_encrypt.journal import Tag
 from rds_encrypt.names import Names
 from rds_encrypt.needs import Need, need_of
 from tests.unit.fakes import FakeAws, FakeSession, instance, replica_row
@@ -183,7 +183,7 @@ def test_replicas_of_others_are_told_and_ours_is_not() -> None:
     ],
 )
 def test_only_snapshots_of_others_with_our_names_block(found: str, owner: str, *, blocks: bool) -> None:
-    around = Around(snapshots={found: {journal.MIGRATION: owner} if owner else {}})
+    around = Around(snapshots={found: {Tag.MIGRATION: owner} if owner else {}})
     assert bool(seen(of_account.snapshots_free, context(around=around))) is blocks
 
 
@@ -350,7 +350,7 @@ def test_awss_own_key_needs_no_look() -> None:
 
 
 def test_nothing_is_looked_at_once_the_names_have_begun_to_move() -> None:
-    moved = instance("orders", tags={journal.CUTOVER_BEGAN: "now"})
+    moved = instance("orders", tags={Tag.CUTOVER_BEGAN: "now"})
     plan = Plan("cutover", "online", Topology(Names("orders"), instance("orders-old"), moved))
     assert run.findings(CheckContext(FakeAws(), Around(), plan), None, remarks=True) == []
 

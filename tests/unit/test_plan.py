@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from rds_encrypt import journal
 from rds_encrypt.cutover.briefing import Briefing
 from rds_encrypt.cutover.timeline import CheckResult
 from rds_encrypt.discovery import Topology
-from rds_encrypt.journal import Role, tags_for
+from rds_encrypt.journal import Role, Tag, tags_for
 from rds_encrypt.names import Names
 from rds_encrypt.plan import estimates
 from rds_encrypt.plan.costs import Prices
@@ -55,12 +54,12 @@ def topology_of(
 ) -> Topology:
     """A source with an encrypted instance beside it, as far as that has come."""
     tags = tags_for(Role.ENCRYPTED, "db-ORDERS")
-    tags |= {journal.CUTOVER_BEGAN: "then"} if swapped else {}
-    tags |= {journal.OPENED: "then"} if opened else {}
+    tags |= {Tag.CUTOVER_BEGAN: "then"} if swapped else {}
+    tags |= {Tag.OPENED: "then"} if opened else {}
     names = ("orders-old", "orders") if opened else ("orders", "orders-encrypted")
     return Topology(
         NAMES,
-        instance(names[0], tags={journal.OWNER: "a/b"}, DbiResourceId="db-ORDERS", **changes),
+        instance(names[0], tags={Tag.OWNER: "a/b"}, DbiResourceId="db-ORDERS", **changes),
         instance(names[1], tags=tags, DbiResourceId="db-ENCRYPTED"),
         instance("orders-not-encrypted") if replica else None,
     )

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from rds_encrypt import journal
 from rds_encrypt.aws.instance import Instance
+from rds_encrypt.journal import Tag
 from rds_encrypt.names import Names
 from rds_encrypt.position import Position, by_tags, look, phase_under_way
 from tests.unit.fakes import FakeAws, instance
 
 NAMES = Names("orders")
 EARLIER, LATER = "2026-11-25T01:00:00+00:00", "2026-11-25T01:03:00+00:00"
-LEAVING = {journal.CUTOVER_BEGAN: EARLIER}
-ROLLBACK_BEGAN = {journal.CUTOVER_BEGAN: EARLIER, journal.OPENED: EARLIER, journal.ROLLBACK_BEGAN: LATER}
+LEAVING: dict[str, str] = {Tag.CUTOVER_BEGAN: EARLIER}
+ROLLBACK_BEGAN: dict[str, str] = {Tag.CUTOVER_BEGAN: EARLIER, Tag.OPENED: EARLIER, Tag.ROLLBACK_BEGAN: LATER}
 
 
 def with_group(name: str, status: str = "in-sync") -> list[dict[str, str]]:
@@ -31,14 +31,14 @@ def encrypted(name: str, tags: dict[str, str], **changes: Any) -> Instance:
     [
         ({}, Position.SOURCE),
         (LEAVING, Position.LEAVING),
-        ({**LEAVING, journal.OPENED: LATER}, Position.ENCRYPTED),
+        ({**LEAVING, Tag.OPENED: LATER}, Position.ENCRYPTED),
         # From the time before a way there and back.
-        ({journal.CUTOVER_BEGAN: LATER, journal.OPENED: EARLIER}, Position.LEAVING),
+        ({Tag.CUTOVER_BEGAN: LATER, Tag.OPENED: EARLIER}, Position.LEAVING),
         (ROLLBACK_BEGAN, Position.RETURNING),
-        ({**ROLLBACK_BEGAN, journal.ROLLED_BACK: EARLIER}, Position.RETURNING),
+        ({**ROLLBACK_BEGAN, Tag.ROLLED_BACK: EARLIER}, Position.RETURNING),
         # Complete, and the tags of the move could not be taken off.
-        ({**ROLLBACK_BEGAN, journal.ROLLED_BACK: LATER}, Position.SOURCE),
-        ({journal.ROLLED_BACK: LATER}, Position.SOURCE),
+        ({**ROLLBACK_BEGAN, Tag.ROLLED_BACK: LATER}, Position.SOURCE),
+        ({Tag.ROLLED_BACK: LATER}, Position.SOURCE),
     ],
 )
 def test_tags_say_it(tags: dict[str, str], position: Position) -> None:

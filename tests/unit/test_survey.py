@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from rds_encrypt import journal
 from rds_encrypt.core.errors import ActionRequired, PreconditionFailed
 from rds_encrypt.discovery import Topology, discover
-from rds_encrypt.journal import Role, tags_for
+from rds_encrypt.journal import Role, Tag, tags_for
 from rds_encrypt.names import Names
 from tests.unit.fakes import FakeAws, instance
 
@@ -18,7 +17,7 @@ ID = "db-SOURCE"
 
 
 def source(identifier: str = "orders", **tags: str) -> Any:
-    marks = {**tags_for(Role.SOURCE, ID), journal.OWNER: "rds-encrypt/dev", **tags}
+    marks = {**tags_for(Role.SOURCE, ID), Tag.OWNER: "rds-encrypt/dev", **tags}
     return instance(identifier, tags=marks, DbiResourceId=ID)
 
 
@@ -70,7 +69,7 @@ def test_in_replicate_each_is_found_under_its_name() -> None:
 
 def test_after_the_swap_roles_stay_with_the_instances() -> None:
     """The name `orders` is the encrypted one's by now: it is not taken for a source that is encrypted already."""
-    swapped = encrypted("orders", journal.CUTOVER_BEGAN, journal.OPENED)
+    swapped = encrypted("orders", Tag.CUTOVER_BEGAN, Tag.OPENED)
     found = discover(FakeAws(source("orders-old"), swapped), NAMES)
     assert ids(found) == (ID, "db-ENCRYPTED")
     assert (found.cutover_begun, found.cut_over, found.can_roll_back) == (True, True, True)
@@ -81,9 +80,9 @@ def test_after_the_swap_roles_stay_with_the_instances() -> None:
     [
         (
             source("orders-old"),
-            encrypted("orders-encrypted", journal.CUTOVER_BEGAN),
+            encrypted("orders-encrypted", Tag.CUTOVER_BEGAN),
         ),  # between the two renames
-        (source("orders"), encrypted("orders-encrypted", journal.CUTOVER_BEGAN)),  # before the first
+        (source("orders"), encrypted("orders-encrypted", Tag.CUTOVER_BEGAN)),  # before the first
     ],
 )
 def test_between_the_renames_the_swap_has_begun_and_is_not_complete(world: tuple[Any, Any]) -> None:
@@ -99,20 +98,20 @@ def test_a_source_in_mid_rename_is_found_by_its_identity() -> None:
 
 
 def test_an_encrypted_instance_in_mid_rename_is_found_by_the_sources_note() -> None:
-    noted = source("orders-old", **{journal.PARTNER: "db-ENCRYPTED"})
-    found = discover(FakeAws(noted, encrypted("orders-tmp", journal.CUTOVER_BEGAN)), NAMES)
+    noted = source("orders-old", **{Tag.PARTNER: "db-ENCRYPTED"})
+    found = discover(FakeAws(noted, encrypted("orders-tmp", Tag.CUTOVER_BEGAN)), NAMES)
     assert ids(found) == (ID, "db-ENCRYPTED")
 
 
 def test_a_source_that_was_deleted_for_good_is_known_by_its_id() -> None:
-    found = discover(FakeAws(encrypted("orders", journal.CUTOVER_BEGAN, journal.OPENED)), NAMES)
+    found = discover(FakeAws(encrypted("orders", Tag.CUTOVER_BEGAN, Tag.OPENED)), NAMES)
     assert ids(found) == (None, "db-ENCRYPTED")
     assert found.source_id == ID
     assert not found.can_roll_back
 
 
 def test_after_a_rollback_it_can_be_rolled_back_no_further_but_stays_in_that_phase() -> None:
-    found = discover(FakeAws(source(), encrypted("orders-encrypted", journal.ROLLED_BACK)), NAMES)
+    found = discover(FakeAws(source(), encrypted("orders-encrypted", Tag.ROLLED_BACK)), NAMES)
     assert (found.cutover_begun, found.cut_over, found.can_roll_back) == (False, False, True)
 
 
@@ -126,7 +125,7 @@ def test_an_encrypted_instance_that_was_deleted_in_mid_move_is_not_waited_for_wi
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("rds_encrypt.discovery._RENAME_GAP", 0.0)
-    left = source("orders-old", **{journal.PARTNER: "db-ENCRYPTED"})
+    left = source("orders-old", **{Tag.PARTNER: "db-ENCRYPTED"})
 
     with pytest.raises(
         ActionRequired, match=r"db-ENCRYPTED does not exist, .* is called orders-old.*runbook\.md"
