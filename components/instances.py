@@ -154,10 +154,10 @@ class AwsResources:
         followed = ["identifier", "snapshotIdentifier", "kmsKeyId", "storageEncrypted"]
         if self._source.phase == "cutover":
             followed += _CHANGED_BY_A_CUTOVER
-        encrypted = self._source.topology.encrypted
+        topology = self._source.topology
+        encrypted = topology.encrypted
         # One that DeletionGuard has not seen yet may be from a killed run: the engine adopts it as it is.
-        source = self._source.topology.source
-        orphan = encrypted is not None and source is not None and Tag.PARTNER not in source.tags
+        orphan = encrypted is not None and topology.source is not None and topology.state.partner_id is None
         return pulumi.ResourceOptions(
             parent=self._parent,
             retain_on_delete=True,

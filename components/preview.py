@@ -58,7 +58,7 @@ def _wish(source: Source) -> Wish:
 def _briefing(source: Source) -> Briefing | None:
     """Run the checks of the cutover, if one between two instances is ahead."""
     encrypted, forward = source.topology.encrypted, source.phase == "cutover"
-    ahead = source.phase in {"cutover", "rollback"} and source.topology.cut_over != forward
+    ahead = source.phase in {"cutover", "rollback"} and source.topology.state.cut_over != forward
     if encrypted is None or not ahead or source.settings.method == "offline":
         return None
     direction = (cutover_direction if forward else rollback_direction)(

@@ -13,9 +13,11 @@ from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import ActionRequired
-from rds_encrypt.journal import KEYS, Role, Tag, cutover_begun, tags_for
+from rds_encrypt.discovery import find_encrypted
+from rds_encrypt.journal import KEYS, Role, Tag, tags_for
 from rds_encrypt.orphans import take_away
-from rds_encrypt.temporary_resources import successor_of, untag_or_warn
+from rds_encrypt.state import owner_group, state_of
+from rds_encrypt.temporary_resources import untag_or_warn
 from rds_encrypt.version import VERSION
 
 __all__ = ["Claim", "ClaimArgs", "ClaimProvider"]
@@ -45,7 +47,7 @@ class ClaimProvider(Step[ClaimArgs]):
         source = context.instances.get(args.source_id)
         _require_ours(source, args)
         claimed = Tag.OWNER in source.tags
-        group = source.tags.get(Tag.FENCED_GROUP, source.parameter_group)
+        group = owner_group(source)
         context.instances.tag(
             source,
             {
@@ -70,8 +72,8 @@ class ClaimProvider(Step[ClaimArgs]):
     def undo(self, context: StepContext, args: ClaimArgs) -> None:
         """Remove what a killed run left, then all tags from the source and from the instance that replaced it."""
         source = context.instances.find(args.source_id)
-        production = successor_of(context.instances, args.source_id, source)
-        before_cut_over = production is None or not cutover_begun(production.tags)
+        production = find_encrypted(context.instances, args.source_id, source)
+        before_cut_over = not state_of(encrypted=production).cutover_begun
         if source is not None and before_cut_over and source.tags.get(Tag.OWNER) == args.owner:
             take_away(context.aws, context.access, source, context.progress)
         # Without a state the tags have no effect: one that AWS does not remove must not block `pulumi destroy`.

@@ -19,14 +19,13 @@ from rds_encrypt.cutover.direction import Direction
 from rds_encrypt.cutover.protocol import run
 from rds_encrypt.cutover.reverse_replication import LOST, OPEN, UNCONFIRMED
 from rds_encrypt.cutover.strategies import InPlace, Rename
-from rds_encrypt.cutover.timeline import Moment, outage
-from rds_encrypt.journal import Tag, cutover_begun
+from rds_encrypt.cutover.timeline import outage
 from rds_encrypt.mysql import channel, lag
 from rds_encrypt.mysql.coordinates import Coordinates, current
 from rds_encrypt.mysql.session import Session
-from rds_encrypt.position import Position, look
 from rds_encrypt.reports.logbook import Logbook
 from rds_encrypt.reports.table import table
+from rds_encrypt.state import MigrationState, Position, find_position, state_of
 from rds_encrypt.temporary_resources import silent_warn
 
 __all__ = [
@@ -103,11 +102,7 @@ def run_protocol(context: StepContext, args: ProtocolArgs, direction: Direction)
             outcome = run(cutover)
             logbook.complete(outcome)
         if outcome.rollback_path != OPEN and cutover.snapshot_coordinates is None:
-            what = (
-                "rollback path"
-                if direction.point == Tag.CUTOVER_BEGAN
-                else "replication to the encrypted instance"
-            )
+            what = "rollback path" if direction.forward else "replication to the encrypted instance"
             warning_for(urn)(
                 f"{cutover.names.source}: the {direction.verb} is complete; {what} {outcome.rollback_path}"
             )
@@ -136,24 +131,23 @@ def warn(args: ProtocolArgs, cutover: CutoverContext) -> None:
         show(words)
 
 
-def told(context: StepContext, direction: Direction, tags: Mapping[str, str]) -> Outputs:
+def told(context: StepContext, direction: Direction, state: MigrationState) -> Outputs:
     """Return what the encrypted instance's tags still tell of a complete cutover whose state was lost."""
     with context.session(direction.candidate_id) as session:
         uuid = str(session.value("SELECT @@server_uuid"))
-    moments = {Moment.CUTOVER_BEGAN: tags.get(direction.point), Moment.OPEN: tags.get(direction.marked)}
     return {
         "server_uuid": uuid,
         "final_coordinates": "",
-        "timeline": {str(moment): when for moment, when in moments.items() if when is not None},
+        "timeline": {str(moment): when for moment, when in direction.moments(state).items()},
         "write_outage": None,
         "unenabled_events": [],
         "forced_checks": [],
-        "rollback_path": _noted_path(context, direction, tags),
+        "rollback_path": _noted_path(context, direction, state),
     }
 
 
-def _noted_path(context: StepContext, direction: Direction, tags: Mapping[str, str]) -> str:
-    if reason := tags.get(Tag.ROLLBACK_LOST):
+def _noted_path(context: StepContext, direction: Direction, state: MigrationState) -> str:
+    if reason := state.rollback_lost:
         return f"{LOST}{reason}"
     old = context.instances.find(direction.primary_id)
     if old is None:
@@ -208,7 +202,7 @@ def position_of(context: StepContext, args: ProtocolArgs) -> Position:
     """Return where the name is, by tags, or by a look-up where tags do not tell."""
     found = context.instances.find_several([args.encrypted_id, args.source_id])
     encrypted = found.get(args.encrypted_id) or context.instances.get(args.encrypted_id)
-    return look(context.aws, args.names, encrypted, found.get(args.source_id))
+    return find_position(context.aws, args.names, encrypted, found.get(args.source_id))
 
 
 def close_reverse_replication(
@@ -220,7 +214,7 @@ def close_reverse_replication(
     """
     found = context.instances.find_several([encrypted_id, source_id])
     encrypted, old = found.get(encrypted_id), found.get(source_id)
-    if encrypted is None or old is None or not cutover_begun(encrypted.tags):
+    if encrypted is None or old is None or not state_of(encrypted=encrypted).cutover_begun:
         return
     if not (encrypted.available and old.available):
         return

@@ -13,12 +13,13 @@ from rds_encrypt.access import endpoint_of
 from rds_encrypt.aws import snapshots
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import ActionRequired
-from rds_encrypt.journal import Tag, cutover_begun
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import accounts, channel
 from rds_encrypt.mysql.coordinates import Coordinates
 from rds_encrypt.mysql.replication_errors import mended_by_attaching
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.names import Names
+from rds_encrypt.state import state_of
 
 __all__ = ["ExternalReplication", "ExternalReplicationArgs", "ExternalReplicationProvider"]
 
@@ -48,7 +49,7 @@ class ExternalReplicationProvider(Step[ExternalReplicationArgs]):
     def perform(self, context: StepContext, args: ExternalReplicationArgs) -> Outputs:
         """Attach the encrypted instance if it is not attached yet, and start replication."""
         source, encrypted = context.instances.get_several(args.source_id, args.encrypted_id)
-        if cutover_begun(encrypted.tags):
+        if state_of(encrypted=encrypted).cutover_begun:
             return {"running": False}  # The state was lost after the cutover: production has no source.
         with context.access.session(encrypted) as follower:
             attached = channel.status(follower)
@@ -62,7 +63,7 @@ class ExternalReplicationProvider(Step[ExternalReplicationArgs]):
     def seen(self, context: StepContext, args: ExternalReplicationArgs) -> Outputs | None:
         """Tell whether the instance still follows; once the names have begun to move it should not."""
         encrypted = context.usable(args.encrypted_id)
-        if encrypted is None or cutover_begun(encrypted.tags):
+        if encrypted is None or state_of(encrypted=encrypted).cutover_begun:
             return {}
         with context.access.session(encrypted) as session:
             status = channel.status(session)

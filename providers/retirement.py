@@ -19,7 +19,7 @@ from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.journal import Tag
 from rds_encrypt.names import Names
-from rds_encrypt.position import Position, look
+from rds_encrypt.state import Position, find_position, state_of
 from rds_encrypt.temporary_resources import drop_replication_user, put_retention_back
 
 __all__ = ["Retirement", "RetirementArgs", "RetirementProvider"]
@@ -114,7 +114,10 @@ class RetirementProvider(Step[RetirementArgs]):
 
 
 def _require_cut_over(context: StepContext, production: Instance, old: Instance | None, names: Names) -> None:
-    if not production.encrypted or look(context.aws, names, production, old) is not Position.ENCRYPTED:
+    if (
+        not production.encrypted
+        or find_position(context.aws, names, production, old) is not Position.ENCRYPTED
+    ):
         raise ActionRequired(
             f"the cutover of `{names.source}` to it is not complete",
             where=production.identifier,
@@ -124,10 +127,7 @@ def _require_cut_over(context: StepContext, production: Instance, old: Instance 
 
 def _keep_until(production: Instance) -> datetime:
     """Return the day on which the new instance has automated backups for its whole retention period."""
-    tags = production.tags
-    # If AWS refused the tag of the end, the tag of the beginning, minutes earlier, serves.
-    since = tags.get(Tag.OPENED, tags.get(Tag.CUTOVER_BEGAN, ""))
-    return datetime.fromisoformat(since) + timedelta(days=production.retention_days)
+    return state_of(encrypted=production).cut_over_at + timedelta(days=production.retention_days)
 
 
 class Retirement(StepResource, provider=RetirementProvider):

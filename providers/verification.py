@@ -21,13 +21,14 @@ from providers.step import HOUR, Outputs, Step, StepContext
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.errors import ActionRequired, Cancelled, OutcomeUnknown, Retryable, TimedOut
-from rds_encrypt.journal import Tag, cutover_begun
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import lag
 from rds_encrypt.mysql.coordinates import Coordinates, lie_together
 from rds_encrypt.mysql.same_coordinates import Opener, resume, stopped_at_same_coordinates
 from rds_encrypt.names import Names
 from rds_encrypt.parallel_appliers import ParallelAppliers
 from rds_encrypt.reports.files import Files
+from rds_encrypt.state import state_of
 from rds_encrypt.verification.checkpoint import Checkpoint
 from rds_encrypt.verification.comparison import Comparison
 from rds_encrypt.verification.definitions import compare_variables
@@ -74,11 +75,11 @@ class VerificationProvider(Step[VerificationArgs]):
             "differences": [],
         }
         source, encrypted = context.instances.get_several(args.source_id, args.encrypted_id)
-        if cutover_begun(encrypted.tags):
+        if state_of(encrypted=encrypted).cutover_begun:
             return nothing
         visit = _Visit(context, args)
         if args.verify.level == "off":
-            if Tag.VERIFYING in source.tags:
+            if state_of(source=source).verifying:
                 visit.end()
             return {**nothing, "counted": "off"}
         result, differences = visit.compare(source)

@@ -15,8 +15,6 @@ __all__ = [
     "Tag",
     "as_tag_value",
     "belongs",
-    "completed",
-    "cutover_begun",
     "owner_tags",
     "tags_for",
 ]
@@ -100,19 +98,6 @@ def tags_for(role: Role, migration: str) -> dict[str, str]:
 def belongs(tags: Mapping[str, str], role: Role) -> bool:
     """Whether these tags mark an instance of that role."""
     return tags.get(Tag.ROLE) == role
-
-
-def cutover_begun(tags: Mapping[str, str]) -> bool:
-    """Whether the name is with the encrypted instance, or on the way there or back, by that instance's tags.
-
-    The tags of a complete rollback may remain, if AWS refused to remove them.
-    """
-    return Tag.CUTOVER_BEGAN in tags and not completed(tags, Tag.ROLLBACK_BEGAN, Tag.ROLLED_BACK)
-
-
-def completed(tags: Mapping[str, str], point: Tag, marked: Tag) -> bool:
-    """Whether a move is complete: its mark may also date from before an earlier cutover and rollback."""
-    return point in tags and tags.get(marked, "") >= tags[point]
 
 
 def as_tag_value(text: str) -> str:

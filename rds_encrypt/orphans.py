@@ -9,8 +9,9 @@ from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.waiting import Progress
-from rds_encrypt.journal import Role, Tag, belongs, cutover_begun
+from rds_encrypt.journal import Role, Tag, belongs
 from rds_encrypt.names import Names
+from rds_encrypt.state import state_of
 from rds_encrypt.temporary_resources import drop_replication_user, put_retention_back
 
 __all__ = ["take_away"]
@@ -27,7 +28,7 @@ def take_away(aws: Aws, access: Access, source: Instance, progress: Progress) ->
     names = Names(source.identifier)
     instances = Instances(aws)
     present = instances.named([names.replica, names.encrypted])
-    if any(cutover_begun(found.tags) for found in present.values()):
+    if any(state_of(encrypted=found).cutover_begun for found in present.values()):
         return
     for name, role in ((names.encrypted, Role.ENCRYPTED), (names.replica, Role.REPLICA)):
         found = present.get(name)

@@ -14,8 +14,10 @@ from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.core.errors import Retryable
 from rds_encrypt.core.waiting import Wait, until
-from rds_encrypt.journal import Role, Tag, belongs, cutover_begun
+from rds_encrypt.discovery import find_encrypted
+from rds_encrypt.journal import Role, Tag, belongs
 from rds_encrypt.mysql.session import Credentials
+from rds_encrypt.state import state_of
 
 __all__ = ["give", "missed"]
 
@@ -70,6 +72,6 @@ def _production(instances: Instances, instance: Instance) -> Instance | None:
     source_id = instance.tags.get(Tag.MIGRATION)
     source = instances.find(source_id) if source_id else None
     encrypted = instance if belongs(instance.tags, Role.ENCRYPTED) else None
-    if encrypted is None and source is not None and (partner := source.tags.get(Tag.PARTNER)):
-        encrypted = instances.find(partner)
-    return encrypted if encrypted is not None and cutover_begun(encrypted.tags) else source
+    if encrypted is None and source is not None:
+        encrypted = find_encrypted(instances, source.resource_id, source)
+    return encrypted if state_of(encrypted=encrypted).cutover_begun else source

@@ -13,10 +13,10 @@ from rds_encrypt.check import Finding, Severity
 from rds_encrypt.core.errors import Bug
 from rds_encrypt.cutover.fence import group_cannot
 from rds_encrypt.discovery import Topology
-from rds_encrypt.journal import Tag
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.needs import Need
 from rds_encrypt.phases import Method, Phase
+from rds_encrypt.state import owner_group
 
 __all__ = ["AwsCheck", "CheckContext", "MySQLCheck", "Plan"]
 
@@ -53,7 +53,7 @@ class CheckContext:
     def ahead(self) -> bool:
         """Whether the source is there and no cutover or rollback has begun."""
         topology = self.topology
-        begun = topology.cutover_begun or topology.returning
+        begun = topology.state.cutover_begun
         return self.plan.phase in {"replicate", "cutover"} and topology.source is not None and not begun
 
     @property
@@ -88,7 +88,7 @@ class CheckContext:
     @property
     def group(self) -> str:
         """The parameter group that the source had when the migration began."""
-        return self.source.tags.get(Tag.FENCED_GROUP, self.source.parameter_group)
+        return owner_group(self.source)
 
     @cached_property
     def accounts_because(self) -> str | None:

@@ -55,11 +55,11 @@ def version_known(context: CheckContext) -> Iterator[Finding]:
 def no_cutover_under_way(context: CheckContext) -> Iterator[Finding]:
     """No interrupted cutover or rollback must be completed, or undone, first."""
     topology, phase = context.topology, context.plan.phase
-    if topology.returning and phase != "rollback":
+    if topology.state.returning and phase != "rollback":
         what, way_out = "a rollback has begun and is not complete", "rollback"
-    elif topology.cutover_begun and not topology.cut_over and phase != _ending(topology):
+    elif topology.state.cutover_begun and not topology.state.cut_over and phase != _ending(topology):
         what, way_out = "the cutover has begun and is not complete", _ending(topology)
-    elif topology.fenced and phase == "replicate" and context.plan.method == "online":
+    elif topology.state.fenced and phase == "replicate" and context.plan.method == "online":
         what, way_out = "a cutover was interrupted, and the source is still fenced", "cutover"
     else:
         return
@@ -80,7 +80,7 @@ def _ending(topology: Topology) -> str:
 def phase_follows(context: CheckContext) -> Iterator[Finding]:
     """The phase follows the one that the source has reached."""
     topology, phase = context.topology, context.plan.phase
-    if phase == "replicate" and topology.cut_over:
+    if phase == "replicate" and topology.state.cut_over:
         what = "the cutover is complete, so phase `replicate` is over"
         fix = "Set `phase` to `cleanup`, or to `rollback` to go back"
     elif phase == "cutover" and context.plan.method == "online" and topology.encrypted is None:
@@ -94,8 +94,8 @@ def phase_follows(context: CheckContext) -> Iterator[Finding]:
         fix = "Set `phase` to the one that the source is in, `replicate` or `cleanup`"
     elif (
         phase == "cleanup"
-        and not topology.cut_over
-        and not (topology.cutover_begun and topology.source is None)
+        and not topology.state.cut_over
+        and not (topology.state.cutover_begun and topology.source is None)
     ):
         what = "phase `cleanup` needs the cutover to be complete, and it is not"
         fix = "Set `phase` to `cutover` and run `pulumi up` first"
@@ -262,7 +262,7 @@ def fence_possible(context: CheckContext) -> Iterator[Finding]:
     source = context.topology.source
     if (
         source is None
-        or context.topology.cutover_begun
+        or context.topology.state.cutover_begun
         or (context.plan.method, context.plan.strategy) == ("online", "rename")
     ):
         return
@@ -279,5 +279,5 @@ def fence_possible(context: CheckContext) -> Iterator[Finding]:
 
 def _ahead(context: CheckContext) -> Instance | None:
     """Return the source until its cutover begins; after that its state must not block a cleanup."""
-    ahead = context.plan.phase in {"replicate", "cutover"} and not context.topology.cutover_begun
+    ahead = context.plan.phase in {"replicate", "cutover"} and not context.topology.state.cutover_begun
     return context.topology.source if ahead else None

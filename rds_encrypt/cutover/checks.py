@@ -124,7 +124,7 @@ def require_steady(context: CutoverContext, primary: Session, candidate: Session
 
 def _failed(context: CutoverContext, what: str) -> ActionRequired:
     fix = "Mend that and run `pulumi up` again, or overrule a check in `cutover.force`"
-    if context.direction.candidate_id != context.direction.encrypted_id:
+    if not context.direction.forward:
         fix += (
             "; if it cannot be mended, set `phase` to `cutover` or `cleanup`, where production stays as it is"
         )

@@ -41,9 +41,7 @@ def settings_match(context: CutoverContext, _primary: Session, _candidate: Sessi
     later = {each.setting: growth.harmless(context, candidate, each) for each in unlike}
     if missing := [each for each in unlike if later[each.setting] is None]:
         how = (
-            "; `pulumi up` in phase `replicate` gives it these settings"
-            if context.direction.candidate_id == context.direction.encrypted_id
-            else ""
+            "; `pulumi up` in phase `replicate` gives it these settings" if context.direction.forward else ""
         )
         return failed(
             f"{candidate.identifier} is not like {primary.identifier}: {'; '.join(map(str, missing))}{how}",

@@ -6,12 +6,13 @@ Afterwards the primary follows the candidate, so that the other direction stays 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rds_encrypt.journal import Tag, completed
+from rds_encrypt.cutover.timeline import Moment
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql.accounts import REPLICATION_USER, REVERSE_USER
 from rds_encrypt.names import Names
+from rds_encrypt.state import MigrationState, Position
 
 __all__ = ["Direction", "cutover_direction", "rollback_direction"]
 
@@ -45,23 +46,32 @@ class Direction:
     marked: Tag
     encrypted_id: str
 
-    def begun(self, tags: Mapping[str, str]) -> bool:
-        """Whether the point of no return was passed, by the tags of the encrypted instance."""
-        # A rollback under way has both tags; the cutover must not complete it.
-        return self.point in tags and (self.point == Tag.ROLLBACK_BEGAN or Tag.ROLLBACK_BEGAN not in tags)
+    @property
+    def forward(self) -> bool:
+        """Whether it is the cutover; otherwise it is the rollback."""
+        return self.candidate_id == self.encrypted_id
 
-    def noted(self, tags: Mapping[str, str]) -> bool:
-        """Whether the tags of the encrypted instance say that this direction is complete."""
-        return self.begun(tags) and completed(tags, self.point, self.marked)
+    # The protocol goes by the tags: it must also complete what ``find_position`` would call complete.
+
+    def begun(self, state: MigrationState) -> bool:
+        """Whether the point of no return was passed."""
+        # A rollback under way has both tags; the cutover must not complete it.
+        return self.point in state.encrypted and not (self.forward and Tag.ROLLBACK_BEGAN in state.encrypted)
+
+    def noted(self, state: MigrationState) -> bool:
+        """Whether the tags say that this direction is complete."""
+        complete = Position.ENCRYPTED if self.forward else Position.SOURCE
+        return self.begun(state) and state.position is complete
+
+    def moments(self, state: MigrationState) -> dict[Moment, str]:
+        """When names began to move in this direction, and when it was complete, as far as the tags show it."""
+        keys = {Moment.CUTOVER_BEGAN: self.point, Moment.OPEN: self.marked}
+        return {moment: state.encrypted[key] for moment, key in keys.items() if key in state.encrypted}
 
     @property
     def stale(self) -> tuple[Tag, ...]:
         """Tags to remove before this direction begins: those of an attempt, and of a rollback whose tags AWS did not remove."""
-        return (
-            (self.point,)
-            if self.point == Tag.ROLLBACK_BEGAN
-            else (Tag.CUTOVER_BEGAN, Tag.OPENED, Tag.ROLLBACK_BEGAN)
-        )
+        return (Tag.CUTOVER_BEGAN, Tag.OPENED, Tag.ROLLBACK_BEGAN) if self.forward else (self.point,)
 
 
 def cutover_direction(names: Names, source_id: str, encrypted_id: str) -> Direction:

@@ -27,6 +27,7 @@ from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import accounts, channel, events, lag, writes
 from rds_encrypt.mysql.coordinates import Coordinates, current, wrote_since
 from rds_encrypt.mysql.session import Credentials, Session
+from rds_encrypt.state import state_of
 from rds_encrypt.verification.differences import sentences
 from rds_encrypt.verification.spot import spot_check
 
@@ -68,8 +69,8 @@ def run(context: CutoverContext) -> Outcome:
         BaseExceptionGroup: undoing failed too; both causes are in it.
     """
     forced: tuple[str, ...] = ()
-    tags = context.encrypted().tags
-    if not context.direction.begun(tags):
+    state = state_of(encrypted=context.encrypted())
+    if not context.direction.begun(state):
         with _undone_on_failure(context), _fresh_start(context) as (primary, candidate):
             forced = _permission(context, primary, candidate)
             account = _account_for_reverse_replication(context, primary, candidate)
@@ -86,7 +87,7 @@ def run(context: CutoverContext) -> Outcome:
             stop_if_orphaned("the names to move")
             _begin(context)
     # ── point of no return: from here on, running again rolls forward ──
-    noted = context.direction.noted(tags)
+    noted = context.direction.noted(state)
     if not noted:
         context.strategy.move(context)
     return _confirm(context, forced, noted=noted)
@@ -191,7 +192,7 @@ def _promote(
 def _owner_retention(context: CutoverContext, tags: Mapping[str, str]) -> dict[str, str]:
     """Return the owner's binlog retention on the source, for the encrypted instance, which outlives it."""
     before = tags.get(Tag.RETENTION_BEFORE)
-    if before is None or context.direction.candidate_id != context.direction.encrypted_id:
+    if before is None or not context.direction.forward:
         return {}
     return {Tag.RETENTION_BEFORE: before}
 
@@ -348,7 +349,7 @@ def _follow_again(context: CutoverContext) -> None:
             channel.attach(candidate, endpoint_of(context.primary()), account, Coordinates.parse(noted))
         channel.start(candidate)
         lag.catch_up(primary, candidate, deadline=context.limits.rename, progress=context.progress)
-    noted_on_encrypted = [Tag.RETENTION_BEFORE] if direction.candidate_id == direction.encrypted_id else []
+    noted_on_encrypted = [Tag.RETENTION_BEFORE] if direction.forward else []
     context.instances.untag(
         direction.candidate_id,
         [

@@ -47,7 +47,7 @@ def open_reverse_replication(context: CutoverContext) -> str:
 
 def note_lost(context: CutoverContext, path: str) -> None:
     """Note on the encrypted instance that rollback is impossible, or that it is possible again."""
-    if context.direction.candidate_id != context.direction.encrypted_id:
+    if not context.direction.forward:
         return  # After a rollback it is the encrypted instance that follows, and phase `replicate` handles that.
     encrypted = context.encrypted()
     if path.startswith(LOST):

@@ -94,13 +94,13 @@ def plan(wish: Wish, topology: Topology, briefing: Briefing | None = None) -> Ph
     match wish.method, wish.phase:
         case "online", "replicate" if topology.encrypted is None:
             return _replicate(wish, topology)
-        case "offline", "replicate" if not topology.cutover_begun:
+        case "offline", "replicate" if not topology.state.cutover_begun:
             return _prepare(wish, topology)
-        case "offline", "cutover" if not topology.cut_over:
+        case "offline", "cutover" if not topology.state.cut_over:
             return _cut_over_with_downtime(wish, topology)
         case "online", "cutover" | "rollback" if briefing is not None:
             return _cutover(wish, topology, briefing)
-        case _, "cleanup" if topology.cut_over and not _retired(topology, wish.fate):
+        case _, "cleanup" if topology.state.cut_over and not _retired(topology, wish.fate):
             return _clean_up(wish, topology)
     return None
 
@@ -174,7 +174,7 @@ def _cut_over_with_downtime(wish: Wish, topology: Topology) -> PhasePlan:
 
 def _cutover(wish: Wish, topology: Topology, briefing: Briefing) -> PhasePlan:
     names, forward = topology.names, wish.phase == "cutover"
-    under_way = topology.returning if not forward else topology.cutover_begun
+    under_way = topology.state.returning if not forward else topology.state.cutover_begun
     undoable = () if under_way else briefing.undoable
     stages = [Stage(move, _takes(MOMENT)) for move in undoable]
     stages += [Stage(move, _rename(wish, move), final=True) for move in briefing.final]

@@ -36,7 +36,7 @@ def ids(found: Topology) -> tuple[str | None, str | None]:
 def test_an_untouched_instance_of_that_name_is_the_source() -> None:
     found = discover(FakeAws(instance()), NAMES)
     assert ids(found) == ("db-ORDERS", None)
-    assert not found.cutover_begun
+    assert not found.state.cutover_begun
     assert not found.can_roll_back
 
 
@@ -64,7 +64,7 @@ def test_encrypted_with_a_key_that_aws_owns_is_a_case_of_its_own(*, encrypted_fl
 def test_in_replicate_each_is_found_under_its_name() -> None:
     found = discover(FakeAws(source(), encrypted()), NAMES)
     assert ids(found) == (ID, "db-ENCRYPTED")
-    assert not found.cut_over
+    assert not found.state.cut_over
 
 
 def test_after_the_swap_roles_stay_with_the_instances() -> None:
@@ -72,7 +72,7 @@ def test_after_the_swap_roles_stay_with_the_instances() -> None:
     swapped = encrypted("orders", Tag.CUTOVER_BEGAN, Tag.OPENED)
     found = discover(FakeAws(source("orders-old"), swapped), NAMES)
     assert ids(found) == (ID, "db-ENCRYPTED")
-    assert (found.cutover_begun, found.cut_over, found.can_roll_back) == (True, True, True)
+    assert (found.state.cutover_begun, found.state.cut_over, found.can_roll_back) == (True, True, True)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_after_the_swap_roles_stay_with_the_instances() -> None:
 def test_between_the_renames_the_swap_has_begun_and_is_not_complete(world: tuple[Any, Any]) -> None:
     found = discover(FakeAws(*world), NAMES)
     assert ids(found) == (ID, "db-ENCRYPTED")
-    assert (found.cutover_begun, found.cut_over) == (True, False)
+    assert (found.state.cutover_begun, found.state.cut_over) == (True, False)
 
 
 def test_a_source_in_mid_rename_is_found_by_its_identity() -> None:
@@ -112,7 +112,7 @@ def test_a_source_that_was_deleted_for_good_is_known_by_its_id() -> None:
 
 def test_after_a_rollback_it_can_be_rolled_back_no_further_but_stays_in_that_phase() -> None:
     found = discover(FakeAws(source(), encrypted("orders-encrypted", Tag.ROLLED_BACK)), NAMES)
-    assert (found.cutover_begun, found.cut_over, found.can_roll_back) == (False, False, True)
+    assert (found.state.cutover_begun, found.state.cut_over, found.can_roll_back) == (False, False, True)
 
 
 def test_an_instance_of_another_migration_is_nobody_of_ours() -> None:

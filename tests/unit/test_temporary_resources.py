@@ -15,8 +15,9 @@ from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.core.errors import ActionRequired, Retryable
 from rds_encrypt.core.waiting import silent
+from rds_encrypt.discovery import find_encrypted
 from rds_encrypt.journal import Role, Tag, tags_for
-from rds_encrypt.temporary_resources import put_retention_back, successor_of, untag_or_warn
+from rds_encrypt.temporary_resources import put_retention_back, untag_or_warn
 from tests.unit.fakes import FakeAws, FakeSession, instance
 
 MIGRATION = "db-ORDERS"
@@ -152,7 +153,7 @@ def test_tags_that_mean_nothing_any_more_are_a_warning() -> None:
 
 def test_the_encrypted_instance_is_found_without_the_source() -> None:
     place = Place(encrypted(), instance("other"))
-    found = successor_of(place.world.instances, MIGRATION, None)
+    found = find_encrypted(place.world.instances, MIGRATION, None)
     assert found is not None
     assert found.resource_id == "db-E"
-    assert successor_of(place.world.instances, "db-ANOTHER", None) is None
+    assert find_encrypted(place.world.instances, "db-ANOTHER", None) is None
