@@ -27,6 +27,7 @@ from rds_encrypt.cutover.direction import Direction, cutover_direction
 from rds_encrypt.cutover.fence import group_cannot
 from rds_encrypt.cutover.protocol import follow_up
 from rds_encrypt.cutover.reverse_replication import OPEN, settled
+from rds_encrypt.cutover.strategies import strategy_of
 from rds_encrypt.mysql import channel, writes
 from rds_encrypt.state import Position, state_of
 
@@ -145,7 +146,7 @@ def _called_otherwise(context: StepContext, args: CutoverArgs) -> str | None:
     encrypted = context.instances.find(args.encrypted_id)
     moved = (
         encrypted is not None
-        and args.cutover.strategy == "rename"
+        and not strategy_of(args.cutover.strategy).keeps_name
         and _complete(context, args)
         and encrypted.identifier != args.identifier
     )

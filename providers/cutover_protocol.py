@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from providers.arguments import PairArgs, VerifyOptions
 from providers.clean_errors import sentence
@@ -14,11 +13,11 @@ from providers.step import HOUR, Outputs, StepContext
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.errors import Cancelled, MigrationError
-from rds_encrypt.cutover.context import CutoverContext, Hooks, Limits, Record, Strategy
+from rds_encrypt.cutover.context import CutoverContext, Hooks, Limits, Record
 from rds_encrypt.cutover.direction import Direction
 from rds_encrypt.cutover.protocol import run
 from rds_encrypt.cutover.reverse_replication import LOST, OPEN, UNCONFIRMED
-from rds_encrypt.cutover.strategies import InPlace, Rename
+from rds_encrypt.cutover.strategies import StrategyName, strategy_of
 from rds_encrypt.cutover.timeline import outage
 from rds_encrypt.mysql import channel, lag
 from rds_encrypt.mysql.coordinates import Coordinates, current
@@ -58,7 +57,7 @@ class CutoverOptions:
         max_write_outage: seconds, as are ``long_transaction``, ``max_lag`` and ``lag_steady``.
     """
 
-    strategy: Literal["rename", "dns", "none"]
+    strategy: StrategyName
     dns: DnsOptions | None = None
     hooks: Hooks = field(default_factory=Hooks)
     postpone: bool
@@ -164,7 +163,11 @@ def cutover_context(context: StepContext, args: ProtocolArgs, direction: Directi
         names=args.names,
         direction=direction,
         source_group=args.source_group or _owner_group(context, args),
-        strategy=_strategy(settings),
+        strategy=strategy_of(
+            settings.strategy,
+            Record(settings.dns.hosted_zone_id, settings.dns.record) if settings.dns is not None else None,
+            settings.hooks.move,
+        ),
         hooks=settings.hooks,
         postponed=settings.postpone,
         limits=Limits(
@@ -179,13 +182,6 @@ def cutover_context(context: StepContext, args: ProtocolArgs, direction: Directi
         snapshot_coordinates=Coordinates.parse(args.snapshot_at) if args.snapshot_at else None,
         progress=context.progress,
     )
-
-
-def _strategy(settings: CutoverOptions) -> Strategy:
-    if settings.strategy == "rename":
-        return Rename()
-    dns = settings.dns
-    return InPlace(Record(dns.hosted_zone_id, dns.record) if dns is not None else None)
 
 
 def _owner_group(context: StepContext, args: ProtocolArgs) -> str:

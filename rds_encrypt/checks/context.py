@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from rds_encrypt.aws.clients import Aws
@@ -11,7 +11,9 @@ from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.inventory import AccountInventory
 from rds_encrypt.check import Finding, Severity
 from rds_encrypt.core.errors import Bug
+from rds_encrypt.cutover.context import Strategy
 from rds_encrypt.cutover.fence import group_cannot
+from rds_encrypt.cutover.strategies import Rename
 from rds_encrypt.discovery import Topology
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.needs import Need
@@ -28,7 +30,7 @@ class Plan:
     phase: Phase
     method: Method
     topology: Topology
-    strategy: str = "rename"
+    strategy: Strategy = field(default_factory=Rename)
     key: str = ""
 
 
@@ -76,7 +78,12 @@ class CheckContext:
     @property
     def name_moves(self) -> bool:
         """Whether the encrypted instance will take over the source's name."""
-        return self.plan.strategy == "rename"
+        return not self.plan.strategy.keeps_name
+
+    @property
+    def may_lock_accounts(self) -> bool:
+        """Whether locked accounts can be the fence, where the parameter group cannot carry it."""
+        return self.plan.method == "online" and self.plan.strategy.may_lock_accounts
 
     @cached_property
     def needs(self) -> tuple[Need, ...]:
@@ -93,8 +100,8 @@ class CheckContext:
     @cached_property
     def accounts_because(self) -> str | None:
         """Why the fence will lock accounts; ``None`` if the parameter group carries it."""
-        if (self.plan.method, self.plan.strategy) != ("online", "rename"):
-            return None  # where accounts cannot be the fence, preflight blocks
+        if not self.may_lock_accounts:
+            return None  # then preflight blocks
         return group_cannot(self.aws, self.group, self.source)
 
     def blocking(self, what: str, *, fix: str, why: str = "", where: str = "", safe: str = "") -> Finding:

@@ -190,7 +190,7 @@ def cnames(context: CheckContext) -> Iterator[Finding]:
     elif found:
         yield context.warning(
             f"CNAMEs point at its address: {', '.join(found)}",
-            why=f"with strategy `{context.plan.strategy}` that address stays the unencrypted instance's; the cutover changes only the"
+            why=f"with strategy `{context.plan.strategy.name}` that address stays the unencrypted instance's; the cutover changes only the"
             " record in `cutover.dns`, if any",
             fix=f"Point the others at the address of `{context.plan.topology.names.encrypted}` when the applications move",
         )
@@ -232,7 +232,7 @@ def _by_name(context: CheckContext, what: str) -> Iterator[Finding]:
     else:
         yield context.warning(
             what,
-            why=f"with strategy `{context.plan.strategy}` the name stays with the unencrypted instance, and so do they",
+            why=f"with strategy `{context.plan.strategy.name}` the name stays with the unencrypted instance, and so do they",
             fix=f"After the cutover, point them at `{context.plan.topology.names.encrypted}`",
         )
 

@@ -260,11 +260,7 @@ def tags_fit(context: CheckContext) -> Iterator[Finding]:
 def fence_possible(context: CheckContext) -> Iterator[Finding]:
     """The source's parameter group can carry the fence, where locked accounts cannot; checked until the names have moved."""
     source = context.topology.source
-    if (
-        source is None
-        or context.topology.state.cutover_begun
-        or (context.plan.method, context.plan.strategy) == ("online", "rename")
-    ):
+    if source is None or context.topology.state.cutover_begun or context.may_lock_accounts:
         return
     reason = group_cannot(context.aws, source.parameter_group, source)
     if reason is None:

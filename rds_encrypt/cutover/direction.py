@@ -23,6 +23,7 @@ class Direction:
 
     Attributes:
         verb: its name in sentences.
+        name: the name that moves, if one does.
         primary_id: DbiResourceId of the instance that has the name.
         candidate_id: DbiResourceId of the one that will.
         primary_name: the primary's name afterwards.
@@ -35,6 +36,7 @@ class Direction:
     """
 
     verb: str
+    name: str
     primary_id: str
     candidate_id: str
     primary_name: str
@@ -78,6 +80,7 @@ def cutover_direction(names: Names, source_id: str, encrypted_id: str) -> Direct
     """The name goes from the source to the encrypted instance."""
     return Direction(
         verb="cutover",
+        name=names.source,
         primary_id=source_id,
         candidate_id=encrypted_id,
         primary_name=names.old,
@@ -95,6 +98,7 @@ def rollback_direction(names: Names, source_id: str, encrypted_id: str) -> Direc
     """The name goes back from the encrypted instance to the source."""
     return Direction(
         verb="rollback",
+        name=names.source,
         primary_id=encrypted_id,
         candidate_id=source_id,
         primary_name=names.encrypted,

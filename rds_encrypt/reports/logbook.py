@@ -12,7 +12,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from rds_encrypt.cutover.briefing import concerns
 from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.cutover.protocol import Outcome
 from rds_encrypt.cutover.timeline import CheckResult, Moment, moments_from, outage
@@ -124,7 +123,6 @@ class Logbook:
                     "forced": check.name in context.forced,
                 }
                 for check in timeline.checks
-                if concerns(context, check.name)
             ],
             "earlier": self._earlier,
         }

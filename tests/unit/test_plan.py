@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from rds_encrypt.cutover.briefing import Briefing
+from rds_encrypt.cutover.context import Move, Record
+from rds_encrypt.cutover.strategies import Dns, Rename
 from rds_encrypt.cutover.timeline import CheckResult
 from rds_encrypt.discovery import Topology
 from rds_encrypt.journal import Role, Tag, tags_for
@@ -23,10 +25,11 @@ from rds_encrypt.plan.words import as_line, as_markdown, as_text
 from tests.unit.fakes import instance
 
 NAMES = Names("orders")
+DNS = Dns(Record("Z1", "db.shop.internal"))
 WISH: dict[str, Any] = {
     "phase": "replicate",
     "method": "online",
-    "strategy": "rename",
+    "strategy": Rename(),
     "key": "alias/databases",
     "fate": "stop",
     "write_outage": 60,
@@ -42,9 +45,9 @@ BRIEFING = Briefing(
     forced=frozenset({"free-storage"}),
     undoable=("fence orders: read_only = 1", "promote orders-encrypted"),
     final=(
-        "rename orders to orders-old",
-        "rename orders-encrypted to orders",
-        "confirm: which server answers",
+        Move("rename orders to orders-old", renames=True),
+        Move("rename orders-encrypted to orders", renames=True),
+        Move("confirm: which server answers"),
     ),
 )
 
@@ -79,12 +82,12 @@ EVERY_PLAN = {
     "replicate": planned(untouched()),
     "replicate, verified": planned(untouched(), verified=True),
     "cutover": planned(topology_of(), BRIEFING, phase="cutover"),
-    "cutover by dns": planned(topology_of(), BRIEFING, phase="cutover", strategy="dns"),
+    "cutover by dns": planned(topology_of(), BRIEFING, phase="cutover", strategy=DNS),
     "cutover, interrupted": planned(topology_of(swapped=True), BRIEFING, phase="cutover"),
     "rollback": planned(topology_of(swapped=True, opened=True), BRIEFING, phase="rollback"),
     "offline, replicate": planned(untouched(), method="offline"),
     "offline, cutover": planned(untouched(), method="offline", phase="cutover"),
-    "offline, cutover by dns": planned(untouched(), method="offline", phase="cutover", strategy="dns"),
+    "offline, cutover by dns": planned(untouched(), method="offline", phase="cutover", strategy=DNS),
     **{
         f"cleanup, {fate}": planned(topology_of(swapped=True, opened=True), phase="cleanup", fate=fate)
         for fate in ("keep", "stop", "delete")
