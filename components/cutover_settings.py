@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from components.strict import Strict
 from rds_encrypt.cutover.checks import CHECKS
+from rds_encrypt.cutover.strategies import StrategyName
 
 __all__ = ["CheckName", "CutoverSettings", "DnsSettings", "HookSettings"]
 
@@ -44,7 +45,7 @@ class HookSettings(Strict):
 class CutoverSettings(Strict):
     """How applications move, limits in seconds, your commands, and the checks to overrule."""
 
-    strategy: Literal["rename", "dns", "none"] = "rename"
+    strategy: StrategyName = "rename"
     """How applications move. `rename`: AWS exchanges the names, which takes minutes. `dns`: a record or your command moves them, in
     seconds. `none`: you move them. With `dns` and `none` the unencrypted instance keeps the name `X`."""
     dns: DnsSettings | None = None

@@ -11,10 +11,9 @@ from pydantic.alias_generators import to_camel
 
 from components.owner_settings import owner_settings, storage_settings
 from components.source import Source
-from rds_encrypt import journal
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.exec_mode import strict
-from rds_encrypt.journal import Role, tags_for
+from rds_encrypt.journal import Role, Tag, tags_for
 
 __all__ = ["AwsResources"]
 
@@ -87,7 +86,7 @@ class AwsResources:
             self._source.names.replica,
             db_instance_identifier=instance,
             db_snapshot_identifier=self._source.names.replica,
-            tags={**tags_for(Role.REPLICA, self._source.topology.source_id), journal.COORDINATES: at},
+            tags={**tags_for(Role.REPLICA, self._source.topology.source_id), Tag.COORDINATES: at},
             opts=pulumi.ResourceOptions(
                 parent=self._parent,
                 depends_on=after,
@@ -106,9 +105,7 @@ class AwsResources:
             kms_key_id=self._source.existing.key.arn,
             tags={
                 **tags_for(Role.ENCRYPTED, self._source.source_id),
-                journal.COORDINATES: snapshot.tags.apply(
-                    lambda tags: (tags or {}).get(journal.COORDINATES, "")
-                ),
+                Tag.COORDINATES: snapshot.tags.apply(lambda tags: (tags or {}).get(Tag.COORDINATES, "")),
             },
             # An alias that moves to another key must not replace the copy in the middle of a migration.
             opts=pulumi.ResourceOptions(
@@ -157,10 +154,10 @@ class AwsResources:
         followed = ["identifier", "snapshotIdentifier", "kmsKeyId", "storageEncrypted"]
         if self._source.phase == "cutover":
             followed += _CHANGED_BY_A_CUTOVER
-        encrypted = self._source.topology.encrypted
+        topology = self._source.topology
+        encrypted = topology.encrypted
         # One that DeletionGuard has not seen yet may be from a killed run: the engine adopts it as it is.
-        source = self._source.topology.source
-        orphan = encrypted is not None and source is not None and journal.PARTNER not in source.tags
+        orphan = encrypted is not None and topology.source is not None and topology.state.partner_id is None
         return pulumi.ResourceOptions(
             parent=self._parent,
             retain_on_delete=True,
@@ -174,7 +171,7 @@ class AwsResources:
         tags = self._source.existing.snapshots.get(snapshot)
         return (
             snapshot
-            if tags is not None and tags.get(journal.MIGRATION) == self._source.topology.source_id
+            if tags is not None and tags.get(Tag.MIGRATION) == self._source.topology.source_id
             else None
         )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rds_encrypt import journal
 from rds_encrypt.aws.instance import Instance
+from rds_encrypt.journal import owner_tags
 
 __all__ = ["owner_settings", "storage_settings"]
 
@@ -59,7 +59,7 @@ def owner_settings(source: Instance, encrypted: Instance | None = None) -> dict[
         group["VpcSecurityGroupId"] for group in found["VpcSecurityGroups"]
     )
     settings["option_group_name"] = found["OptionGroupMemberships"][0]["OptionGroupName"]
-    settings["tags"] = journal.without(source.tags)
+    settings["tags"] = owner_tags(source.tags)
     return settings
 
 

@@ -13,7 +13,9 @@ from rds_encrypt.access import Access
 from rds_encrypt.core.errors import MigrationError
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.cutover.briefing import Briefing, briefing
+from rds_encrypt.cutover.context import Record
 from rds_encrypt.cutover.direction import cutover_direction, rollback_direction
+from rds_encrypt.cutover.strategies import strategy_of
 from rds_encrypt.plan.costs import Prices
 from rds_encrypt.plan.phases import Wish, plan
 from rds_encrypt.plan.words import as_line, as_markdown, as_text
@@ -40,11 +42,15 @@ def show_plan(source: Source, migration: pulumi.Resource) -> None:
 
 
 def _wish(source: Source) -> Wish:
-    settings = source.settings
+    settings, dns = source.settings, source.settings.cutover.dns
     return Wish(
         phase=source.phase,
         method=settings.method,
-        strategy=settings.cutover.strategy,
+        strategy=strategy_of(
+            settings.cutover.strategy,
+            Record(dns.hosted_zone_id, dns.record) if dns is not None else None,
+            settings.cutover.hooks.move,
+        ),
         key=settings.kms_key,
         fate=settings.cleanup.old,
         write_outage=settings.cutover.max_write_outage,
@@ -58,7 +64,7 @@ def _wish(source: Source) -> Wish:
 def _briefing(source: Source) -> Briefing | None:
     """Run the checks of the cutover, if one between two instances is ahead."""
     encrypted, forward = source.topology.encrypted, source.phase == "cutover"
-    ahead = source.phase in {"cutover", "rollback"} and source.topology.cut_over != forward
+    ahead = source.phase in {"cutover", "rollback"} and source.topology.state.cut_over != forward
     if encrypted is None or not ahead or source.settings.method == "offline":
         return None
     direction = (cutover_direction if forward else rollback_direction)(

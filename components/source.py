@@ -8,7 +8,6 @@ from typing import Any
 from components.backend import Owner
 from components.fleet import Fleet
 from components.settings import SourceSettings
-from rds_encrypt import journal
 from rds_encrypt.access import AccessSettings
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instance import Instance
@@ -99,9 +98,8 @@ class Source:
         Only where the phase deletes nothing: the engine deletes what is not declared, whether or not a step has failed. And not while
         writes may be refused or a name is moving: then the whole run must stop.
         """
-        topology = self.topology
-        under_way = topology.cutover_begun or topology.fenced or topology.returning
-        return self.phase in {"replicate", "cutover"} and not under_way
+        state = self.topology.state
+        return self.phase in {"replicate", "cutover"} and not (state.cutover_begun or state.fenced)
 
     @property
     def follows_source(self) -> bool:
@@ -110,10 +108,8 @@ class Source:
         In method `offline` that phase also creates group and instance, so a run completes what a killed one left, until the names
         move. Not after a rollback either: the state may know the encrypted instance by the name that the source has again.
         """
-        encrypted = self.topology.encrypted
-        moved = encrypted is not None and {journal.CUTOVER_BEGAN, journal.ROLLED_BACK} & encrypted.tags.keys()
         being_made = {"replicate", "cutover"} if self.settings.method == "offline" else {"replicate"}
-        return self.phase in being_made and not moved
+        return self.phase in being_made and not self.topology.state.ever_moved
 
     def _gone(self) -> PreconditionFailed:
         return PreconditionFailed(

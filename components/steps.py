@@ -18,7 +18,6 @@ from providers.preflight import Preflight
 from providers.resource import StepResource, urn_of
 from providers.rollback import Rollback
 from providers.verification import Verification
-from rds_encrypt import journal
 from rds_encrypt.verified import verified
 
 __all__ = ["Steps"]
@@ -112,12 +111,12 @@ class Steps:
         The tag decides, not the state: the cutover's check reads it, and it outlives both.
         """
         topology, verify = self._source.topology, self._settings.verify
-        if topology.cutover_begun or self._source.phase == "rollback":
+        if topology.state.cutover_begun or self._source.phase == "rollback":
             return None
         tags = self._source.require_instance().tags
         # With the time, so that a verification can become due again.
         due = f"due {datetime.now(UTC).isoformat(timespec='microseconds')}"
-        if journal.VERIFYING in tags:
+        if topology.state.verifying:
             return due
         if verify.level == "off":
             return "off"

@@ -10,8 +10,8 @@ from providers.arguments import StepArgs
 from providers.progress import warning_for
 from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
-from rds_encrypt import journal
 from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import channel, retention
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.temporary_resources import put_retention_back
@@ -38,8 +38,8 @@ class BinlogRetentionProvider(Step[BinlogRetentionArgs]):
             _require_no_source_of_its_own(session, source_id)
             present = retention.read(session) or 0
             source = context.instances.get(source_id)
-            noted = source.tags.get(journal.RETENTION_BEFORE, str(present))
-            context.instances.tag(source, {journal.RETENTION_BEFORE: noted})
+            noted = source.tags.get(Tag.RETENTION_BEFORE, str(present))
+            context.instances.tag(source, {Tag.RETENTION_BEFORE: noted})
             if present < args.hours:
                 retention.write(session, args.hours)
         return {"hours_before": int(noted)}

@@ -14,8 +14,8 @@ from providers.arguments import EncryptedArgs
 from providers.progress import warning_for
 from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
-from rds_encrypt import journal
 from rds_encrypt.mysql import retention
+from rds_encrypt.state import state_of
 from rds_encrypt.temporary_resources import put_retention_back
 
 __all__ = ["CandidateRetention", "CandidateRetentionArgs", "CandidateRetentionProvider"]
@@ -52,8 +52,7 @@ class CandidateRetentionProvider(Step[CandidateRetentionArgs]):
 
     def undo(self, context: StepContext, args: CandidateRetentionArgs) -> None:
         """Restore the owner's value on an instance that carries production; DeletionGuard deletes any other next."""
-        encrypted = context.instances.find(args.encrypted_id)
-        if encrypted is not None and journal.cutover_begun(encrypted.tags):
+        if state_of(encrypted=context.instances.find(args.encrypted_id)).cutover_begun:
             put_retention_back(context.instances, context.access, args.source_id, warning_for(args.urn))
 
 

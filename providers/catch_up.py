@@ -11,7 +11,6 @@ from providers.arguments import EncryptedArgs
 from providers.reports import lag_log
 from providers.resource import StepResource
 from providers.step import HOUR, Outputs, Step, StepContext
-from rds_encrypt import journal
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.durability import Durability, crash_safe
@@ -19,6 +18,7 @@ from rds_encrypt.mysql import lag
 from rds_encrypt.mysql.coordinates import Coordinates
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.names import Names
+from rds_encrypt.state import state_of
 
 __all__ = ["CatchUp", "CatchUpArgs", "CatchUpProvider"]
 
@@ -46,7 +46,7 @@ class CatchUpProvider(Step[CatchUpArgs]):
     def perform(self, context: StepContext, args: CatchUpArgs) -> Outputs:
         """Wait and show the lag; however this ends, the owner's durability settings are in effect again."""
         source, encrypted = context.instances.get_several(args.source_id, args.encrypted_id)
-        if journal.cutover_begun(encrypted.tags):
+        if state_of(encrypted=encrypted).cutover_begun:
             # The state was lost after the cutover: production has no source.
             return {"in_sync_at": "", "relaxed": []}
         relaxed: list[str] = []

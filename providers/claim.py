@@ -11,12 +11,13 @@ from providers.arguments import StepArgs
 from providers.progress import warning_for
 from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
-from rds_encrypt import journal
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import ActionRequired
-from rds_encrypt.journal import Role, tags_for
+from rds_encrypt.discovery import find_encrypted
+from rds_encrypt.journal import KEYS, Role, Tag, tags_for
 from rds_encrypt.orphans import take_away
-from rds_encrypt.temporary_resources import successor_of, untag_or_warn
+from rds_encrypt.state import owner_group, state_of
+from rds_encrypt.temporary_resources import untag_or_warn
 from rds_encrypt.version import VERSION
 
 __all__ = ["Claim", "ClaimArgs", "ClaimProvider"]
@@ -45,16 +46,16 @@ class ClaimProvider(Step[ClaimArgs]):
         """Write the tags, unless another stack wrote its own before or at the same moment."""
         source = context.instances.get(args.source_id)
         _require_ours(source, args)
-        claimed = journal.OWNER in source.tags
-        group = source.tags.get(journal.FENCED_GROUP, source.parameter_group)
+        claimed = Tag.OWNER in source.tags
+        group = owner_group(source)
         context.instances.tag(
             source,
             {
                 **tags_for(Role.SOURCE, source.resource_id),
-                journal.OWNER: args.owner,
-                journal.BACKEND: args.backend,
-                journal.WRITTEN_BY: VERSION,
-                journal.FENCED_GROUP: group,
+                Tag.OWNER: args.owner,
+                Tag.BACKEND: args.backend,
+                Tag.WRITTEN_BY: VERSION,
+                Tag.FENCED_GROUP: group,
             },
         )
         if not claimed:
@@ -66,19 +67,19 @@ class ClaimProvider(Step[ClaimArgs]):
     def seen(self, context: StepContext, args: ClaimArgs) -> Outputs | None:
         """Tell whether the claim still stands; it does for a deleted source, where nothing is left to claim."""
         source = context.instances.find(args.source_id)
-        return None if source is not None and journal.OWNER not in source.tags else {}
+        return None if source is not None and Tag.OWNER not in source.tags else {}
 
     def undo(self, context: StepContext, args: ClaimArgs) -> None:
         """Remove what a killed run left, then all tags from the source and from the instance that replaced it."""
         source = context.instances.find(args.source_id)
-        production = successor_of(context.instances, args.source_id, source)
-        before_cut_over = production is None or not journal.cutover_begun(production.tags)
-        if source is not None and before_cut_over and source.tags.get(journal.OWNER) == args.owner:
+        production = find_encrypted(context.instances, args.source_id, source)
+        before_cut_over = not state_of(encrypted=production).cutover_begun
+        if source is not None and before_cut_over and source.tags.get(Tag.OWNER) == args.owner:
             take_away(context.aws, context.access, source, context.progress)
         # Without a state the tags have no effect: one that AWS does not remove must not block `pulumi destroy`.
         warn = warning_for(args.urn)
         for instance in (production, source):
-            untag_or_warn(context.instances, instance, list(journal.KEYS), warn, needed=before_cut_over)
+            untag_or_warn(context.instances, instance, list(KEYS), warn, needed=before_cut_over)
 
 
 def _require_ours(source: Instance, args: ClaimArgs) -> None:
@@ -87,18 +88,18 @@ def _require_ours(source: Instance, args: ClaimArgs) -> None:
     Raises:
         ActionRequired: it has; a claim without a backend, as older versions wrote it, counts as ours.
     """
-    owner = source.tags.get(journal.OWNER, args.owner)
+    owner = source.tags.get(Tag.OWNER, args.owner)
     if owner != args.owner:
         raise ActionRequired(
             f"stack {owner} is already migrating this instance",
             where=source.identifier,
-            fix=f"Continue there. If that stack no longer exists, remove the tag {journal.OWNER}",
+            fix=f"Continue there. If that stack no longer exists, remove the tag {Tag.OWNER}",
         )
-    if source.tags.get(journal.BACKEND, args.backend) != args.backend:
+    if source.tags.get(Tag.BACKEND, args.backend) != args.backend:
         raise ActionRequired(
             f"stack {owner} in another backend is already migrating this instance",
             where=source.identifier,
-            fix=f"Log in to that backend and continue there. If its state no longer exists, remove the tag {journal.BACKEND}",
+            fix=f"Log in to that backend and continue there. If its state no longer exists, remove the tag {Tag.BACKEND}",
         )
 
 

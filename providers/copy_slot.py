@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from providers.arguments import StepArgs
 from providers.resource import StepResource
 from providers.step import HOUR, Outputs, Step, StepContext
-from rds_encrypt import journal
 from rds_encrypt.aws import copies
 from rds_encrypt.aws.copies import AT_ONCE
 from rds_encrypt.copy_slots import CopySlots, Queue
 from rds_encrypt.core.waiting import Wait, until
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import channel
 from rds_encrypt.mysql.coordinates import Coordinates
 
@@ -77,7 +77,7 @@ def _note_unmoved(context: StepContext, snapshot: str, replica_id: str, coordina
     with context.access.session(replica) as session:
         status = channel.status(session)
     if status is not None and status.stopped and status.executed == coordinates:
-        copies.tag(context.aws, snapshot, {journal.UNMOVED: str(coordinates)})
+        copies.tag(context.aws, snapshot, {Tag.UNMOVED: str(coordinates)})
 
 
 def _told(found: CopySlots | None) -> str:

@@ -20,7 +20,6 @@ from providers.cutover_protocol import (
 from providers.progress import warning_for
 from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
-from rds_encrypt import journal
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.core.waiting import Wait, until
@@ -28,8 +27,9 @@ from rds_encrypt.cutover.direction import Direction, cutover_direction
 from rds_encrypt.cutover.fence import group_cannot
 from rds_encrypt.cutover.protocol import follow_up
 from rds_encrypt.cutover.reverse_replication import OPEN, settled
+from rds_encrypt.cutover.strategies import strategy_of
 from rds_encrypt.mysql import channel, writes
-from rds_encrypt.position import Position
+from rds_encrypt.state import Position, state_of
 
 __all__ = ["Cutover", "CutoverArgs", "CutoverProvider"]
 
@@ -68,11 +68,11 @@ class CutoverProvider(Step[CutoverArgs]):
     def perform(self, context: StepContext, args: CutoverArgs) -> Outputs:
         """Run the protocol, or roll an interrupted one forward; only report a complete one whose old instance is retired."""
         direction = _direction(args)
-        encrypted = context.instances.get(args.encrypted_id)
-        if direction.noted(encrypted.tags):
+        state = state_of(encrypted=context.instances.get(args.encrypted_id))
+        if direction.noted(state):
             old = context.instances.find(args.source_id)
             if old is None or old.status in _RETIRED:
-                return _with_following(context, args, told(context, direction, encrypted.tags))
+                return _with_following(context, args, told(context, direction, state))
         return _with_following(context, args, run_protocol(context, args, direction))
 
     def seen(self, context: StepContext, args: CutoverArgs) -> Outputs | None:
@@ -127,8 +127,8 @@ def _path_now(context: StepContext, args: CutoverArgs) -> Outputs:
             return {}
         if status.running:
             return {"rollback_path": OPEN, "following": True}
-        lost = status.failure(session.endpoint) is not None and journal.ROLLBACK_LOST in encrypted.tags
-        return {"following": lost}
+        lost = state_of(encrypted=encrypted).rollback_lost is not None
+        return {"following": status.failure(session.endpoint) is not None and lost}
 
 
 def _follow_again(context: StepContext, args: CutoverArgs) -> Outputs:
@@ -146,7 +146,7 @@ def _called_otherwise(context: StepContext, args: CutoverArgs) -> str | None:
     encrypted = context.instances.find(args.encrypted_id)
     moved = (
         encrypted is not None
-        and args.cutover.strategy == "rename"
+        and not strategy_of(args.cutover.strategy).keeps_name
         and _complete(context, args)
         and encrypted.identifier != args.identifier
     )

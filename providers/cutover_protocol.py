@@ -4,29 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from providers.arguments import PairArgs, VerifyOptions
 from providers.clean_errors import sentence
 from providers.progress import remark_for, warning_for
 from providers.reports import after_cutover, files_of, hand_over
 from providers.step import HOUR, Outputs, StepContext
-from rds_encrypt import journal
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.errors import Cancelled, MigrationError
-from rds_encrypt.cutover.context import CutoverContext, Hooks, Limits, Record, Strategy
+from rds_encrypt.cutover.context import CutoverContext, Hooks, Limits, Record
 from rds_encrypt.cutover.direction import Direction
 from rds_encrypt.cutover.protocol import run
 from rds_encrypt.cutover.reverse_replication import LOST, OPEN, UNCONFIRMED
-from rds_encrypt.cutover.strategies import InPlace, Rename
-from rds_encrypt.cutover.timeline import Moment, outage
+from rds_encrypt.cutover.strategies import StrategyName, strategy_of
+from rds_encrypt.cutover.timeline import outage
 from rds_encrypt.mysql import channel, lag
 from rds_encrypt.mysql.coordinates import Coordinates, current
 from rds_encrypt.mysql.session import Session
-from rds_encrypt.position import Position, look
 from rds_encrypt.reports.logbook import Logbook
 from rds_encrypt.reports.table import table
+from rds_encrypt.state import MigrationState, Position, find_position, state_of
 from rds_encrypt.temporary_resources import silent_warn
 
 __all__ = [
@@ -59,7 +57,7 @@ class CutoverOptions:
         max_write_outage: seconds, as are ``long_transaction``, ``max_lag`` and ``lag_steady``.
     """
 
-    strategy: Literal["rename", "dns", "none"]
+    strategy: StrategyName
     dns: DnsOptions | None = None
     hooks: Hooks = field(default_factory=Hooks)
     postpone: bool
@@ -103,11 +101,7 @@ def run_protocol(context: StepContext, args: ProtocolArgs, direction: Direction)
             outcome = run(cutover)
             logbook.complete(outcome)
         if outcome.rollback_path != OPEN and cutover.snapshot_coordinates is None:
-            what = (
-                "rollback path"
-                if direction.point == journal.CUTOVER_BEGAN
-                else "replication to the encrypted instance"
-            )
+            what = "rollback path" if direction.forward else "replication to the encrypted instance"
             warning_for(urn)(
                 f"{cutover.names.source}: the {direction.verb} is complete; {what} {outcome.rollback_path}"
             )
@@ -136,24 +130,23 @@ def warn(args: ProtocolArgs, cutover: CutoverContext) -> None:
         show(words)
 
 
-def told(context: StepContext, direction: Direction, tags: Mapping[str, str]) -> Outputs:
+def told(context: StepContext, direction: Direction, state: MigrationState) -> Outputs:
     """Return what the encrypted instance's tags still tell of a complete cutover whose state was lost."""
     with context.session(direction.candidate_id) as session:
         uuid = str(session.value("SELECT @@server_uuid"))
-    moments = {Moment.CUTOVER_BEGAN: tags.get(direction.point), Moment.OPEN: tags.get(direction.marked)}
     return {
         "server_uuid": uuid,
         "final_coordinates": "",
-        "timeline": {str(moment): when for moment, when in moments.items() if when is not None},
+        "timeline": {str(moment): when for moment, when in direction.moments(state).items()},
         "write_outage": None,
         "unenabled_events": [],
         "forced_checks": [],
-        "rollback_path": _noted_path(context, direction, tags),
+        "rollback_path": _noted_path(context, direction, state),
     }
 
 
-def _noted_path(context: StepContext, direction: Direction, tags: Mapping[str, str]) -> str:
-    if reason := tags.get(journal.ROLLBACK_LOST):
+def _noted_path(context: StepContext, direction: Direction, state: MigrationState) -> str:
+    if reason := state.rollback_lost:
         return f"{LOST}{reason}"
     old = context.instances.find(direction.primary_id)
     if old is None:
@@ -170,7 +163,11 @@ def cutover_context(context: StepContext, args: ProtocolArgs, direction: Directi
         names=args.names,
         direction=direction,
         source_group=args.source_group or _owner_group(context, args),
-        strategy=_strategy(settings),
+        strategy=strategy_of(
+            settings.strategy,
+            Record(settings.dns.hosted_zone_id, settings.dns.record) if settings.dns is not None else None,
+            settings.hooks.move,
+        ),
         hooks=settings.hooks,
         postponed=settings.postpone,
         limits=Limits(
@@ -187,13 +184,6 @@ def cutover_context(context: StepContext, args: ProtocolArgs, direction: Directi
     )
 
 
-def _strategy(settings: CutoverOptions) -> Strategy:
-    if settings.strategy == "rename":
-        return Rename()
-    dns = settings.dns
-    return InPlace(Record(dns.hosted_zone_id, dns.record) if dns is not None else None)
-
-
 def _owner_group(context: StepContext, args: ProtocolArgs) -> str:
     """Return the owner's parameter group when the source, which used it, is gone: the description of our clone names it."""
     names = args.names
@@ -208,7 +198,7 @@ def position_of(context: StepContext, args: ProtocolArgs) -> Position:
     """Return where the name is, by tags, or by a look-up where tags do not tell."""
     found = context.instances.find_several([args.encrypted_id, args.source_id])
     encrypted = found.get(args.encrypted_id) or context.instances.get(args.encrypted_id)
-    return look(context.aws, args.names, encrypted, found.get(args.source_id))
+    return find_position(context.aws, args.names, encrypted, found.get(args.source_id))
 
 
 def close_reverse_replication(
@@ -220,7 +210,7 @@ def close_reverse_replication(
     """
     found = context.instances.find_several([encrypted_id, source_id])
     encrypted, old = found.get(encrypted_id), found.get(source_id)
-    if encrypted is None or old is None or not journal.cutover_begun(encrypted.tags):
+    if encrypted is None or old is None or not state_of(encrypted=encrypted).cutover_begun:
         return
     if not (encrypted.available and old.available):
         return

@@ -12,7 +12,6 @@ from providers.arguments import PairArgs
 from providers.progress import warning_for
 from providers.resource import StepResource
 from providers.step import HOUR, Outputs, Step, StepContext
-from rds_encrypt import journal
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.completion import complete
@@ -21,9 +20,9 @@ from rds_encrypt.core.waiting import Progress
 from rds_encrypt.cutover import due_events
 from rds_encrypt.cutover.account_fence import AccountFence
 from rds_encrypt.cutover.fences import fence_around
-from rds_encrypt.journal import Role
-from rds_encrypt.position import Position, by_tags, look
+from rds_encrypt.journal import Role, Tag, belongs
 from rds_encrypt.settings_diff import differences
+from rds_encrypt.state import Position, find_position, state_of
 
 __all__ = ["DeletionGuard", "DeletionGuardProvider"]
 
@@ -45,13 +44,13 @@ class DeletionGuardProvider(Step[PairArgs]):
                 where=encrypted.identifier,
                 fix="Run `pulumi destroy`, then start over",
             )
-        if journal.cutover_begun(encrypted.tags):
+        if state_of(encrypted=encrypted).cutover_begun:
             # The state was lost after the cutover: the old instance no longer sets the standard, and may be stopped or gone.
             return {"kms_key": str(encrypted.description["KmsKeyId"])}
         # From here on, each of the two leads to the other, under any name.
         source = context.instances.get(args.source_id)
-        context.instances.tag(source, {journal.PARTNER: encrypted.resource_id})
-        first_look = journal.PARTNER not in source.tags
+        context.instances.tag(source, {Tag.PARTNER: encrypted.resource_id})
+        first_look = state_of(source=source).partner_id is None
         if first_look:
             encrypted = complete(context.instances, source, encrypted, context.progress)
         _require_settings_match(source, encrypted, first_look=first_look)
@@ -68,12 +67,14 @@ class DeletionGuardProvider(Step[PairArgs]):
         """
         encrypted = context.instances.find(args.encrypted_id)
         source = context.instances.find(args.source_id)
+        position = Position.SOURCE
+        if encrypted is not None:
+            position = find_position(context.aws, args.names, encrypted, source)
         carries_production = encrypted is not None and (
-            look(context.aws, args.names, encrypted, source) is not Position.SOURCE
-            or not journal.belongs(encrypted.tags, Role.ENCRYPTED)
+            position is not Position.SOURCE or not belongs(encrypted.tags, Role.ENCRYPTED)
         )
         production = encrypted if carries_production else source
-        if production is not None:
+        if production is not None and position is not Position.RETURNING:
             _lift_fence(context, production)
         if encrypted is not None and carries_production:
             _finish(context, encrypted, args.source_id, warning_for(args.urn))
@@ -108,13 +109,13 @@ def _require_settings_match(source: Instance, encrypted: Instance, *, first_look
 def _finish(context: StepContext, production: Instance, source_id: str, warn: Progress) -> None:
     """Unlock accounts and enable events if a run was killed right after it opened production; no other step does."""
     tags = production.tags
-    locked, events = tags.get(journal.FENCE_NOTE) == AccountFence.kind, tags.get(journal.EVENTS)
+    locked, events = tags.get(Tag.FENCE_NOTE) == AccountFence.kind, tags.get(Tag.EVENTS)
     if not (locked or events) or not production.available:
         return
     try:
         with context.access.session(production) as session:
             if locked:
-                before = tags.get(journal.LOCKED_BEFORE)
+                before = tags.get(Tag.LOCKED_BEFORE)
                 AccountFence(context.instances, context.access, source_id, before).hand_over(session)
             due_events.settle_as_noted(session, events)
     except Cancelled:
@@ -126,8 +127,7 @@ def _finish(context: StepContext, production: Instance, source_id: str, warn: Pr
 
 
 def _lift_fence(context: StepContext, production: Instance) -> None:
-    returning = by_tags(production.tags) is Position.RETURNING
-    if journal.FENCE_BEFORE not in production.tags or returning:
+    if Tag.FENCE_BEFORE not in production.tags:
         return
     fence = fence_around(context.aws, context.access, production, production.parameter_group)
     fence.put_back()

@@ -9,16 +9,17 @@ import pulumi
 from providers.arguments import EncryptedArgs, ReplicaArgs
 from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
-from rds_encrypt import journal
 from rds_encrypt.access import endpoint_of
 from rds_encrypt.aws import snapshots
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import accounts, channel
 from rds_encrypt.mysql.coordinates import Coordinates
 from rds_encrypt.mysql.replication_errors import mended_by_attaching
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.names import Names
+from rds_encrypt.state import state_of
 
 __all__ = ["ExternalReplication", "ExternalReplicationArgs", "ExternalReplicationProvider"]
 
@@ -48,7 +49,7 @@ class ExternalReplicationProvider(Step[ExternalReplicationArgs]):
     def perform(self, context: StepContext, args: ExternalReplicationArgs) -> Outputs:
         """Attach the encrypted instance if it is not attached yet, and start replication."""
         source, encrypted = context.instances.get_several(args.source_id, args.encrypted_id)
-        if journal.cutover_begun(encrypted.tags):
+        if state_of(encrypted=encrypted).cutover_begun:
             return {"running": False}  # The state was lost after the cutover: production has no source.
         with context.access.session(encrypted) as follower:
             attached = channel.status(follower)
@@ -56,13 +57,13 @@ class ExternalReplicationProvider(Step[ExternalReplicationArgs]):
                 self._attach(context, args, source, encrypted, follower)
             elif not _starts(follower):
                 self._attach_again(context, args, follower)
-            context.instances.tag(source.resource_id, {journal.ATTACHED: args.encrypted_id})
+            context.instances.tag(source.resource_id, {Tag.ATTACHED: args.encrypted_id})
             return {"running": channel.start(follower).running}
 
     def seen(self, context: StepContext, args: ExternalReplicationArgs) -> Outputs | None:
         """Tell whether the instance still follows; once the names have begun to move it should not."""
         encrypted = context.usable(args.encrypted_id)
-        if encrypted is None or journal.cutover_begun(encrypted.tags):
+        if encrypted is None or state_of(encrypted=encrypted).cutover_begun:
             return {}
         with context.access.session(encrypted) as session:
             status = channel.status(session)
@@ -93,7 +94,7 @@ class ExternalReplicationProvider(Step[ExternalReplicationArgs]):
         with context.access.session(source) as session:
             account = accounts.issue(session, accounts.REPLICATION_USER)
         # An earlier verification does not cover what replicates from now on.
-        context.instances.untag(source, [journal.VERIFIED])
+        context.instances.untag(source, [Tag.VERIFIED])
         channel.attach(
             follower,
             endpoint_of(source),
@@ -119,7 +120,7 @@ class ExternalReplicationProvider(Step[ExternalReplicationArgs]):
         A reboot starts its replication. Either CopySlot noted on the snapshot that it had not moved, or it still has not.
         """
         snapshot = snapshots.tags_of(context.aws, Names(source.identifier).replica) or {}
-        if snapshot.get(journal.UNMOVED) == str(coordinates):
+        if snapshot.get(Tag.UNMOVED) == str(coordinates):
             return
         with context.access.session(replica) as session:
             status = channel.status(session)
@@ -153,10 +154,10 @@ def _require_snapshot_at(
     """
     coordinates = args.coordinates
     copy = snapshots.tags_of(context.aws, Names(source.identifier).encrypted) or {}
-    if source.tags.get(journal.ATTACHED) == encrypted.resource_id:
+    if source.tags.get(Tag.ATTACHED) == encrypted.resource_id:
         what = "its replication channel was reset, so its coordinates are unknown"
-    elif copy.get(journal.COORDINATES) != str(coordinates):
-        holds = copy.get(journal.COORDINATES, "unknown coordinates")
+    elif copy.get(Tag.COORDINATES) != str(coordinates):
+        holds = copy.get(Tag.COORDINATES, "unknown coordinates")
         what = f"its snapshot was taken at {holds}, but replication would begin at {coordinates}"
     else:
         return

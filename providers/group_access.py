@@ -10,7 +10,7 @@ from providers.arguments import StepArgs, recorded
 from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
 from rds_encrypt.aws import network
-from rds_encrypt.journal import MIGRATION
+from rds_encrypt.journal import Tag
 
 __all__ = ["GroupAccess", "GroupAccessArgs", "GroupAccessProvider"]
 
@@ -39,11 +39,11 @@ class GroupAccessProvider(Step[GroupAccessArgs]):
         """Add a rule to the first group unless one allows it already; adopt a rule that a killed run added."""
         groups, port = list(args.groups), args.port
         rules = network.rules_of(context.aws, groups)
-        if ours := list(rules.tagged(MIGRATION, args.source_id)):
+        if ours := list(rules.tagged(Tag.MIGRATION, args.source_id)):
             return dict(zip(("group", "rule"), ours[0], strict=True))
         if rules.allowed_inside(groups, port):
             return {"group": "", "rule": ""}
-        rule = network.allow_inside(context.aws, groups[0], port, {MIGRATION: args.source_id})
+        rule = network.allow_inside(context.aws, groups[0], port, {Tag.MIGRATION: args.source_id})
         return {"group": groups[0], "rule": rule}
 
     def seen(self, context: StepContext, args: GroupAccessArgs) -> Outputs | None:

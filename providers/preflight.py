@@ -20,6 +20,7 @@ from rds_encrypt.checks import run
 from rds_encrypt.checks.context import CheckContext, Plan
 from rds_encrypt.checks.words import as_markdown, folded
 from rds_encrypt.core.errors import AccountRefused, MigrationError, PreconditionFailed
+from rds_encrypt.cutover.strategies import StrategyName, strategy_of
 from rds_encrypt.discovery import Topology, discover
 from rds_encrypt.mysql.dialect import dialect_of
 from rds_encrypt.mysql.tables import require_transactional
@@ -45,7 +46,7 @@ class PreflightArgs(NamedArgs):
     source_id: str = recorded("")
     phase: Phase
     method: Method
-    strategy: str
+    strategy: StrategyName
     kms_key_arn: str
     preview: bool = False
     fleet: tuple[Need, ...] = ()
@@ -74,7 +75,7 @@ class PreflightProvider(Step[PreflightArgs]):
         """Return what blocks this phase, read-only; at preview, also show warnings and notes."""
         try:
             found = discover(context.aws, Names.of(args.identifier))
-            plan = Plan(args.phase, args.method, found, args.strategy, args.kms_key_arn)
+            plan = Plan(args.phase, args.method, found, strategy_of(args.strategy), args.kms_key_arn)
             around = context.around or AccountInventory(context.aws)
             checks = CheckContext(context.aws, around, plan, args.fleet)
             if obstacles := [str(finding) for finding in run.obstacles(checks)]:

@@ -14,12 +14,12 @@ from providers.progress import warning_for
 from providers.reports import after_cleanup
 from providers.resource import StepResource
 from providers.step import HOUR, Outputs, Step, StepContext
-from rds_encrypt import journal
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.journal import Tag
 from rds_encrypt.names import Names
-from rds_encrypt.position import Position, look
+from rds_encrypt.state import Position, find_position, state_of
 from rds_encrypt.temporary_resources import drop_replication_user, put_retention_back
 
 __all__ = ["Retirement", "RetirementArgs", "RetirementProvider"]
@@ -95,7 +95,7 @@ class RetirementProvider(Step[RetirementArgs]):
     def _delete_replica(self, context: StepContext, names: Names, source_id: str) -> None:
         # RDS refuses to stop an instance that has a replica, and the engine deletes only after all creates.
         replica = context.instances.named([names.replica]).get(names.replica)
-        if replica is not None and replica.tags.get(journal.MIGRATION) == source_id:
+        if replica is not None and replica.tags.get(Tag.MIGRATION) == source_id:
             context.instances.delete(
                 replica.resource_id, final_snapshot=None, deadline=3 * HOUR, progress=context.progress
             )
@@ -114,7 +114,10 @@ class RetirementProvider(Step[RetirementArgs]):
 
 
 def _require_cut_over(context: StepContext, production: Instance, old: Instance | None, names: Names) -> None:
-    if not production.encrypted or look(context.aws, names, production, old) is not Position.ENCRYPTED:
+    if (
+        not production.encrypted
+        or find_position(context.aws, names, production, old) is not Position.ENCRYPTED
+    ):
         raise ActionRequired(
             f"the cutover of `{names.source}` to it is not complete",
             where=production.identifier,
@@ -124,10 +127,7 @@ def _require_cut_over(context: StepContext, production: Instance, old: Instance 
 
 def _keep_until(production: Instance) -> datetime:
     """Return the day on which the new instance has automated backups for its whole retention period."""
-    tags = production.tags
-    # If AWS refused the tag of the end, the tag of the beginning, minutes earlier, serves.
-    since = tags.get(journal.OPENED, tags.get(journal.CUTOVER_BEGAN, ""))
-    return datetime.fromisoformat(since) + timedelta(days=production.retention_days)
+    return state_of(encrypted=production).cut_over_at + timedelta(days=production.retention_days)
 
 
 class Retirement(StepResource, provider=RetirementProvider):

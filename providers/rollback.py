@@ -7,11 +7,10 @@ import pulumi
 from providers.cutover_protocol import ProtocolArgs, cutover_context, run_protocol, told, warn
 from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
-from rds_encrypt import journal
 from rds_encrypt.cutover import hooks
 from rds_encrypt.cutover.direction import rollback_direction
 from rds_encrypt.cutover.protocol import follow_up
-from rds_encrypt.position import Position, by_tags
+from rds_encrypt.state import state_of
 
 __all__ = ["Rollback", "RollbackProvider"]
 
@@ -29,8 +28,8 @@ class RollbackProvider(Step[ProtocolArgs]):
         detach the encrypted instance from the source that it follows again.
         """
         direction = rollback_direction(args.names, args.source_id, args.encrypted_id)
-        tags = context.instances.get(args.encrypted_id).tags
-        if journal.ROLLED_BACK not in tags or by_tags(tags) is not Position.SOURCE:
+        state = state_of(encrypted=context.instances.get(args.encrypted_id))
+        if state.cutover_begun or not state.rolled_back:
             return run_protocol(context, args, direction)
         # The run that completed it may have died before it did what production does not need.
         cutover = cutover_context(context, args, direction)
@@ -40,7 +39,7 @@ class RollbackProvider(Step[ProtocolArgs]):
             with cutover.not_needed("hook `after` did not succeed"):
                 hooks.run(cutover, "after", cutover.hooks.after)
         warn(args, cutover)
-        return {**told(context, direction, tags), "rollback_path": path}
+        return {**told(context, direction, state), "rollback_path": path}
 
 
 class Rollback(StepResource, provider=RollbackProvider):

@@ -34,10 +34,10 @@ from rds_encrypt.aws.instances import Instances
 from rds_encrypt.aws.inventory import AccountInventory
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.core.waiting import Progress
+from rds_encrypt.discovery import find_encrypted
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.names import Names
-from rds_encrypt.position import look, phase_under_way
-from rds_encrypt.temporary_resources import successor_of
+from rds_encrypt.state import find_position
 
 __all__ = ["HOUR", "Outputs", "Step", "StepContext", "require_no_names_moving"]
 
@@ -203,11 +203,11 @@ def require_no_names_moving(context: StepContext, args: StepArgs) -> None:
         ActionRequired: a cutover or a rollback has passed its point of no return, and is not complete.
     """
     source = context.instances.find(args.source_id)
-    encrypted = successor_of(context.instances, args.source_id, source)
+    encrypted = find_encrypted(context.instances, args.source_id, source)
     if encrypted is None:
         return
     names = args.names or _names_of(source, encrypted)
-    phase = phase_under_way(look(context.aws, names, encrypted, source))
+    phase = find_position(context.aws, names, encrypted, source).phase_under_way
     if phase is None:
         return
     if source is None:

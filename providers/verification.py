@@ -18,16 +18,17 @@ from providers.arguments import PairArgs, ReplicaArgs, VerifyOptions, recorded
 from providers.reports import files_of, lag_log
 from providers.resource import StepResource
 from providers.step import HOUR, Outputs, Step, StepContext
-from rds_encrypt import journal
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.errors import ActionRequired, Cancelled, OutcomeUnknown, Retryable, TimedOut
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import lag
 from rds_encrypt.mysql.coordinates import Coordinates, lie_together
 from rds_encrypt.mysql.same_coordinates import Opener, resume, stopped_at_same_coordinates
 from rds_encrypt.names import Names
 from rds_encrypt.parallel_appliers import ParallelAppliers
 from rds_encrypt.reports.files import Files
+from rds_encrypt.state import state_of
 from rds_encrypt.verification.checkpoint import Checkpoint
 from rds_encrypt.verification.comparison import Comparison
 from rds_encrypt.verification.definitions import compare_variables
@@ -74,11 +75,11 @@ class VerificationProvider(Step[VerificationArgs]):
             "differences": [],
         }
         source, encrypted = context.instances.get_several(args.source_id, args.encrypted_id)
-        if journal.cutover_begun(encrypted.tags):
+        if state_of(encrypted=encrypted).cutover_begun:
             return nothing
         visit = _Visit(context, args)
         if args.verify.level == "off":
-            if journal.VERIFYING in source.tags:
+            if state_of(source=source).verifying:
                 visit.end()
             return {**nothing, "counted": "off"}
         result, differences = visit.compare(source)
@@ -151,8 +152,8 @@ class _Visit:
 
     def _compare(self, source: Instance) -> tuple[Result, tuple[Difference, ...]]:
         """Stop both at the same coordinates as often as needed; each stop has a time limit, and they catch up in between."""
-        self.context.instances.tag(source, {journal.VERIFYING: self.at.isoformat(timespec="seconds")})
-        self.context.instances.untag(source, [journal.VERIFIED])
+        self.context.instances.tag(source, {Tag.VERIFYING: self.at.isoformat(timespec="seconds")})
+        self.context.instances.untag(source, [Tag.VERIFIED])
         # Undoes what a killed run left.
         self._appliers.put_back()
         replica, copy = self._openers()
@@ -178,7 +179,7 @@ class _Visit:
         result = comparison.result
         comparison.checkpoint.forget()
         source, encrypted = self._source_and_encrypted()
-        self.context.instances.untag(source, [journal.VERIFYING])
+        self.context.instances.untag(source, [Tag.VERIFYING])
         with self.context.access.session(source) as ours, self.context.access.session(encrypted) as theirs:
             variables = compare_variables(ours, theirs)
         return result, (*result.differences, *variables)
@@ -187,7 +188,7 @@ class _Visit:
         """Make both follow again after a killed run."""
         self._appliers.put_back()
         resume(*self._openers())
-        self.context.instances.untag(self.args.source_id, [journal.VERIFYING])
+        self.context.instances.untag(self.args.source_id, [Tag.VERIFYING])
 
     def report(self, result: Result, differences: tuple[Difference, ...]) -> Outputs:
         """Write the result to a file and, if it is clean, to the tag that the cutover checks."""
@@ -217,7 +218,7 @@ class _Visit:
             },
         )
         if not differences:
-            self.context.instances.tag(self.args.source_id, {journal.VERIFIED: str(found)})
+            self.context.instances.tag(self.args.source_id, {Tag.VERIFIED: str(found)})
             self.context.progress(
                 f"verified: {result.rows:,} rows of {result.tables} tables are equal, in {result.seconds:.1f} s"
             )

@@ -9,11 +9,12 @@ import pulumi
 from providers.arguments import StepArgs
 from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
-from rds_encrypt import journal
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.cutover.fence import ParameterGroupFence
 from rds_encrypt.cutover.timeline import Moment, Timeline
+from rds_encrypt.discovery import find_encrypted
 from rds_encrypt.mysql import writes
+from rds_encrypt.state import state_of
 
 __all__ = ["WriteFence", "WriteFenceArgs", "WriteFenceProvider"]
 
@@ -57,9 +58,10 @@ class WriteFenceProvider(Step[WriteFenceArgs]):
     def undo(self, context: StepContext, args: WriteFenceArgs) -> None:
         """Lift the fence, unless the names have begun to move: then the old instance stays fenced."""
         source = context.usable(args.source_id)
-        partner = source.tags.get(journal.PARTNER) if source is not None else None
-        encrypted = context.instances.find(partner) if partner is not None else None
-        if source is None or (encrypted is not None and journal.cutover_begun(encrypted.tags)):
+        if source is None:
+            return
+        encrypted = find_encrypted(context.instances, args.source_id, source)
+        if state_of(encrypted=encrypted).cutover_begun:
             return
         fence = _fence(context, args)
         if not fence.put_back():

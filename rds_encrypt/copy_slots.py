@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from rds_encrypt import journal
 from rds_encrypt.aws import copies
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.copies import Listed
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.core.turnstile import Turnstile
-from rds_encrypt.journal import Role
+from rds_encrypt.journal import Role, Tag, belongs
 
 __all__ = ["CopySlots", "Queue"]
 
@@ -39,16 +38,12 @@ class CopySlots:
     @classmethod
     def among(cls, snapshots: Sequence[Listed], migration: str, now: datetime) -> CopySlots:
         """Return the state as seen by one migration, identified by its source's DbiResourceId."""
-        made = {
-            each.tags.get(journal.MIGRATION)
-            for each in snapshots
-            if journal.belongs(each.tags, Role.ENCRYPTED)
-        }
+        made = {each.tags.get(Tag.MIGRATION) for each in snapshots if belongs(each.tags, Role.ENCRYPTED)}
         copying = {each.identifier for each in snapshots if each.in_progress and _is_copy(each)}
         called = {
             each.identifier
             for each in snapshots
-            if each.tags.get(journal.MIGRATION) not in {*made, migration} and _called(each, now)
+            if each.tags.get(Tag.MIGRATION) not in {*made, migration} and _called(each, now)
         }
         return cls(migration in made, tuple(sorted(copying | called)))
 
@@ -88,7 +83,7 @@ class Queue:
                         where=self.name,
                         fix="Run `pulumi refresh`, then `pulumi up`, which takes it again",
                     )
-                copies.tag(self.aws, own.arn, {journal.COPY_SLOT: now.isoformat(timespec="seconds")})
+                copies.tag(self.aws, own.arn, {Tag.COPY_SLOT: now.isoformat(timespec="seconds")})
             elif not found.copied:
                 turnstile.rest()
             return found
@@ -110,9 +105,9 @@ class Queue:
 
 
 def _is_copy(snapshot: Listed) -> bool:
-    return snapshot.origin is not None or journal.belongs(snapshot.tags, Role.ENCRYPTED)
+    return snapshot.origin is not None or belongs(snapshot.tags, Role.ENCRYPTED)
 
 
 def _called(snapshot: Listed, now: datetime) -> bool:
-    said = snapshot.tags.get(journal.COPY_SLOT)
+    said = snapshot.tags.get(Tag.COPY_SLOT)
     return said is not None and now - datetime.fromisoformat(said) < _LASTS

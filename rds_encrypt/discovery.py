@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rds_encrypt import journal, position
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.core.errors import ActionRequired, Bug, PreconditionFailed, TimedOut
 from rds_encrypt.core.waiting import Wait, until
-from rds_encrypt.journal import Role
+from rds_encrypt.journal import Role, Tag, belongs
 from rds_encrypt.names import Names
-from rds_encrypt.position import Position
+from rds_encrypt.state import MigrationState, Position, find_position, state_of
 
-__all__ = ["Topology", "discover", "discover_among"]
+__all__ = ["Topology", "discover", "discover_among", "find_encrypted"]
 
 _RENAME_GAP = 300.0
 
@@ -25,7 +24,7 @@ class Topology:
     """The instances of one migration, by role.
 
     ``source`` is ``None`` only after the old instance was deleted. ``listed`` are all instances with one of the migration's names,
-    by name, even if they do not belong to it. ``looked`` is where the name is, if tags alone do not show it.
+    by name, even if they do not belong to it. ``position`` is where the name is; without it, tags alone decide.
     """
 
     names: Names
@@ -33,51 +32,28 @@ class Topology:
     encrypted: Instance | None
     replica: Instance | None = None
     listed: Mapping[str, Instance] = field(default_factory=dict)
-    looked: Position | None = None
+    position: Position | None = None
 
     @property
-    def position(self) -> Position:
-        """Where the name is."""
-        if self.looked is not None:
-            return self.looked
-        return position.by_tags(self.encrypted.tags) if self.encrypted is not None else Position.SOURCE
-
-    @property
-    def cutover_begun(self) -> bool:
-        """Whether the cutover has passed the point of no return."""
-        return self.position is not Position.SOURCE
-
-    @property
-    def fenced(self) -> bool:
-        """Whether an interrupted cutover left the source read-only."""
-        return not self.cutover_begun and self.source is not None and journal.FENCE_BEFORE in self.source.tags
-
-    @property
-    def returning(self) -> bool:
-        """Whether a rollback has passed its point of no return and is not complete."""
-        return self.position is Position.RETURNING
+    def state(self) -> MigrationState:
+        """How far the migration is."""
+        return state_of(source=self.source, encrypted=self.encrypted, found=self.position)
 
     @property
     def can_roll_back(self) -> bool:
         """Whether the source can take its name back, or has it back already: it follows, and was not retired."""
-        if self.encrypted is None or self.source is None:
+        if self.source is None:
             return False
-        tags = self.encrypted.tags
-        return journal.ROLLED_BACK in tags or (self.cutover_begun and journal.OWNER in self.source.tags)
+        return self.state.rolled_back or (self.state.cutover_begun and Tag.OWNER in self.source.tags)
 
     @property
     def rollback_lost(self) -> str | None:
         """Why the old instance can no longer take the name back, if so; a rollback that has begun continues."""
-        if self.encrypted is None or self.position not in {Position.LEAVING, Position.ENCRYPTED}:
+        if self.state.position not in {Position.LEAVING, Position.ENCRYPTED}:
             return None
         if self.source is None or self.source.status == "deleting":
             return f"{self.names.old} was deleted"
-        return self.encrypted.tags.get(journal.ROLLBACK_LOST)
-
-    @property
-    def cut_over(self) -> bool:
-        """Whether the encrypted instance carries production, with no complete rollback since."""
-        return self.position in {Position.ENCRYPTED, Position.RETURNING}
+        return self.state.rollback_lost
 
     @property
     def source_id(self) -> str:
@@ -86,7 +62,7 @@ class Topology:
             return self.source.resource_id
         if self.encrypted is None:
             raise Bug("a topology found neither source nor encrypted instance", where=self.names.source)
-        return self.encrypted.tags[journal.MIGRATION]
+        return self.encrypted.tags[Tag.MIGRATION]
 
 
 def discover(aws: Aws, names: Names) -> Topology:
@@ -111,8 +87,8 @@ def discover_among(aws: Aws, names: Names, listed: Mapping[str, Instance]) -> To
     encrypted = _with_role(found, Role.ENCRYPTED)
     source = _with_role(found, Role.SOURCE)
     if encrypted is not None and source is None:
-        source = instances.find(encrypted.tags[journal.MIGRATION])
-    if source is not None and encrypted is None and (partner := source.tags.get(journal.PARTNER)):
+        source = instances.find(encrypted.tags[Tag.MIGRATION])
+    if source is not None and encrypted is None and (partner := state_of(source=source).partner_id):
         encrypted = (
             instances.find(partner)
             if source.identifier == names.source
@@ -120,8 +96,23 @@ def discover_among(aws: Aws, names: Names, listed: Mapping[str, Instance]) -> To
         )
     if source is None and encrypted is None:
         source = _untouched(aws, found, names)
-    looked = position.look(aws, names, encrypted, source) if encrypted is not None else None
-    return Topology(names, source, encrypted, _with_role(found, Role.REPLICA), found, looked)
+    position = find_position(aws, names, encrypted, source) if encrypted is not None else None
+    return Topology(names, source, encrypted, _with_role(found, Role.REPLICA), found, position)
+
+
+def find_encrypted(instances: Instances, source_id: str, source: Instance | None) -> Instance | None:
+    """Return the encrypted instance of a migration, even if the source, whose tag names it, was deleted."""
+    if source is not None:
+        partner = state_of(source=source).partner_id
+        return instances.find(partner) if partner else None
+    return next(
+        (
+            each
+            for each in instances.all()
+            if each.tags.get(Tag.MIGRATION) == source_id and belongs(each.tags, Role.ENCRYPTED)
+        ),
+        None,
+    )
 
 
 def _renamed_partner(instances: Instances, resource_id: str, source: Instance, names: Names) -> Instance:
@@ -144,7 +135,7 @@ def _renamed_partner(instances: Instances, resource_id: str, source: Instance, n
 
 
 def _with_role(found: Mapping[str, Instance], role: Role) -> Instance | None:
-    return next((instance for instance in found.values() if journal.belongs(instance.tags, role)), None)
+    return next((instance for instance in found.values() if belongs(instance.tags, role)), None)
 
 
 def _untouched(aws: Aws, found: Mapping[str, Instance], names: Names) -> Instance:

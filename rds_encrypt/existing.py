@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from rds_encrypt import journal
 from rds_encrypt.aws import keys, snapshots
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instances import Instances
@@ -17,6 +16,7 @@ from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.discovery import Topology, discover_among
 from rds_encrypt.exec_mode import EXEC_MODES
 from rds_encrypt.names import Names
+from rds_encrypt.state import owner_group
 
 __all__ = ["Existing", "Group", "Wanted", "look_up"]
 
@@ -101,10 +101,7 @@ def look_up(aws: Aws, wanted: Sequence[Wanted]) -> list[Existing]:
 
 
 def _group_of(found: Topology) -> str | None:
-    """Return the group that the source had when the migration began: a fence may have replaced it since."""
-    if found.source is None:
-        return None
-    return found.source.tags.get(journal.FENCED_GROUP, found.source.parameter_group)
+    return owner_group(found.source) if found.source is not None else None
 
 
 def _group(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rds_encrypt import journal
 from rds_encrypt.access import Access
 from rds_encrypt.aws import network, snapshots
 from rds_encrypt.aws.clients import Aws
@@ -10,8 +9,9 @@ from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.waiting import Progress
-from rds_encrypt.journal import Role
+from rds_encrypt.journal import Role, Tag, belongs
 from rds_encrypt.names import Names
+from rds_encrypt.state import state_of
 from rds_encrypt.temporary_resources import drop_replication_user, put_retention_back
 
 __all__ = ["take_away"]
@@ -28,25 +28,25 @@ def take_away(aws: Aws, access: Access, source: Instance, progress: Progress) ->
     names = Names(source.identifier)
     instances = Instances(aws)
     present = instances.named([names.replica, names.encrypted])
-    if any(journal.cutover_begun(found.tags) for found in present.values()):
+    if any(state_of(encrypted=found).cutover_begun for found in present.values()):
         return
     for name, role in ((names.encrypted, Role.ENCRYPTED), (names.replica, Role.REPLICA)):
         found = present.get(name)
-        if found is not None and journal.belongs(found.tags, role) and _ours(found.tags, source):
+        if found is not None and belongs(found.tags, role) and _ours(found.tags, source):
             instances.delete(found.resource_id, final_snapshot=None, deadline=_PATIENCE, progress=progress)
     for name, snapshot in snapshots.existing(aws, [names.encrypted, names.replica]).items():
         if _ours(snapshot.tags, source):
             snapshots.delete(aws, name)
     _take_away_groups(ParameterGroups(aws), names)
     groups = [group["VpcSecurityGroupId"] for group in source.description["VpcSecurityGroups"]]
-    for group, rule in network.rules_of(aws, groups).tagged(journal.MIGRATION, source.resource_id):
+    for group, rule in network.rules_of(aws, groups).tagged(Tag.MIGRATION, source.resource_id):
         network.revoke(aws, group, rule)
     drop_replication_user(instances, access, source.resource_id)
     put_retention_back(instances, access, source.resource_id)
 
 
 def _ours(tags: dict[str, str], source: Instance) -> bool:
-    return tags.get(journal.MIGRATION) == source.resource_id
+    return tags.get(Tag.MIGRATION) == source.resource_id
 
 
 def _take_away_groups(groups: ParameterGroups, names: Names) -> None:

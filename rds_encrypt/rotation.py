@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from rds_encrypt import journal
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.core.errors import Retryable
 from rds_encrypt.core.waiting import Wait, until
+from rds_encrypt.discovery import find_encrypted
+from rds_encrypt.journal import Role, Tag, belongs
 from rds_encrypt.mysql.session import Credentials
+from rds_encrypt.state import state_of
 
 __all__ = ["give", "missed"]
 
@@ -67,9 +69,9 @@ def give(aws: Aws, instance: Instance, account: Credentials, accepts: Accepts) -
 
 def _production(instances: Instances, instance: Instance) -> Instance | None:
     """Return the instance that carries production in this one's migration: the one that its owner maintains."""
-    source_id = instance.tags.get(journal.MIGRATION)
+    source_id = instance.tags.get(Tag.MIGRATION)
     source = instances.find(source_id) if source_id else None
-    encrypted = instance if journal.belongs(instance.tags, journal.Role.ENCRYPTED) else None
-    if encrypted is None and source is not None and (partner := source.tags.get(journal.PARTNER)):
-        encrypted = instances.find(partner)
-    return encrypted if encrypted is not None and journal.cutover_begun(encrypted.tags) else source
+    encrypted = instance if belongs(instance.tags, Role.ENCRYPTED) else None
+    if encrypted is None and source is not None:
+        encrypted = find_encrypted(instances, source.resource_id, source)
+    return encrypted if state_of(encrypted=encrypted).cutover_begun else source

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rds_encrypt import journal
 from rds_encrypt.aws.instance import Instance
+from rds_encrypt.journal import owner_tags
 
 __all__ = ["ALLOWED", "Difference", "differences"]
 
@@ -74,7 +74,7 @@ def _comparable(instance: Instance) -> dict[str, Any]:
     settings = {
         key: _unordered(value) for key, value in instance.description.items() if value not in (None, [], "")
     }
-    settings["TagList"] = journal.without(instance.tags)
+    settings["TagList"] = owner_tags(instance.tags)
     settings["OptionGroupMemberships"] = sorted(
         group["OptionGroupName"] for group in instance.description.get("OptionGroupMemberships", [])
     )

@@ -8,29 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rds_encrypt import journal
+from rds_encrypt.journal import KEYS, Tag
 
 __all__ = ["LIMIT", "ON_SOURCE", "excess", "owned"]
 
 LIMIT = 50
-_NEVER_ON_SOURCE = (
-    "cutover-began",
-    "opened",
-    "rollback-began",
-    "rolled-back",
-    "rollback-lost",
-    "coordinates",
-    "copy-slot",
-    "unmoved",
-)
-"""Tags of the encrypted instance and of snapshots, without the journal's prefix. All others count, including future ones."""
-ON_SOURCE = frozenset(key for key in journal.KEYS if key.partition(":")[2] not in _NEVER_ON_SOURCE)
+_NEVER_ON_SOURCE = {
+    Tag.CUTOVER_BEGAN,
+    Tag.OPENED,
+    Tag.ROLLBACK_BEGAN,
+    Tag.ROLLED_BACK,
+    Tag.ROLLBACK_LOST,
+    Tag.COORDINATES,
+    Tag.COPY_SLOT,
+    Tag.UNMOVED,
+}
+"""Tags of the encrypted instance and of snapshots. All others count, including future ones."""
+ON_SOURCE = frozenset(KEYS) - _NEVER_ON_SOURCE
 """All tags that a migration may write on the source, counted as if the source had all of them at once."""
 
 
 def owned(tags: Mapping[str, str]) -> int:
     """Return how many of the tags count towards the limit and are not the journal's."""
-    return sum(not key.startswith("aws:") and key not in journal.KEYS for key in tags)
+    return sum(not key.startswith("aws:") and key not in KEYS for key in tags)
 
 
 def excess(tags: Mapping[str, str]) -> int:

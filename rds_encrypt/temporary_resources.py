@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from rds_encrypt import journal
 from rds_encrypt.access import Access
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.core.errors import Cancelled, MigrationError, WriteRefused
+from rds_encrypt.discovery import find_encrypted
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import accounts, retention
 from rds_encrypt.mysql.session import Session
+from rds_encrypt.state import state_of
 
-__all__ = ["drop_replication_user", "put_retention_back", "silent_warn", "successor_of", "untag_or_warn"]
+__all__ = ["drop_replication_user", "put_retention_back", "silent_warn", "untag_or_warn"]
 
 Warn = Callable[[str], None]
 
@@ -24,33 +26,17 @@ def silent_warn(_sentence: str) -> None:
     """Drop a warning."""
 
 
-def successor_of(instances: Instances, source_id: str, source: Instance | None) -> Instance | None:
-    """Return the encrypted instance of a migration, even if the source, whose tag names it, was deleted."""
-    if source is not None:
-        partner = source.tags.get(journal.PARTNER)
-        return instances.find(partner) if partner else None
-    return next(
-        (
-            each
-            for each in instances.all()
-            if each.tags.get(journal.MIGRATION) == source_id
-            and journal.belongs(each.tags, journal.Role.ENCRYPTED)
-        ),
-        None,
-    )
-
-
 def put_retention_back(
     instances: Instances, access: Access, source_id: str, warn: Warn = silent_warn
 ) -> None:
     """Restore the owner's `binlog retention hours` of the source on both instances."""
     source = instances.find(source_id)
-    successor = successor_of(instances, source_id, source)
+    successor = find_encrypted(instances, source_id, source)
     noted = next(
         (
-            each.tags[journal.RETENTION_BEFORE]
+            each.tags[Tag.RETENTION_BEFORE]
             for each in (source, successor)
-            if each is not None and journal.RETENTION_BEFORE in each.tags
+            if each is not None and Tag.RETENTION_BEFORE in each.tags
         ),
         None,
     )
@@ -63,7 +49,7 @@ def put_retention_back(
     for instance in _running(source, successor):
         _on(access, instance, write, source if _moved(successor) else None, warn)
     for each in (source, successor):
-        untag_or_warn(instances, each, [journal.RETENTION_BEFORE], warn, needed=not _moved(successor))
+        untag_or_warn(instances, each, [Tag.RETENTION_BEFORE], warn, needed=not _moved(successor))
 
 
 def drop_replication_user(
@@ -72,7 +58,7 @@ def drop_replication_user(
     """Drop the replication user; return the instances that keep it because they are fenced."""
     kept: list[str] = []
     source = instances.find(source_id)
-    successor = successor_of(instances, source_id, source)
+    successor = find_encrypted(instances, source_id, source)
     # Production first: replication carries the change to the other instance.
     both = (successor, source) if _moved(successor) else (source, successor)
     for instance in _running(*both):
@@ -115,7 +101,7 @@ def _on(
 
 
 def _moved(successor: Instance | None) -> bool:
-    return successor is not None and journal.cutover_begun(successor.tags)
+    return state_of(encrypted=successor).cutover_begun
 
 
 def _running(*instances: Instance | None) -> Iterator[Instance]:

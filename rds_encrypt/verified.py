@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from rds_encrypt import journal
+from rds_encrypt.journal import Tag
 
 __all__ = ["Verified", "verified"]
 
@@ -46,7 +46,7 @@ class Verified:
 
 def verified(tags: Mapping[str, str], encrypted_id: str) -> Verified | None:
     """Read the tag of the source; an unreadable one, or one about another instance, counts as none."""
-    at, _, rest = tags.get(journal.VERIFIED, "").partition(" ")
+    at, _, rest = tags.get(Tag.VERIFIED, "").partition(" ")
     level, _, compared = rest.partition(" ")
     try:
         when = datetime.fromisoformat(at)

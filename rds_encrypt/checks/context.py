@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
-from rds_encrypt import journal
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.inventory import AccountInventory
 from rds_encrypt.check import Finding, Severity
 from rds_encrypt.core.errors import Bug
+from rds_encrypt.cutover.context import Strategy
 from rds_encrypt.cutover.fence import group_cannot
+from rds_encrypt.cutover.strategies import Rename
 from rds_encrypt.discovery import Topology
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.needs import Need
 from rds_encrypt.phases import Method, Phase
+from rds_encrypt.state import owner_group
 
 __all__ = ["AwsCheck", "CheckContext", "MySQLCheck", "Plan"]
 
@@ -28,7 +30,7 @@ class Plan:
     phase: Phase
     method: Method
     topology: Topology
-    strategy: str = "rename"
+    strategy: Strategy = field(default_factory=Rename)
     key: str = ""
 
 
@@ -53,7 +55,7 @@ class CheckContext:
     def ahead(self) -> bool:
         """Whether the source is there and no cutover or rollback has begun."""
         topology = self.topology
-        begun = topology.cutover_begun or topology.returning
+        begun = topology.state.cutover_begun
         return self.plan.phase in {"replicate", "cutover"} and topology.source is not None and not begun
 
     @property
@@ -76,7 +78,12 @@ class CheckContext:
     @property
     def name_moves(self) -> bool:
         """Whether the encrypted instance will take over the source's name."""
-        return self.plan.strategy == "rename"
+        return not self.plan.strategy.keeps_name
+
+    @property
+    def may_lock_accounts(self) -> bool:
+        """Whether locked accounts can be the fence, where the parameter group cannot carry it."""
+        return self.plan.method == "online" and self.plan.strategy.may_lock_accounts
 
     @cached_property
     def needs(self) -> tuple[Need, ...]:
@@ -88,13 +95,13 @@ class CheckContext:
     @property
     def group(self) -> str:
         """The parameter group that the source had when the migration began."""
-        return self.source.tags.get(journal.FENCED_GROUP, self.source.parameter_group)
+        return owner_group(self.source)
 
     @cached_property
     def accounts_because(self) -> str | None:
         """Why the fence will lock accounts; ``None`` if the parameter group carries it."""
-        if (self.plan.method, self.plan.strategy) != ("online", "rename"):
-            return None  # where accounts cannot be the fence, preflight blocks
+        if not self.may_lock_accounts:
+            return None  # then preflight blocks
         return group_cannot(self.aws, self.group, self.source)
 
     def blocking(self, what: str, *, fix: str, why: str = "", where: str = "", safe: str = "") -> Finding:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rds_encrypt import journal
 from rds_encrypt.aws import metrics
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.aws.inventory import ZONES
 from rds_encrypt.check import Finding
 from rds_encrypt.checks.context import CheckContext
 from rds_encrypt.cutover.checks_of_instances import FREE_PERCENT
+from rds_encrypt.journal import Tag
 from rds_encrypt.needs import COUNTED
 
 __all__ = [
@@ -39,7 +39,7 @@ def snapshots_free(context: CheckContext) -> Iterator[Finding]:
     """No other snapshot has a name that the migration will give."""
     names = context.plan.topology.names
     for name, found in context.around.snapshots([names.replica, names.encrypted]).items():
-        if found.tags.get(journal.MIGRATION) != context.source.resource_id:
+        if found.tags.get(Tag.MIGRATION) != context.source.resource_id:
             yield context.blocking(
                 f"a snapshot with this name exists, but not from this migration of {context.name}",
                 where=name,
@@ -190,7 +190,7 @@ def cnames(context: CheckContext) -> Iterator[Finding]:
     elif found:
         yield context.warning(
             f"CNAMEs point at its address: {', '.join(found)}",
-            why=f"with strategy `{context.plan.strategy}` that address stays the unencrypted instance's; the cutover changes only the"
+            why=f"with strategy `{context.plan.strategy.name}` that address stays the unencrypted instance's; the cutover changes only the"
             " record in `cutover.dns`, if any",
             fix=f"Point the others at the address of `{context.plan.topology.names.encrypted}` when the applications move",
         )
@@ -232,7 +232,7 @@ def _by_name(context: CheckContext, what: str) -> Iterator[Finding]:
     else:
         yield context.warning(
             what,
-            why=f"with strategy `{context.plan.strategy}` the name stays with the unencrypted instance, and so do they",
+            why=f"with strategy `{context.plan.strategy.name}` the name stays with the unencrypted instance, and so do they",
             fix=f"After the cutover, point them at `{context.plan.topology.names.encrypted}`",
         )
 

@@ -25,7 +25,8 @@ _OPTIONAL = ("LookAround", "KeepAFinalSnapshot", "LetRdsMonitor")
 """Statements that not every migration needs."""
 _TRIED = ("ReadTheDatabaseAccount", "LookAtTheKey")
 """Statements that a preview tries directly, with the secret and the key of the config."""
-_DNS = "IfStrategyIsDns"
+_IF_STRATEGY = "IfStrategyIs"
+"""In the names of statements, before the name of the strategy that needs them."""
 _THREADS = 4
 
 
@@ -55,7 +56,7 @@ def permissions(context: CheckContext) -> Iterator[Finding]:
             account,
             context.name,
             key=context.plan.key,
-            dns=context.plan.strategy == "dns",
+            strategy=context.plan.strategy.name,
         )
     )
 
@@ -81,12 +82,13 @@ def principal(caller: str) -> str | None:
 
 
 def questions(
-    policy: Mapping[str, Any], region: str, account: str, identifier: str, *, dns: bool, key: str = ""
+    policy: Mapping[str, Any], region: str, account: str, identifier: str, *, strategy: str, key: str = ""
 ) -> Iterator[Question]:
     """Return what to ask for each statement: its first resource (or the key), and conditions under which it allows."""
     for statement in policy["Statement"]:
         sid = statement["Sid"]
-        if sid.startswith((*_OPTIONAL, *_TRIED)) or (sid.endswith(_DNS) and not dns):
+        needed_by = sid.partition(_IF_STRATEGY)[2].lower() or strategy
+        if sid.startswith((*_OPTIONAL, *_TRIED)) or needed_by != strategy:
             continue
         actions = statement["Action"]
         resource = _concrete(statement["Resource"], region, account, identifier)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
-from rds_encrypt import journal, lifecycle, tag_limit
+from rds_encrypt import lifecycle, tag_limit
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.check import Finding, Severity
 from rds_encrypt.checks.context import CheckContext
 from rds_encrypt.cutover.fence import group_cannot
 from rds_encrypt.discovery import Topology
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql.dialect import SUPPORTED
 from rds_encrypt.version import VERSION, newer
 
@@ -37,9 +38,9 @@ _NO_ENCRYPTION = ("db.m1.", "db.m2.", "db.t2.micro")
 def version_known(context: CheckContext) -> Iterator[Finding]:
     """This version knows the tags that another one has written."""
     source = context.topology.source
-    if source is None or journal.BACKEND not in source.tags:
+    if source is None or Tag.BACKEND not in source.tags:
         return
-    version = source.tags.get(journal.WRITTEN_BY)
+    version = source.tags.get(Tag.WRITTEN_BY)
     if version is None:
         what = f"rds-encrypt began this migration in a version before {VERSION}, and this one does not know its tags"
         fix = "Complete the migration, or run `pulumi destroy`, with the checkout that began it"
@@ -54,11 +55,11 @@ def version_known(context: CheckContext) -> Iterator[Finding]:
 def no_cutover_under_way(context: CheckContext) -> Iterator[Finding]:
     """No interrupted cutover or rollback must be completed, or undone, first."""
     topology, phase = context.topology, context.plan.phase
-    if topology.returning and phase != "rollback":
+    if topology.state.returning and phase != "rollback":
         what, way_out = "a rollback has begun and is not complete", "rollback"
-    elif topology.cutover_begun and not topology.cut_over and phase != _ending(topology):
+    elif topology.state.cutover_begun and not topology.state.cut_over and phase != _ending(topology):
         what, way_out = "the cutover has begun and is not complete", _ending(topology)
-    elif topology.fenced and phase == "replicate" and context.plan.method == "online":
+    elif topology.state.fenced and phase == "replicate" and context.plan.method == "online":
         what, way_out = "a cutover was interrupted, and the source is still fenced", "cutover"
     else:
         return
@@ -79,7 +80,7 @@ def _ending(topology: Topology) -> str:
 def phase_follows(context: CheckContext) -> Iterator[Finding]:
     """The phase follows the one that the source has reached."""
     topology, phase = context.topology, context.plan.phase
-    if phase == "replicate" and topology.cut_over:
+    if phase == "replicate" and topology.state.cut_over:
         what = "the cutover is complete, so phase `replicate` is over"
         fix = "Set `phase` to `cleanup`, or to `rollback` to go back"
     elif phase == "cutover" and context.plan.method == "online" and topology.encrypted is None:
@@ -93,8 +94,8 @@ def phase_follows(context: CheckContext) -> Iterator[Finding]:
         fix = "Set `phase` to the one that the source is in, `replicate` or `cleanup`"
     elif (
         phase == "cleanup"
-        and not topology.cut_over
-        and not (topology.cutover_begun and topology.source is None)
+        and not topology.state.cut_over
+        and not (topology.state.cutover_begun and topology.source is None)
     ):
         what = "phase `cleanup` needs the cutover to be complete, and it is not"
         fix = "Set `phase` to `cutover` and run `pulumi up` first"
@@ -108,7 +109,7 @@ def names_free(context: CheckContext) -> Iterator[Finding]:
     names = context.topology.names
     for name in (names.replica, names.encrypted, names.old):
         found = context.topology.listed.get(name)
-        if found is not None and found.tags.get(journal.MIGRATION) != context.topology.source_id:
+        if found is not None and found.tags.get(Tag.MIGRATION) != context.topology.source_id:
             yield context.blocking(
                 f"an instance with this name exists, but not from this migration of {names.source}",
                 where=name,
@@ -259,11 +260,7 @@ def tags_fit(context: CheckContext) -> Iterator[Finding]:
 def fence_possible(context: CheckContext) -> Iterator[Finding]:
     """The source's parameter group can carry the fence, where locked accounts cannot; checked until the names have moved."""
     source = context.topology.source
-    if (
-        source is None
-        or context.topology.cutover_begun
-        or (context.plan.method, context.plan.strategy) == ("online", "rename")
-    ):
+    if source is None or context.topology.state.cutover_begun or context.may_lock_accounts:
         return
     reason = group_cannot(context.aws, source.parameter_group, source)
     if reason is None:
@@ -278,5 +275,5 @@ def fence_possible(context: CheckContext) -> Iterator[Finding]:
 
 def _ahead(context: CheckContext) -> Instance | None:
     """Return the source until its cutover begins; after that its state must not block a cleanup."""
-    ahead = context.plan.phase in {"replicate", "cutover"} and not context.topology.cutover_begun
+    ahead = context.plan.phase in {"replicate", "cutover"} and not context.topology.state.cutover_begun
     return context.topology.source if ahead else None

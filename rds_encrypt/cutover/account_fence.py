@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rds_encrypt import journal
 from rds_encrypt.access import Access
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.core.waiting import Wait, until
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import accounts, events, writes
 from rds_encrypt.mysql.accounts import Account
 from rds_encrypt.mysql.session import Session
@@ -102,18 +102,18 @@ class AccountFence:
     def put_back(self) -> bool:
         """Change nothing, since AWS's API cannot unlock accounts; return whether we locked any."""
         found = self.instances.find(self.instance_id)
-        return found is not None and journal.FENCE_BEFORE in found.tags
+        return found is not None and Tag.FENCE_BEFORE in found.tags
 
     def reopen(self, session: Session, *, deadline: float = 60.0) -> None:
         """Unlock what we locked."""
         writes.wait_until_writable(session, deadline=deadline)
         self.hand_over(session)
-        self.instances.untag(self.instance_id, [journal.FENCE_BEFORE, journal.LOCKED_BEFORE])
+        self.instances.untag(self.instance_id, [Tag.FENCE_BEFORE, Tag.LOCKED_BEFORE])
 
     def hand_over(self, session: Session) -> None:
         """Unlock there what we locked here: the locks replicated."""
         found = self.instances.find(self.instance_id)
-        before = found.tags.get(journal.LOCKED_BEFORE) if found is not None else self.locked_before
+        before = found.tags.get(Tag.LOCKED_BEFORE) if found is not None else self.locked_before
         if before is None:
             return  # without the tag we cannot tell which locks are ours
         for account in accounts.of_applications(session):
@@ -123,16 +123,16 @@ class AccountFence:
 
     def note(self, tags: Mapping[str, str]) -> dict[str, str]:
         """Return which accounts were locked before."""
-        before = tags.get(journal.LOCKED_BEFORE)
-        return {} if before is None else {journal.FENCE_NOTE: self.kind, journal.LOCKED_BEFORE: before}
+        before = tags.get(Tag.LOCKED_BEFORE)
+        return {} if before is None else {Tag.FENCE_NOTE: self.kind, Tag.LOCKED_BEFORE: before}
 
     def _note_locked_before(self, session: Session) -> None:
-        if journal.FENCE_BEFORE in self._tags():
+        if Tag.FENCE_BEFORE in self._tags():
             return
         locked = [account for account in accounts.of_applications(session) if account.locked]
         self.instances.tag(
             self.instance_id,
-            {journal.FENCE_BEFORE: self.kind, journal.LOCKED_BEFORE: digests(locked)},
+            {Tag.FENCE_BEFORE: self.kind, Tag.LOCKED_BEFORE: digests(locked)},
         )
 
     def _tags(self) -> dict[str, str]:

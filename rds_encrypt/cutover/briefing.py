@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rds_encrypt.cutover import checks
-from rds_encrypt.cutover.context import CutoverContext
+from rds_encrypt.cutover.context import CutoverContext, Move
 from rds_encrypt.cutover.fences import fence_of
 from rds_encrypt.cutover.timeline import CheckResult
 
-__all__ = ["Briefing", "briefing", "concerns"]
+__all__ = ["CONFIRM", "Briefing", "briefing"]
 
-_CONCERNS: Mapping[str, Callable[[CutoverContext], bool]] = {
-    "dns-record": lambda context: context.strategy.record is not None,
-    "backup-window": lambda context: context.strategy.renames,
-}
-"""Checks that do not concern every cutover."""
-
-
-def concerns(context: CutoverContext, check: str) -> bool:
-    """Whether a check concerns this cutover."""
-    return check not in _CONCERNS or _CONCERNS[check](context)
+CONFIRM = Move(
+    "confirm: which server answers, that it accepts writes, that the other one refuses them; enable events"
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +23,7 @@ class Briefing:
     checks: tuple[CheckResult, ...]
     forced: frozenset[str]
     undoable: tuple[str, ...]
-    final: tuple[str, ...]
+    final: tuple[Move, ...]
 
 
 def briefing(context: CutoverContext) -> Briefing:
@@ -40,16 +32,17 @@ def briefing(context: CutoverContext) -> Briefing:
         findings = checks.read(context, primary, candidate)
     now = context.still()
     return Briefing(
-        checks=tuple(
-            CheckResult(name, finding.passed, finding.what)
-            for name, finding in findings.items()
-            if concerns(context, name)
-        ),
+        checks=tuple(CheckResult(name, finding.passed, finding.what) for name, finding in findings.items()),
         forced=context.forced,
         undoable=tuple(_moves_until_swap(now)),
         final=(
-            *context.strategy.moves(now),
-            "confirm: which server answers, that it accepts writes, that the other one refuses them; enable events",
+            *context.strategy.moves(
+                context.direction,
+                now.primary().identifier,
+                now.candidate().identifier,
+                context.source_group,
+            ),
+            CONFIRM,
         ),
     )
 

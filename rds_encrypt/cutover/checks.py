@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 from rds_encrypt.check import Check, Finding, Scope, Severity
@@ -12,8 +11,8 @@ from rds_encrypt.core.waiting import Wait, until
 from rds_encrypt.cutover import checks_of_candidate as candidate_checks
 from rds_encrypt.cutover import checks_of_instances as instance_checks
 from rds_encrypt.cutover import checks_of_primary as primary_checks
-from rds_encrypt.cutover import windows
-from rds_encrypt.cutover.context import CutoverContext
+from rds_encrypt.cutover import strategies, windows
+from rds_encrypt.cutover.context import CutoverCheck, CutoverContext
 from rds_encrypt.cutover.timeline import CheckResult
 from rds_encrypt.mysql.session import Session
 
@@ -29,9 +28,7 @@ _APPLY = 60.0
 _LOOK = 0.5
 """Seconds between two looks at a lag that is to be steady."""
 
-Run = Callable[[CutoverContext, Session, Session], Finding]
-
-_CHECKS: dict[str, Run] = {
+_RUNS = {
     "instances-available": instance_checks.instances_available,
     "fence-possible": primary_checks.fence_possible,
     "no-fence-bypass": primary_checks.no_fence_bypass,
@@ -47,19 +44,20 @@ _CHECKS: dict[str, Run] = {
     "settings-match": instance_checks.settings_match,
     "candidate-binlog-retention": candidate_checks.candidate_binlog_retention,
     "free-storage": instance_checks.free_storage,
-    "dns-record": instance_checks.dns_record,
     "volume-initialized": instance_checks.volume_initialized,
     "maintenance-window": windows.maintenance_window,
-    "backup-window": windows.backup_window,
 }
-CHECKS = {name: Check(name, Scope.CUTOVER, Severity.BLOCKING, run) for name, run in _CHECKS.items()}
+_ALWAYS: tuple[CutoverCheck, ...] = tuple(
+    Check(name, Scope.CUTOVER, Severity.BLOCKING, run) for name, run in _RUNS.items()
+)
+CHECKS = {check.name: check for check in (*_ALWAYS, *strategies.CHECKS)}
 """The checks of the cutover by name, in the order in which they run; `rds_encrypt.checks.registry` lists all checks."""
 
 
 def read(context: CutoverContext, primary: Session, candidate: Session) -> dict[str, Finding]:
-    """Ask every check, all about the same moment, and note what they see."""
-    now = context.still()
-    findings = {name: check.run(now, primary, candidate) for name, check in CHECKS.items()}
+    """Run the checks that concern this cutover, all about the same moment, and note what they see."""
+    now, concerned = context.still(), (*_ALWAYS, *context.strategy.checks())
+    findings = {check.name: check.run(now, primary, candidate) for check in concerned}
     context.timeline.read(CheckResult(name, each.passed, each.what) for name, each in findings.items())
     return findings
 
@@ -124,7 +122,7 @@ def require_steady(context: CutoverContext, primary: Session, candidate: Session
 
 def _failed(context: CutoverContext, what: str) -> ActionRequired:
     fix = "Mend that and run `pulumi up` again, or overrule a check in `cutover.force`"
-    if context.direction.candidate_id != context.direction.encrypted_id:
+    if not context.direction.forward:
         fix += (
             "; if it cannot be mended, set `phase` to `cutover` or `cleanup`, where production stays as it is"
         )

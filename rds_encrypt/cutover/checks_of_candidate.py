@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from rds_encrypt import journal
 from rds_encrypt.check import Finding, failed, passed
 from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.durability import less_durable
 from rds_encrypt.mysql import channel, events, lag, retention, writes
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.parallel_appliers import applier_reduced
+from rds_encrypt.state import state_of
 from rds_encrypt.temporary_parameters import variables
 from rds_encrypt.verified import verified
 
@@ -43,7 +43,7 @@ def verification_fresh(context: CutoverContext, _primary: Session, _candidate: S
     limit = context.limits.verification
     if context.snapshot_coordinates is not None:
         return passed("a snapshot of the fenced source has no replica to be compared with")
-    if context.direction.candidate_id != context.direction.encrypted_id:
+    if not context.direction.forward:
         return passed("not asked of a rollback")
     if limit is None:
         return passed("verification is off")
@@ -63,10 +63,7 @@ def candidate_read_only(context: CutoverContext, _primary: Session, candidate: S
         return failed(f"{name} accepts writes")
     scheduler = str(candidate.value("SELECT @@GLOBAL.event_scheduler"))
     # One that was production before may have it on: its events fail on read_only, as they should.
-    fresh = (
-        context.direction.candidate_id == context.direction.encrypted_id
-        and journal.ROLLED_BACK not in context.encrypted().tags
-    )
+    fresh = context.direction.forward and not state_of(encrypted=context.encrypted()).rolled_back
     fires = fresh and scheduler == "ON"
     return (failed if fires else passed)(f"{name} refuses writes, event_scheduler is {scheduler}")
 
@@ -118,7 +115,7 @@ def candidate_binlog_retention(context: CutoverContext, _primary: Session, candi
         return passed(f"{name} keeps its binlogs for {hours} h")
     how = (
         "`pulumi refresh` and `pulumi up` in phase `replicate` set it"
-        if context.direction.candidate_id == context.direction.encrypted_id
+        if context.direction.forward
         else "CALL mysql.rds_set_configuration('binlog retention hours', 24) there"
     )
     return failed(

@@ -1,8 +1,8 @@
-"""Checks of what AWS reports: the two instances, their settings and storage, and the DNS record."""
+"""Checks of what AWS reports: the two instances, their settings and storage."""
 
 from __future__ import annotations
 
-from rds_encrypt.aws import dns_records, metrics
+from rds_encrypt.aws import metrics
 from rds_encrypt.check import Finding, failed, passed
 from rds_encrypt.cutover import growth
 from rds_encrypt.cutover.context import CutoverContext
@@ -11,7 +11,6 @@ from rds_encrypt.settings_diff import differences
 
 __all__ = [
     "FREE_PERCENT",
-    "dns_record",
     "free_storage",
     "instances_available",
     "settings_match",
@@ -41,9 +40,7 @@ def settings_match(context: CutoverContext, _primary: Session, _candidate: Sessi
     later = {each.setting: growth.harmless(context, candidate, each) for each in unlike}
     if missing := [each for each in unlike if later[each.setting] is None]:
         how = (
-            "; `pulumi up` in phase `replicate` gives it these settings"
-            if context.direction.candidate_id == context.direction.encrypted_id
-            else ""
+            "; `pulumi up` in phase `replicate` gives it these settings" if context.direction.forward else ""
         )
         return failed(
             f"{candidate.identifier} is not like {primary.identifier}: {'; '.join(map(str, missing))}{how}",
@@ -66,16 +63,6 @@ def free_storage(context: CutoverContext, _primary: Session, _candidate: Session
         if percent < FREE_PERCENT:
             return failed(f"{seen[-1]}, less than {FREE_PERCENT} %")
     return passed("; ".join(seen))
-
-
-def dns_record(context: CutoverContext, _primary: Session, _candidate: Session) -> Finding:
-    """In strategy ``dns``, the record that applications use points at the instance that is to lose them."""
-    record = context.strategy.record
-    if record is None:
-        return passed("no record to change")
-    target = dns_records.target(context.aws, record.zone, record.name)
-    right = target == context.primary().address
-    return (passed if right else failed)(f"{record.name} points at {target}")
 
 
 def volume_initialized(context: CutoverContext, _primary: Session, _candidate: Session) -> Finding:

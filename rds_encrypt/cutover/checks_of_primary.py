@@ -28,7 +28,7 @@ def fence_possible(context: CutoverContext, primary: Session, _candidate: Sessio
     reason = group_cannot(context.aws, group, instance, context.candidate())
     if reason is None:
         return passed(f"read_only can be set in parameter group {group}")
-    if not context.strategy.renames:
+    if not context.strategy.may_lock_accounts:
         return failed(f"{reason}, and only strategy `rename` can do without")
     if trouble := account_fence.obstacle(primary):
         return failed(f"{reason}, so accounts are to be locked, but {trouble}")

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
-from rds_encrypt import journal
 from rds_encrypt.access import Access
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.aws.parameter_groups import ParameterGroups
+from rds_encrypt.check import Check, Finding
 from rds_encrypt.core.errors import AnotherHost, Cancelled, MigrationError, Retryable, TimedOut
 from rds_encrypt.core.waiting import Progress, silent
 from rds_encrypt.cutover.direction import Direction
 from rds_encrypt.cutover.timeline import Timeline
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql.coordinates import Coordinates
 from rds_encrypt.mysql.session import Endpoint, Session
 from rds_encrypt.names import Names
 
-__all__ = ["Aside", "CutoverContext", "Hooks", "Limits", "Record", "Strategy"]
+__all__ = ["Aside", "CutoverCheck", "CutoverContext", "Hooks", "Limits", "Move", "Record", "Strategy"]
+
+CutoverCheck = Check[Callable[["CutoverContext", Session, Session], Finding]]
+"""A check that gets sessions on the primary and on the candidate."""
 
 
 @dataclass(frozen=True)
@@ -91,20 +95,25 @@ class Record:
 
 
 class Strategy(Protocol):
-    """One way of moving applications."""
+    """One way of moving applications: ``rds_encrypt.cutover.strategies`` has them all.
 
-    @property
-    def record(self) -> Record | None:
-        """The record that applications use, if we change it."""
-        ...
+    Attributes:
+        name: its name in the config.
+        keeps_name: whether both instances keep their names; otherwise AWS renames them, which takes minutes.
+        may_lock_accounts: whether locked accounts can be the fence. The candidate unlocks them when it opens, and that replicates, so
+            the primary must run with its fence's parameter group by then.
+    """
 
-    @property
-    def renames(self) -> bool:
-        """Whether the names move, which takes AWS minutes."""
-        ...
+    name: ClassVar[str]
+    keeps_name: ClassVar[bool]
+    may_lock_accounts: ClassVar[bool]
 
-    def moves(self, context: CutoverContext) -> list[str]:
-        """Return what ``move`` will do, for the briefing."""
+    def checks(self) -> tuple[CutoverCheck, ...]:
+        """Return the checks that only this strategy needs."""
+        return ()
+
+    def moves(self, direction: Direction, primary: str, candidate: str, group: str) -> list[Move]:
+        """Return what ``move`` will do to two instances of these names, the owner's parameter ``group`` being given."""
         ...
 
     def fence_group(self, context: CutoverContext) -> str:
@@ -118,6 +127,19 @@ class Strategy(Protocol):
     def move(self, context: CutoverContext) -> None:
         """Move the applications and open the candidate; can be run again from any point."""
         ...
+
+
+@dataclass(frozen=True)
+class Move:
+    """One move after the point of no return.
+
+    Attributes:
+        what: the move, as an imperative clause.
+        renames: whether AWS renames an instance.
+    """
+
+    what: str
+    renames: bool = False
 
 
 @dataclass(frozen=True)
@@ -241,7 +263,7 @@ class CutoverContext:
                     answers = "a server with the certificate of another host"
                 else:
                     who = str(session.value("SELECT @@server_uuid"))
-                    if candidate.tags.get(journal.SERVER, who) == who:
+                    if candidate.tags.get(Tag.SERVER, who) == who:
                         yield session
                         return
                     answers = f"server {who}"

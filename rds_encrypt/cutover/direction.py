@@ -6,12 +6,13 @@ Afterwards the primary follows the candidate, so that the other direction stays 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rds_encrypt import journal
+from rds_encrypt.cutover.timeline import Moment
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql.accounts import REPLICATION_USER, REVERSE_USER
 from rds_encrypt.names import Names
+from rds_encrypt.state import MigrationState, Position
 
 __all__ = ["Direction", "cutover_direction", "rollback_direction"]
 
@@ -22,6 +23,7 @@ class Direction:
 
     Attributes:
         verb: its name in sentences.
+        name: the name that moves, if one does.
         primary_id: DbiResourceId of the instance that has the name.
         candidate_id: DbiResourceId of the one that will.
         primary_name: the primary's name afterwards.
@@ -34,51 +36,60 @@ class Direction:
     """
 
     verb: str
+    name: str
     primary_id: str
     candidate_id: str
     primary_name: str
     primary_group: str
     following_user: str
     reverse_user: str
-    point: str
-    cleared: tuple[str, ...]
-    marked: str
+    point: Tag
+    cleared: tuple[Tag, ...]
+    marked: Tag
     encrypted_id: str
 
-    def begun(self, tags: Mapping[str, str]) -> bool:
-        """Whether the point of no return was passed, by the tags of the encrypted instance."""
-        # A rollback under way has both tags; the cutover must not complete it.
-        return self.point in tags and (
-            self.point == journal.ROLLBACK_BEGAN or journal.ROLLBACK_BEGAN not in tags
-        )
+    @property
+    def forward(self) -> bool:
+        """Whether it is the cutover; otherwise it is the rollback."""
+        return self.candidate_id == self.encrypted_id
 
-    def noted(self, tags: Mapping[str, str]) -> bool:
-        """Whether the tags of the encrypted instance say that this direction is complete."""
-        return self.begun(tags) and journal.completed(tags, self.point, self.marked)
+    # The protocol goes by the tags: it must also complete what ``find_position`` would call complete.
+
+    def begun(self, state: MigrationState) -> bool:
+        """Whether the point of no return was passed."""
+        # A rollback under way has both tags; the cutover must not complete it.
+        return self.point in state.encrypted and not (self.forward and Tag.ROLLBACK_BEGAN in state.encrypted)
+
+    def noted(self, state: MigrationState) -> bool:
+        """Whether the tags say that this direction is complete."""
+        complete = Position.ENCRYPTED if self.forward else Position.SOURCE
+        return self.begun(state) and state.position is complete
+
+    def moments(self, state: MigrationState) -> dict[Moment, str]:
+        """When names began to move in this direction, and when it was complete, as far as the tags show it."""
+        keys = {Moment.CUTOVER_BEGAN: self.point, Moment.OPEN: self.marked}
+        return {moment: state.encrypted[key] for moment, key in keys.items() if key in state.encrypted}
 
     @property
-    def stale(self) -> tuple[str, ...]:
+    def stale(self) -> tuple[Tag, ...]:
         """Tags to remove before this direction begins: those of an attempt, and of a rollback whose tags AWS did not remove."""
-        return (
-            (self.point,)
-            if self.point == journal.ROLLBACK_BEGAN
-            else (journal.CUTOVER_BEGAN, journal.OPENED, journal.ROLLBACK_BEGAN)
-        )
+        return (Tag.CUTOVER_BEGAN, Tag.OPENED, Tag.ROLLBACK_BEGAN) if self.forward else (self.point,)
 
 
 def cutover_direction(names: Names, source_id: str, encrypted_id: str) -> Direction:
     """The name goes from the source to the encrypted instance."""
     return Direction(
         verb="cutover",
+        name=names.source,
         primary_id=source_id,
         candidate_id=encrypted_id,
         primary_name=names.old,
         primary_group=names.fence,
         following_user=REPLICATION_USER,
         reverse_user=REVERSE_USER,
-        point=journal.CUTOVER_BEGAN,
-        cleared=(journal.ROLLED_BACK, journal.ROLLBACK_LOST, journal.RELEASE, journal.VERIFIED),
-        marked=journal.OPENED,
+        point=Tag.CUTOVER_BEGAN,
+        cleared=(Tag.ROLLED_BACK, Tag.ROLLBACK_LOST, Tag.RELEASE, Tag.VERIFIED),
+        marked=Tag.OPENED,
         encrypted_id=encrypted_id,
     )
 
@@ -87,20 +98,21 @@ def rollback_direction(names: Names, source_id: str, encrypted_id: str) -> Direc
     """The name goes back from the encrypted instance to the source."""
     return Direction(
         verb="rollback",
+        name=names.source,
         primary_id=encrypted_id,
         candidate_id=source_id,
         primary_name=names.encrypted,
         primary_group=names.encrypted,
         following_user=REVERSE_USER,
         reverse_user=REPLICATION_USER,
-        point=journal.ROLLBACK_BEGAN,
+        point=Tag.ROLLBACK_BEGAN,
         cleared=(
-            journal.ROLLBACK_BEGAN,
-            journal.CUTOVER_BEGAN,
-            journal.OPENED,
-            journal.ROLLBACK_LOST,
-            journal.VERIFIED,
+            Tag.ROLLBACK_BEGAN,
+            Tag.CUTOVER_BEGAN,
+            Tag.OPENED,
+            Tag.ROLLBACK_LOST,
+            Tag.VERIFIED,
         ),
-        marked=journal.ROLLED_BACK,
+        marked=Tag.ROLLED_BACK,
         encrypted_id=encrypted_id,
     )

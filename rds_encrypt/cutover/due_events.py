@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from rds_encrypt import journal
 from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import events
 from rds_encrypt.mysql.events import Event
 from rds_encrypt.mysql.session import Session
@@ -34,7 +34,7 @@ def note(primary: Session, candidate: Session) -> dict[str, str]:
     ]
     if not due or len(due) > _ROOM:
         return {}
-    return {journal.EVENTS: " ".join(map(_digest, due))}
+    return {Tag.EVENTS: " ".join(map(_digest, due))}
 
 
 def settle(opened: Session, wanted: Iterable[Event]) -> tuple[str, ...]:

@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from rds_encrypt import journal
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.aws.parameter_groups import ParameterGroups, is_default
 from rds_encrypt.core.errors import ActionRequired, Bug
 from rds_encrypt.core.waiting import Wait, until
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import writes
 from rds_encrypt.mysql.session import Session
 
@@ -142,11 +142,11 @@ class ParameterGroupFence:
     def put_back(self) -> bool:
         """Restore the group's own value of `read_only`; return whether we had changed it."""
         fenced = self.instances.find(self.instance_id)
-        noted = fenced.tags.get(journal.FENCE_BEFORE) if fenced is not None else self.noted
+        noted = fenced.tags.get(Tag.FENCE_BEFORE) if fenced is not None else self.noted
         if noted is None:
             return False
         if noted not in _VALUES:
-            raise Bug(f"tag {journal.FENCE_BEFORE} has the unknown value {noted!r}", where=self.instance_id)
+            raise Bug(f"tag {Tag.FENCE_BEFORE} has the unknown value {noted!r}", where=self.instance_id)
         value = _VALUES[noted]
         if value is None:
             self.groups.reset_now(self.group, [_PARAMETER])
@@ -161,19 +161,19 @@ class ParameterGroupFence:
             TimedOut: the source stayed read-only for ``deadline`` seconds.
         """
         writes.wait_until_writable(session, deadline=deadline)
-        self.instances.untag(self.instance_id, [journal.FENCE_BEFORE])
+        self.instances.untag(self.instance_id, [Tag.FENCE_BEFORE])
 
     def hand_over(self, session: Session) -> None:
         """Do nothing: parameters do not replicate."""
 
     def note(self, tags: Mapping[str, str]) -> dict[str, str]:
         """Return the value to put back."""
-        noted = tags.get(journal.FENCE_BEFORE)
-        return {} if noted is None else {journal.FENCE_NOTE: noted}
+        noted = tags.get(Tag.FENCE_BEFORE)
+        return {} if noted is None else {Tag.FENCE_NOTE: noted}
 
     def _note_value_before(self) -> None:
         source = self.instances.get(self.instance_id)
-        if journal.FENCE_BEFORE in source.tags:
+        if Tag.FENCE_BEFORE in source.tags:
             return
         value = self.groups.user_values(self.group).get(_PARAMETER, (None, ""))[0]
         if value not in _WORDS:
@@ -182,4 +182,4 @@ class ParameterGroupFence:
                 where=f"parameter group {self.group}",
                 fix="Find out who set it; set it to 0 when the source may accept writes again",
             )
-        self.instances.tag(self.instance_id, {journal.FENCE_BEFORE: _WORDS[value]})
+        self.instances.tag(self.instance_id, {Tag.FENCE_BEFORE: _WORDS[value]})

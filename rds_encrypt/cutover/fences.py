@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rds_encrypt import journal
 from rds_encrypt.access import Access
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instance import Instance
@@ -13,6 +12,7 @@ from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.cutover.account_fence import AccountFence
 from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.cutover.fence import Fence, ParameterGroupFence, group_cannot
+from rds_encrypt.journal import Tag
 
 __all__ = ["fence_around", "fence_left", "fence_noted", "fence_of"]
 
@@ -37,13 +37,13 @@ def fence_noted(context: CutoverContext) -> Fence:
 def fence_left(context: CutoverContext, group: str) -> Fence:
     """Return the fence to lift after the point of no return, whether or not the primary still exists."""
     noted, primary = context.candidate().tags, context.find_primary()
-    kind = noted.get(journal.FENCE_NOTE) if primary is None else _noted(primary.tags)
+    kind = noted.get(Tag.FENCE_NOTE) if primary is None else _noted(primary.tags)
     if kind == AccountFence.kind:
         return AccountFence(
-            context.instances, context.access, context.direction.primary_id, noted.get(journal.LOCKED_BEFORE)
+            context.instances, context.access, context.direction.primary_id, noted.get(Tag.LOCKED_BEFORE)
         )
     return ParameterGroupFence(
-        context.instances, context.groups, context.direction.primary_id, group, noted.get(journal.FENCE_NOTE)
+        context.instances, context.groups, context.direction.primary_id, group, noted.get(Tag.FENCE_NOTE)
     )
 
 
@@ -55,4 +55,4 @@ def fence_around(aws: Aws, access: Access, instance: Instance, group: str) -> Fe
 
 
 def _noted(tags: Mapping[str, str]) -> str | None:
-    return tags.get(journal.FENCE_BEFORE)
+    return tags.get(Tag.FENCE_BEFORE)

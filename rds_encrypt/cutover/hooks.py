@@ -6,10 +6,10 @@ import os
 import subprocess
 from collections.abc import Callable
 
-from rds_encrypt import journal
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.core.waiting import Wait, until
 from rds_encrypt.cutover.context import CutoverContext
+from rds_encrypt.journal import Tag
 
 __all__ = ["run", "wait_for_release"]
 
@@ -60,7 +60,7 @@ def wait_for_release(context: CutoverContext, still_passing: Callable[[], object
 
     def released() -> bool:
         still_passing()
-        return any(journal.RELEASE in instance.tags for instance in context.both())
+        return any(Tag.RELEASE in instance.tags for instance in context.both())
 
     until(
         Wait(
@@ -70,8 +70,6 @@ def wait_for_release(context: CutoverContext, still_passing: Callable[[], object
         ),
         released,
         done=bool,
-        describe=lambda _: (
-            f"postponed, checks passed: tag the instance with {journal.RELEASE}=now to continue"
-        ),
+        describe=lambda _: f"postponed, checks passed: tag the instance with {Tag.RELEASE}=now to continue",
         progress=context.progress,
     )

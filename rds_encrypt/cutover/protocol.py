@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from rds_encrypt import journal
 from rds_encrypt.access import endpoint_of
 from rds_encrypt.core.errors import ActionRequired, OutcomeUnknown, Retryable, TimedOut
 from rds_encrypt.core.waiting import stop_if_orphaned
@@ -24,9 +23,11 @@ from rds_encrypt.cutover.former_primary import Unreachable, reach
 from rds_encrypt.cutover.growth import match_owner_changes
 from rds_encrypt.cutover.reverse_replication import open_reverse_replication
 from rds_encrypt.cutover.timeline import Moment
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import accounts, channel, events, lag, writes
 from rds_encrypt.mysql.coordinates import Coordinates, current, wrote_since
 from rds_encrypt.mysql.session import Credentials, Session
+from rds_encrypt.state import state_of
 from rds_encrypt.verification.differences import sentences
 from rds_encrypt.verification.spot import spot_check
 
@@ -68,8 +69,8 @@ def run(context: CutoverContext) -> Outcome:
         BaseExceptionGroup: undoing failed too; both causes are in it.
     """
     forced: tuple[str, ...] = ()
-    tags = context.encrypted().tags
-    if not context.direction.begun(tags):
+    state = state_of(encrypted=context.encrypted())
+    if not context.direction.begun(state):
         with _undone_on_failure(context), _fresh_start(context) as (primary, candidate):
             forced = _permission(context, primary, candidate)
             account = _account_for_reverse_replication(context, primary, candidate)
@@ -86,7 +87,7 @@ def run(context: CutoverContext) -> Outcome:
             stop_if_orphaned("the names to move")
             _begin(context)
     # ── point of no return: from here on, running again rolls forward ──
-    noted = context.direction.noted(tags)
+    noted = context.direction.noted(state)
     if not noted:
         context.strategy.move(context)
     return _confirm(context, forced, noted=noted)
@@ -121,7 +122,7 @@ def _note_due_events(context: CutoverContext, primary: Session, candidate: Sessi
     if due:
         context.instances.tag(context.direction.candidate_id, due)
     else:
-        context.instances.untag(context.candidate(), [journal.EVENTS])
+        context.instances.untag(context.candidate(), [Tag.EVENTS])
 
 
 def _close(context: CutoverContext, fence: Fence, primary: Session) -> Coordinates:
@@ -173,8 +174,8 @@ def _promote(
     server = str(candidate.value("SELECT @@server_uuid"))
     seen = context.primary().tags
     tags = {
-        journal.PROMOTED_AT: str(final),
-        journal.SERVER: server,
+        Tag.PROMOTED_AT: str(final),
+        Tag.SERVER: server,
         **fence.note(seen),
         **_owner_retention(context, seen),
     }
@@ -190,10 +191,10 @@ def _promote(
 
 def _owner_retention(context: CutoverContext, tags: Mapping[str, str]) -> dict[str, str]:
     """Return the owner's binlog retention on the source, for the encrypted instance, which outlives it."""
-    before = tags.get(journal.RETENTION_BEFORE)
-    if before is None or context.direction.candidate_id != context.direction.encrypted_id:
+    before = tags.get(Tag.RETENTION_BEFORE)
+    if before is None or not context.direction.forward:
         return {}
-    return {journal.RETENTION_BEFORE: before}
+    return {Tag.RETENTION_BEFORE: before}
 
 
 def _prepare_reverse_replication(
@@ -276,7 +277,7 @@ def _settle_events(context: CutoverContext, opened: Session, left: Session | Non
             wanted = events.inventory(left)
     if wanted is not None:
         return due_events.settle(opened, wanted)
-    return due_events.settle_as_noted(opened, context.candidate().tags.get(journal.EVENTS))
+    return due_events.settle_as_noted(opened, context.candidate().tags.get(Tag.EVENTS))
 
 
 def _complete(context: CutoverContext) -> str:
@@ -288,17 +289,17 @@ def _complete(context: CutoverContext) -> str:
     context.forget(
         candidate,
         [
-            journal.PROMOTED_AT,
-            journal.SERVER,
-            journal.FENCE_BEFORE,
-            journal.FENCE_NOTE,
-            journal.LOCKED_BEFORE,
-            journal.EVENTS,
+            Tag.PROMOTED_AT,
+            Tag.SERVER,
+            Tag.FENCE_BEFORE,
+            Tag.FENCE_NOTE,
+            Tag.LOCKED_BEFORE,
+            Tag.EVENTS,
         ],
     )
     for resource_id in dict.fromkeys((direction.encrypted_id, direction.primary_id)):
         context.forget(found.get(resource_id), direction.cleared)
-    return candidate.tags.get(journal.PROMOTED_AT, "") if candidate is not None else ""
+    return candidate.tags.get(Tag.PROMOTED_AT, "") if candidate is not None else ""
 
 
 @contextmanager
@@ -318,7 +319,7 @@ def _undo(context: CutoverContext, fence_there: Callable[[CutoverContext], Fence
         return
     # If they stayed, the next run would act as if the names had begun to move.
     context.instances.untag(context.direction.encrypted_id, context.direction.stale, unseen=True)
-    context.instances.untag(context.direction.candidate_id, [journal.EVENTS])
+    context.instances.untag(context.direction.candidate_id, [Tag.EVENTS])
     fence = fence_there(context)
     closed = fence.put_back()  # by AWS's API alone: it takes effect even if MySQL is only just coming back
     with context.access.session(context.primary(), patience=context.limits.write_outage) as primary:
@@ -335,7 +336,7 @@ def _undo(context: CutoverContext, fence_there: Callable[[CutoverContext], Fence
 def _follow_again(context: CutoverContext) -> None:
     """Make a promoted instance follow again: it is still at its promotion coordinates, since it refused writes."""
     direction = context.direction
-    noted = context.candidate().tags.get(journal.PROMOTED_AT)
+    noted = context.candidate().tags.get(Tag.PROMOTED_AT)
     if noted is None:
         return
     patience = context.limits.write_outage
@@ -348,17 +349,15 @@ def _follow_again(context: CutoverContext) -> None:
             channel.attach(candidate, endpoint_of(context.primary()), account, Coordinates.parse(noted))
         channel.start(candidate)
         lag.catch_up(primary, candidate, deadline=context.limits.rename, progress=context.progress)
-    noted_on_encrypted = (
-        [journal.RETENTION_BEFORE] if direction.candidate_id == direction.encrypted_id else []
-    )
+    noted_on_encrypted = [Tag.RETENTION_BEFORE] if direction.forward else []
     context.instances.untag(
         direction.candidate_id,
         [
-            journal.PROMOTED_AT,
-            journal.SERVER,
-            journal.FENCE_NOTE,
-            journal.LOCKED_BEFORE,
-            journal.EVENTS,
+            Tag.PROMOTED_AT,
+            Tag.SERVER,
+            Tag.FENCE_NOTE,
+            Tag.LOCKED_BEFORE,
+            Tag.EVENTS,
             *noted_on_encrypted,
         ],
     )

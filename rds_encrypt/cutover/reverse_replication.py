@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 
-from rds_encrypt import journal
 from rds_encrypt.access import endpoint_of
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.errors import ActionRequired, MigrationError, Retryable
@@ -17,6 +16,7 @@ from rds_encrypt.core.waiting import Wait, stop_if_orphaned, until
 from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.cutover.former_primary import Unreachable, reach
 from rds_encrypt.cutover.timeline import Moment
+from rds_encrypt.journal import Tag, as_tag_value
 from rds_encrypt.mysql import accounts, channel, writes
 from rds_encrypt.mysql.replication_errors import mended_by_attaching, met_itself
 from rds_encrypt.mysql.session import Session
@@ -47,13 +47,13 @@ def open_reverse_replication(context: CutoverContext) -> str:
 
 def note_lost(context: CutoverContext, path: str) -> None:
     """Note on the encrypted instance that rollback is impossible, or that it is possible again."""
-    if context.direction.candidate_id != context.direction.encrypted_id:
+    if not context.direction.forward:
         return  # After a rollback it is the encrypted instance that follows, and phase `replicate` handles that.
     encrypted = context.encrypted()
     if path.startswith(LOST):
-        context.note(encrypted, {journal.ROLLBACK_LOST: journal.as_value(path.removeprefix(LOST))})
+        context.note(encrypted, {Tag.ROLLBACK_LOST: as_tag_value(path.removeprefix(LOST))})
     elif path == OPEN:
-        context.forget(encrypted, [journal.ROLLBACK_LOST])
+        context.forget(encrypted, [Tag.ROLLBACK_LOST])
 
 
 def _opened(context: CutoverContext) -> str:

@@ -39,8 +39,6 @@ def backup_window(context: CutoverContext, _primary: Session, _candidate: Sessio
 
     Source: "Viewing DB instance status" in the Amazon RDS User Guide (``backing-up``).
     """
-    if not context.strategy.renames:
-        return passed("no name moves")
     now = datetime.now(UTC)
     nearest = _DAY
     for instance in (context.primary(), context.candidate()):

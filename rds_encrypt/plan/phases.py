@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
 from rds_encrypt import lifecycle
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import Bug
-from rds_encrypt.cutover.briefing import Briefing
+from rds_encrypt.cutover.briefing import CONFIRM, Briefing
+from rds_encrypt.cutover.context import Move, Strategy
+from rds_encrypt.cutover.direction import cutover_direction
 from rds_encrypt.discovery import Topology
 from rds_encrypt.phases import Method, Phase
 from rds_encrypt.plan import estimates
 from rds_encrypt.plan.costs import Kept, Prices
 from rds_encrypt.plan.estimates import MOMENT, Rate, Span
+from rds_encrypt.state import owner_group
 
 __all__ = ["PhasePlan", "Stage", "Wish", "plan"]
 
@@ -34,7 +38,7 @@ class Wish:
 
     phase: Phase
     method: Method
-    strategy: str
+    strategy: Strategy
     key: str
     fate: str
     write_outage: int
@@ -94,13 +98,13 @@ def plan(wish: Wish, topology: Topology, briefing: Briefing | None = None) -> Ph
     match wish.method, wish.phase:
         case "online", "replicate" if topology.encrypted is None:
             return _replicate(wish, topology)
-        case "offline", "replicate" if not topology.cutover_begun:
+        case "offline", "replicate" if not topology.state.cutover_begun:
             return _prepare(wish, topology)
-        case "offline", "cutover" if not topology.cut_over:
+        case "offline", "cutover" if not topology.state.cut_over:
             return _cut_over_with_downtime(wish, topology)
         case "online", "cutover" | "rollback" if briefing is not None:
             return _cutover(wish, topology, briefing)
-        case _, "cleanup" if topology.cut_over and not _retired(topology, wish.fate):
+        case _, "cleanup" if topology.state.cut_over and not _retired(topology, wish.fate):
             return _clean_up(wish, topology)
     return None
 
@@ -149,14 +153,15 @@ def _prepare(wish: Wish, topology: Topology) -> PhasePlan:
 
 
 def _cut_over_with_downtime(wish: Wish, topology: Topology) -> PhasePlan:
-    names = topology.names
+    names, group = topology.names, owner_group(_source(topology))
+    direction = cutover_direction(names, topology.source_id, encrypted_id="")
     stages = [
         Stage(
             f"fence {names.source}: it refuses writes from here on, and still serves reads", _takes(MOMENT)
         ),
         *_encrypted_copy(wish, topology, names.source),
         Stage(f"compare its settings with those of {names.source}; run the checks", _takes(MOMENT)),
-        *_final_moves(wish, topology),
+        *_final((*wish.strategy.moves(direction, names.source, names.encrypted, group), CONFIRM)),
     ]
     return PhasePlan(
         identifier=names.source,
@@ -167,19 +172,19 @@ def _cut_over_with_downtime(wish: Wish, topology: Topology) -> PhasePlan:
         billed=_billed(_source(topology), wish, replica=False) + ", until phase `cleanup`",
         undo=(
             "until the names or applications move, `pulumi destroy`: lifts the fence and deletes the copy."
-            f" After that, none: {names.old if wish.strategy == 'rename' else names.source} keeps the data as it was"
+            f" After that, none: {names.old if not wish.strategy.keeps_name else names.source} keeps the data as it was"
         ),
     )
 
 
 def _cutover(wish: Wish, topology: Topology, briefing: Briefing) -> PhasePlan:
     names, forward = topology.names, wish.phase == "cutover"
-    under_way = topology.returning if not forward else topology.cutover_begun
+    under_way = topology.state.returning if not forward else topology.state.cutover_begun
     undoable = () if under_way else briefing.undoable
     stages = [Stage(move, _takes(MOMENT)) for move in undoable]
-    stages += [Stage(move, _rename(wish, move), final=True) for move in briefing.final]
+    stages += _final(briefing.final)
     outage = f"at most {wish.write_outage} s for fence, drain and promotion (usually 1 to 2 s)"
-    if wish.strategy == "rename":
+    if not wish.strategy.keeps_name:
         outage += f", plus AWS's two renames ({estimates.RENAME.base} each; the second begins while the first is running)"
     other = "rollback" if forward else "cutover"
     return PhasePlan(
@@ -273,27 +278,10 @@ def _kept_too_short(wish: Wish, copy: list[Stage]) -> tuple[str, ...]:
     return (told,)
 
 
-def _final_moves(wish: Wish, topology: Topology) -> list[Stage]:
-    names = topology.names
-    if wish.strategy != "rename":
-        moves = [Stage(f"open {names.encrypted} and move the applications there", _takes(MOMENT), final=True)]
-    else:
-        moves = [
-            Stage(f"rename {names.source} to {names.old}", _takes(estimates.RENAME), final=True),
-            Stage(
-                f"rename {names.encrypted} to {names.source}, and open it",
-                _takes(estimates.RENAME),
-                final=True,
-            ),
-        ]
+def _final(moves: Iterable[Move]) -> list[Stage]:
     return [
-        *moves,
-        Stage("confirm which server answers, and that it accepts writes", _takes(MOMENT), final=True),
+        Stage(move.what, _takes(estimates.RENAME if move.renames else MOMENT), final=True) for move in moves
     ]
-
-
-def _rename(wish: Wish, move: str) -> Span:
-    return _takes(estimates.RENAME if wish.strategy == "rename" and move.startswith("rename ") else MOMENT)
 
 
 def _downtime(topology: Topology) -> str:
@@ -308,9 +296,9 @@ def _goal(wish: Wish, topology: Topology) -> str:
         return (
             f"{names.source} will be the unencrypted source again, with every write made since the cutover."
         )
-    if wish.strategy == "rename":
+    if not wish.strategy.keeps_name:
         return f"The name {names.source} moves to the encrypted instance."
-    return f"Applications move to the encrypted instance; the names stay as they are (strategy `{wish.strategy}`)."
+    return f"Applications move to the encrypted instance; the names stay as they are (strategy `{wish.strategy.name}`)."
 
 
 def _billed(source: Instance, wish: Wish, *, replica: bool = True) -> str:

@@ -12,11 +12,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from rds_encrypt.cutover.briefing import concerns
 from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.cutover.protocol import Outcome
 from rds_encrypt.cutover.timeline import CheckResult, Moment, moments_from, outage
 from rds_encrypt.reports.files import Files
+from rds_encrypt.state import state_of
 from rds_encrypt.version import VERSION
 
 __all__ = ["Ending", "Logbook", "suffix_of"]
@@ -123,7 +123,6 @@ class Logbook:
                     "forced": check.name in context.forced,
                 }
                 for check in timeline.checks
-                if concerns(context, check.name)
             ],
             "earlier": self._earlier,
         }
@@ -159,11 +158,10 @@ class Logbook:
 
     def _journalled(self) -> dict[Moment, datetime]:
         """Return the moments in the tags of a cutover that has begun."""
-        direction, tags = self._site.direction, self._site.encrypted().tags
-        if not direction.begun(tags):
+        direction, state = self._site.direction, state_of(encrypted=self._site.encrypted())
+        if not direction.begun(state):
             return {}
-        keys = {Moment.CUTOVER_BEGAN: direction.point, Moment.OPEN: direction.marked}
-        found = {moment: datetime.fromisoformat(tags[key]) for moment, key in keys.items() if key in tags}
+        found = {moment: datetime.fromisoformat(when) for moment, when in direction.moments(state).items()}
         # `marked` may date from before an earlier cutover and rollback.
         return {moment: when for moment, when in found.items() if when >= found[Moment.CUTOVER_BEGAN]}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from rds_encrypt import journal
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
@@ -15,6 +14,7 @@ from rds_encrypt.checks import run
 from rds_encrypt.checks.context import CheckContext, Plan
 from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.discovery import Topology
+from rds_encrypt.journal import Tag
 from rds_encrypt.names import Names
 
 __all__ = ["Candidate", "candidates"]
@@ -56,7 +56,7 @@ def candidates(aws: Aws, names: Iterable[str] = ()) -> list[Candidate]:
         if not instance.encrypted
         and instance.description.get("StorageEncryptionType") != "sse-rds"
         and instance.description["Engine"] == "mysql"
-        and journal.MIGRATION not in instance.tags
+        and Tag.MIGRATION not in instance.tags
         and (not wanted or instance.identifier in wanted)
     ]
     if missing := wanted - {instance.identifier for instance in found}:

@@ -41,7 +41,6 @@ from providers.deletion_guard import DeletionGuardProvider
 from providers.retirement import RetirementProvider
 from providers.rollback import RollbackProvider
 from providers.step import Step, StepContext
-from rds_encrypt import journal
 from rds_encrypt.access import Access, AccessSettings, endpoint_of
 from rds_encrypt.aws.clients import Aws, AwsSettings
 from rds_encrypt.aws.inventory import AccountInventory
@@ -51,6 +50,7 @@ from rds_encrypt.core.errors import MigrationError, PreconditionFailed
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.cutover.context import Limits
 from rds_encrypt.discovery import discover
+from rds_encrypt.journal import Role, Tag
 from rds_encrypt.mysql import accounts, channel
 from rds_encrypt.mysql.coordinates import current
 from rds_encrypt.mysql.session import Row, Session
@@ -197,11 +197,7 @@ class Ground:
                 DBSubnetGroupName=NAMES.source,
                 Tags=[
                     {"Key": "application", "Value": "shop"},
-                    *(
-                        [{"Key": journal.ROLE, "Value": str(journal.Role.ENCRYPTED)}]
-                        if name == NAMES.encrypted
-                        else []
-                    ),
+                    *([{"Key": Tag.ROLE, "Value": str(Role.ENCRYPTED)}] if name == NAMES.encrypted else []),
                 ],
             )
         self.until(self._both_available, "both instances to be restored")
@@ -210,7 +206,7 @@ class Ground:
         self.encrypted_id = found[NAMES.encrypted]["DbiResourceId"]
         self.rds.add_tags_to_resource(
             ResourceName=found[NAMES.encrypted]["DBInstanceArn"],
-            Tags=[{"Key": journal.MIGRATION, "Value": self.source_id}],
+            Tags=[{"Key": Tag.MIGRATION, "Value": self.source_id}],
         )
 
     def attach(self) -> None:
@@ -424,7 +420,7 @@ class Blow:
                 raise botocore.exceptions.ClientError(denied, operation)  # type: ignore[arg-type]
             found = call_aws(client, operation, parameters)
             tags = parameters.get("Tags") or [] if operation == "AddTagsToResource" else []
-            if any(tag["Key"] == journal.CUTOVER_BEGAN for tag in tags):
+            if any(tag["Key"] == Tag.CUTOVER_BEGAN for tag in tags):
                 blow._begun = True
             return found
 

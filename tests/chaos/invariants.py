@@ -10,7 +10,7 @@ from typing import Any
 import pymysql
 
 from dev.workload.database import rows, value
-from rds_encrypt import journal
+from rds_encrypt.journal import Tag
 from tests.chaos.stage import Direction, Stage
 from tests.chaos.traffic import Ack
 
@@ -22,13 +22,13 @@ _FOLLOWS = 90.0
 """Seconds in which the primary must have caught up with the candidate. MySQL itself waits 60 s between attempts
 to connect."""
 _TRANSIENT = {
-    journal.PROMOTED_AT,
-    journal.SERVER,
-    journal.FENCE_BEFORE,
-    journal.LOCKED_BEFORE,
-    journal.ROLLBACK_BEGAN,
-    journal.FENCE_NOTE,
-    journal.EVENTS,
+    Tag.PROMOTED_AT,
+    Tag.SERVER,
+    Tag.FENCE_BEFORE,
+    Tag.LOCKED_BEFORE,
+    Tag.ROLLBACK_BEGAN,
+    Tag.FENCE_NOTE,
+    Tag.EVENTS,
 }
 _RUNNING = ("Replica_IO_Running", "Replica_SQL_Running", "Slave_IO_Running", "Slave_SQL_Running")
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from dev.sandbox.mysql.accounts import HostSecrets
 from dev.sandbox.mysql.sessions import AdminSession, admin_session
 from dev.workload.database import Address, Connection, connected, rows, value
-from rds_encrypt import journal
+from rds_encrypt.journal import Role, Tag
 from tests.chaos.child import Child
 from tests.chaos.traffic import TABLE, Traffic, create_table
 from tests.engine.road import IDENTIFIER, Road, driving
@@ -74,10 +74,8 @@ class Stage:
     def direction(self) -> Direction:
         """Where the next cutover goes."""
         if self.swapped:
-            return Direction(
-                "rollback", "rollback", self.encrypted_id, self.source_id, journal.ROLLBACK_BEGAN
-            )
-        return Direction("cutover", "cutover", self.source_id, self.encrypted_id, journal.CUTOVER_BEGAN)
+            return Direction("rollback", "rollback", self.encrypted_id, self.source_id, Tag.ROLLBACK_BEGAN)
+        return Direction("cutover", "cutover", self.source_id, self.encrypted_id, Tag.CUTOVER_BEGAN)
 
     @property
     def directory(self) -> Path:
@@ -284,8 +282,8 @@ def _bystander(road: Road, engine: str) -> dict[str, Any]:
         MasterUserPassword="throw-away-password",
         AllocatedStorage=20,
         Tags=[
-            {"Key": journal.ROLE, "Value": str(journal.Role.ENCRYPTED)},
-            {"Key": journal.MIGRATION, "Value": "db-OFSOMEBODYELSE"},
+            {"Key": Tag.ROLE, "Value": str(Role.ENCRYPTED)},
+            {"Key": Tag.MIGRATION, "Value": "db-OFSOMEBODYELSE"},
         ],
     )
     deadline = time.monotonic() + 60

@@ -9,7 +9,7 @@ import pytest
 
 from dev.workload.database import rows
 from dev.workload.writer import TABLE, Writer, account_for
-from rds_encrypt import journal
+from rds_encrypt.journal import Tag
 from tests.chaos.roads import judge
 from tests.chaos.roads.points import Point
 from tests.chaos.roads.run import Ending, Run
@@ -79,28 +79,28 @@ def test_before_the_fence(road: Road, writer: Writer) -> None:
 
     assert (ending.kind, ending.ours) == ("failed", True)
     assert SAID in ending.said
-    assert not tagged(road, "orders", journal.FENCE_BEFORE)
+    assert not tagged(road, "orders", Tag.FENCE_BEFORE)
     writes_go_on(writer)
 
 
 def test_behind_the_fence(road: Road, writer: Writer) -> None:
     """Whoever may not ask AWS any more cannot lift the fence either: it is said, and the next run does it first."""
-    ending = expired_when(road, "cutover", lambda: tagged(road, "orders", journal.FENCE_BEFORE))
+    ending = expired_when(road, "cutover", lambda: tagged(road, "orders", Tag.FENCE_BEFORE))
 
     assert (ending.kind, ending.ours) == ("failed", True)
     assert SAID in ending.said
     assert "and so did undoing it" in ending.said
     assert "orders refuses writes until you run `pulumi up` again in this phase" in ending.said
-    assert not tagged(road, "orders-encrypted", journal.CUTOVER_BEGAN)
+    assert not tagged(road, "orders-encrypted", Tag.CUTOVER_BEGAN)
     # A failed check: the fence is lifted, and that is all.
     road.configure("cutover", cutover={"hooks": {"before": ["false"]}})
     assert "hook `before` failed" in road.note(road.workspace.up("--skip-preview")).output
-    assert not tagged(road, "orders", journal.FENCE_BEFORE)
+    assert not tagged(road, "orders", Tag.FENCE_BEFORE)
     writes_go_on(writer)
 
 
 def test_while_the_names_move(road: Road, writer: Writer) -> None:
-    ending = expired_when(road, "cutover", lambda: tagged(road, "orders-encrypted", journal.CUTOVER_BEGAN))
+    ending = expired_when(road, "cutover", lambda: tagged(road, "orders-encrypted", Tag.CUTOVER_BEGAN))
 
     assert (ending.kind, ending.ours) == ("failed", True)
     assert SAID in ending.said

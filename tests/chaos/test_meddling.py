@@ -9,7 +9,7 @@ import pymysql
 import pytest
 
 from dev.workload.database import rows
-from rds_encrypt import journal
+from rds_encrypt.journal import Tag
 from tests.chaos.roads import judge
 from tests.chaos.roads.chain import follow
 from tests.chaos.roads.run import Run
@@ -234,7 +234,7 @@ def test_an_encrypted_instance_that_somebody_opens_and_writes_to_calls_the_cut_o
 def said_by_verification(road: Road) -> str:
     """Let a verification be due again, as it is after a day."""
     road.client("rds").remove_tags_from_resource(
-        ResourceName=road.instance("orders")["DBInstanceArn"], TagKeys=[journal.VERIFIED]
+        ResourceName=road.instance("orders")["DBInstanceArn"], TagKeys=[Tag.VERIFIED]
     )
     return said_by(road, "replicate")
 

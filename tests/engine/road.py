@@ -17,7 +17,7 @@ from dev.sandbox import Sandbox
 from dev.sandbox.seed import Seeded, seed
 from dev.workload.database import Account, Address, Connection, address, connected
 from dev.workload.workspace import Result, Workspace, session_of
-from rds_encrypt import journal
+from rds_encrypt.journal import Tag
 from rds_encrypt.reports.files import DIRECTORY, Files
 from tests.engine.rows import Row, read_rows
 
@@ -50,8 +50,8 @@ _OF_ENGINE = {
 _SALT = "encryptionsalt:"
 _PATIENCE = 60.0
 _POINT_OF_NO_RETURN = {
-    "cutover": (journal.CUTOVER_BEGAN, "Cutover orders creating"),
-    "rollback": (journal.ROLLBACK_BEGAN, "Rollback orders creating"),
+    "cutover": (Tag.CUTOVER_BEGAN, "Cutover orders creating"),
+    "rollback": (Tag.ROLLBACK_BEGAN, "Rollback orders creating"),
 }
 """The tag that notes it, and the row of the step."""
 

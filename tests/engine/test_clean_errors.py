@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rds_encrypt import journal
+from rds_encrypt.journal import Tag
 from tests.engine.road import Road, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -21,7 +21,7 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
 def test_a_source_that_another_stack_is_migrating(road: Road) -> None:
     road.client("rds").add_tags_to_resource(
         ResourceName=road.instance("orders")["DBInstanceArn"],
-        Tags=[{"Key": journal.OWNER, "Value": "rds-encrypt/elsewhere"}],
+        Tags=[{"Key": Tag.OWNER, "Value": "rds-encrypt/elsewhere"}],
     )
     road.configure("replicate")
 

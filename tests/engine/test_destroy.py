@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dev.workload.database import value
-from rds_encrypt import journal
+from rds_encrypt.journal import Tag
 from tests.engine.account import look
 from tests.engine.checks import (
     MAY_DIFFER,
@@ -61,7 +61,7 @@ def test_destroy_after_a_cut_over_killed_behind_the_fence_gives_the_source_back(
 
 
 def fenced(road: Road) -> bool:
-    return journal.FENCE_BEFORE in road.tags("orders")
+    return Tag.FENCE_BEFORE in road.tags("orders")
 
 
 def test_replicate_killed_while_the_encrypted_instance_is_restored_gets_there_when_run_again(

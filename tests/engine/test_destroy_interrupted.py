@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rds_encrypt import journal
+from rds_encrypt.journal import KEYS, Tag
 from tests.engine.checks import (
     require_fenced,
     require_production_untouched,
@@ -34,7 +34,7 @@ def listed(road: Road) -> dict[str, dict[str, Any]]:
 def journal_of(road: Road) -> dict[str, set[str]]:
     """Return which of our tags each instance has."""
     return {
-        resource_id: {tag["Key"] for tag in instance["TagList"] if tag["Key"] in journal.KEYS}
+        resource_id: {tag["Key"] for tag in instance["TagList"] if tag["Key"] in KEYS}
         for resource_id, instance in listed(road).items()
     }
 
@@ -95,7 +95,7 @@ def test_nothing_is_given_up_while_a_rollback_moves_the_names(road: Road) -> Non
 
 def test_destroy_after_a_rollback_killed_behind_its_fence_gives_production_back(road: Road) -> None:
     production = snapshot_of_production(road)
-    road.killed_behind_the_fence(lambda: journal.FENCE_BEFORE in road.tags("orders"), phase="rollback")
+    road.killed_behind_the_fence(lambda: Tag.FENCE_BEFORE in road.tags("orders"), phase="rollback")
 
     road.destroy()
 

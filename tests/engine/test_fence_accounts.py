@@ -8,7 +8,7 @@ import pymysql
 import pytest
 
 from dev.workload.database import rows, value
-from rds_encrypt import journal
+from rds_encrypt.journal import Tag
 from tests.chaos import invariants
 from tests.chaos.past_the_fence import CUT, INSERT, answer, each_moment, opened, refuse_all, swapping
 from tests.chaos.stage import Stage, staged
@@ -77,7 +77,7 @@ def unlock_by_hand(stage: Stage, primary: str) -> None:
     heading = "### Accounts that are locked"
     (look,) = commands(heading, language="sql")
     (unlock,) = commands(heading, language="sql", block=1)
-    before = stage.tags(primary)[journal.LOCKED_BEFORE]
+    before = stage.tags(primary)[Tag.LOCKED_BEFORE]
     with stage.connected(primary) as master:
         found = {(row["user"], row["host"]): row["digest"] for row in rows(master, look)}
         ours = [account for account, digest in found.items() if digest not in before]

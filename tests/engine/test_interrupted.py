@@ -13,7 +13,7 @@ import pymysql
 import pytest
 
 from dev.workload.database import rows, value
-from rds_encrypt import journal
+from rds_encrypt.journal import Tag
 from rds_encrypt.reports.table import summary
 from tests.engine.checks import (
     require_fenced,
@@ -124,7 +124,7 @@ def refused_up(road: Road, cutover: dict[str, Any]) -> str:
 
 
 def test_cutover_killed_behind_the_fence(road: Road, source: dict[str, Any]) -> None:
-    road.killed_behind_the_fence(lambda: journal.FENCE_BEFORE in road.tags("orders"))
+    road.killed_behind_the_fence(lambda: Tag.FENCE_BEFORE in road.tags("orders"))
 
     assert "orders-old" not in road.names()
 

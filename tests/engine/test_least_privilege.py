@@ -27,7 +27,7 @@ from dev.sandbox.mysql.sessions import admin_session, execute, query
 from dev.sandbox.seed import seed
 from dev.workload.database import rows, value
 from dev.workload.workspace import ROOT, Result, Workspace
-from rds_encrypt import journal
+from rds_encrypt.journal import Tag
 from rds_encrypt.reports.files import DIRECTORY
 from tests.engine.checks import require_fenced
 from tests.engine.iam import Policy, World
@@ -253,7 +253,7 @@ def test_cleanup_keeps_old_then_deletes_it(road: Road) -> None:
     production = road.instance("orders")
     passed = (datetime.now(UTC) - timedelta(days=8)).isoformat()
     road.client("rds").add_tags_to_resource(
-        ResourceName=production["DBInstanceArn"], Tags=[{"Key": journal.OPENED, "Value": passed}]
+        ResourceName=production["DBInstanceArn"], Tags=[{"Key": Tag.OPENED, "Value": passed}]
     )
     drive(road, "cleanup", cleanup={"old": "delete"})
     assert road.names() == {"orders"}

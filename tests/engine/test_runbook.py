@@ -16,7 +16,7 @@ import pytest
 
 from dev.workload.database import rows, value
 from dev.workload.workspace import Workspace
-from rds_encrypt import journal
+from rds_encrypt.journal import Tag
 from tests.engine import aws_cli
 from tests.engine.checks import wait_until
 from tests.engine.road import Road, driving
@@ -90,12 +90,12 @@ def has_tag(road: Road, identifier: str, key: str) -> bool:
 
 def test_a_fence_that_a_dead_run_left_is_lifted_by_hand(road: Road) -> None:
     road.up("replicate")
-    road.killed_behind_the_fence(lambda: has_tag(road, "orders-encrypted", journal.PROMOTED_AT))
+    road.killed_behind_the_fence(lambda: has_tag(road, "orders-encrypted", Tag.PROMOTED_AT))
     assert not writes(road)
     (seen,) = by_hand(road, LOOK)
     tags = {name: {tag["Key"]: tag["Value"] for tag in tags} for name, _, _, tags in seen}
-    assert tags["orders"][journal.FENCE_BEFORE] == "default"
-    assert journal.CUTOVER_BEGAN not in tags["orders-encrypted"]
+    assert tags["orders"][Tag.FENCE_BEFORE] == "default"
+    assert Tag.CUTOVER_BEGAN not in tags["orders-encrypted"]
 
     by_hand(road, LIFT)
 
@@ -128,17 +128,17 @@ def test_the_next_run_puts_that_right_and_what_it_leaves_half_done_is_ended_by_h
     (check,) = commands(END, language="sql")
     with road.connected("orders") as connection:
         assert [list(row.values()) for row in rows(connection, check)] == [
-            [road.tags("orders")[journal.SERVER], 0]
+            [road.tags("orders")[Tag.SERVER], 0]
         ]
     assert road.instance("orders")["StorageEncrypted"] is True
 
 
 def released_and_moving(road: Road) -> bool:
     """Release the cutover as the page says, and wait until the names begin to move."""
-    if not has_tag(road, "orders", journal.RELEASE) and "orders" in by_name(road):
+    if not has_tag(road, "orders", Tag.RELEASE) and "orders" in by_name(road):
         arn, _ = by_hand(road, HOLD)
         assert arn == road.instance("orders")["DBInstanceArn"]
-    return has_tag(road, "orders-encrypted", journal.CUTOVER_BEGAN)
+    return has_tag(road, "orders-encrypted", Tag.CUTOVER_BEGAN)
 
 
 def settled(road: Road, identifier: str, group: str) -> bool:
@@ -153,7 +153,7 @@ def settled(road: Road, identifier: str, group: str) -> bool:
 def test_the_run_after_that_confirms_and_opens_the_way_back(road: Road) -> None:
     road.up("cutover", cutover={"postpone": True})
 
-    assert has_tag(road, "orders", journal.OPENED)
+    assert has_tag(road, "orders", Tag.OPENED)
     with road.connected("orders", application=True) as connection:
         assert value(connection, "SELECT @@server_uuid") == road.outputs()["server_uuid"]
     with road.connected("orders-old") as connection:

@@ -14,7 +14,7 @@ import pytest
 
 from dev.workload.database import rows, value
 from dev.workload.workspace import Result
-from rds_encrypt import journal
+from rds_encrypt.journal import Tag
 from tests.engine.checks import require_fenced, wait_until
 from tests.engine.road import Road, driving
 
@@ -102,7 +102,7 @@ def test_a_hook_that_says_no_calls_it_off_before_anything_is_touched(
 
     assert not refused.ok
     assert "hook `before` failed (exit 3: change freeze until Monday)" in refused.output
-    assert journal.FENCE_BEFORE not in road.tags("orders")
+    assert Tag.FENCE_BEFORE not in road.tags("orders")
     assert points_at(road, zone) == road.address("orders").host
     with road.connected("orders", application=True) as connection:
         rows(connection, "UPDATE orders SET note = 'after the veto' WHERE id = 1")
@@ -152,12 +152,12 @@ def test_a_postponed_cut_over_waits_for_its_release_with_writes_going_on(
         rows(connection, "UPDATE orders SET note = 'while it waits' WHERE id = 2")
     instance = road.instance("orders")
     road.client("rds").add_tags_to_resource(
-        ResourceName=instance["DBInstanceArn"], Tags=[{"Key": journal.RELEASE, "Value": "now"}]
+        ResourceName=instance["DBInstanceArn"], Tags=[{"Key": Tag.RELEASE, "Value": "now"}]
     )
     run.join(120)
 
     assert [result.ok for result in results] == [True], road.note(results[0]).output
-    assert journal.RELEASE not in road.tags("orders"), "a release is good for one cutover"
+    assert Tag.RELEASE not in road.tags("orders"), "a release is good for one cutover"
     assert road.outputs()["rollback_path"] == "open"
     wait_until(lambda: road.instance("orders-encrypted")["DeletionProtection"] is True, 30)
 

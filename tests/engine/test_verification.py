@@ -12,7 +12,7 @@ from dev.sandbox.mysql.accounts import HostSecrets
 from dev.sandbox.mysql.sessions import admin_session, execute
 from dev.workload.database import rows
 from dev.workload.writer import Writer
-from rds_encrypt import journal
+from rds_encrypt.journal import Tag
 from tests.engine.road import ROWS, Road, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -35,7 +35,7 @@ def test_replicate_ends_verified_while_applications_write(road: Road) -> None:
     assert outputs["verify_level"] == "full"
     assert outputs["verified_tables"] == 7
     assert outputs["verified_rows"] > ROWS
-    assert road.tags("orders")[journal.VERIFIED].startswith(f"{outputs['verified_at']} full ")
+    assert road.tags("orders")[Tag.VERIFIED].startswith(f"{outputs['verified_at']} full ")
     report = road.files.read_json("verification.json")
     assert report is not None
     assert (report["clean"], report["verified_coordinates"]) == (True, outputs["verified_coordinates"])
@@ -57,7 +57,7 @@ def test_a_corruption_stops_the_road_and_names_the_row(road: Road) -> None:
     assert "Traceback" not in result.output
     assert f"row {road.seeded.database}.customers, id=7: digest" in result.output
     assert "orders-old" not in road.names()
-    assert not {journal.VERIFIED, journal.VERIFYING} & road.tags("orders").keys()
+    assert not {Tag.VERIFIED, Tag.VERIFYING} & road.tags("orders").keys()
     require_following(road)
 
 
@@ -66,7 +66,7 @@ def test_a_killed_verification_is_made_good_by_the_next(road: Road) -> None:
     road.killed_up(
         "replicate",
         "Verification orders updating",
-        lambda: journal.VERIFYING in road.tags("orders"),
+        lambda: Tag.VERIFYING in road.tags("orders"),
     )
     # As if it had been killed while the encrypted instance had one applier.
     before = own_values(road)
@@ -81,7 +81,7 @@ def test_a_killed_verification_is_made_good_by_the_next(road: Road) -> None:
     assert own_values(road) == before
     with road.connected("orders-encrypted") as connection:
         assert rows(connection, "SELECT @@GLOBAL.slave_parallel_workers AS n") == [{"n": 4}]
-    assert journal.VERIFYING not in road.tags("orders")
+    assert Tag.VERIFYING not in road.tags("orders")
     assert road.outputs()["differences"] == []
     require_following(road)
     road.require_rest()
@@ -94,7 +94,7 @@ def test_it_can_be_off_or_a_sample(road: Road) -> None:
     road.up("replicate", verify={"level": "sample", "sample": 0.5})
     outputs = road.outputs()
     assert (outputs["verify_level"], outputs["verified_tables"], outputs["differences"]) == ("sample", 7, [])
-    assert road.tags("orders")[journal.VERIFIED].startswith(f"{outputs['verified_at']} sample ")
+    assert road.tags("orders")[Tag.VERIFIED].startswith(f"{outputs['verified_at']} sample ")
     require_following(road)
 
 
@@ -108,7 +108,7 @@ def test_one_that_is_too_old_is_made_again_before_the_cut_over(road: Road) -> No
     assert outputs["verified_at"] > before
     assert outputs["forced_checks"] == []
     # What was verified before the name moved does not speak for what was written since.
-    assert journal.VERIFIED not in road.tags("orders-old")
+    assert Tag.VERIFIED not in road.tags("orders-old")
     road.require_rest()
 
 
@@ -128,7 +128,7 @@ def make_old(road: Road) -> None:
     old = (datetime.now(UTC) - timedelta(days=2)).isoformat(timespec="seconds")
     road.client("rds").add_tags_to_resource(
         ResourceName=instance["DBInstanceArn"],
-        Tags=[{"Key": journal.VERIFIED, "Value": f"{old} full {encrypted_id}"}],
+        Tags=[{"Key": Tag.VERIFIED, "Value": f"{old} full {encrypted_id}"}],
     )
 
 

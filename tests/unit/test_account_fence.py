@@ -7,7 +7,6 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rds_encrypt import journal
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.cutover.account_fence import AccountFence, digest, digests, obstacle
 from rds_encrypt.mysql.accounts import Account
@@ -81,4 +80,3 @@ def test_what_would_write_on_is_an_obstacle() -> None:
 def test_the_fence_that_an_instance_has_is_told_by_its_tag() -> None:
     assert fence(read_only_before="accounts").put_back()
     assert not fence().put_back()
-    assert journal.LOCKED_BEFORE == "rds-encrypt:locked-before"

@@ -15,9 +15,9 @@ from providers.deletion_guard import DeletionGuardProvider
 from providers.resumed_replication import ResumedReplicationProvider
 from providers.rollback import RollbackProvider
 from providers.step import Step, StepContext
-from rds_encrypt import journal
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.core.waiting import silent
+from rds_encrypt.journal import Tag
 from tests.unit.fakes import FakeAws, instance
 
 INPUTS = {"source_id": "db-ORDERS", "owner": "rds-encrypt/dev", "backend": "0123456789ab"}
@@ -58,15 +58,15 @@ def test_a_source_that_nobody_has_is_claimed(monkeypatch: pytest.MonkeyPatch) ->
     at_once(monkeypatch)
     aws = Tagged(orders={})
     assert ClaimProvider().perform(context(aws), ARGS) == {"parameter_group": "orders-mysql80"}
-    assert (aws.tags()[journal.OWNER], aws.tags()[journal.BACKEND]) == ("rds-encrypt/dev", "0123456789ab")
+    assert (aws.tags()[Tag.OWNER], aws.tags()[Tag.BACKEND]) == ("rds-encrypt/dev", "0123456789ab")
 
 
 @pytest.mark.parametrize(
     ("tags", "said"),
     [
-        ({journal.OWNER: "rds-encrypt/live"}, "stack rds-encrypt/live is already migrating this instance"),
+        ({Tag.OWNER: "rds-encrypt/live"}, "stack rds-encrypt/live is already migrating this instance"),
         (
-            {journal.OWNER: "rds-encrypt/dev", journal.BACKEND: "another"},
+            {Tag.OWNER: "rds-encrypt/dev", Tag.BACKEND: "another"},
             "stack rds-encrypt/dev in another backend is already migrating this instance",
         ),
     ],
@@ -78,14 +78,14 @@ def test_a_source_that_somebody_has_is_left_alone(tags: dict[str, str], said: st
     assert aws.tags() == tags
 
 
-@pytest.mark.parametrize("backend", [{}, {journal.BACKEND: "0123456789ab"}])
+@pytest.mark.parametrize("backend", [{}, {Tag.BACKEND: "0123456789ab"}])
 def test_a_lost_state_finds_its_claim_again(backend: dict[str, str]) -> None:
-    aws = Tagged(orders={journal.OWNER: "rds-encrypt/dev", **backend})
+    aws = Tagged(orders={Tag.OWNER: "rds-encrypt/dev", **backend})
     ClaimProvider().perform(context(aws), ARGS)
-    assert aws.tags()[journal.BACKEND] == "0123456789ab"
+    assert aws.tags()[Tag.BACKEND] == "0123456789ab"
 
 
-@pytest.mark.parametrize("other", [{journal.OWNER: "rds-encrypt/live"}, {journal.BACKEND: "another"}])
+@pytest.mark.parametrize("other", [{Tag.OWNER: "rds-encrypt/live"}, {Tag.BACKEND: "another"}])
 def test_of_two_that_claim_at_the_same_moment_the_last_goes_on(
     monkeypatch: pytest.MonkeyPatch, other: dict[str, str]
 ) -> None:
@@ -108,10 +108,10 @@ def test_the_same_state_on_another_machine_is_no_difference() -> None:
     ("tags", "phase"),
     [
         ({}, None),
-        ({journal.CUTOVER_BEGAN: "now"}, "cutover"),
-        ({journal.CUTOVER_BEGAN: "now", journal.OPENED: "now"}, None),
-        ({journal.CUTOVER_BEGAN: "now", journal.OPENED: "now", journal.ROLLBACK_BEGAN: "now"}, "rollback"),
-        ({journal.ROLLED_BACK: "now"}, None),
+        ({Tag.CUTOVER_BEGAN: "now"}, "cutover"),
+        ({Tag.CUTOVER_BEGAN: "now", Tag.OPENED: "now"}, None),
+        ({Tag.CUTOVER_BEGAN: "now", Tag.OPENED: "now", Tag.ROLLBACK_BEGAN: "now"}, "rollback"),
+        ({Tag.ROLLED_BACK: "now"}, None),
     ],
 )
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_the_same_state_on_another_machine_is_no_difference() -> None:
 def test_nothing_is_given_up_while_names_move(
     monkeypatch: pytest.MonkeyPatch, step: type[Step[StepArgs]], tags: dict[str, str], phase: str | None
 ) -> None:
-    aws = Tagged(orders={journal.PARTNER: "db-PARTNER"}, partner=tags)
+    aws = Tagged(orders={Tag.PARTNER: "db-PARTNER"}, partner=tags)
     undone = []
     monkeypatch.setattr(step, "context", lambda _step, _inputs: context(aws))
     monkeypatch.setattr(step, "undo", lambda *_: undone.append(step))

@@ -12,13 +12,12 @@ from typing import Any, cast
 
 import pytest
 
-from rds_encrypt import journal
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.copies import Listed
 from rds_encrypt.copy_slots import CopySlots, Queue
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.core.turnstile import Turnstile
-from rds_encrypt.journal import Role, tags_for
+from rds_encrypt.journal import Role, Tag, tags_for
 
 NOW = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +28,7 @@ def listed(name: str, status: str = "available", origin: str | None = None, **ta
 
 
 def replica_of(name: str, called: timedelta | None = None) -> Listed:
-    turn = {journal.COPY_SLOT: (NOW - called).isoformat(timespec="seconds")} if called is not None else {}
+    turn = {Tag.COPY_SLOT: (NOW - called).isoformat(timespec="seconds")} if called is not None else {}
     return listed(f"{name}-not-encrypted", **tags_for(Role.REPLICA, f"db-{name}"), **turn)
 
 
@@ -95,7 +94,7 @@ def queue_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Accou
         return account.snapshots
 
     def tag(account: Account, arn: str, tags: dict[str, str]) -> None:
-        assert set(tags) == {journal.COPY_SLOT}
+        assert set(tags) == {Tag.COPY_SLOT}
         account.called.append(arn.rpartition(":")[2])
 
     monkeypatch.setattr("rds_encrypt.aws.copies.listed", look)

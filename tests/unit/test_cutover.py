@@ -14,12 +14,12 @@ from providers.cutover import CutoverProvider
 from providers.cutover_protocol import ProtocolArgs
 from providers.rollback import RollbackProvider
 from providers.step import StepContext
-from rds_encrypt import journal
 from rds_encrypt.access import Access
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.cutover.direction import Direction
+from rds_encrypt.journal import Tag
 from tests.unit.fakes import FakeAws, FakeSession, instance, replica_row
 
 SINCE = "2026-11-25T01:00:00+00:00"
@@ -39,7 +39,7 @@ FENCE = [{"DBParameterGroupName": "orders-fence", "ParameterApplyStatus": "in-sy
 
 
 def encrypted(**more: str) -> Instance:
-    return instance("orders", {journal.CUTOVER_BEGAN: SINCE, journal.OPENED: SINCE, **more})
+    return instance("orders", {Tag.CUTOVER_BEGAN: SINCE, Tag.OPENED: SINCE, **more})
 
 
 def old(**changes: Any) -> Instance:
@@ -111,8 +111,8 @@ def test_a_complete_cut_over_whose_old_instance_rests_is_told_and_not_done(
         (Provider(encrypted(), instance("orders-old"), read_only=0), True),
         (Provider(encrypted(), old(DBInstanceStatus="stopped"), read_only=0), True),
         # Not complete, or in a rollback: whoever completes that looks himself.
-        (Provider(encrypted(**{journal.ROLLBACK_BEGAN: SINCE}), old(), read_only=0), True),
-        (Provider(instance("orders", {journal.CUTOVER_BEGAN: SINCE}), old(), read_only=0), True),
+        (Provider(encrypted(**{Tag.ROLLBACK_BEGAN: SINCE}), old(), read_only=0), True),
+        (Provider(instance("orders", {Tag.CUTOVER_BEGAN: SINCE}), old(), read_only=0), True),
     ],
 )
 def test_a_refresh_sees_whether_the_fence_was_lifted(provider: Provider, *, fenced: bool) -> None:
@@ -123,7 +123,7 @@ def test_a_refresh_sees_whether_the_fence_was_lifted(provider: Provider, *, fenc
 
 
 def test_a_refresh_sees_that_production_was_renamed_and_an_up_says_so_until_it_is_named_again() -> None:
-    tags = {journal.CUTOVER_BEGAN: SINCE, journal.OPENED: SINCE}
+    tags: dict[str, str] = {Tag.CUTOVER_BEGAN: SINCE, Tag.OPENED: SINCE}
     provider = Provider(instance("orders", tags, DBInstanceIdentifier="orders-2"), old())
     outs = provider.read("id", INPUTS).outs
     assert outs == {**INPUTS, "named": False}
@@ -137,7 +137,7 @@ def test_a_refresh_sees_that_production_was_renamed_and_an_up_says_so_until_it_i
 def test_where_no_name_moves_production_is_called_what_it_is() -> None:
     inputs = {**INPUTS, "cutover": {**CUTOVER, "strategy": "dns"}}
     provider = Provider(
-        instance("orders", {journal.CUTOVER_BEGAN: SINCE, journal.OPENED: SINCE}, DBInstanceIdentifier="x"),
+        instance("orders", {Tag.CUTOVER_BEGAN: SINCE, Tag.OPENED: SINCE}, DBInstanceIdentifier="x"),
         old(),
     )
     assert provider.read("id", inputs).outs == inputs
@@ -154,7 +154,7 @@ def test_a_group_that_others_use_is_not_changed() -> None:
         provider.update("id", {**INPUTS, "fenced": False}, INPUTS)
 
 
-@pytest.mark.parametrize("tags", [{}, {journal.ROLLBACK_BEGAN: "9"}, {journal.CUTOVER_BEGAN: SINCE}])
+@pytest.mark.parametrize("tags", [{}, {Tag.ROLLBACK_BEGAN: "9"}, {Tag.CUTOVER_BEGAN: SINCE}])
 def test_a_rollback_that_is_complete_is_told_and_not_begun_anew(
     tags: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,7 +167,7 @@ def test_a_rollback_that_is_complete_is_told_and_not_begun_anew(
 
     monkeypatch.setattr("providers.rollback.run_protocol", perform)
     monkeypatch.setattr("providers.rollback.follow_up", lambda _site: "open")
-    back = instance("orders-encrypted", {journal.ROLLED_BACK: SINCE, **tags})
+    back = instance("orders-encrypted", {Tag.ROLLED_BACK: SINCE, **tags})
     inputs = {
         "identifier": "orders",
         "source_id": "db-ORDERS",
@@ -183,7 +183,7 @@ def test_a_rollback_that_is_complete_is_told_and_not_begun_anew(
 
 
 REVERSE = replica_row(Source_User="rds_encrypt_reverse")
-LOST = {journal.ROLLBACK_LOST: "orders-old cannot follow"}
+LOST: dict[str, str] = {Tag.ROLLBACK_LOST: "orders-old cannot follow"}
 
 
 class Follower(Provider):

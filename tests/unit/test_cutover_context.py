@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from rds_encrypt import journal
 from rds_encrypt.core.errors import AnotherHost, TimedOut
 from rds_encrypt.cutover.context import CutoverContext, Limits
 from rds_encrypt.cutover.direction import cutover_direction
+from rds_encrypt.journal import Tag
 from rds_encrypt.names import Names
 from tests.unit.fakes import FakeAws, FakeSession, instance
 
@@ -54,13 +54,13 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_name_that_still_leads_to_the_former_server_is_asked_again() -> None:
     resolver = Resolver("old", "strange", "new")
-    with place(resolver, {journal.SERVER: "new"}).session_on_candidate() as session:
+    with place(resolver, {Tag.SERVER: "new"}).session_on_candidate() as session:
         assert session.value("SELECT @@server_uuid") == "new"
     assert resolver.opened == ["old", "strange", "new"]
 
 
 def test_a_name_that_never_leads_there_is_an_error_that_says_so() -> None:
-    context = place(Resolver("old", "old"), {journal.SERVER: "new"}, rename=0.0)
+    context = place(Resolver("old", "old"), {Tag.SERVER: "new"}, rename=0.0)
     with (
         pytest.raises(TimedOut, match="server old still answers at its address"),
         context.session_on_candidate(),

@@ -8,13 +8,13 @@ from typing import Any, cast
 
 import pytest
 
-from rds_encrypt import journal
 from rds_encrypt.core import waiting
 from rds_encrypt.core.errors import ActionRequired, Cancelled, TimedOut
 from rds_encrypt.cutover import protocol
 from rds_encrypt.cutover.context import CutoverContext, Limits
 from rds_encrypt.cutover.direction import cutover_direction
 from rds_encrypt.cutover.protocol import Outcome, run
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql.coordinates import Coordinates
 from rds_encrypt.names import Names
 from tests.unit.fakes import FakeSession, instance
@@ -46,7 +46,7 @@ class Road:
     ) -> None:
         self.moves: list[str] = []
         self.failing: dict[str, BaseException] = {}
-        tags = {journal.CUTOVER_BEGAN: "now"} if begun else {}
+        tags: dict[str, str] = {Tag.CUTOVER_BEGAN: "now"} if begun else {}
 
         class TestSite(CutoverContext):
             def encrypted(self) -> Any:

@@ -11,7 +11,6 @@ import pytest
 from providers.arguments import PairArgs
 from providers.deletion_guard import DeletionGuardProvider
 from providers.step import StepContext
-from rds_encrypt import journal
 from rds_encrypt.access import Access
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import Retryable
@@ -22,7 +21,7 @@ from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.cutover.direction import cutover_direction
 from rds_encrypt.cutover.fence import ParameterGroupFence
 from rds_encrypt.cutover.fences import fence_left
-from rds_encrypt.journal import Role, tags_for
+from rds_encrypt.journal import Role, Tag, tags_for
 from rds_encrypt.mysql import events
 from rds_encrypt.mysql.accounts import Account
 from rds_encrypt.names import Names
@@ -30,7 +29,7 @@ from tests.unit.fakes import FakeAws, FakeSession, instance
 
 NAMES = Names("orders")
 ARGS = PairArgs(identifier="orders", source_id="db-ORDERS", encrypted_id="db-E")
-MOVED = {**tags_for(Role.ENCRYPTED, "db-ORDERS"), journal.CUTOVER_BEGAN: "1"}
+MOVED = {**tags_for(Role.ENCRYPTED, "db-ORDERS"), Tag.CUTOVER_BEGAN: "1"}
 ASLEEP = {"s": "shop", "n": "tidy", "d": "admin@%", "st": "REPLICA_SIDE_DISABLED"}
 
 
@@ -78,13 +77,11 @@ def no_groups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_events_and_accounts_that_were_left_are_settled() -> None:
     (event,) = events.inventory(server())
     noted = due_events.note(FakeSession({"SELECT event_schema": [{**ASLEEP, "st": "ENABLED"}]}), server())[
-        journal.EVENTS
+        Tag.EVENTS
     ]
     assert not event.enabled
     before = digest(Account("clerk", "%", locked=True))
-    place = Place(
-        production(**{journal.EVENTS: noted, journal.FENCE_NOTE: "accounts", journal.LOCKED_BEFORE: before})
-    )
+    place = Place(production(**{Tag.EVENTS: noted, Tag.FENCE_NOTE: "accounts", Tag.LOCKED_BEFORE: before}))
     DeletionGuardProvider().undo(place.context, ARGS)
     unlocked = [arguments for statement, arguments in place.session_there.sent if "UNLOCK" in statement]
     assert unlocked == [("app", "%")]
@@ -98,13 +95,13 @@ def test_where_nothing_was_left_nobody_asks() -> None:
 
 
 def test_what_cannot_be_settled_is_told(no_groups: list[str]) -> None:
-    DeletionGuardProvider().undo(Place(production(**{journal.EVENTS: "0123abcd"}), away=True).context, ARGS)
+    DeletionGuardProvider().undo(Place(production(**{Tag.EVENTS: "0123abcd"}), away=True).context, ARGS)
     assert len(no_groups) == 1
     assert "check that all accounts are unlocked and all events enabled" in no_groups[0]
 
 
 @pytest.mark.parametrize(
-    ("note", "kind"), [({}, ParameterGroupFence), ({journal.FENCE_NOTE: "accounts"}, AccountFence)]
+    ("note", "kind"), [({}, ParameterGroupFence), ({Tag.FENCE_NOTE: "accounts"}, AccountFence)]
 )
 def test_the_fence_around_an_instance_that_is_gone_is_known_from_the_other(
     note: dict[str, str], kind: type[Any]
@@ -136,4 +133,4 @@ def test_the_owners_group_gets_its_value_back_without_the_instance(word: str | N
     fence = ParameterGroupFence(context.instances, cast(Any, Groups()), "db-ORDERS", "orders-mysql80", word)
     assert fence.put_back() is (word is not None)
     assert done == ([lifted] if lifted else [])
-    assert fence.note({journal.FENCE_BEFORE: "off"}) == {journal.FENCE_NOTE: "off"}
+    assert fence.note({Tag.FENCE_BEFORE: "off"}) == {Tag.FENCE_NOTE: "off"}

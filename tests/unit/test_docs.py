@@ -14,8 +14,8 @@ import pytest
 import yaml  # type: ignore[import-untyped] # comes with pulumi, without types
 
 from components.settings import Settings, parse
-from rds_encrypt import journal
 from rds_encrypt.checks import registry
+from rds_encrypt.journal import KEYS
 from rds_encrypt.mysql.rds_accounts import RDS_USERS
 from tests.engine import aws_cli
 from tests.unit import docs_register
@@ -157,7 +157,7 @@ def test_statements_stand_where_a_test_reads_them(page: str, block: str) -> None
 def test_the_concepts_list_every_tag_of_the_journal() -> None:
     rows = _rows(CONCEPTS.read_text(encoding="utf-8"))
 
-    assert {key.partition(":")[2] for key in journal.KEYS} <= set(rows)
+    assert {key.partition(":")[2] for key in KEYS} <= set(rows)
 
 
 def test_the_concepts_list_every_check_as_the_registry_does() -> None:

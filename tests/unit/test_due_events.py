@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rds_encrypt import journal
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.cutover import due_events
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import events
 from tests.unit.fakes import Answer, FakeSession
 
@@ -24,23 +24,21 @@ def changed(here: FakeSession) -> list[str]:
 
 def test_what_would_not_fire_there_is_noted_in_few_digits() -> None:
     noted = due_events.note(PRIMARY, session(*CANDIDATE))
-    assert list(noted) == [journal.EVENTS]
-    assert len(noted[journal.EVENTS]) == 8
+    assert list(noted) == [Tag.EVENTS]
+    assert len(noted[Tag.EVENTS]) == 8
     assert due_events.note(session(*CANDIDATE), session(*CANDIDATE)) == {}
 
 
 def test_too_many_for_a_tag_are_not_noted() -> None:
     many = [(f"e{number}", "ENABLED") for number in range(29)]
     asleep = [(name, "REPLICA_SIDE_DISABLED") for name, _ in many]
-    assert len(due_events.note(session(*many[:28]), session(*asleep))[journal.EVENTS]) <= 256
+    assert len(due_events.note(session(*many[:28]), session(*asleep))[Tag.EVENTS]) <= 256
     assert due_events.note(session(*many), session(*asleep)) == {}
 
 
 def test_without_the_losing_instance_the_note_serves() -> None:
     here = session(*CANDIDATE)
-    assert (
-        due_events.settle_as_noted(here, due_events.note(PRIMARY, session(*CANDIDATE))[journal.EVENTS]) == ()
-    )
+    assert due_events.settle_as_noted(here, due_events.note(PRIMARY, session(*CANDIDATE))[Tag.EVENTS]) == ()
     assert changed(here) == ["ALTER DEFINER = %s@%s EVENT `shop`.`tidy` ENABLE"]
     untouched = session(*CANDIDATE)
     assert due_events.settle_as_noted(untouched, None) == ()

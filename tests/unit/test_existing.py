@@ -10,10 +10,10 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError
 
-from rds_encrypt import journal
 from rds_encrypt.aws.clients import Aws, AwsSettings
 from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.existing import Wanted, look_up
+from rds_encrypt.journal import Tag
 from rds_encrypt.names import Names
 from tests.unit.fakes import instance
 
@@ -149,7 +149,7 @@ def test_the_first_sources_error_is_told_whatever_it_is() -> None:
 
 
 def test_a_group_that_the_source_had_and_that_is_gone_is_named() -> None:
-    region = Region("a", a={journal.FENCED_GROUP: "a-before"})
+    region = Region("a", a={Tag.FENCED_GROUP: "a-before"})
     with pytest.raises(
         PreconditionFailed, match="its parameter group a-before, which it had when the migration began"
     ):

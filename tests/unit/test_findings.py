@@ -15,7 +15,6 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from providers.arguments import read
-from rds_encrypt import journal
 from rds_encrypt.aws import metrics
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.errors import sorted_errors
@@ -27,7 +26,9 @@ from rds_encrypt.checks import of_mysql as mysql
 from rds_encrypt.checks.context import AwsCheck, CheckContext, Plan
 from rds_encrypt.checks.run import mysql_findings
 from rds_encrypt.core.errors import PreconditionFailed
+from rds_encrypt.cutover.strategies import StrategyName, strategy_of
 from rds_encrypt.discovery import Topology
+from rds_encrypt.journal import Tag
 from rds_encrypt.names import Names
 from rds_encrypt.needs import Need, need_of
 from tests.unit.fakes import FakeAws, FakeSession, instance, replica_row
@@ -65,7 +66,10 @@ class Around(AccountInventory):
 
 
 def context(
-    source: Any = None, around: AccountInventory | None = None, strategy: str = "rename", **topology: Any
+    source: Any = None,
+    around: AccountInventory | None = None,
+    strategy: StrategyName = "rename",
+    **topology: Any,
 ) -> CheckContext:
     found = source or instance()
     plan = Plan(
@@ -73,7 +77,7 @@ def context(
         "online",
         key=topology.pop("key", ""),
         topology=Topology(Names("orders"), found, **{"encrypted": None, **topology}),
-        strategy=strategy,
+        strategy=strategy_of(strategy),
     )
     return CheckContext(FakeAws(found), around or Around(), plan)
 
@@ -183,7 +187,7 @@ def test_replicas_of_others_are_told_and_ours_is_not() -> None:
     ],
 )
 def test_only_snapshots_of_others_with_our_names_block(found: str, owner: str, *, blocks: bool) -> None:
-    around = Around(snapshots={found: {journal.MIGRATION: owner} if owner else {}})
+    around = Around(snapshots={found: {Tag.MIGRATION: owner} if owner else {}})
     assert bool(seen(of_account.snapshots_free, context(around=around))) is blocks
 
 
@@ -254,7 +258,9 @@ def test_what_an_interrupted_run_left_is_not_counted_twice() -> None:
 
 
 @pytest.mark.parametrize(("strategy", "severity"), [("rename", Severity.NOTE), ("dns", Severity.WARNING)])
-def test_what_points_at_the_name_follows_it_only_if_it_moves(strategy: str, severity: Severity) -> None:
+def test_what_points_at_the_name_follows_it_only_if_it_moves(
+    strategy: StrategyName, severity: Severity
+) -> None:
     alarm = Alarm("cpu", frozenset({"orders"}), "")
     around = Around(alarms=[alarm], subscriptions={"pager": frozenset({"orders"})})
     what = context(around=around, strategy=strategy)
@@ -283,7 +289,7 @@ def test_proxies_and_maintenance_are_those_of_the_source() -> None:
 
 
 @pytest.mark.parametrize(("strategy", "severity"), [("rename", Severity.NOTE), ("dns", Severity.WARNING)])
-def test_cnames_follow_the_name_only_if_it_moves(strategy: str, severity: Severity) -> None:
+def test_cnames_follow_the_name_only_if_it_moves(strategy: StrategyName, severity: Severity) -> None:
     aliases = [("db.shop.internal", "orders.example"), ("other.shop.internal", "billing.example")]
     finding = one(of_account.cnames, context(around=Around(aliases=aliases), strategy=strategy))
     assert (finding.what, finding.severity) == ("CNAMEs point at its address: db.shop.internal", severity)
@@ -350,7 +356,7 @@ def test_awss_own_key_needs_no_look() -> None:
 
 
 def test_nothing_is_looked_at_once_the_names_have_begun_to_move() -> None:
-    moved = instance("orders", tags={journal.CUTOVER_BEGAN: "now"})
+    moved = instance("orders", tags={Tag.CUTOVER_BEGAN: "now"})
     plan = Plan("cutover", "online", Topology(Names("orders"), instance("orders-old"), moved))
     assert run.findings(CheckContext(FakeAws(), Around(), plan), None, remarks=True) == []
 
@@ -421,7 +427,7 @@ def test_users_and_roles_can_be_asked_about(caller: str, asked: str | None) -> N
 
 def test_each_statement_becomes_a_question_without_stars() -> None:
     key = "arn:aws:kms:eu-west-1:123456789012:key/1353e9c7"
-    asked = list(of_caller.questions(POLICY, "eu-west-1", "123456789012", "orders", dns=True, key=key))
+    asked = list(of_caller.questions(POLICY, "eu-west-1", "123456789012", "orders", strategy="dns", key=key))
     assert [each.resource for each in asked if each.actions == ("kms:CreateGrant",)] == [key]
     # A preview reads the secret and describes the key: no need to ask whether it could.
     assert not {"secretsmanager:GetSecretValue", "kms:DescribeKey"} & {
@@ -438,7 +444,7 @@ def test_each_statement_becomes_a_question_without_stars() -> None:
 
 
 def test_dns_is_asked_about_only_where_it_is_used() -> None:
-    asked = of_caller.questions(POLICY, "eu-west-1", "123456789012", "orders", dns=False)
+    asked = of_caller.questions(POLICY, "eu-west-1", "123456789012", "orders", strategy="rename")
     assert not any(action.startswith("route53:") for each in asked for action in each.actions)
 
 
@@ -457,7 +463,7 @@ class Simulated(Aws):
 
 def test_what_the_simulation_denies_is_one_warning() -> None:
     aws = Simulated()
-    asked = list(of_caller.questions(POLICY, "eu-west-1", "123456789012", "orders", dns=False))
+    asked = list(of_caller.questions(POLICY, "eu-west-1", "123456789012", "orders", strategy="rename"))
     with Stubber(aws.iam) as stub:
         for question in asked:
             results = [

@@ -17,10 +17,10 @@ from providers.cutover import Cutover
 from providers.resource import StepResource
 from providers.step import Step
 from providers.verification import Verification
-from rds_encrypt import journal
 from rds_encrypt.checks import registry
 from rds_encrypt.cutover.checks import CHECKS
 from rds_encrypt.cutover.timeline import Moment
+from rds_encrypt.journal import KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 FROZEN: dict[str, list[str]] = json.loads(Path(__file__).with_name("frozen_names.json").read_text("utf-8"))
@@ -75,7 +75,7 @@ def outputs() -> Iterator[str]:
         ("checks", CHECKS),
         ("preview checks", [check.name for check in registry.PREVIEW]),
         ("outputs", outputs()),
-        ("tags", journal.KEYS),
+        ("tags", KEYS),
         ("moments", map(str, Moment)),
     ],
     ids=["steps", "config keys", "checks", "preview checks", "outputs", "tags", "moments"],

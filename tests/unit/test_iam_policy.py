@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rds_encrypt import journal
+from rds_encrypt.journal import KEYS
 from tests.engine.iam import Ask, Policy, World, asks
 
 DOCUMENT = json.loads(
@@ -49,7 +49,7 @@ def test_conditions_speak_of_tags_that_exist() -> None:
         for key in keys
         if "Tag/" in key
     }
-    assert named <= set(journal.KEYS)
+    assert named <= set(KEYS)
 
 
 def test_a_call_that_nobody_has_thought_of_is_an_error() -> None:

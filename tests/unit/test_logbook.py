@@ -10,12 +10,12 @@ from typing import Any, cast
 
 import pytest
 
-from rds_encrypt import journal
 from rds_encrypt.core.errors import ActionRequired, TimedOut
 from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.cutover.direction import cutover_direction, rollback_direction
 from rds_encrypt.cutover.protocol import Outcome
 from rds_encrypt.cutover.timeline import CheckResult, Moment, Timeline, moments_from, outage
+from rds_encrypt.journal import Tag
 from rds_encrypt.names import Names
 from rds_encrypt.reports.durations import duration
 from rds_encrypt.reports.files import DIRECTORY, Files
@@ -136,7 +136,7 @@ def test_a_run_that_goes_on_has_the_moments_from_before_the_interruption(files: 
     before = written(files)
     assert before["outcome"] == "unfinished"
 
-    tags = {journal.CUTOVER_BEGAN: datetime.now(UTC).isoformat(timespec="seconds")}
+    tags: dict[str, str] = {Tag.CUTOVER_BEGAN: datetime.now(UTC).isoformat(timespec="seconds")}
     second = place(tags)
     log = book(second, files)
     with log.kept():
@@ -161,7 +161,7 @@ def test_a_run_that_goes_on_has_the_moments_from_before_the_interruption(files: 
 def test_moments_of_another_attempt_are_not_taken_over(files: Files, change: dict[str, Any]) -> None:
     of_this = {"losing": "db-S", "winning": "db-E", "moments": {"fenced": NOON.isoformat()}}
     files.write_json("cutover.json", {**of_this, "began": NOON.isoformat(), "guards": [], **change})
-    context = place({journal.CUTOVER_BEGAN: NOON.isoformat()})
+    context = place({Tag.CUTOVER_BEGAN: NOON.isoformat()})
     log = book(context, files)
 
     assert log.content["moments"] == {"swap_began": "2026-11-24T12:00:00.000+00:00"}
@@ -179,19 +179,19 @@ def test_an_attempt_that_begins_anew_keeps_the_former_ones(files: Files) -> None
 
 
 def test_a_lost_file_is_made_up_for_by_the_tags_as_far_as_they_know(files: Files) -> None:
-    tags = {
-        journal.CUTOVER_BEGAN: NOON.isoformat(),
-        journal.OPENED: (NOON + timedelta(minutes=3)).isoformat(),
+    tags: dict[str, str] = {
+        Tag.CUTOVER_BEGAN: NOON.isoformat(),
+        Tag.OPENED: (NOON + timedelta(minutes=3)).isoformat(),
     }
     log = book(place(tags), files)
     assert list(log.content["moments"]) == ["swap_began", "open"]
 
 
 def test_a_tag_from_before_a_way_there_and_back_is_no_moment(files: Files) -> None:
-    tags = {
-        journal.CUTOVER_BEGAN: "x",
-        journal.ROLLBACK_BEGAN: NOON.isoformat(),
-        journal.ROLLED_BACK: (NOON - timedelta(days=1)).isoformat(),
+    tags: dict[str, str] = {
+        Tag.CUTOVER_BEGAN: "x",
+        Tag.ROLLBACK_BEGAN: NOON.isoformat(),
+        Tag.ROLLED_BACK: (NOON - timedelta(days=1)).isoformat(),
     }
     log = book(place(tags, back=True), files)
     assert list(log.content["moments"]) == ["swap_began"]
@@ -246,7 +246,7 @@ def test_a_file_that_is_not_understood_does_not_keep_a_cut_over_from_going_on(
     warnings: list[str] = []
     files = Files("orders", warnings.append, tmp_path)
     files.write_json("cutover.json", content)
-    begun = {} if "earlier" in content else {journal.CUTOVER_BEGAN: NOON.isoformat()}
+    begun: dict[str, str] = {} if "earlier" in content else {Tag.CUTOVER_BEGAN: NOON.isoformat()}
     context = place(begun)
     log = book(context, files)
     with log.kept():

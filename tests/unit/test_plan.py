@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from rds_encrypt import journal
 from rds_encrypt.cutover.briefing import Briefing
+from rds_encrypt.cutover.context import Move, Record
+from rds_encrypt.cutover.strategies import Dns, Rename
 from rds_encrypt.cutover.timeline import CheckResult
 from rds_encrypt.discovery import Topology
-from rds_encrypt.journal import Role, tags_for
+from rds_encrypt.journal import Role, Tag, tags_for
 from rds_encrypt.names import Names
 from rds_encrypt.plan import estimates
 from rds_encrypt.plan.costs import Prices
@@ -24,10 +25,11 @@ from rds_encrypt.plan.words import as_line, as_markdown, as_text
 from tests.unit.fakes import instance
 
 NAMES = Names("orders")
+DNS = Dns(Record("Z1", "db.shop.internal"))
 WISH: dict[str, Any] = {
     "phase": "replicate",
     "method": "online",
-    "strategy": "rename",
+    "strategy": Rename(),
     "key": "alias/databases",
     "fate": "stop",
     "write_outage": 60,
@@ -43,9 +45,9 @@ BRIEFING = Briefing(
     forced=frozenset({"free-storage"}),
     undoable=("fence orders: read_only = 1", "promote orders-encrypted"),
     final=(
-        "rename orders to orders-old",
-        "rename orders-encrypted to orders",
-        "confirm: which server answers",
+        Move("rename orders to orders-old", renames=True),
+        Move("rename orders-encrypted to orders", renames=True),
+        Move("confirm: which server answers"),
     ),
 )
 
@@ -55,12 +57,12 @@ def topology_of(
 ) -> Topology:
     """A source with an encrypted instance beside it, as far as that has come."""
     tags = tags_for(Role.ENCRYPTED, "db-ORDERS")
-    tags |= {journal.CUTOVER_BEGAN: "then"} if swapped else {}
-    tags |= {journal.OPENED: "then"} if opened else {}
+    tags |= {Tag.CUTOVER_BEGAN: "then"} if swapped else {}
+    tags |= {Tag.OPENED: "then"} if opened else {}
     names = ("orders-old", "orders") if opened else ("orders", "orders-encrypted")
     return Topology(
         NAMES,
-        instance(names[0], tags={journal.OWNER: "a/b"}, DbiResourceId="db-ORDERS", **changes),
+        instance(names[0], tags={Tag.OWNER: "a/b"}, DbiResourceId="db-ORDERS", **changes),
         instance(names[1], tags=tags, DbiResourceId="db-ENCRYPTED"),
         instance("orders-not-encrypted") if replica else None,
     )
@@ -80,12 +82,12 @@ EVERY_PLAN = {
     "replicate": planned(untouched()),
     "replicate, verified": planned(untouched(), verified=True),
     "cutover": planned(topology_of(), BRIEFING, phase="cutover"),
-    "cutover by dns": planned(topology_of(), BRIEFING, phase="cutover", strategy="dns"),
+    "cutover by dns": planned(topology_of(), BRIEFING, phase="cutover", strategy=DNS),
     "cutover, interrupted": planned(topology_of(swapped=True), BRIEFING, phase="cutover"),
     "rollback": planned(topology_of(swapped=True, opened=True), BRIEFING, phase="rollback"),
     "offline, replicate": planned(untouched(), method="offline"),
     "offline, cutover": planned(untouched(), method="offline", phase="cutover"),
-    "offline, cutover by dns": planned(untouched(), method="offline", phase="cutover", strategy="dns"),
+    "offline, cutover by dns": planned(untouched(), method="offline", phase="cutover", strategy=DNS),
     **{
         f"cleanup, {fate}": planned(topology_of(swapped=True, opened=True), phase="cleanup", fate=fate)
         for fate in ("keep", "stop", "delete")

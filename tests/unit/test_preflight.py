@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rds_encrypt import journal, lifecycle, tag_limit
+from rds_encrypt import lifecycle, tag_limit
 from rds_encrypt.aws.inventory import AccountInventory
 from rds_encrypt.check import Scope, Severity
 from rds_encrypt.checks import preflight
@@ -15,14 +15,15 @@ from rds_encrypt.checks.context import AwsCheck, CheckContext, Plan
 from rds_encrypt.checks.registry import AWS
 from rds_encrypt.cutover import fence
 from rds_encrypt.discovery import Topology
+from rds_encrypt.journal import KEYS, Tag
 from rds_encrypt.names import Names
 from rds_encrypt.phases import Method, Phase
 from rds_encrypt.version import VERSION
 from tests.unit.fakes import FakeAws, instance
 
 NAMES = Names("orders")
-CUTOVER_BEGAN = {journal.CUTOVER_BEGAN: "now"}
-DONE = {journal.CUTOVER_BEGAN: "now", journal.OPENED: "now"}
+CUTOVER_BEGAN: dict[str, str] = {Tag.CUTOVER_BEGAN: "now"}
+DONE: dict[str, str] = {Tag.CUTOVER_BEGAN: "now", Tag.OPENED: "now"}
 
 
 def plan(
@@ -66,12 +67,12 @@ def test_a_phase_that_would_skip_another_is_refused(
     [
         ("replicate", "online", None),
         ("replicate", "online", {}),
-        ("replicate", "online", {journal.ROLLED_BACK: "now"}),
+        ("replicate", "online", {Tag.ROLLED_BACK: "now"}),
         ("cutover", "online", {}),
         ("cutover", "online", CUTOVER_BEGAN),
         ("cutover", "offline", None),
         ("cleanup", "online", DONE),
-        ("rollback", "online", {journal.ROLLED_BACK: "now"}),
+        ("rollback", "online", {Tag.ROLLED_BACK: "now"}),
     ],
 )
 def test_a_phase_in_its_turn_passes(phase: Phase, method: Method, tags: dict[str, str] | None) -> None:
@@ -214,30 +215,30 @@ def test_more_tags_than_the_journal_leaves_room_for_are_refused() -> None:
 
 def test_aws_own_tags_and_the_journals_do_not_count_twice() -> None:
     room = tag_limit.LIMIT - len(tag_limit.ON_SOURCE)
-    source = tagged(room, **{"aws:cloudformation:stack-name": "x", journal.OWNER: "a", journal.BACKEND: "b"})
+    source = tagged(room, **{"aws:cloudformation:stack-name": "x", Tag.OWNER: "a", Tag.BACKEND: "b"})
     assert passes(preflight.tags_fit, plan(source=source))
 
 
 def test_every_tag_that_the_source_may_carry_is_counted() -> None:
     """What ``journal`` says of each tag is where it may lie; the primary, and the one that takes the name, may be the source."""
     assert {
-        journal.OWNER,
-        journal.PARTNER,
-        journal.FENCE_BEFORE,
-        journal.LOCKED_BEFORE,
+        Tag.OWNER,
+        Tag.PARTNER,
+        Tag.FENCE_BEFORE,
+        Tag.LOCKED_BEFORE,
     } <= tag_limit.ON_SOURCE
-    assert {journal.PROMOTED_AT, journal.SERVER, journal.RELEASE} <= tag_limit.ON_SOURCE
+    assert {Tag.PROMOTED_AT, Tag.SERVER, Tag.RELEASE} <= tag_limit.ON_SOURCE
     elsewhere = {
-        journal.CUTOVER_BEGAN,
-        journal.OPENED,
-        journal.ROLLBACK_BEGAN,
-        journal.ROLLED_BACK,
-        journal.COORDINATES,
-        journal.COPY_SLOT,
+        Tag.CUTOVER_BEGAN,
+        Tag.OPENED,
+        Tag.ROLLBACK_BEGAN,
+        Tag.ROLLED_BACK,
+        Tag.COORDINATES,
+        Tag.COPY_SLOT,
     }
     assert elsewhere.isdisjoint(tag_limit.ON_SOURCE)
-    assert set(journal.KEYS) > tag_limit.ON_SOURCE
-    assert len(journal.KEYS) == len(set(journal.KEYS))
+    assert set(KEYS) > tag_limit.ON_SOURCE
+    assert len(KEYS) == len(set(KEYS))
 
 
 @pytest.mark.parametrize("check", [each.run for each in AWS if each.scope is Scope.EVERY_RUN])
@@ -245,7 +246,7 @@ def test_nothing_about_the_old_instance_stops_a_clean_up(check: AwsCheck) -> Non
     """Its owner may have changed it since: nothing is made from it any more."""
     source = instance(
         "orders-old",
-        tags={journal.MIGRATION: "db-ORDERS", **{f"team:{number}": "x" for number in range(47)}},
+        tags={Tag.MIGRATION: "db-ORDERS", **{f"team:{number}": "x" for number in range(47)}},
         DbiResourceId="db-ORDERS",
         EngineVersion="9.1.0",
         DBInstanceClass="db.t2.micro",
@@ -263,7 +264,7 @@ GONE = "orders-old was deleted"
 @pytest.mark.parametrize(
     ("source", "tags", "reason"),
     [
-        (instance("orders-old"), {**DONE, journal.ROLLBACK_LOST: "binlogs are purged"}, "binlogs are purged"),
+        (instance("orders-old"), {**DONE, Tag.ROLLBACK_LOST: "binlogs are purged"}, "binlogs are purged"),
         (instance("orders-old", DBInstanceStatus="deleting"), DONE, GONE),
     ],
 )
@@ -283,7 +284,7 @@ def test_a_rollback_that_is_lost_is_refused_with_the_reason_and_what_works(
 
 def test_with_the_source_gone_in_mid_cutover_cleanup_completes_it() -> None:
     topology = Topology(
-        NAMES, None, instance("orders-encrypted", tags={**CUTOVER_BEGAN, journal.MIGRATION: "db-ORDERS"})
+        NAMES, None, instance("orders-encrypted", tags={**CUTOVER_BEGAN, Tag.MIGRATION: "db-ORDERS"})
     )
     for check in (preflight.no_cutover_under_way, preflight.phase_follows):
         assert passes(check, Plan("cleanup", "online", topology))
@@ -295,12 +296,12 @@ def test_with_the_source_gone_in_mid_cutover_cleanup_completes_it() -> None:
 @pytest.mark.parametrize(
     ("tags", "sentence"),
     [
-        ({journal.BACKEND: "b"}, "in a version before 0.1.0, and this one does not know its tags"),
+        ({Tag.BACKEND: "b"}, "in a version before 0.1.0, and this one does not know its tags"),
         (
-            {journal.BACKEND: "b", journal.WRITTEN_BY: "0.2.0"},
+            {Tag.BACKEND: "b", Tag.WRITTEN_BY: "0.2.0"},
             "rds-encrypt 0.2.0 runs this migration, and this is 0.1.0",
         ),
-        ({journal.BACKEND: "b", journal.WRITTEN_BY: "1.0.0"}, "rds-encrypt 1.0.0 runs this migration"),
+        ({Tag.BACKEND: "b", Tag.WRITTEN_BY: "1.0.0"}, "rds-encrypt 1.0.0 runs this migration"),
     ],
 )
 def test_a_migration_of_a_version_that_this_one_does_not_know_is_refused(
@@ -313,8 +314,8 @@ def test_a_migration_of_a_version_that_this_one_does_not_know_is_refused(
     "tags",
     [
         {},
-        {journal.BACKEND: "b", journal.WRITTEN_BY: VERSION},
-        {journal.BACKEND: "b", journal.WRITTEN_BY: "0.1.9"},
+        {Tag.BACKEND: "b", Tag.WRITTEN_BY: VERSION},
+        {Tag.BACKEND: "b", Tag.WRITTEN_BY: "0.1.9"},
     ],
 )
 def test_a_migration_of_this_version_goes_on(tags: dict[str, str]) -> None:

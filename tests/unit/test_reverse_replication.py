@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import pytest
 
-from rds_encrypt import journal
 from rds_encrypt.core.errors import ActionRequired, Retryable, TimedOut
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.cutover import reverse_replication
@@ -17,6 +16,7 @@ from rds_encrypt.cutover.direction import Direction, cutover_direction, rollback
 from rds_encrypt.cutover.former_primary import Unreachable
 from rds_encrypt.cutover.reverse_replication import open_reverse_replication, settled
 from rds_encrypt.cutover.timeline import Timeline
+from rds_encrypt.journal import Tag, as_tag_value
 from rds_encrypt.names import Names
 from tests.unit.fakes import Answer, FakeSession, instance, replica_row
 
@@ -84,7 +84,7 @@ def left(**status: Any) -> FakeSession:
 def test_it_follows_and_an_old_note_that_it_could_not_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     place = Place(monkeypatch, left())
     assert open_reverse_replication(place.context) == "open"
-    assert place.forgotten == [journal.ROLLBACK_LOST]
+    assert place.forgotten == [Tag.ROLLBACK_LOST]
     assert place.tried == ["start"]
 
 
@@ -94,7 +94,7 @@ def test_one_that_cannot_follow_for_good_is_told_and_noted_as_a_tag_may_hold_it(
     place = Place(monkeypatch, left(**PURGED), starts=[ActionRequired("purged")])
     path = open_reverse_replication(place.context)
     assert path == "lost: orders-old can no longer follow orders (13114: Got fatal error 1236: purged)"
-    assert place.noted == {journal.ROLLBACK_LOST: journal.as_value(path.removeprefix("lost: "))}
+    assert place.noted == {Tag.ROLLBACK_LOST: as_tag_value(path.removeprefix("lost: "))}
     assert settled(path)
 
 

@@ -6,16 +6,17 @@ from typing import Any, cast
 
 import pytest
 
-from rds_encrypt import journal, rotation
+from rds_encrypt import rotation
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instance import Instance
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql.session import Credentials
 from tests.unit.fakes import FakeAws, instance
 
 MASTER = Credentials("admin", "new")
-SOURCE = {journal.ROLE: "source", journal.MIGRATION: "db-ORDERS", journal.PARTNER: "db-ORDERS-ENCRYPTED"}
-ENCRYPTED = {journal.ROLE: "encrypted", journal.MIGRATION: "db-ORDERS"}
-REPLICA = {journal.ROLE: "replica", journal.MIGRATION: "db-ORDERS"}
+SOURCE: dict[str, str] = {Tag.ROLE: "source", Tag.MIGRATION: "db-ORDERS", Tag.PARTNER: "db-ORDERS-ENCRYPTED"}
+ENCRYPTED: dict[str, str] = {Tag.ROLE: "encrypted", Tag.MIGRATION: "db-ORDERS"}
+REPLICA: dict[str, str] = {Tag.ROLE: "replica", Tag.MIGRATION: "db-ORDERS"}
 
 
 def made(name: str, tags: dict[str, str], **changes: Any) -> Instance:
@@ -27,7 +28,7 @@ source, encrypted, replica = (
     made("orders-encrypted", ENCRYPTED),
     made("orders-not-encrypted", REPLICA),
 )
-swapped = made("orders-encrypted", {**ENCRYPTED, journal.CUTOVER_BEGAN: "2026-11-25T01:00:00+00:00"})
+swapped = made("orders-encrypted", {**ENCRYPTED, Tag.CUTOVER_BEGAN: "2026-11-25T01:00:00+00:00"})
 
 
 def missed(late: Instance, *others: Instance, account: Credentials = MASTER, accepting: str = "") -> bool:

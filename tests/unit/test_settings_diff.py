@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from components.owner_settings import owner_settings, storage_settings
-from rds_encrypt import journal
-from rds_encrypt.journal import Role, tags_for
+from rds_encrypt.journal import Role, Tag, tags_for
 from rds_encrypt.settings_diff import ALLOWED, Difference, differences
 from tests.unit.fakes import instance
 
@@ -55,7 +54,7 @@ def test_order_and_empty_values_do_not_matter() -> None:
 
 
 def test_the_owners_tags_must_be_equal_and_ours_may_differ() -> None:
-    source = instance(tags={"owner": "shop", **tags_for(Role.SOURCE, "db-S"), journal.OWNER: "x/dev"})
+    source = instance(tags={"owner": "shop", **tags_for(Role.SOURCE, "db-S"), Tag.OWNER: "x/dev"})
     assert differences(source, encrypted(tags={"owner": "shop", **tags_for(Role.ENCRYPTED, "db-S")})) == []
     (found,) = differences(source, encrypted(tags=tags_for(Role.ENCRYPTED, "db-S")))
     assert found.setting == "TagList"
@@ -84,7 +83,7 @@ def test_what_protects_or_sizes_an_instance_is_never_an_allowed_difference() -> 
 def test_owner_settings_hold_what_is_set_and_nothing_else() -> None:
     settings = owner_settings(
         instance(
-            tags={"owner": "shop", journal.OWNER: "x/dev"},
+            tags={"owner": "shop", Tag.OWNER: "x/dev"},
             MultiAZ=False,
             MonitoringRoleArn="",
             EnabledCloudwatchLogsExports=[],

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from rds_encrypt import journal
 from rds_encrypt.core.errors import ActionRequired, PreconditionFailed
 from rds_encrypt.discovery import Topology, discover
-from rds_encrypt.journal import Role, tags_for
+from rds_encrypt.journal import Role, Tag, tags_for
 from rds_encrypt.names import Names
 from tests.unit.fakes import FakeAws, instance
 
@@ -18,7 +17,7 @@ ID = "db-SOURCE"
 
 
 def source(identifier: str = "orders", **tags: str) -> Any:
-    marks = {**tags_for(Role.SOURCE, ID), journal.OWNER: "rds-encrypt/dev", **tags}
+    marks = {**tags_for(Role.SOURCE, ID), Tag.OWNER: "rds-encrypt/dev", **tags}
     return instance(identifier, tags=marks, DbiResourceId=ID)
 
 
@@ -37,7 +36,7 @@ def ids(found: Topology) -> tuple[str | None, str | None]:
 def test_an_untouched_instance_of_that_name_is_the_source() -> None:
     found = discover(FakeAws(instance()), NAMES)
     assert ids(found) == ("db-ORDERS", None)
-    assert not found.cutover_begun
+    assert not found.state.cutover_begun
     assert not found.can_roll_back
 
 
@@ -65,15 +64,15 @@ def test_encrypted_with_a_key_that_aws_owns_is_a_case_of_its_own(*, encrypted_fl
 def test_in_replicate_each_is_found_under_its_name() -> None:
     found = discover(FakeAws(source(), encrypted()), NAMES)
     assert ids(found) == (ID, "db-ENCRYPTED")
-    assert not found.cut_over
+    assert not found.state.cut_over
 
 
 def test_after_the_swap_roles_stay_with_the_instances() -> None:
     """The name `orders` is the encrypted one's by now: it is not taken for a source that is encrypted already."""
-    swapped = encrypted("orders", journal.CUTOVER_BEGAN, journal.OPENED)
+    swapped = encrypted("orders", Tag.CUTOVER_BEGAN, Tag.OPENED)
     found = discover(FakeAws(source("orders-old"), swapped), NAMES)
     assert ids(found) == (ID, "db-ENCRYPTED")
-    assert (found.cutover_begun, found.cut_over, found.can_roll_back) == (True, True, True)
+    assert (found.state.cutover_begun, found.state.cut_over, found.can_roll_back) == (True, True, True)
 
 
 @pytest.mark.parametrize(
@@ -81,15 +80,15 @@ def test_after_the_swap_roles_stay_with_the_instances() -> None:
     [
         (
             source("orders-old"),
-            encrypted("orders-encrypted", journal.CUTOVER_BEGAN),
+            encrypted("orders-encrypted", Tag.CUTOVER_BEGAN),
         ),  # between the two renames
-        (source("orders"), encrypted("orders-encrypted", journal.CUTOVER_BEGAN)),  # before the first
+        (source("orders"), encrypted("orders-encrypted", Tag.CUTOVER_BEGAN)),  # before the first
     ],
 )
 def test_between_the_renames_the_swap_has_begun_and_is_not_complete(world: tuple[Any, Any]) -> None:
     found = discover(FakeAws(*world), NAMES)
     assert ids(found) == (ID, "db-ENCRYPTED")
-    assert (found.cutover_begun, found.cut_over) == (True, False)
+    assert (found.state.cutover_begun, found.state.cut_over) == (True, False)
 
 
 def test_a_source_in_mid_rename_is_found_by_its_identity() -> None:
@@ -99,21 +98,21 @@ def test_a_source_in_mid_rename_is_found_by_its_identity() -> None:
 
 
 def test_an_encrypted_instance_in_mid_rename_is_found_by_the_sources_note() -> None:
-    noted = source("orders-old", **{journal.PARTNER: "db-ENCRYPTED"})
-    found = discover(FakeAws(noted, encrypted("orders-tmp", journal.CUTOVER_BEGAN)), NAMES)
+    noted = source("orders-old", **{Tag.PARTNER: "db-ENCRYPTED"})
+    found = discover(FakeAws(noted, encrypted("orders-tmp", Tag.CUTOVER_BEGAN)), NAMES)
     assert ids(found) == (ID, "db-ENCRYPTED")
 
 
 def test_a_source_that_was_deleted_for_good_is_known_by_its_id() -> None:
-    found = discover(FakeAws(encrypted("orders", journal.CUTOVER_BEGAN, journal.OPENED)), NAMES)
+    found = discover(FakeAws(encrypted("orders", Tag.CUTOVER_BEGAN, Tag.OPENED)), NAMES)
     assert ids(found) == (None, "db-ENCRYPTED")
     assert found.source_id == ID
     assert not found.can_roll_back
 
 
 def test_after_a_rollback_it_can_be_rolled_back_no_further_but_stays_in_that_phase() -> None:
-    found = discover(FakeAws(source(), encrypted("orders-encrypted", journal.ROLLED_BACK)), NAMES)
-    assert (found.cutover_begun, found.cut_over, found.can_roll_back) == (False, False, True)
+    found = discover(FakeAws(source(), encrypted("orders-encrypted", Tag.ROLLED_BACK)), NAMES)
+    assert (found.state.cutover_begun, found.state.cut_over, found.can_roll_back) == (False, False, True)
 
 
 def test_an_instance_of_another_migration_is_nobody_of_ours() -> None:
@@ -126,7 +125,7 @@ def test_an_encrypted_instance_that_was_deleted_in_mid_move_is_not_waited_for_wi
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("rds_encrypt.discovery._RENAME_GAP", 0.0)
-    left = source("orders-old", **{journal.PARTNER: "db-ENCRYPTED"})
+    left = source("orders-old", **{Tag.PARTNER: "db-ENCRYPTED"})
 
     with pytest.raises(
         ActionRequired, match=r"db-ENCRYPTED does not exist, .* is called orders-old.*runbook\.md"

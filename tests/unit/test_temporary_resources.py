@@ -10,14 +10,14 @@ import pytest
 
 from providers.candidate_retention import CandidateRetentionArgs, CandidateRetentionProvider
 from providers.step import StepContext
-from rds_encrypt import journal
 from rds_encrypt.access import Access
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.core.errors import ActionRequired, Retryable
 from rds_encrypt.core.waiting import silent
-from rds_encrypt.journal import Role, tags_for
-from rds_encrypt.temporary_resources import put_retention_back, successor_of, untag_or_warn
+from rds_encrypt.discovery import find_encrypted
+from rds_encrypt.journal import Role, Tag, tags_for
+from rds_encrypt.temporary_resources import put_retention_back, untag_or_warn
 from tests.unit.fakes import FakeAws, FakeSession, instance
 
 MIGRATION = "db-ORDERS"
@@ -80,7 +80,7 @@ class Place(FakeAws):
 
 
 def source(**changes: Any) -> Instance:
-    tags = {**tags_for(Role.SOURCE, MIGRATION), journal.PARTNER: "db-E", journal.RETENTION_BEFORE: "24"}
+    tags = {**tags_for(Role.SOURCE, MIGRATION), Tag.PARTNER: "db-E", Tag.RETENTION_BEFORE: "24"}
     return instance("orders", tags, **changes)
 
 
@@ -89,7 +89,7 @@ def encrypted(**tags: str) -> Instance:
     return instance("orders-encrypted", marks, DbiResourceId="db-E")
 
 
-MOVED = {journal.CUTOVER_BEGAN: "1", journal.OPENED: "2", journal.RETENTION_BEFORE: "24"}
+MOVED = {Tag.CUTOVER_BEGAN: "1", Tag.OPENED: "2", Tag.RETENTION_BEFORE: "24"}
 
 
 def test_the_candidate_keeps_its_binlogs() -> None:
@@ -113,7 +113,7 @@ def test_both_end_with_what_the_owner_had_and_production_even_without_the_source
     place = Place(*([source()] if alive else []), encrypted(**MOVED))
     put_retention_back(place.world.instances, place.world.access, MIGRATION)
     assert {server.hours for server in place.servers.values()} == {24}
-    assert journal.RETENTION_BEFORE not in place.tags("db-E")
+    assert Tag.RETENTION_BEFORE not in place.tags("db-E")
 
 
 def test_an_old_instance_that_cannot_be_reached_is_left_with_a_sentence() -> None:
@@ -143,17 +143,17 @@ def test_tags_that_mean_nothing_any_more_are_a_warning() -> None:
     place = Place(source(), encrypted(**MOVED))
     place.denied = ActionRequired("AWS refused it")
     found = place.world.instances.get("db-E")
-    untag_or_warn(place.world.instances, found, [journal.CUTOVER_BEGAN], said.append, needed=False)
+    untag_or_warn(place.world.instances, found, [Tag.CUTOVER_BEGAN], said.append, needed=False)
     assert said == [
         "orders-encrypted keeps tags of the migration, which no longer have an effect: AWS refused it."
     ]
     with pytest.raises(ActionRequired):
-        untag_or_warn(place.world.instances, found, [journal.CUTOVER_BEGAN], said.append, needed=True)
+        untag_or_warn(place.world.instances, found, [Tag.CUTOVER_BEGAN], said.append, needed=True)
 
 
 def test_the_encrypted_instance_is_found_without_the_source() -> None:
     place = Place(encrypted(), instance("other"))
-    found = successor_of(place.world.instances, MIGRATION, None)
+    found = find_encrypted(place.world.instances, MIGRATION, None)
     assert found is not None
     assert found.resource_id == "db-E"
-    assert successor_of(place.world.instances, "db-ANOTHER", None) is None
+    assert find_encrypted(place.world.instances, "db-ANOTHER", None) is None

@@ -14,11 +14,11 @@ from components.settings import VerifySettings
 from providers.arguments import StepArgs
 from providers.step import Outputs, StepContext
 from providers.verification import VerificationArgs, VerificationProvider
-from rds_encrypt import journal
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.cutover.checks_of_candidate import verification_fresh
 from rds_encrypt.cutover.context import CutoverContext, Limits
 from rds_encrypt.cutover.direction import cutover_direction, rollback_direction
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import channel
 from rds_encrypt.mysql.coordinates import Coordinates
 from rds_encrypt.names import Names
@@ -167,7 +167,7 @@ def test_only_the_first_differences_are_told() -> None:
 
 
 def tags(hours: float, mode: str = "full") -> dict[str, str]:
-    return {journal.VERIFIED: str(Verified(NOW - timedelta(hours=hours), mode, "db-ENCRYPTED"))}
+    return {Tag.VERIFIED: str(Verified(NOW - timedelta(hours=hours), mode, "db-ENCRYPTED"))}
 
 
 def test_the_tag_is_read_as_it_was_written() -> None:
@@ -186,7 +186,7 @@ def test_the_tag_is_read_as_it_was_written() -> None:
     ],
 )
 def test_a_tag_that_nobody_can_read_counts_as_none(text: str) -> None:
-    assert verified({journal.VERIFIED: text}, "") is None
+    assert verified({Tag.VERIFIED: text}, "") is None
 
 
 @pytest.mark.parametrize(

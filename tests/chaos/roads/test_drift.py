@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from dev.workload.database import rows
-from rds_encrypt import journal
+from rds_encrypt.journal import Tag
 from tests.engine.checks import MAY_DIFFER, beats, differing, require_fenced, wait_until
 from tests.engine.road import Road, driving
 from tests.engine.rows import Row, read_rows
@@ -77,7 +77,7 @@ def test_binlog_retention_and_the_claim_that_were_taken_back(road: Road) -> None
     with road.connected("orders") as source:
         rows(source, "CALL mysql.rds_set_configuration('binlog retention hours', NULL)")
     road.client("rds").remove_tags_from_resource(
-        ResourceName=road.instance("orders")["DBInstanceArn"], TagKeys=[journal.OWNER]
+        ResourceName=road.instance("orders")["DBInstanceArn"], TagKeys=[Tag.OWNER]
     )
 
     assert {f"{STEP}:BinlogRetention orders", f"{STEP}:Claim orders"} <= refreshed(road)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rds_encrypt import journal
+from rds_encrypt.journal import Tag
 from tests.chaos.roads import judge
 from tests.chaos.roads.chain import follow
 from tests.chaos.roads.points import Point
@@ -67,7 +67,7 @@ def test_what_a_killed_run_was_making_is_taken_over_without_its_state(road: Road
 def test_a_cut_over_killed_while_the_names_move_is_completed_without_its_state(road: Road) -> None:
     road.up("replicate")
     encrypted = road.instance("orders-encrypted")["DbiResourceId"]
-    road.killed_up("cutover", "Cutover orders creating", lambda: tagged(road, journal.CUTOVER_BEGAN))
+    road.killed_up("cutover", "Cutover orders creating", lambda: tagged(road, Tag.CUTOVER_BEGAN))
     lose(road, "cutover")
 
     chain = follow(road, "up", "cutover", ())
@@ -79,7 +79,7 @@ def test_a_cut_over_killed_while_the_names_move_is_completed_without_its_state(r
 
 def test_and_so_is_a_rollback(road: Road) -> None:
     source = road.instance("orders-old")
-    road.killed_up("rollback", "Rollback orders creating", lambda: tagged(road, journal.ROLLBACK_BEGAN))
+    road.killed_up("rollback", "Rollback orders creating", lambda: tagged(road, Tag.ROLLBACK_BEGAN))
     lose(road, "rollback")
 
     chain = follow(road, "up", "rollback", ())

@@ -10,8 +10,8 @@ from providers.claim import ClaimArgs, ClaimProvider
 from providers.deletion_guard import DeletionGuardProvider
 from providers.retirement import RetirementArgs, RetirementProvider
 from providers.step import require_no_names_moving
-from rds_encrypt import journal
 from rds_encrypt.aws import dns_records, keys
+from rds_encrypt.journal import Tag
 from tests.engine.faults.book import fault
 from tests.engine.faults.stage import Stage
 
@@ -196,8 +196,8 @@ def _claimed_elsewhere(stage: Stage) -> None:
     "`pulumi destroy` after a cutover, or a rollback, that was interrupted while it swapped the names.",
 )
 def _given_up(stage: Stage) -> None:
-    stage.later.callback(stage.instances.untag, stage.encrypted_id, [journal.CUTOVER_BEGAN])
-    stage.instances.tag(stage.encrypted_id, {journal.CUTOVER_BEGAN: "2026-11-25T08:00:00+00:00"})
+    stage.later.callback(stage.instances.untag, stage.encrypted_id, [Tag.CUTOVER_BEGAN])
+    stage.instances.tag(stage.encrypted_id, {Tag.CUTOVER_BEGAN: "2026-11-25T08:00:00+00:00"})
     require_no_names_moving(stage.world(), stage.args(StepArgs))
 
 

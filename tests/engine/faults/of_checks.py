@@ -10,10 +10,10 @@ from components.settings import CutoverSettings, VerifySettings
 from dev.sandbox.mysql.sessions import execute
 from dev.workload.database import rows
 from providers.cutover_protocol import ProtocolArgs, cutover_context
-from rds_encrypt import journal
 from rds_encrypt.core.waiting import Wait, until
 from rds_encrypt.cutover import checks
 from rds_encrypt.cutover.direction import cutover_direction
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import channel, retention
 from rds_encrypt.names import Names
 from tests.engine.faults.book import fault
@@ -82,9 +82,9 @@ def _start(stage: Stage) -> None:
 
 @fault("Not verified", SECTION, "The two copies were found unlike, or have not been compared yet.")
 def _not_verified(stage: Stage) -> None:
-    verified = stage.instances.get(stage.source_id).tags[journal.VERIFIED]
-    stage.later.callback(stage.instances.tag, stage.source_id, {journal.VERIFIED: verified})
-    stage.instances.untag(stage.source_id, [journal.VERIFIED])
+    verified = stage.instances.get(stage.source_id).tags[Tag.VERIFIED]
+    stage.later.callback(stage.instances.tag, stage.source_id, {Tag.VERIFIED: verified})
+    stage.instances.untag(stage.source_id, [Tag.VERIFIED])
     _ask(stage)
 
 
