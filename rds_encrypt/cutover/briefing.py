@@ -13,7 +13,7 @@ from rds_encrypt.cutover.timeline import CheckResult
 __all__ = ["Briefing", "briefing", "concerns"]
 
 _CONCERNS: Mapping[str, Callable[[CutoverContext], bool]] = {
-    "dns-record": lambda context: context.strategy.record is not None,
+    "dns-record": lambda context: context.settings.dns is not None,
     "backup-window": lambda context: context.strategy.renames,
 }
 """Checks that do not concern every cutover."""
@@ -29,7 +29,7 @@ class Briefing:
     """What the checks see now, and the moves before and after the point of no return."""
 
     checks: tuple[CheckResult, ...]
-    forced: frozenset[str]
+    forced: tuple[str, ...]
     undoable: tuple[str, ...]
     final: tuple[str, ...]
 
@@ -45,7 +45,7 @@ def briefing(context: CutoverContext) -> Briefing:
             for name, finding in findings.items()
             if concerns(context, name)
         ),
-        forced=context.forced,
+        forced=context.settings.force,
         undoable=tuple(_moves_until_swap(now)),
         final=(
             *context.strategy.moves(now),
@@ -57,18 +57,14 @@ def briefing(context: CutoverContext) -> Briefing:
 def _moves_until_swap(context: CutoverContext) -> list[str]:
     primary, candidate = context.primary().identifier, context.candidate().identifier
     moves = []
-    if context.postponed:
+    if context.settings.postpone:
         moves.append("hold until an operator releases it")
-    if context.hooks.before:
-        moves.append(f"run `{context.hooks.before[0]}`, which may veto")
+    if before := context.settings.hooks.before:
+        moves.append(f"run `{before[0]}`, which may veto")
     return [
         *moves,
         f"fence {primary}: {fence_of(context)}",
         f"drain: {candidate} executes the last change of {primary}",
-        *(
-            ["compare the newest rows of both, for a second at most"]
-            if context.limits.verify != "off"
-            else []
-        ),
+        *(["compare the newest rows of both, for a second at most"] if context.verify.level != "off" else []),
         f"promote {candidate}, and let {primary} follow it from there",
     ]

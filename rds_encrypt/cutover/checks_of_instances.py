@@ -70,12 +70,12 @@ def free_storage(context: CutoverContext, _primary: Session, _candidate: Session
 
 def dns_record(context: CutoverContext, _primary: Session, _candidate: Session) -> Finding:
     """In strategy ``dns``, the record that applications use points at the instance that is to lose them."""
-    record = context.strategy.record
-    if record is None:
+    dns = context.settings.dns
+    if dns is None:
         return passed("no record to change")
-    target = dns_records.target(context.aws, record.zone, record.name)
+    target = dns_records.target(context.aws, dns)
     right = target == context.primary().address
-    return (passed if right else failed)(f"{record.name} points at {target}")
+    return (passed if right else failed)(f"{dns.record} points at {target}")
 
 
 def volume_initialized(context: CutoverContext, _primary: Session, _candidate: Session) -> Finding:

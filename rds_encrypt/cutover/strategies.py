@@ -12,21 +12,21 @@ from rds_encrypt import exec_mode, journal
 from rds_encrypt.access import endpoint_of
 from rds_encrypt.aws import dns_records
 from rds_encrypt.cutover import former_primary, hooks, release
-from rds_encrypt.cutover.context import CutoverContext, Record
+from rds_encrypt.cutover.context import CutoverContext, Strategy
 from rds_encrypt.cutover.fence import ParameterGroupFence
 from rds_encrypt.cutover.fences import fence_left
 from rds_encrypt.cutover.timeline import Moment
 from rds_encrypt.mysql import writes
 from rds_encrypt.mysql.session import Endpoint
+from rds_encrypt.settings import CutoverSettings
 
-__all__ = ["InPlace", "Rename"]
+__all__ = ["InPlace", "Rename", "strategy_of"]
 
 
 @dataclass(frozen=True)
 class Rename:
     """Exchange the names; the instance that has the name uses the owner's parameter group."""
 
-    record: None = None
     renames: bool = True
 
     def moves(self, context: CutoverContext) -> list[str]:
@@ -46,7 +46,7 @@ class Rename:
 
     def move(self, context: CutoverContext) -> None:
         """Ask for both renames, unfence the owner's group when no fenced instance uses it any more, wait for the candidate."""
-        direction, instances, deadline = context.direction, context.instances, context.limits.rename
+        direction, instances, deadline = context.direction, context.instances, context.deadlines.rename
         fence = fence_left(context, self.fence_group(context))
         context.progress(f"renaming {context.names.source} to {direction.primary_name}")
         # While it waits for the name, it gets its group, which its own rename puts into effect. If it is busy, that rename asks for
@@ -79,7 +79,7 @@ class Rename:
         )
         context.timeline.mark(Moment.SECOND_RENAMED)
         with context.session_on_candidate() as candidate:
-            writes.wait_until_writable(candidate, deadline=context.limits.write_outage)
+            writes.wait_until_writable(candidate, deadline=context.settings.max_write_outage)
             fence.hand_over(candidate)
         context.timeline.mark(Moment.OPEN)
         context.forget(context.find_primary(), [journal.FENCE_BEFORE, journal.LOCKED_BEFORE])
@@ -92,16 +92,16 @@ class InPlace:
     With a record, rds-encrypt changes that; with a `move` hook, your command moves applications; with neither, you do.
     """
 
-    record: Record | None = None
     renames: bool = False
 
     def moves(self, context: CutoverContext) -> list[str]:
         """Opening, and what points applications there."""
         candidate = context.candidate().identifier
-        if self.record is not None:
-            how = f"point {self.record.name} at {candidate}"
-        elif context.hooks.move:
-            how = f"run `{context.hooks.move[0]}`, which moves the applications"
+        dns, move = context.settings.dns, context.settings.hooks.move
+        if dns is not None:
+            how = f"point {dns.record} at {candidate}"
+        elif move:
+            how = f"run `{move[0]}`, which moves the applications"
         else:
             how = f"you move the applications to {candidate}"
         return [
@@ -123,13 +123,12 @@ class InPlace:
         candidate = context.candidate()
         self._unfence(context, candidate.parameter_group)
         # Moved before the parameter has taken effect: resolvers keep the old answer for a while anyway.
-        if self.record is not None:
-            context.progress(f"pointing {self.record.name} at {candidate.identifier}")
-            dns_records.point(context.aws, self.record.zone, self.record.name, endpoint_of(candidate).host)
-        elif context.hooks.move:
-            hooks.run(context, "move", context.hooks.move)
+        if (dns := context.settings.dns) is not None:
+            context.progress(f"pointing {dns.record} at {candidate.identifier}")
+            dns_records.point(context.aws, dns, endpoint_of(candidate).host)
+        hooks.run(context, "move")
         with context.access.session(candidate) as opening:
-            writes.wait_until_writable(opening, deadline=context.limits.write_outage)
+            writes.wait_until_writable(opening, deadline=context.settings.max_write_outage)
         context.timeline.mark(Moment.OPEN)
         self._end_sessions(context)
         context.timeline.mark(Moment.APPLICATIONS_MOVED)
@@ -163,3 +162,8 @@ class InPlace:
                 context.groups.reset_now(group, ["event_scheduler"])
             else:
                 context.groups.set_now(group, {"event_scheduler": scheduler[0]})
+
+
+def strategy_of(settings: CutoverSettings) -> Strategy:
+    """Return how applications move."""
+    return Rename() if settings.strategy == "rename" else InPlace()

@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from providers.arguments import read
+from providers.arguments import as_inputs, read
 from rds_encrypt import journal
 from rds_encrypt.aws import metrics
 from rds_encrypt.aws.clients import Aws
@@ -244,7 +244,7 @@ def test_a_source_that_has_its_copy_needs_nothing(
 ) -> None:
     found = need_of(Topology(Names("orders"), instance(), **{"encrypted": None, **topology}), phase, "online")
     assert found == (Need("orders", 20, replica=True) if needs else None)
-    assert found is None or read(Need, found.as_input()) == found
+    assert found is None or read(Need, as_inputs(found)) == found
 
 
 def test_what_an_interrupted_run_left_is_not_counted_twice() -> None:
