@@ -1,1 +1,1 @@
-"""The desired state: Pulumi components and the typed settings they take."""
+"""The desired state: Pulumi components, and the validation of the settings they take."""

@@ -6,10 +6,11 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from rds_encrypt.core.errors import PreconditionFailed
+from rds_encrypt.settings import Settings, group_in, key_of, keys_of
 
 __all__ = ["NAMESPACE", "PAGE", "complaint", "stray"]
 
@@ -33,25 +34,24 @@ _MUST = {
     "bool_parsing": "must be `true` or `false`",
     "string_type": "must be text",
     "tuple_type": "must be a list",
-    "dict_type": "must be a mapping",
-    "model_type": "must be a mapping",
-    "model_attributes_type": "must be a mapping",
+    "dataclass_type": "must be a mapping",
 }
 """Our words for pydantic's errors; others keep pydantic's own."""
-_NESTED = {"dict_type", "model_type", "model_attributes_type", "tuple_type"}
+_NESTED = {"dataclass_type", "tuple_type"}
 
 
-def complaint(error: ValidationError, model: type[BaseModel]) -> PreconditionFailed:
-    """Return the first error of a model."""
+def complaint(error: ValidationError) -> PreconditionFailed:
+    """Return the first error of the settings."""
     first = error.errors(include_url=False)[0]
-    key = _key(first["loc"])
+    path = first["loc"]  # of keys in values, of fields in instances
+    key = _key(path)
     match first["type"]:
         case "missing":
             # A mapping cannot be set to a value: the advice is for the key that is usually needed.
-            wanted = f"{key}.secretId" if first["loc"][-1] == "credentials" else key
+            wanted = f"{key}.secretId" if path[-1] == "credentials" else key
             return PreconditionFailed("this key is missing", where=key, fix=_set(wanted))
-        case "extra_forbidden":
-            return _unknown(key, str(first["loc"][-1]), _keys_beside(model, first["loc"]))
+        case "unexpected_keyword_argument":
+            return _unknown(key, str(path[-1]), _keys_beside(path))
         case "value_error":
             return PreconditionFailed(first["msg"].removeprefix("Value error, "), where=key)
     return PreconditionFailed(f"{_must(first)}{_given(first['input'])}", where=key, fix=_advice(key, first))
@@ -90,25 +90,13 @@ def _unknown(key: str, name: str, known: Iterable[str]) -> PreconditionFailed:
     return PreconditionFailed("unknown key", where=key, fix=f"{meant} lists all keys")
 
 
-def _keys_beside(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+def _keys_beside(path: tuple[int | str, ...]) -> Iterable[str]:
     """Return the known keys in the place of an unknown one."""
-    names = [part for part in path[:-1] if isinstance(part, str)]
-    schema: Any = model.model_json_schema(by_alias=True)
-    found = schema
-    for name in names:
-        found = _plain(found["properties"][name], schema)
-    return list(found["properties"])
-
-
-def _plain(part: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """Follow a part of a JSON schema to the object behind lists, alternatives and references."""
-    for inner in (part.get("items"), *part.get("anyOf", ())):
-        if inner is not None and inner.get("type") != "null":
-            return _plain(inner, schema)
-    if "$ref" in part:
-        found: dict[str, Any] = schema["$defs"][part["$ref"].rpartition("/")[2]]
-        return found
-    return part
+    group: type = Settings
+    for part in path[:-1]:
+        if isinstance(part, str):
+            group = group_in(keys_of(group)[key_of(part)]) or group
+    return keys_of(group)
 
 
 def _must(first: ErrorDetails) -> str:

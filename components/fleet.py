@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from components.settings import Settings
-from rds_encrypt.existing import Existing, Wanted
-from rds_encrypt.names import Names
+from rds_encrypt.existing import Existing
 from rds_encrypt.needs import Need, need_of
+from rds_encrypt.settings import Settings
 
-__all__ = ["Fleet", "fleet_of", "wanted"]
+__all__ = ["Fleet", "fleet_of"]
 
 
 @dataclass(frozen=True)
@@ -26,11 +25,6 @@ class Fleet:
     sources: int
     copies_at_once: int
     needs: tuple[Need, ...]
-
-
-def wanted(stack: Settings) -> list[Wanted]:
-    """Return what to look up before anything is declared."""
-    return [Wanted(Names.of(source.identifier), source.kms_key) for source in stack.sources]
 
 
 def fleet_of(stack: Settings, existing: Sequence[Existing]) -> Fleet:

@@ -18,7 +18,7 @@ from components.instances import AwsResources
 from components.preview import show_plan
 from components.reached import reached
 from components.run_errors import as_run_errors
-from components.settings import Settings, SourceSettings
+from components.settings import source_settings
 from components.stack import Stack
 from components.steps import Steps
 from providers.candidate_retention import CandidateRetention
@@ -34,6 +34,7 @@ from providers.stopped_replication import StoppedReplication
 from providers.write_fence import WriteFence
 from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.phases import Phase
+from rds_encrypt.settings import Settings, SourceSettings
 
 __all__ = ["Migration"]
 
@@ -66,9 +67,8 @@ class Migration(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         with as_run_errors():
-            stack = stack or Stack.look_up(Settings.of(settings))
-        if not isinstance(settings, SourceSettings):
-            (settings,) = stack.settings.sources
+            settings = source_settings(settings)
+            stack = stack or Stack.look_up(Settings(sources=(settings,)))
         options = pulumi.ResourceOptions.merge(stack.options_for(settings.identifier), opts)
         super().__init__("rds-encrypt:index:Migration", name, None, options)
         self._source = stack.source(settings)

@@ -13,11 +13,8 @@ from rds_encrypt.access import Access
 from rds_encrypt.core.errors import MigrationError
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.cutover.briefing import Briefing, briefing
-from rds_encrypt.cutover.context import Record
 from rds_encrypt.cutover.direction import cutover_direction, rollback_direction
-from rds_encrypt.cutover.strategies import strategy_of
-from rds_encrypt.plan.costs import Prices
-from rds_encrypt.plan.phases import Wish, plan
+from rds_encrypt.plan.phases import plan
 from rds_encrypt.plan.words import as_line, as_markdown, as_text
 from rds_encrypt.reports.files import Files
 
@@ -31,7 +28,7 @@ def show_plan(source: Source, migration: pulumi.Resource) -> None:
     """Show in the migration's row what the phase will do, and write it to a file."""
     files = Files(source.names.source, warn=lambda words: pulumi.log.warn(words, resource=migration))
     try:
-        found = plan(_wish(source), source.topology, _briefing(source))
+        found = plan(source.settings, source.phase, source.topology, _briefing(source))
     except MigrationError as error:
         pulumi.log.warn(f"the plan cannot be shown now: {error}", resource=migration)
         return
@@ -39,26 +36,6 @@ def show_plan(source: Source, migration: pulumi.Resource) -> None:
     if found is not None:
         brief = source.fleet.sources > _IN_FULL and not found.stopped
         pulumi.log.info(as_line(found, written) if brief else as_text(found), resource=migration)
-
-
-def _wish(source: Source) -> Wish:
-    settings, dns = source.settings, source.settings.cutover.dns
-    return Wish(
-        phase=source.phase,
-        method=settings.method,
-        strategy=strategy_of(
-            settings.cutover.strategy,
-            Record(dns.hosted_zone_id, dns.record) if dns is not None else None,
-            settings.cutover.hooks.move,
-        ),
-        key=settings.kms_key,
-        fate=settings.cleanup.old,
-        write_outage=settings.cutover.max_write_outage,
-        binlog_hours=settings.binlog_retention_hours,
-        catch_up_hours=settings.catch_up_hours,
-        verified=settings.verify.level != "off",
-        prices=Prices(**settings.prices.model_dump()) if settings.prices is not None else None,
-    )
 
 
 def _briefing(source: Source) -> Briefing | None:
@@ -71,6 +48,10 @@ def _briefing(source: Source) -> Briefing | None:
         source.names, source.source_id, encrypted.resource_id
     )
     context = StepContext(source.aws, Access(source.aws, source.access), silent)
-    ids = {"source_id": source.source_id, "encrypted_id": encrypted.resource_id}
-    args = ProtocolArgs.from_inputs({**source.cutover_inputs(), **ids})
+    args = ProtocolArgs(
+        source_id=source.source_id,
+        encrypted_id=encrypted.resource_id,
+        access=source.access,
+        **source.cutover_inputs(),
+    )
     return briefing(cutover_context(context, args, direction))

@@ -7,7 +7,6 @@ from typing import Any
 
 from components.backend import Owner
 from components.fleet import Fleet
-from components.settings import SourceSettings
 from rds_encrypt.access import AccessSettings
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instance import Instance
@@ -16,6 +15,7 @@ from rds_encrypt.discovery import Topology
 from rds_encrypt.existing import Existing, Group
 from rds_encrypt.names import Names
 from rds_encrypt.phases import Phase
+from rds_encrypt.settings import SourceSettings
 
 __all__ = ["Source"]
 
@@ -83,12 +83,12 @@ class Source:
         return self.topology.source
 
     def cutover_inputs(self) -> dict[str, Any]:
-        """Return what the steps `Cutover` and `Rollback` take from the config."""
+        """Return those arguments of the steps `Cutover` and `Rollback` that do not depend on other steps."""
         return {
             "identifier": self.names.source,
             "source_group": self.group_name,
-            "cutover": self.settings.cutover.model_dump(mode="json", exclude_none=True),
-            "verify": self.settings.verify.model_dump(mode="json"),
+            "cutover": self.settings.cutover,
+            "verify": self.settings.verify,
         }
 
     @property

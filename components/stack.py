@@ -10,13 +10,13 @@ from weakref import WeakKeyDictionary
 import pulumi
 
 from components.backend import Owner, this_stack
-from components.fleet import Fleet, fleet_of, wanted
-from components.settings import Settings, SourceSettings
+from components.fleet import Fleet, fleet_of
 from components.source import Source
 from components.workers import Workers
 from rds_encrypt.access import AccessSettings
 from rds_encrypt.aws.clients import Aws, AwsSettings
 from rds_encrypt.existing import Existing, look_up
+from rds_encrypt.settings import Settings, SourceSettings
 
 __all__ = ["Stack"]
 
@@ -51,7 +51,7 @@ class Stack:
         """
         config = pulumi.Config("aws")
         aws = Aws(AwsSettings(region=config.get("region"), profile=config.get("profile")))
-        found = look_up(aws, wanted(settings))
+        found = look_up(aws, settings.sources)
         existing = {source.identifier: each for source, each in zip(settings.sources, found, strict=True)}
         return cls(settings, aws, this_stack(), existing, fleet_of(settings, found))
 
@@ -62,9 +62,7 @@ class Stack:
             phase=self.settings.phase_of(settings),
             existing=self.existing[settings.identifier],
             access=AccessSettings(
-                secret_id=settings.credentials.secret_id,
-                environment=settings.credentials.environment,
-                username=settings.credentials.username,
+                **vars(settings.credentials),
                 ca_file=settings.ca_file,
                 connection=self.settings.connection_of(settings),
             ),

@@ -51,7 +51,7 @@ class Steps:
         return kind(
             name,
             pulumi.ResourceOptions(parent=self._parent, depends_on=after),
-            access=self._source.access.as_inputs(),
+            access=self._source.access,
             urn=urn_of(kind, name, self._parent),
             **inputs,
         )
@@ -67,7 +67,7 @@ class Steps:
             strategy=source.settings.cutover.strategy,
             kms_key_arn=source.existing.key.arn,
             preview=pulumi.runtime.is_dry_run(),
-            fleet=[need.as_input() for need in source.fleet.needs],
+            fleet=source.fleet.needs,
             alone=source.may_fail_alone,
         )
 
@@ -100,7 +100,7 @@ class Steps:
             identifier=self._source.names.source,
             encrypted_id=encrypted_id,
             replica_id=replica_id,
-            verify=self._settings.verify.model_dump(mode="json"),
+            verify=self._settings.verify,
             hours=self._settings.catch_up_hours,
             wanted=self._wanted_verification(),
         )

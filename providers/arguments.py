@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from types import NoneType, UnionType
-from typing import Any, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import pulumi
 
 from rds_encrypt.access import AccessSettings
 from rds_encrypt.names import Names
-from rds_encrypt.verification.plan import Mode
 
 __all__ = [
     "EncryptedArgs",
@@ -19,8 +18,7 @@ __all__ = [
     "PairArgs",
     "ReplicaArgs",
     "StepArgs",
-    "VerifyOptions",
-    "known",
+    "as_inputs",
     "read",
     "recorded",
 ]
@@ -37,7 +35,7 @@ def recorded(default: T) -> T:
 
 @dataclass(frozen=True, kw_only=True)
 class StepArgs:
-    """The arguments of every step. At preview, what another resource will output is still ``UNKNOWN``.
+    """The arguments of every step. At preview, what another resource will output is ``Unknown``.
 
     A field that is added later needs a default, because older states lack it.
 
@@ -48,7 +46,7 @@ class StepArgs:
     """
 
     source_id: str
-    access: AccessSettings = field(default_factory=AccessSettings)
+    access: AccessSettings
     urn: str | None = None
 
     @property
@@ -68,7 +66,7 @@ class StepArgs:
 
     @classmethod
     def to_inputs(cls, **given: Any) -> dict[str, Any]:
-        """Return the inputs of a resource, with defaults; the values are plain, or outputs of other resources.
+        """Return the inputs of a resource, with defaults; outputs of other resources stay what they are.
 
         Raises:
             TypeError: a key is missing, or is not an argument.
@@ -76,7 +74,8 @@ class StepArgs:
         cls(**given)
         declared = cls.declared()
         defaults = {each.name: each.default for each in fields(cls) if each.default is not MISSING}
-        return {**{key: value for key, value in defaults.items() if key in declared}, **given}
+        inputs = {**{key: value for key, value in defaults.items() if key in declared}, **given}
+        return {key: as_inputs(value) for key, value in inputs.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,27 +109,12 @@ class PairArgs(NamedArgs, EncryptedArgs):
     """The arguments of a step that acts on the source and the encrypted instance, under any name."""
 
 
-@dataclass(frozen=True)
-class VerifyOptions:
-    """The settings `verify` of a source.
-
-    Attributes:
-        sample: the fraction of the ranges that level ``sample`` compares.
-        max_age: hours for which a clean verification counts.
-        threads: sessions on each side.
-        max_stop_minutes: the longest stop of both instances.
-    """
-
-    level: Mode | Literal["off"]
-    sample: float
-    max_age: float
-    threads: int
-    max_stop_minutes: float
-
-
-def known(value: object) -> bool:
-    """Whether a value is known; at preview, what another resource will output is not."""
-    return value != pulumi.runtime.rpc.UNKNOWN
+def as_inputs(value: Any) -> Any:
+    """Return a dataclass as plain values, which a state can hold; what is ``None`` is left out."""
+    if is_dataclass(value):
+        given = {each.name: getattr(value, each.name) for each in fields(value)}
+        return {name: as_inputs(inner) for name, inner in given.items() if inner is not None}
+    return [as_inputs(each) for each in value] if isinstance(value, tuple) else value
 
 
 def read(kind: type[T], values: Mapping[str, Any]) -> T:
@@ -142,7 +126,7 @@ def read(kind: type[T], values: Mapping[str, Any]) -> T:
 
 def _typed(hint: Any, value: Any) -> Any:
     """Convert one value: the engine passes each number as a float, and each dataclass as a mapping."""
-    if value is None or isinstance(value, pulumi.output.Unknown) or not known(value):
+    if value is None or isinstance(value, pulumi.output.Unknown):
         return value
     origin, parts = get_origin(hint), get_args(hint)
     if origin in {Union, UnionType}:
@@ -152,7 +136,4 @@ def _typed(hint: Any, value: Any) -> Any:
         return tuple(_typed(parts[0], each) for each in value)
     if hint in {int, float}:
         return hint(value)
-    if is_dataclass(hint):
-        from_inputs = getattr(hint, "from_inputs", None)
-        return from_inputs(value) if from_inputs else read(hint, value)  # type: ignore[arg-type] # a class
-    return value
+    return read(hint, value) if is_dataclass(hint) else value  # type: ignore[arg-type] # a class

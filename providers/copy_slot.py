@@ -8,12 +8,12 @@ from providers.arguments import StepArgs
 from providers.resource import StepResource
 from providers.step import HOUR, Outputs, Step, StepContext
 from rds_encrypt.aws import copies
-from rds_encrypt.aws.copies import AT_ONCE
 from rds_encrypt.copy_slots import CopySlots, Queue
 from rds_encrypt.core.waiting import Wait, until
 from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import channel
 from rds_encrypt.mysql.coordinates import Coordinates
+from rds_encrypt.settings import MOST_COPIES
 
 __all__ = ["CopySlot", "CopySlotArgs", "CopySlotProvider"]
 
@@ -53,7 +53,7 @@ class CopySlotProvider(Step[CopySlotArgs]):
                 what="a copy slot",
                 deadline=_DEADLINE,
                 longest=15.0,
-                advice=f"Check whether the copies in progress finish. AWS allows {AT_ONCE} at a time, and"
+                advice=f"Check whether the copies in progress finish. AWS allows {MOST_COPIES} at a time, and"
                 f" `fleet.copiesAtOnce` is {args.at_once}",
                 where=queue.name,
             ),

@@ -146,7 +146,7 @@ def _called_otherwise(context: StepContext, args: CutoverArgs) -> str | None:
     encrypted = context.instances.find(args.encrypted_id)
     moved = (
         encrypted is not None
-        and not strategy_of(args.cutover.strategy).keeps_name
+        and not strategy_of(args.cutover).keeps_name
         and _complete(context, args)
         and encrypted.identifier != args.identifier
     )

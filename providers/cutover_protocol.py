@@ -5,30 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from providers.arguments import PairArgs, VerifyOptions
+from providers.arguments import PairArgs
 from providers.clean_errors import sentence
 from providers.progress import remark_for, warning_for
 from providers.reports import after_cutover, files_of, hand_over
-from providers.step import HOUR, Outputs, StepContext
+from providers.step import Outputs, StepContext
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.errors import Cancelled, MigrationError
-from rds_encrypt.cutover.context import CutoverContext, Hooks, Limits, Record
+from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.cutover.direction import Direction
 from rds_encrypt.cutover.protocol import run
 from rds_encrypt.cutover.reverse_replication import LOST, OPEN, UNCONFIRMED
-from rds_encrypt.cutover.strategies import StrategyName, strategy_of
+from rds_encrypt.cutover.strategies import strategy_of
 from rds_encrypt.cutover.timeline import outage
 from rds_encrypt.mysql import channel, lag
 from rds_encrypt.mysql.coordinates import Coordinates, current
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.reports.logbook import Logbook
 from rds_encrypt.reports.table import table
+from rds_encrypt.settings import CutoverSettings, VerifySettings
 from rds_encrypt.state import MigrationState, Position, find_position, state_of
 from rds_encrypt.temporary_resources import silent_warn
 
 __all__ = [
-    "CutoverOptions",
     "ProtocolArgs",
     "close_reverse_replication",
     "cutover_context",
@@ -39,33 +39,6 @@ __all__ = [
 ]
 
 _DRAIN = 300.0
-
-
-@dataclass(frozen=True)
-class DnsOptions:
-    """The settings `cutover.dns` of a source."""
-
-    hosted_zone_id: str
-    record: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class CutoverOptions:
-    """The settings `cutover` of a source.
-
-    Attributes:
-        max_write_outage: seconds, as are ``long_transaction``, ``max_lag`` and ``lag_steady``.
-    """
-
-    strategy: StrategyName
-    dns: DnsOptions | None = None
-    hooks: Hooks = field(default_factory=Hooks)
-    postpone: bool
-    max_write_outage: float
-    long_transaction: int
-    max_lag: int
-    lag_steady: float
-    force: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +52,8 @@ class ProtocolArgs(PairArgs):
     """
 
     source_group: str
-    cutover: CutoverOptions
-    verify: VerifyOptions | None = None
+    cutover: CutoverSettings
+    verify: VerifySettings
     snapshot_at: str | None = None
     moments: Mapping[str, str] = field(default_factory=dict)
 
@@ -156,29 +129,15 @@ def _noted_path(context: StepContext, direction: Direction, state: MigrationStat
 
 def cutover_context(context: StepContext, args: ProtocolArgs, direction: Direction) -> CutoverContext:
     """Return the protocol's context."""
-    settings, verify = args.cutover, args.verify
     return CutoverContext(
         aws=context.aws,
         access=context.access,
         names=args.names,
         direction=direction,
         source_group=args.source_group or _owner_group(context, args),
-        strategy=strategy_of(
-            settings.strategy,
-            Record(settings.dns.hosted_zone_id, settings.dns.record) if settings.dns is not None else None,
-            settings.hooks.move,
-        ),
-        hooks=settings.hooks,
-        postponed=settings.postpone,
-        limits=Limits(
-            write_outage=settings.max_write_outage,
-            long_transaction=settings.long_transaction,
-            lag=settings.max_lag,
-            lag_steady=settings.lag_steady,
-            verification=verify.max_age * HOUR if verify is not None and verify.level != "off" else None,
-            verify=verify.level if verify is not None else "off",
-        ),
-        forced=frozenset(settings.force),
+        strategy=strategy_of(args.cutover),
+        settings=args.cutover,
+        verify=args.verify,
         snapshot_coordinates=Coordinates.parse(args.snapshot_at) if args.snapshot_at else None,
         progress=context.progress,
     )

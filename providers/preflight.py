@@ -20,13 +20,14 @@ from rds_encrypt.checks import run
 from rds_encrypt.checks.context import CheckContext, Plan
 from rds_encrypt.checks.words import as_markdown, folded
 from rds_encrypt.core.errors import AccountRefused, MigrationError, PreconditionFailed
-from rds_encrypt.cutover.strategies import StrategyName, strategy_of
+from rds_encrypt.cutover.strategies import strategy_called
 from rds_encrypt.discovery import Topology, discover
 from rds_encrypt.mysql.dialect import dialect_of
 from rds_encrypt.mysql.tables import require_transactional
 from rds_encrypt.names import Names
 from rds_encrypt.needs import Need
 from rds_encrypt.phases import Method, Phase
+from rds_encrypt.settings import StrategyName
 
 __all__ = ["Preflight", "PreflightArgs", "PreflightProvider"]
 
@@ -75,7 +76,7 @@ class PreflightProvider(Step[PreflightArgs]):
         """Return what blocks this phase, read-only; at preview, also show warnings and notes."""
         try:
             found = discover(context.aws, Names.of(args.identifier))
-            plan = Plan(args.phase, args.method, found, strategy_of(args.strategy), args.kms_key_arn)
+            plan = Plan(args.phase, args.method, found, strategy_called(args.strategy), args.kms_key_arn)
             around = context.around or AccountInventory(context.aws)
             checks = CheckContext(context.aws, around, plan, args.fleet)
             if obstacles := [str(finding) for finding in run.obstacles(checks)]:

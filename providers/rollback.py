@@ -34,10 +34,8 @@ class RollbackProvider(Step[ProtocolArgs]):
         # The run that completed it may have died before it did what production does not need.
         cutover = cutover_context(context, args, direction)
         path = follow_up(cutover)
-        if cutover.hooks.after:
-            # As after a cutover, it may run twice.
-            with cutover.not_needed("hook `after` did not succeed"):
-                hooks.run(cutover, "after", cutover.hooks.after)
+        with cutover.not_needed("hook `after` did not succeed"):
+            hooks.run(cutover, "after")  # as after a cutover, it may run twice
         warn(args, cutover)
         return {**told(context, direction, state), "rollback_path": path}
 

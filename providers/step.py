@@ -23,7 +23,7 @@ from pulumi.dynamic import (
 )
 
 from providers import clean_errors
-from providers.arguments import StepArgs, known
+from providers.arguments import StepArgs
 from providers.clients import shared_clients
 from providers.progress import DONE, progress_for
 from providers.width import widen
@@ -162,7 +162,7 @@ class Step(ResourceProvider, Generic[A]):
         changed = {
             key
             for key, value in _news.items()
-            if key not in self.ignored and value is not None and known(value) and _olds.get(key) != value
+            if key not in self.ignored and value is not None and _olds.get(key) != value
         }
         replaces = sorted(changed & set(self.identity))
         return DiffResult(changes=bool(changed), replaces=replaces, delete_before_replace=bool(replaces))

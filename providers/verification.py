@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import pulumi
 from pulumi.dynamic import DiffResult, UpdateResult
 
-from providers.arguments import PairArgs, ReplicaArgs, VerifyOptions, recorded
+from providers.arguments import PairArgs, ReplicaArgs, recorded
 from providers.reports import files_of, lag_log
 from providers.resource import StepResource
 from providers.step import HOUR, Outputs, Step, StepContext
@@ -28,12 +28,13 @@ from rds_encrypt.mysql.same_coordinates import Opener, resume, stopped_at_same_c
 from rds_encrypt.names import Names
 from rds_encrypt.parallel_appliers import ParallelAppliers
 from rds_encrypt.reports.files import Files
+from rds_encrypt.settings import VerifySettings
 from rds_encrypt.state import state_of
 from rds_encrypt.verification.checkpoint import Checkpoint
 from rds_encrypt.verification.comparison import Comparison
 from rds_encrypt.verification.definitions import compare_variables
 from rds_encrypt.verification.differences import Difference, sentences
-from rds_encrypt.verification.plan import How, Mode, Result
+from rds_encrypt.verification.plan import Result
 from rds_encrypt.verified import Verified
 
 __all__ = ["Verification", "VerificationArgs", "VerificationProvider"]
@@ -55,7 +56,7 @@ class VerificationArgs(PairArgs, ReplicaArgs):
         counted: the tag's value when the step finished. When it differs from ``wanted``, this step, unlike others, runs again.
     """
 
-    verify: VerifyOptions
+    verify: VerifySettings
     hours: float
     wanted: str | None = None
     counted: str | None = recorded(None)
@@ -157,7 +158,7 @@ class _Visit:
         # Undoes what a killed run left.
         self._appliers.put_back()
         replica, copy = self._openers()
-        comparison = Comparison(replica, copy, self._how, Checkpoint(None, ""), self.context.progress)
+        comparison = Comparison(replica, copy, self.args.verify, Checkpoint(None, ""), self.context.progress)
         finished = False
         while not finished:
             with stopped_at_same_coordinates(
@@ -224,16 +225,10 @@ class _Visit:
             )
         return {**outputs, "counted": str(found)}
 
-    @property
-    def _how(self) -> How:
-        verify = self.args.verify
-        # Level `off` compares nothing.
-        return How(cast(Mode, verify.level), verify.sample, verify.threads)
-
     def _checkpoint(self, coordinates: Coordinates) -> Checkpoint:
         """Return a killed run's checkpoint, if both instances are still at its coordinates."""
-        how = self._how
-        compared = f"{self.args.source_id} {self.args.encrypted_id} {how.level} {how.sample}"
+        verify = self.args.verify
+        compared = f"{self.args.source_id} {self.args.encrypted_id} {verify.level} {verify.sample}"
         return Checkpoint.open(self.files.path("verification.progress"), compared, str(coordinates))
 
     @property

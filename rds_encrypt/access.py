@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 from rds_encrypt import rotation
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.secret_store import Account, read_account
-from rds_encrypt.connection import Connection, tunnel_opener
+from rds_encrypt.connection import tunnel_opener
 from rds_encrypt.core.errors import AccountLocked, AccountRefused, ActionRequired, Retryable
 from rds_encrypt.mysql.session import Credentials, Endpoint, Session, Tls, connect
 from rds_encrypt.mysql.tunnel import OpenTunnel
+from rds_encrypt.settings import ConnectionSettings, CredentialSettings
 
 __all__ = ["RDS_CA_BUNDLE", "Access", "AccessSettings", "endpoint_of"]
 
@@ -26,37 +26,15 @@ RDS_CA_BUNDLE = Path(__file__).resolve().parent / "policies" / "rds-ca-bundle.pe
 
 
 @dataclass(frozen=True)
-class AccessSettings:
-    """References to an account, never the account itself.
+class AccessSettings(CredentialSettings):
+    """References to an account, never the account itself, and how to reach the instances with it.
 
     Attributes:
-        secret_id: name or ARN of a Secrets Manager secret that holds the master account.
-        environment: name of an environment variable that holds the master password; used when there is no secret.
-        username: the master user, if the secret has none; defaults to the instance's own.
         ca_file: certificate authorities to trust; defaults to Amazon's bundle.
-        connection: the connection to the instances.
     """
 
-    secret_id: str | None = None
-    environment: str | None = None
-    username: str | None = None
     ca_file: str | None = None
-    connection: Connection = field(default_factory=Connection)
-
-    @classmethod
-    def from_inputs(cls, inputs: Mapping[str, Any]) -> AccessSettings:
-        """Read what ``as_inputs`` wrote."""
-        connection = Connection.from_inputs(inputs.get("connection") or {})
-        return cls(**{key: inputs.get(key) for key in _REFERENCES}, connection=connection)
-
-    def as_inputs(self) -> dict[str, Any]:
-        """Return the settings that are set, as plain values that a state file may hold."""
-        given = {key: getattr(self, key) for key in _REFERENCES}
-        given["connection"] = self.connection.as_inputs() or None
-        return {key: value for key, value in given.items() if value is not None}
-
-
-_REFERENCES = ("secret_id", "environment", "username", "ca_file")
+    connection: ConnectionSettings = field(default_factory=ConnectionSettings)
 
 
 class Access:
@@ -151,11 +129,11 @@ class Access:
         if self._settings.secret_id:
             account = self._read(self._settings.secret_id)
             return Credentials(account.username or master, account.password)
-        variable = self._settings.environment or ""
+        variable = self._settings.environment or ""  # set, if no secret is
         password = os.environ.get(variable)
         if not password:
             raise ActionRequired(
-                f"the environment variable {variable or '(none given)'} holds no password",
+                f"the environment variable {variable} holds no password",
                 where=f"credentials for {instance.identifier}",
                 fix="Export it, or name a Secrets Manager secret in `credentials.secretId`",
             )

@@ -16,20 +16,13 @@ from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.discovery import Topology, discover_among
 from rds_encrypt.exec_mode import EXEC_MODES
 from rds_encrypt.names import Names
+from rds_encrypt.settings import SourceSettings
 from rds_encrypt.state import owner_group
 
-__all__ = ["Existing", "Group", "Wanted", "look_up"]
+__all__ = ["Existing", "Group", "look_up"]
 
 _THREADS = 8
 """As many as AWS allows an account without throttling; botocore keeps ten connections."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A source's names, and the key as the config names it."""
-
-    names: Names
-    key: str
 
 
 @dataclass(frozen=True)
@@ -65,22 +58,22 @@ class Existing:
     groups: Mapping[str, str | None]
 
 
-def look_up(aws: Aws, wanted: Sequence[Wanted]) -> list[Existing]:
+def look_up(aws: Aws, sources: Sequence[SourceSettings]) -> list[Existing]:
     """Look up all sources; if several fail, raise the first one's error.
 
     One request lists what RDS can list for all sources; what several have in common is looked up once.
 
     Raises:
-        PreconditionFailed: a source does not exist, is encrypted already, or its key cannot be used.
+        PreconditionFailed: an identifier cannot be one, a source does not exist, is encrypted already, or its key cannot be used.
     """
-    names, groups = [each.names for each in wanted], ParameterGroups(aws)
+    names, groups = [Names.of(source.identifier) for source in sources], ParameterGroups(aws)
     with ThreadPoolExecutor(_THREADS) as pool:
         listed = pool.submit(Instances(aws).named, [name for each in names for name in each.all])
         present = pool.submit(
             snapshots.existing, aws, [name for each in names for name in (each.replica, each.encrypted)]
         )
         described = pool.submit(groups.all)
-        resolved = {key: pool.submit(keys.resolve, aws, key) for key in {each.key for each in wanted}}
+        resolved = {key: pool.submit(keys.resolve, aws, key) for key in {each.kms_key for each in sources}}
         topologies = [pool.submit(discover_among, aws, each, listed.result()) for each in names]
         owned = {_group_of(found.result()) for found in topologies if found.exception() is None}
         values = {name: pool.submit(groups.user_values, name) for name in described.result() if name in owned}
@@ -91,12 +84,12 @@ def look_up(aws: Aws, wanted: Sequence[Wanted]) -> list[Existing]:
         return [
             Existing(
                 topology=topology.result(),
-                key=resolved[each.key].result(),
+                key=resolved[source.kms_key].result(),
                 group=_group(topology.result(), described.result(), values, modes),
-                snapshots=_tags(present.result(), each.names),
-                groups=_purposes(described.result(), each.names),
+                snapshots=_tags(present.result(), each),
+                groups=_purposes(described.result(), each),
             )
-            for each, topology in zip(wanted, topologies, strict=True)
+            for source, each, topology in zip(sources, names, topologies, strict=True)
         ]
 
 

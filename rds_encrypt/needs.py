@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from rds_encrypt.discovery import Topology
 from rds_encrypt.names import Names
@@ -49,10 +48,6 @@ class Need:
         """Return how much of a quota is still needed, if the resources with these names exist."""
         missing = set(self.names[quota]) - set(there)
         return len(missing) * (self.gib if quota == "AllocatedStorage" else 1)
-
-    def as_input(self) -> dict[str, Any]:
-        """Return it as plain values."""
-        return asdict(self)
 
 
 def need_of(topology: Topology, phase: str, method: str) -> Need | None:

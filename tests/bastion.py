@@ -23,7 +23,7 @@ from typing import Any
 
 import asyncssh
 
-from rds_encrypt.mysql.bastion import Bastion
+from rds_encrypt.settings import SshSettings
 
 __all__ = [
     "SSHD",
@@ -102,9 +102,9 @@ class Running:
         }
 
     @property
-    def bastion(self) -> Bastion:
+    def bastion(self) -> SshSettings:
         """What the program is told of it."""
-        return Bastion(
+        return SshSettings(
             "127.0.0.1",
             self.port,
             pwd.getpwuid(os.getuid()).pw_name,
@@ -112,7 +112,7 @@ class Running:
             str(self.keys.known_hosts(self.port)),
         )
 
-    def with_key(self, name: str) -> Bastion:
+    def with_key(self, name: str) -> SshSettings:
         make_key(self.keys.directory / name)
         return replace(self.bastion, key_file=str(self.keys.directory / name))
 

@@ -166,10 +166,10 @@ class _Track:
     def __init__(self, where: Place) -> None:
         self._where = where
         aws = Aws(AwsSettings(region=where.sandbox.settings()["AWS_REGION"], profile=None))
-        account = AccessSettings(
+        self._access = AccessSettings(
             secret_id=where.seeded.master_secret, ca_file=str(where.seeded.ca_bundle.resolve())
         )
-        self._world = StepContext(aws, Access(aws, account), silent)
+        self._world = StepContext(aws, Access(aws, self._access), silent)
         names = Names(where.seeded.identifier)
         self._group = names.encrypted
         found = Instances(aws).named(names.all)
@@ -222,7 +222,11 @@ class _Track:
 
     def _step(self, relax_above: float | None) -> None:
         args = CatchUpArgs(
-            source_id=self._source, encrypted_id=self._encrypted, hours=1, relax_above=relax_above
+            source_id=self._source,
+            encrypted_id=self._encrypted,
+            access=self._access,
+            hours=1,
+            relax_above=relax_above,
         )
         CatchUpProvider().perform(self._world, args)
 

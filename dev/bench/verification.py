@@ -33,10 +33,11 @@ from dev.bench.screen import screen
 from dev.sandbox.mysql import CertificateAuthority, MySQLServer, find_binaries
 from dev.workload.workspace import ROOT
 from rds_encrypt.mysql.session import Credentials, Endpoint, Session, Tls, connect
+from rds_encrypt.settings import VerifySettings
 from rds_encrypt.verification.checkpoint import Checkpoint
 from rds_encrypt.verification.checksum import checksum_statement, text_budget
 from rds_encrypt.verification.comparison import Comparison
-from rds_encrypt.verification.plan import How, rows_of_a_part
+from rds_encrypt.verification.plan import rows_of_a_part
 from rds_encrypt.verification.ranges import ranges
 from rds_encrypt.verification.sessions import prepare
 from rds_encrypt.verification.tables import inventory
@@ -298,7 +299,7 @@ def _ours(servers: Servers, threads: int) -> None:
             prepare(session)
         budget = text_budget(sessions[0])
         for table in inventory(sessions[0]).values():
-            for part in ranges(sessions[0], table, rows_of_a_part(How(), table)):
+            for part in ranges(sessions[0], table, rows_of_a_part(table)):
                 waiting.put(checksum_statement(sessions[0], table, part, budget))
         with ThreadPoolExecutor(threads) as executor:
             list(executor.map(work, sessions))
@@ -308,7 +309,7 @@ def _verify(servers: Servers, threads: int) -> None:
     comparison = Comparison(
         partial(servers.session, servers.one),
         partial(servers.session, servers.other),
-        How(threads=threads),
+        VerifySettings(threads=threads),
         Checkpoint(None, ""),
     )
     comparison.advance()

@@ -1,8 +1,7 @@
 """Write docs/configuration.md: `python dev/tools/configuration_page.py`, or `make docs-configuration`.
 
 The stack's keys are what Pulumi.yaml declares; what is inside of `sources` and `connection` Pulumi.yaml cannot say, so it
-comes from components/settings.py and the models that it imports: types and limits from the annotations, the meaning from
-what stands below each field.
+comes from rds_encrypt/settings.py: types and limits from the annotations, the meaning from what stands below each field.
 """
 
 from __future__ import annotations
@@ -13,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml  # type: ignore[import-untyped] # comes with pulumi, without types
+from pydantic import TypeAdapter
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # run as a script, it finds its own directory only
 
-from components.settings import Settings  # noqa: E402
+from rds_encrypt.settings import Settings  # noqa: E402
 
 __all__ = ["EXAMPLE", "PAGE", "declared", "main", "page"]
 
@@ -59,7 +59,7 @@ _INTRODUCTION = f"""\
 # Configuration
 
 All keys of a stack, as `Pulumi.STACK.yaml` holds them. This page is generated (`make docs-configuration`) from
-[Pulumi.yaml](../Pulumi.yaml) and [components/settings.py](../components/settings.py), and a test fails when it is not up
+[Pulumi.yaml](../Pulumi.yaml) and [rds_encrypt/settings.py](../rds_encrypt/settings.py), and a test fails when it is not up
 to date.
 
 Whatever is wrong with the config is one sentence of `pulumi preview`, with the key, what it must be, and what it is
@@ -93,7 +93,7 @@ def page() -> str:
     Raises:
         ValueError: Pulumi.yaml and the settings do not agree, or a field says nothing of itself.
     """
-    schema = Settings.model_json_schema(by_alias=True)
+    schema = TypeAdapter(Settings).json_schema(by_alias=True)
     stack = declared()
     if set(stack) != set(schema["properties"]):
         raise ValueError(
@@ -184,8 +184,7 @@ def _type(part: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if "enum" in part:
         return ", ".join(f"`{each}`" for each in part["enum"])
     if part["type"] == "array":
-        # A list whose items have a title of their own is one of names.
-        return f"list of {part['items'].get('title') or _type(part['items'], schema)}"
+        return f"list of {_type(part['items'], schema)}"
     if part["type"] in _NUMBERS:
         return f"{_NUMBERS[part['type']]}{_limits(part)}"
     return _WORDS[part["type"]]

@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.errors import sorted_errors
 
-__all__ = ["AT_ONCE", "Listed", "listed", "tag"]
-
-AT_ONCE = 20
-"""Copies to a region that an account may have in progress ("Copying a DB snapshot", Amazon RDS User Guide)."""
+__all__ = ["Listed", "listed", "tag"]
 
 
 @dataclass(frozen=True)

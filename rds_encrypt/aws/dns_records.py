@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.errors import sorted_errors
 from rds_encrypt.core.errors import PreconditionFailed
+from rds_encrypt.settings import DnsSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_route53.type_defs import ResourceRecordSetOutputTypeDef
@@ -14,30 +15,30 @@ if TYPE_CHECKING:
 __all__ = ["point", "target"]
 
 
-def target(aws: Aws, zone: str, name: str) -> str:
+def target(aws: Aws, dns: DnsSettings) -> str:
     """Return the target of the CNAME.
 
     Raises:
         PreconditionFailed: the zone has no such CNAME.
     """
-    return _record(aws, zone, name)["ResourceRecords"][0]["Value"].rstrip(".")
+    return _record(aws, dns)["ResourceRecords"][0]["Value"].rstrip(".")
 
 
-def point(aws: Aws, zone: str, name: str, address: str) -> None:
+def point(aws: Aws, dns: DnsSettings, address: str) -> None:
     """Point the CNAME at another host, keeping its TTL; Route 53 serves the change within seconds."""
-    present = _record(aws, zone, name)
+    present = _record(aws, dns)
     if present["ResourceRecords"][0]["Value"].rstrip(".") == address:
         return
-    with sorted_errors(f"record {name}"):
+    with sorted_errors(f"record {dns.record}"):
         aws.route53.change_resource_record_sets(
-            HostedZoneId=zone,
+            HostedZoneId=dns.hosted_zone_id,
             ChangeBatch={
                 "Comment": "rds-encrypt: applications move to the other instance",
                 "Changes": [
                     {
                         "Action": "UPSERT",
                         "ResourceRecordSet": {
-                            "Name": name,
+                            "Name": dns.record,
                             "Type": "CNAME",
                             "TTL": present.get("TTL", 5),
                             "ResourceRecords": [{"Value": address}],
@@ -48,15 +49,15 @@ def point(aws: Aws, zone: str, name: str, address: str) -> None:
         )
 
 
-def _record(aws: Aws, zone: str, name: str) -> ResourceRecordSetOutputTypeDef:
-    with sorted_errors(f"record {name}"):
+def _record(aws: Aws, dns: DnsSettings) -> ResourceRecordSetOutputTypeDef:
+    with sorted_errors(f"record {dns.record}"):
         found = aws.route53.list_resource_record_sets(
-            HostedZoneId=zone, StartRecordName=name, StartRecordType="CNAME", MaxItems="1"
+            HostedZoneId=dns.hosted_zone_id, StartRecordName=dns.record, StartRecordType="CNAME", MaxItems="1"
         )["ResourceRecordSets"]
-    if not found or found[0]["Type"] != "CNAME" or found[0]["Name"].rstrip(".") != name.rstrip("."):
+    if not found or found[0]["Type"] != "CNAME" or found[0]["Name"].rstrip(".") != dns.record.rstrip("."):
         raise PreconditionFailed(
             "there is no such CNAME",
-            where=f"record {name} in hosted zone {zone}",
+            where=f"record {dns.record} in hosted zone {dns.hosted_zone_id}",
             fix="Correct `cutover.dns`, or create the record, pointing at the source, and let applications use it",
         )
     return found[0]

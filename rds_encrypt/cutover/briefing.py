@@ -21,7 +21,7 @@ class Briefing:
     """What the checks see now, and the moves before and after the point of no return."""
 
     checks: tuple[CheckResult, ...]
-    forced: frozenset[str]
+    forced: tuple[str, ...]
     undoable: tuple[str, ...]
     final: tuple[Move, ...]
 
@@ -33,7 +33,7 @@ def briefing(context: CutoverContext) -> Briefing:
     now = context.still()
     return Briefing(
         checks=tuple(CheckResult(name, finding.passed, finding.what) for name, finding in findings.items()),
-        forced=context.forced,
+        forced=context.settings.force,
         undoable=tuple(_moves_until_swap(now)),
         final=(
             *context.strategy.moves(
@@ -50,18 +50,14 @@ def briefing(context: CutoverContext) -> Briefing:
 def _moves_until_swap(context: CutoverContext) -> list[str]:
     primary, candidate = context.primary().identifier, context.candidate().identifier
     moves = []
-    if context.postponed:
+    if context.settings.postpone:
         moves.append("hold until an operator releases it")
-    if context.hooks.before:
-        moves.append(f"run `{context.hooks.before[0]}`, which may veto")
+    if before := context.settings.hooks.before:
+        moves.append(f"run `{before[0]}`, which may veto")
     return [
         *moves,
         f"fence {primary}: {fence_of(context)}",
         f"drain: {candidate} executes the last change of {primary}",
-        *(
-            ["compare the newest rows of both, for a second at most"]
-            if context.limits.verify != "off"
-            else []
-        ),
+        *(["compare the newest rows of both, for a second at most"] if context.verify.level != "off" else []),
         f"promote {candidate}, and let {primary} follow it from there",
     ]

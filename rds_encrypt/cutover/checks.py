@@ -70,7 +70,7 @@ def require_passed(context: CutoverContext, primary: Session, candidate: Session
     """
     _await_applied(context)
     failed = {name: each.what for name, each in read(context, primary, candidate).items() if not each.passed}
-    stopping = [f"{name} ({saw})" for name, saw in failed.items() if name not in context.forced]
+    stopping = [f"{name} ({saw})" for name, saw in failed.items() if name not in context.settings.force]
     if stopping:
         raise _failed(context, "; ".join(stopping))
     return tuple(f"{name}: {saw}" for name, saw in failed.items())
@@ -100,9 +100,9 @@ def require_steady(context: CutoverContext, primary: Session, candidate: Session
         ActionRequired: it grew beyond its limit; nothing was touched.
     """
     name = "replication-lag"
-    if name in context.forced or context.snapshot_coordinates is not None:
+    if name in context.settings.force or context.snapshot_coordinates is not None:
         return
-    steady = context.limits.lag_steady
+    steady = context.settings.lag_steady
     began = time.monotonic()
     until(
         Wait(

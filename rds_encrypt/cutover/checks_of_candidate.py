@@ -34,26 +34,25 @@ def replication_lag(context: CutoverContext, primary: Session, candidate: Sessio
     if not seen.status.running:
         return failed(f"replication to {context.candidate().identifier} is {seen.status}")
     behind = seen.status.seconds_behind
-    near = behind is not None and behind <= context.limits.lag
-    return (passed if near else failed)(f"{seen} (limit {context.limits.lag} s)")
+    near = behind is not None and behind <= context.settings.max_lag
+    return (passed if near else failed)(f"{seen} (limit {context.settings.max_lag} s)")
 
 
 def verification_fresh(context: CutoverContext, _primary: Session, _candidate: Session) -> Finding:
     """The data was compared, found equal, and not too long ago; not asked in method ``offline``, nor of a rollback."""
-    limit = context.limits.verification
+    level, hours = context.verify.level, context.verify.max_age
     if context.snapshot_coordinates is not None:
         return passed("a snapshot of the fenced source has no replica to be compared with")
     if not context.direction.forward:
         return passed("not asked of a rollback")
-    if limit is None:
+    if level == "off":
         return passed("verification is off")
     found = verified(context.primary().tags, context.direction.encrypted_id)
     if found is None:
         return failed(f"{context.candidate().identifier} has not been verified, or not found equal")
     ago = f"{found.age.total_seconds() / 3600:.1f} h ago in mode {found.level}"
-    wanted = f"(wanted: {context.limits.verify}, at most {limit / 3600:.0f} h old)"
-    serves = found.serves(context.limits.verify, limit / 3600)
-    return (passed if serves else failed)(f"verified {ago} {wanted}")
+    wanted = f"(wanted: {level}, at most {hours} h old)"
+    return (passed if found.serves(level, hours) else failed)(f"verified {ago} {wanted}")
 
 
 def candidate_read_only(context: CutoverContext, _primary: Session, candidate: Session) -> Finding:

@@ -64,7 +64,7 @@ def primary_writable(context: CutoverContext, primary: Session, _candidate: Sess
 
 def no_long_transaction(context: CutoverContext, primary: Session, _candidate: Session) -> Finding:
     """No transaction has been open for long where the writes are."""
-    limit = context.limits.long_transaction
+    limit = context.settings.long_transaction
     found = writes.long_transactions(primary, limit)
     if found:
         return failed(f"sessions have had a transaction open for long: {', '.join(found)}")

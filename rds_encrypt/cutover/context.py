@@ -1,4 +1,4 @@
-"""The context of a cutover: its two instances, access to them, its limits, and the protocol of a strategy."""
+"""The context of a cutover: its two instances, access to them, its settings, and the protocol of a strategy."""
 
 from __future__ import annotations
 
@@ -22,37 +22,26 @@ from rds_encrypt.journal import Tag
 from rds_encrypt.mysql.coordinates import Coordinates
 from rds_encrypt.mysql.session import Endpoint, Session
 from rds_encrypt.names import Names
+from rds_encrypt.settings import CutoverSettings, VerifySettings
 
-__all__ = ["Aside", "CutoverCheck", "CutoverContext", "Hooks", "Limits", "Move", "Record", "Strategy"]
+__all__ = ["Aside", "CutoverCheck", "CutoverContext", "Deadlines", "Move", "Strategy"]
 
 CutoverCheck = Check[Callable[["CutoverContext", Session, Session], Finding]]
 """A check that gets sessions on the primary and on the candidate."""
 
 
 @dataclass(frozen=True)
-class Limits:
-    """How long the moves may take, in seconds.
+class Deadlines:
+    """How long AWS and MySQL may take, in seconds, where the settings have no limit.
 
     Attributes:
-        write_outage: everything from the fence until the names begin to move; beyond it, the cutover is undone.
         rename: one rename by AWS, until the instance is available under its new name.
-        long_transaction: a transaction open for longer than this on the primary stops the cutover before the fence.
-        lag: seconds that the candidate may be behind before the fence closes.
-        lag_steady: for how long it must have been no further behind than that.
-        verification: maximum age of the last clean verification; ``None`` if none is required.
-        verify: the level that it must have had.
         former_primary: after the point of no return, how long to try to reach the instance that lost the name.
         follows: how long the primary may take to follow the candidate; a receiver retries every 60 s.
         gone: how long AWS must not list an instance before it counts as deleted.
     """
 
-    write_outage: float = 60.0
     rename: float = 1800.0
-    long_transaction: int = 30
-    lag: int = 10
-    lag_steady: float = 5.0
-    verification: float | None = None
-    verify: str = "full"
     former_primary: float = 300.0
     follows: float = 240.0
     gone: float = 15.0
@@ -69,29 +58,6 @@ class Aside:
 
     warnings: list[str] = field(default_factory=list)
     again: Retryable | None = None
-
-
-@dataclass(frozen=True)
-class Hooks:
-    """Commands as lists of arguments, run without a shell on the machine that runs Pulumi.
-
-    Attributes:
-        before: runs when the checks pass; a non-zero exit stops the cutover.
-        move: moves the applications, in strategy ``dns`` without a record.
-        after: runs when the candidate is open.
-    """
-
-    before: tuple[str, ...] = ()
-    move: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Record:
-    """A Route 53 CNAME that applications use."""
-
-    zone: str
-    name: str
 
 
 class Strategy(Protocol):
@@ -149,9 +115,6 @@ class CutoverContext:
     Attributes:
         source_group: the owner's parameter group; the instance that has the name uses it.
         strategy: how applications get from one instance to the other.
-        hooks: the user's commands.
-        postponed: whether an operator must release the cutover once the checks pass.
-        forced: names of checks that must not stop the cutover.
         snapshot_coordinates: in method ``offline``, the coordinates of the fenced source at its snapshot; nothing
             replicates then, and they must not change.
         seen: both instances at one moment, instead of a look-up each time; only ``still`` sets it.
@@ -164,10 +127,9 @@ class CutoverContext:
     direction: Direction
     source_group: str
     strategy: Strategy
-    hooks: Hooks = field(default_factory=Hooks)
-    postponed: bool = False
-    limits: Limits = field(default_factory=Limits)
-    forced: frozenset[str] = frozenset()
+    settings: CutoverSettings
+    verify: VerifySettings
+    deadlines: Deadlines = Deadlines()
     snapshot_coordinates: Coordinates | None = None
     progress: Progress = silent
     timeline: Timeline = field(default_factory=Timeline)
@@ -253,12 +215,14 @@ class CutoverContext:
         Raises:
             TimedOut: another server answers for as long as a rename may take.
         """
-        until_then = time.monotonic() + self.limits.rename
+        until_then = time.monotonic() + self.deadlines.rename
         while True:
             candidate = self.candidate()
             with ExitStack() as stack:
                 try:
-                    session = stack.enter_context(self.access.session(candidate, patience=self.limits.rename))
+                    session = stack.enter_context(
+                        self.access.session(candidate, patience=self.deadlines.rename)
+                    )
                 except AnotherHost:
                     answers = "a server with the certificate of another host"
                 else:

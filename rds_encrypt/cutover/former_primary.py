@@ -66,7 +66,7 @@ def give_up_name(context: CutoverContext) -> None:
         ActionRequired: AWS refused, for a reason that is not the instance's state.
         TimedOut: it kept the name for longer than a rename may take.
     """
-    direction, instances, deadline = context.direction, context.instances, context.limits.rename
+    direction, instances, deadline = context.direction, context.instances, context.deadlines.rename
     until_then = time.monotonic() + deadline
     while time.monotonic() < until_then:
         found = _present(context)
@@ -129,7 +129,7 @@ def await_harmless(context: CutoverContext) -> None:
         Wait(
             f"it to be available as {direction.primary_name}, or to be gone",
             where=direction.primary_id,
-            deadline=context.limits.rename,
+            deadline=context.deadlines.rename,
             longest=0.3,
             advice="Read its events in the RDS console. If it does not come up, delete it: production no longer needs it."
             " Then run `pulumi up` again",
@@ -155,7 +155,9 @@ def _helped(context: CutoverContext, found: Instance) -> bool:
         context.warn(
             f"{found.identifier} was stopped while it still had the name; rds-encrypt started it to rename it"
         )
-        context.instances.start(found.resource_id, deadline=context.limits.rename, progress=context.progress)
+        context.instances.start(
+            found.resource_id, deadline=context.deadlines.rename, progress=context.progress
+        )
         return True
     if make_room(context, found):
         return True
@@ -190,7 +192,7 @@ def make_room(context: CutoverContext, found: Instance) -> bool:
         found.resource_id,
         "have room again",
         lambda seen: seen.status != _FULL,
-        deadline=context.limits.rename,
+        deadline=context.deadlines.rename,
         progress=context.progress,
     )
     return True
@@ -200,7 +202,7 @@ def _present(context: CutoverContext) -> Instance | None:
     """Return it, or ``None`` once AWS has not listed it for long enough: a rename may hide it for a moment."""
     began = time.monotonic()
     while (found := context.find_primary()) is None:
-        if time.monotonic() - began > context.limits.gone:
+        if time.monotonic() - began > context.deadlines.gone:
             return None
         time.sleep(0.5)
     return found

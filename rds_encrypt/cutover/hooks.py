@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable
+from typing import Literal
 
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.core.waiting import Wait, until
@@ -16,12 +17,15 @@ __all__ = ["run", "wait_for_release"]
 _DAY = 86400.0
 
 
-def run(context: CutoverContext, which: str, command: tuple[str, ...]) -> None:
-    """Run a hook; it finds the instances in environment variables that begin with ``RDS_ENCRYPT_``.
+def run(context: CutoverContext, which: Literal["before", "move", "after"]) -> None:
+    """Run a hook, if there is one; it finds the instances in environment variables that begin with ``RDS_ENCRYPT_``.
 
     Raises:
         ActionRequired: it could not be started, took longer than five minutes, or failed.
     """
+    command: tuple[str, ...] = getattr(context.settings.hooks, which)
+    if not command:
+        return
     context.progress(f"hook {which}: {command[0]}")
     primary, candidate = context.find_primary(), context.candidate()
     environment = {

@@ -96,12 +96,11 @@ def run(context: CutoverContext) -> Outcome:
 def _permission(context: CutoverContext, primary: Session, candidate: Session) -> tuple[str, ...]:
     """Run the checks, wait for the operator if it is postponed, run them again, watch the lag, and let your hook veto."""
     forced = checks.require_passed(context, primary, candidate)
-    if context.postponed:
+    if context.settings.postpone:
         hooks.wait_for_release(context, lambda: checks.require_passed(context, primary, candidate))
         forced = checks.require_passed(context, primary, candidate)
     checks.require_steady(context, primary, candidate)
-    if context.hooks.before:
-        hooks.run(context, "before", context.hooks.before)
+    hooks.run(context, "before")
     return forced
 
 
@@ -112,7 +111,7 @@ def _account_for_reverse_replication(
     if context.snapshot_coordinates is not None:
         return None
     account = accounts.issue(primary, context.direction.reverse_user)
-    lag.drain(candidate, current(primary), deadline=context.limits.write_outage)
+    lag.drain(candidate, current(primary), deadline=context.settings.max_write_outage)
     return account
 
 
@@ -128,7 +127,7 @@ def _note_due_events(context: CutoverContext, primary: Session, candidate: Sessi
 def _close(context: CutoverContext, fence: Fence, primary: Session) -> Coordinates:
     context.progress("closing the fence")
     context.timeline.mark(Moment.FENCE_REQUESTED)
-    fence.apply(primary, deadline=context.limits.write_outage / 2)
+    fence.apply(primary, deadline=context.settings.max_write_outage / 2)
     writes.require_settled(primary)
     context.timeline.mark(Moment.FENCED)
     return writes.settled_coordinates(primary)
@@ -137,7 +136,7 @@ def _close(context: CutoverContext, fence: Fence, primary: Session) -> Coordinat
 def _drain(context: CutoverContext, primary: Session, candidate: Session, final: Coordinates) -> None:
     context.progress(f"draining to {final}")
     if context.snapshot_coordinates is None:
-        lag.drain(candidate, final, deadline=context.limits.write_outage / 2)
+        lag.drain(candidate, final, deadline=context.settings.max_write_outage / 2)
     elif wrote_since(primary, context.snapshot_coordinates):
         raise ActionRequired(
             f"the source was written to after its snapshot was taken at {context.snapshot_coordinates}",
@@ -149,7 +148,7 @@ def _drain(context: CutoverContext, primary: Session, candidate: Session, final:
 
 def _check(context: CutoverContext, primary: Session, candidate: Session) -> None:
     """Compare the last rows, for a second at most: a verification of hours ago could not see them."""
-    if context.limits.verify == "off":
+    if context.verify.level == "off":
         return
     context.progress("comparing the last rows")
     seen = spot_check(primary, candidate, seconds=_SPOT_CHECK)
@@ -212,9 +211,9 @@ def _prepare_reverse_replication(
 
 
 def _require_within_budget(context: CutoverContext, spent: float) -> None:
-    if spent > context.limits.write_outage:
+    if spent > context.settings.max_write_outage:
         raise TimedOut(
-            f"fence, drain and promotion took {spent:.0f} s, more than the {context.limits.write_outage:.0f} s allowed",
+            f"fence, drain and promotion took {spent:.0f} s, more than the {context.settings.max_write_outage} s allowed",
             where=context.names.source,
             fix="Raise `cutover.maxWriteOutage`, or wait for quieter hours",
             safe="The fence is lifted and replication goes on",
@@ -251,9 +250,8 @@ def _confirm(context: CutoverContext, forced: tuple[str, ...], *, noted: bool) -
             match_owner_changes(context)
     final = _complete(context)
     path = follow_up(context)
-    if context.hooks.after:
-        with context.not_needed("hook `after` did not succeed"):
-            hooks.run(context, "after", context.hooks.after)
+    with context.not_needed("hook `after` did not succeed"):
+        hooks.run(context, "after")
     if context.aside.again is not None:
         raise context.aside.again
     return Outcome(uuid, final, unenabled, forced, path, tuple(context.aside.warnings))
@@ -322,7 +320,7 @@ def _undo(context: CutoverContext, fence_there: Callable[[CutoverContext], Fence
     context.instances.untag(context.direction.candidate_id, [Tag.EVENTS])
     fence = fence_there(context)
     closed = fence.put_back()  # by AWS's API alone: it takes effect even if MySQL is only just coming back
-    with context.access.session(context.primary(), patience=context.limits.write_outage) as primary:
+    with context.access.session(context.primary(), patience=context.settings.max_write_outage) as primary:
         if closed:
             fence.reopen(primary)
         context.timeline.mark(Moment.FENCE_LIFTED)
@@ -339,7 +337,7 @@ def _follow_again(context: CutoverContext) -> None:
     noted = context.candidate().tags.get(Tag.PROMOTED_AT)
     if noted is None:
         return
-    patience = context.limits.write_outage
+    patience = context.settings.max_write_outage
     with (
         context.access.session(context.primary(), patience=patience) as primary,
         context.access.session(context.candidate(), patience=patience) as candidate,
@@ -348,7 +346,7 @@ def _follow_again(context: CutoverContext) -> None:
             account = accounts.issue(primary, direction.following_user)
             channel.attach(candidate, endpoint_of(context.primary()), account, Coordinates.parse(noted))
         channel.start(candidate)
-        lag.catch_up(primary, candidate, deadline=context.limits.rename, progress=context.progress)
+        lag.catch_up(primary, candidate, deadline=context.deadlines.rename, progress=context.progress)
     noted_on_encrypted = [Tag.RETENTION_BEFORE] if direction.forward else []
     context.instances.untag(
         direction.candidate_id,

@@ -57,7 +57,7 @@ def note_lost(context: CutoverContext, path: str) -> None:
 
 
 def _opened(context: CutoverContext) -> str:
-    deadline, renew = time.monotonic() + context.limits.follows, True
+    deadline, renew = time.monotonic() + context.deadlines.follows, True
     while True:
         try:
             path = _attempt(context, renew=renew)
@@ -79,7 +79,7 @@ def _opened(context: CutoverContext) -> str:
 def _attempt(context: CutoverContext, *, renew: bool) -> str | None:
     """Try once; ``None`` if it was attached again and must be started."""
     with ExitStack() as stack:
-        left = reach(context, stack, deadline=context.limits.former_primary)
+        left = reach(context, stack, deadline=context.deadlines.former_primary)
         if isinstance(left, Unreachable):
             return f"{LOST if left.final else UNCONFIRMED}{left}"
         if reason := _not_ready(context, left):

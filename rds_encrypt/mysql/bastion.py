@@ -11,18 +11,15 @@ import shutil
 import socket
 import subprocess
 import threading
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from rds_encrypt.core.errors import ActionRequired, MigrationError, Retryable
 from rds_encrypt.core.supervised_process import SupervisedProcess
 from rds_encrypt.mysql.tunnel import REACH, Endpoint, Tunnel, has_answered
+from rds_encrypt.settings import HOST, SshSettings
 
-__all__ = ["HOST", "Bastion", "BastionTunnels"]
-
-HOST = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}|[0-9A-Fa-f:]{2,39}"
-"""Names and addresses that do not begin like an option and contain nothing special to a shell or to ssh."""
+__all__ = ["BastionTunnels"]
 
 _CONNECT = 10
 _ANSWER = 20.0
@@ -31,32 +28,10 @@ _CONTROL = "control"
 _HOLD = ("-N",)
 
 
-@dataclass(frozen=True)
-class Bastion:
-    """A host through which this machine reaches the instances.
-
-    Attributes:
-        host: its name or address.
-        port: the port of its sshd.
-        user: the account on it; ``None`` uses ssh's own configuration.
-        key_file: the private key; ``None`` uses the agent and ssh's own configuration.
-        known_hosts_file: the only host keys to trust; ``None`` uses ssh's own files.
-    """
-
-    host: str
-    port: int = 22
-    user: str | None = None
-    key_file: str | None = None
-    known_hosts_file: str | None = None
-
-    def __str__(self) -> str:
-        return f"bastion {self.host}:{self.port}"
-
-
 class BastionTunnels:
     """Opens tunnels through one bastion, and connects again if the connection has died."""
 
-    def __init__(self, bastion: Bastion) -> None:
+    def __init__(self, bastion: SshSettings) -> None:
         self._bastion = bastion
         self._shared: SupervisedProcess | None = None
         self._sharing = threading.Lock()
@@ -111,7 +86,7 @@ class BastionTunnels:
             raise _failure(self._bastion, said)
 
 
-def command(bastion: Bastion, directory: Path, *what: str) -> list[str]:
+def command(bastion: SshSettings, directory: Path, *what: str) -> list[str]:
     """Return the command line of the client.
 
     Raises:
@@ -189,7 +164,7 @@ def _hang_up(ours: socket.socket, client: subprocess.Popen[str]) -> str:
         return client.communicate()[1]
 
 
-def _refusal(bastion: Bastion, endpoint: Endpoint, said: str, log: str) -> MigrationError:
+def _refusal(bastion: SshSettings, endpoint: Endpoint, said: str, log: str) -> MigrationError:
     """Return the error of a tunnel that did not open; a shared connection keeps the reason in its own log."""
     # Only `said`, if the shared connection was gone and the client had to connect on its own.
     reasons = re.findall(r"channel \d+: open failed: (.+)", f"{log}\n{said}")
@@ -239,7 +214,7 @@ _AWAY = (
 """What ssh prints when the network fails, not the authentication."""
 
 
-def _failure(bastion: Bastion, said: str) -> MigrationError:
+def _failure(bastion: SshSettings, said: str) -> MigrationError:
     """Return why there is no connection to the bastion, from what ssh printed."""
     where = str(bastion)
     for pattern, what, fix, safe in _HUMAN:

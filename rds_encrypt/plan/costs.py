@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Kept", "Prices"]
+from rds_encrypt.settings import PriceSettings
+
+__all__ = ["Kept", "hourly"]
 
 _HOURS = 730
 """Hours in a month, as AWS counts them on its pricing pages."""
@@ -25,20 +27,11 @@ class Kept:
     snapshots: int
 
 
-@dataclass(frozen=True)
-class Prices:
-    """AWS's prices: an instance of the source's class per hour; a GiB of storage, and of a snapshot, per month."""
-
-    instance_hour: float
-    storage_month: float
-    snapshot_month: float
-    currency: str = "USD"
-
-    def hourly(self, kept: Kept) -> str:
-        """Return the total cost per hour, in words."""
-        monthly = kept.volumes * self.storage_month + kept.snapshots * self.snapshot_month
-        whole = kept.instances * self.instance_hour + monthly / _HOURS
-        return (
-            f"about {whole:.2f} {self.currency} an hour, or {whole * 24:.2f} a day, at the config's prices, excluding"
-            " provisioned IOPS and throughput, backups, and Extended Support"
-        )
+def hourly(prices: PriceSettings, kept: Kept) -> str:
+    """Return the total cost per hour, in words."""
+    monthly = kept.volumes * prices.storage_month + kept.snapshots * prices.snapshot_month
+    whole = kept.instances * prices.instance_hour + monthly / _HOURS
+    return (
+        f"about {whole:.2f} {prices.currency} an hour, or {whole * 24:.2f} a day, at the config's prices, excluding"
+        " provisioned IOPS and throughput, backups, and Extended Support"
+    )

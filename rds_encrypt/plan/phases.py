@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 
 from rds_encrypt import lifecycle
 from rds_encrypt.aws.instance import Instance
@@ -12,42 +11,18 @@ from rds_encrypt.core.errors import Bug
 from rds_encrypt.cutover.briefing import CONFIRM, Briefing
 from rds_encrypt.cutover.context import Move, Strategy
 from rds_encrypt.cutover.direction import cutover_direction
+from rds_encrypt.cutover.strategies import strategy_of
 from rds_encrypt.discovery import Topology
-from rds_encrypt.phases import Method, Phase
+from rds_encrypt.phases import Phase
 from rds_encrypt.plan import estimates
-from rds_encrypt.plan.costs import Kept, Prices
+from rds_encrypt.plan.costs import Kept, hourly
 from rds_encrypt.plan.estimates import MOMENT, Rate, Span
+from rds_encrypt.settings import CutoverSettings, PriceSettings, SourceSettings
 from rds_encrypt.state import owner_group
 
-__all__ = ["PhasePlan", "Stage", "Wish", "plan"]
+__all__ = ["PhasePlan", "Stage", "plan"]
 
 _NOT_YET = "rds-encrypt refuses to delete the old instance until the encrypted one has as many days of backups as its owner wants."
-
-
-@dataclass(frozen=True)
-class Wish:
-    """The part of a source's config that a plan needs.
-
-    Attributes:
-        key: the KMS key as the config names it.
-        fate: what happens to the old instance: keep, stop or delete.
-        write_outage: seconds that everything but AWS's renames may take.
-        verified: whether phase `replicate` ends with a verification.
-        prices: the config's prices.
-    """
-
-    phase: Phase
-    method: Method
-    strategy: Strategy
-    key: str
-    fate: str
-    write_outage: int
-    binlog_hours: int
-    catch_up_hours: int
-    verified: bool = False
-    prices: Prices | None = None
-    today: date | None = None
-    """The day of the plan; today if not given."""
 
 
 @dataclass(frozen=True)
@@ -87,63 +62,68 @@ class PhasePlan:
         return estimates.total([stage.takes for stage in self.stages if stage.takes is not None])
 
 
-def plan(wish: Wish, topology: Topology, briefing: Briefing | None = None) -> PhasePlan | None:
+def plan(
+    settings: SourceSettings, phase: Phase, topology: Topology, briefing: Briefing | None = None
+) -> PhasePlan | None:
     """Return what the phase will do, or ``None`` if it is already reached.
 
     Args:
-        wish: the source's config.
+        settings: those of the source.
+        phase: its own, or the stack's.
         topology: the existing instances.
         briefing: the moves and checks of a cutover or rollback between two existing instances; ``None`` if there is none.
     """
-    match wish.method, wish.phase:
+    match settings.method, phase:
         case "online", "replicate" if topology.encrypted is None:
-            return _replicate(wish, topology)
+            return _replicate(settings, topology)
         case "offline", "replicate" if not topology.state.cutover_begun:
-            return _prepare(wish, topology)
+            return _prepare(topology)
         case "offline", "cutover" if not topology.state.cut_over:
-            return _cut_over_with_downtime(wish, topology)
+            return _cut_over_with_downtime(settings, topology)
         case "online", "cutover" | "rollback" if briefing is not None:
-            return _cutover(wish, topology, briefing)
-        case _, "cleanup" if topology.state.cut_over and not _retired(topology, wish.fate):
-            return _clean_up(wish, topology)
+            return _cutover(settings.cutover, phase, topology, briefing)
+        case _, "cleanup" if topology.state.cut_over and not _retired(topology, settings.cleanup.old):
+            return _clean_up(settings, topology)
     return None
 
 
-def _replicate(wish: Wish, topology: Topology) -> PhasePlan:
+def _replicate(settings: SourceSettings, topology: Topology) -> PhasePlan:
     names, source = topology.names, _source(topology)
     stages = [
         Stage(
-            f"prepare: keep binlogs for {wish.binlog_hours} h, create an account and two parameter groups",
+            f"prepare: keep binlogs for {settings.binlog_retention_hours} h, create an account and two parameter groups",
             _takes(MOMENT),
         ),
         Stage(f"create the replica {names.replica} ({_size(source)})", _takes(estimates.REPLICA, source)),
         Stage("stop its replication and note its coordinates", _takes(MOMENT)),
-        *_encrypted_copy(wish, topology, names.replica),
+        *_encrypted_copy(settings.kms_key, topology, names.replica),
         Stage(f"compare its settings with those of {names.source}, start replication", _takes(MOMENT)),
-        Stage(f"catch up with writes made meanwhile; times out after {wish.catch_up_hours} h"),
+        Stage(f"catch up with writes made meanwhile; times out after {settings.catch_up_hours} h"),
     ]
-    if wish.verified:
+    if settings.verify.level != "off":
         stages.append(Stage("compare the data of both instances"))
     return PhasePlan(
         identifier=names.source,
-        phase=wish.phase,
+        phase="replicate",
         goal=f"{names.encrypted} will be a live, read-only, encrypted copy of {names.source}.",
         stages=tuple(stages),
         outage="none; the volume has some additional load",
-        billed=_billed(source, wish) + ", until phase `cleanup` or `pulumi destroy`",
+        billed=_billed(source, settings.prices) + ", until phase `cleanup` or `pulumi destroy`",
         undo=(
             "`pulumi destroy`, at any time: deletes what this phase created, restores what it changed on the source, and leaves the"
             f" source's data alone. {_retained(topology)}"
         ),
-        notes=_kept_too_short(wish, _encrypted_copy(wish, topology, names.replica)),
+        notes=_kept_too_short(
+            settings.binlog_retention_hours, _encrypted_copy(settings.kms_key, topology, names.replica)
+        ),
     )
 
 
-def _prepare(wish: Wish, topology: Topology) -> PhasePlan:
+def _prepare(topology: Topology) -> PhasePlan:
     names = topology.names
     return PhasePlan(
         identifier=names.source,
-        phase=wish.phase,
+        phase="replicate",
         goal="Method `offline`: rds-encrypt copies nothing before phase `cutover`, which begins with the write outage.",
         stages=(Stage(f"create the parameter groups {names.encrypted} and {names.fence}", _takes(MOMENT)),),
         outage=f"none in this phase; in phase `cutover` {_downtime(topology)}",
@@ -152,45 +132,48 @@ def _prepare(wish: Wish, topology: Topology) -> PhasePlan:
     )
 
 
-def _cut_over_with_downtime(wish: Wish, topology: Topology) -> PhasePlan:
-    names, group = topology.names, owner_group(_source(topology))
-    direction = cutover_direction(names, topology.source_id, encrypted_id="")
+def _cut_over_with_downtime(settings: SourceSettings, topology: Topology) -> PhasePlan:
+    names, strategy = topology.names, strategy_of(settings.cutover)
+    direction, group = (
+        cutover_direction(names, topology.source_id, encrypted_id=""),
+        owner_group(_source(topology)),
+    )
     stages = [
         Stage(
             f"fence {names.source}: it refuses writes from here on, and still serves reads", _takes(MOMENT)
         ),
-        *_encrypted_copy(wish, topology, names.source),
+        *_encrypted_copy(settings.kms_key, topology, names.source),
         Stage(f"compare its settings with those of {names.source}; run the checks", _takes(MOMENT)),
-        *_final((*wish.strategy.moves(direction, names.source, names.encrypted, group), CONFIRM)),
+        *_final((*strategy.moves(direction, names.source, names.encrypted, group), CONFIRM)),
     ]
     return PhasePlan(
         identifier=names.source,
-        phase=wish.phase,
+        phase="cutover",
         goal=f"The name {names.source} moves to an encrypted instance restored from its snapshot.",
         stages=tuple(stages),
         outage=f"{_downtime(topology)}: everything from the fence to the end",
-        billed=_billed(_source(topology), wish, replica=False) + ", until phase `cleanup`",
+        billed=_billed(_source(topology), settings.prices, replica=False) + ", until phase `cleanup`",
         undo=(
             "until the names or applications move, `pulumi destroy`: lifts the fence and deletes the copy."
-            f" After that, none: {names.old if not wish.strategy.keeps_name else names.source} keeps the data as it was"
+            f" After that, none: {names.source if strategy.keeps_name else names.old} keeps the data as it was"
         ),
     )
 
 
-def _cutover(wish: Wish, topology: Topology, briefing: Briefing) -> PhasePlan:
-    names, forward = topology.names, wish.phase == "cutover"
+def _cutover(settings: CutoverSettings, phase: Phase, topology: Topology, briefing: Briefing) -> PhasePlan:
+    names, strategy, forward = topology.names, strategy_of(settings), phase == "cutover"
     under_way = topology.state.returning if not forward else topology.state.cutover_begun
     undoable = () if under_way else briefing.undoable
     stages = [Stage(move, _takes(MOMENT)) for move in undoable]
     stages += _final(briefing.final)
-    outage = f"at most {wish.write_outage} s for fence, drain and promotion (usually 1 to 2 s)"
-    if not wish.strategy.keeps_name:
+    outage = f"at most {settings.max_write_outage} s for fence, drain and promotion (usually 1 to 2 s)"
+    if not strategy.keeps_name:
         outage += f", plus AWS's two renames ({estimates.RENAME.base} each; the second begins while the first is running)"
     other = "rollback" if forward else "cutover"
     return PhasePlan(
         identifier=names.source,
-        phase=wish.phase,
-        goal=_goal(wish, topology),
+        phase=phase,
+        goal=_goal(phase, strategy, topology),
         stages=tuple(stages),
         outage=outage,
         billed="none; the same resources as before",
@@ -202,8 +185,8 @@ def _cutover(wish: Wish, topology: Topology, briefing: Briefing) -> PhasePlan:
     )
 
 
-def _clean_up(wish: Wish, topology: Topology) -> PhasePlan:
-    names, source = topology.names, topology.source
+def _clean_up(settings: SourceSettings, topology: Topology) -> PhasePlan:
+    names, source, fate = topology.names, topology.source, settings.cleanup.old
     production = topology.encrypted.identifier if topology.encrypted is not None else names.source
     stages = [
         Stage(f"confirm that {production} is the encrypted instance and accepts writes", _takes(MOMENT))
@@ -228,27 +211,27 @@ def _clean_up(wish: Wish, topology: Topology) -> PhasePlan:
                 final=True,
             )
         ],
-    }[wish.fate]
-    snapshots = "the snapshots of the migration" if wish.method == "online" else "the encrypted snapshot"
+    }[fate]
+    snapshots = "the snapshots of the migration" if settings.method == "online" else "the encrypted snapshot"
     stages.append(
         Stage(f"delete {snapshots} and the remaining rules and parameter groups", _takes(MOMENT), final=True)
     )
-    left = f"snapshot {names.old}-final" if wish.fate == "delete" else old
+    left = f"snapshot {names.old}-final" if fate == "delete" else old
     return PhasePlan(
         identifier=names.source,
-        phase=wish.phase,
-        goal=f"Only {production}{'' if wish.fate == 'delete' else f' and {old}'} will remain.",
+        phase="cleanup",
+        goal=f"Only {production}{'' if fate == 'delete' else f' and {old}'} will remain.",
         stages=tuple(stages),
         outage="none",
         billed={
             "keep": f"{old}, as before",
             "stop": f"the storage and backups of {old}; RDS starts a stopped instance again after seven days",
             "delete": f"the storage of the final snapshot {names.old}-final",
-        }[wish.fate],
+        }[fate],
         undo="none, because this phase ends the rollback path; what it deletes stays deleted",
         notes=(
             f"Unencrypted data remains in {left} until you delete it.",
-            *((_NOT_YET,) if wish.fate == "delete" else ()),
+            *((_NOT_YET,) if fate == "delete" else ()),
             _retained(topology, "This"),
         ),
     )
@@ -257,22 +240,22 @@ def _clean_up(wish: Wish, topology: Topology) -> PhasePlan:
 # Parts of several phases.
 
 
-def _encrypted_copy(wish: Wish, topology: Topology, origin: str) -> list[Stage]:
+def _encrypted_copy(key: str, topology: Topology, origin: str) -> list[Stage]:
     names, source = topology.names, _source(topology)
     return [
         Stage(f"snapshot of {origin}", _takes(estimates.SNAPSHOT, source)),
-        Stage(f"copy it, encrypted with {wish.key}", _takes(estimates.COPY, source)),
+        Stage(f"copy it, encrypted with {key}", _takes(estimates.COPY, source)),
         Stage(f"restore {names.encrypted} from that, read-only", _takes(estimates.RESTORE, source)),
     ]
 
 
-def _kept_too_short(wish: Wish, copy: list[Stage]) -> tuple[str, ...]:
+def _kept_too_short(hours: int, copy: list[Stage]) -> tuple[str, ...]:
     """Warn if the source may purge binlogs before they are fetched: only the source has the writes made during the copy."""
     needed = estimates.total([stage.takes for stage in copy if stage.takes is not None])
-    if needed.high <= wish.binlog_hours * 3600:
+    if needed.high <= hours * 3600:
         return ()
     told = (
-        f"By these estimates the copy may take longer ({needed}) than the source keeps binlogs ({wish.binlog_hours} h), and would"
+        f"By these estimates the copy may take longer ({needed}) than the source keeps binlogs ({hours} h), and would"
         " then have to start over. Raise `binlogRetentionHours` (at most 168)."
     )
     return (told,)
@@ -290,36 +273,34 @@ def _downtime(topology: Topology) -> str:
     return f"{estimates.total([_takes(part, source) for part in parts])} (estimated)"
 
 
-def _goal(wish: Wish, topology: Topology) -> str:
+def _goal(phase: Phase, strategy: Strategy, topology: Topology) -> str:
     names = topology.names
-    if wish.phase == "rollback":
+    if phase == "rollback":
         return (
             f"{names.source} will be the unencrypted source again, with every write made since the cutover."
         )
-    if not wish.strategy.keeps_name:
+    if not strategy.keeps_name:
         return f"The name {names.source} moves to the encrypted instance."
-    return f"Applications move to the encrypted instance; the names stay as they are (strategy `{wish.strategy.name}`)."
+    return f"Applications move to the encrypted instance; the names stay as they are (strategy `{strategy.name}`)."
 
 
-def _billed(source: Instance, wish: Wish, *, replica: bool = True) -> str:
+def _billed(source: Instance, prices: PriceSettings | None, *, replica: bool = True) -> str:
     kind, storage = source.description["DBInstanceClass"], _storage(source)
     standby = " with a standby" if source.description.get("MultiAZ") else ""
     gib = source.description["AllocatedStorage"]
     parts = [f"one {kind}{standby} with {storage} (the encrypted instance) and its backups"]
     if replica:
         parts.insert(0, f"one {kind} with {storage} (the replica)")
-    billed = (
-        f"{', '.join(parts)}; two snapshots of up to {gib} GiB{_extended_support(source, wish, 1 + replica)}"
-    )
-    if wish.prices is None:
+    billed = f"{', '.join(parts)}; two snapshots of up to {gib} GiB{_extended_support(source, 1 + replica)}"
+    if prices is None:
         return billed
     instances = 1 + replica + bool(standby)
-    return f"{wish.prices.hourly(Kept(instances, instances * int(gib), 2 * int(gib)))}: {billed}"
+    return f"{hourly(prices, Kept(instances, instances * int(gib), 2 * int(gib)))}: {billed}"
 
 
-def _extended_support(source: Instance, wish: Wish, instances: int) -> str:
+def _extended_support(source: Instance, instances: int) -> str:
     """Return AWS's charge for a version past its standard support, for each new instance."""
-    ended = lifecycle.extended_support(source, wish.today or lifecycle.today())
+    ended = lifecycle.extended_support(source, lifecycle.today())
     if ended is None:
         return ""
     series, day = ended

@@ -120,7 +120,7 @@ class Logbook:
                     "name": check.name,
                     "green": check.passed,
                     "saw": check.saw,
-                    "forced": check.name in context.forced,
+                    "forced": check.name in context.settings.force,
                 }
                 for check in timeline.checks
             ],
@@ -172,5 +172,5 @@ class Logbook:
             return False
         moments = moments_from(former.get("moments") or {})
         last = max((when for moment, when in moments.items() if moment in _BEFORE_THE_CUTOVER), default=None)
-        margin = timedelta(seconds=self._site.limits.write_outage)
+        margin = timedelta(seconds=self._site.settings.max_write_outage)
         return last is not None and abs(last - point) <= margin

@@ -17,12 +17,13 @@ from queue import SimpleQueue
 
 from rds_encrypt.core.waiting import Progress, silent, stop_if_orphaned
 from rds_encrypt.mysql.same_coordinates import Opener
+from rds_encrypt.settings import VerifySettings
 from rds_encrypt.verification.checkpoint import Checkpoint, Part
 from rds_encrypt.verification.checksum import Pair, differing_rows, text_budget
 from rds_encrypt.verification.counters import compare_counters, read_counters
 from rds_encrypt.verification.definitions import compare_definitions, read_definitions
 from rds_encrypt.verification.differences import Difference
-from rds_encrypt.verification.plan import How, Result, chosen, label, rows_of_a_part
+from rds_encrypt.verification.plan import Result, chosen, label, rows_of_a_part
 from rds_encrypt.verification.progress import ComparisonProgress
 from rds_encrypt.verification.ranges import Range, ranges
 from rds_encrypt.verification.sessions import prepare
@@ -48,14 +49,19 @@ class Comparison:
     Attributes:
         reference: opens sessions on the trusted side.
         copy: opens sessions on the copy.
+        settings: the level, not ``off``; the share of the ranges; the sessions.
         checkpoint: the parts that are finished.
+        most_named: the most differing rows to name per table.
+        rows_per_range: derived from the width of a table's rows if not given.
     """
 
     reference: Opener
     copy: Opener
-    how: How
+    settings: VerifySettings
     checkpoint: Checkpoint
     progress: Progress = silent
+    most_named: int = 10
+    rows_per_range: int | None = None
     _tables: list[Table] | None = None
     _differences: list[Difference] = field(default_factory=list)
     _named: Counter[str] = field(default_factory=Counter)
@@ -98,9 +104,9 @@ class Comparison:
 
     def _open(self, stack: ExitStack) -> list[Pair]:
         """Open the sessions; the first pair reads definitions and cuts the tables."""
-        executor = stack.enter_context(ThreadPoolExecutor(self.how.threads + 1, "copy"))
+        executor = stack.enter_context(ThreadPoolExecutor(self.settings.threads + 1, "copy"))
         pairs: list[Pair] = []
-        for _ in range(self.how.threads + 1):
+        for _ in range(self.settings.threads + 1):
             ours, theirs = stack.enter_context(self.reference()), stack.enter_context(self.copy())
             prepare(ours)
             prepare(theirs)
@@ -170,24 +176,24 @@ class Comparison:
             low, complete = self.checkpoint.reached(label(table, planner.budget))
             if complete:
                 continue
-            size = rows_of_a_part(self.how, table)
-            whole = self.how.level == "counts"
+            size = self.rows_per_range or rows_of_a_part(table)
+            whole = self.settings.level == "counts"
             for part in [Range()] if whole else ranges(planner.reference, table, size, low):
-                if chosen(self.how, table, part):
+                if chosen(self.settings, table, part):
                     yield table, part
                 else:
                     self.checkpoint.add(Part(label(table, planner.budget), part, 0))
 
     def _check(self, pair: Pair, table: Table, part: Range) -> _Checked:
         """Compare one part; if it differs, find the rows."""
-        if self.how.level == "counts":
+        if self.settings.level == "counts":
             ours, theirs = pair.counts(table)
             unlike = (Difference("rows", str(table), "", f"{ours} rows", f"{theirs} rows"),)
             return _Checked(table, part, ours, unlike if ours != theirs else ())
         reference, copy = pair.aggregates(table, part)
         if reference == copy:
             return _Checked(table, part, reference.rows, ())
-        room = self.how.named - self._named[str(table)]
+        room = self.most_named - self._named[str(table)]
         found = tuple(differing_rows(pair, table, part, room)) if room > 0 else ()
         if not found and room > 0:
             # Never silent: checksums that differ without a differing row mean a bug here, or a server that moves.
@@ -199,7 +205,7 @@ class Comparison:
         name = str(checked.table)
         self._chunks += 1
         for difference in checked.differences:
-            if difference is _MORE[0] or self._named[name] >= self.how.named:
+            if difference is _MORE[0] or self._named[name] >= self.most_named:
                 self._unnamed[name] += 1
                 break
             self._named[name] += 1

@@ -26,13 +26,13 @@ import botocore.exceptions
 import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 
-from components.settings import CutoverSettings, VerifySettings
 from dev.sandbox import Sandbox
 from dev.sandbox.mysql.accounts import HostSecrets
 from dev.sandbox.mysql.sessions import AdminSession, admin_session, execute, query
 from dev.sandbox.seed import Seeded, seed
 from dev.workload.database import Account, Address, connected, rows, value
 from providers import cutover_protocol
+from providers.arguments import as_inputs
 from providers.binlog_retention import BinlogRetentionProvider
 from providers.candidate_retention import CandidateRetentionProvider
 from providers.claim import ClaimProvider
@@ -48,7 +48,7 @@ from rds_encrypt.checks import preflight
 from rds_encrypt.checks.context import CheckContext, Plan
 from rds_encrypt.core.errors import MigrationError, PreconditionFailed
 from rds_encrypt.core.waiting import silent
-from rds_encrypt.cutover.context import Limits
+from rds_encrypt.cutover.context import CutoverContext, Deadlines
 from rds_encrypt.discovery import discover
 from rds_encrypt.journal import Role, Tag
 from rds_encrypt.mysql import accounts, channel
@@ -57,6 +57,7 @@ from rds_encrypt.mysql.session import Row, Session
 from rds_encrypt.names import Names
 from rds_encrypt.phases import Phase
 from rds_encrypt.reports.files import DIRECTORY
+from rds_encrypt.settings import CutoverSettings, VerifySettings
 from tests.chaos import invariants
 from tests.chaos.traffic import TABLE, Traffic, create_table
 
@@ -131,24 +132,22 @@ class Ground:
     @property
     def inputs(self) -> dict[str, Any]:
         """What the engine would give to the steps."""
-        settings = CutoverSettings.model_validate(
-            {
-                "maxWriteOutage": 20,
-                "lagSteady": 0,
-                "force": ["verification-fresh", "settings-match", "volume-initialized", "maintenance-window"],
-            }
+        settings = CutoverSettings(
+            max_write_outage=20,
+            lag_steady=0,
+            force=("verification-fresh", "settings-match", "volume-initialized", "maintenance-window"),
         )
         return {
             "identifier": NAMES.source,
             "source_id": self.source_id,
             "encrypted_id": self.encrypted_id,
             "source_group": "orders-mysql80",
-            "cutover": settings.model_dump(mode="json", exclude_none=True),
-            "verify": VerifySettings(level="off").model_dump(mode="json"),
+            "cutover": as_inputs(settings),
+            "verify": as_inputs(VerifySettings(level="off")),
             "hours": 72,
             "owner": "rds-encrypt/dev",
             "backend": "0123456789ab",
-            "access": self.access.as_inputs(),
+            "access": as_inputs(self.access),
         }
 
     # The world.
@@ -627,9 +626,8 @@ def ground(directory: Path) -> Iterator[Ground]:
         for name, setting in {**sandbox.settings(), DIRECTORY: str(directory / "reports")}.items():
             patch.setenv(name, setting)
         # Seconds instead of minutes: nobody is slow here.
-        patch.setattr(
-            cutover_protocol, "Limits", partial(Limits, former_primary=15.0, follows=10.0, gone=3.0)
-        )
+        deadlines = Deadlines(former_primary=15.0, follows=10.0, gone=3.0)
+        patch.setattr(cutover_protocol, "CutoverContext", partial(CutoverContext, deadlines=deadlines))
         patch.setattr(channel, "_CONNECT", 6.0)
         seeded = seed(sandbox, rows=300, identifier=NAMES.source)
         traffic = Traffic(Account(seeded.application_user, seeded.application_password), seeded.database)

@@ -17,16 +17,17 @@ from dev.workload.workspace import ROOT
 from rds_encrypt.aws.clients import Aws, AwsSettings
 from rds_encrypt.check import Severity
 from rds_encrypt.core.errors import PreconditionFailed
-from rds_encrypt.existing import Wanted, look_up
-from rds_encrypt.names import Names
+from rds_encrypt.existing import look_up
 from rds_encrypt.scan.__main__ import main
 from rds_encrypt.scan.candidates import candidates
+from rds_encrypt.settings import CredentialSettings, SourceSettings
 from tests.engine.road import Road, driving
 from tests.unit.policy_packages import packages
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 READING = ("Describe", "Get", "List", "GET ")
+MASTER = CredentialSettings(secret_id="orders/master")
 GONE = Account("gone", "a-good-Password1")
 
 
@@ -169,7 +170,7 @@ def test_the_program_asks_for_everything_at_once(road: Road, aws: Aws) -> None:
     """On AWS an answer takes a while: one after the other, those for ten sources would take many seconds."""
     road.sandbox.faults.slow(500, "*", count=20)
     began = time.monotonic()
-    (seen,) = look_up(aws, [Wanted(Names("orders"), "alias/orders")])
+    (seen,) = look_up(aws, [SourceSettings("orders", MASTER, kms_key="alias/orders")])
     took = time.monotonic() - began
     road.sandbox.faults.clear()
     # Which group the source has is known from the topology, and what is set in it is asked for then; its family's parameters come in
@@ -184,7 +185,10 @@ def test_the_program_asks_for_everything_at_once(road: Road, aws: Aws) -> None:
 
 
 def test_of_several_sources_that_are_wrong_the_first_is_named(aws: Aws) -> None:
-    wrong = [Wanted(Names("nobody"), "alias/orders"), Wanted(Names("orders"), "alias/nobodys")]
+    wrong = [
+        SourceSettings("nobody", MASTER, kms_key="alias/orders"),
+        SourceSettings("orders", MASTER, kms_key="alias/nobodys"),
+    ]
     with pytest.raises(PreconditionFailed, match="no DB instance of this name"):
         look_up(aws, wrong)
     with pytest.raises(PreconditionFailed, match="KMS in us-east-1 has no such key"):

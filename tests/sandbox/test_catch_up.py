@@ -34,7 +34,7 @@ FLUSH = "innodb_flush_log_at_trx_commit"
 VARIABLE = "CATCH_UP_PASSWORD"
 PATIENCE = 240.0
 """Seconds; a program that has to be started takes its time on a busy machine."""
-INPUTS = {"hours": 1, "relax_above": 0}
+INPUTS = {"hours": 1, "relax_above": 0, "access": {"environment": VARIABLE}}
 CHILD = """
 import json, sys
 from tests.sandbox.test_catch_up import step

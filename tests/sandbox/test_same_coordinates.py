@@ -15,9 +15,9 @@ from rds_encrypt.core.errors import ProcedureRefused, Retryable
 from rds_encrypt.mysql import channel, lag
 from rds_encrypt.mysql.coordinates import Coordinates, current, lie_together
 from rds_encrypt.mysql.same_coordinates import resume, stopped_at_same_coordinates
+from rds_encrypt.settings import VerifySettings
 from rds_encrypt.verification.checkpoint import Checkpoint
 from rds_encrypt.verification.comparison import Comparison
-from rds_encrypt.verification.plan import How
 from tests.sandbox.mysql_support import GIVEN, VERSIONS, Farm, until
 from tests.sandbox.verification_support import session
 
@@ -142,7 +142,9 @@ def test_a_comparison_takes_several_stand_stills_and_does_nothing_twice(stage: S
     for opener in stage.openers:
         with opener() as follower:
             lag.drain(follower, filled, deadline=30.0)
-    comparison = Comparison(*stage.openers, How(threads=1, rows=4000), Checkpoint(None, ""))
+    comparison = Comparison(
+        *stage.openers, VerifySettings(threads=1), Checkpoint(None, ""), rows_per_range=4000
+    )
     stand_stills, finished = 0, False
     with stage.written_to():
         while not finished:
@@ -211,7 +213,7 @@ def test_a_difference_that_replication_passes_over_is_found_by_comparing(stage: 
         execute(application, "UPDATE shop.t SET v = 2 WHERE id = 900001")
         settle(stage)
         assert stage.following() == [True, True]
-        comparison = Comparison(*stage.openers, How(threads=1), Checkpoint(None, ""))
+        comparison = Comparison(*stage.openers, VerifySettings(threads=1), Checkpoint(None, ""))
         with stage.at_rest():
             assert comparison.advance()
         assert ["id=900001" in str(each) for each in comparison.result.differences] == [True]

@@ -13,9 +13,9 @@ from rds_encrypt.core.errors import OutcomeUnknown
 from rds_encrypt.mysql import channel, events, retention
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.mysql.session_variables import PINNED
+from rds_encrypt.settings import VerifySettings
 from rds_encrypt.verification.checkpoint import Checkpoint
 from rds_encrypt.verification.comparison import Comparison
-from rds_encrypt.verification.plan import How
 from tests.sandbox.mysql_support import VERSIONS, Farm
 from tests.sandbox.verification_support import session
 
@@ -117,7 +117,7 @@ def test_a_comparison_with_a_server_of_another_group_finds_nothing(
     friendly: MySQLServer, hostile: MySQLServer
 ) -> None:
     comparison = Comparison(
-        lambda: session(friendly), lambda: session(hostile), How(threads=1), Checkpoint(None, "")
+        lambda: session(friendly), lambda: session(hostile), VerifySettings(threads=1), Checkpoint(None, "")
     )
     assert comparison.advance()
     assert comparison.result.differences == ()

@@ -11,9 +11,10 @@ from typing import Any
 
 from dev.sandbox.mysql import MySQLServer
 from rds_encrypt.mysql.session import Credentials, Endpoint, Session, Tls, connect
+from rds_encrypt.settings import VerifySettings
 from rds_encrypt.verification.checkpoint import Checkpoint
 from rds_encrypt.verification.comparison import Comparison
-from rds_encrypt.verification.plan import How, Result
+from rds_encrypt.verification.plan import Result
 from tests.sandbox.mysql_support import MASTER, NO_MORE, PASSWORD, Farm
 
 __all__ = ["Twins", "twins"]
@@ -38,13 +39,16 @@ class Twins:
         for statement in statements:
             self.theirs.execute(statement)
 
-    def comparison(self, checkpoint: Checkpoint | None = None, **how: Any) -> Comparison:
-        settings = How(**{"threads": 2, **how})
+    def comparison(
+        self, checkpoint: Checkpoint | None = None, *, rows: int | None = None, named: int = 10, **how: Any
+    ) -> Comparison:
         return Comparison(
             partial(session, self.reference),
             partial(session, self.copy),
-            settings,
+            VerifySettings(**{"threads": 2, **how}),
             checkpoint or Checkpoint(None, ""),
+            most_named=named,
+            rows_per_range=rows,
         )
 
     def compare(self, **how: Any) -> Result:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
+from rds_encrypt.access import AccessSettings
 from rds_encrypt.aws.clients import Aws, AwsSettings
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.mysql.session import Endpoint, Row, Session
 
-__all__ = ["FakeAws", "FakeSession", "instance", "replica_row"]
+__all__ = ["ACCESS", "FakeAws", "FakeSession", "instance", "replica_row"]
+
+ACCESS = AccessSettings(secret_id="orders/master")
 
 Answer = Sequence[Row] | Exception | Callable[[], Sequence[Row]]
 

@@ -52,13 +52,6 @@ def vault(password: str) -> Vault:
 BY_SECRET = AccessSettings(secret_id="orders/master")
 
 
-def test_settings_travel_as_plain_values_without_what_is_not_set() -> None:
-    settings = AccessSettings(secret_id="orders/master", ca_file="ca.pem")
-    assert settings.as_inputs() == {"secret_id": "orders/master", "ca_file": "ca.pem"}
-    assert AccessSettings.from_inputs(settings.as_inputs()) == settings
-    assert AccessSettings.from_inputs({}) == AccessSettings()
-
-
 def test_an_account_is_read_from_a_secret_as_rds_writes_it() -> None:
     assert read_account(Vault('{"username": "admin", "password": "p", "host": "x"}'), "s") == Account(
         "admin", "p"

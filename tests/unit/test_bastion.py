@@ -21,8 +21,9 @@ from typing import TypeVar
 import pytest
 
 from rds_encrypt.core.errors import ActionRequired, MigrationError, Retryable
-from rds_encrypt.mysql.bastion import Bastion, BastionTunnels, command
+from rds_encrypt.mysql.bastion import BastionTunnels, command
 from rds_encrypt.mysql.tunnel import Endpoint
+from rds_encrypt.settings import SshSettings
 from tests.bastion import SSHD, Keys, Running, asyncssh_server, clients_of, free_port, left_of, openssh_server
 
 Start = Callable[..., AbstractContextManager[Running]]
@@ -98,7 +99,7 @@ def holding(port: int) -> list[list[str]]:
     return [words for words in clients_of(port) if "-N" in words and words[0].endswith("ssh")]
 
 
-def refusal(bastion: Bastion, endpoint: Endpoint) -> MigrationError:
+def refusal(bastion: SshSettings, endpoint: Endpoint) -> MigrationError:
     with closing(BastionTunnels(bastion)) as lines, pytest.raises(MigrationError) as refused:
         lines.open_tunnel(endpoint)
     assert left_of(bastion.port) == []
@@ -160,9 +161,10 @@ def pids_holding(port: int) -> list[int]:
 def test_it_ends_with_its_process_even_if_that_is_killed(start: Start, keys: Keys, speaker: Endpoint) -> None:
     program = """
 import sys, threading
-from rds_encrypt.mysql.bastion import Bastion, BastionTunnels
+from rds_encrypt.mysql.bastion import BastionTunnels
 from rds_encrypt.mysql.tunnel import Endpoint
-lines = BastionTunnels(Bastion("127.0.0.1", int(sys.argv[1]), *sys.argv[2:5]))
+from rds_encrypt.settings import SshSettings
+lines = BastionTunnels(SshSettings("127.0.0.1", int(sys.argv[1]), *sys.argv[2:5]))
 opened = []
 # In a thread that ends before the line is used, as a step's thread does.
 thread = threading.Thread(target=lambda: opened.append(lines.open_tunnel(Endpoint("127.0.0.1", int(sys.argv[5])))))

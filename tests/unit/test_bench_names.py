@@ -10,6 +10,7 @@ from dev.bench.names import make_record
 from dev.workload.database import Address
 from rds_encrypt.aws import dns_records
 from rds_encrypt.aws.clients import Aws, AwsSettings
+from rds_encrypt.settings import DnsSettings
 
 OLD = Address("127.77.0.1", 3306, Path("ca.pem"))
 
@@ -31,7 +32,8 @@ def test_the_record_leads_to_the_instance_and_then_to_where_the_program_points_i
     record = make_record(boto3.client("route53"), OLD)
     assert record() == OLD
 
-    dns_records.point(Aws(AwsSettings(region="us-east-1")), record.zone, record.name, "127.77.0.2")
+    dns = DnsSettings(record.zone, record.name)
+    dns_records.point(Aws(AwsSettings(region="us-east-1")), dns, "127.77.0.2")
 
     assert record().host == "127.77.0.1", "a client remembers it for its time to live"
     clock[0] += 1.0

@@ -7,8 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from components.settings import CutoverSettings
-from providers.arguments import StepArgs
+from providers.arguments import StepArgs, as_inputs
 from providers.claim import ClaimArgs, ClaimProvider
 from providers.cutover import CutoverProvider
 from providers.deletion_guard import DeletionGuardProvider
@@ -18,9 +17,15 @@ from providers.step import Step, StepContext
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.journal import Tag
-from tests.unit.fakes import FakeAws, instance
+from rds_encrypt.settings import CutoverSettings, VerifySettings
+from tests.unit.fakes import ACCESS, FakeAws, instance
 
-INPUTS = {"source_id": "db-ORDERS", "owner": "rds-encrypt/dev", "backend": "0123456789ab"}
+INPUTS = {
+    "source_id": "db-ORDERS",
+    "owner": "rds-encrypt/dev",
+    "backend": "0123456789ab",
+    "access": as_inputs(ACCESS),
+}
 ARGS = ClaimArgs.from_inputs(INPUTS)
 
 
@@ -132,7 +137,7 @@ def test_nothing_is_given_up_while_names_move(
         "source_group": "g",
         **INPUTS,
     }
-    state["cutover"] = CutoverSettings().model_dump(mode="json", exclude_none=True)
+    state |= {"cutover": as_inputs(CutoverSettings()), "verify": as_inputs(VerifySettings())}
     if phase is None:
         step().delete("", state)
         assert undone == [step]

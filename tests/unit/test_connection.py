@@ -15,18 +15,20 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from components import settings
+from providers.arguments import as_inputs, read
 from rds_encrypt.access import AccessSettings
 from rds_encrypt.aws.clients import Aws, AwsSettings
-from rds_encrypt.connection import Connection, tunnel_opener
+from rds_encrypt.connection import tunnel_opener
 from rds_encrypt.core.errors import PreconditionFailed
-from rds_encrypt.mysql.bastion import Bastion, command
+from rds_encrypt.mysql.bastion import command
+from rds_encrypt.settings import ConnectionSettings, SshSettings, SsmSettings
 
 SOURCE: dict[str, Any] = {"identifier": "orders", "credentials": {"secretId": "orders/master"}}
 SSH = {"via": "ssh", "ssh": {"host": "bastion.example"}}
 SSM = {"via": "ssm", "ssm": {"target": "i-0123456789abcdef0"}}
 
 
-def connection_of(stack: Any = None, source: Any = None) -> Connection:
+def connection_of(stack: Any = None, source: Any = None) -> ConnectionSettings:
     values: dict[str, Any] = {"sources": [SOURCE if source is None else {**SOURCE, "connection": source}]}
     found = settings.parse(values if stack is None else {**values, "connection": stack})
     return found.connection_of(found.sources[0])
@@ -39,14 +41,14 @@ def refusal(connection: Any) -> str:
 
 
 def test_without_a_word_sessions_are_straight() -> None:
-    assert connection_of() == Connection()
-    assert tunnel_opener(Aws(AwsSettings(region="eu-central-1")), Connection()) is None
+    assert connection_of() == ConnectionSettings()
+    assert tunnel_opener(Aws(AwsSettings(region="eu-central-1")), ConnectionSettings()) is None
 
 
 def test_a_source_is_reached_as_it_says_or_as_the_stack_says() -> None:
-    assert connection_of(SSH) == Connection(Bastion("bastion.example"))
-    assert connection_of(SSH, SSM) == Connection(target="i-0123456789abcdef0")
-    assert connection_of(SSH, {"via": "direct"}) == Connection()
+    assert connection_of(SSH) == ConnectionSettings("ssh", SshSettings("bastion.example"))
+    assert connection_of(SSH, SSM) == ConnectionSettings("ssm", ssm=SsmSettings("i-0123456789abcdef0"))
+    assert connection_of(SSH, {"via": "direct"}) == ConnectionSettings()
 
 
 def test_all_that_can_be_said_of_a_bastion_arrives() -> None:
@@ -57,8 +59,8 @@ def test_all_that_can_be_said_of_a_bastion_arrives() -> None:
         "keyFile": "~/.ssh/a key",
         "knownHostsFile": "known_hosts",
     }
-    assert connection_of({"via": "ssh", "ssh": said}) == Connection(
-        Bastion("2001:db8::7", 2222, "ec2-user", "~/.ssh/a key", "known_hosts")
+    assert connection_of({"via": "ssh", "ssh": said}).ssh == SshSettings(
+        "2001:db8::7", 2222, "ec2-user", "~/.ssh/a key", "known_hosts"
     )
 
 
@@ -66,9 +68,8 @@ def test_they_travel_through_a_state_as_plain_values() -> None:
     for stack in (None, SSH, SSM):
         access = AccessSettings(secret_id="s", connection=connection_of(stack))
         # A state keeps numbers as floats.
-        kept = json.loads(json.dumps(access.as_inputs()), parse_int=float)
-        assert AccessSettings.from_inputs(kept) == access
-    assert "connection" not in AccessSettings(secret_id="s").as_inputs()
+        kept = json.loads(json.dumps(as_inputs(access)), parse_int=float)
+        assert read(AccessSettings, kept) == access
 
 
 @pytest.mark.parametrize(
@@ -143,12 +144,12 @@ def test_what_is_taken_is_what_ssh_understands(tmp_path: Path, name: str, value:
     # ssh would write a number of a host as the address that it is.
     assume(name != "host" or not re.fullmatch(r"[0-9a-fA-FxX.:]+", value))
     try:
-        bastion = connection_of({"via": "ssh", "ssh": {**SAFE, name: value}}).bastion
+        bastion = connection_of({"via": "ssh", "ssh": {**SAFE, name: value}}).ssh
     except PreconditionFailed as error:
         assert f"connection.ssh.{name}: this is not a" in str(error)  # noqa: PT017 - most of what is hostile ends here
         return
     assert bastion is not None
-    before, after = understood(Bastion(*plain()), tmp_path), understood(bastion, tmp_path)
+    before, after = understood(SshSettings(*plain()), tmp_path), understood(bastion, tmp_path)
     read = READ_AS[name]
     assert {key for key in before | after if before.get(key) != after.get(key)} <= {read, "host"}
     if name in {"host", "user"}:
@@ -163,7 +164,7 @@ def plain() -> tuple[str, int, str, str, str]:
     return SAFE["host"], 22, SAFE["user"], SAFE["keyFile"], SAFE["knownHostsFile"]
 
 
-def understood(bastion: Bastion, place: Path) -> dict[str, list[str]]:
+def understood(bastion: SshSettings, place: Path) -> dict[str, list[str]]:
     """Return what the client makes of its words."""
     (place / "empty").touch()
     ssh, *words = command(bastion, place, "-N")

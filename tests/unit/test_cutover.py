@@ -8,8 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from components.settings import CutoverSettings
-from providers.arguments import StepArgs
+from providers.arguments import StepArgs, as_inputs
 from providers.cutover import CutoverProvider
 from providers.cutover_protocol import ProtocolArgs
 from providers.rollback import RollbackProvider
@@ -20,15 +19,17 @@ from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.cutover.direction import Direction
 from rds_encrypt.journal import Tag
-from tests.unit.fakes import FakeAws, FakeSession, instance, replica_row
+from rds_encrypt.settings import CutoverSettings, VerifySettings
+from tests.unit.fakes import ACCESS, FakeAws, FakeSession, instance, replica_row
 
 SINCE = "2026-11-25T01:00:00+00:00"
-CUTOVER = CutoverSettings().model_dump(mode="json", exclude_none=True)
+CUTOVER = as_inputs(CutoverSettings())
+SETTINGS = {"cutover": CUTOVER, "verify": as_inputs(VerifySettings()), "access": as_inputs(ACCESS)}
 INPUTS = {
     "identifier": "orders",
     "source_id": "db-ORDERS-OLD",
     "encrypted_id": "db-ORDERS",
-    "cutover": CUTOVER,
+    **SETTINGS,
     "named": True,
     "fenced": True,
     "following": True,
@@ -135,7 +136,7 @@ def test_a_refresh_sees_that_production_was_renamed_and_an_up_says_so_until_it_i
 
 
 def test_where_no_name_moves_production_is_called_what_it_is() -> None:
-    inputs = {**INPUTS, "cutover": {**CUTOVER, "strategy": "dns"}}
+    inputs = {**INPUTS, "cutover": {**CUTOVER, "strategy": "none"}}
     provider = Provider(
         instance("orders", {Tag.CUTOVER_BEGAN: SINCE, Tag.OPENED: SINCE}, DBInstanceIdentifier="x"),
         old(),
@@ -173,7 +174,7 @@ def test_a_rollback_that_is_complete_is_told_and_not_begun_anew(
         "source_id": "db-ORDERS",
         "encrypted_id": back.resource_id,
         "source_group": "orders-mysql80",
-        "cutover": CUTOVER,
+        **SETTINGS,
     }
 
     outputs = RollbackProvider().perform(context(instance("orders"), back), ProtocolArgs.from_inputs(inputs))

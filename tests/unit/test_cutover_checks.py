@@ -17,11 +17,12 @@ from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.cutover import checks
 from rds_encrypt.cutover.checks import CHECKS, require_steady
 from rds_encrypt.cutover.checks_of_candidate import candidate_durable
-from rds_encrypt.cutover.context import CutoverContext, Limits
+from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.cutover.direction import cutover_direction
 from rds_encrypt.cutover.timeline import Moment, Timeline
 from rds_encrypt.cutover.windows import minutes_until_backup, minutes_until_maintenance
 from rds_encrypt.names import Names
+from rds_encrypt.settings import CutoverSettings, VerifySettings
 from tests.unit.fakes import FakeSession
 
 SUNDAY = datetime(2026, 11, 22, tzinfo=UTC)
@@ -70,7 +71,7 @@ class Looks:
         return self._findings[min(self.taken, len(self._findings)) - 1]
 
 
-def steady(seconds: float, *forced: str) -> CutoverContext:
+def steady(seconds: int, *forced: str) -> CutoverContext:
     names = Names("orders")
     return CutoverContext(
         aws=cast(Any, None),
@@ -79,8 +80,8 @@ def steady(seconds: float, *forced: str) -> CutoverContext:
         direction=cutover_direction(names, "db-S", "db-E"),
         source_group="orders-mysql80",
         strategy=cast(Any, None),
-        limits=Limits(lag_steady=seconds),
-        forced=frozenset(forced),
+        settings=CutoverSettings(lag_steady=seconds, force=forced),
+        verify=VerifySettings(),
     )
 
 
@@ -94,8 +95,8 @@ def watch(context: CutoverContext) -> None:
 def test_the_lag_is_watched_for_as_long_as_it_must_be_steady(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = Looks(monkeypatch, NEAR)
     began = time.monotonic()
-    watch(steady(0.1))
-    assert time.monotonic() - began >= 0.1
+    watch(steady(1))
+    assert time.monotonic() - began >= 1
     assert looks.taken > 3
 
 

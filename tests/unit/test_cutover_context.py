@@ -9,10 +9,11 @@ from typing import Any, cast
 import pytest
 
 from rds_encrypt.core.errors import AnotherHost, TimedOut
-from rds_encrypt.cutover.context import CutoverContext, Limits
+from rds_encrypt.cutover.context import CutoverContext, Deadlines
 from rds_encrypt.cutover.direction import cutover_direction
 from rds_encrypt.journal import Tag
 from rds_encrypt.names import Names
+from rds_encrypt.settings import CutoverSettings, VerifySettings
 from tests.unit.fakes import FakeAws, FakeSession, instance
 
 NAMES = Names("orders")
@@ -43,7 +44,9 @@ def place(resolver: Resolver, tags: dict[str, str], rename: float = 60.0) -> Cut
         direction=cutover_direction(NAMES, "db-ORDERS", candidate.resource_id),
         source_group="orders-mysql80",
         strategy=cast(Any, None),
-        limits=Limits(rename=rename),
+        settings=CutoverSettings(),
+        verify=VerifySettings(),
+        deadlines=Deadlines(rename=rename),
     )
 
 

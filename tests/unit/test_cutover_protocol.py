@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -11,12 +12,13 @@ import pytest
 from rds_encrypt.core import waiting
 from rds_encrypt.core.errors import ActionRequired, Cancelled, TimedOut
 from rds_encrypt.cutover import protocol
-from rds_encrypt.cutover.context import CutoverContext, Limits
+from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.cutover.direction import cutover_direction
 from rds_encrypt.cutover.protocol import Outcome, run
 from rds_encrypt.journal import Tag
 from rds_encrypt.mysql.coordinates import Coordinates
 from rds_encrypt.names import Names
+from rds_encrypt.settings import CutoverSettings, VerifySettings
 from tests.unit.fakes import FakeSession, instance
 
 NAMES = Names("orders")
@@ -63,7 +65,8 @@ class Road:
             direction=cutover_direction(NAMES, "db-S", "db-E"),
             source_group="orders-mysql80",
             strategy=cast(Any, self),
-            limits=Limits(),
+            settings=CutoverSettings(),
+            verify=VerifySettings(),
             snapshot_coordinates=FINAL if method == "offline" else None,
         )
         answers: dict[str, Any] = {
@@ -170,7 +173,9 @@ def test_in_mode_snapshot_a_failure_leaves_the_fence(monkeypatch: pytest.MonkeyP
 
 
 def test_a_budget_that_is_spent_calls_the_cut_over_off() -> None:
-    context = cast(CutoverContext, type("Budget", (), {"limits": Limits(write_outage=60), "names": NAMES})())
+    context = cast(
+        CutoverContext, SimpleNamespace(settings=CutoverSettings(max_write_outage=60), names=NAMES)
+    )
     protocol._require_within_budget(context, 59.9)
     with pytest.raises(TimedOut, match="took 61 s, more than the 60 s allowed") as error:
         protocol._require_within_budget(context, 61.2)

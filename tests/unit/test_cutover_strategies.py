@@ -10,21 +10,22 @@ import pytest
 from rds_encrypt.aws import dns_records
 from rds_encrypt.check import Check, Finding, Scope, Severity, passed
 from rds_encrypt.cutover import checks, strategies
-from rds_encrypt.cutover.context import CutoverContext, Move, Record, Strategy
+from rds_encrypt.cutover.context import CutoverContext, Move, Strategy
 from rds_encrypt.cutover.direction import cutover_direction, rollback_direction
-from rds_encrypt.cutover.strategies import Dns, InPlace, Rename, StrategyName, strategy_of
+from rds_encrypt.cutover.strategies import Dns, InPlace, Rename, strategy_called
 from rds_encrypt.cutover.timeline import Timeline
 from rds_encrypt.names import Names
+from rds_encrypt.settings import DnsSettings, StrategyName
 from tests.unit.fakes import instance
 
 NAMES = Names("orders")
 DIRECTIONS = [each(NAMES, "db-S", "db-E") for each in (cutover_direction, rollback_direction)]
-BY_RECORD, BY_COMMAND = Dns(Record("Z1", "db.shop.internal")), Dns(None, ("move-it", "now"))
+BY_RECORD, BY_COMMAND = Dns(DnsSettings("Z1", "db.shop.internal")), Dns(None, ("move-it", "now"))
 
 
 @pytest.mark.parametrize("name", get_args(StrategyName))
 def test_a_strategy_is_called_as_in_the_config(name: StrategyName) -> None:
-    found = strategy_of(name)
+    found = strategy_called(name)
     assert found.name == name
     # Accounts that are locked on the primary need the fence group that comes with its rename.
     assert found.may_lock_accounts is not found.keeps_name
@@ -92,7 +93,7 @@ def test_where_no_name_moves_applications_do(strategy: Strategy, how: str) -> No
 def test_the_record_must_lead_to_the_primary(
     target: str, monkeypatch: pytest.MonkeyPatch, *, right: bool
 ) -> None:
-    monkeypatch.setattr(dns_records, "target", lambda _aws, _zone, _name: target)
+    monkeypatch.setattr(dns_records, "target", lambda _aws, _dns: target)
     context = cast(
         CutoverContext, SimpleNamespace(strategy=BY_RECORD, aws=None, primary=lambda: instance("orders"))
     )

@@ -25,10 +25,11 @@ from rds_encrypt.journal import Role, Tag, tags_for
 from rds_encrypt.mysql import events
 from rds_encrypt.mysql.accounts import Account
 from rds_encrypt.names import Names
-from tests.unit.fakes import FakeAws, FakeSession, instance
+from rds_encrypt.settings import CutoverSettings, VerifySettings
+from tests.unit.fakes import ACCESS, FakeAws, FakeSession, instance
 
 NAMES = Names("orders")
-ARGS = PairArgs(identifier="orders", source_id="db-ORDERS", encrypted_id="db-E")
+ARGS = PairArgs(identifier="orders", source_id="db-ORDERS", encrypted_id="db-E", access=ACCESS)
 MOVED = {**tags_for(Role.ENCRYPTED, "db-ORDERS"), Tag.CUTOVER_BEGAN: "1"}
 ASLEEP = {"s": "shop", "n": "tidy", "d": "admin@%", "st": "REPLICA_SIDE_DISABLED"}
 
@@ -114,6 +115,8 @@ def test_the_fence_around_an_instance_that_is_gone_is_known_from_the_other(
         direction=cutover_direction(NAMES, "db-ORDERS", "db-E"),
         source_group="orders-mysql80",
         strategy=cast(Any, None),
+        settings=CutoverSettings(),
+        verify=VerifySettings(),
     )
     assert isinstance(fence_left(context, "orders-mysql80"), kind)
 

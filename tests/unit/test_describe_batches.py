@@ -26,6 +26,7 @@ from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.cutover.direction import cutover_direction
 from rds_encrypt.cutover.strategies import Rename
 from rds_encrypt.names import Names
+from rds_encrypt.settings import CutoverSettings, VerifySettings
 from tests.unit.fakes import instance
 
 SETTINGS = AwsSettings(region="eu-west-1")
@@ -254,6 +255,8 @@ def test_check_are_asked_about_one_moment_and_moves_about_their_own() -> None:
         direction=cutover_direction(names, "db-A", "db-A-ENCRYPTED"),
         source_group="a-mysql80",
         strategy=Rename(),
+        settings=CutoverSettings(),
+        verify=VerifySettings(),
     )
     now = context.still()
     assert (now.primary().identifier, now.candidate().identifier, now.encrypted().identifier) == (

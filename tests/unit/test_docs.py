@@ -13,10 +13,11 @@ import boto3
 import pytest
 import yaml  # type: ignore[import-untyped] # comes with pulumi, without types
 
-from components.settings import Settings, parse
+from components.settings import parse
 from rds_encrypt.checks import registry
 from rds_encrypt.journal import KEYS
 from rds_encrypt.mysql.rds_accounts import RDS_USERS
+from rds_encrypt.settings import Settings
 from tests.engine import aws_cli
 from tests.unit import docs_register
 

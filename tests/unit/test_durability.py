@@ -8,11 +8,12 @@ from typing import cast
 
 import pytest
 
-from components.settings import CatchUpSettings, SourceSettings
+from components.settings import source_settings
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.errors import ActionRequired, TimedOut
 from rds_encrypt.durability import RELAXED, Durability, crash_safe, less_durable
 from rds_encrypt.mysql.session import Row
+from rds_encrypt.settings import CatchUpSettings, SourceSettings
 from tests.unit.fakes import FakeSession
 
 FLUSH, SYNC = RELAXED
@@ -158,9 +159,7 @@ def test_it_must_survive_a_crash(variables: dict[str, str], safe: bool) -> None:
 
 
 def settings(**changes: object) -> SourceSettings:
-    return SourceSettings.model_validate(
-        {"identifier": "orders", "credentials": {"secretId": "orders"}, **changes}
-    )
+    return source_settings({"identifier": "orders", "credentials": {"secretId": "orders"}, **changes})
 
 
 def test_only_where_every_row_is_compared_afterwards() -> None:

@@ -12,9 +12,9 @@ from botocore.exceptions import ClientError
 
 from rds_encrypt.aws.clients import Aws, AwsSettings
 from rds_encrypt.core.errors import PreconditionFailed
-from rds_encrypt.existing import Wanted, look_up
+from rds_encrypt.existing import look_up
 from rds_encrypt.journal import Tag
-from rds_encrypt.names import Names
+from rds_encrypt.settings import CredentialSettings, SourceSettings
 from tests.unit.fakes import instance
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/1"
@@ -92,8 +92,8 @@ class Region(Aws):
         return {"KeyMetadata": {"Arn": KEY, "KeyState": "Enabled", "KeySpec": "SYMMETRIC_DEFAULT"}}
 
 
-def wanted(*names: str, key: str = "alias/fleet") -> list[Wanted]:
-    return [Wanted(Names(name), key) for name in names]
+def wanted(*names: str, key: str = "alias/fleet") -> list[SourceSettings]:
+    return [SourceSettings(name, CredentialSettings(secret_id=name), kms_key=key) for name in names]
 
 
 def names(count: int) -> list[str]:

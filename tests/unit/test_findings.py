@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from providers.arguments import read
+from providers.arguments import as_inputs, read
 from rds_encrypt.aws import metrics
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.errors import sorted_errors
@@ -26,11 +26,12 @@ from rds_encrypt.checks import of_mysql as mysql
 from rds_encrypt.checks.context import AwsCheck, CheckContext, Plan
 from rds_encrypt.checks.run import mysql_findings
 from rds_encrypt.core.errors import PreconditionFailed
-from rds_encrypt.cutover.strategies import StrategyName, strategy_of
+from rds_encrypt.cutover.strategies import strategy_called
 from rds_encrypt.discovery import Topology
 from rds_encrypt.journal import Tag
 from rds_encrypt.names import Names
 from rds_encrypt.needs import Need, need_of
+from rds_encrypt.settings import StrategyName
 from tests.unit.fakes import FakeAws, FakeSession, instance, replica_row
 
 POLICY = json.loads(
@@ -77,7 +78,7 @@ def context(
         "online",
         key=topology.pop("key", ""),
         topology=Topology(Names("orders"), found, **{"encrypted": None, **topology}),
-        strategy=strategy_of(strategy),
+        strategy=strategy_called(strategy),
     )
     return CheckContext(FakeAws(found), around or Around(), plan)
 
@@ -248,7 +249,7 @@ def test_a_source_that_has_its_copy_needs_nothing(
 ) -> None:
     found = need_of(Topology(Names("orders"), instance(), **{"encrypted": None, **topology}), phase, "online")
     assert found == (Need("orders", 20, replica=True) if needs else None)
-    assert found is None or read(Need, found.as_input()) == found
+    assert found is None or read(Need, as_inputs(found)) == found
 
 
 def test_what_an_interrupted_run_left_is_not_counted_twice() -> None:

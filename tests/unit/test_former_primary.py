@@ -12,7 +12,7 @@ import pytest
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import ActionRequired, Retryable
 from rds_encrypt.core.waiting import silent
-from rds_encrypt.cutover.context import Aside, CutoverContext, Limits
+from rds_encrypt.cutover.context import Aside, CutoverContext, Deadlines
 from rds_encrypt.cutover.direction import cutover_direction
 from rds_encrypt.cutover.former_primary import Unreachable, await_harmless, give_up_name, make_room, reach
 from rds_encrypt.names import Names
@@ -45,7 +45,7 @@ class World:
         context = SimpleNamespace(
             names=NAMES,
             direction=cutover_direction(NAMES, "db-ORDERS", "db-E"),
-            limits=Limits(rename=5.0, gone=0.0, former_primary=0.0),
+            deadlines=Deadlines(rename=5.0, gone=0.0, former_primary=0.0),
             instances=self,
             access=self,
             progress=silent,

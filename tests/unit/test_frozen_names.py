@@ -7,12 +7,10 @@ import importlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
-from components.settings import Settings
 from providers.cutover import Cutover
 from providers.resource import StepResource
 from providers.step import Step
@@ -21,6 +19,7 @@ from rds_encrypt.checks import registry
 from rds_encrypt.cutover.checks import CHECKS
 from rds_encrypt.cutover.timeline import Moment
 from rds_encrypt.journal import KEYS
+from rds_encrypt.settings import Settings, group_in, keys_of
 
 ROOT = Path(__file__).resolve().parents[2]
 FROZEN: dict[str, list[str]] = json.loads(Path(__file__).with_name("frozen_names.json").read_text("utf-8"))
@@ -39,20 +38,12 @@ def steps() -> Iterator[str]:
                 yield f"pulumi-python:{found._resource_type_name}"
 
 
-def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """The keys of a part of the config, as users write them."""
-    for name, field in model.model_fields.items():
-        key = f"{prefix}{field.alias or name}"
-        yield key
-        for inner in models_in(field.annotation):
-            yield from keys(inner, f"{key}.")
-
-
-def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from models_in(argument)
+def keys(group: type, prefix: str = "") -> Iterator[str]:
+    """The keys of a group of settings, as users write them."""
+    for key, kind in keys_of(group).items():
+        yield f"{prefix}{key}"
+        if inner := group_in(kind):
+            yield from keys(inner, f"{prefix}{key}.")
 
 
 def outputs() -> Iterator[str]:

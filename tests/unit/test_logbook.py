@@ -21,6 +21,7 @@ from rds_encrypt.reports.durations import duration
 from rds_encrypt.reports.files import DIRECTORY, Files
 from rds_encrypt.reports.logbook import Logbook
 from rds_encrypt.reports.table import WORDS, summary, table
+from rds_encrypt.settings import CutoverSettings, VerifySettings
 from tests.unit.fakes import instance
 
 NAMES = Names("orders")
@@ -41,7 +42,9 @@ def place(tags: Mapping[str, str] | None = None, *, back: bool = False) -> Place
     direction = (rollback_direction if back else cutover_direction)(NAMES, "db-S", "db-E")
     nowhere = cast(Any, None)
     strategy = cast(Any, type("Renaming", (), {"renames": True}))
-    made = Place(nowhere, nowhere, NAMES, direction, "orders-mysql80", strategy)
+    made = Place(
+        nowhere, nowhere, NAMES, direction, "orders-mysql80", strategy, CutoverSettings(), VerifySettings()
+    )
     object.__setattr__(made, "tags", tags or {})
     return made
 

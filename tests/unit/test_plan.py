@@ -6,43 +6,44 @@ import re
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from rds_encrypt import lifecycle
 from rds_encrypt.cutover.briefing import Briefing
-from rds_encrypt.cutover.context import Move, Record
-from rds_encrypt.cutover.strategies import Dns, Rename
+from rds_encrypt.cutover.context import Move
 from rds_encrypt.cutover.timeline import CheckResult
 from rds_encrypt.discovery import Topology
 from rds_encrypt.journal import Role, Tag, tags_for
 from rds_encrypt.names import Names
+from rds_encrypt.phases import Phase
 from rds_encrypt.plan import estimates
-from rds_encrypt.plan.costs import Prices
 from rds_encrypt.plan.estimates import Span
-from rds_encrypt.plan.phases import PhasePlan, Wish, plan
+from rds_encrypt.plan.phases import PhasePlan, plan
 from rds_encrypt.plan.words import as_line, as_markdown, as_text
+from rds_encrypt.settings import (
+    CleanupSettings,
+    CredentialSettings,
+    CutoverSettings,
+    DnsSettings,
+    PriceSettings,
+    SourceSettings,
+    VerifySettings,
+)
 from tests.unit.fakes import instance
 
 NAMES = Names("orders")
-DNS = Dns(Record("Z1", "db.shop.internal"))
-WISH: dict[str, Any] = {
-    "phase": "replicate",
-    "method": "online",
-    "strategy": Rename(),
-    "key": "alias/databases",
-    "fate": "stop",
-    "write_outage": 60,
-    "binlog_hours": 72,
-    "catch_up_hours": 48,
-}
+SETTINGS = SourceSettings("orders", CredentialSettings(secret_id="orders/master"), kms_key="alias/databases")
+BY_DNS = CutoverSettings(strategy="dns", dns=DnsSettings("Z1", "db.shop.internal"))
+FATES: tuple[Literal["keep", "stop", "delete"], ...] = ("keep", "stop", "delete")
 BRIEFING = Briefing(
     checks=(
         CheckResult("instances-available", passed=True, saw="both instances are available"),
         CheckResult("no-long-transaction", passed=False, saw="sessions have had a transaction open | long"),
         CheckResult("free-storage", passed=False, saw="less than 5 %"),
     ),
-    forced=frozenset({"free-storage"}),
+    forced=("free-storage",),
     undoable=("fence orders: read_only = 1", "promote orders-encrypted"),
     final=(
         Move("rename orders to orders-old", renames=True),
@@ -72,25 +73,29 @@ def untouched(**changes: Any) -> Topology:
     return Topology(NAMES, instance(**changes), None)
 
 
-def planned(topology: Topology, briefing: Briefing | None = None, **wish: Any) -> PhasePlan:
-    found = plan(Wish(**{**WISH, **wish}), topology, briefing)
+def planned(
+    topology: Topology, briefing: Briefing | None = None, phase: Phase = "replicate", **changes: Any
+) -> PhasePlan:
+    found = plan(replace(SETTINGS, **changes), phase, topology, briefing)
     assert found is not None
     return found
 
 
 EVERY_PLAN = {
     "replicate": planned(untouched()),
-    "replicate, verified": planned(untouched(), verified=True),
-    "cutover": planned(topology_of(), BRIEFING, phase="cutover"),
-    "cutover by dns": planned(topology_of(), BRIEFING, phase="cutover", strategy=DNS),
-    "cutover, interrupted": planned(topology_of(swapped=True), BRIEFING, phase="cutover"),
-    "rollback": planned(topology_of(swapped=True, opened=True), BRIEFING, phase="rollback"),
+    "replicate, not verified": planned(untouched(), verify=VerifySettings(level="off")),
+    "cutover": planned(topology_of(), BRIEFING, "cutover"),
+    "cutover by dns": planned(topology_of(), BRIEFING, "cutover", cutover=BY_DNS),
+    "cutover, interrupted": planned(topology_of(swapped=True), BRIEFING, "cutover"),
+    "rollback": planned(topology_of(swapped=True, opened=True), BRIEFING, "rollback"),
     "offline, replicate": planned(untouched(), method="offline"),
     "offline, cutover": planned(untouched(), method="offline", phase="cutover"),
-    "offline, cutover by dns": planned(untouched(), method="offline", phase="cutover", strategy=DNS),
+    "offline, cutover by dns": planned(untouched(), method="offline", phase="cutover", cutover=BY_DNS),
     **{
-        f"cleanup, {fate}": planned(topology_of(swapped=True, opened=True), phase="cleanup", fate=fate)
-        for fate in ("keep", "stop", "delete")
+        f"cleanup, {fate}": planned(
+            topology_of(swapped=True, opened=True), phase="cleanup", cleanup=CleanupSettings(fate)
+        )
+        for fate in FATES
     },
 }
 
@@ -116,29 +121,34 @@ def test_as_markdown_it_is_one_table_with_whole_rows(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("topology", "wish"),
+    ("topology", "phase", "settings"),
     [
-        (topology_of(), {"phase": "replicate"}),
-        (topology_of(swapped=True, opened=True), {"phase": "cutover"}),
-        (topology_of(swapped=True, opened=True), {"phase": "cutover", "method": "offline"}),
-        (topology_of(), {"phase": "rollback"}),
-        (topology_of(), {"phase": "cleanup"}),
-        (Topology(NAMES, None, topology_of(opened=True).encrypted), {"phase": "cleanup", "fate": "delete"}),
+        (topology_of(), "replicate", SETTINGS),
+        (topology_of(swapped=True, opened=True), "cutover", SETTINGS),
+        (topology_of(swapped=True, opened=True), "cutover", replace(SETTINGS, method="offline")),
+        (topology_of(), "rollback", SETTINGS),
+        (topology_of(), "cleanup", SETTINGS),
+        (
+            Topology(NAMES, None, topology_of(opened=True).encrypted),
+            "cleanup",
+            replace(SETTINGS, cleanup=CleanupSettings("delete")),
+        ),
     ],
 )
-def test_a_phase_that_is_reached_has_no_plan(topology: Topology, wish: dict[str, Any]) -> None:
-    found = plan(Wish(**{**WISH, **wish}), topology)
+def test_a_phase_that_is_reached_has_no_plan(
+    topology: Topology, phase: Phase, settings: SourceSettings
+) -> None:
+    found = plan(settings, phase, topology)
     assert found is None
-    assert "there is nothing to do" in as_markdown(found, "orders", wish["phase"])
+    assert "there is nothing to do" in as_markdown(found, "orders", phase)
 
 
 def test_an_old_instance_that_is_retired_has_no_plan() -> None:
     topology = topology_of(swapped=True, opened=True, replica=False, DBInstanceStatus="stopped")
     assert topology.source is not None
     retired = Topology(NAMES, instance(DBInstanceStatus="stopped"), topology.encrypted)
-    wish = Wish(**{**WISH, "phase": "cleanup"})
-    assert plan(wish, topology) is not None
-    assert plan(wish, retired) is None
+    assert plan(SETTINGS, "cleanup", topology) is not None
+    assert plan(SETTINGS, "cleanup", retired) is None
 
 
 def test_more_storage_takes_longer_and_is_billed() -> None:
@@ -199,12 +209,12 @@ def test_a_cleanup_names_what_is_left_by_what_it_is_called_now() -> None:
 
 def test_with_prices_a_plan_says_what_an_hour_costs() -> None:
     """Two instances with 20 GiB each, two snapshots of as much: 2 x 0.068 + (40 x 0.115 + 40 x 0.095) / 730."""
-    prices = Prices(0.068, 0.115, 0.095)
+    prices = PriceSettings(0.068, 0.115, 0.095)
     assert "about 0.15 USD an hour, or 3.54 a day" in planned(untouched(), prices=prices).billed
     # A standby is an instance with a volume of its own; in method `offline` there is no replica.
-    wide = planned(untouched(MultiAZ=True), prices=Prices(1, 0, 0, "EUR"))
+    wide = planned(untouched(MultiAZ=True), prices=PriceSettings(1, 0, 0, "EUR"))
     assert wide.billed.startswith("about 3.00 EUR an hour")
-    alone = planned(untouched(), method="offline", phase="cutover", prices=Prices(1, 0, 73))
+    alone = planned(untouched(), method="offline", phase="cutover", prices=PriceSettings(1, 0, 73))
     assert alone.billed.startswith("about 5.00 USD an hour")
     assert " an hour" not in planned(untouched()).billed
 
@@ -237,7 +247,7 @@ def test_every_rate_is_a_range() -> None:
 
 @pytest.mark.parametrize(("gib", "hours", "told"), [(20, 72, False), (8_000, 72, True), (8_000, 168, False)])
 def test_binlogs_that_may_go_before_they_are_fetched_are_told(gib: int, hours: int, *, told: bool) -> None:
-    found = planned(untouched(AllocatedStorage=gib), binlog_hours=hours)
+    found = planned(untouched(AllocatedStorage=gib), binlog_retention_hours=hours)
     assert bool(found.notes) is told
     if told:
         assert "may take longer (4.7 to 92 h) than the source keeps binlogs (72 h)" in found.notes[0]
@@ -262,20 +272,22 @@ def test_a_red_check_that_nobody_overruled_is_not_left_to_a_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "whose"),
+    ("changes", "whose"),
     [
         ({}, "each of these 2 instances"),
         ({"method": "offline", "phase": "cutover"}, "this instance"),
-        ({"prices": Prices(1, 0, 0)}, "each of these 2 instances"),
+        ({"prices": PriceSettings(1, 0, 0)}, "each of these 2 instances"),
     ],
 )
 def test_extended_support_is_among_the_costs_of_every_instance_that_is_made(
-    wish: dict[str, Any], whose: str
+    changes: dict[str, Any], whose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    billed = planned(untouched(), today=date(2026, 8, 1), **wish).billed
+    monkeypatch.setattr(lifecycle, "today", lambda: date(2026, 8, 1))
+    billed = planned(untouched(), **changes).billed
     assert (
         f"RDS Extended Support (by vCPU and hour; MySQL 8.0 left standard support on 2026-07-31) for {whose}"
         in billed
     )
-    assert "Extended Support (" not in planned(untouched(), today=date(2026, 7, 31), **wish).billed
-    assert "Extended Support (" not in planned(untouched(EngineVersion="8.4.3"), **wish).billed
+    assert "Extended Support (" not in planned(untouched(EngineVersion="8.4.3"), **changes).billed
+    monkeypatch.setattr(lifecycle, "today", lambda: date(2026, 7, 31))
+    assert "Extended Support (" not in planned(untouched(), **changes).billed

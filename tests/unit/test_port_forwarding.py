@@ -22,11 +22,13 @@ from botocore.stub import Stubber
 
 from rds_encrypt.aws.clients import Aws, AwsSettings
 from rds_encrypt.aws.port_forwarding import PortForwarding
-from rds_encrypt.connection import Connection, tunnel_opener
+from rds_encrypt.connection import tunnel_opener
 from rds_encrypt.core.errors import ActionRequired, Retryable
 from rds_encrypt.mysql.tunnel import Endpoint
+from rds_encrypt.settings import ConnectionSettings, SsmSettings
 
 TARGET = "i-0123456789abcdef0"
+CONNECTION = ConnectionSettings(via="ssm", ssm=SsmSettings(TARGET))
 TOKEN = "a-token-that-opens-the-session"
 
 PLUGIN = """\
@@ -174,7 +176,7 @@ def test_it_is_shared_by_all_who_want_the_same(
     log = plugin()
     expect(aws, speaker)
     for _ in range(2):
-        open_tunnel = tunnel_opener(aws, Connection(target=TARGET))
+        open_tunnel = tunnel_opener(aws, CONNECTION)
         assert open_tunnel is not None
         line = open_tunnel(speaker)
         assert line.socket.recv(9, socket.MSG_WAITALL) == b"greetings"
@@ -187,7 +189,7 @@ def test_a_server_behind_it_that_is_down_may_come_back(aws: Aws, plugin: Callabl
     with socket.create_server(("127.0.0.1", 0)) as gone:
         nowhere = Endpoint("127.0.0.1", gone.getsockname()[1])
     expect(aws, nowhere)
-    open_tunnel = tunnel_opener(aws, Connection(target=TARGET))
+    open_tunnel = tunnel_opener(aws, CONNECTION)
     assert open_tunnel is not None
     with pytest.raises(Retryable, match=f"Systems Manager through {TARGET}: it cannot reach {nowhere}"):
         open_tunnel(nowhere)

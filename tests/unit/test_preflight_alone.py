@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from providers.arguments import StepArgs
+from providers.arguments import StepArgs, as_inputs
 from providers.preflight import PreflightArgs, PreflightProvider
 from providers.step import StepContext
 from rds_encrypt.core.errors import PreconditionFailed
+from tests.unit.fakes import ACCESS
 
 SENTENCES = ["orders: it is a replica. Migrate its source first.", "orders: it is stopped. Start it."]
 
@@ -18,6 +19,7 @@ RECORDED = {
     "phase": "replicate",
     "method": "online",
     "strategy": "rename",
+    "access": as_inputs(ACCESS),
     "kms_key_arn": "arn:aws:kms:eu-west-1:123456789012:key/k",
 }
 

@@ -11,7 +11,7 @@ import pytest
 from rds_encrypt.core.errors import ActionRequired, Retryable, TimedOut
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.cutover import reverse_replication
-from rds_encrypt.cutover.context import Aside, CutoverContext, Limits
+from rds_encrypt.cutover.context import Aside, CutoverContext, Deadlines
 from rds_encrypt.cutover.direction import Direction, cutover_direction, rollback_direction
 from rds_encrypt.cutover.former_primary import Unreachable
 from rds_encrypt.cutover.reverse_replication import open_reverse_replication, settled
@@ -53,7 +53,7 @@ class Place:
             SimpleNamespace(
                 names=NAMES,
                 direction=direction or cutover_direction(NAMES, "db-S", "db-E"),
-                limits=Limits(follows=0.05),
+                deadlines=Deadlines(follows=0.05),
                 snapshot_coordinates=None,
                 timeline=Timeline(),
                 aside=Aside(),

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import pulumi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from components import settings
-from components.settings import Settings
 from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.cutover.checks import CHECKS
+from rds_encrypt.settings import (
+    CatchUpSettings,
+    ConnectionSettings,
+    CredentialSettings,
+    CutoverSettings,
+    Settings,
+    SourceSettings,
+    SshSettings,
+)
 
 SOURCE: dict[str, Any] = {"identifier": "orders", "credentials": {"secretId": "orders/master"}}
 
@@ -47,8 +56,8 @@ def test_a_sources_phase_overrides_the_stacks() -> None:
 
 
 def test_settings_are_frozen() -> None:
-    with pytest.raises(ValidationError):
-        parse().phase = "cleanup"
+    with pytest.raises(FrozenInstanceError):
+        parse().phase = "cleanup"  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -190,6 +199,40 @@ def test_a_key_of_the_stack_that_nobody_reads_is_refused(
     assert str(refused.value) == sentence
 
 
+def test_yaml_may_take_off_for_a_boolean() -> None:
+    (source,) = parse(verify={"level": False}, catchUp={"relaxed": False}).sources
+    assert (source.verify.level, source.catch_up.relaxed) == ("off", "off")
+    assert "must be one of 'online', 'offline' (it is false)" in refusal(
+        {"sources": [{**SOURCE, "method": False}]}
+    )
+
+
+def test_what_a_program_gives_as_settings_is_validated_too() -> None:
+    given = SourceSettings("orders", CredentialSettings(secret_id="orders/master"), binlog_retention_hours=96)
+    assert settings.source_settings(given) == given
+    for wrong, sentence in (
+        (
+            replace(given, binlog_retention_hours=200),
+            "sources[0].binlog_retention_hours: must be at most 168",
+        ),
+        (
+            replace(given, connection=ConnectionSettings("ssh", SshSettings("-oProxyCommand=x"))),
+            "sources[0].connection.ssh.host: this is not a host name or address",
+        ),
+        (replace(given, cutover=CutoverSettings(force=("all",))), "cutover.force[0]: 'all' is not a check"),
+    ):
+        with pytest.raises(PreconditionFailed, match=re.escape(sentence)):
+            settings.source_settings(wrong)
+
+
+def test_keys_may_be_the_names_of_fields_as_in_a_program() -> None:
+    (source,) = parse(kms_key="alias/x", catch_up={"far_behind": 5, "relaxed": False}).sources
+    assert (source.kms_key, source.catch_up) == ("alias/x", CatchUpSettings("off", 5))
+    assert refusal({"sources": [{**SOURCE, "catch_up": {"farbehind": 5}}]}).startswith(
+        "rds-encrypt:sources[0].catch_up.farbehind: unknown key. Did you mean `farBehind`?"
+    )
+
+
 def test_a_list_without_sources_is_refused() -> None:
     assert refusal({"sources": []}).startswith("rds-encrypt:sources: ")
 
@@ -212,7 +255,9 @@ def test_the_secret_of_a_credentials_block_never_shows() -> None:
 def test_every_check_can_be_overruled_by_its_name_and_nothing_else() -> None:
     found = parse(cutover={"force": list(CHECKS)})
     assert found.sources[0].cutover.force == tuple(CHECKS)
-    assert "force" in refusal({"sources": [{**SOURCE, "cutover": {"force": ["all"]}}]})
+    assert refusal({"sources": [{**SOURCE, "cutover": {"force": ["free-storage", "all"]}}]}) == (
+        "rds-encrypt:sources[0].cutover.force[1]: 'all' is not a check of the cutover. docs/concepts.md#the-checks lists them."
+    )
 
 
 @given(

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any
 
 import pulumi
 import pytest
 
 from components.backend import Owner
-from components.cutover_settings import CutoverSettings, DnsSettings
 from components.fleet import Fleet
 from components.migration import Migration
-from components.settings import Settings, VerifySettings
 from components.stack import Stack
-from providers.arguments import NamedArgs, StepArgs, VerifyOptions
+from providers.arguments import NamedArgs, StepArgs, as_inputs
 from providers.catch_up import CatchUpArgs
 from providers.claim import Claim, ClaimArgs
 from providers.cutover import Cutover, CutoverArgs, CutoverProvider
-from providers.cutover_protocol import CutoverOptions, DnsOptions
 from providers.group_access import GroupAccessArgs
 from providers.preflight import PreflightArgs
 from providers.resource import StepResource
@@ -29,21 +25,31 @@ from providers.rollback import Rollback
 from providers.verification import VerificationArgs
 from rds_encrypt.access import AccessSettings
 from rds_encrypt.aws.keys import Key
-from rds_encrypt.connection import Connection
 from rds_encrypt.discovery import Topology
 from rds_encrypt.existing import Existing, Group
 from rds_encrypt.names import Names
 from rds_encrypt.needs import Need
-from tests.unit.fakes import FakeAws, instance
+from rds_encrypt.phases import Method, Phase
+from rds_encrypt.settings import (
+    CredentialSettings,
+    CutoverSettings,
+    DnsSettings,
+    HookSettings,
+    Settings,
+    SourceSettings,
+    VerifySettings,
+)
+from tests.unit.fakes import ACCESS, FakeAws, instance
 
-UNKNOWN = pulumi.runtime.rpc.UNKNOWN
-CUTOVER = CutoverSettings().model_dump(mode="json", exclude_none=True)
+UNKNOWN = pulumi.output.UNKNOWN
+SETTINGS = {"cutover": as_inputs(CutoverSettings()), "verify": as_inputs(VerifySettings())}
+BY_SECRET = {"access": {"secret_id": "orders/master"}}
 LEFT_OUT: dict[type[StepResource], set[str]] = {
     Cutover: {"named", "fenced", "following"},
     Rollback: {"snapshot_at", "moments"},
 }
 """What a component leaves to the defaults."""
-PHASES = [
+PHASES: list[tuple[Phase, Method]] = [
     ("replicate", "online"),
     ("cutover", "online"),
     ("rollback", "online"),
@@ -55,10 +61,24 @@ PHASES = [
 
 def test_numbers_are_of_their_kind_again_and_other_keys_are_ignored() -> None:
     args = CatchUpArgs.from_inputs(
-        {"source_id": "db-1", "encrypted_id": "db-2", "hours": 48.0, "relax_above": 64.0, "__provider": "x"}
+        {
+            "source_id": "db-1",
+            "encrypted_id": "db-2",
+            "hours": 48.0,
+            "relax_above": 64.0,
+            "__provider": "x",
+            "access": {"environment": "PASSWORD"},
+        }
     )
-    assert (args.hours, args.relax_above, args.urn, args.access) == (48.0, 64.0, None, AccessSettings())
-    port = GroupAccessArgs.from_inputs({"source_id": "db-1", "groups": ["sg-1"], "port": 3306.0}).port
+    assert (args.hours, args.relax_above, args.urn, args.access) == (
+        48.0,
+        64.0,
+        None,
+        AccessSettings(environment="PASSWORD"),
+    )
+    port = GroupAccessArgs.from_inputs(
+        {**BY_SECRET, "source_id": "db-1", "groups": ["sg-1"], "port": 3306.0}
+    ).port
     assert (port, type(port)) == (3306, int)
 
 
@@ -69,39 +89,46 @@ def test_settings_come_back_as_what_they_were() -> None:
             "encrypted_id": "db-2",
             "identifier": "orders",
             "source_group": "orders",
-            "access": {"secret_id": "orders/master"},
+            **BY_SECRET,
             "cutover": {
-                **CUTOVER,
-                "max_lag": 10.0,
+                "strategy": "dns",
+                "max_lag": 9.0,
                 "hooks": {"before": ["ask"]},
                 "dns": {"hosted_zone_id": "Z", "record": "db.shop."},
             },
-            "verify": None,
+            "verify": {"level": "counts", "max_age": 12.0},
         }
     )
-    assert args.access == AccessSettings(secret_id="orders/master", connection=Connection())
+    assert args.access == ACCESS
     assert args.names == Names("orders")
     assert (args.cutover.hooks.before, args.cutover.hooks.after) == (("ask",), ())
-    assert args.cutover.dns == DnsOptions("Z", "db.shop.")
-    assert type(args.cutover.max_lag) is int
-    assert (args.verify, args.moments) == (None, {})
+    assert args.cutover.dns == DnsSettings("Z", "db.shop.")
+    assert (args.cutover.max_lag, type(args.cutover.max_lag), args.cutover.lag_steady) == (9, int, 5)
+    assert (args.verify, args.moments) == (VerifySettings(level="counts", max_age=12), {})
 
 
 def test_what_is_not_known_at_preview_stays_unknown() -> None:
-    inputs = {"source_id": UNKNOWN, "groups": UNKNOWN, "port": UNKNOWN}
+    inputs = {**BY_SECRET, "source_id": UNKNOWN, "groups": UNKNOWN, "port": UNKNOWN}
     args = GroupAccessArgs.from_inputs(inputs)
     assert {args.source_id, args.groups, args.port} == {UNKNOWN}
 
 
 def test_a_state_that_lacks_a_later_key_gets_its_default() -> None:
     inputs = {"source_id": "db-1", "encrypted_id": "db-2", "identifier": "orders", "source_group": "orders"}
-    args = CutoverProvider().read_args({**inputs, "cutover": CUTOVER})
+    args = CutoverProvider().read_args({**inputs, **BY_SECRET, **SETTINGS})
     assert (args.named, args.fenced, args.following, args.snapshot_at) == (True, True, True, None)
 
 
 def test_what_a_run_recorded_is_read_and_not_declared() -> None:
     assert "counted" not in VerificationArgs.declared()
-    state = {"source_id": "db-1", "groups": ["sg-1"], "port": 3306, "group": "sg-1", "rule": "sgr-1"}
+    state = {
+        **BY_SECRET,
+        "source_id": "db-1",
+        "groups": ["sg-1"],
+        "port": 3306,
+        "group": "sg-1",
+        "rule": "sgr-1",
+    }
     assert GroupAccessArgs.from_inputs(state).rule == "sgr-1"
 
 
@@ -109,29 +136,43 @@ def test_the_fleet_of_a_preflight_is_typed() -> None:
     need = Need("orders", 20, replica=True)
     args = PreflightArgs.from_inputs(
         {
+            **BY_SECRET,
             "identifier": "orders",
             "phase": "replicate",
             "method": "online",
             "strategy": "rename",
             "kms_key_arn": "arn",
-            "fleet": [{**need.as_input(), "gib": 20.0}],
+            "fleet": [{**as_inputs(need), "gib": 20.0}],
         }
     )
     assert args.fleet == (need,)
 
 
-@pytest.mark.parametrize(
-    ("options", "settings"),
-    [(CutoverOptions, CutoverSettings), (DnsOptions, DnsSettings), (VerifyOptions, VerifySettings)],
-)
-def test_options_have_the_keys_of_the_settings(options: Any, settings: Any) -> None:
-    assert {each.name for each in fields(options)} == set(settings.model_fields)
+def test_settings_travel_as_plain_values_without_what_is_not_set() -> None:
+    hooks = HookSettings(before=("ask", "twice"))
+    assert ClaimArgs.to_inputs(source_id="db-1", access=ACCESS, owner="a/b", backend="0123") == {
+        "source_id": "db-1",
+        "access": {"secret_id": "orders/master", "connection": {"via": "direct"}},
+        "urn": None,
+        "owner": "a/b",
+        "backend": "0123",
+    }
+    assert as_inputs(CutoverSettings(hooks=hooks, force=("free-storage",))) == {
+        "strategy": "rename",
+        "hooks": {"before": ["ask", "twice"], "move": [], "after": []},
+        "postpone": False,
+        "max_write_outage": 60,
+        "long_transaction": 30,
+        "max_lag": 10,
+        "lag_steady": 5,
+        "force": ["free-storage"],
+    }
 
 
 @pytest.mark.parametrize("wrong", [{"owners": "dev"}, {}])
 def test_a_wrong_key_fails(wrong: dict[str, str]) -> None:
     with pytest.raises(TypeError, match="owner"):
-        ClaimArgs.to_inputs(source_id="db-1", backend="0123", **wrong)
+        ClaimArgs.to_inputs(source_id="db-1", access=ACCESS, backend="0123", **wrong)
 
 
 # The components, with an engine that only listens.
@@ -163,16 +204,14 @@ def declared(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[type[StepResource
     pulumi.runtime.settings.reset_options()
 
 
-def migrate(phase: str, method: str) -> None:
+def migrate(phase: Phase, method: Method) -> None:
     source, names = instance("orders"), Names("orders")
-    settings = Settings.of(
-        {
-            "identifier": "orders",
-            "kmsKey": "alias/orders",
-            "credentials": {"secretId": "orders/master"},
-            "phase": phase,
-            "method": method,
-        }
+    source_settings = SourceSettings(
+        "orders",
+        CredentialSettings(secret_id="orders/master"),
+        kms_key="alias/orders",
+        phase=phase,
+        method=method,
     )
     encrypted = instance("orders-encrypted") if phase == "cleanup" else None
     existing = Existing(
@@ -183,9 +222,9 @@ def migrate(phase: str, method: str) -> None:
         {names.encrypted: None, names.fence: None},
     )
     owner, fleet = Owner("rds-encrypt/dev", "0123"), Fleet(1, 5, ())
-    stack = Stack(settings, FakeAws(source), owner, {"orders": existing}, fleet)
+    stack = Stack(Settings(sources=(source_settings,)), FakeAws(source), owner, {"orders": existing}, fleet)
 
-    run = pulumi.runtime.test(lambda: Migration("orders", settings.sources[0], stack=stack).reached)  # type: ignore[no-untyped-call]
+    run = pulumi.runtime.test(lambda: Migration("orders", source_settings, stack=stack).reached)  # type: ignore[no-untyped-call]
     run()
 
 

@@ -18,10 +18,10 @@ from rds_encrypt.core.waiting import silent
 from rds_encrypt.discovery import find_encrypted
 from rds_encrypt.journal import Role, Tag, tags_for
 from rds_encrypt.temporary_resources import put_retention_back, untag_or_warn
-from tests.unit.fakes import FakeAws, FakeSession, instance
+from tests.unit.fakes import ACCESS, FakeAws, FakeSession, instance
 
 MIGRATION = "db-ORDERS"
-ARGS = CandidateRetentionArgs(source_id=MIGRATION, encrypted_id="db-E", hours=72)
+ARGS = CandidateRetentionArgs(source_id=MIGRATION, encrypted_id="db-E", hours=72, access=ACCESS)
 
 
 class Server(FakeSession):

@@ -10,27 +10,27 @@ from typing import Any, cast
 
 import pytest
 
-from components.settings import VerifySettings
-from providers.arguments import StepArgs
+from providers.arguments import StepArgs, as_inputs
 from providers.step import Outputs, StepContext
 from providers.verification import VerificationArgs, VerificationProvider
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.cutover.checks_of_candidate import verification_fresh
-from rds_encrypt.cutover.context import CutoverContext, Limits
+from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.cutover.direction import cutover_direction, rollback_direction
 from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import channel
 from rds_encrypt.mysql.coordinates import Coordinates
 from rds_encrypt.names import Names
+from rds_encrypt.settings import VerifySettings
 from rds_encrypt.verification.checkpoint import Checkpoint, Part
 from rds_encrypt.verification.columns import Column, row_text
 from rds_encrypt.verification.differences import Difference, sentences
-from rds_encrypt.verification.plan import How, chosen, rows_of_a_part
+from rds_encrypt.verification.plan import chosen, rows_of_a_part
 from rds_encrypt.verification.progress import ComparisonProgress
 from rds_encrypt.verification.ranges import Range, condition, named, ranges
 from rds_encrypt.verification.tables import Table
 from rds_encrypt.verified import Verified, verified
-from tests.unit.fakes import FakeSession, instance, replica_row
+from tests.unit.fakes import ACCESS, FakeSession, instance, replica_row
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 ID = Column("id", "int", 0, "", nullable=False)
@@ -110,14 +110,14 @@ def test_a_key_is_called_what_a_person_would_call_it() -> None:
 
 
 def test_a_sample_has_both_ends_and_is_the_same_again() -> None:
-    how = How(level="sample", sample=0.2)
+    settings = VerifySettings(level="sample", sample=0.2)
     parts = [Range(None if n == 0 else (str(n),), None if n == 999 else (str(n + 1),)) for n in range(1000)]
-    first = [part for part in parts if chosen(how, table(ID), part)]
-    assert first == [part for part in parts if chosen(how, table(ID), part)]
+    first = [part for part in parts if chosen(settings, table(ID), part)]
+    assert first == [part for part in parts if chosen(settings, table(ID), part)]
     assert parts[0] in first
     assert parts[-1] in first
     assert 120 < len(first) < 280
-    assert rows_of_a_part(How(), table(ID)) == 100_000
+    assert rows_of_a_part(table(ID)) == 100_000
 
 
 def test_what_was_done_is_remembered_for_the_same_coordinates_only(tmp_path: Path) -> None:
@@ -206,13 +206,16 @@ def test_it_serves_if_it_is_young_and_strict_enough(
     assert found.serves(wanted, 24) is serves
 
 
+FULL = VerifySettings(max_age=24)
+
+
 class FakeContext:
     """What the check asks of a context."""
 
-    def __init__(self, found: dict[str, str], limit: float | None = 24 * 3600, *, back: bool = False) -> None:
+    def __init__(self, found: dict[str, str], verify: VerifySettings = FULL, *, back: bool = False) -> None:
         direction = rollback_direction if back else cutover_direction
         self.direction = direction(Names("orders"), "db-SOURCE", "db-ENCRYPTED")
-        self.limits = Limits(verification=limit)
+        self.verify = verify
         self.snapshot_coordinates: Coordinates | None = None
         self._tags = found
 
@@ -234,7 +237,7 @@ class FakeContext:
         (lambda: FakeContext(tags(25)), False, r"verified 25\.0 h ago"),
         (lambda: FakeContext(tags(1, "counts")), False, "in mode counts"),
         (lambda: FakeContext({}), False, "orders-encrypted has not been verified, or not found equal"),
-        (lambda: FakeContext({}, None), True, "verification is off"),
+        (lambda: FakeContext({}, VerifySettings(level="off")), True, "verification is off"),
         (lambda: FakeContext({}, back=True), True, "not asked of a rollback"),
     ],
 )
@@ -253,10 +256,6 @@ def test_the_check_is_not_asked_in_mode_snapshot() -> None:
     assert verification_fresh(cast(CutoverContext, context), session, session).passed
 
 
-def test_yaml_may_take_off_for_a_boolean() -> None:
-    assert VerifySettings.model_validate({"level": False}).level == "off"
-
-
 # The step is done again when it is due, and only then.
 
 
@@ -273,14 +272,15 @@ class Example(VerificationProvider):
         return {"verified_at": "later", "counted": "later full"}
 
 
-COUNTS = VerifySettings(level="counts").model_dump(mode="json")
+COUNTS = as_inputs(VerifySettings(level="counts"))
 STATE = {
     "encrypted_id": "db-2",
     "source_id": "db-1",
     "replica_id": "db-3",
     "identifier": "orders",
     "hours": 1,
-    "verify": VerifySettings().model_dump(mode="json"),
+    "verify": as_inputs(VerifySettings()),
+    "access": as_inputs(ACCESS),
     "wanted": "due",
     "counted": "now full",
     "verified_at": "now",

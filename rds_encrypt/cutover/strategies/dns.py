@@ -10,9 +10,10 @@ from rds_encrypt.aws import dns_records
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.check import Check, Finding, Scope, Severity, failed, passed
 from rds_encrypt.cutover import hooks
-from rds_encrypt.cutover.context import CutoverCheck, CutoverContext, Record
+from rds_encrypt.cutover.context import CutoverCheck, CutoverContext
 from rds_encrypt.cutover.strategies.in_place import InPlace
 from rds_encrypt.mysql.session import Session
+from rds_encrypt.settings import DnsSettings
 
 __all__ = ["RECORD", "Dns"]
 
@@ -23,36 +24,36 @@ class Dns(InPlace):
 
     name: ClassVar[str] = "dns"
 
-    record: Record | None = None
+    dns: DnsSettings | None = None
     command: tuple[str, ...] = ()
 
     def checks(self) -> tuple[CutoverCheck, ...]:
         """The record's, if there is one."""
-        return (RECORD,) if self.record is not None else ()
+        return (RECORD,) if self.dns is not None else ()
 
     def how(self, candidate: str) -> str:
         """The record, or the command."""
-        if self.record is not None:
-            return f"point {self.record.name} at {candidate}"
+        if self.dns is not None:
+            return f"point {self.dns.record} at {candidate}"
         return f"run `{self.command[0]}`, which moves the applications"
 
     def redirect(self, context: CutoverContext, candidate: Instance) -> None:
         """Change the record, or run the command."""
-        if self.record is None:
-            hooks.run(context, "move", self.command)
+        if self.dns is None:
+            hooks.run(context, "move")
             return
-        context.progress(f"pointing {self.record.name} at {candidate.identifier}")
-        dns_records.point(context.aws, self.record.zone, self.record.name, endpoint_of(candidate).host)
+        context.progress(f"pointing {self.dns.record} at {candidate.identifier}")
+        dns_records.point(context.aws, self.dns, endpoint_of(candidate).host)
 
 
 def _record(context: CutoverContext, _primary: Session, _candidate: Session) -> Finding:
     """The record that applications use points at the instance that is to lose them."""
     strategy = context.strategy
-    if not isinstance(strategy, Dns) or strategy.record is None:
+    if not isinstance(strategy, Dns) or strategy.dns is None:
         return passed("no record to change")
-    target = dns_records.target(context.aws, strategy.record.zone, strategy.record.name)
+    target = dns_records.target(context.aws, strategy.dns)
     right = target == context.primary().address
-    return (passed if right else failed)(f"{strategy.record.name} points at {target}")
+    return (passed if right else failed)(f"{strategy.dns.record} points at {target}")
 
 
 RECORD: CutoverCheck = Check("dns-record", Scope.CUTOVER, Severity.BLOCKING, _record)

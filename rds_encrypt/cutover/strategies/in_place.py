@@ -56,7 +56,7 @@ class InPlace(Strategy):
         # Moved before the parameter has taken effect: resolvers keep the old answer for a while anyway.
         self.redirect(context, candidate)
         with context.access.session(candidate) as opening:
-            writes.wait_until_writable(opening, deadline=context.limits.write_outage)
+            writes.wait_until_writable(opening, deadline=context.settings.max_write_outage)
         context.timeline.mark(Moment.OPEN)
         self._end_sessions(context)
         context.timeline.mark(Moment.APPLICATIONS_MOVED)

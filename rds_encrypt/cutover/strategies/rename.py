@@ -50,7 +50,7 @@ class Rename(Strategy):
 
     def move(self, context: CutoverContext) -> None:
         """Ask for both renames, unfence the owner's group when no fenced instance uses it any more, wait for the candidate."""
-        direction, instances, deadline = context.direction, context.instances, context.limits.rename
+        direction, instances, deadline = context.direction, context.instances, context.deadlines.rename
         fence = fence_left(context, self.fence_group(context))
         context.progress(f"renaming {context.names.source} to {direction.primary_name}")
         # While it waits for the name, it gets its group, which its own rename puts into effect. If it is busy, that rename asks for
@@ -83,7 +83,7 @@ class Rename(Strategy):
         )
         context.timeline.mark(Moment.SECOND_RENAMED)
         with context.session_on_candidate() as candidate:
-            writes.wait_until_writable(candidate, deadline=context.limits.write_outage)
+            writes.wait_until_writable(candidate, deadline=context.settings.max_write_outage)
             fence.hand_over(candidate)
         context.timeline.mark(Moment.OPEN)
         context.forget(context.find_primary(), [Tag.FENCE_BEFORE, Tag.LOCKED_BEFORE])

@@ -12,6 +12,7 @@ from providers.retirement import RetirementArgs, RetirementProvider
 from providers.step import require_no_names_moving
 from rds_encrypt.aws import dns_records, keys
 from rds_encrypt.journal import Tag
+from rds_encrypt.settings import DnsSettings
 from tests.engine.faults.book import fault
 from tests.engine.faults.stage import Stage
 
@@ -139,7 +140,8 @@ def _unknown(stage: Stage) -> None:
 @fault("The record is not there", "AWS", "`cutover.dns` names a record that the zone does not have.")
 def _no_record(stage: Stage) -> None:
     zone = stage.road.client("route53").create_hosted_zone(Name="shop.internal.", CallerReference="f")
-    dns_records.target(stage.aws(), zone["HostedZone"]["Id"].rpartition("/")[2], "db.shop.internal.")
+    dns = DnsSettings(zone["HostedZone"]["Id"].rpartition("/")[2], "db.shop.internal.")
+    dns_records.target(stage.aws(), dns)
 
 
 def _enter_status(status: str, how: str) -> None:

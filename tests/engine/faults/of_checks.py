@@ -6,9 +6,9 @@ import time
 from datetime import timedelta
 from functools import partial
 
-from components.settings import CutoverSettings, VerifySettings
 from dev.sandbox.mysql.sessions import execute
 from dev.workload.database import rows
+from providers.arguments import as_inputs
 from providers.cutover_protocol import ProtocolArgs, cutover_context
 from rds_encrypt.core.waiting import Wait, until
 from rds_encrypt.cutover import checks
@@ -16,6 +16,7 @@ from rds_encrypt.cutover.direction import cutover_direction
 from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import channel, retention
 from rds_encrypt.names import Names
+from rds_encrypt.settings import CutoverSettings, VerifySettings
 from tests.engine.faults.book import fault
 from tests.engine.faults.stage import Stage
 from tests.engine.metrics import note_free_storage
@@ -31,8 +32,8 @@ def _ask(stage: Stage, **settings: int) -> None:
     args = stage.args(
         ProtocolArgs,
         source_group=source.parameter_group,
-        cutover=CutoverSettings(**settings).model_dump(mode="json", exclude_none=True),  # type: ignore[arg-type] # limits
-        verify=VerifySettings().model_dump(mode="json"),
+        cutover=as_inputs(CutoverSettings(**settings)),  # type: ignore[arg-type] # limits
+        verify=as_inputs(VerifySettings()),
     )
     direction = cutover_direction(Names("orders"), stage.source_id, stage.encrypted_id)
     context = cutover_context(stage.world(), args, direction)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from rds_encrypt.access import endpoint_of
-from rds_encrypt.connection import Connection, tunnel_opener
-from rds_encrypt.mysql.bastion import Bastion, BastionTunnels
+from rds_encrypt.connection import tunnel_opener
+from rds_encrypt.mysql.bastion import BastionTunnels
+from rds_encrypt.settings import ConnectionSettings, SshSettings, SsmSettings
 from tests.bastion import Keys, Running, asyncssh_server, free_port
 from tests.engine.faults.book import fault
 from tests.engine.faults.stage import Stage
@@ -29,7 +30,7 @@ def _bastion(stage: Stage, *, forwarding: bool = True, up: bool = True) -> Runni
     return stage.later.enter_context(asyncssh_server(keys, free_port(), forwarding=forwarding))
 
 
-def _open_tunnel(stage: Stage, bastion: Bastion, *, port: int | None = None) -> None:
+def _open_tunnel(stage: Stage, bastion: SshSettings, *, port: int | None = None) -> None:
     endpoint = endpoint_of(stage.instances.get(stage.source_id))
     with closing(BastionTunnels(bastion)) as lines:
         lines.open_tunnel(endpoint if port is None else replace(endpoint, port=port))
@@ -79,6 +80,8 @@ def _behind(stage: Stage) -> None:
 @fault("No plugin for Systems Manager", SECTION, "`session-manager-plugin` is not installed.")
 def _no_plugin(stage: Stage) -> None:
     stage.later.enter_context(pytest.MonkeyPatch.context()).setenv("PATH", "/nonexistent")
-    open_tunnel = tunnel_opener(stage.aws(), Connection(target="i-0123456789abcdef0"))
+    open_tunnel = tunnel_opener(
+        stage.aws(), ConnectionSettings(via="ssm", ssm=SsmSettings("i-0123456789abcdef0"))
+    )
     assert open_tunnel is not None
     open_tunnel(endpoint_of(stage.instances.get(stage.source_id)))

@@ -13,7 +13,7 @@ import pytest
 from dev.sandbox.faults import Faults
 from dev.sandbox.mysql.accounts import HostSecrets
 from dev.sandbox.mysql.sessions import AdminSession, admin_session
-from providers.arguments import StepArgs
+from providers.arguments import StepArgs, as_inputs
 from providers.step import StepContext
 from rds_encrypt.access import Access, AccessSettings
 from rds_encrypt.aws.clients import Aws, AwsSettings
@@ -70,6 +70,7 @@ class Stage:
                 "source_id": self.source_id,
                 "encrypted_id": self.encrypted_id,
                 "replica_id": self.replica_id,
+                "access": as_inputs(self.access),
                 **more,
             }
         )
