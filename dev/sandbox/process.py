@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -11,8 +12,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ import boto3
 from botocore.config import Config
 
 from dev.sandbox.faults import Faults
+from dev.sandbox.forks import clean_environment, fork, origin
 from dev.sandbox.lock import is_locked
 from dev.sandbox.mysql.processes import reap_orphans
 
@@ -32,6 +34,8 @@ DEFAULT_DIRECTORY = ROOT / ".cache" / "sandbox"
 _REGION = "us-east-1"
 _START_DEADLINE = 60.0
 _STOP_DEADLINE = 60.0
+_STATE = "server.json"
+_LOG = "server.log"
 # The stand-in plugin waits as long as the real one does, times this; a fast sandbox has nothing to wait for.
 _WAIT_SCALE = {"fast": 0.005, "paced": 0.005, "realistic": 1.0}
 
@@ -56,16 +60,27 @@ class Sandbox:
         cls, directory: Path, profile: str = "fast", factor: float = 1.0, port: int = 0
     ) -> Iterator[Sandbox]:
         """Run a sandbox for the length of a `with` block; nothing of it is left afterwards."""
-        process = _launch(directory, profile, factor, port, owned=True)
+        arguments = [*_prepared(directory, profile, factor, port), "--parent", str(origin().pid)]
+        process = _Process(fork(arguments, directory / _LOG))
         try:
             yield _await(process, directory)
         finally:
-            _end(process, directory)
+            process.end(directory)
 
     @classmethod
     def start(cls, directory: Path, profile: str = "fast", factor: float = 1.0, port: int = 0) -> Sandbox:
         """Start a sandbox that outlives this process."""
-        return _await(_launch(directory, profile, factor, port, owned=False), directory)
+        command = [sys.executable, "-m", "dev.sandbox", *_prepared(directory, profile, factor, port)]
+        with (directory / _LOG).open("wb") as log:
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env=clean_environment(),
+            )
+        return _await(_Process(child.pid), directory)
 
     @classmethod
     def find(cls, directory: Path) -> Sandbox | None:
@@ -73,7 +88,7 @@ class Sandbox:
         if not is_locked(directory):
             return None
         try:
-            state = json.loads((directory / "server.json").read_text(encoding="utf-8"))
+            state = json.loads((directory / _STATE).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         return cls(directory, state["endpoint"], state["pid"], state["profile"], state["factor"])
@@ -151,54 +166,52 @@ def _program_directories() -> list[str]:
     return [str(path) for path in (found if installed else [*found, stand_in])]
 
 
-def _launch(
-    directory: Path, profile: str, factor: float, port: int, *, owned: bool
-) -> subprocess.Popen[bytes]:
+class _Process:
+    """A server, seen from a process that may not be its parent; the handle stays its own when its number is another's."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._handle = os.pidfd_open(pid)
+
+    def ended(self, within: float = 0.0) -> bool:
+        poll = select.poll()
+        poll.register(self._handle, select.POLLIN)
+        return bool(poll.poll(within * 1000))
+
+    def end(self, directory: Path) -> None:
+        """Stop the server in order; if it does not, kill it and what it leaves."""
+        self._send(signal.SIGTERM)
+        if not self.ended(_STOP_DEADLINE):
+            self._send(signal.SIGKILL)
+            self.ended(_STOP_DEADLINE)
+        if (directory / _STATE).exists():
+            reap_orphans(directory)
+
+    def _send(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._handle, number)
+
+
+def _prepared(directory: Path, profile: str, factor: float, port: int) -> list[str]:
+    """Prepare a directory, and return the command that serves from it."""
     directory.mkdir(parents=True, exist_ok=True)
     if is_locked(directory):
         raise SandboxError(f"A sandbox is running in {directory}: stop it with `python -m dev.sandbox down`.")
-    (directory / "server.json").unlink(missing_ok=True)
-    command = [
-        sys.executable,
-        "-m",
-        "dev.sandbox",
-        "serve",
-        "--directory",
-        str(directory),
-        "--port",
-        str(port),
-    ]
-    command += ["--profile", profile, "--factor", str(factor)]
-    if owned:
-        command += ["--parent", str(os.getpid())]
-    with (directory / "server.log").open("wb") as log:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            env=_clean_environment(os.environ),
-        )
+    (directory / _STATE).unlink(missing_ok=True)
+    command = ["serve", "--directory", str(directory), "--port", str(port)]
+    return [*command, "--profile", profile, "--factor", str(factor)]
 
 
-def _clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The server must find this package, and must not become a client of another endpoint."""
-    kept = {name: value for name, value in environment.items() if not name.startswith("AWS_")}
-    paths = [str(ROOT), *filter(None, [environment.get("PYTHONPATH")])]
-    return {**kept, "PYTHONPATH": os.pathsep.join(paths)}
-
-
-def _await(process: subprocess.Popen[bytes], directory: Path) -> Sandbox:
+def _await(process: _Process, directory: Path) -> Sandbox:
     deadline = time.monotonic() + _START_DEADLINE
     while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise SandboxError(f"The sandbox did not start: {_tail(directory)}")
         found = Sandbox.find(directory)
         if found is not None and found.pid == process.pid and _answers(found):
             return found
+        if process.ended():
+            raise SandboxError(f"The sandbox did not start: {_tail(directory)}")
         time.sleep(0.05)
-    _end(process, directory)
+    process.end(directory)
     raise SandboxError(f"The sandbox did not start within {_START_DEADLINE:.0f} s: {_tail(directory)}")
 
 
@@ -210,18 +223,6 @@ def _answers(sandbox: Sandbox) -> bool:
     return True
 
 
-def _end(process: subprocess.Popen[bytes], directory: Path) -> None:
-    """Stop the server in order; if it does not, kill it and what it leaves."""
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(_STOP_DEADLINE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    if process.returncode != 0:
-        reap_orphans(directory)
-
-
 def _tail(directory: Path) -> str:
-    lines = (directory / "server.log").read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = (directory / _LOG).read_text(encoding="utf-8", errors="replace").splitlines()
     return "\n".join(lines[-15:]) or "its log is empty."

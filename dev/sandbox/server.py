@@ -20,6 +20,8 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from dev.sandbox.control import Control
 from dev.sandbox.faults import FAULTS_PATH, Fault, FaultBook
+from dev.sandbox.plugin.serving import PLUGIN_PATH
+from dev.sandbox.plugin.serving import serve as serve_plugin
 from dev.sandbox.rds import identifiers, protocol
 from dev.sandbox.rds.api import RDS
 from dev.sandbox.rds.errors import RDSError
@@ -142,6 +144,8 @@ class Application:
                 result = {"ok": True}
             elif path == FAULTS_PATH:
                 result = self._faults.pending()
+            elif path == PLUGIN_PATH and method == "POST":
+                result = {"port": serve_plugin(**json.loads(_body(environ)))}
             elif path == "/_sandbox/status":
                 result = self._control.status()
             else:

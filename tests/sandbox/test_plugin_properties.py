@@ -27,8 +27,8 @@ RESTORE = {
 
 
 def operation(**configuration: Any) -> Operation:
-    settings = Settings.parse({"region": "us-east-1", **configuration})
-    return Operation(Connections(settings), Waiter(threading.Event(), 0.0))
+    settings = Settings.parse({"region": "us-east-1", **configuration}, {})
+    return Operation(Connections(settings, {}, lambda: None), Waiter(threading.Event(), 0.0))
 
 
 def checked(resource: Resource, news: dict[str, Any], olds: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -234,18 +234,19 @@ def test_a_refresh_gives_todays_values_of_the_inputs_there_were() -> None:
 @pytest.mark.parametrize("name", ["assumeRoles", "httpProxy"])
 def test_settings_that_would_change_who_we_are_are_refused(name: str) -> None:
     with pytest.raises(ProviderError, match=name):
-        Settings.parse({"region": "us-east-1", name: "x"})
+        Settings.parse({"region": "us-east-1", name: "x"}, {})
 
 
-def test_settings_come_from_the_program_then_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_REGION", "eu-west-1")
-    assert Settings.parse({}).region == "eu-west-1"
+def test_settings_come_from_the_program_then_the_environment() -> None:
+    environment = {"AWS_REGION": "eu-west-1"}
+    assert Settings.parse({}, environment).region == "eu-west-1"
     settings = Settings.parse(
         {
             "region": "us-east-1",
             "endpoints": '[{"rds": "http://localhost:1"}]',
             "skipCredentialsValidation": "true",
-        }
+        },
+        environment,
     )
     assert settings.region == "us-east-1"
     assert settings.endpoints == {"rds": "http://localhost:1"}

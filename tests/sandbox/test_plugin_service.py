@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,31 +17,40 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 
+from dev.sandbox import Sandbox
 from dev.sandbox.plugin import VERSION
 from dev.sandbox.plugin.values import pack, unpack
+from tests.sandbox.rds_support import until
 
 PLUGIN = Path(__file__).resolve().parents[2] / "dev" / "sandbox" / "plugin" / "bin" / "pulumi-resource-aws"
 URN = "urn:pulumi:dev::p::my:component$aws:rds/{0}:{1}::x"
+CALLER = "AKIASANDBOXENGINE"
 INSTANCE = URN.format("instance", "Instance")
 
 
 @pytest.fixture
-def provider(tmp_path: Path) -> Iterator[Any]:
+def process(tmp_path: Path, sandbox: Sandbox) -> Iterator[subprocess.Popen[str]]:
     """A plugin process, started elsewhere through a link, as from the engine's plugin cache."""
     link = tmp_path / "pulumi-resource-aws"
     link.symlink_to(PLUGIN)
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    process = subprocess.Popen(
+    started = subprocess.Popen(
         [str(link), "127.0.0.1:1"],
         cwd=tmp_path,
-        env={"PATH": path, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"},
+        env={**sandbox.environment(), "AWS_ACCESS_KEY_ID": CALLER},
         stdout=subprocess.PIPE,
         text=True,
     )
+    with started:
+        yield started
+        started.kill()
+
+
+@pytest.fixture
+def provider(process: subprocess.Popen[str]) -> Iterator[Any]:
+    """What that process offers to the engine."""
     assert process.stdout is not None
-    with process, grpc.insecure_channel(f"127.0.0.1:{int(process.stdout.readline())}") as channel:
+    with grpc.insecure_channel(f"127.0.0.1:{int(process.stdout.readline())}") as channel:
         yield ResourceProviderStub(channel)
-        process.terminate()
 
 
 def configure(provider: Any) -> None:
@@ -109,3 +120,89 @@ def test_what_it_does_not_know_it_says_in_one_sentence(
 def test_nothing_is_done_unconfigured(provider: Any) -> None:
     with pytest.raises(grpc.RpcError, match="the provider is not configured"):
         provider.Delete(provider_pb2.DeleteRequest(urn=INSTANCE, id="db-X"))
+
+
+IDENTITY = provider_pb2.InvokeRequest(tok="aws:index/getCallerIdentity:getCallerIdentity")
+
+
+def calls(sandbox: Sandbox) -> int:
+    """How often AWS was called with the engine's credentials."""
+    return sum(call["caller"] == CALLER for call in sandbox.calls())
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGSTOP)
+    os.waitpid(process.pid, os.WUNTRACED)
+
+
+def test_the_engines_environment_is_the_providers(provider: Any, sandbox: Sandbox) -> None:
+    configure(provider)
+    before = calls(sandbox)
+    provider.Invoke(IDENTITY)
+    assert calls(sandbox) == before + 1
+
+
+def test_where_the_engine_is_asleep_so_is_the_provider(
+    provider: Any, process: subprocess.Popen[str], sandbox: Sandbox
+) -> None:
+    configure(provider)
+    stop(process)
+    before = calls(sandbox)
+    answer = provider.Invoke.future(IDENTITY)
+    with pytest.raises(grpc.FutureTimeoutError):
+        answer.result(0.5)
+    assert calls(sandbox) == before
+    process.send_signal(signal.SIGCONT)
+    answer.result(10)
+    assert calls(sandbox) == before + 1
+
+
+def test_where_the_engine_is_killed_the_provider_calls_nobody_any_more(
+    provider: Any, process: subprocess.Popen[str], sandbox: Sandbox
+) -> None:
+    configure(provider)
+    stop(process)
+    before = calls(sandbox)
+    answers = [provider.Invoke.future(IDENTITY) for _ in range(2)]
+    with pytest.raises(grpc.FutureTimeoutError):
+        answers[0].result(0.5)
+    process.kill()
+    for answer in answers:
+        with pytest.raises(grpc.RpcError):
+            answer.result(10)
+    time.sleep(0.5)
+    assert calls(sandbox) == before
+
+
+def test_it_ends_with_the_engine(tmp_path: Path, sandbox: Sandbox) -> None:
+    engine = subprocess.Popen(
+        ["sh", "-c", f"{PLUGIN} 127.0.0.1:1 & wait"],
+        env=sandbox.environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert engine.stdout is not None
+    with grpc.insecure_channel(f"127.0.0.1:{int(engine.stdout.readline())}") as channel:
+        stub = ResourceProviderStub(channel)
+        stub.GetPluginInfo(empty_pb2.Empty())
+        engine.kill()
+        assert engine.stdout.read() == "", "nobody holds the pipe any more"
+        until(lambda: answers(stub), lambda answered: not answered)
+    engine.wait()
+
+
+def answers(stub: Any) -> bool:
+    try:
+        stub.GetPluginInfo(empty_pb2.Empty())
+    except grpc.RpcError:
+        return False
+    return True
+
+
+def test_without_a_sandbox_it_says_what_to_do(tmp_path: Path) -> None:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        [str(PLUGIN), "127.0.0.1:1"], env={"PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "make sandbox" in done.stderr

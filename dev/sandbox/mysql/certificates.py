@@ -6,6 +6,7 @@ import datetime
 import ipaddress
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from cryptography import x509
@@ -48,12 +49,16 @@ class CertificateAuthority:
         """A certificate for an address, into `directory`; the key that is already there goes on being used."""
         directory.mkdir(parents=True, exist_ok=True)
         files = ServerCertificate(self.certificate_file, directory / "server.pem", directory / "server.key")
-        key = _read_key(files.key) if files.key.exists() else _new_key()
         if not files.key.exists():
-            _write_private(files.key, _key_pem(key))
-        certificate = self._sign(address, key)
+            _write_private(files.key, _key_pem(self._servers_key))
+        certificate = self._sign(address, _read_key(files.key))
         files.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         return files
+
+    @cached_property
+    def _servers_key(self) -> rsa.RSAPrivateKey:
+        """One for all servers: each would cost a tenth of a second of processor time."""
+        return _new_key()
 
     def _self_signed(self) -> x509.Certificate:
         name = _name("RDS sandbox CA")

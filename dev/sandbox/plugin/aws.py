@@ -1,17 +1,17 @@
-"""The AWS side of a configured provider: its settings, its boto3 clients, its default tags."""
+"""The AWS side of a configured provider: its settings, its clients, its default tags."""
 
 from __future__ import annotations
 
 import json
-import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import create_loader
+from botocore.session import Session
 
 from dev.sandbox.plugin.errors import ProviderError
 
@@ -37,17 +37,19 @@ class Settings:
     max_retries: int = 25
 
     @classmethod
-    def parse(cls, configuration: Mapping[str, Any]) -> Settings:
-        """Read the engine's configuration; structured values may come as JSON text."""
+    def parse(cls, configuration: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
+        """Read the engine's configuration and environment; structured values may come as JSON text."""
         values = {name: _decoded(value) for name, value in configuration.items()}
         for name in _UNSUPPORTED:
             if values.get(name):
                 raise ProviderError(
                     f"the stand-in for pulumi-resource-aws does not support 'aws:{name}': unset it"
                 )
-        region = values.get("region") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+        region = (
+            values.get("region") or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+        )
         profile = values.get("profile")
-        region = region or boto3.Session(profile_name=profile).region_name
+        region = region or _session(environment, profile).get_config_variable("region")
         if not region:
             raise ProviderError(
                 "no AWS region is set: run `pulumi config set aws:region <region>` or set AWS_REGION"
@@ -78,37 +80,64 @@ def _decoded(value: Any) -> Any:
     return value
 
 
-class Connections:
-    """boto3 clients by service and region, made when first asked for and shared between threads."""
+_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+#: Reading the descriptions of AWS's services takes longer than the calls of most commands.
+_DESCRIPTIONS = create_loader()
 
-    def __init__(self, settings: Settings) -> None:
+
+def _session(environment: Mapping[str, str], profile: str | None) -> Session:
+    """Give a session of an environment that is not this process's."""
+    session = Session(profile=profile or environment.get("AWS_PROFILE"))
+    session.register_component("data_loader", _DESCRIPTIONS)
+    for variable, name in (
+        ("config_file", "AWS_CONFIG_FILE"),
+        ("credentials_file", "AWS_SHARED_CREDENTIALS_FILE"),
+    ):
+        if name in environment:
+            session.set_config_variable(variable, environment[name])
+    return session
+
+
+class Connections:
+    """Clients by service and region, made when first asked for and shared between threads."""
+
+    def __init__(
+        self, settings: Settings, environment: Mapping[str, str], before_each_call: Callable[[], None]
+    ) -> None:
         self.settings = settings
-        self._session = boto3.Session(
-            profile_name=settings.profile,
-            region_name=settings.region,
-            aws_access_key_id=settings.access_key,
-            aws_secret_access_key=settings.secret_key,
-            aws_session_token=settings.token,
-        )
+        self._endpoint = environment.get("AWS_ENDPOINT_URL")
+        self._session = _session(environment, settings.profile)
+        access_key, secret_key, token = settings.access_key, settings.secret_key, settings.token
+        if not access_key and not settings.profile:
+            access_key, secret_key, token = (environment.get(name) for name in _CREDENTIALS)
+        if access_key and secret_key:
+            self._session.set_credentials(access_key, secret_key, token)
+        self._session.register("before-send", lambda **_: before_each_call())
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
 
     def client(self, service: str, region: str | None = None) -> Any:
         """Give the client of a service, in the provider's region unless another is named."""
         key = (service, region or self.settings.region)
-        # Making clients is not thread-safe in boto3; using them is.
+        # Making clients is not thread-safe in botocore; using them is.
         with self._lock:
             if key not in self._clients:
-                self._clients[key] = self._session.client(
-                    cast(Any, service),
+                self._clients[key] = self._session.create_client(
+                    service,
                     region_name=key[1],
-                    endpoint_url=self.settings.endpoints.get(service),
+                    endpoint_url=self.settings.endpoints.get(service, self._endpoint),
                     config=Config(
                         retries={"mode": "standard", "total_max_attempts": self.settings.max_retries},
                         max_pool_connections=64,
                     ),
                 )
             return self._clients[key]
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
 
     def verify(self) -> None:
         """Ask STS who we are, as the real provider does when it is configured."""

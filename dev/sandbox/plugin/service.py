@@ -70,9 +70,16 @@ def _abort(context: Any, message: str, details: Any) -> None:
 
 
 class Provider(ResourceProviderServicer):
-    """One configured provider: the engine starts a process for each."""
+    """One configured provider: an engine has one of its own.
 
-    def __init__(self) -> None:
+    Args:
+        environment: the engine's, which holds credentials, region and endpoint.
+        require_running: called before each call to AWS; raises when the engine has ended the provider.
+    """
+
+    def __init__(self, environment: Mapping[str, str], require_running: Callable[[], None]) -> None:
+        self._environment = environment
+        self._require_running = require_running
         self._connections: Connections | None = None
         self._cancelled = threading.Event()
 
@@ -108,10 +115,17 @@ class Provider(ResourceProviderServicer):
     def Configure(self, request: Any, context: Any) -> Any:
         """Read the settings and ask AWS who we are."""
         variables = {name.rpartition(":")[2]: value for name, value in request.variables.items()}
-        connections = Connections(Settings.parse({**variables, **unpack(request.args)}))
+        settings = Settings.parse({**variables, **unpack(request.args)}, self._environment)
+        connections = Connections(settings, self._environment, self._require_running)
         connections.verify()
         self._connections = connections
         return provider_pb2.ConfigureResponse(supportsPreview=True)
+
+    def end(self) -> None:
+        """End all waits and connections: the engine has ended us."""
+        self._cancelled.set()
+        if self._connections is not None:
+            self._connections.close()
 
     def Cancel(self, request: Any, context: Any) -> Any:
         """End all waits."""
@@ -211,7 +225,7 @@ class Provider(ResourceProviderServicer):
     def _operation(self, timeout: float = 0) -> Operation:
         if self._connections is None:
             raise ProviderError("the provider is not configured")
-        waiter = waits.Waiter(self._cancelled, waits.scale())
+        waiter = waits.Waiter(self._cancelled, waits.scale(self._environment))
         return Operation(self._connections, waiter, timeout or None)
 
 

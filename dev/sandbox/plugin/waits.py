@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from dev.sandbox.plugin.errors import ProviderError
@@ -88,9 +87,9 @@ SNAPSHOT_AVAILABLE = Wait(
 )
 
 
-def scale() -> float:
+def scale(environment: Mapping[str, str]) -> float:
     """Give the factor on all waits: 1 is the real provider's pace, the sandbox's fast profile sets less."""
-    return float(os.environ.get("RDS_SANDBOX_WAIT_SCALE", "1.0"))
+    return float(environment.get("RDS_SANDBOX_WAIT_SCALE", "1.0"))
 
 
 @dataclass(frozen=True)

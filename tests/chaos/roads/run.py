@@ -252,4 +252,4 @@ class Run:
 
 
 _SESSIONS = "SELECT id AS id FROM information_schema.processlist WHERE user = %s"
-_PROVIDERS = ("pulumi.dynamic", "dev.sandbox.plugin", "pulumi-resource-")
+_PROVIDERS = ("pulumi.dynamic", "pulumi-resource-")
