@@ -192,11 +192,10 @@ def test_start_until_refuses_parallel_appliers(
 ) -> None:
     """The dump; 8.0 has 4 appliers (variables of an 8.0.41)."""
     replica.rows("CALL mysql.rds_stop_replication")
-    for name, arguments in (("until", "'mysql-bin-changelog.000001', 4"), ("until_gtid", "'x'")):
-        assert error_of(replica, f"CALL mysql.rds_start_replication_{name}({arguments})") == (
-            1644,
-            f"rds_start_replication_{name} is not supported for multi-threaded slaves",
-        )
+    assert error_of(replica, UNTIL, "mysql-bin-changelog.000001", 4) == (
+        1644,
+        "rds_start_replication_until is not supported for multi-threaded slaves",
+    )
     replica.rows("CALL mysql.rds_start_replication")
     assert error_of(replica, UNTIL, "mysql-bin-changelog.000001", 4) == (
         1644,
@@ -276,19 +275,6 @@ def test_an_error_is_skipped_only_where_there_is_one(source: Server, follower: S
     until_threads(follower, "Yes", "Yes")
     assert error_of(follower, "CALL mysql.rds_skip_repl_error")[1].startswith("Slave is running normally.")
     source.rows("DROP TABLE shop.in_the_way")
-
-
-def test_next_master_log_builds_the_next_name(source: Server, follower: Server) -> None:
-    """The dump: refused unless BROKEN; the name is `mysql-bin-changelog.` and the next number."""
-    where = keep_binlogs(source)
-    attach(follower, source, ("mysql-bin-changelog.000007", 4), secret="wrong")
-    assert error_of(follower, "CALL mysql.rds_next_master_log(7)") == (1644, "Slave is down or disabled.")
-    error_of(follower, "CALL mysql.rds_start_replication")
-    assert error_of(follower, "CALL mysql.rds_next_master_log(7)")[1].startswith(
-        "Slave has encountered a new error."
-    )
-    assert follower.status()["Master_Log_File"] == "mysql-bin-changelog.000008"
-    assert where[1] > 0
 
 
 def test_every_call_is_in_the_history(follower: Server) -> None:

@@ -8,7 +8,7 @@ import pymysql
 import pytest
 
 from dev.sandbox.mysql import MySQLServer
-from tests.sandbox.mysql_support import VERSIONS, Farm, Session, until
+from tests.sandbox.mysql_support import VERSIONS, Farm, Session
 
 MAY = (
     "CREATE USER app@'%' IDENTIFIED BY 'p'",
@@ -168,17 +168,11 @@ def test_retention_hours_are_checked_kept_and_not_replicated(master: Session, se
     assert master.value("SELECT @@session.sql_log_bin") == 1
 
 
-def test_logs_are_rotated(master: Session) -> None:
-    for log in ("slow", "general"):
-        master.rows(f"CALL mysql.rds_rotate_{log}_log")
-        assert master.value(f"SELECT COUNT(*) FROM mysql.{log}_log_backup") == 0
-
-
 def test_replication_procedures_without_a_source_say_so(master: Session) -> None:
     for procedure in ("stop_replication", "start_replication", "reset_external_master"):
         code, message = master.refusal(f"CALL mysql.rds_{procedure}")
         assert (code, "configured" in message) == (1644, True)
-    for call in ("skip_repl_error", "next_master_log(1)", "set_source_delay(1)"):
+    for call in ("skip_repl_error", "set_source_delay(1)"):
         code, message = master.refusal(f"CALL mysql.rds_{call}")
         assert (code, "isn't configured" in message) == (1644, True)
 
@@ -225,14 +219,3 @@ def test_a_refused_call_is_in_the_history(master: Session) -> None:
 def test_history_and_status_have_no_key(master: Session) -> None:
     for table in ("rds_history", "rds_replication_status"):
         assert master.rows(f"SHOW KEYS FROM mysql.{table}") == []
-
-
-def test_a_gtid_is_skipped(farm: Farm) -> None:
-    server = farm.new({"gtid_mode": "ON", "enforce_gtid_consistency": "ON"})
-    session = Session(server)
-    gtid = f"{server.server_uuid()}:77"
-    session.rows("CALL mysql.rds_skip_transaction_with_gtid(%s)", gtid)
-    until(
-        lambda: session.value("SELECT GTID_SUBSET(%s, @@global.gtid_executed)", gtid), lambda done: done == 1
-    )
-    server.kill()

@@ -153,10 +153,8 @@ def test_read_only_fences_the_master_user_within_a_moment(
 def test_a_new_group_is_pending_until_a_rename_which_reboots(sandbox: Sandbox, lives: dict[str, Any]) -> None:
     rds = sandbox.client("rds")
     resource_id = lives["DbiResourceId"]
-    rds.copy_db_parameter_group(
-        SourceDBParameterGroupIdentifier="lives",
-        TargetDBParameterGroupIdentifier="lives-2",
-        TargetDBParameterGroupDescription="a copy",
+    rds.create_db_parameter_group(
+        DBParameterGroupName="lives-2", DBParameterGroupFamily="mysql8.0", Description="another"
     )
     change(sandbox, "lives-2", ("max_connections", "88"))
     rds.modify_db_instance(

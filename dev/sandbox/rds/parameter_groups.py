@@ -35,23 +35,6 @@ def _new_name(region: Region, given: str) -> str:
     return name
 
 
-@action("CopyDBParameterGroup")
-def copy(region: Region, parameters: Parameters) -> Result:
-    source = region.parameter_group(parameters["SourceDBParameterGroupIdentifier"])
-    name = _new_name(region, parameters["TargetDBParameterGroupIdentifier"])
-    description = parameters["TargetDBParameterGroupDescription"]
-    group = ParameterGroup(
-        name,
-        source.family,
-        description,
-        dict(source.values),
-        dict(source.apply_methods),
-        tags_from(parameters),
-    )
-    region.parameter_groups[name] = group
-    return {"DBParameterGroup": views.parameter_group(region, group)}
-
-
 @action("DescribeDBParameterGroups")
 def describe(region: Region, parameters: Parameters) -> Result:
     if name := parameters.get("DBParameterGroupName"):
@@ -70,18 +53,6 @@ def describe_parameters(region: Region, parameters: Parameters) -> Result:
             raise invalid_value(f"Invalid value {source} for Source")
         found = [each for each in found if each["Source"] == source]
     return page(found, parameters, "Parameters")
-
-
-@action("DescribeEngineDefaultParameters")
-def describe_defaults(region: Region, parameters: Parameters) -> Result:
-    family = parameters["DBParameterGroupFamily"]
-    if family not in FAMILIES:
-        raise invalid_value(f"ParameterGroupFamily {family} is not a valid parameter group family")
-    blank = ParameterGroup(family, family, "")
-    found = page(
-        [views.parameter(blank, each) for each in catalogue(family).values()], parameters, "Parameters"
-    )
-    return {"EngineDefaults": {"DBParameterGroupFamily": family, **found}}
 
 
 @action("ModifyDBParameterGroup")

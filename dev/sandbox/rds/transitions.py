@@ -410,8 +410,6 @@ def delete(region: Region, instance: DBInstance, final: DBSnapshot | None, *, ke
     with region.lock:
         del region.instances[instance.resource_id]
         region.tell(instance, "DB instance deleted", "deletion")
-        if keep_backups and instance.retention > 0:
-            region.retained_backups[instance.resource_id] = instance
     if not keep_backups:
         backups.remove_all(region, instance)
     instance.worker.finish()
