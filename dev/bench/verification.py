@@ -22,7 +22,6 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -210,18 +209,17 @@ def _servers(
     directory.mkdir()
     certificates = CertificateAuthority(directory)
 
-    def place(number: int) -> dict[str, Any]:
-        return {
-            "directory": directory / f"server-{number}",
-            "binaries": find_binaries(engine),
-            "address": f"{_NETWORK}.{number}",
-            "port": 3306,
-            "server_id": number,
-            "certificates": certificates,
-        }
-
-    one = MySQLServer(**place(1))
-    made = [one]
+    one, other = made = [
+        MySQLServer(
+            directory=directory / f"server-{number}",
+            binaries=find_binaries(engine),
+            address=f"{_NETWORK}.{number}",
+            port=3306,
+            server_id=number,
+            certificates=certificates,
+        )
+        for number in (1, 2)
+    ]
     try:
         one.initialise(master_user=_USER, master_password=_PASSWORD, database=_SCHEMA)
         one.start(parameters, binlog=False)
@@ -229,8 +227,7 @@ def _servers(
         _fill(servers, shape, tables, rows)
         one.stop()
         one.copy_data(directory / "copy")
-        other = MySQLServer.adopt(directory / "copy", **place(2))
-        made.append(other)
+        other.adopt(directory / "copy")
         for server in made:
             server.start(parameters, binlog=False)
         yield Servers(one, other, directory / "ca.pem")

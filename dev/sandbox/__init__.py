@@ -6,16 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dev.sandbox.faults import Faults
     from dev.sandbox.process import Sandbox, SandboxError
 
-__all__ = ["Faults", "Sandbox", "SandboxError"]
-
-_MODULES = {"Faults": "faults", "Sandbox": "process", "SandboxError": "process"}
+__all__ = ["Sandbox", "SandboxError"]
 
 
 def __getattr__(name: str) -> object:
     """Import when asked: the provider's stand-in, which starts with every `pulumi` command, needs none of them."""
-    if name not in _MODULES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"dev.sandbox.{_MODULES[name]}"), name)
+    return getattr(import_module("dev.sandbox.process"), name)

@@ -263,6 +263,10 @@ def test_an_error_is_skipped_only_where_there_is_one(source: Server, follower: S
     error_of(follower, "CALL mysql.rds_start_replication")
     assert list(follower.rows("CALL mysql.rds_skip_repl_error")[0]) == ["Message"]
     assert error_of(follower, "CALL mysql.rds_set_source_delay(10)")[0] == 1644, "it runs"
+    follower.rows("CALL mysql.rds_stop_replication")
+    follower.rows("CALL mysql.rds_set_source_delay(10)")
+    assert follower.status()["SQL_Delay"] == 10
+    follower.rows("CALL mysql.rds_set_source_delay(0)")
     _reset(follower)
     attach(follower, source, keep_binlogs(source))
     follower.rows("CREATE TABLE shop.in_the_way (id INT)")
@@ -328,10 +332,20 @@ def test_set_configuration_checks(follower: Server) -> None:
         )
     code, message = error_of(follower, "CALL mysql.rds_set_configuration('binlog hours', 1)")
     assert (code, message.startswith("Cannot set unknown configuration parameter")) == (1644, True)
+    shown = {row["name"]: row["value"] for row in follower.rows("CALL mysql.rds_show_configuration")}
+    assert shown == {"binlog retention hours": None, "source delay": "0", "target delay": "0"}
 
 
-def test_what_kill_protects(source: Server, replica: Server) -> None:
+def test_what_kill_protects(account: Account, source: Server, replica: Server) -> None:
     """The dump: accounts of RDS, but neither the threads of replication nor the event scheduler; who is gone is 1094."""
+    with account.sql(source.address) as victim:
+        victim.execute("SELECT CONNECTION_ID() AS id")
+        identity = victim.fetchall()[0]["id"]
+        source.rows("CALL mysql.rds_kill_query(%s)", identity)
+        assert victim.execute("SELECT 1") == 1, "only what it runs is ended"
+        source.rows("CALL mysql.rds_kill(%s)", identity)
+        with pytest.raises(pymysql.err.OperationalError):
+            victim.execute("SELECT 1")
     until_threads(replica, "Yes", "Yes")
     threads = "SELECT id AS id, user AS user FROM information_schema.processlist WHERE user = %s"
     for procedure in ("kill", "kill_query"):
