@@ -23,10 +23,7 @@ UNTIL = "CALL mysql.rds_start_replication_until(%s, %s)"
 
 @pytest.fixture(scope="module")
 def group(account: Account) -> Iterator[str]:
-    account.rds.create_db_parameter_group(
-        DBParameterGroupName="one-applier", DBParameterGroupFamily="mysql8.0", Description="facts"
-    )
-    yield "one-applier"
+    yield account.group("one-applier")
     account.rds.delete_db_parameter_group(DBParameterGroupName="one-applier")
 
 
@@ -34,10 +31,8 @@ def group(account: Account) -> Iterator[str]:
 def made(account: Account, group: str) -> Iterator[dict[str, str]]:
     """A source, a managed replica and a follower of 8.0; a source and a follower of 5.7."""
     found = {
-        "source": account.begin("call-facts", BackupRetentionPeriod=1, DBName="shop"),
-        "source-57": account.begin(
-            "call-facts-57", BackupRetentionPeriod=1, DBName="shop", EngineVersion="5.7"
-        ),
+        "source": account.begin("call-facts", BackupRetentionPeriod=1),
+        "source-57": account.begin("call-facts-57", BackupRetentionPeriod=1, EngineVersion="5.7"),
     }
     for each in tuple(found.values()):
         account.available(each)
@@ -54,7 +49,8 @@ def made(account: Account, group: str) -> Iterator[dict[str, str]]:
     names = [account.see(each)["DBInstanceIdentifier"] for each in reversed(found.values())]
     for name in names:
         account.delete(name)
-    until(lambda: any(account.see(each) for each in found.values()), lambda some: not some)
+    for each in found.values():
+        account.gone(each)
     for suffix in ("", "-57"):
         account.rds.delete_db_snapshot(DBSnapshotIdentifier=f"call-facts-follower{suffix}")
 
@@ -207,12 +203,7 @@ def test_start_until_calls_a_goal_that_is_reached_an_error(
     account: Account, source: Server, follower: Server, group: str
 ) -> None:
     """The dump: after 2 s both threads must run, whatever the reason that one does not."""
-    account.rds.modify_db_parameter_group(
-        DBParameterGroupName=group,
-        Parameters=[
-            {"ParameterName": "slave_parallel_workers", "ParameterValue": "0", "ApplyMethod": "immediate"}
-        ],
-    )
+    account.set_parameters(group, slave_parallel_workers="0")
     until(lambda: follower.value("SELECT @@global.slave_parallel_workers"), lambda workers: workers == 0)
     attach(follower, source, keep_binlogs(source))
     source.rows("INSERT INTO shop.t VALUES (1)")

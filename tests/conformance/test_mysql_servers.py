@@ -70,18 +70,15 @@ HEARTBEAT = "use `mysql`; INSERT INTO mysql.rds_heartbeat2(id, value) values (1,
 
 @pytest.fixture(scope="module")
 def group(account: Account) -> Iterator[str]:
-    account.rds.create_db_parameter_group(
-        DBParameterGroupName="server-facts", DBParameterGroupFamily="mysql8.0", Description="facts"
-    )
-    yield "server-facts"
+    yield account.group("server-facts")
     account.rds.delete_db_parameter_group(DBParameterGroupName="server-facts")
 
 
 @pytest.fixture(scope="module")
 def made(account: Account, group: str) -> Iterator[tuple[str, str, str]]:
     """An instance of 8.0 with a replica, and one of 5.7; made at the same time."""
-    plain = account.begin("server-facts", DBParameterGroupName=group, BackupRetentionPeriod=1, DBName="shop")
-    old = account.begin("server-facts-57", EngineVersion="5.7", BackupRetentionPeriod=1, DBName="shop")
+    plain = account.begin("server-facts", DBParameterGroupName=group, BackupRetentionPeriod=1)
+    old = account.begin("server-facts-57", EngineVersion="5.7", BackupRetentionPeriod=1)
     account.available(plain)
     replica = account.replica("server-facts-replica", "server-facts")
     found = (plain, replica, old)
@@ -90,7 +87,8 @@ def made(account: Account, group: str) -> Iterator[tuple[str, str, str]]:
     yield found
     for each in reversed(found):
         account.delete(account.see(each)["DBInstanceIdentifier"])
-    until(lambda: any(account.see(each) for each in found), lambda some: not some)
+    for each in found:
+        account.gone(each)
 
 
 @pytest.fixture
@@ -113,13 +111,7 @@ def old(account: Account, made: tuple[str, str, str]) -> Iterator[Server]:
 
 def set_parameters(server: Server, group: str, **values: str) -> None:
     """Set dynamic parameters, and wait until the server has them."""
-    server.account.rds.modify_db_parameter_group(
-        DBParameterGroupName=group,
-        Parameters=[
-            {"ParameterName": name, "ParameterValue": value, "ApplyMethod": "immediate"}
-            for name, value in values.items()
-        ],
-    )
+    server.account.set_parameters(group, **values)
     for name, value in values.items():
         until(
             lambda name=name: str(server.value(f"SELECT @@global.{name}")),  # type: ignore[misc]
@@ -357,27 +349,15 @@ def test_the_agent_resumes_what_was_stopped(replica: Server) -> None:
 
 def test_lower_case_table_names_from_creation_on(account: Account) -> None:
     """AWS's documentation: on 8.0 the parameter counts when an instance is created, and not later."""
-    account.rds.create_db_parameter_group(
-        DBParameterGroupName="lower-facts", DBParameterGroupFamily="mysql8.0", Description="facts"
-    )
-    account.rds.modify_db_parameter_group(
-        DBParameterGroupName="lower-facts",
-        Parameters=[
-            {
-                "ParameterName": "lower_case_table_names",
-                "ParameterValue": "1",
-                "ApplyMethod": "pending-reboot",
-            }
-        ],
-    )
-    made = account.begin("lower-facts", DBParameterGroupName="lower-facts", DBName="shop")
+    account.set_parameters(account.group("lower-facts"), "pending-reboot", lower_case_table_names="1")
+    made = account.begin("lower-facts", DBParameterGroupName="lower-facts")
     account.available(made)
     with open_server(account, made) as server:
         server.rows("CREATE TABLE shop.Mixed (id INT)")
         assert server.value("SELECT COUNT(*) FROM shop.MIXED") == 0
         assert server.rows("SHOW TABLES IN shop") == [{"Tables_in_shop": "mixed"}]
     account.delete("lower-facts")
-    until(lambda: account.see(made), lambda seen: not seen)
+    account.gone(made)
     account.rds.delete_db_parameter_group(DBParameterGroupName="lower-facts")
 
 
@@ -404,13 +384,7 @@ def test_names_of_parameters_by_family(account: Account) -> None:
 
 def test_a_boolean_is_answered_as_a_number(account: Account, group: str) -> None:
     """An issue about drift (terraform): RDS answers 1 where ON was written."""
-    account.rds.modify_db_parameter_group(
-        DBParameterGroupName=group,
-        Parameters=[
-            {"ParameterName": "slow_query_log", "ParameterValue": "ON", "ApplyMethod": "immediate"},
-            {"ParameterName": "event_scheduler", "ParameterValue": "ON", "ApplyMethod": "immediate"},
-        ],
-    )
+    account.set_parameters(group, slow_query_log="ON", event_scheduler="ON")
     pages = account.rds.get_paginator("describe_db_parameters").paginate(
         DBParameterGroupName=group, Source="user"
     )

@@ -104,8 +104,6 @@ def _check(region: Region, instance: DBInstance, parameters: Parameters, changed
         if instance.encrypted:
             instances.check_encryption(changed["DBInstanceClass"])
     managed_password.check_modify(instance, parameters)
-    if password := parameters.get("MasterUserPassword"):
-        instances.check_password(password)
     retention = changed.get("BackupRetentionPeriod", instance.retention)
     if not 0 <= retention <= 35:
         raise invalid_value(f"Invalid backup retention period: {retention}. Must be between 0 and 35.")
