@@ -180,7 +180,7 @@ class MySQLServer:
         """The process id of mysqld."""
         return self._process.pid if self._process is not None and self.running() else None
 
-    def move_to(self, address: str, port: int | None = None) -> None:
+    def move_to(self, address: str) -> None:
         """Listen elsewhere from the next start on, with a certificate for that address (only while stopped)."""
         with self._changing:
             if self.running():
@@ -188,7 +188,6 @@ class MySQLServer:
                     f"The server in {self.directory} runs: stop it before it moves to {address}."
                 )
             self.address = address
-            self.port = self.port if port is None else port
 
     # Data
 

@@ -104,8 +104,8 @@ class Hosting:
         self.server(instance).stop()
 
     def move(self, instance: DBInstance) -> None:
-        """Let a stopped server listen at its instance's present name and port from its next start on."""
-        self.server(instance).move_to(self.address(instance.identifier), instance.port)
+        """Let a stopped server listen at its instance's present name from its next start on."""
+        self.server(instance).move_to(self.address(instance.identifier))
 
     def copy(self, instance: DBInstance, target: Path) -> None:
         """Copy an instance's data, running or stopped, as a backup does."""

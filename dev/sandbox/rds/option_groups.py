@@ -15,7 +15,7 @@ __all__: list[str] = []
 
 @action("CreateOptionGroup")
 def create(region: Region, parameters: Parameters) -> Result:
-    name = identifiers.plain_name(parameters["OptionGroupName"], "OptionGroupName")
+    name = identifiers.checked(parameters["OptionGroupName"], "OptionGroupName")
     if name in region.option_groups:
         raise already_exists("OptionGroupAlreadyExistsFault", "An option group with the name", name)
     if parameters["EngineName"] != "mysql":

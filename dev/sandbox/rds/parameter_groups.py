@@ -25,7 +25,7 @@ def create(region: Region, parameters: Parameters) -> Result:
 
 
 def _new_name(region: Region, given: str) -> str:
-    name = identifiers.plain_name(given, "DBParameterGroupName")
+    name = identifiers.checked(given, "DBParameterGroupName")
     if name in region.parameter_groups:
         raise already_exists("DBParameterGroupAlreadyExists", "Parameter group", name)
     if len(region.parameter_groups) >= region.quotas["DBParameterGroups"]:

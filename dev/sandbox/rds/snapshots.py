@@ -35,8 +35,6 @@ def describe(region: Region, parameters: Parameters) -> Result:
     if instance := parameters.get("DBInstanceIdentifier"):
         owner = identifiers.name_from_arn(instance, "db").lower()
         found = [each for each in found if each.instance_identifier == owner]
-    if resource := parameters.get("DbiResourceId"):
-        found = [each for each in found if each.resource_id == resource]
     if kind := parameters.get("SnapshotType"):
         if kind not in ("automated", "manual", "shared", "public", "awsbackup"):
             raise invalid_value(f"Invalid value {kind} for SnapshotType")
@@ -71,7 +69,7 @@ def create(region: Region, parameters: Parameters) -> Result:
 
 
 def _new_identifier(region: Region, given: str, parameter: str) -> str:
-    identifier = identifiers.snapshot_identifier(given, parameter)
+    identifier = identifiers.checked(given, parameter)
     if identifier in region.snapshots:
         raise already_exists("DBSnapshotAlreadyExists", "DBSnapshot", identifier)
     manual = sum(1 for each in region.snapshots.values() if each.kind == "manual")

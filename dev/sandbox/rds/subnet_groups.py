@@ -14,7 +14,7 @@ __all__: list[str] = []
 
 @action("CreateDBSubnetGroup")
 def create(region: Region, parameters: Parameters) -> Result:
-    name = identifiers.plain_name(parameters["DBSubnetGroupName"], "DBSubnetGroupName", r"._ ")
+    name = identifiers.checked(parameters["DBSubnetGroupName"], "DBSubnetGroupName", extra=r"._ ")
     if name == "default":
         raise invalid_value("The DB subnet group name default is reserved.")
     if name in region.subnet_groups:
