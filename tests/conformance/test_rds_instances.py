@@ -92,7 +92,10 @@ def test_a_restored_instance_counts_as_a_replica_for_a_while(account: Account, f
     source = facts["DBInstanceIdentifier"]
     replica = account.replica("facts-copied", source)
     account.available(replica)
-    account.snapshot("facts-copied", "facts-copied")
+    account.provoke.duration("snapshot", 2)  # long enough for a poll on a busy machine
+    account.rds.create_db_snapshot(DBInstanceIdentifier="facts-copied", DBSnapshotIdentifier="facts-copied")
+    assert account.status(replica) == "backing-up"
+    account.await_snapshot("facts-copied")
     account.delete("facts-copied")
     account.provoke.duration("unmark", 2)
     restored = account.available(account.restore("facts-marked", "facts-copied"))
@@ -253,6 +256,7 @@ def test_parameters_and_another_group(account: Account) -> None:
     await_apply_status(account, resource_id, "pending-reboot")
     account.available(resource_id)
     assert account.value(resource_id, "@@max_connections") != 88
+    account.provoke.duration("away", 2)
     account.modify("facts-parameters", NewDBInstanceIdentifier="facts-parameters-2")
     account.await_status(resource_id, "renaming")
     assert account.available(resource_id)["DBParameterGroups"] == [
@@ -340,6 +344,7 @@ def test_a_replica_follows_its_source_through_a_rename_and_outlives_it(account: 
     assert account.see(source)["ReadReplicaDBInstanceIdentifiers"] == ["facts-follower"]
     with pytest.raises(pymysql.err.OperationalError, match="read-only"):
         account.rows(replica, "INSERT INTO t VALUES (-1)")
+    account.provoke.duration("away", 2)
     account.modify("facts-source", NewDBInstanceIdentifier="facts-moved")
     account.await_status(source, "renaming")
     account.available(source)

@@ -174,6 +174,8 @@ def test_is_refused(
 
 def test_states_are_refused(account: Account) -> None:
     """ "Viewing DB instance status": what is created or deleted takes no requests. The text about a second deletion: reports."""
+    for what in ("create", "delete"):
+        account.provoke.duration(what, 3)  # long enough for the requests on a busy machine
     account.begin("being-made", BackupRetentionPeriod=0)
     for operation, more in (
         ("modify_db_instance", {"BackupRetentionPeriod": 3}),

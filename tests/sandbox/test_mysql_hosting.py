@@ -174,9 +174,9 @@ def test_pauses_are_those_of_rds_and_nothing_of_a_call_is_logged(
         session.rows(f"CALL mysql.rds_{call}")
         took[call] = time.monotonic() - began
     whole = 3.0 if farm.binaries.series == "8.0" else 1.0
-    assert whole <= took["start_replication"] < whole + 0.9
-    assert whole <= took["stop_replication"] < whole + 0.9
-    assert took["reset_external_master"] < 0.9, "no pause where replication is stopped"
+    assert whole <= took["start_replication"] < whole + 3.0
+    assert whole <= took["stop_replication"] < whole + 3.0
+    assert took["reset_external_master"] < whole, "no pause where replication is stopped"
     assert replica.coordinates() == before
     assert session.value("SELECT @rds_statement") is None, "it held a password"
     replica.kill()
