@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.waiting import Progress, silent
 from rds_encrypt.mysql.session import Session
-from rds_encrypt.temporary_parameters import Owner, TemporaryParameters, variables
+from rds_encrypt.temporary_parameters import Owner, TemporaryParameters, left_behind, variables
 
 __all__ = ["RELAXED", "Durability", "crash_safe", "less_durable"]
 
@@ -89,11 +89,7 @@ class Durability:
 
 def less_durable(session: Session, owner: Owner) -> list[str]:
     """Return our values that are in effect although the owner has others, as clauses."""
-    return [
-        f"{name} is {value}, not {owner.get(name, (_DURABLE,))[0]}"
-        for name, value in _live(session).items()
-        if value == RELAXED[name] != owner.get(name, (_DURABLE,))[0]
-    ]
+    return left_behind(session, RELAXED, owner, default=_DURABLE)
 
 
 def crash_safe(session: Session) -> bool:

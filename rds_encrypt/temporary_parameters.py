@@ -97,10 +97,12 @@ class TemporaryParameters:
             self.groups.set_as(self.group, later)
 
 
-def left_behind(session: Session, values: Mapping[str, str], owner: Owner) -> list[str]:
+def left_behind(
+    session: Session, values: Mapping[str, str], owner: Owner, default: str = "the default"
+) -> list[str]:
     """Return our values that are in effect although the owner has others, as clauses."""
     return [
-        f"{name} is {value}, not {owner.get(name, ('the default',))[0]}"
+        f"{name} is {value}, not {owner.get(name, (default,))[0]}"
         for name, value in variables(session, *values).items()
         if value == values[name] != owner.get(name, ("",))[0]
     ]

@@ -8,97 +8,131 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
-from functools import cached_property
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
 from pathlib import Path
-from types import FrameType
 
-from dev.bench.fleet import Step
+from rich.console import Console
+
+from dev.bench import catch_up, command, cutover, fleet, in_sync, stack, verification
+from dev.bench.command import BUILD, Say
+from dev.bench.lines import Line, failed, markdown, show
 from dev.bench.machine import Machine, describe
-from dev.bench.screen import screen
-from dev.bench.suite.catch_up import catch_up
-from dev.bench.suite.fleet import call_lines, fleet, stack_lines
-from dev.bench.suite.in_sync import in_sync
-from dev.bench.suite.lines import Line, failed, markdown, sentences, table
-from dev.bench.suite.outage import outage
-from dev.bench.suite.verification import verification
-from dev.bench.suite.wish import Wish
-from dev.workload.workspace import ROOT, CommandFailed
+from dev.bench.model import Strategy
+from dev.workload.workspace import CommandFailed
 
-__all__ = ["BUILD", "PARTS", "Suite", "main", "measured"]
+__all__ = ["PARTS", "Suite", "main", "measured"]
 
-BUILD = ROOT / "build"
 PARTS = ("in-sync", "outage", "stack", "calls", "verification", "catch-up")
 """The parts, in the order in which they are measured."""
-_INTERRUPTED = 130
 
 
+@dataclass(frozen=True)
 class Suite:
-    """The parts by name, for one wish."""
+    """What a run was asked for, and its parts by name.
 
-    def __init__(self, wish: Wish) -> None:
-        self._wish = wish
+    Attributes:
+        full: as in `make bench-full`, which takes hours, instead of minutes.
+        sources: how many in one stack, each with a figure of its own; empty for the suite's own choice.
+        directory: holds the sandboxes and the stacks.
+        say: shows how far a part has come.
+    """
+
+    full: bool
+    engine: str
+    sources: tuple[int, ...]
+    directory: Path
+    console: Console
+    say: Say
 
     @property
     def parts(self) -> Mapping[str, Callable[[], Iterable[Line]]]:
         return {
-            "in-sync": lambda: in_sync(self._wish),
-            "outage": lambda: outage(self._wish),
-            "stack": lambda: stack_lines(self._steps),
-            "calls": lambda: call_lines(self._steps),
-            "verification": lambda: verification(self._wish),
-            "catch-up": lambda: catch_up(self._wish),
+            "in-sync": self._in_sync,
+            "outage": self._outage,
+            "stack": lambda: stack.stack_lines(self._steps),
+            "calls": lambda: stack.call_lines(self._steps),
+            "verification": self._verification,
+            "catch-up": self._catch_up,
         }
 
+    def _in_sync(self) -> Iterable[Line]:
+        """Take one source as far as in sync, in the profile `realistic`; in the quick suite at a fraction of its times."""
+        factor = 1.0 if self.full else 0.08
+        yield from in_sync.lines_of(in_sync.measure(self._place("in-sync"), self.engine, factor, self.say))
+
+    def _outage(self) -> Iterable[Line]:
+        """Cut over with an application that writes; by a record as well in the full suite."""
+        strategies: tuple[Strategy, ...] = ("rename", "dns") if self.full else ("rename",)
+        for strategy in strategies:
+            place, pairs = self._place(f"outage-{strategy}"), 5 if self.full else 1
+            yield from cutover.lines_of(cutover.measure(place, self.engine, strategy, pairs, self.say))
+
     @cached_property
-    def _steps(self) -> list[Step]:
-        """Two parts look at the same commands."""
-        return fleet(self._wish)
+    def _steps(self) -> list[fleet.Step]:
+        """Take stacks of some sizes through the phases, each with a plain one beside it; two parts look at the same commands.
+
+        In the quick suite only the first goes all the way: the phases behind `replicate` take as long as all that comes before.
+        """
+        steps: list[fleet.Step] = []
+        for number, count in enumerate(self.sources or ((1, 10, 50) if self.full else (1, 10))):
+            phases = stack.ALL if self.full or not number else stack.ALL[:1]
+            place = self._place(f"fleet-{count}")
+            options = fleet.parse(["--engine", self.engine, "--phases", *phases])
+            self.say(f"{stack.of_sources(count)}, as far as {phases[-1]}")
+            plain = partial(stack.measure_plain, place / "plain")
+            fleet.measure(place, count, options, self.console, steps, beside=plain)
+        return steps
+
+    def _verification(self) -> Iterable[Line]:
+        """Compare two servers that hold the same; in the full suite with 2 GB of data on each, too."""
+        quick = ["--rows", "2000000", "--shapes", "orders"]
+        large = ["--rows", "9000000", "--shapes", "sysbench", "--runs", "1"]
+        for data in (quick[:2], large) if self.full else (quick,):
+            options = verification.parse(["--engine", self.engine, *data])
+            yield from verification.lines_of(verification.measure(options, self.console))
+
+    def _catch_up(self) -> Iterable[Line]:
+        """Let the encrypted instance and a plain replica make up for the same."""
+        megabytes = 100.0 if self.full else 15.0
+        figures = catch_up.measure(self.engine, self._place("catch-up"), self.console, megabytes=megabytes)
+        yield from catch_up.lines_of(figures)
+
+    def _place(self, name: str) -> Path:
+        """Return a fresh directory."""
+        found = self.directory / name
+        found.mkdir(parents=True)
+        return found
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure the parts, print the table, write the figures; return 0 only if every line keeps its limit."""
     options = _options(arguments)
-    console = screen()
+    return command.run(partial(_measured, options))
+
+
+def _measured(options: argparse.Namespace, console: Console) -> int:
     machine = describe(options.engine)
     console.print(str(machine), soft_wrap=True)
-    begun = time.monotonic()
-
-    def say(sentence: str) -> None:
-        console.print(
-            f"{time.monotonic() - begun:6.0f} s  {sentence}",
-            style="bright_black",
-            markup=False,
-            soft_wrap=True,
-        )
-
+    say = command.told(console)
     lines: list[Line] = []
     try:
         with tempfile.TemporaryDirectory(prefix="bench-", dir=options.directory) as directory:
-            wish = Wish(options.full, options.engine, tuple(options.sources), Path(directory), console, say)
-            suite = Suite(wish)
+            given = (options.full, options.engine, tuple(options.sources), Path(directory))
+            suite = Suite(*given, console, say)
             for name in options.only:
                 lines += measured(name, suite.parts[name], say)
                 _write(lines, machine)
-    except KeyboardInterrupt:
-        console.print("\nInterrupted: Pulumi and the sandboxes are stopped.")
-        return _INTERRUPTED
     finally:
-        if lines:
-            console.print()
-            console.print(table(lines))
-            console.print(
-                f"\n{machine}\nWritten to build/bench.json, build/bench.md and build/bench-machine.json.",
-                soft_wrap=True,
-            )
-    for sentence in sentences(lines):
-        console.print(f"✗ {sentence}.", style="red", markup=False, soft_wrap=True)
-    return 1 if sentences(lines) else 0
+        broken = show(console, lines) if lines else 0
+        console.print(
+            f"\n{machine}\nWritten to build/bench.json, build/bench.md and build/bench-machine.json.",
+            soft_wrap=True,
+        )
+    return broken
 
 
 def measured(name: str, part: Callable[[], Iterable[Line]], say: Callable[[str], None]) -> list[Line]:
@@ -107,7 +141,7 @@ def measured(name: str, part: Callable[[], Iterable[Line]], say: Callable[[str],
     found: list[Line] = []
     try:
         found.extend(part())
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - of parts as different as these, anything may come
+    except Exception as error:  # noqa: BLE001 - of parts as different as these, anything may come
         if isinstance(error, CommandFailed):
             say(error.result.output.strip())
         found.append(failed(name, f"{type(error).__name__}: {error}"))
@@ -131,14 +165,11 @@ def _as_json(content: object) -> str:
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m dev.bench", description=__doc__)
+    parser = command.parser("dev.bench", __doc__)
     parser.add_argument(
         "--only", nargs="+", choices=PARTS, default=list(PARTS), help="these parts (default: all)"
     )
     parser.add_argument("--full", action="store_true", help="hours instead of minutes: `make bench-full`")
-    parser.add_argument(
-        "--engine", choices=("8.0", "5.7"), default="8.0", help="MySQL version of the sources"
-    )
     parser.add_argument(
         "--sources", nargs="+", type=int, default=[], help="so many in one stack, for stack and calls"
     )
@@ -148,11 +179,5 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 if __name__ == "__main__":
-    # Whoever ends us gets the same orderly end as Ctrl-C.
-    signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(main())

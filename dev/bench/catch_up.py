@@ -7,8 +7,6 @@ replica as it is, the encrypted instance by way of the program's own step. Twice
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import sys
 import tempfile
@@ -21,14 +19,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from dev.bench.machine import machine
+from dev.bench import command
+from dev.bench.command import BenchFailed
+from dev.bench.lines import Line, at_most, show
 from dev.bench.model import Model
-from dev.bench.run import BenchFailed, Place, place
-from dev.bench.screen import screen
+from dev.bench.run import Place, place
 from dev.workload.database import connected, rows
-from dev.workload.workspace import ROOT, CommandFailed, Workspace
+from dev.workload.workspace import CommandFailed, Workspace
 from providers.catch_up import CatchUpArgs, CatchUpProvider
 from providers.step import StepContext
 from rds_encrypt.access import Access, AccessSettings
@@ -44,9 +42,8 @@ from rds_encrypt.mysql.session import Session
 from rds_encrypt.names import Names
 from rds_encrypt.reports.files import DIRECTORY
 
-__all__ = ["CatchUpFigures", "main", "measure"]
+__all__ = ["CatchUpFigures", "lines_of", "main", "measure"]
 
-_MEGABYTES = 40.0
 _CLIENTS = 4
 _ROWS = 20_000
 _CREATE = (
@@ -57,6 +54,7 @@ _INSERT = "INSERT INTO bench_{number} (k, c, pad) VALUES (%s, %s, %s)"
 _UPDATE = "UPDATE bench_{number} SET {column} WHERE id = %s"
 _LOOK = 0.1
 _LONGEST = 600.0
+_REPLICA = "the source's plain replica"
 
 
 @dataclass(frozen=True)
@@ -82,43 +80,23 @@ class CatchUpFigures:
     settings: dict[str, str]
     put_back: bool
 
-    @property
-    def ratio(self) -> float:
-        """Ours ÷ the plain replica's."""
-        return self.ours / self.peer
-
-    @property
-    def gain(self) -> float:
-        """What relaxing is worth, with the machine's moods taken out: each rate is taken against the replica's of its round."""
-        return self.ratio / (self.left_alone / self.left_alone_peer)
-
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, print the table, write the figures."""
-    parser = argparse.ArgumentParser(prog="dev.bench.catch_up", description=__doc__)
-    parser.add_argument("--engine", choices=("8.0", "5.7"), default="8.0")
-    parser.add_argument(
-        "--megabytes", type=float, default=_MEGABYTES, help="of binlog to catch up with, each time"
-    )
+    """Measure, print the lines, write the figures."""
+    parser = command.parser("dev.bench.catch_up", __doc__)
+    parser.add_argument("--megabytes", type=float, default=40.0, help="of binlog to catch up with, each time")
     options = parser.parse_args(arguments)
-    console = screen()
-    try:
+
+    def run(console: Console) -> int:
         with tempfile.TemporaryDirectory(prefix="bench-catch-up-") as directory:
             figures = measure(options.engine, Path(directory), console, megabytes=options.megabytes)
-    except CommandFailed as error:
-        console.print(f"{error}\n{error.result.output}", markup=False, style="red")
-        return 1
-    except BenchFailed as error:
-        console.print(f"✗ {error}", markup=False, style="red")
-        return 1
-    console.print(_table(figures))
-    _write(figures, console)
-    return 0 if figures.put_back else 1
+        command.write("bench-catch-up", asdict(figures), options.engine, console)
+        return show(console, list(lines_of(figures)))
+
+    return command.run(run)
 
 
-def measure(
-    engine: str, directory: Path, console: Console, *, megabytes: float = _MEGABYTES
-) -> CatchUpFigures:
+def measure(engine: str, directory: Path, console: Console, *, megabytes: float) -> CatchUpFigures:
     """Bring a source to the end of `replicate`, then let both catch up with so many MB, twice."""
     with place(directory, engine, Model(1.0), console.print) as where:
         reports = {DIRECTORY: str(directory / "reports")}
@@ -140,6 +118,21 @@ def measure(
             settings=seen.settings,
             put_back=after == before,
         )
+
+
+def lines_of(figures: CatchUpFigures) -> Iterator[Line]:
+    """Return the rates with and without the settings that are changed for the time, and those that were not put back."""
+    mega = 1e6
+    yield Line("catch-up, binlog applied", figures.ours / mega, "MB/s", figures.peer / mega, _REPLICA)
+    yield Line(
+        "catch-up, durability left alone",
+        figures.left_alone / mega,
+        "MB/s",
+        figures.left_alone_peer / mega,
+        _REPLICA,
+    )
+    left = 0 if figures.put_back else len(figures.settings)
+    yield Line("catch-up, settings changed for it and not put back", left, "", limit=at_most(0))
 
 
 def _replicate(where: Place, directory: Path, environment: Mapping[str, str]) -> None:
@@ -303,41 +296,6 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
-
-
-def _table(figures: CatchUpFigures) -> Table:
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    for title in (
-        "encrypted instance",
-        "MB/s",
-        "plain replica, MB/s",
-        "ratio",
-        "settings meanwhile",
-        "put back",
-    ):
-        table.add_column(title, justify="left" if "instance" in title or "settings" in title else "right")
-    changed = ", ".join(f"{name} = {value}" for name, value in figures.settings.items())
-    for name, ours, peer, settings, back in (
-        ("durability left alone", figures.left_alone, figures.left_alone_peer, "none", ""),
-        ("durability relaxed", figures.ours, figures.peer, changed, "yes" if figures.put_back else "NO"),
-    ):
-        table.add_row(name, f"{ours / 1e6:.2f}", f"{peer / 1e6:.2f}", f"{ours / peer:.2f}", settings, back)
-    table.caption = f"MySQL {figures.engine}, {figures.transaction:.0f} bytes a transaction; relaxing gains × {figures.gain:.2f}"
-    return table
-
-
-def _write(figures: CatchUpFigures, console: Console) -> None:
-    file = ROOT / "build" / "bench-catch-up.json"
-    file.parent.mkdir(exist_ok=True)
-    content = {
-        **asdict(figures),
-        "ratio": round(figures.ratio, 3),
-        "gain": round(figures.gain, 3),
-        "machine": f"{machine()}, shared by all servers and the clients",
-        "load": os.getloadavg(),
-    }
-    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    console.print(f"Written to {file.relative_to(ROOT)}.")
 
 
 if __name__ == "__main__":

@@ -3,63 +3,56 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import signal
+import statistics
 import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
 
+from dev.bench import command
+from dev.bench.command import BUILD, Say
 from dev.bench.figures import Bench, Pair
+from dev.bench.lines import Line, at_least, at_most, show
 from dev.bench.model import Strategy, model_for
 from dev.bench.plot import write_data, write_picture
-from dev.bench.run import BenchFailed, Say, measure_floors, place, run_ours, run_runbook
-from dev.bench.runbook import RunbookFailed
-from dev.bench.screen import screen
-from dev.bench.table import show
-from dev.sandbox import SandboxError
-from dev.workload.workspace import ROOT, CommandFailed
+from dev.bench.run import measure_floors, place, run_ours, run_runbook
+from dev.bench.table import details
+from dev.workload.workspace import ROOT
 
-__all__ = ["main", "measure"]
+__all__ = ["lines_of", "main", "measure"]
 
-_BUILD = ROOT / "build"
-_DIRECTORY = ROOT / ".cache" / "bench"
-_INTERRUPTED = 130
 _FLOORS = 3
 """At least so often the floor is measured."""
+_RATE = 200.0
+"""Acknowledged writes a second that the application must reach for a run to count."""
+_OVER_FLOOR = 1.10
+_DNS_SECONDS = 2.0
+_RUNBOOK = "plain runbook"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run all pairs and return the exit code: 0 only if everything is as promised."""
-    options = _options(arguments)
-    console = screen()
-    # Whoever ends us gets the same orderly end as Ctrl-C.
-    signal.signal(signal.SIGTERM, _interrupt)
-    begun = time.monotonic()
+    """Run all pairs and return the exit code: 0 only if every line keeps its limit."""
+    parser = command.parser("dev.bench.cutover", __doc__)
+    parser.add_argument("--pairs", type=_positive, default=5, help="runs of each of the two (default: 5)")
+    parser.add_argument("--strategy", choices=("rename", "dns"), default="rename", help="how ours swaps")
+    parser.add_argument(
+        "--directory", type=Path, default=ROOT / ".cache" / "bench", help="holds the sandboxes and the stacks"
+    )
+    options = parser.parse_args(arguments)
 
-    def say(sentence: str) -> None:
-        console.print(f"{time.monotonic() - begun:6.0f} s  {sentence}", style="bright_black", soft_wrap=True)
-
-    try:
+    def run(console: Console) -> int:
+        say = command.told(console)
         bench = measure(options.directory, options.engine, options.strategy, options.pairs, say)
-    except KeyboardInterrupt:
-        console.print("\nInterrupted: the writer, Pulumi and the sandbox are stopped.")
-        return _INTERRUPTED
-    except CommandFailed as error:
-        console.print(f"✗ {error} {error.result.output.strip()}", markup=False, style="red")
-        return 1
-    except (BenchFailed, RunbookFailed, SandboxError) as error:
-        console.print(f"✗ {error}", markup=False, style="red")
-        return 1
-    console.print()
-    show(console, bench)
-    _write(bench, console)
-    for sentence in bench.broken_promises():
-        console.print(f"✗ Not as promised: {sentence}.", style="red", soft_wrap=True)
-    return 1 if bench.broken_promises() else 0
+        details(console, bench)
+        command.write("bench-cutover", bench.as_json(), options.engine, console)
+        write_data(bench, BUILD / "bench-cutover.csv")
+        shown = write_picture(bench, BUILD / "bench-cutover.png")
+        console.print(f"build/bench-cutover.png (pair {shown}), build/bench-cutover.csv (all pairs)")
+        return show(console, list(lines_of(bench)))
+
+    return command.run(run)
 
 
 def measure(directory: Path, engine: str, strategy: Strategy, pairs: int, say: Say) -> Bench:
@@ -80,33 +73,32 @@ def measure(directory: Path, engine: str, strategy: Strategy, pairs: int, say: S
     return Bench(version, strategy, floors, found)
 
 
+def lines_of(bench: Bench) -> Iterator[Line]:
+    """Return what one strategy came to: the longest outage of ours, and the runbook's in the middle."""
+    ours = [pair.ours for pair in bench.pairs]
+    runbooks = [pair.runbook for pair in bench.pairs]
+    how = f"strategy `{bench.strategy}`"
+    longest = max(run.outage.seconds for run in ours)
+    theirs = statistics.median(run.outage.seconds for run in runbooks)
+    yield Line(f"write outage, {how}", longest, "s", theirs, _RUNBOOK, at_most(1.0))
+    if bench.strategy == "rename":
+        floor = "two bare renames, nobody writing"
+        yield Line(
+            f"write outage beside the floor, {how}", longest, "s", bench.floor, floor, at_most(_OVER_FLOOR)
+        )
+    else:
+        yield Line(f"write outage by itself, {how}", longest, "s", limit=at_most(_DNS_SECONDS))
+    lost = sum(len(run.accounting.lost) for run in ours)
+    lost_there = sum(len(run.accounting.lost) for run in runbooks)
+    yield Line(f"acknowledged writes lost, {how}", lost, "", lost_there, _RUNBOOK, at_most(0))
+    twice = sum(len(run.accounting.duplicates) for run in ours)
+    yield Line(f"acknowledged writes that arrived twice, {how}", twice, "", limit=at_most(0))
+    rate = min(run.rate for run in (*ours, *runbooks))
+    yield Line(f"the application's writes before, {how}", rate, "1/s", limit=at_least(_RATE))
+
+
 def _numbered(say: Say, number: int) -> Say:
     return lambda sentence: say(f"pair {number}  {sentence}")
-
-
-def _write(bench: Bench, console: Console) -> None:
-    _BUILD.mkdir(exist_ok=True)
-    (_BUILD / "bench-cutover.json").write_text(json.dumps(bench.as_json(), indent=2) + "\n", encoding="utf-8")
-    write_data(bench, _BUILD / "bench-cutover.csv")
-    shown = write_picture(bench, _BUILD / "bench-cutover.png")
-    console.print(
-        f"\nbuild/bench-cutover.png (pair {shown}), build/bench-cutover.csv (all pairs), build/bench-cutover.json",
-        soft_wrap=True,
-    )
-
-
-def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m dev.bench.cutover",
-        description="Measure the cutover against the plain runbook, both with an application that writes.",
-    )
-    parser.add_argument("--pairs", type=_positive, default=5, help="runs of each of the two (default: 5)")
-    parser.add_argument("--strategy", choices=("rename", "dns"), default="rename", help="how ours swaps")
-    parser.add_argument("--engine", choices=("8.0", "5.7"), default="8.0", help="MySQL version of the source")
-    parser.add_argument(
-        "--directory", type=Path, default=_DIRECTORY, help="holds the sandboxes and the stacks"
-    )
-    return parser.parse_args(arguments)
 
 
 def _positive(text: str) -> int:
@@ -114,10 +106,6 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} pairs are too few: at least 1")
     return number
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -1,21 +1,16 @@
-"""The figures of the bench, and the promises that they keep or break."""
+"""The figures of the cutover's bench."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from dev.bench.model import Model, Strategy, model_for
 from dev.workload.writer import Accounting, Gap, Write
 
-__all__ = ["DNS_SECONDS", "OVER_FLOOR", "RATE", "Bench", "Pair", "Run"]
-
-RATE = 200.0
-"""Acknowledged writes a second that the application must reach for a run to count."""
-OVER_FLOOR = 1.10
-DNS_SECONDS = 2.0
+__all__ = ["Bench", "Pair", "Run"]
 
 
 @dataclass(frozen=True)
@@ -77,40 +72,6 @@ class Bench:
     def floor(self) -> float:
         """What two renames cost at least: the median of the measured ones."""
         return statistics.median(self.floors)
-
-    @property
-    def allowed(self) -> float:
-        """The longest outage that is as promised."""
-        return DNS_SECONDS if self.strategy == "dns" else OVER_FLOOR * self.floor
-
-    def broken_promises(self) -> list[str]:
-        """Return, as sentences, everything that is not as promised."""
-        return [
-            sentence for number, pair in enumerate(self.pairs, 1) for sentence in self._broken(number, pair)
-        ]
-
-    def _broken(self, number: int, pair: Pair) -> Iterator[str]:
-        ours, runbook = pair.ours, pair.runbook
-        for side, run in (("ours", ours), ("the runbook's", runbook)):
-            if run.rate < RATE:
-                yield (
-                    f"pair {number}: the writer of {side} reached only {run.rate:.0f} of {RATE:.0f} writes/s,"
-                    " so its figures do not count (is this machine busy?)"
-                )
-        if ours.accounting.lost:
-            yield f"pair {number}: ours lost {len(ours.accounting.lost)} acknowledged writes"
-        if ours.accounting.duplicates:
-            yield f"pair {number}: ours has {len(ours.accounting.duplicates)} writes twice"
-        if ours.outage.seconds > self.allowed:
-            limit = "2 s" if self.strategy == "dns" else f"{OVER_FLOOR:.2f} × the floor"
-            yield (
-                f"pair {number}: our outage of {ours.outage.seconds:.2f} s is longer than {limit} ({self.allowed:.2f} s)"
-            )
-        if ours.outage.seconds > runbook.outage.seconds:
-            yield (
-                f"pair {number}: our outage of {ours.outage.seconds:.2f} s is longer than the runbook's"
-                f" ({runbook.outage.seconds:.2f} s)"
-            )
 
     def as_json(self) -> dict[str, Any]:
         """Return what ``build/bench-cutover.json`` holds."""

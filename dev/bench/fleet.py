@@ -6,7 +6,6 @@ Sources are small, so that what is measured is what the program adds to each: ti
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -20,11 +19,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from dev.bench.machine import Memory, machine, watching_memory
-from dev.bench.screen import screen
+from dev.bench import command
+from dev.bench.command import BenchFailed
+from dev.bench.machine import Memory, watching_memory
+from dev.bench.projects import configure
 from dev.bench.sources import Sources, make_sources
 from dev.sandbox import Sandbox
-from dev.workload.workspace import ROOT, CommandFailed, Result, Workspace
+from dev.workload.workspace import CommandFailed, Result, Workspace
 from rds_encrypt.reports.files import DIRECTORY
 
 __all__ = ["Beside", "Step", "carry_out", "main", "measure", "parallel_for", "parse", "step_of"]
@@ -66,20 +67,20 @@ Beside = Callable[[Sandbox, Workspace, int], Iterable[Step]]
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print the table, write the figures."""
     options = parse(arguments)
-    console = screen()
-    steps: list[Step] = []
-    try:
-        for count in options.sources:
-            with tempfile.TemporaryDirectory(prefix="bench-fleet-", dir=options.directory) as directory:
-                measure(Path(directory), count, options, console, steps)
-    except CommandFailed as error:
-        console.print(f"{error}\n{error.result.output}", markup=False, style="red")
-        return 1
-    finally:
-        if steps:
+
+    def run(console: Console) -> int:
+        steps: list[Step] = []
+        try:
+            for count in options.sources:
+                with tempfile.TemporaryDirectory(prefix="bench-fleet-", dir=options.directory) as directory:
+                    measure(Path(directory), count, options, console, steps)
+        finally:
             console.print(_table(steps))
-            _write(steps, options, console)
-    return 0
+            figures = {"profile": f"fast × {options.factor:g}", "steps": [asdict(step) for step in steps]}
+            command.write("bench-fleet", figures, options.engine, console)
+        return 0
+
+    return command.run(run)
 
 
 def measure(
@@ -127,22 +128,8 @@ class _Fleet:
     steps: list[Step]
 
     def configure(self, phase: str) -> None:
-        config: dict[str, Any] = {
-            "aws:region": "us-east-1",
-            "rds-encrypt:phase": phase,
-            "rds-encrypt:sources": [
-                self.sources.settings(name, cutover={"maxWriteOutage": _BUDGET}, cleanup={"old": "stop"})
-                for name in self.sources.names
-            ],
-        }
-        file = self.workspace.config_file
-        salt = [
-            line
-            for line in file.read_text(encoding="utf-8").splitlines()
-            if line.startswith("encryptionsalt:")
-        ]
-        # JSON is YAML.
-        file.write_text("\n".join([*salt, f"config: {json.dumps(config)}", ""]), encoding="utf-8")
+        more = {"cutover": {"maxWriteOutage": _BUDGET}, "cleanup": {"old": "stop"}}
+        configure(self.workspace, phase, [self.sources.settings(name, **more) for name in self.sources.names])
 
     def run(self, verb: str, phase: str) -> None:
         count = len(self.sources.names)
@@ -171,12 +158,12 @@ class _Fleet:
         for name in self.sources.names:
             answering = name if phase != "replicate" else f"{name}-encrypted"
             if not found[answering]["StorageEncrypted"]:
-                raise SystemExit(f"{answering} is not encrypted after phase {phase}")
+                raise BenchFailed(f"{answering} is not encrypted after phase {phase}")
             if self.sources.rows(answering) != self.sources.rows(name):
-                raise SystemExit(f"{answering} does not hold what {name} holds after phase {phase}")
+                raise BenchFailed(f"{answering} does not hold what {name} holds after phase {phase}")
         outputs = self.workspace.outputs()
         if missing := [name for name in self.sources.names if outputs[name]["phase"] != phase]:
-            raise SystemExit(f"no outputs of phase {phase}: {', '.join(missing)}")
+            raise BenchFailed(f"no outputs of phase {phase}: {', '.join(missing)}")
 
 
 def parallel_for(count: int, options: argparse.Namespace) -> int:
@@ -227,8 +214,7 @@ def _peak(calls: list[dict[str, Any]]) -> int:
 
 
 def _table(steps: list[Step]) -> Table:
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    for title in (
+    titles = (
         "sources",
         "command",
         "seconds",
@@ -237,8 +223,8 @@ def _table(steps: list[Step]) -> Table:
         "ours/source",
         "most a minute",
         "MB",
-    ):
-        table.add_column(title, justify="left" if title == "command" else "right")
+    )
+    table = command.table(titles, {"command"})
     for step in steps:
         table.add_row(
             str(step.sources),
@@ -253,22 +239,9 @@ def _table(steps: list[Step]) -> Table:
     return table
 
 
-def _write(steps: list[Step], options: argparse.Namespace, console: Console) -> None:
-    file = ROOT / "build" / "bench-fleet.json"
-    file.parent.mkdir(exist_ok=True)
-    content = {
-        "engine": options.engine,
-        "machine": machine(),
-        "profile": f"fast × {options.factor:g}",
-        "steps": [asdict(step) for step in steps],
-    }
-    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    console.print(f"Written to {file.relative_to(ROOT)}.")
-
-
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Return what was asked for, and the default of everything else."""
-    parser = argparse.ArgumentParser(prog="python -m dev.bench.fleet", description=__doc__)
+    parser = command.parser("dev.bench.fleet", __doc__)
     parser.add_argument("--sources", type=int, nargs="+", default=[1, 10], help="how many, one run for each")
     parser.add_argument(
         "--phases",
@@ -276,9 +249,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         choices=("replicate", "cutover", "cleanup"),
         default=["replicate", "cutover", "cleanup"],
         help="how far",
-    )
-    parser.add_argument(
-        "--engine", choices=("8.0", "5.7"), default="8.0", help="MySQL version of the sources"
     )
     parser.add_argument("--factor", type=float, default=1.0, help="stretches the sandbox's fast profile")
     parser.add_argument(

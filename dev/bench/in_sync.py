@@ -8,21 +8,26 @@ afterwards (`dev.bench.critical_path`); what does not, such as our own seconds, 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dev.bench.command import Say
 from dev.bench.critical_path import OURS, Road, operations
+from dev.bench.lines import Line, at_most
 from dev.bench.model import Model
-from dev.bench.run import Ours, Place, Say, place, runbook_of
+from dev.bench.run import Ours, Place, place, runbook_of
 from dev.sandbox.rds.clock import TimeModel
 
-__all__ = ["PROFILE", "InSync", "measure"]
+__all__ = ["PROFILE", "InSync", "lines_of", "measure"]
 
 PROFILE = "realistic"
+_OVER_PATH = 1.05
+_PATH = "critical path of the time model"
+_WAITERS = "plain runbook, AWS CLI waiters of 30 s"
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,10 @@ def measure(directory: Path, engine: str, factor: float, say: Say) -> InSync:
         mine, theirs = (each.result() for each in making)
         ours = executor.submit(_ours, mine, directory / "stack")
         runbook = executor.submit(_runbook, theirs)
-        return InSync(ours.result(), runbook.result())
+        found = InSync(ours.result(), runbook.result())
+    for name, road in zip(names, (found.ours, found.runbook), strict=True):
+        say(f"{name}: {_account(road)}")
+    return found
 
 
 def _ours(where: Place, directory: Path) -> Road:
@@ -81,3 +89,32 @@ def _events(where: Place, seconds: float) -> list[dict[str, Any]]:
 
 def _prefixed(say: Say, name: str) -> Say:
     return lambda sentence: say(f"{name}: {sentence}")
+
+
+def lines_of(found: InSync) -> Iterator[Line]:
+    """Return the whole, what of it nobody who declares instances can avoid, and what is left for us."""
+    ours, runbook = found.ours, found.runbook
+    path = ours.path_unscaled
+    how = "" if ours.factor == 1 else f" (at {ours.factor:g} of its times, stretched)"
+    yield Line(f"time to in-sync{how}", ours.seconds_unscaled, "s", path, _PATH)
+    yield Line("time to in-sync: polling of the AWS provider", ours.polling_unscaled, "s", path, _PATH)
+    yield Line("time to in-sync: the sandbox's servers, starting", ours.servers, "s", path, _PATH)
+    yield Line("time to in-sync without those two", path + ours.own, "s", path, _PATH, at_most(_OVER_PATH))
+    yield Line(
+        "time to in-sync beside the runbook", ours.seconds_unscaled, "s", runbook.seconds_unscaled, _WAITERS
+    )
+    yield Line("time beyond the critical path", _beyond(ours), "s", _beyond(runbook), _WAITERS)
+    yield Line("AWS calls in a minute of waiting", ours.rate, "", runbook.rate, _WAITERS)
+    yield Line("our AWS calls in a minute of waiting", ours.own_rate, "", runbook.rate, _WAITERS)
+
+
+def _beyond(road: Road) -> float:
+    return road.seconds_unscaled - road.path_unscaled
+
+
+def _account(road: Road) -> str:
+    gaps = ", ".join(f"{where} {seconds:.1f} s" for where, seconds in road.gaps)
+    return (
+        f"{road.seconds:.1f} s, of them path {road.imposed:.1f}, polling {road.polling:.1f}, servers {road.servers:.1f},"
+        f" own {road.own:.1f} ({gaps})"
+    )

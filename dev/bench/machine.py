@@ -15,7 +15,7 @@ from pathlib import Path
 from dev.sandbox.mysql import find_binaries
 from dev.workload.workspace import ROOT
 
-__all__ = ["Machine", "Memory", "describe", "machine", "watching_memory"]
+__all__ = ["Machine", "Memory", "describe", "watching_memory"]
 
 _LOOK = 0.5
 
@@ -29,7 +29,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Machine:
-    """What figures are worth depends on it; ``load`` is that of the last minute before anything began."""
+    """What figures are worth depends on it; ``load`` is that of the last minute."""
 
     processor: str
     cores: int
@@ -42,7 +42,7 @@ class Machine:
         versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         return (
             f"{self.cores} CPUs ({self.processor}), {self.memory_gib:.0f} GiB, {self.system}, {versions};"
-            f" load at the start {self.load:.1f}"
+            f" load {self.load:.1f}"
         )
 
 
@@ -61,11 +61,6 @@ def describe(engine: str) -> Machine:
             "pulumi-aws": version("pulumi-aws"),
         },
     )
-
-
-def machine() -> str:
-    """Describe the machine in one line."""
-    return f"{os.cpu_count()} CPUs ({_processor()}), {_gib():.0f} GiB, {_system()}, Python {platform.python_version()}"
 
 
 def _processor() -> str:

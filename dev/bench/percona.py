@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from dev.bench.command import BenchFailed
 from dev.sandbox.mysql import MySQLServer
 from dev.sandbox.mysql.accounts import HostSecrets
 from dev.sandbox.mysql.sessions import ADMIN, SOCKET, execute, query
@@ -56,7 +57,7 @@ def pt_table_checksum(source: MySQLServer, replica: MySQLServer, database: str) 
     """Run it over a database, and require that it has compared all of it with the replica.
 
     Raises:
-        SystemExit: it failed, or found something to differ.
+        BenchFailed: it failed, or found something to differ.
     """
     command = [
         TOOL,
@@ -69,7 +70,7 @@ def pt_table_checksum(source: MySQLServer, replica: MySQLServer, database: str) 
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"{TOOL} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        raise BenchFailed(f"{TOOL} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     counts = []
     for server in (source, replica):
         with server.admin() as session:
@@ -78,7 +79,7 @@ def pt_table_checksum(source: MySQLServer, replica: MySQLServer, database: str) 
                 "SELECT COUNT(*) AS chunks, SUM(this_cnt) AS n, SUM(this_crc <> master_crc) AS wrong FROM percona.checksums",
             )
     if counts[0] != counts[1] or counts[0]["wrong"] or not counts[0]["n"]:
-        raise SystemExit(f"{TOOL} has not compared the replica: {counts}\n{done.stdout}{done.stderr}")
+        raise BenchFailed(f"{TOOL} has not compared the replica: {counts}\n{done.stdout}{done.stderr}")
 
 
 def _file(server: MySQLServer) -> Path:

@@ -7,14 +7,10 @@ preview of a program that declares nothing.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import resource
 import statistics
 import sys
 import tempfile
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,17 +18,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from dev.bench.screen import screen
+from dev.bench import command
+from dev.bench.projects import configure, write_project
 from dev.sandbox import Sandbox
 from dev.sandbox.seed import Seeded, seed
-from dev.workload.workspace import ROOT, CommandFailed, Workspace
+from dev.workload.workspace import CommandFailed, Workspace
 from rds_encrypt.reports.files import DIRECTORY
 
 __all__ = ["main"]
 
 _ROWS = 2_000
-_PROJECT = "name: nothing\nruntime: python\n"
-_PROGRAM = "import pulumi\n"
 
 
 @dataclass(frozen=True)
@@ -68,23 +63,22 @@ class Figure:
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print the table, write the figures."""
-    parser = argparse.ArgumentParser(prog="dev.bench.preview", description=__doc__)
+    parser = command.parser("dev.bench.preview", __doc__)
     parser.add_argument(
         "--sources", type=int, nargs="+", default=[1, 10], help="how many, one figure for each"
     )
     parser.add_argument("--runs", type=int, default=5, help="previews for each figure")
-    parser.add_argument("--engine", choices=("8.0", "5.7"), default="8.0")
     options = parser.parse_args(arguments)
-    console = screen()
-    try:
+
+    def run(console: Console) -> int:
         with tempfile.TemporaryDirectory(prefix="bench-preview-") as directory:
             figures = _measure(Path(directory), options, console)
-    except CommandFailed as error:
-        console.print(f"{error}\n{error.result.output}", style="red")
-        return 1
-    console.print(_table(figures))
-    _write(figures, options.engine, console)
-    return 0
+        console.print(_table(figures))
+        rows = [figure.summary() for figure in figures]
+        command.write("bench-preview", {"figures": rows}, options.engine, console)
+        return 0
+
+    return command.run(run)
 
 
 def _measure(directory: Path, options: argparse.Namespace, console: Console) -> list[Figure]:
@@ -100,54 +94,27 @@ def _measure(directory: Path, options: argparse.Namespace, console: Console) -> 
             "PYTHONDONTWRITEBYTECODE": "",
             "PYTHONPYCACHEPREFIX": str(directory / "compiled"),
         }
-        empty = Workspace(directory / "empty", environment=environment, project=_empty_project(directory))
+        project = write_project(directory / "nothing", "nothing", "import pulumi\n")
+        empty = Workspace(directory / "empty", environment=environment, project=project)
         empty.create()
         figures = [_timed("a program that declares nothing", 0, empty, options.runs)]
         workspace = Workspace(directory / "workspace", environment=environment)
         workspace.create()
         for count in options.sources:
-            _configure(workspace, seeded[:count])
+            configure(workspace, "replicate", map(_settings, seeded[:count]))
             what = f"{count} source{'s' if count > 1 else ''}"
             figures.append(_timed(what, count, workspace, options.runs))
             console.print(f"{what}: {figures[-1].median:.2f} s")
     return figures
 
 
-def _empty_project(directory: Path) -> Path:
-    project = directory / "nothing"
-    project.mkdir()
-    for name, content in {
-        "Pulumi.yaml": _PROJECT,
-        "Pulumi.dev.yaml": "",
-        "__main__.py": _PROGRAM,
-    }.items():
-        (project / name).write_text(content, encoding="utf-8")
-    return project
-
-
-def _configure(workspace: Workspace, sources: list[Seeded]) -> None:
-    salt = [
-        line
-        for line in workspace.config_file.read_text(encoding="utf-8").splitlines()
-        if line.startswith("encryptionsalt:")
-    ]
-    config = {
-        "aws:region": "us-east-1",
-        "rds-encrypt:phase": "replicate",
-        "rds-encrypt:sources": [
-            {
-                "identifier": each.identifier,
-                "kmsKey": f"alias/{each.identifier}",
-                "caFile": str(each.ca_bundle.resolve()),
-                "credentials": {"secretId": each.master_secret},
-            }
-            for each in sources
-        ],
+def _settings(seeded: Seeded) -> dict[str, Any]:
+    return {
+        "identifier": seeded.identifier,
+        "kmsKey": f"alias/{seeded.identifier}",
+        "caFile": str(seeded.ca_bundle.resolve()),
+        "credentials": {"secretId": seeded.master_secret},
     }
-    # JSON is YAML.
-    workspace.config_file.write_text(
-        "\n".join([*salt, f"config: {json.dumps(config)}", ""]), encoding="utf-8"
-    )
 
 
 def _timed(what: str, sources: int, workspace: Workspace, runs: int) -> Figure:
@@ -169,10 +136,8 @@ def _cpu_of_children() -> float:
 
 
 def _table(figures: list[Figure]) -> Table:
-    table = Table(title="pulumi preview, phase `replicate`")
-    table.add_column("of")
-    for name in ("best s", "median s", "CPU s", "runs"):
-        table.add_column(name, justify="right")
+    titles = ("of", "best s", "median s", "CPU s", "runs")
+    table = command.table(titles, {"of"}, title="pulumi preview, phase `replicate`")
     for figure in figures:
         table.add_row(
             figure.what,
@@ -182,19 +147,6 @@ def _table(figures: list[Figure]) -> Table:
             str(len(figure.previews)),
         )
     return table
-
-
-def _write(figures: list[Figure], engine: str, console: Console) -> None:
-    file = ROOT / "build" / "bench-preview.json"
-    file.parent.mkdir(exist_ok=True)
-    content = {
-        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "engine": engine,
-        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, shared with the sandbox",
-        "figures": [figure.summary() for figure in figures],
-    }
-    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    console.print(f"Written to {file.relative_to(ROOT)}.")
 
 
 if __name__ == "__main__":

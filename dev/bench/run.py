@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from dev.bench.command import BenchFailed, Say
 from dev.bench.figures import Run
 from dev.bench.floor import swap_barely
 from dev.bench.model import Model, Strategy
@@ -22,17 +23,7 @@ from dev.workload.database import Account, Address, connected
 from dev.workload.workspace import Workspace
 from dev.workload.writer import Resolve, account_for, longest_gap
 
-__all__ = [
-    "BenchFailed",
-    "Ours",
-    "Place",
-    "Say",
-    "measure_floors",
-    "place",
-    "run_ours",
-    "run_runbook",
-    "runbook_of",
-]
+__all__ = ["Ours", "Place", "measure_floors", "place", "run_ours", "run_runbook", "runbook_of"]
 
 _IDENTIFIER = "orders"
 _ROWS = 20_000
@@ -41,12 +32,6 @@ _STEADY = 5.0
 _AFTERWARDS = 3.0
 """Seconds of writing after the swap."""
 _COMES_BACK = 120.0
-
-Say = Callable[[str], None]
-
-
-class BenchFailed(Exception):
-    """A run did not come to its end, so there is nothing to compare."""
 
 
 class _Road(Protocol):

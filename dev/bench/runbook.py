@@ -7,25 +7,21 @@ for both) and 15 (cleaning up) need no command here. The operator never hesitate
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
 
+from dev.bench.command import BenchFailed, Say
 from dev.workload.database import Account, Address, Connection, address, connected, rows
 
-__all__ = ["Runbook", "RunbookFailed"]
+__all__ = ["Runbook"]
 
 _ATTEMPTS = 60
 _CATCH_UP = 300.0
 _LOOK = 1.0
 """Seconds between two looks at SHOW SLAVE STATUS, by hand or by `watch`."""
-
-
-class RunbookFailed(Exception):
-    """A step did not come to its end."""
 
 
 @dataclass
@@ -45,7 +41,7 @@ class Runbook:
     authorities: Path
     kms_key: str
     delay: float
-    say: Callable[[str], None]
+    say: Say
     _coordinates: tuple[str, int] = field(default=("", 0), init=False)
 
     @property
@@ -146,7 +142,7 @@ class Runbook:
             if status["Seconds_Behind_Master"] == 0:
                 return
             if time.monotonic() > deadline:
-                raise RunbookFailed(
+                raise BenchFailed(
                     f"step 10: `{self._encrypted}` is not in sync after {_CATCH_UP:.0f} s:"
                     f" {status['Last_IO_Error'] or status['Last_SQL_Error'] or 'no error'}"
                 )

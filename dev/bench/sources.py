@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from dev.sandbox import Sandbox
+from dev.sandbox.seed import (
+    await_available,
+    make_key,
+    make_network,
+    make_parameter_group,
+    make_security_group,
+    store,
+)
 from dev.workload.database import Account, connected
 from dev.workload.database import address as address_of
 
@@ -20,10 +26,8 @@ _USER = "admin"
 _DATABASE = "shop"
 _ROWS = 100
 _AT_ONCE = 4
-_DEADLINE = 120.0
 _PER_SOURCE = 4
 """Instances of one source at most, and one to spare; the quotas of the account are raised by it."""
-_FAMILY = {"8.0": "mysql8.0", "5.7": "mysql5.7"}
 _PARAMETERS = {
     "binlog_format": "ROW",
     "innodb_buffer_pool_size": str(5 * 2**20),
@@ -69,27 +73,10 @@ def make_sources(sandbox: Sandbox, count: int, engine: str = "8.0") -> Sources:
     }.items():
         sandbox.faults.quota(quota, each * count + 10)
     password = secrets.token_urlsafe(18)
-    key = kms.create_key(Description="fleet")["KeyMetadata"]["Arn"]
-    kms.create_alias(AliasName="alias/fleet", TargetKeyId=key)
-    sandbox.client("secretsmanager").create_secret(
-        Name=SECRET, SecretString=json.dumps({"username": _USER, "password": password})
-    )
-    vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
-    subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.77.{number}.0/24", AvailabilityZone=zone)["Subnet"][
-            "SubnetId"
-        ]
-        for number, zone in enumerate(("us-east-1a", "us-east-1b"), 1)
-    ]
-    rds.create_db_subnet_group(
-        DBSubnetGroupName="fleet", DBSubnetGroupDescription="Subnets of the fleet", SubnetIds=subnets
-    )
-    groups = [
-        ec2.create_security_group(GroupName=f"fleet-{number}", Description="MySQL of one source", VpcId=vpc)[
-            "GroupId"
-        ]
-        for number in range(count)
-    ]
+    make_key(kms, "fleet")
+    store(sandbox.client("secretsmanager"), SECRET, _USER, password)
+    vpc = make_network(ec2, rds, "fleet")
+    groups = [make_security_group(ec2, vpc, f"fleet-{number}") for number in range(count)]
     names = tuple(f"shop-{number:02}" for number in range(1, count + 1))
     found = Sources(sandbox, names, Account(_USER, password))
 
@@ -103,18 +90,7 @@ def make_sources(sandbox: Sandbox, count: int, engine: str = "8.0") -> Sources:
 
 
 def _make(rds: Any, name: str, engine: str, password: str, group: str) -> None:
-    rds.create_db_parameter_group(
-        DBParameterGroupName=f"{name}-mysql",
-        DBParameterGroupFamily=_FAMILY[engine],
-        Description=f"Parameters of {name}",
-    )
-    rds.modify_db_parameter_group(
-        DBParameterGroupName=f"{name}-mysql",
-        Parameters=[
-            {"ParameterName": parameter, "ParameterValue": value, "ApplyMethod": "pending-reboot"}
-            for parameter, value in _PARAMETERS.items()
-        ],
-    )
+    make_parameter_group(rds, f"{name}-mysql", engine, _PARAMETERS, method="pending-reboot")
     rds.create_db_instance(
         DBInstanceIdentifier=name,
         DBInstanceClass="db.t3.medium",
@@ -133,14 +109,7 @@ def _make(rds: Any, name: str, engine: str, password: str, group: str) -> None:
         AutoMinorVersionUpgrade=False,
         PubliclyAccessible=False,
     )
-    deadline = time.monotonic() + _DEADLINE
-    while (
-        rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]["DBInstanceStatus"]
-        != "available"
-    ):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{name} was not available within {_DEADLINE:.0f} s")
-        time.sleep(0.2)
+    await_available(rds, name)
 
 
 def _fill(sources: Sources, name: str) -> None:

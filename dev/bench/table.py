@@ -1,4 +1,4 @@
-"""The end of the bench as a reader sees it: the pairs, where the time of ours went, and what the floor is."""
+"""What the cutover's bench tells beside its lines: the pairs, where the time of ours went, and what the floor is."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from itertools import pairwise
 from rich.console import Console
 from rich.table import Table
 
+from dev.bench import command
 from dev.bench.figures import Bench, Run
 
-__all__ = ["Stretch", "show", "stretches"]
+__all__ = ["Stretch", "details", "stretches"]
 
 Stretch = tuple[str, float]
 """What happened from one moment to the next, and the seconds that it took."""
@@ -19,8 +20,9 @@ Stretch = tuple[str, float]
 _LAST, _FIRST = "last write", "first write"
 
 
-def show(console: Console, bench: Bench) -> None:
+def details(console: Console, bench: Bench) -> None:
     """Print the figures."""
+    console.print()
     console.print(_pairs(bench))
     console.print()
     console.print(_breakdown([pair.ours for pair in bench.pairs]))
@@ -37,9 +39,8 @@ def show(console: Console, bench: Bench) -> None:
 
 
 def _pairs(bench: Bench) -> Table:
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    for title in ("pair", "road", "outage", "× floor", "acknowledged", "writes/s", "lost", "twice"):
-        table.add_column(title, justify="left" if title == "road" else "right")
+    titles = ("pair", "road", "outage", "× floor", "acknowledged", "writes/s", "lost", "twice")
+    table = command.table(titles, {"road"})
     roads = {"ours": [pair.ours for pair in bench.pairs], "runbook": [pair.runbook for pair in bench.pairs]}
     for number in range(len(bench.pairs)):
         for place, (road, runs) in enumerate(roads.items()):
@@ -85,10 +86,8 @@ def stretches(run: Run) -> list[Stretch]:
 
 
 def _breakdown(runs: Sequence[Run]) -> Table:
-    table = Table(title="Where the time of ours went", title_justify="left", box=None, padding=(0, 2))
-    table.add_column("from → to")
-    table.add_column("median", justify="right")
-    table.add_column("longest", justify="right")
+    titles = ("from → to", "median", "longest")
+    table = command.table(titles, {"from → to"}, title="Where the time of ours went")
     seconds: dict[str, list[float]] = {}
     for run in runs:
         for stretch, took in stretches(run):

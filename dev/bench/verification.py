@@ -8,7 +8,6 @@ answered, and the CPU time that the servers spent. The shape of a row decides mo
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -22,16 +21,14 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
-from dev.bench.machine import machine
+from dev.bench import command
+from dev.bench.command import BenchFailed
+from dev.bench.lines import Limit, Line, at_least, show
 from dev.bench.percona import TOOL, following, installed, pt_table_checksum
-from dev.bench.screen import screen
 from dev.sandbox.mysql import CertificateAuthority, MySQLServer, find_binaries
-from dev.workload.workspace import ROOT
 from rds_encrypt.mysql.session import Credentials, Endpoint, Session, Tls, connect
 from rds_encrypt.settings import VerifySettings
 from rds_encrypt.verification.checkpoint import Checkpoint
@@ -42,12 +39,13 @@ from rds_encrypt.verification.ranges import ranges
 from rds_encrypt.verification.sessions import prepare
 from rds_encrypt.verification.tables import inventory
 
-__all__ = ["Figure", "Way", "main", "measure", "parse"]
+__all__ = ["Figure", "Way", "lines_of", "main", "measure", "parse"]
 
 _USER, _PASSWORD = "admin", "not a secret: the servers live for minutes"
 _NETWORK = "127.88.0"
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SCHEMA = "bench"
+_ONE_TABLE, _TOTAL, _PERCONA = at_least(0.8), at_least(1.0), at_least(3.0)
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,6 @@ class Way(StrEnum):
     TWO_SESSIONS = "one server: ours, 2 sessions"
     CHECKSUM_IN_TURN = "both servers: CHECKSUM TABLE, one after the other"
     CHECKSUM_AT_ONCE = "both servers: CHECKSUM TABLE, both at once"
-    VERIFY_ONE = "both servers: verification, 1 session on each"
     VERIFY = "both servers: verification, 4 sessions on each"
     PERCONA = f"both servers: {TOOL}"
 
@@ -130,21 +127,23 @@ class Figure:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, print the table, write the figures."""
+    """Measure, print the lines, write the figures."""
     options = parse(arguments)
-    console = screen()
-    figures = measure(options, console)
-    console.print(_table(figures))
-    _write(figures, options, console)
-    return 0
+
+    def run(console: Console) -> int:
+        figures = measure(options, console)
+        rows = {"buffer_pool_mib": options.pool, "figures": [asdict(figure) for figure in figures]}
+        command.write(f"bench-verification-{options.engine}", rows, options.engine, console)
+        return show(console, list(lines_of(figures)))
+
+    return command.run(run)
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Return what was asked for, and the default of everything else."""
-    parser = argparse.ArgumentParser(prog="dev.bench.verification", description=__doc__)
+    parser = command.parser("dev.bench.verification", __doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows in all tables together")
     parser.add_argument("--runs", type=int, default=3, help="the median of so many counts")
-    parser.add_argument("--engine", choices=("8.0", "5.7"), default="8.0")
     parser.add_argument("--shapes", nargs="+", choices=tuple(SHAPES), default=list(SHAPES))
     parser.add_argument("--tables", nargs="+", type=int, default=[1, 4], help="into how many tables they go")
     parser.add_argument("--pool", type=int, default=1024, help="each server's buffer pool, in MiB")
@@ -188,8 +187,7 @@ def _measure(
             (Way.TWO_SESSIONS, partial(_ours, servers, 2)),
             (Way.CHECKSUM_IN_TURN, partial(_checksum_in_turn, servers)),
             (Way.CHECKSUM_AT_ONCE, partial(_checksum, servers, [servers.one, servers.other])),
-            (Way.VERIFY_ONE, partial(_verify, servers, 1)),
-            (Way.VERIFY, partial(_verify, servers, 4)),
+            (Way.VERIFY, partial(_verify, servers)),
         ]
         for name, run in ways:
             measure(name, run, options.runs)
@@ -211,18 +209,17 @@ def _servers(
     directory.mkdir()
     certificates = CertificateAuthority(directory)
 
-    def place(number: int) -> dict[str, Any]:
-        return {
-            "directory": directory / f"server-{number}",
-            "binaries": find_binaries(engine),
-            "address": f"{_NETWORK}.{number}",
-            "port": 3306,
-            "server_id": number,
-            "certificates": certificates,
-        }
-
-    one = MySQLServer(**place(1))
-    made = [one]
+    one, other = made = [
+        MySQLServer(
+            directory=directory / f"server-{number}",
+            binaries=find_binaries(engine),
+            address=f"{_NETWORK}.{number}",
+            port=3306,
+            server_id=number,
+            certificates=certificates,
+        )
+        for number in (1, 2)
+    ]
     try:
         one.initialise(master_user=_USER, master_password=_PASSWORD, database=_SCHEMA)
         one.start(parameters, binlog=False)
@@ -230,8 +227,7 @@ def _servers(
         _fill(servers, shape, tables, rows)
         one.stop()
         one.copy_data(directory / "copy")
-        other = MySQLServer.adopt(directory / "copy", **place(2))
-        made.append(other)
+        other.adopt(directory / "copy")
         for server in made:
             server.start(parameters, binlog=False)
         yield Servers(one, other, directory / "ca.pem")
@@ -273,7 +269,7 @@ def _checksum(servers: Servers, of: Sequence[MySQLServer]) -> None:
     with ThreadPoolExecutor(len(of)) as executor:
         answers = list(executor.map(run, of))
     if any(answer != answers[0] for answer in answers):
-        raise SystemExit("the two servers do not hold the same")
+        raise BenchFailed("the two servers do not hold the same")
 
 
 def _checksum_in_turn(servers: Servers) -> None:
@@ -305,16 +301,16 @@ def _ours(servers: Servers, threads: int) -> None:
             list(executor.map(work, sessions))
 
 
-def _verify(servers: Servers, threads: int) -> None:
+def _verify(servers: Servers) -> None:
     comparison = Comparison(
         partial(servers.session, servers.one),
         partial(servers.session, servers.other),
-        VerifySettings(threads=threads),
+        VerifySettings(threads=4),
         Checkpoint(None, ""),
     )
     comparison.advance()
     if not comparison.result.clean:
-        raise SystemExit(f"the two servers do not hold the same: {comparison.result.differences[:3]}")
+        raise BenchFailed(f"the two servers do not hold the same: {comparison.result.differences[:3]}")
 
 
 def _size(servers: Servers) -> tuple[int, int]:
@@ -343,43 +339,46 @@ def _cpu(pid: int | None) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def _table(figures: list[Figure]) -> Table:
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    for title in ("data", "way", "seconds", "rows/s", "MB/s", "CPU s", "× CHECKSUM TABLE"):
-        table.add_column(title, justify="left" if title in {"data", "way"} else "right", no_wrap=True)
-    for figure in figures:
-        table.add_row(
-            figure.what,
-            figure.name,
-            f"{figure.seconds:.2f}",
-            f"{figure.rate:,.0f}",
-            f"{figure.bytes / 1e6 / figure.seconds:.0f}",
-            f"{figure.cpu:.1f}",
-            f"{figure.rate / _peer(figure, figures).rate:.2f}",
+def lines_of(figures: Sequence[Figure]) -> Iterator[Line]:
+    """Return the speeds of one side's rows, and the processor time that the servers spent."""
+    found = {(figure.what, figure.name): figure for figure in figures}
+    for what in dict.fromkeys(figure.what for figure in figures):
+        one_table = ", 1 table" in what
+        for ours, peer, limit, name in (
+            (Way.ONE_SESSION, Way.CHECKSUM, None, "one server, one session"),
+            (Way.TWO_SESSIONS, Way.CHECKSUM, None, "one server, two sessions"),
+            (Way.VERIFY, Way.CHECKSUM_IN_TURN, _ONE_TABLE if one_table else _TOTAL, "both servers"),
+            (Way.VERIFY, Way.CHECKSUM_AT_ONCE, None, "both servers"),
+            (Way.VERIFY, Way.PERCONA, _PERCONA, "both servers"),
+        ):
+            if (what, peer) in found:
+                yield _speed(f"verification, {what}, {name}", found[what, ours], found[what, peer], limit)
+        ours_, peer_ = found[what, Way.VERIFY], found[what, Way.CHECKSUM_IN_TURN]
+        yield Line(
+            f"verification, {what}, data",
+            _megabytes(ours_),
+            "MB/s",
+            _megabytes(peer_),
+            _said(Way.CHECKSUM_IN_TURN),
         )
-    return table
+        for way in (Way.CHECKSUM_IN_TURN, Way.PERCONA):
+            if (what, way) in found:
+                cpu = found[what, way].cpu
+                yield Line(
+                    f"verification, {what}, processor time of the servers", ours_.cpu, "s", cpu, _said(way)
+                )
 
 
-def _peer(figure: Figure, figures: list[Figure]) -> Figure:
-    """Return what it is measured against: `CHECKSUM TABLE` on the same data, on one server or on both."""
-    peer = Way.CHECKSUM if figure.name.startswith("one ") else Way.CHECKSUM_IN_TURN
-    return next(other for other in figures if (other.name, other.what) == (peer, figure.what))
+def _speed(name: str, ours: Figure, peer: Figure, limit: Limit | None) -> Line:
+    return Line(name, ours.rate, "rows/s", peer.rate, _said(Way(peer.name)), limit)
 
 
-def _write(figures: list[Figure], options: argparse.Namespace, console: Console) -> None:
-    file = ROOT / "build" / f"bench-verification-{options.engine}.json"
-    file.parent.mkdir(exist_ok=True)
-    content = {
-        "engine": options.engine,
-        "machine": f"{machine()}, shared by both servers and the client",
-        "buffer_pool_mib": options.pool,
-        "figures": [
-            {**asdict(figure), "ratio": round(figure.rate / _peer(figure, figures).rate, 3)}
-            for figure in figures
-        ],
-    }
-    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    console.print(f"Written to {file.relative_to(ROOT)}.")
+def _said(way: Way) -> str:
+    return way.partition(": ")[2]
+
+
+def _megabytes(figure: Figure) -> float:
+    return figure.bytes / 1e6 / figure.seconds
 
 
 if __name__ == "__main__":

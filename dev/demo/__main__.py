@@ -7,7 +7,6 @@ import json
 import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
 
@@ -29,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console(highlight=False)
     # Whoever ends us, or closes the terminal, gets the same orderly end as Ctrl-C.
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        signal.signal(number, signal.default_int_handler)
     terminal = Terminal(console, _BUILD)
     (_BUILD / "demo.json").unlink(missing_ok=True)
     try:
@@ -77,10 +76,6 @@ def _explain(terminal: Terminal) -> None:
     terminal.command("pulumi stack --stack dev")
     terminal.command(f"pulumi preview --stack dev --config-file {here}/Pulumi.dev.yaml")
     terminal.command(f"python -m dev.sandbox down --directory {here}/sandbox    # stops it")
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
-"""What a terminal shows of a run, as pictures: `python -m dev.demo.screens --directory docs/pictures`.
+"""What a terminal shows of the catch-up, as the picture in docs/report.md: `python -m dev.demo.screens`.
 
-The real CLI runs in tmux, in a terminal of two widths, against a sandbox that is slow enough to watch; the source is written to
-while it is copied, so that there is something to catch up with. Needs tmux.
+The real CLI runs in tmux against a sandbox that is slow enough to watch; the source is written to while it is copied, so that there is
+something to catch up with. Needs tmux.
 """
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import os
 import re
 import shlex
@@ -16,11 +14,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console
-from rich.terminal_theme import TerminalTheme
+from rich.terminal_theme import DIMMED_MONOKAI
 from rich.text import Text
 
 from dev.sandbox import Sandbox
@@ -31,179 +28,80 @@ from rds_encrypt.reports.files import DIRECTORY
 
 __all__ = ["draw", "main"]
 
-_IDENTIFIER = "orders"
+_PICTURE = ROOT / "docs" / "pictures" / "terminal-catch-up-140.svg"
 _SLOWER = 12.0
 """Of the sandbox's waits."""
 _PATIENCE = 240.0
-_LINES = 50
-_WIDTHS = (140, 80)
-_ENDED = "-- ended --"
-_THEME = TerminalTheme(
-    (13, 17, 23),
-    (201, 209, 217),
-    [
-        (72, 79, 88),
-        (255, 123, 114),
-        (63, 185, 80),
-        (210, 153, 34),
-        (88, 166, 255),
-        (188, 140, 255),
-        (57, 197, 207),
-        (177, 186, 196),
-    ],
-    [
-        (110, 118, 129),
-        (255, 161, 152),
-        (86, 211, 100),
-        (227, 179, 65),
-        (121, 192, 255),
-        (210, 168, 255),
-        (86, 212, 221),
-        (240, 246, 252),
-    ],
-)
+_LINES, _COLUMNS = 50, 140
+_MOMENT = " left, "
+"""What the row says once there is an estimate."""
 _WEB_FONT = re.compile(r"\s*(@font-face \{[^}]*\}|<!--.*?-->)", re.DOTALL)
 _FONT = 'ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans Mono", monospace'
 
 
-class Tmux:
-    """One terminal in a server of its own."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def run(self, script: Path, columns: int) -> None:
-        """Open the terminal and run a script in it."""
-        self._ask("new-session", "-d", "-x", str(columns), "-y", str(_LINES), "-s", "it", f"bash {script}")
-
-    def widen(self, columns: int) -> None:
-        """Make it as wide as this."""
-        self._ask("resize-window", "-t", "it", "-x", str(columns), "-y", str(_LINES))
-
-    def screen(self, *options: str) -> str:
-        """Return what it shows; with ``-e``, in colour."""
-        return self._ask("capture-pane", "-p", *options, "-t", "it")
-
-    def close(self) -> None:
-        """End it, with all that runs in it."""
-        self._ask("kill-server")
-
-    def _ask(self, *arguments: str) -> str:
-        command = ["tmux", "-L", self._name, "-f", os.devnull, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Drive a source through two phases, and keep what was to be seen: the catch-up, the plan of the cutover, the cutover."""
-    parser = argparse.ArgumentParser(prog="dev.demo.screens", description=__doc__)
-    parser.add_argument("--directory", type=Path, default=ROOT / "build", help="for the pictures")
-    options = parser.parse_args(arguments)
-    options.directory.mkdir(parents=True, exist_ok=True)
+def main() -> int:
+    """Drive a source through phase `replicate`, and keep what is to be seen of the catch-up."""
     with tempfile.TemporaryDirectory(prefix="screens-") as temporary:
         place = Path(temporary)
         with Sandbox.running(place / "sandbox", factor=_SLOWER) as sandbox:
-            seeded = seed(sandbox, rows=20_000, identifier=_IDENTIFIER)
-            workspace = Workspace(
-                place / "workspace", environment={**sandbox.settings(), DIRECTORY: str(place / "reports")}
-            )
+            seeded = seed(sandbox, rows=20_000)
+            environment = {**sandbox.settings(), DIRECTORY: str(place / "reports")}
+            workspace = Workspace(place / "workspace", environment=environment)
             workspace.create()
             workspace.config_set("rds-encrypt:sources[0].caFile", str(seeded.ca_bundle.resolve()))
-            with _busy(sandbox, seeded) as begin:
-                _watch(
-                    workspace,
-                    "up",
-                    place,
-                    begin=begin,
-                    moment=" left, ",
-                    save=options.directory,
-                    name="catch-up",
-                )
-            workspace.config_set("rds-encrypt:phase", "cutover")
-            _watch(workspace, "preview", place, moment=_ENDED, save=options.directory, name="plan")
-            _watch(workspace, "up", place, moment="renaming", save=options.directory, name="cutover")
+            _watch(_script(workspace, place), sandbox, seeded)
     return 0
 
 
-def _watch(
-    workspace: Workspace,
-    verb: str,
-    place: Path,
-    *,
-    moment: str,
-    save: Path,
-    name: str,
-    begin: Callable[[str], None] = lambda _screen: None,
-) -> None:
-    """Run a command to its end, and take its pictures when ``moment`` is on the screen."""
-    terminal = Tmux(f"screens-{os.getpid()}")
-    terminal.run(_script(workspace, verb, place), _WIDTHS[0])
-    taken, deadline = False, time.monotonic() + _PATIENCE
+def _watch(script: Path, sandbox: Sandbox, seeded: Seeded) -> None:
+    """Run a script in a terminal, write a lot once the snapshot is being copied, and draw the screen at the moment."""
+    writing = threading.Thread(target=_write_a_lot, args=(sandbox, seeded))
+    deadline = time.monotonic() + _PATIENCE
+    _tmux("new-session", "-d", "-x", str(_COLUMNS), "-y", str(_LINES), "-s", "it", f"bash {script}")
     try:
-        while _ENDED not in (screen := terminal.screen()):
-            begin(screen)
-            if moment in screen and not taken:
-                taken = True
-                _take(terminal, save / f"terminal-{name}")
+        while _MOMENT not in (screen := _tmux("capture-pane", "-p", "-e", "-t", "it")):
+            if "SnapshotCopy" in screen and writing.ident is None:
+                writing.start()
             if time.monotonic() > deadline:
-                raise TimeoutError(f"`pulumi {verb}` did not end:\n{screen}")
+                raise TimeoutError(f"there was nothing to catch up with:\n{screen}")
             time.sleep(0.3)
-        if not taken:
-            _take(terminal, save / f"terminal-{name}")
+        draw(screen, _COLUMNS, _PICTURE)
+        writing.join()
     finally:
-        terminal.close()
+        _tmux("kill-server")
 
 
-def _take(terminal: Tmux, file: Path) -> None:
-    for columns in _WIDTHS:
-        terminal.widen(columns)
-        time.sleep(1.5)
-        draw(terminal.screen("-e"), columns, file.with_name(f"{file.name}-{columns}"))
-    terminal.widen(_WIDTHS[0])
+def _tmux(*arguments: str) -> str:
+    """Ask a server of our own, which ends with all that runs in it."""
+    command = ["tmux", "-L", f"screens-{os.getpid()}", "-f", os.devnull, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def draw(screen: str, columns: int, file: Path) -> None:
-    """Write the screen as a picture, and as text beside it."""
-    text = Text.from_ansi(screen.rstrip("\n"))
-    file.with_suffix(".txt").write_text(f"{text.plain}\n", encoding="utf-8")
+    """Write the screen as a picture."""
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         console = Console(
             record=True, width=columns, file=nowhere, force_terminal=True, color_system="truecolor"
         )
-        console.print(text, no_wrap=True, crop=True)
-        picture = console.export_svg(title=f"{columns} columns", theme=_THEME, unique_id=file.name)
+        console.print(Text.from_ansi(screen.rstrip("\n")), no_wrap=True, crop=True)
+        picture = console.export_svg(title=f"{columns} columns", theme=DIMMED_MONOKAI, unique_id=file.stem)
     # Looked at without a network, and by whoever must not be told of it.
     picture = _WEB_FONT.sub("", picture.replace("Fira Code, monospace", _FONT))
-    file.with_suffix(".svg").write_text(picture, encoding="utf-8")
+    file.write_text(picture, encoding="utf-8")
 
 
-def _script(workspace: Workspace, verb: str, place: Path) -> Path:
+def _script(workspace: Workspace, place: Path) -> Path:
     options = ["--stack", workspace.stack, "--config-file", str(workspace.config_file)]
-    if verb == "up":
-        options += ["--yes", "--skip-preview", "--suppress-permalink"]
+    options += ["--yes", "--skip-preview", "--suppress-permalink"]
     exports = [
         f"export {name}={shlex.quote(value)}"
         for name, value in workspace.environment.items()
         if name.isidentifier() and name not in {"TERM", "TMUX"}
     ]
-    script = place / f"{verb}.sh"
-    lines = [*exports, f"cd {shlex.quote(str(ROOT))}", shlex.join(["pulumi", verb, *options])]
-    script.write_text("\n".join([*lines, f"echo '{_ENDED}'", "sleep 60", ""]), encoding="utf-8")
+    script = place / "up.sh"
+    lines = [*exports, f"cd {shlex.quote(str(ROOT))}", shlex.join(["pulumi", "up", *options]), "sleep 60", ""]
+    script.write_text("\n".join(lines), encoding="utf-8")
     return script
-
-
-@contextlib.contextmanager
-def _busy(sandbox: Sandbox, seeded: Seeded) -> Iterator[Callable[[str], None]]:
-    """Yield what begins to write a lot to the source once its snapshot is being copied, and wait for the end of that."""
-    threads: list[threading.Thread] = []
-
-    def begin(screen: str) -> None:
-        if "SnapshotCopy" in screen and not threads:
-            threads.append(threading.Thread(target=_write_a_lot, args=(sandbox, seeded)))
-            threads[0].start()
-
-    yield begin
-    for thread in threads:
-        thread.join()
 
 
 def _write_a_lot(sandbox: Sandbox, seeded: Seeded) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dev.sandbox.faults import Faults
 from dev.sandbox.process import Sandbox, SandboxError
 
-__all__ = ["Faults", "Sandbox", "SandboxError"]
+__all__ = ["Sandbox", "SandboxError"]

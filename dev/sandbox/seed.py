@@ -5,25 +5,30 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-import pymysql
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from dev.sandbox.process import SandboxError
 from dev.sandbox.shop import DATABASE, fill, finish, grant_application, make_tables
+from dev.workload.database import Account, Address, connected
 
-if TYPE_CHECKING:
-    from pymysql.connections import Connection
-    from pymysql.cursors import Cursor
-
-__all__ = ["Seeded", "seed"]
+__all__ = [
+    "Seeded",
+    "await_available",
+    "make_key",
+    "make_network",
+    "make_parameter_group",
+    "make_security_group",
+    "seed",
+    "store",
+]
 
 MASTER_USER = "admin"
 APPLICATION_USER = "app"
-_DEADLINE = 120.0
 
 
 class Target(Protocol):
@@ -49,17 +54,10 @@ class Seeded:
     master_secret: str
     application_user: str
     application_password: str = field(repr=False)
-    application_secret: str
     key_arn: str
     ca_bundle: Path
     rows: int
     seconds: float
-
-
-@dataclass(frozen=True)
-class _Network:
-    subnet_group: str
-    security_group: str
 
 
 def seed(target: Target, engine: str = "8.0", rows: int = 200_000, identifier: str = "orders") -> Seeded:
@@ -68,20 +66,23 @@ def seed(target: Target, engine: str = "8.0", rows: int = 200_000, identifier: s
     password, application_password = _new_password(), _new_password()
     rds = target.client("rds")
     try:
-        network = _make_network(target.client("ec2"), rds, identifier)
-        key_arn = _make_key(target.client("kms"), identifier)
+        ec2 = target.client("ec2")
+        vpc = make_network(ec2, rds, identifier)
+        security_group = make_security_group(ec2, vpc, identifier)
+        key_arn = make_key(target.client("kms"), identifier)
         groups = _make_groups(rds, identifier, engine)
         role = _make_monitoring_role(target.client("iam"), identifier)
-        _make_instance(rds, identifier, engine, password, network=network, groups=groups, role=role)
+        _make_instance(rds, identifier, engine, password, firewall=security_group, groups=groups, role=role)
     except ClientError as error:
         raise SandboxError(f"The sandbox can't be seeded with `{identifier}`: {error}") from error
-    instance = _await_available(rds, identifier)
+    instance = await_available(rds, identifier)
     vault = target.client("secretsmanager")
-    master = _store(vault, f"{identifier}/master", MASTER_USER, password)
-    application = _store(vault, f"{identifier}/app", APPLICATION_USER, application_password)
+    master = store(vault, f"{identifier}/master", MASTER_USER, password)
+    store(vault, f"{identifier}/app", APPLICATION_USER, application_password)
     endpoint = instance["Endpoint"]
     bundle = target.directory / "ca.pem"
-    with _connect(endpoint, password, bundle) as connection:
+    where = Address(endpoint["Address"], endpoint["Port"], bundle)
+    with connected(where, Account(MASTER_USER, password), database=DATABASE) as connection:
         make_tables(connection)
         made = fill(connection, rows)
         finish(connection)
@@ -98,7 +99,6 @@ def seed(target: Target, engine: str = "8.0", rows: int = 200_000, identifier: s
         master_secret=master,
         application_user=APPLICATION_USER,
         application_password=application_password,
-        application_secret=application,
         key_arn=key_arn,
         ca_bundle=bundle,
         rows=made,
@@ -110,25 +110,10 @@ def _new_password() -> str:
     return secrets.token_urlsafe(18)
 
 
-def _connect(endpoint: dict[str, Any], password: str, bundle: Path) -> Connection[Cursor]:
-    return pymysql.connect(
-        host=endpoint["Address"],
-        port=endpoint["Port"],
-        user=MASTER_USER,
-        password=password,
-        database=DATABASE,
-        charset="utf8mb4",
-        autocommit=True,
-        ssl_ca=str(bundle),
-        ssl_verify_cert=True,
-        ssl_verify_identity=True,
-    )
-
-
-def _make_network(ec2: Any, rds: Any, identifier: str) -> _Network:
-    """A VPC of its own: instances in two zones, MySQL allowed from inside the VPC, not from the group itself."""
+def make_network(ec2: Any, rds: Any, identifier: str) -> str:
+    """Make a VPC with subnets in two zones, and a subnet group of them; return the VPC."""
     tags = [{"Key": "Name", "Value": identifier}]
-    vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
+    vpc: str = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
     ec2.create_tags(Resources=[vpc], Tags=tags)
     subnets = [
         ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.77.{number}.0/24", AvailabilityZone=zone)["Subnet"][
@@ -136,7 +121,18 @@ def _make_network(ec2: Any, rds: Any, identifier: str) -> _Network:
         ]
         for number, zone in enumerate(("us-east-1a", "us-east-1b"), 1)
     ]
-    group = ec2.create_security_group(
+    rds.create_db_subnet_group(
+        DBSubnetGroupName=identifier,
+        DBSubnetGroupDescription=f"Subnets of {identifier}",
+        SubnetIds=subnets,
+        Tags=tags,
+    )
+    return vpc
+
+
+def make_security_group(ec2: Any, vpc: str, identifier: str) -> str:
+    """Make a security group that allows MySQL from inside the VPC, not from the group itself."""
+    group: str = ec2.create_security_group(
         GroupName=f"{identifier}-db", Description=f"MySQL of {identifier}", VpcId=vpc
     )["GroupId"]
     ec2.authorize_security_group_ingress(
@@ -145,16 +141,10 @@ def _make_network(ec2: Any, rds: Any, identifier: str) -> _Network:
             {"IpProtocol": "tcp", "FromPort": 3306, "ToPort": 3306, "IpRanges": [{"CidrIp": "10.77.0.0/16"}]}
         ],
     )
-    rds.create_db_subnet_group(
-        DBSubnetGroupName=identifier,
-        DBSubnetGroupDescription=f"Subnets of {identifier}",
-        SubnetIds=subnets,
-        Tags=tags,
-    )
-    return _Network(identifier, group)
+    return group
 
 
-def _make_key(kms: Any, identifier: str) -> str:
+def make_key(kms: Any, identifier: str) -> str:
     key: str = kms.create_key(Description=f"Encrypts {identifier}")["KeyMetadata"]["Arn"]
     kms.create_alias(AliasName=f"alias/{identifier}", TargetKeyId=key)
     return key
@@ -163,12 +153,6 @@ def _make_key(kms: Any, identifier: str) -> str:
 def _make_groups(rds: Any, identifier: str, engine: str) -> str:
     """A parameter group and an option group of the same name."""
     name = f"{identifier}-mysql{engine.replace('.', '')}"
-    rds.create_db_parameter_group(
-        DBParameterGroupName=name,
-        DBParameterGroupFamily=f"mysql{engine}",
-        Description=f"Parameters of {identifier}",
-        Tags=[{"Key": "application", "Value": "shop"}],
-    )
     values = {
         "binlog_format": "ROW",
         "event_scheduler": "ON",
@@ -178,13 +162,7 @@ def _make_groups(rds: Any, identifier: str, engine: str) -> str:
         "max_connections": "200",
         "slow_query_log": "1",
     }
-    rds.modify_db_parameter_group(
-        DBParameterGroupName=name,
-        Parameters=[
-            {"ParameterName": parameter, "ParameterValue": value, "ApplyMethod": "immediate"}
-            for parameter, value in values.items()
-        ],
-    )
+    make_parameter_group(rds, name, engine, values, method="immediate")
     rds.create_option_group(
         OptionGroupName=name,
         EngineName="mysql",
@@ -192,6 +170,23 @@ def _make_groups(rds: Any, identifier: str, engine: str) -> str:
         OptionGroupDescription=f"Options of {identifier}",
     )
     return name
+
+
+def make_parameter_group(rds: Any, name: str, engine: str, values: Mapping[str, str], *, method: str) -> None:
+    """Make a parameter group with values of its own."""
+    rds.create_db_parameter_group(
+        DBParameterGroupName=name,
+        DBParameterGroupFamily=f"mysql{engine}",
+        Description=f"Parameters of {name}",
+        Tags=[{"Key": "application", "Value": "shop"}],
+    )
+    rds.modify_db_parameter_group(
+        DBParameterGroupName=name,
+        Parameters=[
+            {"ParameterName": parameter, "ParameterValue": value, "ApplyMethod": method}
+            for parameter, value in values.items()
+        ],
+    )
 
 
 def _make_monitoring_role(iam: Any, identifier: str) -> str:
@@ -212,7 +207,7 @@ def _make_monitoring_role(iam: Any, identifier: str) -> str:
 
 
 def _make_instance(
-    rds: Any, identifier: str, engine: str, password: str, *, network: _Network, groups: str, role: str
+    rds: Any, identifier: str, engine: str, password: str, *, firewall: str, groups: str, role: str
 ) -> None:
     rds.create_db_instance(
         DBInstanceIdentifier=identifier,
@@ -226,8 +221,8 @@ def _make_instance(
         StorageType="gp3",
         MaxAllocatedStorage=100,
         BackupRetentionPeriod=7,
-        DBSubnetGroupName=network.subnet_group,
-        VpcSecurityGroupIds=[network.security_group],
+        DBSubnetGroupName=identifier,
+        VpcSecurityGroupIds=[firewall],
         DBParameterGroupName=groups,
         OptionGroupName=groups,
         AutoMinorVersionUpgrade=False,
@@ -246,26 +241,19 @@ def _make_instance(
     )
 
 
-def _await_available(rds: Any, identifier: str) -> dict[str, Any]:
-    deadline = time.monotonic() + _DEADLINE
-    seen = ""
-    while time.monotonic() < deadline:
-        instance: dict[str, Any] = rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"][
-            0
-        ]
-        seen = instance["DBInstanceStatus"]
-        if seen == "available":
-            return instance
-        if seen == "failed":
-            raise SandboxError(
-                f"The instance `{identifier}` failed while it was created: look into the server's log."
-            )
-        time.sleep(0.1)
-    raise SandboxError(
-        f"The instance `{identifier}` was not available within {_DEADLINE:.0f} s: it is {seen}."
-    )
+def await_available(rds: Any, identifier: str) -> dict[str, Any]:
+    """Wait until an instance can be used, and describe it."""
+    try:
+        rds.get_waiter("db_instance_available").wait(
+            DBInstanceIdentifier=identifier, WaiterConfig={"Delay": 0.1, "MaxAttempts": 1200}
+        )
+    except WaiterError as error:
+        raise SandboxError(f"The instance `{identifier}` is not available: {error}") from error
+    found: dict[str, Any] = rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"][0]
+    return found
 
 
-def _store(vault: Any, name: str, user: str, password: str) -> str:
+def store(vault: Any, name: str, user: str, password: str) -> str:
+    """Keep an account in Secrets Manager."""
     vault.create_secret(Name=name, SecretString=json.dumps({"username": user, "password": password}))
     return name

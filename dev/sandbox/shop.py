@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pymysql.connections import Connection
-    from pymysql.cursors import Cursor
+from dev.workload.database import Connection
 
 __all__ = ["DATABASE", "fill", "finish", "grant_application", "make_tables"]
 
@@ -125,13 +121,13 @@ _FINISH = (
 )
 
 
-def make_tables(connection: Connection[Cursor]) -> None:
+def make_tables(connection: Connection) -> None:
     with connection.cursor() as cursor:
         for statement in _TABLES:
             cursor.execute(statement)
 
 
-def fill(connection: Connection[Cursor], rows: int) -> int:
+def fill(connection: Connection, rows: int) -> int:
     """Insert at least `rows` rows over all tables; returns how many."""
     orders = max(10, rows * 24 // 100)
     customers = max(10, rows * 5 // 100)
@@ -152,14 +148,14 @@ def fill(connection: Connection[Cursor], rows: int) -> int:
     return made
 
 
-def finish(connection: Connection[Cursor]) -> None:
+def finish(connection: Connection) -> None:
     """Add what would slow the filling down, or act on it: view, trigger, routines, event."""
     with connection.cursor() as cursor:
         for statement in _FINISH:
             cursor.execute(statement)
 
 
-def grant_application(connection: Connection[Cursor], user: str, password: str) -> None:
+def grant_application(connection: Connection, user: str, password: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("CREATE USER %s@'%%' IDENTIFIED BY %s", (user, password))
         cursor.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE ON {DATABASE}.* TO %s@'%%'", (user,))

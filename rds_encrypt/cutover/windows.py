@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from rds_encrypt.check import Finding, failed, passed
@@ -23,15 +24,7 @@ _WINDOW_MARGIN = 30
 
 def maintenance_window(context: CutoverContext, _primary: Session, _candidate: Session) -> Finding:
     """Neither instance has a maintenance window that is open or about to be."""
-    now = datetime.now(UTC)
-    nearest = 7 * _DAY
-    for instance in (context.primary(), context.candidate()):
-        window = str(instance.description.get("PreferredMaintenanceWindow") or "")
-        minutes = minutes_until_maintenance(window, now) if window else nearest
-        if minutes < _WINDOW_MARGIN:
-            return failed(f"the maintenance window of {instance.identifier} ({window}) is near or open")
-        nearest = min(nearest, minutes)
-    return passed(f"the next maintenance window opens in {nearest // 60} h")
+    return _none_near(context, "Maintenance", minutes_until_maintenance, 7 * _DAY)
 
 
 def backup_window(context: CutoverContext, _primary: Session, _candidate: Session) -> Finding:
@@ -39,17 +32,24 @@ def backup_window(context: CutoverContext, _primary: Session, _candidate: Sessio
 
     Source: "Viewing DB instance status" in the Amazon RDS User Guide (``backing-up``).
     """
-    now = datetime.now(UTC)
-    nearest = _DAY
+    return _none_near(context, "Backup", minutes_until_backup, _DAY)
+
+
+def _none_near(
+    context: CutoverContext, kind: str, minutes_until: Callable[[str, datetime], int], period: int
+) -> Finding:
+    now, nearest = datetime.now(UTC), period
     for instance in (context.primary(), context.candidate()):
-        window = str(instance.description.get("PreferredBackupWindow") or "")
-        if not window or not instance.retention_days:
+        window = str(instance.description.get(f"Preferred{kind}Window") or "")
+        if not window or (kind == "Backup" and not instance.retention_days):
             continue
-        minutes = minutes_until_backup(window, now)
+        minutes = minutes_until(window, now)
         if minutes < _WINDOW_MARGIN:
-            return failed(f"the backup window of {instance.identifier} ({window} UTC) is near or open")
+            return failed(
+                f"the {kind.lower()} window of {instance.identifier} ({window} UTC) is near or open"
+            )
         nearest = min(nearest, minutes)
-    return passed(f"the next backup window opens in {nearest // 60} h")
+    return passed(f"the next {kind.lower()} window opens in {nearest // 60} h")
 
 
 def minutes_until_backup(window: str, now: datetime) -> int:

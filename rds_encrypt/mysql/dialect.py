@@ -6,7 +6,7 @@ reference for RDS for MySQL" in the Amazon RDS User Guide.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.mysql.session import Session
@@ -97,23 +97,11 @@ _BETWEEN = Dialect(
     unfenceable=_SUPER_OR_DYNAMIC,
     combined_digest=_XOR,
 )
-_NEW = Dialect(
-    replica_status="SHOW REPLICA STATUS",
+_NEW = replace(
+    _BETWEEN,
     binlog_status="SHOW BINARY LOG STATUS",
-    io_running="Replica_IO_Running",
-    sql_running="Replica_SQL_Running",
-    source_host="Source_Host",
-    source_user="Source_User",
-    source_uuid="Source_UUID",
-    executed_file="Relay_Source_Log_File",
-    executed_position="Exec_Source_Log_Pos",
-    read_file="Source_Log_File",
-    read_position="Read_Source_Log_Pos",
-    seconds_behind="Seconds_Behind_Source",
     set_external="mysql.rds_set_external_source",
     reset_external="mysql.rds_reset_external_source",
-    unfenceable=_SUPER_OR_DYNAMIC,
-    combined_digest=_XOR,
 )
 
 

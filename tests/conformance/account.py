@@ -52,10 +52,15 @@ class Account:
             "MasterUsername": "admin",
             "MasterUserPassword": PASSWORD,
             "AllocatedStorage": 20,
+            "DBName": "shop",
             **more,
         }
         made = self.rds.create_db_instance(DBInstanceIdentifier=identifier, **asked)["DBInstance"]
         return str(made["DbiResourceId"])
+
+    def make(self, identifier: str, **more: Any) -> dict[str, Any]:
+        """Make an instance, and describe it."""
+        return self.available(self.begin(identifier, **more))
 
     def replica(self, identifier: str, source: str) -> str:
         """Ask for a managed replica; return its DbiResourceId."""
@@ -63,6 +68,44 @@ class Account:
             DBInstanceIdentifier=identifier, SourceDBInstanceIdentifier=source
         )
         return str(made["DBInstance"]["DbiResourceId"])
+
+    def snapshot(self, identifier: str, of: str) -> None:
+        """Take a snapshot."""
+        self.rds.create_db_snapshot(DBSnapshotIdentifier=identifier, DBInstanceIdentifier=of)
+        self.await_snapshot(identifier)
+
+    def copy(self, identifier: str, source: str, **more: Any) -> None:
+        """Copy a snapshot."""
+        self.rds.copy_db_snapshot(
+            TargetDBSnapshotIdentifier=identifier, SourceDBSnapshotIdentifier=source, **more
+        )
+        self.await_snapshot(identifier)
+
+    def await_snapshot(self, identifier: str) -> dict[str, Any]:
+        """Wait until a snapshot is complete, or has failed, and describe it."""
+        return until(lambda: self.see_snapshot(identifier), lambda seen: seen["Status"] != "creating")
+
+    def see_snapshot(self, identifier: str) -> dict[str, Any]:
+        """Describe a snapshot."""
+        found = self.rds.describe_db_snapshots(DBSnapshotIdentifier=identifier)["DBSnapshots"]
+        return dict(found[0])
+
+    def group(self, name: str, family: str = "mysql8.0") -> str:
+        """Make a parameter group."""
+        self.rds.create_db_parameter_group(
+            DBParameterGroupName=name, DBParameterGroupFamily=family, Description="facts"
+        )
+        return name
+
+    def set_parameters(self, group: str, method: str = "immediate", **values: str) -> None:
+        """Set parameters of a group."""
+        self.rds.modify_db_parameter_group(
+            DBParameterGroupName=group,
+            Parameters=[
+                {"ParameterName": name, "ParameterValue": value, "ApplyMethod": method}
+                for name, value in values.items()
+            ],
+        )
 
     def restore(self, identifier: str, snapshot: str, **more: Any) -> str:
         """Ask for an instance of a snapshot; return its DbiResourceId."""
@@ -110,6 +153,10 @@ class Account:
         """Delete an instance without a final snapshot."""
         self.rds.delete_db_instance(DBInstanceIdentifier=identifier, SkipFinalSnapshot=True)
 
+    def gone(self, resource_id: str) -> None:
+        """Wait until there is no such instance."""
+        until(lambda: self.see(resource_id), lambda seen: not seen)
+
     def messages(self, identifier: str) -> list[str]:
         """Return the messages of the events about that name."""
         pages = self.rds.get_paginator("describe_events").paginate(Duration=60)
@@ -117,13 +164,14 @@ class Account:
         return [event["Message"] for event in events if event["SourceIdentifier"] == identifier]
 
     @contextmanager
-    def sql(self, address: str, password: str = PASSWORD) -> Iterator[DictCursor]:
-        """Open a session as the master user."""
+    def sql(self, address: str, password: str = PASSWORD, user: str = "admin") -> Iterator[DictCursor]:
+        """Open a session, as the master user unless another is named."""
         with (
             pymysql.connect(
                 host=address,
-                user="admin",
+                user=user,
                 password=password,
+                database="shop",
                 autocommit=True,
                 cursorclass=DictCursor,
                 connect_timeout=5,
@@ -135,16 +183,24 @@ class Account:
         ):
             yield cursor
 
+    def rows(self, resource_id: str, statement: str, *values: object, **options: str) -> list[dict[str, Any]]:
+        """Run one statement on an instance as its master user."""
+        with self.sql(self.see(resource_id)["Endpoint"]["Address"], **options) as cursor:
+            cursor.execute(statement, values or None)
+            return list(cursor.fetchall())
 
-def until(look: Callable[[], T], accept: Callable[[T], bool]) -> T:
+    def value(self, resource_id: str, expression: str, **options: str) -> Any:
+        """Evaluate an expression on an instance."""
+        return self.rows(resource_id, f"SELECT {expression} AS found", **options)[0]["found"]
+
+
+def until(look: Callable[[], T], accept: Callable[[T], bool], deadline: float = _DEADLINE) -> T:
     """Look until what is seen is accepted; fail with the last thing seen."""
-    end = time.monotonic() + _DEADLINE
-    while True:
-        seen = look()
-        if accept(seen):
-            return seen
-        assert time.monotonic() < end, f"not within {_DEADLINE} s; last seen: {seen}"
+    end = time.monotonic() + deadline
+    while not accept(seen := look()):
+        assert time.monotonic() < end, f"not within {deadline} s; last seen: {seen}"
         time.sleep(0.02)
+    return seen
 
 
 def refusal_of(call: Callable[[], object]) -> tuple[str, str]:

@@ -74,10 +74,7 @@ def make_follower(account: Account, source: Server, identifier: str, snapshot: s
     """An instance restored of a snapshot of the source, and the account that it can follow with."""
     source.rows("CREATE USER IF NOT EXISTS follower@'%%' IDENTIFIED BY %s", SECRET)
     source.rows("GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO follower@'%'")
-    account.rds.create_db_snapshot(DBInstanceIdentifier=source.identifier, DBSnapshotIdentifier=snapshot)
-    account.rds.get_waiter("db_snapshot_available").wait(
-        DBSnapshotIdentifier=snapshot, WaiterConfig={"Delay": 1}
-    )
+    account.snapshot(snapshot, source.identifier)
     return account.restore(identifier, snapshot, BackupRetentionPeriod=1)
 
 

@@ -23,10 +23,7 @@ UNTIL = "CALL mysql.rds_start_replication_until(%s, %s)"
 
 @pytest.fixture(scope="module")
 def group(account: Account) -> Iterator[str]:
-    account.rds.create_db_parameter_group(
-        DBParameterGroupName="one-applier", DBParameterGroupFamily="mysql8.0", Description="facts"
-    )
-    yield "one-applier"
+    yield account.group("one-applier")
     account.rds.delete_db_parameter_group(DBParameterGroupName="one-applier")
 
 
@@ -34,10 +31,8 @@ def group(account: Account) -> Iterator[str]:
 def made(account: Account, group: str) -> Iterator[dict[str, str]]:
     """A source, a managed replica and a follower of 8.0; a source and a follower of 5.7."""
     found = {
-        "source": account.begin("call-facts", BackupRetentionPeriod=1, DBName="shop"),
-        "source-57": account.begin(
-            "call-facts-57", BackupRetentionPeriod=1, DBName="shop", EngineVersion="5.7"
-        ),
+        "source": account.begin("call-facts", BackupRetentionPeriod=1),
+        "source-57": account.begin("call-facts-57", BackupRetentionPeriod=1, EngineVersion="5.7"),
     }
     for each in tuple(found.values()):
         account.available(each)
@@ -54,7 +49,8 @@ def made(account: Account, group: str) -> Iterator[dict[str, str]]:
     names = [account.see(each)["DBInstanceIdentifier"] for each in reversed(found.values())]
     for name in names:
         account.delete(name)
-    until(lambda: any(account.see(each) for each in found.values()), lambda some: not some)
+    for each in found.values():
+        account.gone(each)
     for suffix in ("", "-57"):
         account.rds.delete_db_snapshot(DBSnapshotIdentifier=f"call-facts-follower{suffix}")
 
@@ -192,11 +188,10 @@ def test_start_until_refuses_parallel_appliers(
 ) -> None:
     """The dump; 8.0 has 4 appliers (variables of an 8.0.41)."""
     replica.rows("CALL mysql.rds_stop_replication")
-    for name, arguments in (("until", "'mysql-bin-changelog.000001', 4"), ("until_gtid", "'x'")):
-        assert error_of(replica, f"CALL mysql.rds_start_replication_{name}({arguments})") == (
-            1644,
-            f"rds_start_replication_{name} is not supported for multi-threaded slaves",
-        )
+    assert error_of(replica, UNTIL, "mysql-bin-changelog.000001", 4) == (
+        1644,
+        "rds_start_replication_until is not supported for multi-threaded slaves",
+    )
     replica.rows("CALL mysql.rds_start_replication")
     assert error_of(replica, UNTIL, "mysql-bin-changelog.000001", 4) == (
         1644,
@@ -208,12 +203,7 @@ def test_start_until_calls_a_goal_that_is_reached_an_error(
     account: Account, source: Server, follower: Server, group: str
 ) -> None:
     """The dump: after 2 s both threads must run, whatever the reason that one does not."""
-    account.rds.modify_db_parameter_group(
-        DBParameterGroupName=group,
-        Parameters=[
-            {"ParameterName": "slave_parallel_workers", "ParameterValue": "0", "ApplyMethod": "immediate"}
-        ],
-    )
+    account.set_parameters(group, slave_parallel_workers="0")
     until(lambda: follower.value("SELECT @@global.slave_parallel_workers"), lambda workers: workers == 0)
     attach(follower, source, keep_binlogs(source))
     source.rows("INSERT INTO shop.t VALUES (1)")
@@ -264,6 +254,10 @@ def test_an_error_is_skipped_only_where_there_is_one(source: Server, follower: S
     error_of(follower, "CALL mysql.rds_start_replication")
     assert list(follower.rows("CALL mysql.rds_skip_repl_error")[0]) == ["Message"]
     assert error_of(follower, "CALL mysql.rds_set_source_delay(10)")[0] == 1644, "it runs"
+    follower.rows("CALL mysql.rds_stop_replication")
+    follower.rows("CALL mysql.rds_set_source_delay(10)")
+    assert follower.status()["SQL_Delay"] == 10
+    follower.rows("CALL mysql.rds_set_source_delay(0)")
     _reset(follower)
     attach(follower, source, keep_binlogs(source))
     follower.rows("CREATE TABLE shop.in_the_way (id INT)")
@@ -276,19 +270,6 @@ def test_an_error_is_skipped_only_where_there_is_one(source: Server, follower: S
     until_threads(follower, "Yes", "Yes")
     assert error_of(follower, "CALL mysql.rds_skip_repl_error")[1].startswith("Slave is running normally.")
     source.rows("DROP TABLE shop.in_the_way")
-
-
-def test_next_master_log_builds_the_next_name(source: Server, follower: Server) -> None:
-    """The dump: refused unless BROKEN; the name is `mysql-bin-changelog.` and the next number."""
-    where = keep_binlogs(source)
-    attach(follower, source, ("mysql-bin-changelog.000007", 4), secret="wrong")
-    assert error_of(follower, "CALL mysql.rds_next_master_log(7)") == (1644, "Slave is down or disabled.")
-    error_of(follower, "CALL mysql.rds_start_replication")
-    assert error_of(follower, "CALL mysql.rds_next_master_log(7)")[1].startswith(
-        "Slave has encountered a new error."
-    )
-    assert follower.status()["Master_Log_File"] == "mysql-bin-changelog.000008"
-    assert where[1] > 0
 
 
 def test_every_call_is_in_the_history(follower: Server) -> None:
@@ -342,10 +323,20 @@ def test_set_configuration_checks(follower: Server) -> None:
         )
     code, message = error_of(follower, "CALL mysql.rds_set_configuration('binlog hours', 1)")
     assert (code, message.startswith("Cannot set unknown configuration parameter")) == (1644, True)
+    shown = {row["name"]: row["value"] for row in follower.rows("CALL mysql.rds_show_configuration")}
+    assert shown == {"binlog retention hours": None, "source delay": "0", "target delay": "0"}
 
 
-def test_what_kill_protects(source: Server, replica: Server) -> None:
+def test_what_kill_protects(account: Account, source: Server, replica: Server) -> None:
     """The dump: accounts of RDS, but neither the threads of replication nor the event scheduler; who is gone is 1094."""
+    with account.sql(source.address) as victim:
+        victim.execute("SELECT CONNECTION_ID() AS id")
+        identity = victim.fetchall()[0]["id"]
+        source.rows("CALL mysql.rds_kill_query(%s)", identity)
+        assert victim.execute("SELECT 1") == 1, "only what it runs is ended"
+        source.rows("CALL mysql.rds_kill(%s)", identity)
+        with pytest.raises(pymysql.err.OperationalError):
+            victim.execute("SELECT 1")
     until_threads(replica, "Yes", "Yes")
     threads = "SELECT id AS id, user AS user FROM information_schema.processlist WHERE user = %s"
     for procedure in ("kill", "kill_query"):

@@ -10,34 +10,75 @@ import pytest
 from tests.conformance.account import Account, until
 from tests.conformance.servers import Server, error_of, open_server, until_threads
 
+GRANTED = (
+    "CREATE USER app@'%' IDENTIFIED BY 'p'",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON shop.* TO app@'%'",
+    "GRANT ALL PRIVILEGES ON shop.* TO app@'%'",
+    "CREATE USER follower@'%' IDENTIFIED BY 'p'",
+    "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO follower@'%'",
+    "ALTER USER app@'%' ACCOUNT LOCK",
+    "ALTER USER app@'%' ACCOUNT UNLOCK",
+    "ALTER USER app@'%' IDENTIFIED BY 'other'",
+    "SHOW MASTER STATUS",
+    "SHOW SLAVE STATUS",
+    "SHOW BINARY LOGS",
+    "SHOW FULL PROCESSLIST",
+    "SELECT * FROM mysql.rds_configuration",
+    "SELECT * FROM mysql.rds_history",
+    "SELECT user, host FROM mysql.user",
+    "SELECT * FROM performance_schema.replication_connection_status",
+    "CREATE DATABASE second",
+    "CREATE TABLE second.t (id INT)",
+    "CREATE PROCEDURE second.p() SELECT 1",
+    "CREATE EVENT second.e ON SCHEDULE EVERY 1 DAY DO SELECT 1",
+    "CREATE VIEW second.v AS SELECT * FROM second.t",
+    "LOCK TABLES second.t WRITE",
+    "UNLOCK TABLES",
+    "DROP DATABASE second",
+    "DROP USER app@'%', follower@'%'",
+)
 WITHHELD = (
-    "FLUSH TABLES WITH READ LOCK",
     "SET GLOBAL read_only = 1",
+    "SET GLOBAL max_connections = 10",
+    "SET GLOBAL event_scheduler = ON",
+    "SET GLOBAL binlog_format = ROW",
     "SET SESSION sql_log_bin = 0",
-    "SET SESSION binlog_format = 'ROW'",
+    "SET SESSION binlog_format = ROW",
+    "FLUSH TABLES WITH READ LOCK",
+    "FLUSH LOGS",
     "PURGE BINARY LOGS BEFORE NOW()",
     "RESET MASTER",
-    "STOP SLAVE",
     "CHANGE MASTER TO MASTER_HOST = '127.0.0.1'",
+    "START SLAVE",
+    "STOP SLAVE",
     "GRANT SUPER ON *.* TO admin@'%'",
+    "GRANT RELOAD ON *.* TO admin@'%'",
+    "GRANT FILE ON *.* TO admin@'%'",
+    "SHUTDOWN",
 )
+WITHHELD_SINCE_8 = (
+    "DROP PROCEDURE mysql.rds_kill",
+    "DROP USER rdsadmin@localhost",
+    "ALTER USER rdsadmin@localhost IDENTIFIED BY 'x'",
+    "SET PERSIST max_connections = 10",
+    "FLUSH TABLES",
+)
+# Access denied, of several kinds; 4006: the account is the definer of procedures.
+DENIED = {1044, 1045, 1142, 1227, 1370, 4006}
 HEARTBEAT = "use `mysql`; INSERT INTO mysql.rds_heartbeat2(id, value) values (1,"
 
 
 @pytest.fixture(scope="module")
 def group(account: Account) -> Iterator[str]:
-    account.rds.create_db_parameter_group(
-        DBParameterGroupName="server-facts", DBParameterGroupFamily="mysql8.0", Description="facts"
-    )
-    yield "server-facts"
+    yield account.group("server-facts")
     account.rds.delete_db_parameter_group(DBParameterGroupName="server-facts")
 
 
 @pytest.fixture(scope="module")
 def made(account: Account, group: str) -> Iterator[tuple[str, str, str]]:
     """An instance of 8.0 with a replica, and one of 5.7; made at the same time."""
-    plain = account.begin("server-facts", DBParameterGroupName=group, BackupRetentionPeriod=1, DBName="shop")
-    old = account.begin("server-facts-57", EngineVersion="5.7", BackupRetentionPeriod=1, DBName="shop")
+    plain = account.begin("server-facts", DBParameterGroupName=group, BackupRetentionPeriod=1)
+    old = account.begin("server-facts-57", EngineVersion="5.7", BackupRetentionPeriod=1)
     account.available(plain)
     replica = account.replica("server-facts-replica", "server-facts")
     found = (plain, replica, old)
@@ -46,7 +87,8 @@ def made(account: Account, group: str) -> Iterator[tuple[str, str, str]]:
     yield found
     for each in reversed(found):
         account.delete(account.see(each)["DBInstanceIdentifier"])
-    until(lambda: any(account.see(each) for each in found), lambda some: not some)
+    for each in found:
+        account.gone(each)
 
 
 @pytest.fixture
@@ -69,13 +111,7 @@ def old(account: Account, made: tuple[str, str, str]) -> Iterator[Server]:
 
 def set_parameters(server: Server, group: str, **values: str) -> None:
     """Set dynamic parameters, and wait until the server has them."""
-    server.account.rds.modify_db_parameter_group(
-        DBParameterGroupName=group,
-        Parameters=[
-            {"ParameterName": name, "ParameterValue": value, "ApplyMethod": "immediate"}
-            for name, value in values.items()
-        ],
-    )
+    server.account.set_parameters(group, **values)
     for name, value in values.items():
         until(
             lambda name=name: str(server.value(f"SELECT @@global.{name}")),  # type: ignore[misc]
@@ -84,8 +120,11 @@ def set_parameters(server: Server, group: str, **values: str) -> None:
 
 
 def test_variables(server: Server) -> None:
-    """All global variables of a running RDS 8.0.41 (2025-06)."""
+    """All global variables of a running RDS 8.0.41 (2025-06); `binlog_format` is guessed."""
     expected = {
+        "binlog_format": "MIXED",
+        "log_slave_updates": 1,
+        "local_infile": 1,
         "slave_parallel_workers": 4,
         "slave_parallel_type": "LOGICAL_CLOCK",
         "slave_preserve_commit_order": 1,
@@ -133,22 +172,49 @@ def test_the_master_user_has_a_role(server: Server) -> None:
     assert (role["account_locked"], role["password_expired"]) == ("Y", "Y")
 
 
+def test_what_is_granted(server: Server, old: Server) -> None:
+    """AWS's documentation of the master user's privileges, all of them with the right to grant them on."""
+    for each in (server, old):
+        for statement in GRANTED:
+            each.rows(statement)
+
+
 def test_what_is_withheld(server: Server, old: Server) -> None:
     """AWS's documentation of the master user; FLUSH TABLES WITH READ LOCK is refused on RDS even to who has RELOAD."""
-    for each in (server, old):
-        codes = {statement: error_of(each, statement)[0] for statement in WITHHELD}
-        assert set(codes.values()) <= {1044, 1045, 1142, 1227}, codes
+    for each, statements in ((server, WITHHELD + WITHHELD_SINCE_8), (old, WITHHELD)):
+        codes = {statement: error_of(each, statement)[0] for statement in statements}
+        assert set(codes.values()) <= DENIED, codes
         assert each.value("SELECT @@global.read_only") == 0
 
 
-def test_accounts_of_rds(server: Server) -> None:
-    """Dump of the mysql schema of an RDS 8.0.41 (2025-07)."""
-    users = {row["u"] for row in server.rows("SELECT user AS u FROM mysql.user")}
-    assert users >= {
-        *("rdsadmin", "rdsrepladmin", "rdsproxyadmin", "rdsgrprepladmin", "rdsrepladmin_priv_checks_user"),
-        *("rdstopmgr", "rds_superuser_role", "mysql.session", "mysql.sys", "mysql.infoschema"),
+def test_triggers_want_the_server_s_trust(server: Server, group: str) -> None:
+    """AWS's documentation: without SUPER, a trigger needs `log_bin_trust_function_creators` while backups are on."""
+    create = "CREATE TRIGGER shop.tr BEFORE INSERT ON shop.trusted FOR EACH ROW SET NEW.id = 1"
+    server.rows("CREATE TABLE shop.trusted (id INT)")
+    assert error_of(server, create)[0] == 1419
+    set_parameters(server, group, log_bin_trust_function_creators="1")
+    server.rows(create)
+    server.rows("DROP TABLE shop.trusted")
+    set_parameters(server, group, log_bin_trust_function_creators="0")
+
+
+def test_accounts_of_rds(server: Server, old: Server) -> None:
+    """Dump of the mysql schema of an RDS 8.0.41 (2025-07); nobody comes as rdsadmin over the network."""
+    users, of_5_7 = (
+        {row["u"] for row in each.rows("SELECT user AS u FROM mysql.user WHERE user NOT LIKE 'mysql.%'")}
+        for each in (server, old)
+    )
+    assert of_5_7 == {"admin", "rdsadmin", "rdsrepladmin"}
+    assert users == of_5_7 | {
+        *(
+            "rdsproxyadmin",
+            "rdsgrprepladmin",
+            "rdsrepladmin_priv_checks_user",
+            "rdstopmgr",
+            "rds_superuser_role",
+        ),
     }
-    assert "root" not in users
+    assert server.rows("SELECT host AS h FROM mysql.user WHERE user = 'rdsadmin'") == [{"h": "localhost"}]
 
 
 def test_named_time_zones_are_loaded(server: Server, old: Server, group: str) -> None:
@@ -283,27 +349,15 @@ def test_the_agent_resumes_what_was_stopped(replica: Server) -> None:
 
 def test_lower_case_table_names_from_creation_on(account: Account) -> None:
     """AWS's documentation: on 8.0 the parameter counts when an instance is created, and not later."""
-    account.rds.create_db_parameter_group(
-        DBParameterGroupName="lower-facts", DBParameterGroupFamily="mysql8.0", Description="facts"
-    )
-    account.rds.modify_db_parameter_group(
-        DBParameterGroupName="lower-facts",
-        Parameters=[
-            {
-                "ParameterName": "lower_case_table_names",
-                "ParameterValue": "1",
-                "ApplyMethod": "pending-reboot",
-            }
-        ],
-    )
-    made = account.begin("lower-facts", DBParameterGroupName="lower-facts", DBName="shop")
+    account.set_parameters(account.group("lower-facts"), "pending-reboot", lower_case_table_names="1")
+    made = account.begin("lower-facts", DBParameterGroupName="lower-facts")
     account.available(made)
     with open_server(account, made) as server:
         server.rows("CREATE TABLE shop.Mixed (id INT)")
         assert server.value("SELECT COUNT(*) FROM shop.MIXED") == 0
         assert server.rows("SHOW TABLES IN shop") == [{"Tables_in_shop": "mixed"}]
     account.delete("lower-facts")
-    until(lambda: account.see(made), lambda seen: not seen)
+    account.gone(made)
     account.rds.delete_db_parameter_group(DBParameterGroupName="lower-facts")
 
 
@@ -330,13 +384,7 @@ def test_names_of_parameters_by_family(account: Account) -> None:
 
 def test_a_boolean_is_answered_as_a_number(account: Account, group: str) -> None:
     """An issue about drift (terraform): RDS answers 1 where ON was written."""
-    account.rds.modify_db_parameter_group(
-        DBParameterGroupName=group,
-        Parameters=[
-            {"ParameterName": "slow_query_log", "ParameterValue": "ON", "ApplyMethod": "immediate"},
-            {"ParameterName": "event_scheduler", "ParameterValue": "ON", "ApplyMethod": "immediate"},
-        ],
-    )
+    account.set_parameters(group, slow_query_log="ON", event_scheduler="ON")
     pages = account.rds.get_paginator("describe_db_parameters").paginate(
         DBParameterGroupName=group, Source="user"
     )

@@ -21,11 +21,8 @@ REBOOT_LATER = (
 @pytest.fixture(scope="module")
 def facts(account: Account) -> Iterator[dict[str, Any]]:
     """An instance with backups, and a snapshot of it, both called `facts`."""
-    made = account.available(account.begin("facts"))
-    account.rds.create_db_snapshot(DBInstanceIdentifier="facts", DBSnapshotIdentifier="facts")
-    account.rds.get_waiter("db_snapshot_available").wait(
-        DBSnapshotIdentifier="facts", WaiterConfig={"Delay": 1}
-    )
+    made = account.make("facts")
+    account.snapshot("facts", "facts")
     yield account.available(made["DbiResourceId"])
     account.rds.delete_db_snapshot(DBSnapshotIdentifier="facts")
     account.delete(account.see(made["DbiResourceId"])["DBInstanceIdentifier"])
@@ -95,10 +92,10 @@ def test_a_restored_instance_counts_as_a_replica_for_a_while(account: Account, f
     source = facts["DBInstanceIdentifier"]
     replica = account.replica("facts-copied", source)
     account.available(replica)
+    account.provoke.duration("snapshot", 2)  # long enough for a poll on a busy machine
     account.rds.create_db_snapshot(DBInstanceIdentifier="facts-copied", DBSnapshotIdentifier="facts-copied")
-    account.rds.get_waiter("db_snapshot_available").wait(
-        DBSnapshotIdentifier="facts-copied", WaiterConfig={"Delay": 1}
-    )
+    assert account.status(replica) == "backing-up"
+    account.await_snapshot("facts-copied")
     account.delete("facts-copied")
     account.provoke.duration("unmark", 2)
     restored = account.available(account.restore("facts-marked", "facts-copied"))
@@ -223,3 +220,188 @@ def test_an_instance_that_is_stopped_or_full(account: Account, facts: dict[str, 
     assert refusal_of(lambda: account.modify(name, DeletionProtection=True)) == BUSY
     account.rds.start_db_instance(DBInstanceIdentifier=name)
     account.available(resource_id)
+
+
+def apply_status(account: Account, resource_id: str) -> str:
+    return str(account.see(resource_id)["DBParameterGroups"][0]["ParameterApplyStatus"])
+
+
+def await_apply_status(account: Account, resource_id: str, wanted: str) -> None:
+    until(lambda: apply_status(account, resource_id), lambda status: status == wanted)
+
+
+def test_parameters_and_another_group(account: Account) -> None:
+    """ "Working with parameter groups": dynamic ones apply at once, static ones and another group with a reboot, as a rename makes one."""
+    rds, group, other = account.rds, account.group("facts-group"), account.group("facts-other")
+    made = account.make("facts-parameters", DBParameterGroupName=group, BackupRetentionPeriod=0)
+    resource_id = made["DbiResourceId"]
+    account.set_parameters(group, long_query_time="3", max_connections="77")
+    until(lambda: account.value(resource_id, "@@global.max_connections"), lambda seen: seen == 77)
+    await_apply_status(account, resource_id, "in-sync")
+    account.set_parameters(group, "pending-reboot", back_log="55")
+    await_apply_status(account, resource_id, "pending-reboot")
+    assert account.value(resource_id, "@@back_log") != 55
+    rds.reboot_db_instance(DBInstanceIdentifier="facts-parameters")
+    account.available(resource_id)
+    assert (account.value(resource_id, "@@back_log"), apply_status(account, resource_id)) == (55, "in-sync")
+    user = rds.describe_db_parameters(DBParameterGroupName=group, Source="user")["Parameters"]
+    assert {each["ParameterName"]: each["ParameterValue"] for each in user} == {
+        "back_log": "55",
+        "long_query_time": "3",
+        "max_connections": "77",
+    }
+    rds.reset_db_parameter_group(DBParameterGroupName=group, ResetAllParameters=True)
+    until(lambda: account.value(resource_id, "@@global.max_connections"), lambda seen: seen != 77)
+    assert rds.describe_db_parameters(DBParameterGroupName=group, Source="user")["Parameters"] == []
+
+    account.set_parameters(other, max_connections="88")
+    account.modify("facts-parameters", DBParameterGroupName=other)
+    await_apply_status(account, resource_id, "pending-reboot")
+    account.available(resource_id)
+    assert account.value(resource_id, "@@max_connections") != 88
+    account.provoke.duration("away", 2)
+    account.modify("facts-parameters", NewDBInstanceIdentifier="facts-parameters-2")
+    account.await_status(resource_id, "renaming")
+    assert account.available(resource_id)["DBParameterGroups"] == [
+        {"DBParameterGroupName": other, "ParameterApplyStatus": "in-sync"}
+    ]
+    assert account.value(resource_id, "@@max_connections") == 88
+
+    account.set_parameters(other, "pending-reboot", lower_case_table_names="1")
+    await_apply_status(account, resource_id, "pending-reboot")
+    rds.reboot_db_instance(DBInstanceIdentifier="facts-parameters-2")
+    account.await_status(resource_id, "incompatible-parameters")
+    rds.reset_db_parameter_group(DBParameterGroupName=other, ResetAllParameters=True)
+    rds.reboot_db_instance(DBInstanceIdentifier="facts-parameters-2")
+    account.available(resource_id)
+    account.delete("facts-parameters-2")
+
+
+def test_pages_of_parameters(account: Account) -> None:
+    """botocore's text of MaxRecords and Marker."""
+    pages = account.rds.get_paginator("describe_db_parameters").paginate(
+        DBParameterGroupName="default.mysql8.0", PaginationConfig={"PageSize": 20}
+    )
+    found = [[each["ParameterName"] for each in page["Parameters"]] for page in pages]
+    assert {len(page) for page in found[:-1]} == {20}
+    assert len({name for page in found for name in page}) == sum(map(len, found)) > 60
+
+
+def test_pending_changes_go_along_with_the_next_immediate_one(account: Account) -> None:
+    """ "Using the schedule modifications setting": what waits for the maintenance window is applied with ApplyImmediately, too."""
+    resource_id = account.make("facts-pending", BackupRetentionPeriod=0)["DbiResourceId"]
+    changes = {"DBInstanceClass": "db.t3.large", "AllocatedStorage": 30}
+    answer = account.rds.modify_db_instance(DBInstanceIdentifier="facts-pending", **changes)
+    assert answer["DBInstance"]["PendingModifiedValues"] == changes
+    assert account.see(resource_id)["DBInstanceClass"] == "db.t3.medium"
+    exports = {"EnableLogTypes": ["error", "slowquery"]}
+    password = "another-Password2"
+    account.modify("facts-pending", MasterUserPassword=password, CloudwatchLogsExportConfiguration=exports)
+    seen = account.available(resource_id)
+    assert changes.items() <= seen.items()
+    assert seen["EnabledCloudwatchLogsExports"] == ["error", "slowquery"]
+    assert account.value(resource_id, "1", password=password) == 1
+    account.delete("facts-pending")
+
+
+def test_backup_retention_switches_the_binary_log(account: Account) -> None:
+    """ "Configuring MySQL binary logging": it is on while automated backups are, and a change between the two restarts the server."""
+    made = account.make("facts-backups", BackupRetentionPeriod=0)
+    resource_id = made["DbiResourceId"]
+    assert "LatestRestorableTime" not in made
+    assert account.value(resource_id, "@@log_bin") == 0
+    for days, on in ((3, 1), (0, 0)):
+        account.modify("facts-backups", BackupRetentionPeriod=days)
+        seen = account.available(resource_id)
+        assert (seen["BackupRetentionPeriod"], "LatestRestorableTime" in seen) == (days, bool(on))
+        assert account.value(resource_id, "@@log_bin") == on
+    account.delete("facts-backups")
+
+
+def test_what_a_deleted_instance_leaves(account: Account) -> None:
+    """ "Deleting a DB instance": its automated snapshots go, the final one stays; tags are copied where that was asked for."""
+    tags = [{"Key": "a", "Value": "b"}]
+    made = account.make("facts-deleted", CopyTagsToSnapshot=True, Tags=tags)
+    names = {"DBInstanceIdentifier": "facts-deleted"}
+    assert len(account.rds.describe_db_snapshots(**names, SnapshotType="automated")["DBSnapshots"]) == 1
+    account.rds.delete_db_instance(**names, FinalDBSnapshotIdentifier="facts-final")
+    account.gone(made["DbiResourceId"])
+    (final,) = account.rds.describe_db_snapshots(**names)["DBSnapshots"]
+    assert (final["DBSnapshotIdentifier"], final["Status"], final["TagList"]) == (
+        "facts-final",
+        "available",
+        tags,
+    )
+    messages = account.messages("facts-deleted")
+    assert (messages[0], messages[-1]) == ("DB instance created", "DB instance deleted")
+    account.rds.delete_db_snapshot(DBSnapshotIdentifier="facts-final")
+
+
+def test_a_replica_follows_its_source_through_a_rename_and_outlives_it(account: Account) -> None:
+    """ "Working with DB instance read replicas": it has no backups and its source's group, and is promoted when the source is deleted."""
+    source = account.make("facts-source")["DbiResourceId"]
+    account.rows(source, "CREATE TABLE t (id INT PRIMARY KEY)")
+    replica = account.replica("facts-follower", "facts-source")
+    seen = account.available(replica)
+    assert (seen["BackupRetentionPeriod"], seen["StatusInfos"][0]["Status"]) == (0, "replicating")
+    assert account.see(source)["ReadReplicaDBInstanceIdentifiers"] == ["facts-follower"]
+    with pytest.raises(pymysql.err.OperationalError, match="read-only"):
+        account.rows(replica, "INSERT INTO t VALUES (-1)")
+    account.provoke.duration("away", 2)
+    account.modify("facts-source", NewDBInstanceIdentifier="facts-moved")
+    account.await_status(source, "renaming")
+    account.available(source)
+    account.rows(source, "INSERT INTO t VALUES (1)")
+    until(lambda: account.rows(replica, "SELECT * FROM t"), lambda rows: rows == [{"id": 1}])
+    assert account.see(replica)["ReadReplicaSourceDBInstanceIdentifier"] == "facts-moved"
+    account.delete("facts-moved")
+    account.gone(source)
+    until(
+        lambda: account.see(replica),
+        lambda seen: (
+            "ReadReplicaSourceDBInstanceIdentifier" not in seen and seen["DBInstanceStatus"] == "available"
+        ),
+    )
+    account.rows(replica, "INSERT INTO t VALUES (2)")
+    account.delete("facts-follower")
+
+
+def test_a_restore_drops_settings(account: Account) -> None:
+    """botocore's texts of RestoreDBInstanceFromDBSnapshot: what is not asked for takes AWS's defaults, not the old instance's values."""
+    group = account.group("facts-origin")
+    origin = account.make(
+        "facts-origin",
+        DBParameterGroupName=group,
+        BackupRetentionPeriod=5,
+        MultiAZ=True,
+        EnableCloudwatchLogsExports=["error"],
+        EnableIAMDatabaseAuthentication=True,
+        AutoMinorVersionUpgrade=False,
+        Tags=[{"Key": "a", "Value": "b"}],
+    )
+    account.rows(origin["DbiResourceId"], "CREATE TABLE t (id INT PRIMARY KEY)")
+    account.snapshot("facts-origin", "facts-origin")
+    account.delete("facts-origin")
+    restored = account.available(account.restore("facts-dropped", "facts-origin"))
+    assert restored["DBInstanceClass"] == origin["DBInstanceClass"]
+    assert restored["BackupRetentionPeriod"] == 5
+    assert restored["DBParameterGroups"][0]["DBParameterGroupName"] == "default.mysql8.0"
+    assert not restored["MultiAZ"]
+    assert restored["AutoMinorVersionUpgrade"]
+    assert not restored["IAMDatabaseAuthenticationEnabled"]
+    assert "EnabledCloudwatchLogsExports" not in restored
+    assert restored["TagList"] == []
+    assert account.rows(restored["DbiResourceId"], "SHOW TABLES") == [{"Tables_in_shop": "t"}]
+    account.delete("facts-dropped")
+    account.rds.delete_db_snapshot(DBSnapshotIdentifier="facts-origin")
+
+
+def test_restores_and_copies_fail_when_they_are_told_to(account: Account, facts: dict[str, Any]) -> None:
+    """Not a fact of RDS, but how tests of other facts make one."""
+    account.provoke.fail_copy()
+    account.copy("facts-broken", "facts")
+    assert account.see_snapshot("facts-broken")["Status"] == "failed"
+    account.rds.delete_db_snapshot(DBSnapshotIdentifier="facts-broken")
+    account.provoke.fail_restore()
+    account.await_status(account.restore("facts-broken", "facts"), "incompatible-restore")
+    account.delete("facts-broken")

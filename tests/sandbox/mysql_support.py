@@ -37,28 +37,29 @@ class Farm:
         self.certificates = CertificateAuthority(directory)
         self._servers: list[MySQLServer] = []
 
-    def place(self) -> dict[str, Any]:
-        """The arguments of a server that is to be: a directory, an address and an id that no other has."""
+    def _place(self) -> MySQLServer:
+        """A server without data: its directory, address and id no other has."""
         number = next(_numbers)
-        return {
-            "directory": self.directory / f"server-{number}",
-            "binaries": self.binaries,
-            "address": f"127.{_NETWORK}.{number // 250}.{number % 250 + 1}",
-            "port": 3306,
-            "server_id": 100 + number,
-            "certificates": self.certificates,
-        }
+        server = MySQLServer(
+            directory=self.directory / f"server-{number}",
+            binaries=self.binaries,
+            address=f"127.{_NETWORK}.{number // 250}.{number % 250 + 1}",
+            port=3306,
+            server_id=100 + number,
+            certificates=self.certificates,
+        )
+        self._servers.append(server)
+        return server
 
     def new(self, parameters: Mapping[str, str] = NO_MORE) -> MySQLServer:
-        server = MySQLServer(**self.place())
-        self._servers.append(server)
+        server = self._place()
         server.initialise(master_user=MASTER, master_password=PASSWORD, database="shop")
         server.start({**GIVEN, **parameters}, binlog=True)
         return server
 
     def adopt(self, snapshot: Path) -> MySQLServer:
-        server = MySQLServer.adopt(snapshot, **self.place())
-        self._servers.append(server)
+        server = self._place()
+        server.adopt(snapshot)
         return server
 
     def close(self) -> None:

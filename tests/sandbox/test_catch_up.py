@@ -27,7 +27,7 @@ from rds_encrypt.durability import RELAXED
 from rds_encrypt.mysql import accounts, channel
 from rds_encrypt.mysql.coordinates import current
 from rds_encrypt.reports.files import DIRECTORY
-from tests.sandbox.rds_support import PASSWORD, connect, make, query, snapshot, until
+from tests.conformance.account import PASSWORD, Account, until
 
 DURABLE = dict.fromkeys(RELAXED, "1")
 FLUSH = "innodb_flush_log_at_trx_commit"
@@ -55,48 +55,48 @@ def step(inputs: dict[str, Any], authority: str) -> dict[str, Any]:
 class Pair:
     """A source, and an instance restored from its snapshot that follows it, on a clone of its owner's parameter group."""
 
-    sandbox: Sandbox
-    source: dict[str, Any]
-    encrypted: dict[str, Any]
+    account: Account
+    source: str
+    encrypted: str
     groups: tuple[str, str]
 
     @property
     def authority(self) -> str:
-        return str(self.sandbox.directory / "ca.pem")
+        return self.account.ca
 
     @property
     def inputs(self) -> dict[str, Any]:
-        ids = {"source_id": self.source["DbiResourceId"], "encrypted_id": self.encrypted["DbiResourceId"]}
-        return {**INPUTS, **ids}
+        return {**INPUTS, "source_id": self.source, "encrypted_id": self.encrypted}
+
+    def write(self, instance: str, text: str) -> None:
+        self.account.rows(instance, "INSERT INTO t (text) VALUES (%s)", text)
 
     def live(self) -> dict[str, str]:
         """What is in effect on the instance that follows."""
-        found = query(
-            self.sandbox,
-            self.encrypted,
-            f"SELECT {', '.join(f'@@GLOBAL.{name} AS {name}' for name in RELAXED)}",
-        )
+        shown = ", ".join(f"@@GLOBAL.{name} AS {name}" for name in RELAXED)
+        found = self.account.rows(self.encrypted, f"SELECT {shown}")
         return {name: str(value) for name, value in found[0].items()}
 
     def in_groups(self) -> list[dict[str, tuple[str, str]]]:
         """What the owner's group and the clone say, with the methods by which that is applied."""
-        rds = self.sandbox.client("rds")
+        groups = [
+            self.account.rds.describe_db_parameters(DBParameterGroupName=group, Source="user")
+            for group in self.groups
+        ]
         return [
             {
                 each["ParameterName"]: (each["ParameterValue"], each["ApplyMethod"])
-                for each in rds.describe_db_parameters(DBParameterGroupName=group, Source="user")[
-                    "Parameters"
-                ]
+                for each in group["Parameters"]
             }
-            for group in self.groups
+            for group in groups
         ]
 
     @contextmanager
     def far_behind(self) -> Iterator[None]:
         """Let the source write what the other cannot apply for the length of a ``with`` block."""
-        with connect(self.sandbox, self.encrypted["Endpoint"]["Address"]) as lock, lock.cursor() as cursor:
+        with self.account.sql(self.account.see(self.encrypted)["Endpoint"]["Address"]) as cursor:
             cursor.execute("LOCK TABLES t READ")
-            query(self.sandbox, self.source, "INSERT INTO t (text) VALUES (REPEAT('x', 100000))")
+            self.write(self.source, "x" * 100_000)
             yield
 
 
@@ -108,42 +108,31 @@ def pair(
         for name, value in {**sandbox.settings(), VARIABLE: PASSWORD}.items():
             patch.setenv(name, value)
         patch.setenv(DIRECTORY, str(tmp_path_factory.mktemp("reports")))
-        yield following(sandbox, request.param)
+        yield following(Account.of(sandbox), request.param)
 
 
-def following(sandbox: Sandbox, engine: str) -> Pair:
+def following(account: Account, engine: str) -> Pair:
     """The owner has set one of the two parameters himself: that is to be put back, the other to be reset."""
-    rds, name = sandbox.client("rds"), f"behind-{engine.replace('.', '')}"
+    name = f"behind-{engine.replace('.', '')}"
     groups = (f"{name}-owner", f"{name}-encrypted")
     for group in groups:
-        rds.create_db_parameter_group(
-            DBParameterGroupName=group, DBParameterGroupFamily=f"mysql{engine}", Description="for a test"
-        )
-        rds.modify_db_parameter_group(
-            DBParameterGroupName=group,
-            Parameters=[{"ParameterName": FLUSH, "ParameterValue": "1", "ApplyMethod": "immediate"}],
-        )
-    source = make(
-        sandbox, name, EngineVersion=engine, BackupRetentionPeriod=1, DBParameterGroupName=groups[0]
+        account.set_parameters(account.group(group, f"mysql{engine}"), **{FLUSH: "1"})
+    settings = {"EngineVersion": engine, "BackupRetentionPeriod": 1, "DBParameterGroupName": groups[0]}
+    source = account.make(name, **settings)["DbiResourceId"]
+    account.rows(source, "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, text MEDIUMTEXT)")
+    account.rows(source, "CALL mysql.rds_set_configuration('binlog retention hours', 24)")
+    place = world(account.ca)
+    with place.session(source) as session:
+        follower, at = accounts.issue(session, accounts.REPLICATION_USER), current(session)
+    account.snapshot(f"{name}-s", name)
+    encrypted = account.restore(
+        f"{name}-encrypted", f"{name}-s", BackupRetentionPeriod=1, DBParameterGroupName=groups[1]
     )
-    query(sandbox, source, "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, text MEDIUMTEXT)")
-    query(sandbox, source, "CALL mysql.rds_set_configuration('binlog retention hours', 24)")
-    place = world(str(sandbox.directory / "ca.pem"))
-    with place.session(source["DbiResourceId"]) as session:
-        account, at = accounts.issue(session, accounts.REPLICATION_USER), current(session)
-    rds.create_db_snapshot(DBSnapshotIdentifier=f"{name}-s", DBInstanceIdentifier=name)
-    snapshot(sandbox, f"{name}-s")
-    asked = rds.restore_db_instance_from_db_snapshot(
-        DBInstanceIdentifier=f"{name}-encrypted",
-        DBSnapshotIdentifier=f"{name}-s",
-        BackupRetentionPeriod=1,
-        DBParameterGroupName=groups[1],
-    )["DBInstance"]
-    encrypted = place.instances.wait_until_available(asked["DbiResourceId"], deadline=120, progress=silent)
-    with place.session(encrypted.resource_id) as session:
-        channel.attach(session, endpoint_of(place.instances.get(source["DbiResourceId"])), account, at)
+    place.instances.wait_until_available(encrypted, deadline=120, progress=silent)
+    with place.session(encrypted) as session:
+        channel.attach(session, endpoint_of(place.instances.get(source)), follower, at)
         channel.start(session)
-    return Pair(sandbox, source, dict(encrypted.description), groups)
+    return Pair(account, source, encrypted, groups)
 
 
 def test_it_is_relaxed_while_far_behind_and_put_back_when_level(pair: Pair) -> None:
@@ -160,11 +149,13 @@ def test_it_is_relaxed_while_far_behind_and_put_back_when_level(pair: Pair) -> N
 
 
 @pytest.mark.parametrize("limit", [None, 1024])
-def test_it_stays_as_it_is_when_that_is_off_or_it_is_not_far_behind(pair: Pair, limit: int | None) -> None:
-    query(pair.sandbox, pair.source, "INSERT INTO t (text) VALUES ('x')")
-    before = len(pair.sandbox.calls())
+def test_it_stays_as_it_is_when_that_is_off_or_it_is_not_far_behind(
+    sandbox: Sandbox, pair: Pair, limit: int | None
+) -> None:
+    pair.write(pair.source, "x")
+    before = len(sandbox.calls())
     assert step({**pair.inputs, "relax_above": limit}, pair.authority)["relaxed"] == []
-    asked = {call["action"] for call in pair.sandbox.calls()[before:]}
+    asked = {call["action"] for call in sandbox.calls()[before:]}
     assert asked.isdisjoint({"ModifyDBParameterGroup", "ResetDBParameterGroup"})
 
 
@@ -197,7 +188,7 @@ def test_it_is_put_back_when_replication_breaks(pair: Pair) -> None:
             failed.append(error)
 
     # What the source will write next is there already: the applier stops at it.
-    query(pair.sandbox, pair.encrypted, "INSERT INTO t (text) VALUES ('not from the source')")
+    pair.write(pair.encrypted, "not from the source")
     thread = threading.Thread(target=run, daemon=True)
     with pair.far_behind():
         thread.start()

@@ -19,7 +19,7 @@ from dev.sandbox import Sandbox, SandboxError
 from dev.sandbox.process import ROOT
 from dev.sandbox.recorder import masked
 from dev.sandbox.seed import seed
-from tests.sandbox.rds_support import available, begin, connect, gone, instance, make, query, until, value
+from tests.conformance.account import Account, until
 
 
 def servers_under(directory: Path) -> list[int]:
@@ -59,7 +59,8 @@ def test_up_down_and_all_between(tmp_path: Path) -> None:
         secret = found.client("secretsmanager").get_secret_value(SecretId="orders/master")["SecretString"]
         orders = found.client("rds").describe_db_instances(DBInstanceIdentifier="orders")["DBInstances"][0]
         password = json.loads(secret)["password"]
-        assert value(found, orders, "(SELECT COUNT(*) FROM order_items)", password=password) > 1000
+        count = "(SELECT COUNT(*) FROM order_items)"
+        assert Account.of(found).value(orders["DbiResourceId"], count, password=password) > 1000
         assert password not in (tmp_path / "calls.jsonl").read_text()
         assert len(servers_under(tmp_path)) == 1
     finally:
@@ -72,7 +73,8 @@ def test_up_down_and_all_between(tmp_path: Path) -> None:
 
 def test_nothing_is_left_after_a_kill_and_the_next_start(tmp_path: Path) -> None:
     killed = Sandbox.start(tmp_path)
-    make(killed, "orphan")
+    Account.of(killed).make("orphan")
+    killed.faults.freeze("orphan")
     os.kill(killed.pid, signal.SIGKILL)
     until(lambda: Sandbox.find(tmp_path), lambda found: found is None)
     assert len(servers_under(tmp_path)) == 1, "the server outlives the sandbox …"
@@ -84,14 +86,14 @@ def test_nothing_is_left_after_a_kill_and_the_next_start(tmp_path: Path) -> None
 
 def test_nothing_is_left_of_a_sandbox_that_is_killed_while_it_is_used(tmp_path: Path) -> None:
     with Sandbox.running(tmp_path) as killed:
-        make(killed, "orphan")
+        Account.of(killed).make("orphan")
         os.kill(killed.pid, signal.SIGKILL)
     assert servers_under(tmp_path) == []
 
 
 def fail_in_the_block(directory: Path) -> None:
     with Sandbox.running(directory) as running:
-        begin(running, "half-made")
+        Account.of(running).begin("half-made")
         raise KeyError
 
 
@@ -106,8 +108,8 @@ def test_one_directory_holds_one_sandbox_and_two_have_two_networks(sandbox: Sand
     with pytest.raises(SandboxError, match="is running in"), Sandbox.running(sandbox.directory):
         pytest.fail("a second sandbox ran in the same directory")
     with Sandbox.running(tmp_path) as other:
-        begin(other, "alone")
-        begin(sandbox, "alone")
+        Account.of(other).begin("alone")
+        Account.of(sandbox).begin("alone")
         networks = [address_of(each, "alone").split(".")[1] for each in (sandbox, other)]
     assert networks[0] != networks[1]
     sandbox.client("rds").delete_db_instance(DBInstanceIdentifier="alone", SkipFinalSnapshot=True)
@@ -178,29 +180,28 @@ def test_throttling_errors_and_slowness_meet_the_calls_they_are_meant_for(sandbo
 
 
 def test_a_killed_server_comes_back_and_a_frozen_one_is_thawed(sandbox: Sandbox) -> None:
-    made = make(sandbox, "victim")
-    address = made["Endpoint"]["Address"]
-    query(sandbox, made, "CREATE TABLE t (id INT PRIMARY KEY)")
-    query(sandbox, made, "INSERT INTO t VALUES (1)")
+    account = Account.of(sandbox)
+    made = account.make("victim")
+    resource_id, address = made["DbiResourceId"], made["Endpoint"]["Address"]
+    account.rows(resource_id, "CREATE TABLE t (id INT PRIMARY KEY)")
+    account.rows(resource_id, "INSERT INTO t VALUES (1)")
     sandbox.faults.kill("victim")
-    with pytest.raises(pymysql.err.OperationalError):
-        connect(sandbox, address)
 
     def rows() -> list[dict[str, Any]]:
         try:
-            return query(sandbox, made, "SELECT * FROM t")
+            return account.rows(resource_id, "SELECT * FROM t")
         except pymysql.err.OperationalError:
             return []
 
+    assert rows() == []
     until(rows, lambda seen: seen == [{"id": 1}])
     sandbox.faults.freeze("victim")
     with pytest.raises(pymysql.err.OperationalError):
         pymysql.connect(host=address, user="admin", password="x", connect_timeout=1, read_timeout=1)
-    assert instance(sandbox, made["DbiResourceId"])["DBInstanceStatus"] == "available"
+    assert account.status(resource_id) == "available"
     sandbox.faults.thaw("victim")
     assert rows() == [{"id": 1}]
-    sandbox.client("rds").delete_db_instance(DBInstanceIdentifier="victim", SkipFinalSnapshot=True)
-    gone(sandbox, made["DbiResourceId"])
+    account.delete("victim")
 
 
 @pytest.mark.parametrize("engine", ["8.0", "5.7"])
@@ -208,12 +209,13 @@ def test_the_seed_is_what_a_user_would_have(sandbox: Sandbox, engine: str) -> No
     name = f"seeded-{engine.replace('.', '')}"
     made = seed(sandbox, engine=engine, rows=3000, identifier=name)
     assert made.rows >= 3000
-    orders = available(sandbox, made.resource_id)
+    account = Account.of(sandbox)
+    orders = account.available(made.resource_id)
     assert orders["DeletionProtection"]
     assert orders["EnabledCloudwatchLogsExports"] == ["error", "slowquery"]
 
     def ask(statement: str) -> list[dict[str, Any]]:
-        return query(sandbox, orders, statement, password=made.master_password)
+        return account.rows(made.resource_id, statement, password=made.master_password)
 
     until(lambda: ask("SELECT COUNT(*) AS n FROM heartbeats")[0]["n"], lambda beats: beats > 0)
     assert ask("SELECT @@binlog_format AS format, @@max_connections AS top")[0] == {
@@ -224,12 +226,11 @@ def test_the_seed_is_what_a_user_would_have(sandbox: Sandbox, engine: str) -> No
     assert ask("SELECT new_status FROM order_changes")[0]["new_status"] == "shipped"
     assert ask("SELECT order_total(1) > 0 AS ok")[0]["ok"] == 1
     assert "🦊" in ask("SELECT GROUP_CONCAT(DISTINCT LEFT(name, 6)) AS names FROM customers")[0]["names"]
-    application = connect(sandbox, made.address, made.application_password, made.application_user)
-    with application, application.cursor() as cursor:
+    with account.sql(made.address, made.application_password, made.application_user) as cursor:
         cursor.execute("INSERT INTO writes (token) VALUES ('by the application')")
         with pytest.raises(pymysql.err.OperationalError):
             cursor.execute("DROP TABLE writes")
     with pytest.raises(SandboxError, match="can't be seeded"):
         seed(sandbox, engine=engine, rows=10, identifier=name)
-    sandbox.client("rds").modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False)
-    sandbox.client("rds").delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+    account.modify(name, DeletionProtection=False)
+    account.delete(name)

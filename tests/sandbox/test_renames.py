@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from dev.sandbox import Sandbox
 from rds_encrypt.aws.clients import Aws, AwsSettings
 from rds_encrypt.aws.instances import Instances
-from tests.sandbox.rds_support import available, begin, gone
+from tests.conformance.account import Account
 
 DEADLINE = 60.0
 
@@ -20,24 +19,21 @@ DEADLINE = 60.0
 @pytest.fixture(scope="module")
 def pair(sandbox: Sandbox) -> Iterator[dict[str, str]]:
     """Two instances whose names are to be swapped, by what they are called at first; each has a group to be given."""
-    rds = sandbox.client("rds")
-    rds.create_db_parameter_group(
-        DBParameterGroupName="renames", DBParameterGroupFamily="mysql8.0", Description="given by a rename"
-    )
-    made = {name: begin(sandbox, name, BackupRetentionPeriod=0) for name in ("renamed", "renamed-encrypted")}
+    account = Account.of(sandbox)
+    group = account.group("renames")
+    made = {name: account.begin(name, BackupRetentionPeriod=0) for name in ("renamed", "renamed-encrypted")}
     for resource_id in made.values():
-        available(sandbox, resource_id)
+        account.available(resource_id)
     yield made
     for name in ("renamed-old", "renamed"):
-        rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+        account.delete(name)
     for resource_id in made.values():
-        gone(sandbox, resource_id)
-    rds.delete_db_parameter_group(DBParameterGroupName="renames")
+        account.gone(resource_id)
+    account.rds.delete_db_parameter_group(DBParameterGroupName=group)
 
 
 def modifications(sandbox: Sandbox) -> list[dict[str, Any]]:
-    lines = (sandbox.directory / "calls.jsonl").read_text(encoding="utf-8").splitlines()
-    return [call for line in lines if (call := json.loads(line))["action"] == "ModifyDBInstance"]
+    return [call for call in sandbox.calls() if call["action"] == "ModifyDBInstance"]
 
 
 def moment(call: dict[str, Any]) -> float:
@@ -73,7 +69,7 @@ def test_a_change_just_after_the_first_available(
     """As RDS does for a while after a restore: the status is `available`, and changes are refused."""
     instances = Instances(Aws(AwsSettings(region="us-east-1")))
     sandbox.faults.duration("settle", 2)
-    resource_id = begin(sandbox, "renamed-settling", BackupRetentionPeriod=0)
+    resource_id = Account.of(sandbox).begin("renamed-settling", BackupRetentionPeriod=0)
     instances.wait_until_available(resource_id, deadline=DEADLINE)
     earlier = len(modifications(sandbox))
     instances.modify(resource_id, CopyTagsToSnapshot=True)
@@ -89,8 +85,9 @@ def test_a_full_instance_loses_its_protection_and_is_deleted(
 ) -> None:
     """Nothing that production does not need may keep a stack from being cleaned up."""
     instances = Instances(Aws(AwsSettings(region="us-east-1")))
-    resource_id = begin(sandbox, "renamed-full", BackupRetentionPeriod=0, DeletionProtection=True)
+    account = Account.of(sandbox)
+    resource_id = account.begin("renamed-full", BackupRetentionPeriod=0, DeletionProtection=True)
     instances.wait_until_available(resource_id, deadline=DEADLINE)
     sandbox.faults.set_status(resource_id, "storage-full")
     instances.delete(resource_id, final_snapshot=None, deadline=DEADLINE)
-    gone(sandbox, resource_id)
+    account.gone(resource_id)

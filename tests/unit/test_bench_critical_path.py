@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from dev.bench.critical_path import Operation, Road, operations
-from dev.bench.in_sync import InSync
-from dev.bench.suite.in_sync import lines_of
+from dev.bench.in_sync import InSync, lines_of
 from dev.sandbox.rds.clock import TimeModel
 
 BEGAN = datetime(2026, 11, 25, tzinfo=UTC)

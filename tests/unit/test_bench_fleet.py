@@ -6,10 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dev.bench.fleet import Step, step_of
-from dev.bench.machine import Memory, machine
+from dev.bench.machine import Memory
 from dev.bench.plain import Size
-from dev.bench.stack import size_of
-from dev.bench.suite.fleet import call_lines, stack_lines
+from dev.bench.stack import call_lines, size_of, stack_lines
 
 START = datetime(2026, 11, 25, tzinfo=UTC)
 
@@ -30,15 +29,6 @@ def test_calls_are_counted_by_who_made_them() -> None:
 def test_the_busiest_minute_need_not_begin_with_the_first_call() -> None:
     moments = [0, 50, 70, 90, 109, 200]
     assert step_of("up", 1, 1, [call(moment) for moment in moments], Memory()).peak == 4
-
-
-def test_no_calls_have_no_busiest_minute() -> None:
-    assert step_of("up", 1, 1, [], Memory()).peak == 0
-
-
-def test_the_machine_is_described_in_one_line() -> None:
-    assert "CPUs" in machine()
-    assert "\n" not in machine()
 
 
 def step(what: str, sources: int, *, seconds: float = 1.0, ours: int = 0, memory: float = 0.0) -> Step:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dev.bench import catch_up, cutover, verification
 from dev.bench.catch_up import CatchUpFigures
 from dev.bench.figures import Bench, Pair, Run
-from dev.bench.suite import catch_up, outage, verification
-from dev.bench.suite.lines import Line, sentences
+from dev.bench.lines import Line, sentences
 from dev.bench.verification import Figure, Way
 from dev.workload.writer import Accounting, Gap
 
@@ -18,7 +18,7 @@ RUNBOOK = replace(OURS, outage=Gap(100.0, 112.0), accounting=replace(KEPT, lost=
 
 def cut_over(*ours: Run, strategy: str = "rename") -> dict[str, Line]:
     pairs = [Pair(run, RUNBOOK) for run in ours]
-    return {line.name: line for line in outage.lines_of(Bench("8.0.31", strategy, [10.0], pairs))}  # type: ignore[arg-type]
+    return {line.name: line for line in cutover.lines_of(Bench("8.0.31", strategy, [10.0], pairs))}  # type: ignore[arg-type]
 
 
 def test_the_longest_outage_counts_beside_the_runbook_and_the_floor() -> None:

@@ -88,33 +88,3 @@ def test_an_error_is_shown_to_its_end(tmp_path: Path) -> None:
         show(line)
     assert "it is not encrypted" in screen.getvalue()
     assert "Duration" not in screen.getvalue()
-
-
-def test_a_row_that_comes_again_with_a_message_is_shown_once(tmp_path: Path) -> None:
-    screen = StringIO()
-    show = Terminal(Console(file=screen, width=100), tmp_path).listener()
-    show(" +  pulumi-python:dynamic/rds:Cutover orders create ")
-    show(" +  pulumi-python:dynamic/rds:Cutover orders create cutover of orders")
-    assert screen.getvalue().count("Cutover") == 1
-
-
-def test_long_lines_are_broken_between_words_in_a_terminal_only(tmp_path: Path) -> None:
-    line = f"error: {'word ' * 30}".rstrip()
-    for terminal, lines in ((True, 2), (False, 1)):
-        screen = StringIO()
-        console = Console(file=screen, width=100, force_terminal=terminal, color_system=None)
-        Terminal(console, tmp_path).listener()(line)
-        shown = screen.getvalue().splitlines()
-        assert len(shown) == lines
-        assert " ".join(" ".join(shown).split()) == line
-
-
-def test_only_rows_of_the_table_are_dimmed_while_they_go_on(tmp_path: Path) -> None:
-    screen = StringIO()
-    show = Terminal(Console(file=screen, width=100, force_terminal=True), tmp_path).listener()
-    show(" +  pulumi-python:dynamic/rds:Cutover orders creating (1s) closing the fence")
-    show("Diagnostics:")
-    show("        promoted                                    2026-11-25 18:40:43.235    0.564 s")
-    row, moment = (line for line in screen.getvalue().splitlines() if "Diagnostics" not in line)
-    assert "\x1b[90m" in row
-    assert "\x1b[" not in moment

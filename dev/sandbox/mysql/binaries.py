@@ -11,9 +11,9 @@ from pathlib import Path
 
 from dev.sandbox.mysql.errors import MySQLNotInstalled
 
-__all__ = ["DEFAULT_CACHE", "MySQLBinaries", "find_binaries"]
+__all__ = ["CACHE", "MySQLBinaries", "find_binaries"]
 
-DEFAULT_CACHE = Path(__file__).resolve().parents[3] / ".cache" / "mysql"
+CACHE = Path(__file__).resolve().parents[3] / ".cache" / "mysql"
 
 
 @dataclass(frozen=True)
@@ -47,19 +47,19 @@ class MySQLBinaries:
         return self.release >= (5, 7, 28)
 
 
-def find_binaries(version: str, cache: Path = DEFAULT_CACHE) -> MySQLBinaries:
+def find_binaries(version: str) -> MySQLBinaries:
     """The server for "8.0.31" or, newest first, for a series such as "8.0"."""
-    installed = [entry.name for entry in cache.iterdir()] if cache.is_dir() else []
+    installed = [entry.name for entry in CACHE.iterdir()] if CACHE.is_dir() else []
     matching = [
-        name for name in installed if _matches(name, version) and (cache / name / "bin" / "mysqld").exists()
+        name for name in installed if _matches(name, version) and (CACHE / name / "bin" / "mysqld").exists()
     ]
     if matching:
         newest = max(matching, key=lambda name: tuple(int(number) for number in name.split(".")))
-        return MySQLBinaries(version=newest, home=(cache / newest).resolve())
+        return MySQLBinaries(version=newest, home=(CACHE / newest).resolve())
     own = _machines_own()
     if own is not None and _matches(own.version, version):
         return own
-    raise MySQLNotInstalled(f"No MySQL {version} server is in {cache}: run `make setup` to get it.")
+    raise MySQLNotInstalled(f"No MySQL {version} server is in {CACHE}: run `make setup` to get it.")
 
 
 def _matches(name: str, version: str) -> bool:

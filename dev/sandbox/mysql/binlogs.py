@@ -21,12 +21,7 @@ def retention_hours(session: AdminSession) -> int | None:
 
 
 def purge_binlogs(
-    session: AdminSession,
-    data: Path,
-    held: Iterable[str],
-    seconds_per_hour: float = _HOUR,
-    *,
-    rotated: Callable[[], object] = lambda: None,
+    session: AdminSession, data: Path, held: Iterable[str], *, rotated: Callable[[], object]
 ) -> list[str]:
     """Begin a new file if anything is in the current one, then purge; returns the files that went.
 
@@ -38,7 +33,7 @@ def purge_binlogs(
         rotated()
     files = [str(row["Log_name"]) for row in query(session, "SHOW BINARY LOGS")]
     hours = retention_hours(session)
-    keep_since = None if hours is None else time.time() - hours * seconds_per_hour
+    keep_since = None if hours is None else time.time() - hours * _HOUR
     first_kept = _first_kept(files, set(held), data, keep_since)
     execute(session, "PURGE BINARY LOGS TO %s", (first_kept,))
     left = {str(row["Log_name"]) for row in query(session, "SHOW BINARY LOGS")}

@@ -84,17 +84,13 @@ def resume(session: AdminSession) -> bool:
         return False
     rows = query(
         session,
-        "SELECT action, replication_log_file AS file, replication_stop_point AS position, replication_gtid AS gtid "
-        "FROM mysql.rds_replication_status WHERE COALESCE(channel_name, '') = ''",
+        "SELECT action, replication_log_file AS file, replication_stop_point AS position FROM mysql.rds_replication_status "
+        "WHERE COALESCE(channel_name, '') = ''",
     )
     known = rows[0] if rows and not is_managed(session) else None
     goal = ""
     if known is not None and known["action"] == "start slave until":
-        goal = (
-            f" UNTIL SQL_AFTER_GTIDS = {quoted(known['gtid'])}"
-            if known["gtid"]
-            else f" UNTIL MASTER_LOG_FILE = {quoted(known['file'])}, MASTER_LOG_POS = {known['position']}"
-        )
+        goal = f" UNTIL MASTER_LOG_FILE = {quoted(known['file'])}, MASTER_LOG_POS = {known['position']}"
     execute(session, f"START SLAVE{goal}")
     return True
 

@@ -29,7 +29,7 @@ from dev.sandbox.mysql.parameters import apply_parameters
 from dev.sandbox.mysql.readiness import await_ready
 from dev.sandbox.mysql.sessions import SOCKET, AdminSession, admin_session, execute, query
 from dev.sandbox.mysql.state import Coordinates, DataState
-from dev.sandbox.mysql.template import DEFAULT_TEMPLATES, template
+from dev.sandbox.mysql.template import template
 
 __all__ = ["Coordinates", "MySQLServer"]
 
@@ -81,13 +81,12 @@ class MySQLServer:
         master_password: str,
         database: str | None,
         lower_case_table_names: int = 0,
-        templates: Path = DEFAULT_TEMPLATES,
     ) -> None:
         """A data directory from the template; the accounts and the database are made when the server first starts.
 
         An 8.0 must be started with the `lower_case_table_names` that it was initialised with.
         """
-        made = template(self._binaries, templates, lower_case_table_names=lower_case_table_names)
+        made = template(self._binaries, lower_case_table_names=lower_case_table_names)
         copy_tree(made, self.data)
         host = HostSecrets.new()
         first = first_start(
@@ -98,63 +97,32 @@ class MySQLServer:
         file.write_text("".join(f"{statement};\n" for statement in first))
         host.write(self.data)
 
-    @classmethod
-    def adopt(
-        cls,
-        snapshot: Path,
-        *,
-        directory: Path,
-        binaries: MySQLBinaries,
-        address: str,
-        port: int,
-        server_id: int,
-        certificates: CertificateAuthority,
-    ) -> MySQLServer:
-        """A server of its own from what `copy_data` wrote (which is copied again, and stays as it is).
+    def adopt(self, snapshot: Path) -> None:
+        """A data directory from what `copy_data` wrote (which is copied again, and stays as it is).
 
         At its first start the copy recovers, gets a server_uuid of its own and forgets the source it may have followed.
         The marker of a managed replica stays, as it does on RDS.
         """
-        server = cls(
-            directory=directory,
-            binaries=binaries,
-            address=address,
-            port=port,
-            server_id=server_id,
-            certificates=certificates,
-        )
-        copy_tree(snapshot, server.data)
-        return server
+        copy_tree(snapshot, self.data)
 
     # The process
 
-    def start(
-        self,
-        parameters: Mapping[str, str],
-        *,
-        binlog: bool,
-        read_only: bool | None = None,
-        real_pauses: bool = False,
-    ) -> None:
+    def start(self, parameters: Mapping[str, str], *, binlog: bool, real_pauses: bool = False) -> None:
         """Start, and return when it accepts connections.
 
-        `parameters` are plain values that win over RDS's defaults; `read_only` wins over both. RDS's procedures pause for
-        seconds: with `real_pauses` they do; without, only where the pause decides what a call ends with. A source
+        `parameters` are plain values that win over RDS's defaults. RDS's procedures pause for seconds: with `real_pauses` they do; without, only where the pause decides what a call ends with. A source
         that cannot be reached is then tried again after 1 s, too, not after 60. Replication does not start by itself: see
         `resume_replication`.
         """
-        wanted = dict(parameters)
-        if read_only is not None:
-            wanted["read_only"] = "1" if read_only else "0"
         with self._changing:
             if self.running():
                 raise MySQLServerError(f"The server in {self.directory} runs already.")
             self._real_pauses = real_pauses
             state = DataState.of(self.data)
             if state.fresh_copy and state.binlog != binlog:
-                self._recover(wanted, state)
+                self._recover(parameters, state)
                 state = DataState.of(self.data)
-            self._start(wanted, self._listening(), binlog=binlog)
+            self._start(parameters, self._listening(), binlog=binlog)
             if state.fresh_copy:
                 state = self._settle(state)
             replace(state, binlog=binlog).write(self.data)
@@ -212,7 +180,7 @@ class MySQLServer:
         """The process id of mysqld."""
         return self._process.pid if self._process is not None and self.running() else None
 
-    def move_to(self, address: str, port: int | None = None) -> None:
+    def move_to(self, address: str) -> None:
         """Listen elsewhere from the next start on, with a certificate for that address (only while stopped)."""
         with self._changing:
             if self.running():
@@ -220,7 +188,6 @@ class MySQLServer:
                     f"The server in {self.directory} runs: stop it before it moves to {address}."
                 )
             self.address = address
-            self.port = self.port if port is None else port
 
     # Data
 
@@ -246,11 +213,6 @@ class MySQLServer:
     def origin(self) -> Coordinates | None:
         """Where the origin's binary log stood when this copy of it was taken (known after the first start)."""
         return DataState.of(self.data).origin
-
-    def server_uuid(self) -> str:
-        """The identity that replication knows it by."""
-        with self.admin() as session:
-            return str(query(session, "SELECT @@server_uuid AS uuid")[0]["uuid"])
 
     # Sessions, parameters, accounts
 
@@ -329,11 +291,6 @@ class MySQLServer:
         with self.admin() as session:
             replication.mark_managed(session, managed=managed)
 
-    def managed_replica(self) -> bool:
-        """Whether the marker is set."""
-        with self.admin() as session:
-            return replication.is_managed(session)
-
     def replication_status(self) -> dict[str, Any] | None:
         """SHOW SLAVE STATUS, None where no source is configured."""
         with self.admin() as session:
@@ -355,11 +312,7 @@ class MySQLServer:
             return bookkeeping.mark_backup(session, how)
 
     def purge_binlogs(
-        self,
-        replicas: Iterable[MySQLServer] = (),
-        *,
-        seconds_per_hour: float = 3600.0,
-        how: Bookkeeping | None = None,
+        self, replicas: Iterable[MySQLServer] = (), *, how: Bookkeeping | None = None
     ) -> list[str]:
         """Rotate and purge as RDS does every few minutes; returns the files that went.
 
@@ -378,11 +331,7 @@ class MySQLServer:
             if replication.source_coordinates(session) is None:
                 return []
             return binlogs.purge_binlogs(
-                session,
-                self.data,
-                held,
-                seconds_per_hour,
-                rotated=lambda: how is not None and self.heartbeat(how),
+                session, self.data, held, rotated=lambda: how is not None and self.heartbeat(how)
             )
 
     # How

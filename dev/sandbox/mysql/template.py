@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dev.sandbox.mysql import accounts, options, procedures, time_zones
 from dev.sandbox.mysql.accounts import HostSecrets, admin_account
-from dev.sandbox.mysql.binaries import DEFAULT_CACHE, MySQLBinaries
+from dev.sandbox.mysql.binaries import CACHE, MySQLBinaries
 from dev.sandbox.mysql.copies import copy_tree
 from dev.sandbox.mysql.errors import MySQLServerError, tail
 from dev.sandbox.mysql.options import Listening, option_file
@@ -22,26 +22,24 @@ from dev.sandbox.mysql.readiness import await_ready
 from dev.sandbox.mysql.sessions import admin_session, execute
 from dev.sandbox.mysql.time_zones import load_time_zones
 
-__all__ = ["DEFAULT_TEMPLATES", "template"]
+__all__ = ["template"]
 
-DEFAULT_TEMPLATES = DEFAULT_CACHE.with_name("mysql-templates")
+_CACHE = CACHE.with_name("mysql-templates")
 
 
-def template(
-    binaries: MySQLBinaries, cache: Path = DEFAULT_TEMPLATES, *, lower_case_table_names: int = 0
-) -> Path:
+def template(binaries: MySQLBinaries, *, lower_case_table_names: int = 0) -> Path:
     """The data directory to copy; made now if there is none, or if what goes into it has changed.
 
     8.0 fixes `lower_case_table_names` when a data directory is initialised: there is a template for each.
     """
-    cache.mkdir(parents=True, exist_ok=True)
+    _CACHE.mkdir(parents=True, exist_ok=True)
     kind = f"{binaries.version}-lower{lower_case_table_names}"
-    wanted = cache / f"{kind}-{_fingerprint(binaries)}"
-    with _locked(cache / f"{binaries.version}.lock"):
+    wanted = _CACHE / f"{kind}-{_fingerprint(binaries)}"
+    with _locked(_CACHE / f"{binaries.version}.lock"):
         if not wanted.exists():
-            for outdated in cache.glob(f"{kind}-*"):
+            for outdated in _CACHE.glob(f"{kind}-*"):
                 shutil.rmtree(outdated)
-            with _empty(cache / f".{binaries.version}.making") as work:
+            with _empty(_CACHE / f".{binaries.version}.making") as work:
                 _initialise(work, binaries, lower_case_table_names)
                 copy_tree(work / "data", wanted)
     return wanted

@@ -66,16 +66,7 @@ class Hosting:
 
     def initialise(self, instance: DBInstance) -> None:
         """Give a new instance a server with an empty data directory."""
-        with self._lock:
-            server_id = next(self._server_ids)
-        server = MySQLServer(
-            directory=self._instance_directory(instance),
-            binaries=self._binaries[instance.engine_version],
-            address=self.address(instance.identifier),
-            port=instance.port,
-            server_id=server_id,
-            certificates=self._certificates,
-        )
+        server = self._new_server(instance)
         server.initialise(
             master_user=instance.master_username,
             master_password=instance.master_password,
@@ -86,10 +77,14 @@ class Hosting:
 
     def adopt(self, instance: DBInstance, data: Path) -> None:
         """Give a new instance a server on a copy of the data of another."""
+        server = self._new_server(instance)
+        server.adopt(data)
+        instance.server = server
+
+    def _new_server(self, instance: DBInstance) -> MySQLServer:
         with self._lock:
             server_id = next(self._server_ids)
-        instance.server = MySQLServer.adopt(
-            data,
+        return MySQLServer(
             directory=self._instance_directory(instance),
             binaries=self._binaries[instance.engine_version],
             address=self.address(instance.identifier),
@@ -109,8 +104,8 @@ class Hosting:
         self.server(instance).stop()
 
     def move(self, instance: DBInstance) -> None:
-        """Let a stopped server listen at its instance's present name and port from its next start on."""
-        self.server(instance).move_to(self.address(instance.identifier), instance.port)
+        """Let a stopped server listen at its instance's present name from its next start on."""
+        self.server(instance).move_to(self.address(instance.identifier))
 
     def copy(self, instance: DBInstance, target: Path) -> None:
         """Copy an instance's data, running or stopped, as a backup does."""

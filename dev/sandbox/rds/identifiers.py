@@ -8,19 +8,13 @@ import string
 
 from dev.sandbox.rds.errors import invalid_value
 
-__all__ = [
-    "arn",
-    "instance_identifier",
-    "name_from_arn",
-    "new_resource_id",
-    "plain_name",
-    "snapshot_identifier",
-]
+__all__ = ["arn", "checked", "instance_identifier", "name_from_arn", "new_resource_id"]
 
 _ALPHABET = string.ascii_uppercase + string.digits
 
 
-def _checked(value: str, parameter: str, longest: int, extra: str = "") -> str:
+def checked(value: str, parameter: str, *, longest: int = 255, extra: str = "") -> str:
+    """Return the name of a snapshot or a group as RDS keeps it: checked and in lower case."""
     well_formed = re.fullmatch(rf"[A-Za-z][A-Za-z0-9{extra}-]*", value) is not None
     if not well_formed or len(value) > longest or "--" in value or value.endswith("-"):
         raise invalid_value(
@@ -32,16 +26,7 @@ def _checked(value: str, parameter: str, longest: int, extra: str = "") -> str:
 
 def instance_identifier(value: str, parameter: str = "DBInstanceIdentifier") -> str:
     """Return the identifier as RDS keeps it: checked and in lower case."""
-    return _checked(value, parameter, 63)
-
-
-def snapshot_identifier(value: str, parameter: str = "DBSnapshotIdentifier") -> str:
-    return _checked(value, parameter, 255)
-
-
-def plain_name(value: str, parameter: str, extra: str = "") -> str:
-    """Check the name of a parameter group, an option group or a subnet group."""
-    return _checked(value, parameter, 255, extra)
+    return checked(value, parameter, longest=63)
 
 
 def new_resource_id() -> str:

@@ -26,14 +26,12 @@ from dev.sandbox.rds.worker import Worker
 __all__ = [
     "check_class",
     "check_encryption",
-    "check_password",
     "chosen_groups",
     "fitting_option_group",
     "fitting_parameter_group",
     "new_identifier",
     "new_worker",
     "to_be_seen",
-    "unencryptable",
     "windows",
 ]
 
@@ -89,7 +87,6 @@ def create(region: Region, parameters: Parameters) -> Result:
     username, password = _master_user(parameters)
     values = settings.from_request(parameters)
     require_support(version, values.get("EngineLifecycleSupport"))
-    _check_storage(values)
     settings.storage_defaults(values)
     windows(values, identifier)
     subnet_group, security_groups = chosen_groups(region, parameters, None)
@@ -149,13 +146,8 @@ def check_class(name: str) -> None:
         raise invalid_value(f"Invalid DB Instance class: {name}")
 
 
-def unencryptable(instance_class: str) -> bool:
-    """Whether the class is one of those whose storage can't be encrypted."""
-    return _UNENCRYPTABLE.fullmatch(instance_class) is not None
-
-
 def check_encryption(instance_class: str) -> None:
-    if unencryptable(instance_class):
+    if _UNENCRYPTABLE.fullmatch(instance_class):
         raise invalid_combination(f"DB Instance class {instance_class} does not support encryption at rest")
 
 
@@ -174,42 +166,9 @@ def _master_user(parameters: Parameters) -> tuple[str, str]:
     password = parameters.get("MasterUserPassword")
     if parameters.get("ManageMasterUserPassword"):
         password = managed_password.new_password()
-    if not username:
-        raise invalid_value("The parameter MasterUsername must be provided and must not be blank.")
-    if username.lower() in ("rdsadmin", "root", "mysql", "rdsrepladmin", "rds_superuser_role"):
-        raise invalid_value(
-            f"MasterUsername {username} cannot be used as it is a reserved word used by the engine"
-        )
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,15}", username):
-        raise invalid_value("The parameter MasterUsername is not a valid identifier.")
-    if not password:
-        raise invalid_value("The parameter MasterUserPassword must be provided and must not be blank.")
-    return username, check_password(password)
-
-
-def check_password(password: str) -> str:
-    opening = "The parameter MasterUserPassword is not a valid password"
-    if not re.fullmatch(r"[!-~]+", password) or set(password) & set('/@" '):
-        raise invalid_value(
-            f"{opening}. Only printable ASCII characters besides '/', '@', '\"', ' ' may be used."
-        )
-    if not 8 <= len(password) <= 41:
-        too = "shorter than 8" if len(password) < 8 else "longer than 41"
-        raise invalid_value(f"{opening} because it is {too} characters.")
-    return password
-
-
-def _check_storage(values: dict[str, Any]) -> None:
-    size, kind = values["AllocatedStorage"], values["StorageType"]
-    lowest = {"io1": 100, "io2": 100, "standard": 5}.get(kind, 20)
-    if kind not in ("gp2", "gp3", "io1", "io2", "standard"):
-        raise invalid_value(f"Invalid storage type: {kind}")
-    if not lowest <= size <= 65536:
-        raise invalid_combination(
-            f"Invalid storage size for engine name mysql and storage type {kind}: {size}"
-        )
-    if kind in ("io1", "io2") and not values.get("Iops"):
-        raise invalid_combination(f"You must specify IOPS for {kind} storage")
+    if not username or not password:
+        raise invalid_value("MasterUsername and MasterUserPassword must be provided and must not be blank.")
+    return username, password
 
 
 def windows(values: dict[str, Any], identifier: str) -> None:

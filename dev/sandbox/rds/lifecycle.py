@@ -47,9 +47,6 @@ def stop(region: Region, parameters: Parameters) -> Result:
         raise invalid_state("Cannot stop or start a Read-Replica instance")
     if region.replicas_of(instance):
         raise invalid_state(f"Cannot stop {instance.identifier}: it has read replicas.")
-    if given := parameters.get("DBSnapshotIdentifier"):
-        taken = _new_snapshot(region, instance, given, "DBSnapshotIdentifier")
-        instance.worker.submit(lambda: transitions.snapshot(region, instance, taken, "stopping"))
     instance.status = "stopping"
     # RDS starts a stopped instance again after seven days.
     instance.restart_at = now() + timedelta(days=7)
@@ -100,11 +97,7 @@ def _final_snapshot(region: Region, instance: DBInstance, parameters: Parameters
             "FinalDBSnapshotIdentifier can not be specified when deleting a replica instance"
         )
     require_status(instance, "available", "stopped", *USABLE)
-    return _new_snapshot(region, instance, given, "FinalDBSnapshotIdentifier")
-
-
-def _new_snapshot(region: Region, instance: DBInstance, given: str, parameter: str) -> DBSnapshot:
-    identifier = identifiers.snapshot_identifier(given, parameter)
+    identifier = identifiers.checked(given, "FinalDBSnapshotIdentifier")
     if identifier in region.snapshots:
         raise already_exists("DBSnapshotAlreadyExists", "DBSnapshot", identifier)
     return backups.record(region, instance, identifier, "manual", {})

@@ -62,9 +62,6 @@ def modify(region: Region, parameters: Parameters) -> Result:
         instance.settings["EnabledCloudwatchLogsExports"] = exports
         change.log_exports = True
     instance.pending_password = change.password is not None
-    port = parameters.get("DBPortNumber")
-    if port is not None and port != instance.port:
-        instance.pending["Port"] = change.port = port
     instance.pending.update(deferred)
     if new_identifier is not None:
         instance.pending["DBInstanceIdentifier"] = new_identifier
@@ -72,7 +69,6 @@ def modify(region: Region, parameters: Parameters) -> Result:
         # What waited for the maintenance window goes along with what is asked for now.
         waiting = dict(instance.pending)
         change.new_identifier = waiting.pop("DBInstanceIdentifier", None)
-        waiting.pop("Port", None)
         change.settings = waiting
         instance.new_identifier = change.new_identifier
     elif "BackupRetentionPeriod" in deferred and deferred["BackupRetentionPeriod"] and instance.retention:
@@ -104,8 +100,6 @@ def _check(region: Region, instance: DBInstance, parameters: Parameters, changed
         if instance.encrypted:
             instances.check_encryption(changed["DBInstanceClass"])
     managed_password.check_modify(instance, parameters)
-    if password := parameters.get("MasterUserPassword"):
-        instances.check_password(password)
     retention = changed.get("BackupRetentionPeriod", instance.retention)
     if not 0 <= retention <= 35:
         raise invalid_value(f"Invalid backup retention period: {retention}. Must be between 0 and 35.")
@@ -116,6 +110,8 @@ def _check(region: Region, instance: DBInstance, parameters: Parameters, changed
     version = parameters.get("EngineVersion")
     if version is not None and resolve_version(version) != instance.engine_version:
         raise invalid_combination(f"Cannot upgrade mysql from {instance.engine_version} to {version}")
+    if parameters.get("DBPortNumber", instance.port) != instance.port:
+        raise invalid_combination("The sandbox leaves an instance the port that it was created with.")
     if parameters.get("MonitoringInterval") and not (
         parameters.get("MonitoringRoleArn") or instance.settings.get("MonitoringRoleArn")
     ):

@@ -15,7 +15,9 @@ __all__: list[str] = []
 
 @action("CreateOptionGroup")
 def create(region: Region, parameters: Parameters) -> Result:
-    name = _new_name(region, parameters["OptionGroupName"])
+    name = identifiers.checked(parameters["OptionGroupName"], "OptionGroupName")
+    if name in region.option_groups:
+        raise already_exists("OptionGroupAlreadyExistsFault", "An option group with the name", name)
     if parameters["EngineName"] != "mysql":
         raise invalid_value("Invalid DB engine: the sandbox serves mysql only")
     if parameters["MajorEngineVersion"] not in VERSIONS:
@@ -23,27 +25,6 @@ def create(region: Region, parameters: Parameters) -> Result:
     group = OptionGroup(
         name, parameters["OptionGroupDescription"], parameters["MajorEngineVersion"], tags_from(parameters)
     )
-    region.option_groups[name] = group
-    return {"OptionGroup": views.option_group(region, group)}
-
-
-def _new_name(region: Region, given: str) -> str:
-    name = identifiers.plain_name(given, "OptionGroupName")
-    if name in region.option_groups:
-        raise already_exists("OptionGroupAlreadyExistsFault", "An option group with the name", name)
-    if len(region.option_groups) >= region.quotas["OptionGroups"]:
-        raise RDSError(
-            "OptionGroupQuotaExceededFault", "This request would exceed your quota of option groups."
-        )
-    return name
-
-
-@action("CopyOptionGroup")
-def copy(region: Region, parameters: Parameters) -> Result:
-    source = region.option_group(parameters["SourceOptionGroupIdentifier"])
-    name = _new_name(region, parameters["TargetOptionGroupIdentifier"])
-    description = parameters["TargetOptionGroupDescription"]
-    group = OptionGroup(name, description, source.major_version, tags_from(parameters))
     region.option_groups[name] = group
     return {"OptionGroup": views.option_group(region, group)}
 
@@ -58,14 +39,6 @@ def describe(region: Region, parameters: Parameters) -> Result:
     if parameters.get("EngineName", "mysql") != "mysql":
         found = []
     return page([views.option_group(region, each) for each in found], parameters, "OptionGroupsList")
-
-
-@action("ModifyOptionGroup")
-def modify(region: Region, parameters: Parameters) -> Result:
-    group = region.option_group(parameters["OptionGroupName"])
-    if parameters.get("OptionsToInclude") or parameters.get("OptionsToRemove"):
-        raise invalid_combination("The sandbox keeps no options in option groups.")
-    return {"OptionGroup": views.option_group(region, group)}
 
 
 @action("DeleteOptionGroup")

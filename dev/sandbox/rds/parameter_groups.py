@@ -25,7 +25,7 @@ def create(region: Region, parameters: Parameters) -> Result:
 
 
 def _new_name(region: Region, given: str) -> str:
-    name = identifiers.plain_name(given, "DBParameterGroupName")
+    name = identifiers.checked(given, "DBParameterGroupName")
     if name in region.parameter_groups:
         raise already_exists("DBParameterGroupAlreadyExists", "Parameter group", name)
     if len(region.parameter_groups) >= region.quotas["DBParameterGroups"]:
@@ -33,23 +33,6 @@ def _new_name(region: Region, given: str) -> str:
             "DBParameterGroupQuotaExceeded", "This request would exceed your quota of DB parameter groups."
         )
     return name
-
-
-@action("CopyDBParameterGroup")
-def copy(region: Region, parameters: Parameters) -> Result:
-    source = region.parameter_group(parameters["SourceDBParameterGroupIdentifier"])
-    name = _new_name(region, parameters["TargetDBParameterGroupIdentifier"])
-    description = parameters["TargetDBParameterGroupDescription"]
-    group = ParameterGroup(
-        name,
-        source.family,
-        description,
-        dict(source.values),
-        dict(source.apply_methods),
-        tags_from(parameters),
-    )
-    region.parameter_groups[name] = group
-    return {"DBParameterGroup": views.parameter_group(region, group)}
 
 
 @action("DescribeDBParameterGroups")
@@ -70,18 +53,6 @@ def describe_parameters(region: Region, parameters: Parameters) -> Result:
             raise invalid_value(f"Invalid value {source} for Source")
         found = [each for each in found if each["Source"] == source]
     return page(found, parameters, "Parameters")
-
-
-@action("DescribeEngineDefaultParameters")
-def describe_defaults(region: Region, parameters: Parameters) -> Result:
-    family = parameters["DBParameterGroupFamily"]
-    if family not in FAMILIES:
-        raise invalid_value(f"ParameterGroupFamily {family} is not a valid parameter group family")
-    blank = ParameterGroup(family, family, "")
-    found = page(
-        [views.parameter(blank, each) for each in catalogue(family).values()], parameters, "Parameters"
-    )
-    return {"EngineDefaults": {"DBParameterGroupFamily": family, **found}}
 
 
 @action("ModifyDBParameterGroup")

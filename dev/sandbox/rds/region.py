@@ -78,7 +78,6 @@ class Region:
         self.parameter_groups: dict[str, ParameterGroup] = {}
         self.option_groups: dict[str, OptionGroup] = {}
         self.subnet_groups: dict[str, SubnetGroup] = {}
-        self.retained_backups: dict[str, DBInstance] = {}
         self.events: list[Event] = []
         self.subscriptions: dict[str, dict[str, Any]] = {}
         self.mirror = Mirror()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 
 from dev.sandbox.rds import backups, identifiers, lifecycle, neighbours, transitions, views
 from dev.sandbox.rds.clock import now
@@ -34,8 +35,6 @@ def describe(region: Region, parameters: Parameters) -> Result:
     if instance := parameters.get("DBInstanceIdentifier"):
         owner = identifiers.name_from_arn(instance, "db").lower()
         found = [each for each in found if each.instance_identifier == owner]
-    if resource := parameters.get("DbiResourceId"):
-        found = [each for each in found if each.resource_id == resource]
     if kind := parameters.get("SnapshotType"):
         if kind not in ("automated", "manual", "shared", "public", "awsbackup"):
             raise invalid_value(f"Invalid value {kind} for SnapshotType")
@@ -70,7 +69,7 @@ def create(region: Region, parameters: Parameters) -> Result:
 
 
 def _new_identifier(region: Region, given: str, parameter: str) -> str:
-    identifier = identifiers.snapshot_identifier(given, parameter)
+    identifier = identifiers.checked(given, parameter)
     if identifier in region.snapshots:
         raise already_exists("DBSnapshotAlreadyExists", "DBSnapshot", identifier)
     manual = sum(1 for each in region.snapshots.values() if each.kind == "manual")
@@ -105,29 +104,22 @@ def copy(region: Region, parameters: Parameters) -> Result:
     if in_progress >= region.quotas["SnapshotCopiesInProgress"]:
         raise RDSError("SnapshotQuotaExceeded", "Cannot have more than 20 snapshot copies in progress.")
     key = parameters.get("KmsKeyId")
-    item = DBSnapshot(
+    item = replace(
+        source,
         identifier=identifier,
         kind="manual",
-        instance_identifier=source.instance_identifier,
-        resource_id=source.resource_id,
-        settings=dict(source.settings),
-        engine_version=source.engine_version,
-        master_username=source.master_username,
-        master_password=source.master_password,
-        db_name=source.db_name,
-        port=source.port,
         option_group=parameters.get("OptionGroupName", source.option_group),
-        subnet_group=source.subnet_group,
-        vpc_id=source.vpc_id,
         kms_key_arn=region.key_arn(key) if key else source.kms_key_arn,
         encryption=None if key else source.encryption,
-        instance_created=source.instance_created,
         directory=region.hosting.snapshot_directory(f"{len(region.snapshots)}-{time.monotonic_ns()}"),
         tags={**(source.tags if parameters.get("CopyTags") else {}), **tags_from(parameters)},
-        original_created=source.original_created,
+        status="creating",
+        created=None,
         source_arn=region.arn("snapshot", source.identifier),
         started=time.monotonic(),
         duration=region.clock.seconds("copy"),
+        readers=0,
+        shared_with=[],
     )
     region.snapshots[identifier] = item
     source.readers += 1

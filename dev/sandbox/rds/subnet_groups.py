@@ -6,7 +6,6 @@ from dev.sandbox.rds import identifiers, neighbours, views
 from dev.sandbox.rds.errors import RDSError, already_exists, invalid_value
 from dev.sandbox.rds.model import SubnetGroup
 from dev.sandbox.rds.neighbours import Subnet
-from dev.sandbox.rds.pagination import page
 from dev.sandbox.rds.region import Region, tags_from
 from dev.sandbox.rds.registry import Parameters, Result, action
 
@@ -15,7 +14,7 @@ __all__: list[str] = []
 
 @action("CreateDBSubnetGroup")
 def create(region: Region, parameters: Parameters) -> Result:
-    name = identifiers.plain_name(parameters["DBSubnetGroupName"], "DBSubnetGroupName", r"._ ")
+    name = identifiers.checked(parameters["DBSubnetGroupName"], "DBSubnetGroupName", extra=r"._ ")
     if name == "default":
         raise invalid_value("The DB subnet group name default is reserved.")
     if name in region.subnet_groups:
@@ -37,34 +36,3 @@ def _covering(region: Region, identifiers_: list[str]) -> list[Subnet]:
             "Current AZ coverage: 1. Add subnets to cover at least 2 AZs.",
         )
     return found
-
-
-@action("DescribeDBSubnetGroups")
-def describe(region: Region, parameters: Parameters) -> Result:
-    if name := parameters.get("DBSubnetGroupName"):
-        found = [region.subnet_group(name)]
-    else:
-        found = sorted(region.subnet_groups.values(), key=lambda each: each.name)
-    return page([views.subnet_group(region, each) for each in found], parameters, "DBSubnetGroups")
-
-
-@action("ModifyDBSubnetGroup")
-def modify(region: Region, parameters: Parameters) -> Result:
-    group = region.subnet_group(parameters["DBSubnetGroupName"])
-    group.subnets = _covering(region, parameters["SubnetIds"])
-    group.description = parameters.get("DBSubnetGroupDescription", group.description)
-    return {"DBSubnetGroup": views.subnet_group(region, group)}
-
-
-@action("DeleteDBSubnetGroup")
-def delete(region: Region, parameters: Parameters) -> Result:
-    group = region.subnet_group(parameters["DBSubnetGroupName"])
-    users = [each.identifier for each in region.instances.values() if each.subnet_group is group]
-    if users or group.name == "default":
-        raise RDSError(
-            "InvalidDBSubnetGroupStateFault",
-            f"Cannot delete the subnet group '{group.name}' because at least one database instance: "
-            f"{', '.join(users)} is still using it.",
-        )
-    del region.subnet_groups[group.name]
-    return {}

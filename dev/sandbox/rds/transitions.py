@@ -52,13 +52,17 @@ def create(region: Region, instance: DBInstance) -> None:
 
 def back_up(region: Region, instance: DBInstance) -> None:
     """Take a daily backup of an instance in use: it serves as before, and takes no changes until that is done."""
-    with region.lock:
-        before, instance.status = instance.status, "backing-up"
-    backups.take(region, instance)
-    region.clock.pause("backup")
+    before = instance.status
+    _begin_backups(region, instance)
     with region.lock:
         if instance.status == "backing-up":
             instance.status = before
+
+
+def _begin_backups(region: Region, instance: DBInstance) -> None:
+    set_status(region, instance, "backing-up")
+    backups.take(region, instance)
+    region.clock.pause("backup")
 
 
 def _born(region: Region, instance: DBInstance, origin: DBSnapshot | None = None) -> None:
@@ -73,9 +77,7 @@ def _born(region: Region, instance: DBInstance, origin: DBSnapshot | None = None
         set_status(region, instance, status)
         region.clock.pause("configure")
     if instance.retention > 0:
-        set_status(region, instance, "backing-up")
-        backups.take(region, instance)
-        region.clock.pause("backup")
+        _begin_backups(region, instance)
     moment = time.monotonic()
     with region.lock:
         instance.status = "available"
@@ -178,23 +180,18 @@ class Change:
 
     settings: dict[str, Any] = field(default_factory=dict)
     password: str | None = None
-    port: int | None = None
     new_identifier: str | None = None
     association: bool = False
     log_exports: bool = False
     full: bool = False
 
     def __bool__(self) -> bool:
-        return any(
-            (self.settings, self.password, self.port, self.new_identifier, self.association, self.log_exports)
-        )
+        return any((self.settings, self.password, self.new_identifier, self.association, self.log_exports))
 
     @property
     def restarts(self) -> bool:
         """Whether the server is restarted for it, beside a rename."""
-        return (
-            bool({"DBInstanceClass", "CACertificateIdentifier"} & set(self.settings)) or self.port is not None
-        )
+        return bool({"DBInstanceClass", "CACertificateIdentifier"} & set(self.settings))
 
     @property
     def status(self) -> str:
@@ -220,7 +217,9 @@ def change(region: Region, instance: DBInstance, what: Change) -> None:
     set_status(region, instance, what.status)
     had_backups = instance.retention > 0
     with region.lock:
-        _set(instance, what)
+        instance.settings.update(what.settings)
+        for name in what.settings:
+            instance.pending.pop(name, None)
     if what.password is not None and what.new_identifier is None:
         _set_password(region, instance, what.password)
     if what.association:
@@ -232,16 +231,13 @@ def change(region: Region, instance: DBInstance, what: Change) -> None:
         _rename(region, instance, what.new_identifier)
     elif what.restarts or had_backups != has_backups:
         region.hosting.halt(instance)
-        region.hosting.move(instance)
         region.clock.pause("modify")
         region.hosting.launch(instance)
         _repoint_replicas(region, instance)
     else:
         region.clock.pause("modify")
     if has_backups and not had_backups:
-        set_status(region, instance, "backing-up")
-        backups.take(region, instance)
-        region.clock.pause("backup")
+        _begin_backups(region, instance)
     if had_backups and not has_backups:
         backups.remove_all(region, instance)
     with region.lock:
@@ -249,16 +245,6 @@ def change(region: Region, instance: DBInstance, what: Change) -> None:
             grow(region, instance)
         instance.status = "storage-full" if what.full and not grown else "available"
         _tell_of_change(region, instance, what, storage=bool(grown))
-
-
-def _set(instance: DBInstance, what: Change) -> None:
-    """Let the description say what the change makes of the instance."""
-    instance.settings.update(what.settings)
-    for name in what.settings:
-        instance.pending.pop(name, None)
-    if what.port is not None:
-        instance.port = what.port
-        instance.pending.pop("Port", None)
 
 
 def _tell_of_change(region: Region, instance: DBInstance, what: Change, *, storage: bool) -> None:
@@ -378,8 +364,7 @@ def promote(region: Region, instance: DBInstance, retention: int) -> None:
     region.clock.pause("promote")
     region.hosting.launch(instance)
     if retention > 0 and not had_backups:
-        set_status(region, instance, "backing-up")
-        backups.take(region, instance)
+        _begin_backups(region, instance)
     with region.lock:
         instance.status = "available"
         region.tell(
@@ -410,8 +395,6 @@ def delete(region: Region, instance: DBInstance, final: DBSnapshot | None, *, ke
     with region.lock:
         del region.instances[instance.resource_id]
         region.tell(instance, "DB instance deleted", "deletion")
-        if keep_backups and instance.retention > 0:
-            region.retained_backups[instance.resource_id] = instance
     if not keep_backups:
         backups.remove_all(region, instance)
     instance.worker.finish()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from dev.sandbox.rds.clock import now
@@ -20,8 +20,6 @@ from dev.sandbox.rds.parameters import Parameter
 from dev.sandbox.rds.region import Region
 
 __all__ = [
-    "CA_VALID_TILL",
-    "automated_backup",
     "event",
     "instance",
     "option_group",
@@ -33,7 +31,6 @@ __all__ = [
 ]
 
 View = dict[str, Any]
-CA_VALID_TILL = datetime(2061, 5, 25, 22, 34, 57, tzinfo=UTC)
 HOSTED_ZONE = "Z2R2ITUGPM61AM"
 
 
@@ -209,32 +206,6 @@ def _progress(item: DBSnapshot) -> int:
         return 100
     elapsed = time.monotonic() - item.started
     return min(99, int(100 * elapsed / item.duration)) if item.duration else 0
-
-
-def automated_backup(region: Region, item: DBInstance, status: str) -> View:
-    keep = ("AllocatedStorage", "StorageType", "AvailabilityZone", "LicenseModel", "BackupRetentionPeriod")
-    view: View = {name: item.settings.get(name) for name in keep}
-    view.update(
-        DBInstanceArn=region.arn("db", item.identifier),
-        DbiResourceId=item.resource_id,
-        DBInstanceIdentifier=item.identifier,
-        DBInstanceAutomatedBackupsArn=region.arn("auto-backup", f"ab-{item.resource_id[3:].lower()}"),
-        Region=region.name,
-        RestoreWindow={"EarliestTime": item.created, "LatestTime": _latest_restorable(item)},
-        Status=status,
-        Port=item.port,
-        VpcId=item.subnet_group.vpc_id,
-        InstanceCreateTime=item.created,
-        MasterUsername=item.master_username,
-        Engine="mysql",
-        EngineVersion=item.engine_version,
-        OptionGroupName=item.option_group.name,
-        Encrypted=item.encrypted,
-        KmsKeyId=item.kms_key_arn,
-        IAMDatabaseAuthenticationEnabled=item.settings["IAMDatabaseAuthenticationEnabled"],
-        BackupTarget="region",
-    )
-    return view
 
 
 def parameter_group(region: Region, item: ParameterGroup) -> View:

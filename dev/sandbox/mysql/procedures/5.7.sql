@@ -42,7 +42,7 @@ BEGIN
     DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET SESSION sql_log_bin = logging; RESIGNAL; END;
     CALL mysql.rds_record('Starting: start slave');
     CALL mysql.rds_check_startable(state);
-    CALL mysql.rds_note_status('start slave', NULL, NULL, NULL);
+    CALL mysql.rds_note_status('start slave', NULL, NULL);
     CALL mysql.rds_check_not_skipping();
     CALL mysql.rds_run('START SLAVE');
     CALL mysql.rds_await_both(1);
@@ -64,7 +64,7 @@ BEGIN
     DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET SESSION sql_log_bin = logging; RESIGNAL; END;
     CALL mysql.rds_record('Starting: stop slave');
     CALL mysql.rds_check_stoppable(state);
-    CALL mysql.rds_note_status('stop slave', NULL, NULL, NULL);
+    CALL mysql.rds_note_status('stop slave', NULL, NULL);
     CALL mysql.rds_run('STOP SLAVE');
     CALL mysql.rds_pause(1);
     CALL mysql.rds_check_stopped();

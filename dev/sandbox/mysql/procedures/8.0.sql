@@ -28,7 +28,7 @@ BEGIN
     DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET SESSION sql_log_bin = logging; RESIGNAL; END;
     CALL mysql.rds_record('Starting: start slave');
     CALL mysql.rds_check_startable(state);
-    CALL mysql.rds_note_status('start slave', NULL, NULL, NULL);
+    CALL mysql.rds_note_status('start slave', NULL, NULL);
     CALL mysql.rds_pause(1);
     CALL mysql.rds_check_not_skipping();
     CALL mysql.rds_run('START SLAVE');
@@ -50,33 +50,13 @@ BEGIN
     DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET SESSION sql_log_bin = logging; RESIGNAL; END;
     CALL mysql.rds_record('Starting: stop slave');
     CALL mysql.rds_check_stoppable(state);
-    CALL mysql.rds_note_status('stop slave', NULL, NULL, NULL);
+    CALL mysql.rds_note_status('stop slave', NULL, NULL);
     CALL mysql.rds_pause(1);
     CALL mysql.rds_run('STOP SLAVE');
     CALL mysql.rds_pause(2);
     CALL mysql.rds_check_stopped();
     CALL mysql.rds_record('stop slave');
     SELECT 'Slave is now down or disabled' AS Message;
-    SET SESSION sql_log_bin = logging;
-  END;
-END
-$$
--- What AWS documents for 8.0.26 and higher only.
-
-CREATE PROCEDURE mysql.rds_assign_gtids_to_anonymous_transactions(IN gtid_option TEXT)
-BEGIN
-  DECLARE logging BOOLEAN DEFAULT @@session.sql_log_bin;
-  DECLARE state VARCHAR(10) DEFAULT mysql.rds_replication_service_state();
-  SET SESSION sql_log_bin = 0;
-  BEGIN
-    DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET SESSION sql_log_bin = logging; RESIGNAL; END;
-    CALL mysql.rds_record('Starting: assign gtids');
-    IF state <> 'OFF' THEN
-      CALL mysql.rds_refuse('You can''t modify replication because replication is running or not configured. First call mysql.rds_stop_replication.');
-    END IF;
-    CALL mysql.rds_run(CONCAT('CHANGE REPLICATION SOURCE TO ASSIGN_GTIDS_TO_ANONYMOUS_TRANSACTIONS = ',
-      IF(UPPER(TRIM(gtid_option)) IN ('OFF', 'LOCAL'), UPPER(TRIM(gtid_option)), QUOTE(TRIM(gtid_option)))));
-    CALL mysql.rds_record('assign gtids');
     SET SESSION sql_log_bin = logging;
   END;
 END

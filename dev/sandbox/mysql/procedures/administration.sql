@@ -54,25 +54,3 @@ BEGIN
   KILL QUERY thread;
 END
 $$
-CREATE PROCEDURE mysql.rds_rotate_slow_log()
-BEGIN
-  DECLARE logging BOOLEAN DEFAULT @@session.sql_log_bin;
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET SESSION sql_log_bin = logging; RESIGNAL; END;
-  SET SESSION sql_log_bin = 0;
-  DROP TABLE IF EXISTS mysql.slow_log_backup;
-  CREATE TABLE mysql.slow_log_next LIKE mysql.slow_log;
-  RENAME TABLE mysql.slow_log TO mysql.slow_log_backup, mysql.slow_log_next TO mysql.slow_log;
-  SET SESSION sql_log_bin = logging;
-END
-$$
-CREATE PROCEDURE mysql.rds_rotate_general_log()
-BEGIN
-  DECLARE logging BOOLEAN DEFAULT @@session.sql_log_bin;
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET SESSION sql_log_bin = logging; RESIGNAL; END;
-  SET SESSION sql_log_bin = 0;
-  DROP TABLE IF EXISTS mysql.general_log_backup;
-  CREATE TABLE mysql.general_log_next LIKE mysql.general_log;
-  RENAME TABLE mysql.general_log TO mysql.general_log_backup, mysql.general_log_next TO mysql.general_log;
-  SET SESSION sql_log_bin = logging;
-END
-$$

@@ -31,29 +31,29 @@ BEGIN
   COMMIT;
 END
 $$
-CREATE PROCEDURE mysql.rds_record_until(IN action VARCHAR(40), IN file TEXT, IN pos BIGINT, IN gtid TEXT)
+CREATE PROCEDURE mysql.rds_record_until(IN action VARCHAR(40), IN file TEXT, IN pos BIGINT)
   SQL SECURITY INVOKER
 BEGIN
-  INSERT INTO mysql.rds_history (called_by_user, action, mysql_version, master_log_file, master_log_pos, master_gtid)
-    VALUES (USER(), action, VERSION(), LEFT(file, 50), pos, gtid);
+  INSERT INTO mysql.rds_history (called_by_user, action, mysql_version, master_log_file, master_log_pos)
+    VALUES (USER(), action, VERSION(), LEFT(file, 50), pos);
   COMMIT;
 END
 $$
-CREATE PROCEDURE mysql.rds_record_source(IN action VARCHAR(40), IN host VARCHAR(255), IN port INT, IN user TEXT, IN file TEXT, IN pos BIGINT UNSIGNED, IN ssl_on TINYINT, IN delay INT, IN auto_position BOOLEAN)
+CREATE PROCEDURE mysql.rds_record_source(IN action VARCHAR(40), IN host VARCHAR(255), IN port INT, IN user TEXT, IN file TEXT, IN pos BIGINT UNSIGNED, IN ssl_on TINYINT)
   SQL SECURITY INVOKER
 BEGIN
-  INSERT INTO mysql.rds_history (called_by_user, action, mysql_version, master_host, master_port, master_user, master_log_file, master_log_pos, master_ssl, master_delay, auto_position)
-    VALUES (USER(), action, VERSION(), TRIM(host), port, TRIM(user), TRIM(file), pos, ssl_on, delay, auto_position);
+  INSERT INTO mysql.rds_history (called_by_user, action, mysql_version, master_host, master_port, master_user, master_log_file, master_log_pos, master_ssl, auto_position)
+    VALUES (USER(), action, VERSION(), TRIM(host), port, TRIM(user), TRIM(file), pos, ssl_on, 0);
   COMMIT;
 END
 $$
 -- What the agent goes by when it resumes replication after a start of the server.
-CREATE PROCEDURE mysql.rds_note_status(IN what VARCHAR(20), IN file TEXT, IN pos BIGINT, IN gtid TEXT)
+CREATE PROCEDURE mysql.rds_note_status(IN what VARCHAR(20), IN file TEXT, IN pos BIGINT)
   SQL SECURITY INVOKER
 BEGIN
   UPDATE mysql.rds_replication_status
      SET called_by_user = USER(), action = what, mysql_version = VERSION(),
-         replication_log_file = TRIM(file), replication_stop_point = pos, replication_gtid = gtid
+         replication_log_file = TRIM(file), replication_stop_point = pos
    WHERE action IS NOT NULL AND COALESCE(channel_name, '') = '';
   COMMIT;
 END
@@ -170,7 +170,7 @@ BEGIN
 END
 $$
 -- Why replication can't be started until some point now: not a word of BROKEN here, it counts as running.
-CREATE PROCEDURE mysql.rds_check_startable_until(IN state VARCHAR(10), IN caller VARCHAR(64))
+CREATE PROCEDURE mysql.rds_check_startable_until(IN state VARCHAR(10))
   SQL SECURITY INVOKER
 BEGIN
   IF state = 'NOT_EXIST' THEN
@@ -178,7 +178,7 @@ BEGIN
   ELSEIF state <> 'OFF' THEN
     CALL mysql.rds_refuse('Replication may already be running. Call rds_stop_replication to stop replication');
   ELSEIF @@global.slave_parallel_workers > 1 THEN
-    CALL mysql.rds_refuse(CONCAT(caller, ' is not supported for multi-threaded slaves'));
+    CALL mysql.rds_refuse('rds_start_replication_until is not supported for multi-threaded slaves');
   END IF;
 END
 $$
@@ -189,41 +189,18 @@ BEGIN
   SET SESSION sql_log_bin = 0;
   BEGIN
     DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET SESSION sql_log_bin = logging; RESIGNAL; END;
-    CALL mysql.rds_record_until('Starting: start slave until', replication_log_file, replication_stop_point, NULL);
-    CALL mysql.rds_check_startable_until(state, 'rds_start_replication_until');
+    CALL mysql.rds_record_until('Starting: start slave until', replication_log_file, replication_stop_point);
+    CALL mysql.rds_check_startable_until(state);
     IF COALESCE(replication_stop_point, 0) <= 0 THEN
       CALL mysql.rds_refuse('The replication stop point must be a number above 0');
     END IF;
     CALL mysql.rds_check_not_skipping();
-    CALL mysql.rds_note_status('start slave until', replication_log_file, replication_stop_point, NULL);
+    CALL mysql.rds_note_status('start slave until', replication_log_file, replication_stop_point);
     CALL mysql.rds_run(CONCAT('START SLAVE UNTIL MASTER_LOG_FILE = ', QUOTE(TRIM(replication_log_file)), ', MASTER_LOG_POS = ', replication_stop_point));
     CALL mysql.rds_await_goal();
     CALL mysql.rds_check_runs();
-    CALL mysql.rds_record_until('start slave until', replication_log_file, replication_stop_point, NULL);
+    CALL mysql.rds_record_until('start slave until', replication_log_file, replication_stop_point);
     SELECT CONCAT('Replication started until MASTER_LOG_FILE = ', QUOTE(TRIM(replication_log_file)), ' and MASTER_LOG_POS = ', replication_stop_point) AS Message;
-    SET SESSION sql_log_bin = logging;
-  END;
-END
-$$
-CREATE PROCEDURE mysql.rds_start_replication_until_gtid(IN gtid TEXT)
-BEGIN
-  DECLARE logging BOOLEAN DEFAULT @@session.sql_log_bin;
-  DECLARE state VARCHAR(10) DEFAULT mysql.rds_replication_service_state();
-  SET SESSION sql_log_bin = 0;
-  BEGIN
-    DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET SESSION sql_log_bin = logging; RESIGNAL; END;
-    CALL mysql.rds_record_until('Starting: start slave until', NULL, NULL, gtid);
-    CALL mysql.rds_check_startable_until(state, 'rds_start_replication_until_gtid');
-    IF gtid IS NULL THEN
-      CALL mysql.rds_refuse('The GTID must be given');
-    END IF;
-    CALL mysql.rds_check_not_skipping();
-    CALL mysql.rds_note_status('start slave until', NULL, NULL, gtid);
-    CALL mysql.rds_run(CONCAT('START SLAVE UNTIL SQL_AFTER_GTIDS = ', QUOTE(gtid)));
-    CALL mysql.rds_await_goal();
-    CALL mysql.rds_check_runs();
-    CALL mysql.rds_record_until('start slave until', NULL, NULL, gtid);
-    SELECT CONCAT('Replication started until SQL_AFTER_GTIDS = ', QUOTE(gtid)) AS Message;
     SET SESSION sql_log_bin = logging;
   END;
 END
@@ -239,8 +216,7 @@ BEGIN
   END IF;
 END
 $$
-CREATE PROCEDURE mysql.rds_change_master(IN host VARCHAR(255), IN port INT, IN user TEXT, IN passwd TEXT, IN name TEXT, IN pos BIGINT UNSIGNED, IN enable_ssl_encryption TINYINT, IN delay INT, IN auto_position BOOLEAN)
-  SQL SECURITY INVOKER
+CREATE PROCEDURE mysql.rds_set_external_master(IN host VARCHAR(255), IN port INT, IN user TEXT, IN passwd TEXT, IN name TEXT, IN pos BIGINT UNSIGNED, IN enable_ssl_encryption TINYINT)
 BEGIN
   DECLARE logging BOOLEAN DEFAULT @@session.sql_log_bin;
   DECLARE state VARCHAR(10) DEFAULT mysql.rds_replication_service_state();
@@ -251,39 +227,27 @@ BEGIN
   SET SESSION sql_log_bin = 0;
   BEGIN
     DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET SESSION sql_log_bin = logging; RESIGNAL; END;
-    CALL mysql.rds_record_source('Starting: set master', host, port, user, name, pos, enable_ssl_encryption, delay, auto_position);
+    CALL mysql.rds_record_source('Starting: set master', host, port, user, name, pos, enable_ssl_encryption);
     IF read_replica THEN
       CALL mysql.rds_refuse('Permission Denied: This instance is a RDS Read Replica.');
     ELSEIF state NOT IN ('OFF', 'NOT_EXIST') THEN
       CALL mysql.rds_refuse('You can''t modify replication because replication is running. First call mysql.rds_stop_replication.');
     ELSEIF elsewhere THEN
       CALL mysql.rds_refuse('Two channels that replicate from one host and port are not supported.');
-    ELSEIF delay NOT BETWEEN 0 AND 86400 THEN
-      CALL mysql.rds_refuse('For source delay the value must be between 0 and 86400 inclusive');
     END IF;
-    CALL mysql.rds_note_status('set master', NULL, NULL, NULL);
+    CALL mysql.rds_note_status('set master', NULL, NULL);
     CALL mysql.rds_note_source(host, port);
     CALL mysql.rds_run(CONCAT(
       'CHANGE MASTER TO MASTER_HOST = ', QUOTE(TRIM(host)), ', MASTER_PORT = ', port,
       ', MASTER_USER = ', QUOTE(TRIM(user)), ', MASTER_PASSWORD = ', QUOTE(TRIM(passwd)),
-      IF(auto_position, '', CONCAT(', MASTER_LOG_FILE = ', QUOTE(TRIM(name)), ', MASTER_LOG_POS = ', pos)),
-      ', MASTER_AUTO_POSITION = ', auto_position, ', MASTER_SSL = ', enable_ssl_encryption,
-      IF(delay IS NULL, '', CONCAT(', MASTER_DELAY = ', delay)),
+      ', MASTER_LOG_FILE = ', QUOTE(TRIM(name)), ', MASTER_LOG_POS = ', pos,
+      ', MASTER_AUTO_POSITION = 0, MASTER_SSL = ', enable_ssl_encryption,
       -- RDS leaves the retry at MySQL's 60 s; a quick sandbox's minutes are shorter.
       IF(real_ones, '', ', MASTER_CONNECT_RETRY = 1')));
-    CALL mysql.rds_record_source('set master', host, port, user, name, pos, enable_ssl_encryption, delay, auto_position);
+    CALL mysql.rds_record_source('set master', host, port, user, name, pos, enable_ssl_encryption);
     SET SESSION sql_log_bin = logging;
   END;
 END
-$$
-CREATE PROCEDURE mysql.rds_set_external_master(IN host VARCHAR(255), IN port INT, IN user TEXT, IN passwd TEXT, IN name TEXT, IN pos BIGINT UNSIGNED, IN enable_ssl_encryption TINYINT)
-  CALL mysql.rds_change_master(host, port, user, passwd, name, pos, enable_ssl_encryption, NULL, FALSE)
-$$
-CREATE PROCEDURE mysql.rds_set_external_master_with_delay(IN host VARCHAR(255), IN port INT, IN user TEXT, IN passwd TEXT, IN name TEXT, IN pos BIGINT UNSIGNED, IN enable_ssl_encryption TINYINT, IN delay INT)
-  CALL mysql.rds_change_master(host, port, user, passwd, name, pos, enable_ssl_encryption, delay, FALSE)
-$$
-CREATE PROCEDURE mysql.rds_set_external_master_with_auto_position(IN host VARCHAR(255), IN port INT, IN user TEXT, IN passwd TEXT, IN enable_ssl_encryption TINYINT, IN delay INT)
-  CALL mysql.rds_change_master(host, port, user, passwd, NULL, NULL, enable_ssl_encryption, delay, TRUE)
 $$
 CREATE PROCEDURE mysql.rds_reset_external_master()
 BEGIN
@@ -304,28 +268,9 @@ BEGIN
     END IF;
     CALL mysql.rds_run('RESET SLAVE ALL');
     CALL mysql.rds_record('reset slave');
-    CALL mysql.rds_note_status('reset slave', NULL, NULL, NULL);
+    CALL mysql.rds_note_status('reset slave', NULL, NULL);
     CALL mysql.rds_note_source(NULL, NULL);
     SELECT 'Slave has been reset' AS message;
-    SET SESSION sql_log_bin = logging;
-  END;
-END
-$$
-CREATE PROCEDURE mysql.rds_set_master_auto_position(IN auto_position_mode TINYINT)
-BEGIN
-  DECLARE logging BOOLEAN DEFAULT @@session.sql_log_bin;
-  SET SESSION sql_log_bin = 0;
-  BEGIN
-    DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET SESSION sql_log_bin = logging; RESIGNAL; END;
-    CALL mysql.rds_record('Starting: set master auto position');
-    IF auto_position_mode NOT IN (0, 1) THEN
-      CALL mysql.rds_refuse('The auto position mode must be 0 or 1');
-    END IF;
-    CALL mysql.rds_run('STOP SLAVE');
-    CALL mysql.rds_run(CONCAT('CHANGE MASTER TO MASTER_AUTO_POSITION = ', auto_position_mode));
-    CALL mysql.rds_run('START SLAVE');
-    CALL mysql.rds_record('set master auto position');
-    SELECT CONCAT('Master Auto Position has been set to ', auto_position_mode, '.') AS Message;
     SET SESSION sql_log_bin = logging;
   END;
 END
@@ -353,28 +298,6 @@ BEGIN
   END;
 END
 $$
-CREATE PROCEDURE mysql.rds_next_master_log(IN curr_master_log INT)
-BEGIN
-  DECLARE logging BOOLEAN DEFAULT @@session.sql_log_bin;
-  DECLARE state VARCHAR(10) DEFAULT mysql.rds_replication_service_state();
-  DECLARE next_log VARCHAR(50) DEFAULT CONCAT('mysql-bin-changelog.', LPAD(curr_master_log + 1, 6, '0'));
-  SET SESSION sql_log_bin = 0;
-  BEGIN
-    DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET SESSION sql_log_bin = logging; RESIGNAL; END;
-    CALL mysql.rds_record_until('Starting: next_master_log', next_log, 4, NULL);
-    CALL mysql.rds_check_broken(state, 'You can''t set the log file name because the replica isn''t configured. First call mysql.rds_set_external_master.');
-    CALL mysql.rds_check_not_skipping();
-    CALL mysql.rds_run('STOP SLAVE');
-    CALL mysql.rds_pause(2);
-    CALL mysql.rds_run(CONCAT('CHANGE MASTER TO MASTER_LOG_FILE = ', QUOTE(next_log), ', MASTER_LOG_POS = 4'));
-    CALL mysql.rds_run('START SLAVE');
-    CALL mysql.rds_await_both(2);
-    SELECT 'Master Log Position has been set to start of next log' AS Message;
-    CALL mysql.rds_check_recovered('next_master_log', next_log);
-    SET SESSION sql_log_bin = logging;
-  END;
-END
-$$
 CREATE PROCEDURE mysql.rds_skip_repl_error()
 skip: BEGIN
   DECLARE logging BOOLEAN DEFAULT @@session.sql_log_bin;
@@ -397,7 +320,7 @@ skip: BEGIN
     CALL mysql.rds_run('START SLAVE');
     CALL mysql.rds_await_both(2);
     SELECT 'Statement in error has been skipped' AS Message;
-    CALL mysql.rds_check_recovered('skip_repl_error', NULL);
+    CALL mysql.rds_check_recovered();
     SET SESSION sql_log_bin = logging;
   END;
 END
@@ -413,24 +336,15 @@ BEGIN
   END CASE;
 END
 $$
-CREATE PROCEDURE mysql.rds_check_recovered(IN action VARCHAR(30), IN next_log VARCHAR(50))
+CREATE PROCEDURE mysql.rds_check_recovered()
   SQL SECURITY INVOKER
 BEGIN
   DECLARE state VARCHAR(10) DEFAULT mysql.rds_replication_service_state();
   COMMIT;
-  CALL mysql.rds_record_until(CONCAT(action, IF(state = 'ON', ':OK', ':ERR')), next_log, IF(next_log IS NULL, NULL, 4), NULL);
+  CALL mysql.rds_record(CONCAT('skip_repl_error', IF(state = 'ON', ':OK', ':ERR')));
   IF state <> 'ON' THEN
     CALL mysql.rds_refuse('Slave has encountered a new error. Please use SHOW SLAVE STATUS to see the error.');
   END IF;
   SELECT 'Slave is now running normally' AS Message;
-END
-$$
-CREATE PROCEDURE mysql.rds_skip_transaction_with_gtid(IN gtid_to_skip VARCHAR(60))
-BEGIN
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET SESSION gtid_next = 'AUTOMATIC'; RESIGNAL; END;
-  SET SESSION gtid_next = gtid_to_skip;
-  COMMIT;
-  SET SESSION gtid_next = 'AUTOMATIC';
-  SELECT 'Transaction has been skipped successfully.' AS Message;
 END
 $$

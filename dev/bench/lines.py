@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-__all__ = ["Limit", "Line", "at_least", "at_most", "failed", "markdown", "sentences", "table"]
+from dev.bench import command
+
+__all__ = ["Limit", "Line", "at_least", "at_most", "failed", "markdown", "sentences", "show", "table"]
 
 _TITLES = ("figure", "ours", "peer", "ratio", "limit", "the peer")
-_NUMBERS = {"ours", "peer", "ratio"}
+_WORDS = {"figure", "limit", "the peer"}
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,15 @@ class Line:
         return found if self.trouble is None else {**found, "trouble": self.trouble}
 
 
+def show(console: Console, lines: Sequence[Line]) -> int:
+    """Print the lines, and a sentence for each that is not as it should be; return 0 if there is none."""
+    console.print()
+    console.print(table(lines))
+    for sentence in sentences(lines):
+        console.print(f"✗ {sentence}.", style="red", markup=False, soft_wrap=True)
+    return 1 if sentences(lines) else 0
+
+
 def failed(name: str, why: str) -> Line:
     """Return the line of a part that came to no figure."""
     return Line(name, None, "", trouble=why)
@@ -105,9 +117,7 @@ def sentences(lines: Sequence[Line]) -> list[str]:
 
 def table(lines: Sequence[Line]) -> Table:
     """Return all lines as one table."""
-    found = Table(box=None, padding=(0, 1), header_style="bold")
-    for title in _TITLES:
-        found.add_column(title, justify="right" if title in _NUMBERS else "left", overflow="fold")
+    found = command.table(_TITLES, _WORDS)
     for line in lines:
         found.add_row(*map(escape, _cells(line)), style="red" if line.complaint else None)
     return found
@@ -117,7 +127,7 @@ def markdown(lines: Sequence[Line]) -> str:
     """Return the same for a page of the documentation."""
     rows = [
         _TITLES,
-        tuple("---:" if title in _NUMBERS else "---" for title in _TITLES),
+        tuple("---" if title in _WORDS else "---:" for title in _TITLES),
         *map(_cells, lines),
     ]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)

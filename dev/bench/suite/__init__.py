@@ -1,1 +1,0 @@
-"""The suite: parts that turn what the other modules measure into lines of one table."""
