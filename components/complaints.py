@@ -35,9 +35,10 @@ _MUST = {
     "string_type": "must be text",
     "tuple_type": "must be a list",
     "dataclass_type": "must be a mapping",
+    "dict_type": "must be a mapping",
 }
 """Our words for pydantic's errors; others keep pydantic's own."""
-_NESTED = {"dataclass_type", "tuple_type"}
+_NESTED = {"dataclass_type", "dict_type", "tuple_type"}
 
 
 def complaint(error: ValidationError) -> PreconditionFailed:

@@ -11,8 +11,9 @@ from pulumi.runtime.config import get_config_env
 from pydantic import TypeAdapter, ValidationError
 
 from components.complaints import NAMESPACE, complaint, stray
+from rds_encrypt.check import Scope
+from rds_encrypt.checks import registry
 from rds_encrypt.core.errors import PreconditionFailed
-from rds_encrypt.cutover.checks import CHECKS
 from rds_encrypt.settings import Settings, SourceSettings, group_in, key_of, keys_of
 
 __all__ = ["load", "parse", "source_settings"]
@@ -65,11 +66,13 @@ def _with_off(kind: Any, value: Any) -> Any:
 
 
 def _require_checks(settings: Settings) -> None:
-    """Refuse to overrule a check that does not exist."""
+    """Refuse to accept a check that does not exist, or that a phase cannot do without."""
+    scopes = {check.name: check.scope for check in registry.ALL}
     for number, source in enumerate(settings.sources):
-        for place, name in enumerate(source.cutover.force):
-            if name not in CHECKS:
+        for name in source.accept:
+            if scopes.get(name, Scope.EVERY_RUN) is Scope.EVERY_RUN:
+                why = "cannot be accepted: it runs every time" if name in scopes else "is not a check"
                 raise PreconditionFailed(
-                    f"{name!r} is not a check of the cutover. docs/concepts.md#the-checks lists them",
-                    where=f"{NAMESPACE}:sources[{number}].cutover.force[{place}]",
+                    f"{name!r} {why}. docs/concepts.md#the-checks lists the checks",
+                    where=f"{NAMESPACE}:sources[{number}].accept.{name}",
                 )

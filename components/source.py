@@ -89,6 +89,7 @@ class Source:
             "source_group": self.group_name,
             "cutover": self.settings.cutover,
             "verify": self.settings.verify,
+            "accept": dict(self.settings.accept),
         }
 
     @property

@@ -66,6 +66,7 @@ class Steps:
             method=source.settings.method,
             strategy=source.settings.cutover.strategy,
             kms_key_arn=source.existing.key.arn,
+            accept=dict(source.settings.accept),
             preview=pulumi.runtime.is_dry_run(),
             fleet=source.fleet.needs,
             alone=source.may_fail_alone,

@@ -55,7 +55,7 @@ class CutoverArgs(ProtocolArgs):
 
 class CutoverProvider(Step[CutoverArgs]):
     """Moves the name. Outputs: ``server_uuid`` of the server that answers at the name now, ``final_coordinates``, ``timeline``,
-    ``write_outage``, ``unenabled_events``, ``forced_checks``, ``rollback_path``.
+    ``write_outage``, ``unenabled_events``, ``accepted_checks``, ``rollback_path``.
 
     A refresh sets ``named`` if the encrypted instance still has the name, ``fenced`` if the old one still refuses writes, and
     ``following`` if it follows or no longer can. An update closes a lifted fence and makes the old one follow again; it never
@@ -223,5 +223,5 @@ class Cutover(StepResource, provider=CutoverProvider):
     timeline: pulumi.Output[dict[str, str]]
     write_outage: pulumi.Output[dict[str, float] | None]
     unenabled_events: pulumi.Output[list[str]]
-    forced_checks: pulumi.Output[list[str]]
+    accepted_checks: pulumi.Output[list[str]]
     rollback_path: pulumi.Output[str]

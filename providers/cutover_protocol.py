@@ -47,6 +47,7 @@ class ProtocolArgs(PairArgs):
 
     Attributes:
         source_group: the owner's parameter group; empty once the source is gone.
+        accept: the checks that need not pass, and why.
         snapshot_at: in method ``offline``, the coordinates of the fenced source.
         moments: in method ``offline``, when the fence closed.
     """
@@ -54,6 +55,7 @@ class ProtocolArgs(PairArgs):
     source_group: str
     cutover: CutoverSettings
     verify: VerifySettings
+    accept: Mapping[str, str] = field(default_factory=dict)
     snapshot_at: str | None = None
     moments: Mapping[str, str] = field(default_factory=dict)
 
@@ -91,7 +93,7 @@ def run_protocol(context: StepContext, args: ProtocolArgs, direction: Direction)
         "timeline": cutover.timeline.as_outputs(),
         "write_outage": refused.as_outputs() if refused else None,
         "unenabled_events": list(outcome.unenabled_events),
-        "forced_checks": list(outcome.forced),
+        "accepted_checks": list(outcome.accepted),
         "rollback_path": outcome.rollback_path,
     }
 
@@ -113,7 +115,7 @@ def told(context: StepContext, direction: Direction, state: MigrationState) -> O
         "timeline": {str(moment): when for moment, when in direction.moments(state).items()},
         "write_outage": None,
         "unenabled_events": [],
-        "forced_checks": [],
+        "accepted_checks": [],
         "rollback_path": _noted_path(context, direction, state),
     }
 
@@ -138,6 +140,7 @@ def cutover_context(context: StepContext, args: ProtocolArgs, direction: Directi
         strategy=strategy_of(args.cutover),
         settings=args.cutover,
         verify=args.verify,
+        accept=args.accept,
         snapshot_coordinates=Coordinates.parse(args.snapshot_at) if args.snapshot_at else None,
         progress=context.progress,
     )

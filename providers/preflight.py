@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from pulumi.dynamic import CheckResult, UpdateResult
@@ -39,6 +39,7 @@ class PreflightArgs(NamedArgs):
     """The arguments of `Preflight`.
 
     Attributes:
+        accept: the checks that need not pass, and why.
         fleet: what all sources of the stack still need.
         alone: whether a failed check concerns this source only.
         refused: the failed checks, as sentences, if they did not end the run.
@@ -49,6 +50,7 @@ class PreflightArgs(NamedArgs):
     method: Method
     strategy: StrategyName
     kms_key_arn: str
+    accept: Mapping[str, str] = field(default_factory=dict)
     preview: bool = False
     fleet: tuple[Need, ...] = ()
     alone: bool = False
@@ -76,7 +78,9 @@ class PreflightProvider(Step[PreflightArgs]):
         """Return what blocks this phase, read-only; at preview, also show warnings and notes."""
         try:
             found = discover(context.aws, Names.of(args.identifier))
-            plan = Plan(args.phase, args.method, found, strategy_called(args.strategy), args.kms_key_arn)
+            plan = Plan(
+                args.phase, args.method, found, strategy_called(args.strategy), args.kms_key_arn, args.accept
+            )
             around = context.around or AccountInventory(context.aws)
             checks = CheckContext(context.aws, around, plan, args.fleet)
             if obstacles := [str(finding) for finding in run.obstacles(checks)]:

@@ -48,5 +48,5 @@ class Rollback(StepResource, provider=RollbackProvider):
     timeline: pulumi.Output[dict[str, str]]
     write_outage: pulumi.Output[dict[str, float] | None]
     unenabled_events: pulumi.Output[list[str]]
-    forced_checks: pulumi.Output[list[str]]
+    accepted_checks: pulumi.Output[list[str]]
     rollback_path: pulumi.Output[str]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Generic, TypeVar
 
@@ -30,7 +30,7 @@ class Scope(StrEnum):
     """When a check runs."""
 
     EVERY_RUN = "every run"
-    """In each preview and `up`, before all others."""
+    """In each preview and `up`, before all others; the config cannot accept what these find."""
     BEFORE_COPY = "before the copy"
     """In each preview and `up` until the encrypted instance exists."""
     FIRST_PREVIEW = "first preview"
@@ -38,7 +38,7 @@ class Scope(StrEnum):
     PREVIEW = "preview"
     """In the previews of `FIRST_PREVIEW`, and again in those of phase `cutover`."""
     CUTOVER = "cutover"
-    """Before the fence closes; `cutover.force` overrules it."""
+    """Before the fence closes."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ class Finding:
         why: why that matters, as a clause.
         fix: what to do about it, as an imperative clause.
         safe: what is safe now, if that is not obvious.
+        accepted: why the config accepts it.
     """
 
     severity: Severity
@@ -77,15 +78,24 @@ class Finding:
     why: str = ""
     fix: str = ""
     safe: str = ""
+    accepted: str = ""
 
     @property
     def passed(self) -> bool:
         """Whether it is as it should be."""
         return self.severity is Severity.PASSED
 
+    def accept(self, reason: str) -> Finding:
+        """Return the finding at the next lower severity, with the reason; notes and what passed stay as they are."""
+        lower = {Severity.BLOCKING: Severity.WARNING, Severity.WARNING: Severity.NOTE}
+        if self.severity not in lower:
+            return self
+        return replace(self, severity=lower[self.severity], accepted=reason.rstrip("."))
+
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}" if self.where else self.what
-        sentences = [head, _capital(self.why), self.fix, self.safe]
+        accepted = f"You accept this: {self.accepted}" if self.accepted else ""
+        sentences = [head, _capital(self.why), self.fix, self.safe, accepted]
         return " ".join(f"{sentence}." for sentence in sentences if sentence)
 
 

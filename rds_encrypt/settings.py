@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Annotated, Any, ClassVar, Final, Literal, get_args, get_type_hints
 
 from annotated_types import Ge, Gt, Le, MinLen, Predicate
@@ -201,7 +201,7 @@ class HookSettings(_Group):
 
 @dataclass(frozen=True)
 class CutoverSettings(_Group):
-    """How applications move, limits in seconds, your commands, and the checks to overrule."""
+    """How applications move, limits in seconds, and your commands."""
 
     strategy: StrategyName = "rename"
     """How applications move. `rename`: AWS exchanges the names, which takes minutes. `dns`: a record or your command moves them, in
@@ -218,8 +218,6 @@ class CutoverSettings(_Group):
     """Seconds that the encrypted instance may be behind before the fence closes."""
     lag_steady: Annotated[int, Ge(0), Le(3600)] = 5
     """Seconds for which the lag must stay within `maxLag`: the last check before the fence closes."""
-    force: tuple[str, ...] = ()
-    """Names of [checks](concepts.md#the-checks) that may fail; the outputs say what they saw."""
 
     def __post_init__(self) -> None:
         if (self.dns is not None or self.hooks.move) and self.strategy != "dns":
@@ -282,6 +280,9 @@ class SourceSettings(_Group):
     cutover: CutoverSettings = CutoverSettings()
     cleanup: CleanupSettings = CleanupSettings()
     prices: PriceSettings | None = None
+    accept: Mapping[str, Annotated[str, MinLen(1)]] = field(default_factory=dict)
+    """[Checks](concepts.md#the-checks) that need not pass, each with your reason: a blocking finding becomes a warning, a warning a
+    note. Plan, outputs and report quote the reason. A check of scope *every run* cannot be accepted."""
 
     @property
     def relax_above(self) -> int | None:

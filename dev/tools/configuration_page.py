@@ -37,7 +37,8 @@ config:
         maxWriteOutage: 30
         hooks:
           before: [./may-we.sh, orders]
-        force: [maintenance-window]
+      accept:
+        maintenance-window: agreed with the DBAs, CHG-4711
     - identifier: invoices
       phase: cutover
       credentials:
@@ -70,7 +71,7 @@ passwords are in Secrets Manager, or in the environment.
 {EXAMPLE}```
 
 A key is set with its path: `pulumi config set --path 'rds-encrypt:sources[0].kmsKey' alias/databases`, an entry of a list
-as `…force[0]`, and taken out with `pulumi config rm --path`. Without `--path` Pulumi makes a key of that name, which the
+as `…hooks.before[0]`, and taken out with `pulumi config rm --path`. Without `--path` Pulumi makes a key of that name, which the
 program refuses.
 
 `aws:region` and `aws:profile` are those of Pulumi's AWS provider; without them, AWS's own environment variables and
@@ -185,6 +186,8 @@ def _type(part: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
         return ", ".join(f"`{each}`" for each in part["enum"])
     if part["type"] == "array":
         return f"list of {_type(part['items'], schema)}"
+    if part["type"] == "object":
+        return f"{_type(part['additionalProperties'], schema)} by check"
     if part["type"] in _NUMBERS:
         return f"{_NUMBERS[part['type']]}{_limits(part)}"
     return _WORDS[part["type"]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -25,13 +25,14 @@ __all__ = ["AwsCheck", "CheckContext", "MySQLCheck", "Plan"]
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan for a source: phase, method, how applications move, and the key's ARN, if it is known."""
+    """The plan for a source: phase, method, how applications move, the key's ARN, if it is known, and the checks to accept."""
 
     phase: Phase
     method: Method
     topology: Topology
     strategy: Strategy = field(default_factory=Rename)
     key: str = ""
+    accept: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

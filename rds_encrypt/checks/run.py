@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import botocore.exceptions
 
@@ -61,7 +62,7 @@ def mysql_findings(context: CheckContext, session: Session) -> list[Finding]:
     try:
         for check in registry.MYSQL:
             try:
-                found += check.run(context, session)
+                found += _accepted(check, check.run(context, session), context)
             except MigrationError as error:
                 found.append(context.note(f"{_words(check.name)}: {error.what}; not checked"))
     finally:
@@ -94,12 +95,18 @@ def _carefully(check: Check[AwsCheck], context: CheckContext) -> list[Finding] |
     """Run a check; return its findings, or why it could not run."""
     name = _words(check.name)
     try:
-        return list(check.run(context))
+        return _accepted(check, check.run(context), context)
     except MigrationError as error:
         cause = error.__cause__
         if isinstance(cause, botocore.exceptions.ClientError) and code_of(cause) in DENIED:
             return _Unseen(name, f"not allowed: {cause.operation_name}", _NOT_ALLOWED)
         return _Unseen(name, error.what, f"The migration works without it. {error.fix}".rstrip())
+
+
+def _accepted(check: Check[Any], found: Iterable[Finding], context: CheckContext) -> list[Finding]:
+    """Return the findings of a check; what the config accepts has the next lower severity."""
+    reason = context.plan.accept.get(check.name)
+    return list(found) if reason is None else [finding.accept(reason) for finding in found]
 
 
 def _not_checked(context: CheckContext, unseen: Iterable[_Unseen]) -> Iterator[Finding]:

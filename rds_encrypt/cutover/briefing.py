@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rds_encrypt.cutover import checks
@@ -21,7 +22,7 @@ class Briefing:
     """What the checks see now, and the moves before and after the point of no return."""
 
     checks: tuple[CheckResult, ...]
-    forced: tuple[str, ...]
+    accept: Mapping[str, str]
     undoable: tuple[str, ...]
     final: tuple[Move, ...]
 
@@ -33,7 +34,7 @@ def briefing(context: CutoverContext) -> Briefing:
     now = context.still()
     return Briefing(
         checks=tuple(CheckResult(name, finding.passed, finding.what) for name, finding in findings.items()),
-        forced=context.settings.force,
+        accept=context.accept,
         undoable=tuple(_moves_until_swap(now)),
         final=(
             *context.strategy.moves(

@@ -63,17 +63,17 @@ def read(context: CutoverContext, primary: Session, candidate: Session) -> dict[
 
 
 def require_passed(context: CutoverContext, primary: Session, candidate: Session) -> tuple[str, ...]:
-    """Ask every check; return the failed ones that the config overrules, with what they saw.
+    """Ask every check; return the failed ones that the config accepts, with what they saw and the reason.
 
     Raises:
         ActionRequired: at least one failed; nothing was touched.
     """
     _await_applied(context)
     failed = {name: each.what for name, each in read(context, primary, candidate).items() if not each.passed}
-    stopping = [f"{name} ({saw})" for name, saw in failed.items() if name not in context.settings.force]
+    stopping = [f"{name} ({saw})" for name, saw in failed.items() if name not in context.accept]
     if stopping:
         raise _failed(context, "; ".join(stopping))
-    return tuple(f"{name}: {saw}" for name, saw in failed.items())
+    return tuple(f"{name}: {saw} (accepted: {context.accept[name]})" for name, saw in failed.items())
 
 
 def _await_applied(context: CutoverContext) -> None:
@@ -100,7 +100,7 @@ def require_steady(context: CutoverContext, primary: Session, candidate: Session
         ActionRequired: it grew beyond its limit; nothing was touched.
     """
     name = "replication-lag"
-    if name in context.settings.force or context.snapshot_coordinates is not None:
+    if name in context.accept or context.snapshot_coordinates is not None:
         return
     steady = context.settings.lag_steady
     began = time.monotonic()
@@ -121,10 +121,10 @@ def require_steady(context: CutoverContext, primary: Session, candidate: Session
 
 
 def _failed(context: CutoverContext, what: str) -> ActionRequired:
-    fix = "Mend that and run `pulumi up` again, or overrule a check in `cutover.force`"
+    fix = "Fix that and run `pulumi up` again, or accept the check with a reason in `accept`"
     if not context.direction.forward:
         fix += (
-            "; if it cannot be mended, set `phase` to `cutover` or `cleanup`, where production stays as it is"
+            "; if you cannot fix it, set `phase` to `cutover` or `cleanup`, where production stays as it is"
         )
     return ActionRequired(
         f"the {context.direction.verb} did not begin, because of {what}",

@@ -115,6 +115,7 @@ class CutoverContext:
     Attributes:
         source_group: the owner's parameter group; the instance that has the name uses it.
         strategy: how applications get from one instance to the other.
+        accept: the checks that need not pass, and why.
         snapshot_coordinates: in method ``offline``, the coordinates of the fenced source at its snapshot; nothing
             replicates then, and they must not change.
         seen: both instances at one moment, instead of a look-up each time; only ``still`` sets it.
@@ -129,6 +130,7 @@ class CutoverContext:
     strategy: Strategy
     settings: CutoverSettings
     verify: VerifySettings
+    accept: Mapping[str, str] = field(default_factory=dict)
     deadlines: Deadlines = Deadlines()
     snapshot_coordinates: Coordinates | None = None
     progress: Progress = silent

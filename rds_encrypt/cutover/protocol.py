@@ -47,7 +47,7 @@ class Outcome:
         server_uuid: the server that answers at the name now.
         final: the primary's coordinates that the candidate had executed when it was promoted.
         unenabled_events: events that only their definer may enable.
-        forced: failed checks that the config overrules, with what they saw.
+        accepted: failed checks that the config accepts, with what they saw and why they are accepted.
         rollback_path: ``open``, or that it is lost or not confirmed, and why.
         warnings: what failed and production does not need, as sentences.
     """
@@ -55,7 +55,7 @@ class Outcome:
     server_uuid: str
     final: str
     unenabled_events: tuple[str, ...]
-    forced: tuple[str, ...]
+    accepted: tuple[str, ...]
     rollback_path: str = "open"
     warnings: tuple[str, ...] = ()
 
@@ -68,11 +68,11 @@ def run(context: CutoverContext) -> Outcome:
         TimedOut: the write-outage budget ran out before the names moved; everything is as before.
         BaseExceptionGroup: undoing failed too; both causes are in it.
     """
-    forced: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
     state = state_of(encrypted=context.encrypted())
     if not context.direction.begun(state):
         with _undone_on_failure(context), _fresh_start(context) as (primary, candidate):
-            forced = _permission(context, primary, candidate)
+            accepted = _permission(context, primary, candidate)
             account = _account_for_reverse_replication(context, primary, candidate)
             _note_due_events(context, primary, candidate)
             started = time.monotonic()
@@ -90,18 +90,18 @@ def run(context: CutoverContext) -> Outcome:
     noted = context.direction.noted(state)
     if not noted:
         context.strategy.move(context)
-    return _confirm(context, forced, noted=noted)
+    return _confirm(context, accepted, noted=noted)
 
 
 def _permission(context: CutoverContext, primary: Session, candidate: Session) -> tuple[str, ...]:
     """Run the checks, wait for the operator if it is postponed, run them again, watch the lag, and let your hook veto."""
-    forced = checks.require_passed(context, primary, candidate)
+    accepted = checks.require_passed(context, primary, candidate)
     if context.settings.postpone:
         hooks.wait_for_release(context, lambda: checks.require_passed(context, primary, candidate))
-        forced = checks.require_passed(context, primary, candidate)
+        accepted = checks.require_passed(context, primary, candidate)
     checks.require_steady(context, primary, candidate)
     hooks.run(context, "before")
-    return forced
+    return accepted
 
 
 def _account_for_reverse_replication(
@@ -226,7 +226,7 @@ def _begin(context: CutoverContext) -> None:
     context.timeline.mark(Moment.CUTOVER_BEGAN)
 
 
-def _confirm(context: CutoverContext, forced: tuple[str, ...], *, noted: bool) -> Outcome:
+def _confirm(context: CutoverContext, accepted: tuple[str, ...], *, noted: bool) -> Outcome:
     """Confirm that production is open, complete the cutover, note that, and do what production does not need.
 
     Once that is noted, events and settings belong to their owner again: another run does not touch them.
@@ -254,7 +254,7 @@ def _confirm(context: CutoverContext, forced: tuple[str, ...], *, noted: bool) -
         hooks.run(context, "after")
     if context.aside.again is not None:
         raise context.aside.again
-    return Outcome(uuid, final, unenabled, forced, path, tuple(context.aside.warnings))
+    return Outcome(uuid, final, unenabled, accepted, path, tuple(context.aside.warnings))
 
 
 def follow_up(context: CutoverContext) -> str:

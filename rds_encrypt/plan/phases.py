@@ -51,9 +51,9 @@ class PhasePlan:
 
     @property
     def stopped(self) -> bool:
-        """Whether a check failed that the config does not overrule, so that the phase would stop now."""
+        """Whether a check failed that the config does not accept, so that the phase would stop now."""
         return self.briefing is not None and any(
-            not check.passed and check.name not in self.briefing.forced for check in self.briefing.checks
+            not check.passed and check.name not in self.briefing.accept for check in self.briefing.checks
         )
 
     @property

@@ -67,13 +67,13 @@ def as_markdown(plan: PhasePlan | None, identifier: str, phase: str) -> str:
 
 def _checks_in_markdown(briefing: Briefing) -> Iterator[str]:
     """Yield the checks, folded up only if all passed, so that a failed one stays visible."""
-    failed = sum(sign == "FAIL" for _, sign in _signs(briefing))
+    failed = sum(sign == "FAIL" for _, sign, _ in _signs(briefing))
     state = f"{failed} of {len(briefing.checks)} failed" if failed else f"all {len(briefing.checks)} passed"
     yield f"<details{' open' if failed else ''}><summary>Checks at that time: <b>{state}</b></summary>"
     yield from ("", "| check | | saw |", "| --- | --- | --- |")
-    for check, sign in _signs(briefing):
+    for check, sign, saw in _signs(briefing):
         shown = f"**{sign}**" if sign == "FAIL" else sign
-        yield f"| `{check.name}` | {shown} | {_escaped(check.saw)} |"
+        yield f"| `{check.name}` | {shown} | {_escaped(saw)} |"
     yield from ("", "</details>")
 
 
@@ -98,14 +98,18 @@ def _stages(stages: tuple[Stage, ...]) -> Iterator[str]:
 
 
 def _guards(briefing: Briefing) -> Iterator[str]:
-    for check, sign in _signs(briefing):
-        yield from _wrapped(f"{check.name}: {check.saw}", f"  {sign:<5}", "       ")
+    for check, sign, saw in _signs(briefing):
+        yield from _wrapped(f"{check.name}: {saw}", f"  {sign:<5}", "       ")
 
 
-def _signs(briefing: Briefing) -> Iterator[tuple[CheckResult, str]]:
+def _signs(briefing: Briefing) -> Iterator[tuple[CheckResult, str, str]]:
     for check in briefing.checks:
-        forced = check.name in briefing.forced
-        yield check, "ok" if check.passed else "over" if forced else "FAIL"
+        if check.passed:
+            yield check, "ok", check.saw
+        elif reason := briefing.accept.get(check.name):
+            yield check, "warn", f"{check.saw} (accepted: {reason})"
+        else:
+            yield check, "FAIL", check.saw
 
 
 def _turns(stages: tuple[Stage, ...], index: int) -> bool:

@@ -89,7 +89,7 @@ class Logbook:
             server_uuid=outcome.server_uuid,
             final_coordinates=outcome.final,
             unenabled_events=list(outcome.unenabled_events),
-            forced_checks=list(outcome.forced),
+            forced_checks=list(outcome.accepted),
             rollback_path=outcome.rollback_path,
             warnings=list(outcome.warnings),
         )
@@ -120,7 +120,8 @@ class Logbook:
                     "name": check.name,
                     "green": check.passed,
                     "saw": check.saw,
-                    "forced": check.name in context.settings.force,
+                    "forced": check.name in context.accept,
+                    "accepted": context.accept.get(check.name),
                 }
                 for check in timeline.checks
             ],

@@ -132,11 +132,8 @@ class Ground:
     @property
     def inputs(self) -> dict[str, Any]:
         """What the engine would give to the steps."""
-        settings = CutoverSettings(
-            max_write_outage=20,
-            lag_steady=0,
-            force=("verification-fresh", "settings-match", "volume-initialized", "maintenance-window"),
-        )
+        settings = CutoverSettings(max_write_outage=20, lag_steady=0)
+        accept = ("verification-fresh", "settings-match", "volume-initialized", "maintenance-window")
         return {
             "identifier": NAMES.source,
             "source_id": self.source_id,
@@ -144,6 +141,7 @@ class Ground:
             "source_group": "orders-mysql80",
             "cutover": as_inputs(settings),
             "verify": as_inputs(VerifySettings(level="off")),
+            "accept": dict.fromkeys(accept, "a trial"),
             "hours": 72,
             "owner": "rds-encrypt/dev",
             "backend": "0123456789ab",
@@ -328,11 +326,11 @@ class Hand:
         "cleanup": {"claim", "deletion guard", "cutover", "retirement"},
     }
 
-    def __init__(self, place: Ground, fate: str, *, without: str = "", force: tuple[str, ...] = ()) -> None:
+    def __init__(self, place: Ground, fate: str, *, without: str = "", accept: tuple[str, ...] = ()) -> None:
         self._place = place
         self._fate = fate
         self._without = without
-        self._force = force
+        self._accept = accept
         self.state: dict[str, dict[str, Any]] = {}
 
     def up(self, phase: Phase) -> None:
@@ -373,10 +371,7 @@ class Hand:
 
     def _inputs(self, name: str) -> dict[str, Any]:
         inputs = dict(self._place.inputs)
-        inputs["cutover"] = {
-            **inputs["cutover"],
-            "force": [*inputs["cutover"]["force"], *self._force],
-        }
+        inputs["accept"] |= dict.fromkeys(self._accept, "a trial")
         if name == "cutover":
             inputs |= {"named": True, "fenced": True, "following": True}
         if name == "retirement":

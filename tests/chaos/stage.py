@@ -20,20 +20,19 @@ from tests.chaos.child import Child
 from tests.chaos.traffic import TABLE, Traffic, create_table
 from tests.engine.road import IDENTIFIER, Road, driving
 
-__all__ = ["CUTOVER", "FORCED", "Direction", "FenceKind", "Stage", "staged"]
+__all__ = ["ACCEPTED", "CUTOVER", "Direction", "FenceKind", "Stage", "staged"]
 
 BYSTANDER = "orders-archive"
 _WRITERS = 3
 _LOOK_EVERY = 0.1
 _EVENT = "SELECT status FROM information_schema.events WHERE event_name = 'heartbeat'"
-FORCED = ["verification-fresh"]
+ACCEPTED = {"verification-fresh": "a trial"}
 """A trial is the cutover alone: nobody verifies between one way and the other."""
 CUTOVER = {
     # Long enough for a busy machine, short enough for many trials.
     "maxWriteOutage": 20,
     # Nothing that can be interrupted happens while the lag is watched.
     "lagSteady": 0,
-    "force": FORCED,
 }
 
 
@@ -191,7 +190,7 @@ def staged(directory: Path, engine: str = "8.0", fence: FenceKind = "read_only")
             create_table(connection)
             event = str(value(connection, _EVENT))
         bystander = _bystander(road, engine)
-        road.up("replicate", cutover=CUTOVER)
+        road.up("replicate", cutover=CUTOVER, accept=ACCEPTED)
         source_id = road.instance(IDENTIFIER)["DbiResourceId"]
         encrypted_id = road.outputs()["encrypted_instance"]
         servers = {
@@ -216,7 +215,7 @@ def staged(directory: Path, engine: str = "8.0", fence: FenceKind = "read_only")
 
 def _inputs_of_a_swap(road: Road) -> dict[str, Any]:
     """Ask the engine what it would give to the step that cuts over; the one that rolls back gets the same."""
-    road.configure("cutover", cutover=CUTOVER)
+    road.configure("cutover", cutover=CUTOVER, accept=ACCEPTED)
     planned = road.workspace.preview("--json")
     assert planned.ok, planned.output
     steps = json.loads(planned.output[planned.output.index("{") :])["steps"]

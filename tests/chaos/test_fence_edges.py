@@ -14,7 +14,7 @@ import pytest
 from dev.workload.database import Account, Connection, rows, value
 from tests.chaos import invariants
 from tests.chaos.past_the_fence import answer, each_moment, opened, swapping, taken
-from tests.chaos.stage import FORCED, Stage, staged
+from tests.chaos.stage import ACCEPTED, Stage, staged
 from tests.chaos.traffic import TABLE
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -71,10 +71,10 @@ def test_a_transaction_prepared_before_the_fence(stage: Stage) -> None:
     before = stage.start(direction).ending()
     assert before.kind == "failed", str(before)
     assert "no-prepared-xa (1 prepared (XA) transactions wait for their COMMIT)" in before.sentence
-    stage.inputs["cutover"]["force"] = [*FORCED, "no-prepared-xa"]
+    stage.inputs["accept"] = {**ACCEPTED, "no-prepared-xa": "to see what the fence does"}
     behind = stage.start(direction).ending()
     ended = time.monotonic()
-    stage.inputs["cutover"]["force"] = FORCED
+    stage.inputs["accept"] = ACCEPTED
     assert (behind.kind, behind.undone) == ("failed", True), str(behind)
     assert "a prepared (XA) transaction could be committed behind the fence" in behind.sentence
     assert invariants.safely_aborted(stage, direction, ended) == []

@@ -75,7 +75,7 @@ def test_a_rollback_after_them_loses_nothing(built: Ground) -> None:
 
 def test_without_that_step_the_cutover_completes_and_says_that_the_rollback_is_lost(built: Ground) -> None:
     """What RDS does to a restored instance: its binlogs are gone before the other one comes to read them."""
-    stack = Hand(built, "keep", without="candidate", force=("candidate-binlog-retention",))
+    stack = Hand(built, "keep", without="candidate", accept=("candidate-binlog-retention",))
     stack.up("replicate")
     built.attach()
     built.sandbox.faults.duration("purge", PURGE)

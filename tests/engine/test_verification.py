@@ -106,7 +106,7 @@ def test_one_that_is_too_old_is_made_again_before_the_cut_over(road: Road) -> No
     outputs = road.outputs()
     assert outputs["phase"] == "cutover"
     assert outputs["verified_at"] > before
-    assert outputs["forced_checks"] == []
+    assert outputs["accepted_checks"] == []
     # What was verified before the name moved does not speak for what was written since.
     assert Tag.VERIFIED not in road.tags("orders-old")
     road.require_rest()

@@ -103,7 +103,7 @@ REGISTER: dict[str, Entry] = {
     "pulumi config set --path 'rds-encrypt:sources[0].cutover.hooks.before[0]' /bin/false": Run(
         "tests/engine/test_interrupted.py", '{"hooks": {"before": ["false"]}}'
     ),
-    "pulumi config set --path 'rds-encrypt:sources[0].cutover.force[0]' maintenance-window": _CONFIG,
+    "pulumi config set --path 'rds-encrypt:sources[0].accept.maintenance-window' 'agreed with the DBAs, CHG-4711'": _CONFIG,
 }
 
 

@@ -71,7 +71,7 @@ class Looks:
         return self._findings[min(self.taken, len(self._findings)) - 1]
 
 
-def steady(seconds: int, *forced: str) -> CutoverContext:
+def steady(seconds: int, *accepted: str) -> CutoverContext:
     names = Names("orders")
     return CutoverContext(
         aws=cast(Any, None),
@@ -80,8 +80,9 @@ def steady(seconds: int, *forced: str) -> CutoverContext:
         direction=cutover_direction(names, "db-S", "db-E"),
         source_group="orders-mysql80",
         strategy=cast(Any, None),
-        settings=CutoverSettings(lag_steady=seconds, force=forced),
+        settings=CutoverSettings(lag_steady=seconds),
         verify=VerifySettings(),
+        accept=dict.fromkeys(accepted, "a test"),
     )
 
 

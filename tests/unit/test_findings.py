@@ -390,6 +390,30 @@ def test_the_iam_policy_is_the_remedy_only_for_what_aws_denied(
     assert "The migration works without it" in note.fix or policy
 
 
+@pytest.mark.parametrize(
+    ("severity", "shown"),
+    [
+        (Severity.BLOCKING, Severity.WARNING),
+        (Severity.WARNING, Severity.NOTE),
+        (Severity.NOTE, Severity.NOTE),
+    ],
+)
+def test_what_the_config_accepts_matters_less_and_quotes_the_reason(
+    severity: Severity, shown: Severity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finding = Finding(severity, "no room", "orders")
+    checks = [
+        Check(name, Scope.BEFORE_COPY, severity, lambda _context: [finding]) for name in ("quotas", "a")
+    ]
+    monkeypatch.setattr(registry, "AWS", checks)
+    found = context()
+    accepting = replace(found, plan=replace(found.plan, accept={"quotas": "AWS raises it today."}))
+    first, second = run.findings(accepting, None, remarks=False)
+    assert (first.severity, second.severity) == (shown, severity)
+    reason = "" if severity is shown else " You accept this: AWS raises it today."
+    assert str(first) == f"orders: no room.{reason}"
+
+
 # MySQL.
 
 

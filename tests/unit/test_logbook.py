@@ -93,7 +93,7 @@ def test_a_cut_over_that_is_complete_is_written_down(files: Files) -> None:
     assert times == sorted(times)
     assert set(found["write_outage"]) == {"at_least", "at_most", "ours", "renames"}
     assert found["guards"] == [
-        {"name": "instances-available", "green": True, "saw": "both are", "forced": False}
+        {"name": "instances-available", "green": True, "saw": "both are", "forced": False, "accepted": None}
     ]
     assert files.path("cutover.json") == log.path
 

@@ -43,7 +43,7 @@ BRIEFING = Briefing(
         CheckResult("no-long-transaction", passed=False, saw="sessions have had a transaction open | long"),
         CheckResult("free-storage", passed=False, saw="less than 5 %"),
     ),
-    forced=("free-storage",),
+    accept={"free-storage": "it is being archived"},
     undoable=("fence orders: read_only = 1", "promote orders-encrypted"),
     final=(
         Move("rename orders to orders-old", renames=True),
@@ -165,15 +165,18 @@ def test_a_standby_is_billed_for_the_encrypted_instance_only() -> None:
     assert "with a standby" in billed.partition("(the replica)")[2]
 
 
-def test_check_are_shown_with_what_they_saw_and_whether_they_are_overruled() -> None:
+def test_check_are_shown_with_what_they_saw_and_why_they_are_accepted() -> None:
     text = as_text(EVERY_PLAN["cutover"])
     assert re.search(r"^  ok   instances-available: both", text, re.MULTILINE)
     assert re.search(r"^  FAIL no-long-transaction: ", text, re.MULTILINE)
-    assert re.search(r"^  over free-storage: ", text, re.MULTILINE)
+    assert re.search(
+        r"^  warn free-storage: less than 5 % \(accepted: it is being archived\)", text, re.MULTILINE
+    )
     markdown = as_markdown(EVERY_PLAN["cutover"], "orders", "cutover")
     # Folded up, a failed one would be overlooked.
     assert "<details open><summary>Checks at that time: <b>1 of 3 failed</b></summary>" in markdown
     assert "| `no-long-transaction` | **FAIL** |" in markdown
+    assert "| `free-storage` | warn | less than 5 % (accepted: it is being archived) |" in markdown
 
 
 def test_the_point_of_no_return_stands_before_the_first_rename() -> None:
@@ -264,7 +267,7 @@ def test_a_plan_among_many_is_one_line(name: str) -> None:
     assert "Full plan" not in as_line(found, None)
 
 
-def test_a_red_check_that_nobody_overruled_is_not_left_to_a_line() -> None:
+def test_a_red_check_that_nobody_accepted_is_not_left_to_a_line() -> None:
     found = EVERY_PLAN["cutover"]
     assert found.stopped
     assert not replace(found, briefing=replace(BRIEFING, checks=BRIEFING.checks[::2])).stopped

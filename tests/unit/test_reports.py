@@ -54,7 +54,15 @@ def log(**changes: Any) -> dict[str, Any]:
         "moments": moments,
         "write_outage": {"at_least": 171.6, "at_most": 172, "ours": 2, "renames": 170},
         "mode": "replicate",
-        "guards": [{"name": "instances-available", "green": False, "saw": "<b>no</b>", "forced": True}],
+        "guards": [
+            {
+                "name": "instances-available",
+                "green": False,
+                "saw": "<b>no</b>",
+                "forced": True,
+                "accepted": "CHG-1",
+            }
+        ],
         "server_uuid": "uuid",
         "final_coordinates": "b.000009:400",
         "unenabled_events": [],
@@ -115,7 +123,8 @@ def test_a_report_has_the_timeline_the_check_and_the_settings(files: Files) -> N
     assert "Writes were refused for 2 min 52 s at most, of which AWS&#39;s renames took 2 min 50 s." in text
     assert text.count('<div class="bar refused"') == len(SECONDS) - 1
     assert "&lt;b&gt;no&lt;/b&gt;" in text
-    assert "failed, overruled" in text
+    assert "failed, accepted" in text
+    assert "(accepted: CHG-1)" in text
     assert re.search(r"1 differ\.", text)
     assert "MultiAZ</td><td>–</td><td>True</td>" in text
     assert "Endpoint</td><td>orders-old.example</td><td>orders.example</td>" in text

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components import settings
+from rds_encrypt.check import Scope
+from rds_encrypt.checks import registry
 from rds_encrypt.core.errors import PreconditionFailed
-from rds_encrypt.cutover.checks import CHECKS
 from rds_encrypt.settings import (
     CatchUpSettings,
     ConnectionSettings,
     CredentialSettings,
-    CutoverSettings,
     Settings,
     SourceSettings,
     SshSettings,
@@ -219,7 +219,7 @@ def test_what_a_program_gives_as_settings_is_validated_too() -> None:
             replace(given, connection=ConnectionSettings("ssh", SshSettings("-oProxyCommand=x"))),
             "sources[0].connection.ssh.host: this is not a host name or address",
         ),
-        (replace(given, cutover=CutoverSettings(force=("all",))), "cutover.force[0]: 'all' is not a check"),
+        (replace(given, accept={"all": "why"}), "sources[0].accept.all: 'all' is not a check"),
     ):
         with pytest.raises(PreconditionFailed, match=re.escape(sentence)):
             settings.source_settings(wrong)
@@ -252,11 +252,26 @@ def test_the_secret_of_a_credentials_block_never_shows() -> None:
     assert "hunter2" not in said
 
 
-def test_every_check_can_be_overruled_by_its_name_and_nothing_else() -> None:
-    found = parse(cutover={"force": list(CHECKS)})
-    assert found.sources[0].cutover.force == tuple(CHECKS)
-    assert refusal({"sources": [{**SOURCE, "cutover": {"force": ["free-storage", "all"]}}]}) == (
-        "rds-encrypt:sources[0].cutover.force[1]: 'all' is not a check of the cutover. docs/concepts.md#the-checks lists them."
+def test_checks_are_accepted_by_their_names_with_a_reason() -> None:
+    accept = {check.name: "CHG-1" for check in registry.ALL if check.scope is not Scope.EVERY_RUN}
+    assert parse(accept=accept).sources[0].accept == accept
+
+
+@pytest.mark.parametrize(
+    ("accept", "sentence"),
+    [
+        (
+            {"free-storage": "x", "all": "x"},
+            "accept.all: 'all' is not a check. docs/concepts.md#the-checks lists",
+        ),
+        ({"backups-on": "x"}, "accept.backups-on: 'backups-on' cannot be accepted: it runs every time"),
+        ({"free-storage": ""}, "accept.free-storage: string should have at least 1 character"),
+        (["free-storage"], "accept: must be a mapping"),
+    ],
+)
+def test_what_cannot_be_accepted_is_refused(accept: Any, sentence: str) -> None:
+    assert refusal({"sources": [{**SOURCE, "accept": accept}]}).startswith(
+        f"rds-encrypt:sources[0].{sentence}"
     )
 
 

@@ -157,7 +157,7 @@ def test_settings_travel_as_plain_values_without_what_is_not_set() -> None:
         "owner": "a/b",
         "backend": "0123",
     }
-    assert as_inputs(CutoverSettings(hooks=hooks, force=("free-storage",))) == {
+    assert as_inputs(CutoverSettings(hooks=hooks)) == {
         "strategy": "rename",
         "hooks": {"before": ["ask", "twice"], "move": [], "after": []},
         "postpone": False,
@@ -165,7 +165,6 @@ def test_settings_travel_as_plain_values_without_what_is_not_set() -> None:
         "long_transaction": 30,
         "max_lag": 10,
         "lag_steady": 5,
-        "force": ["free-storage"],
     }
 
 
