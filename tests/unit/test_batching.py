@@ -235,7 +235,7 @@ def test_a_slow_request_does_not_hold_the_next_one_up_for_long(
 def test_those_who_have_time_wait_for_each_other(
     world: World, batcher: RequestBatcher[int], pool: ThreadPoolExecutor
 ) -> None:
-    patient = [pool.submit(batcher.ask, [key], world.request, window=0.3) for key in "abc"]
+    patient = [pool.submit(batcher.ask, [key], world.request, window=1.0) for key in "abc"]
     assert [each.result(WAIT) for each in patient] == [{key: 0} for key in "abc"]
     assert world.asked == [("a", "b", "c")]
 

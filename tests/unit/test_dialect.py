@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from rds_encrypt.core.errors import PreconditionFailed
-from rds_encrypt.mysql.dialect import dialect_of
+from rds_encrypt.mysql.dialect import SUPPORTED, dialect_of
 from tests.unit.fakes import FakeSession
 
 
@@ -48,4 +48,4 @@ def test_5_7_is_not_asked_for_tables_that_it_does_not_have() -> None:
 def test_a_series_that_we_do_not_know_is_refused(version: tuple[int, int, int]) -> None:
     with pytest.raises(PreconditionFailed, match=r"MySQL \d\.\d is not supported") as refused:
         dialect_of(FakeSession({}, version))
-    assert "Use one of 5.7, 8.0, 8.4." in str(refused.value)
+    assert f"Use one of {', '.join(SUPPORTED)}." in str(refused.value)
