@@ -2,6 +2,8 @@
 
 PYTHON  ?= python3
 ENGINE  ?= 8.0
+# The MySQL servers that `make setup` gets; any other is fetched when it is first used.
+SERVERS ?= $(ENGINE)
 N       ?= 200
 PAIRS   ?= 5
 STRATEGY ?= rename
@@ -33,8 +35,8 @@ heading = @printf '\n\033[1m%s\033[0m\n' $(1)
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1mmake %-20s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## get the tool chain: Pulumi, Python packages, MySQL servers (into .cache/)
-	@$(PYTHON) dev/tools/setup.py
+setup: ## get the tool chain: Pulumi, Python packages, a MySQL server (into .cache/; SERVERS=all)
+	@$(PYTHON) dev/tools/setup.py $(addprefix --server ,$(SERVERS))
 
 demo: setup ## encrypt a running database, start to end (ENGINE=8.0 or 5.7)
 	@$(PY) -m dev.demo --engine $(ENGINE)
@@ -62,6 +64,7 @@ lint: setup ## ruff, mypy, import-linter and actionlint
 format: setup ## let ruff put the code in order
 	@ruff check --fix --quiet . ; ruff format .
 
+test: SERVERS = all
 test: lint ## the whole gate: lint, unit, sandbox and engine tests, and a few interrupted cutovers
 	$(call heading,'tests/unit')
 	@$(PY) -m pytest -q -n $(WORKERS) tests/unit
