@@ -165,7 +165,12 @@ def _programs(session: Session, schema: str) -> dict[tuple[str, str], str]:
 
 
 def _accounts(session: Session) -> dict[tuple[str, str], str]:
-    """Return accounts and their grants, with a digest of each password hash that the server stores."""
+    """Return accounts and their grants, with a digest of each password hash that the server stores.
+
+    Except of the session's own: it has logged in on both sides with one password, and where RDS sets the master password of a restored
+    instance again, caching_sha2_password adds a new salt.
+    """
+    own = session.value("SELECT CURRENT_USER()")
     not_theirs = (*RDS_USERS, *OUR_USERS)
     rows = session.rows(
         f"SELECT user AS u, host AS h FROM mysql.user WHERE user NOT IN ({', '.join(['%s'] * len(not_theirs))})",  # noqa: S608 - placeholders
@@ -176,7 +181,10 @@ def _accounts(session: Session) -> dict[tuple[str, str], str]:
         user, host = str(row["u"]), str(row["h"])
         created = session.value("SHOW CREATE USER %s@%s", user, host)
         grants = sorted(_first(grant) for grant in session.rows("SHOW GRANTS FOR %s@%s", user, host))
-        found["account", f"'{user}'@'{host}'"] = "\n".join([_without_secret(_as_text(created)), *grants])
+        shown = _without_secret(_as_text(created))
+        if f"{user}@{host}" == own:
+            shown = _masked(shown)
+        found["account", f"'{user}'@'{host}'"] = "\n".join([shown, *grants])
     return found
 
 

@@ -31,12 +31,15 @@ def test_from_8_0_22_on_status_says_replica_and_procedures_say_master(version: t
     assert found.reset_external == "mysql.rds_reset_external_master"
 
 
-def test_8_4_has_none_of_the_old_words() -> None:
-    said = words((8, 4, 3)).lower()
+@pytest.mark.parametrize("version", [(8, 4, 3), (9, 7, 4)])
+def test_8_4_and_later_have_none_of_the_old_words(version: tuple[int, int, int]) -> None:
+    said = words(version).lower()
     assert "show binary log status" in said
     assert "rds_set_external_source" in said
     assert "master" not in said
     assert "slave" not in said
+    assert "md5" not in said
+    assert "sha1" not in said
 
 
 def test_5_7_is_not_asked_for_tables_that_it_does_not_have() -> None:
@@ -48,4 +51,4 @@ def test_5_7_is_not_asked_for_tables_that_it_does_not_have() -> None:
 def test_a_series_that_we_do_not_know_is_refused(version: tuple[int, int, int]) -> None:
     with pytest.raises(PreconditionFailed, match=r"MySQL \d\.\d is not supported") as refused:
         dialect_of(FakeSession({}, version))
-    assert "Use one of 5.7, 8.0, 8.4." in str(refused.value)
+    assert "Use one of 5.7, 8.0, 8.4, 9.7." in str(refused.value)
