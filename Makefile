@@ -38,7 +38,7 @@ help: ## this list
 setup: ## get the tool chain: Pulumi, Python packages, a MySQL server (into .cache/; SERVERS=all)
 	@$(PYTHON) dev/tools/setup.py $(addprefix --server ,$(SERVERS))
 
-demo: setup ## encrypt a running database, start to end (ENGINE=8.0 or 5.7)
+demo: setup ## encrypt a running database, start to end (ENGINE=8.0, 9.7 or 5.7)
 	@$(PY) -m dev.demo --engine $(ENGINE)
 
 sandbox: setup ## start a local RDS with a seeded database and leave it running

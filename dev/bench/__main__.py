@@ -137,7 +137,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--full", action="store_true", help="hours instead of minutes: `make bench-full`")
     parser.add_argument(
-        "--engine", choices=("8.0", "5.7"), default="8.0", help="MySQL version of the sources"
+        "--engine", choices=("8.0", "5.7", "9.7"), default="8.0", help="MySQL version of the sources"
     )
     parser.add_argument(
         "--sources", nargs="+", type=int, default=[], help="so many in one stack, for stack and calls"

@@ -96,7 +96,7 @@ class CatchUpFigures:
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print the table, write the figures."""
     parser = argparse.ArgumentParser(prog="dev.bench.catch_up", description=__doc__)
-    parser.add_argument("--engine", choices=("8.0", "5.7"), default="8.0")
+    parser.add_argument("--engine", choices=("8.0", "5.7", "9.7"), default="8.0")
     parser.add_argument(
         "--megabytes", type=float, default=_MEGABYTES, help="of binlog to catch up with, each time"
     )

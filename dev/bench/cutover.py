@@ -102,7 +102,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--pairs", type=_positive, default=5, help="runs of each of the two (default: 5)")
     parser.add_argument("--strategy", choices=("rename", "dns"), default="rename", help="how ours swaps")
-    parser.add_argument("--engine", choices=("8.0", "5.7"), default="8.0", help="MySQL version of the source")
+    parser.add_argument(
+        "--engine", choices=("8.0", "5.7", "9.7"), default="8.0", help="MySQL version of the source"
+    )
     parser.add_argument(
         "--directory", type=Path, default=_DIRECTORY, help="holds the sandboxes and the stacks"
     )

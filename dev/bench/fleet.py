@@ -278,7 +278,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         help="how far",
     )
     parser.add_argument(
-        "--engine", choices=("8.0", "5.7"), default="8.0", help="MySQL version of the sources"
+        "--engine", choices=("8.0", "5.7", "9.7"), default="8.0", help="MySQL version of the sources"
     )
     parser.add_argument("--factor", type=float, default=1.0, help="stretches the sandbox's fast profile")
     parser.add_argument(

@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--sources", type=int, nargs="+", default=[1, 10], help="how many, one figure for each"
     )
     parser.add_argument("--runs", type=int, default=5, help="previews for each figure")
-    parser.add_argument("--engine", choices=("8.0", "5.7"), default="8.0")
+    parser.add_argument("--engine", choices=("8.0", "5.7", "9.7"), default="8.0")
     options = parser.parse_args(arguments)
     console = screen()
     try:

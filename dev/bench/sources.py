@@ -23,7 +23,6 @@ _AT_ONCE = 4
 _DEADLINE = 120.0
 _PER_SOURCE = 4
 """Instances of one source at most, and one to spare; the quotas of the account are raised by it."""
-_FAMILY = {"8.0": "mysql8.0", "5.7": "mysql5.7"}
 _PARAMETERS = {
     "binlog_format": "ROW",
     "innodb_buffer_pool_size": str(5 * 2**20),
@@ -105,7 +104,7 @@ def make_sources(sandbox: Sandbox, count: int, engine: str = "8.0") -> Sources:
 def _make(rds: Any, name: str, engine: str, password: str, group: str) -> None:
     rds.create_db_parameter_group(
         DBParameterGroupName=f"{name}-mysql",
-        DBParameterGroupFamily=_FAMILY[engine],
+        DBParameterGroupFamily=f"mysql{engine}",
         Description=f"Parameters of {name}",
     )
     rds.modify_db_parameter_group(

@@ -64,7 +64,7 @@ SHAPES = {
         " note VARCHAR(100), price DECIMAL(12,2), ordered DATETIME, number BIGINT NOT NULL, state TINYINT) CHARACTER SET utf8mb4",
         "INSERT INTO {name} (customer, item, note, price, ordered, number, state) VALUES (1, 'first', 'x', 1, NOW(), 7, 1)",
         "INSERT INTO {name} (customer, item, note, price, ordered, number, state)"
-        " SELECT FLOOR(RAND() * 1e6), CONCAT('item number ', RAND()), IF(RAND() < .1, NULL, REPEAT(MD5(RAND()), 2)),"
+        " SELECT FLOOR(RAND() * 1e6), CONCAT('item number ', RAND()), IF(RAND() < .1, NULL, SHA2(RAND(), 256)),"
         " RAND() * 1e6, NOW() - INTERVAL FLOOR(RAND() * 1e6) SECOND, FLOOR(RAND() * 1e15), 3 FROM {name} LIMIT {rows}",
     ),
     "sysbench": Shape(
@@ -143,7 +143,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="dev.bench.verification", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows in all tables together")
     parser.add_argument("--runs", type=int, default=3, help="the median of so many counts")
-    parser.add_argument("--engine", choices=("8.0", "5.7"), default="8.0")
+    parser.add_argument("--engine", choices=("8.0", "5.7", "9.7"), default="8.0")
     parser.add_argument("--shapes", nargs="+", choices=tuple(SHAPES), default=list(SHAPES))
     parser.add_argument("--tables", nargs="+", type=int, default=[1, 4], help="into how many tables they go")
     parser.add_argument("--pool", type=int, default=1024, help="each server's buffer pool, in MiB")

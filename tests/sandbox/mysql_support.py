@@ -14,8 +14,9 @@ import pymysql
 from pymysql.cursors import DictCursor
 
 from dev.sandbox.mysql import CertificateAuthority, MySQLBinaries, MySQLServer, find_binaries
+from dev.sandbox.mysql.vocabulary import run, spoken
 
-VERSIONS = ("8.0", "5.7")
+VERSIONS = ("8.0", "5.7", "9.7")
 MASTER = "admin"
 PASSWORD = "it's a \\ password"
 GIVEN: Mapping[str, str] = {"event_scheduler": "OFF"}
@@ -61,6 +62,10 @@ class Farm:
         self._servers.append(server)
         return server
 
+    def said(self, text: str) -> str:
+        """What RDS's procedures say of replication, in the words of this version."""
+        return spoken(text, self.binaries.release)
+
     def close(self) -> None:
         for server in self._servers:
             server.kill()
@@ -98,8 +103,7 @@ class Session:
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
         with self.connection.cursor() as cursor:
-            cursor.execute(statement, values or None)
-            return list(cursor.fetchall())
+            return run(cursor, statement, values or None)
 
     def value(self, statement: str, *values: object) -> Any:
         return next(iter(self.rows(statement, *values)[0].values()))

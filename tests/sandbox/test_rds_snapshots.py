@@ -63,7 +63,7 @@ def test_a_replicas_encrypted_copy_catches_up_with_the_source(sandbox: Sandbox, 
     query(
         sandbox,
         source,
-        "CREATE USER repl@'%%' IDENTIFIED WITH mysql_native_password BY %s",
+        "CREATE USER repl@'%%' IDENTIFIED BY %s REQUIRE SSL",
         REPLICATION_PASSWORD,
     )
     query(sandbox, source, "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO repl@'%'")

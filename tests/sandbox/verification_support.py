@@ -56,6 +56,12 @@ class Twins:
         """What differs, as sentences."""
         return [str(difference) for difference in self.compare(**how).differences]
 
+    def identified(self, letter: str) -> str:
+        """A password as both servers store it: given in plain text, each would salt it in its own way."""
+        if self.ours.version >= (8, 4, 0):
+            return f"IDENTIFIED WITH caching_sha2_password AS '$A$005${letter * 63}'"
+        return f"IDENTIFIED WITH mysql_native_password AS '*{letter * 40}'"
+
     def empty(self) -> None:
         """Bring both back to an empty database of the same character set."""
         self.both("DROP DATABASE IF EXISTS shop", "CREATE DATABASE shop CHARACTER SET utf8mb4", "USE shop")

@@ -52,7 +52,7 @@ def engine_versions(region: Region, parameters: Parameters) -> Result:
             "SupportsGlobalDatabases": False,
             "TagList": [],
             "SupportsBabelfish": False,
-            "SupportsCertificateRotationWithoutRestart": major == "8.0",
+            "SupportsCertificateRotationWithoutRestart": major != "5.7",
             "SupportedCACertificateIdentifiers": list(_CERTIFICATES),
         }
         for major, version in known
