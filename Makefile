@@ -71,9 +71,10 @@ test: lint ## the whole gate: lint, unit, sandbox and engine tests, and a few in
 	$(call heading,'a sample of tests/chaos and all of tests/engine and tests/conformance and tests/sandbox')
 	@$(PY) -m pytest -q -n $(WORKERS) $(IN_FILES) --durations 20 $(CHAOS) tests/engine tests/conformance tests/sandbox
 
-test-long: setup ## what the gate leaves out: what others do meanwhile, late answers, expired credentials, old states, rare clients, grants on 5.7, 500 tables
+test-long: setup ## what the gate leaves out: what others do meanwhile, late answers, expired credentials, old states, rare clients, grants on 5.7 and 9.7, 500 tables
 	@WRITES_BEFORE_ROLLBACK=60 $(PY) -m pytest -q $(LONG)
 	@ENGINE=5.7 $(PY) -m pytest -q tests/engine/test_least_privilege.py
+	@ENGINE=9.7 $(PY) -m pytest -q tests/engine/test_least_privilege.py
 	@CASES=250 $(PY) -m pytest -q tests/sandbox/test_verification_properties.py
 
 chaos: setup ## interrupt every phase and destroy, at every step, on both engines (SEED=…, ENGINE=…, MOMENTS=1 to 3 of each step)

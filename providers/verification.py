@@ -6,7 +6,7 @@ that a verification is under way, for the run after a killed one; another says w
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, cast
@@ -156,7 +156,8 @@ class _Visit:
         # Undoes what a killed run left.
         self._appliers.put_back()
         replica, copy = self._openers()
-        comparison = Comparison(replica, copy, self._how, Checkpoint(None, ""), self.context.progress)
+        how = replace(self._how, master=str(source.description["MasterUsername"]))
+        comparison = Comparison(replica, copy, how, Checkpoint(None, ""), self.context.progress)
         finished = False
         while not finished:
             with stopped_at_same_coordinates(

@@ -111,7 +111,9 @@ class Comparison:
     def _look(self, pair: Pair) -> list[Table]:
         """Compare the definitions; return the tables whose rows can be compared, the largest first."""
         self.progress("comparing definitions")
-        self._differences += compare_definitions(*pair.both(read_definitions))
+        self._differences += compare_definitions(
+            *pair.both(lambda session: read_definitions(session, self.how.master))
+        )
         self._differences += compare_counters(*pair.both(read_counters), pair.copy)
         left, right = pair.both(inventory)
         found: list[Table] = []

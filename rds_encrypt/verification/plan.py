@@ -29,6 +29,7 @@ class How:
         threads: sessions on each side that compare rows.
         named: the most differing rows to name per table.
         rows: rows per range; derived from their width if not given.
+        master: the master user; see ``definitions``.
     """
 
     level: Mode = "full"
@@ -36,6 +37,7 @@ class How:
     threads: int = 4
     named: int = 10
     rows: int | None = None
+    master: str = ""
 
 
 @dataclass(frozen=True)

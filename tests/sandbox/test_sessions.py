@@ -16,7 +16,7 @@ from rds_encrypt.mysql.session_variables import PINNED
 from rds_encrypt.verification.checkpoint import Checkpoint
 from rds_encrypt.verification.comparison import Comparison
 from rds_encrypt.verification.plan import How
-from tests.sandbox.mysql_support import VERSIONS, Farm
+from tests.sandbox.mysql_support import MASTER, VERSIONS, Farm
 from tests.sandbox.verification_support import session
 
 pytestmark = pytest.mark.slow
@@ -117,7 +117,10 @@ def test_a_comparison_with_a_server_of_another_group_finds_nothing(
     friendly: MySQLServer, hostile: MySQLServer, farm: Farm
 ) -> None:
     comparison = Comparison(
-        lambda: session(friendly), lambda: session(hostile), How(threads=1), Checkpoint(None, "")
+        lambda: session(friendly),
+        lambda: session(hostile),
+        How(threads=1, master=MASTER),
+        Checkpoint(None, ""),
     )
     assert comparison.advance()
     # These two servers were made apart, and each salts its passwords.

@@ -39,7 +39,7 @@ class Twins:
             self.theirs.execute(statement)
 
     def comparison(self, checkpoint: Checkpoint | None = None, **how: Any) -> Comparison:
-        settings = How(**{"threads": 2, **how})
+        settings = How(**{"threads": 2, "master": MASTER, **how})
         return Comparison(
             partial(session, self.reference),
             partial(session, self.copy),
