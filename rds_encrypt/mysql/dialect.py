@@ -83,8 +83,9 @@ _OLD = Dialect(
     digest="MD5({})",
     combined_digest=_XOR_OF_HALVES,
 )
+_FIRST_OF_8 = replace(_OLD, unfenceable=_SUPER_OR_DYNAMIC, combined_digest=_XOR)
 _BETWEEN = replace(
-    _OLD,
+    _FIRST_OF_8,
     replica_status="SHOW REPLICA STATUS",
     io_running="Replica_IO_Running",
     sql_running="Replica_SQL_Running",
@@ -96,8 +97,6 @@ _BETWEEN = replace(
     read_file="Source_Log_File",
     read_position="Read_Source_Log_Pos",
     seconds_behind="Seconds_Behind_Source",
-    unfenceable=_SUPER_OR_DYNAMIC,
-    combined_digest=_XOR,
 )
 _NEW = replace(
     _BETWEEN,
@@ -123,6 +122,5 @@ def dialect_of(session: Session) -> Dialect:
             where=f"MySQL at {session.endpoint}",
             fix=f"Use one of {', '.join(SUPPORTED)}",
         )
-    if version >= (8, 4, 0):
-        return _NEW
-    return _BETWEEN if version >= (8, 0, 22) else _OLD
+    since = {(8, 4, 0): _NEW, (8, 0, 22): _BETWEEN, (8, 0, 0): _FIRST_OF_8}
+    return next((dialect for first, dialect in since.items() if version >= first), _OLD)

@@ -17,6 +17,8 @@ from dev.sandbox.mysql import CertificateAuthority, MySQLBinaries, MySQLServer, 
 from dev.sandbox.mysql.vocabulary import run, spoken
 
 VERSIONS = ("8.0", "5.7", "9.7")
+ALL_WORDS = (*VERSIONS, "8.0.15")
+"""Where the words matter: the oldest 8.0 has the privileges of 8.0, and the words of 5.7."""
 MASTER = "admin"
 PASSWORD = "it's a \\ password"
 GIVEN: Mapping[str, str] = {"event_scheduler": "OFF"}

@@ -14,12 +14,12 @@ from dev.sandbox.mysql.sessions import execute
 from rds_encrypt.core.errors import AccountLocked, ActionRequired, MigrationError
 from rds_encrypt.mysql import accounts, channel, lag, writes
 from rds_encrypt.mysql.session import Credentials, Endpoint, Session, Tls, connect
-from tests.sandbox.mysql_support import GIVEN, MASTER, PASSWORD, VERSIONS, Farm, until
+from tests.sandbox.mysql_support import ALL_WORDS, GIVEN, MASTER, PASSWORD, Farm, until
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module", params=VERSIONS)
+@pytest.fixture(scope="module", params=ALL_WORDS)
 def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Farm, MySQLServer]]:

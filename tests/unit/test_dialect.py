@@ -44,7 +44,7 @@ def test_8_4_and_later_have_none_of_the_old_words(version: tuple[int, int, int])
 
 def test_5_7_is_not_asked_for_tables_that_it_does_not_have() -> None:
     assert "global_grants" not in words((5, 7, 22))
-    assert "global_grants" in words((8, 0, 31))
+    assert all("global_grants" in words(version) for version in ((8, 0, 15), (8, 0, 31)))
 
 
 @pytest.mark.parametrize("version", [(5, 6, 51), (8, 1, 0), (9, 1, 0)])

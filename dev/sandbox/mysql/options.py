@@ -79,7 +79,11 @@ _OF_SERIES = {
     # Guessed to be as on 8.0.
     "9.7": {**_SINCE_8, "innodb_redo_log_capacity": "32M"},
 }
-_NEWER_THAN_ITS_SERIES = {"innodb_redo_log_capacity": (8, 0, 30), "terminology_use_previous": (8, 0, 26)}
+_NEWER_THAN_ITS_SERIES = {
+    "innodb_redo_log_capacity": (8, 0, 30),
+    "slave_preserve_commit_order": (8, 0, 19),  # before, not without a binary log
+    "terminology_use_previous": (8, 0, 26),
+}
 _MUST_BE = {
     # Snapshots freeze all threads and copy the files: no write may be under way in the kernel for them.
     "innodb_use_native_aio": "0",
