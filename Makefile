@@ -2,6 +2,8 @@
 
 PYTHON  ?= python3
 ENGINE  ?= 8.0
+# The MySQL servers that `make setup` gets; any other is fetched when it is first used.
+SERVERS ?= $(ENGINE)
 N       ?= 200
 PAIRS   ?= 5
 STRATEGY ?= rename
@@ -33,10 +35,10 @@ heading = @printf '\n\033[1m%s\033[0m\n' $(1)
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1mmake %-20s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## get the tool chain: Pulumi, Python packages, MySQL servers (into .cache/)
-	@$(PYTHON) dev/tools/setup.py
+setup: ## get the tool chain: Pulumi, Python packages, a MySQL server (into .cache/; SERVERS=all)
+	@$(PYTHON) dev/tools/setup.py $(addprefix --server ,$(SERVERS))
 
-demo: setup ## encrypt a running database, start to end (ENGINE=8.0 or 5.7)
+demo: setup ## encrypt a running database, start to end (ENGINE=8.0, 9.7 or 5.7)
 	@$(PY) -m dev.demo --engine $(ENGINE)
 
 sandbox: setup ## start a local RDS with a seeded database and leave it running
@@ -62,15 +64,17 @@ lint: setup ## ruff, mypy, import-linter and actionlint
 format: setup ## let ruff put the code in order
 	@ruff check --fix --quiet . ; ruff format .
 
+test: SERVERS = all
 test: lint ## the whole gate: lint, unit, sandbox and engine tests, and a few interrupted cutovers
 	$(call heading,'tests/unit')
 	@$(PY) -m pytest -q -n $(WORKERS) tests/unit
 	$(call heading,'a sample of tests/chaos and all of tests/engine and tests/conformance and tests/sandbox')
 	@$(PY) -m pytest -q -n $(WORKERS) $(IN_FILES) --durations 20 $(CHAOS) tests/engine tests/conformance tests/sandbox
 
-test-long: setup ## what the gate leaves out: what others do meanwhile, late answers, expired credentials, old states, rare clients, grants on 5.7, 500 tables
+test-long: setup ## what the gate leaves out: what others do meanwhile, late answers, expired credentials, old states, rare clients, grants on 5.7 and 9.7, 500 tables
 	@WRITES_BEFORE_ROLLBACK=60 $(PY) -m pytest -q $(LONG)
 	@ENGINE=5.7 $(PY) -m pytest -q tests/engine/test_least_privilege.py
+	@ENGINE=9.7 $(PY) -m pytest -q tests/engine/test_least_privilege.py
 	@CASES=250 $(PY) -m pytest -q tests/sandbox/test_verification_properties.py
 
 chaos: setup ## interrupt every phase and destroy, at every step, on both engines (SEED=…, ENGINE=…, MOMENTS=1 to 3 of each step)

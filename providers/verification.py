@@ -158,7 +158,14 @@ class _Visit:
         # Undoes what a killed run left.
         self._appliers.put_back()
         replica, copy = self._openers()
-        comparison = Comparison(replica, copy, self.args.verify, Checkpoint(None, ""), self.context.progress)
+        comparison = Comparison(
+            replica,
+            copy,
+            self.args.verify,
+            Checkpoint(None, ""),
+            self.context.progress,
+            master=str(source.description["MasterUsername"]),
+        )
         finished = False
         while not finished:
             with stopped_at_same_coordinates(

@@ -48,7 +48,9 @@ def told(console: Console) -> Say:
 def parser(module: str, description: str | None) -> argparse.ArgumentParser:
     """Return the beginning of a command's options."""
     found = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
-    found.add_argument("--engine", choices=("8.0", "5.7"), default="8.0", help="MySQL version of the sources")
+    found.add_argument(
+        "--engine", choices=("8.0", "5.7", "9.7"), default="8.0", help="MySQL version of the sources"
+    )
     return found
 
 

@@ -63,7 +63,7 @@ SHAPES = {
         " note VARCHAR(100), price DECIMAL(12,2), ordered DATETIME, number BIGINT NOT NULL, state TINYINT) CHARACTER SET utf8mb4",
         "INSERT INTO {name} (customer, item, note, price, ordered, number, state) VALUES (1, 'first', 'x', 1, NOW(), 7, 1)",
         "INSERT INTO {name} (customer, item, note, price, ordered, number, state)"
-        " SELECT FLOOR(RAND() * 1e6), CONCAT('item number ', RAND()), IF(RAND() < .1, NULL, REPEAT(MD5(RAND()), 2)),"
+        " SELECT FLOOR(RAND() * 1e6), CONCAT('item number ', RAND()), IF(RAND() < .1, NULL, SHA2(RAND(), 256)),"
         " RAND() * 1e6, NOW() - INTERVAL FLOOR(RAND() * 1e6) SECOND, FLOOR(RAND() * 1e15), 3 FROM {name} LIMIT {rows}",
     ),
     "sysbench": Shape(

@@ -57,7 +57,7 @@ def _options(arguments: list[str] | None) -> Options:
         prog="python -m dev.demo", description="Encrypt a running database, start to end."
     )
     parser.add_argument(
-        "--engine", choices=("8.0", "5.7"), default="8.0", help="MySQL version of the database"
+        "--engine", choices=("8.0", "5.7", "9.7"), default="8.0", help="MySQL version of the database"
     )
     parser.add_argument("--rows", type=int, default=200_000, help="at least so many rows in all")
     parser.add_argument("--keep", action="store_true", help="leave the sandbox running, to look around")

@@ -141,8 +141,8 @@ def _over_rows(
     connection: Connection, name: str, columns: Iterable[Mapping[str, str]], where: str = ""
 ) -> tuple[int, int]:
     """Count and checksum the rows; XOR makes their order irrelevant."""
-    # QUOTE tells NULL from 'NULL', and keeps neighbours apart.
-    row = ", ".join(f"QUOTE(`{column['name']}`)" for column in columns)
-    checksum = f"BIT_XOR(CAST(CONV(LEFT(MD5(CONCAT_WS(',', {row})), 16), 16, 10) AS UNSIGNED))"
+    # Nothing but NULL is '-', and nothing but the commas keeps neighbours apart.
+    row = ", ".join(f"COALESCE(HEX(CAST(`{column['name']}` AS BINARY)), '-')" for column in columns)
+    checksum = f"BIT_XOR(CAST(CONV(LEFT(SHA2(CONCAT_WS(',', {row}), 224), 16), 16, 10) AS UNSIGNED))"
     found = rows(connection, f"SELECT COUNT(*) AS count, {checksum} AS checksum FROM `{name}`{where}")[0]  # noqa: S608
     return int(found["count"]), int(found["checksum"] or 0)

@@ -92,7 +92,6 @@ def _values(rds: Any, group: str) -> dict[str, str]:
 
 
 def _followed(connection: Connection) -> str:
-    # The statement's old name, which both 5.7 and 8.0 know.
     found = rows(connection, "SHOW SLAVE STATUS")
     return str(found[0].get("Master_Host") or "") if found else ""
 

@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument("--factor", type=float, default=1.0, help="multiplies the time model's durations")
     seeding = argparse.ArgumentParser(add_help=False)
     seeding.add_argument(
-        "--engine", choices=("8.0", "5.7"), default="8.0", help="of the seeded instance `orders`"
+        "--engine", choices=("8.0", "5.7", "9.7"), default="8.0", help="of the seeded instance `orders`"
     )
     seeding.add_argument("--rows", type=int, default=200_000, help="at least so many rows in all")
 

@@ -15,14 +15,11 @@ from pathlib import Path
 from dev.sandbox.control import Control
 from dev.sandbox.faults import FaultBook
 from dev.sandbox.lock import DirectoryLock, is_locked
-from dev.sandbox.mysql.binaries import MySQLBinaries, find_binaries
 from dev.sandbox.mysql.certificates import CertificateAuthority
-from dev.sandbox.mysql.errors import MySQLNotInstalled
 from dev.sandbox.mysql.processes import reap_orphans
 from dev.sandbox.network import Network
 from dev.sandbox.rds.api import RDS
 from dev.sandbox.rds.clock import TimeModel
-from dev.sandbox.rds.engines import VERSIONS
 from dev.sandbox.rds.hosting import Hosting
 from dev.sandbox.rds.monitor import Monitor
 from dev.sandbox.recorder import Recorder
@@ -82,7 +79,7 @@ def _serve(options: Options, directory: Path, network: Network) -> None:
     clock = TimeModel(options.profile, options.factor)
     faults = FaultBook()
     certificates = CertificateAuthority(directory)
-    hosting = Hosting(directory, network, _binaries(), certificates, real_pauses=clock.real_pauses)
+    hosting = Hosting(directory, network, certificates, real_pauses=clock.real_pauses)
     rds = RDS(ACCOUNT_ID, hosting, clock, faults)
     control = Control(rds, faults, clock, REGION)
     http = serve_on(Application(rds, faults, Recorder(directory / "calls.jsonl"), control), options.port)
@@ -106,17 +103,6 @@ def _serve(options: Options, directory: Path, network: Network) -> None:
         http.shutdown()
         (directory / STATE_FILE).unlink(missing_ok=True)
         _log.info("Stopped in %.1f s", time.monotonic() - begun)
-
-
-def _binaries() -> dict[str, MySQLBinaries]:
-    """Find the servers; a version that is not installed is missed when an instance asks for it."""
-    found = {}
-    for version in VERSIONS.values():
-        try:
-            found[version] = find_binaries(version)
-        except MySQLNotInstalled as error:
-            _log.warning("%s", error)
-    return found
 
 
 def _write_state(path: Path, state: dict[str, object]) -> None:

@@ -80,11 +80,11 @@ _NUMBERS = f"""INSERT INTO numbers
 
 _CUSTOMERS = """INSERT INTO customers (id, name, email, profile, avatar, balance, rating, born, created_at)
     SELECT n,
-        CONCAT(ELT(1 + n %% 6, 'Zoë', 'Łukasz', '美咲', 'Ωmega', 'Ana 🦊', 'Дарья'), ' ', MD5(n)),
+        CONCAT(ELT(1 + n %% 6, 'Zoë', 'Łukasz', '美咲', 'Ωmega', 'Ana 🦊', 'Дарья'), ' ', SHA2(n, 224)),
         CONCAT('customer', n, '@example.com'),
         IF(n %% 7 = 0, NULL, JSON_OBJECT('tier', ELT(1 + n %% 3, 'gold', 'silver', 'bronze'), 'visits', n %% 100,
             'mood', ELT(1 + n %% 4, '😀', '🤔', '🥳', '🧑‍🚀'))),
-        IF(n %% 5 = 0, UNHEX(SHA1(n)), NULL),
+        IF(n %% 5 = 0, UNHEX(SHA2(n, 224)), NULL),
         (n %% 100000) / 100 - 250,
         IF(n %% 9 = 0, NULL, (n %% 50) / 10 + 1 / 3),
         DATE_ADD('1950-01-01', INTERVAL n %% 20000 DAY),
@@ -98,7 +98,7 @@ _PRODUCTS = """INSERT INTO products (id, sku, title, price, attributes)
 
 _ORDERS = """INSERT INTO orders (id, customer_id, status, total, note, placed_at)
     SELECT n, 1 + n %% %s, ELT(1 + n %% 4, 'new', 'paid', 'shipped', 'returned'), (n %% 50000) / 100,
-        IF(n %% 3 = 0, NULL, CONCAT('note ', SHA1(n), ' ✓')), TIMESTAMPADD(MICROSECOND, n * 1234567, '2024-06-01')
+        IF(n %% 3 = 0, NULL, CONCAT('note ', SHA2(n, 224), ' ✓')), TIMESTAMPADD(MICROSECOND, n * 1234567, '2024-06-01')
     FROM numbers WHERE n <= %s"""
 
 _ITEMS = """INSERT INTO order_items (order_id, line, product_id, quantity, price)
@@ -141,7 +141,7 @@ def fill(connection: Connection, rows: int) -> int:
         made += cursor.execute(_ITEMS, (products, orders))
         if made < rows:
             made += cursor.execute(
-                "INSERT INTO writes (token, payload) SELECT CONCAT('seed-', n), MD5(n) FROM numbers WHERE n <= %s",
+                "INSERT INTO writes (token, payload) SELECT CONCAT('seed-', n), SHA2(n, 224) FROM numbers WHERE n <= %s",
                 (rows - made,),
             )
         cursor.execute("DROP TEMPORARY TABLE numbers")

@@ -1,7 +1,7 @@
 """Obtain the tool chain: `python3 dev/tools/setup.py`, or `make setup`.
 
-The Pulumi CLI with its Python language host, a virtual environment and two MySQL servers, all into `.cache/`. Runs again
-at no cost: what is there is left alone, what was interrupted is resumed. Needs nothing but the standard library.
+The Pulumi CLI with its Python language host, a virtual environment and the MySQL servers that are asked for, all into `.cache/`.
+Runs again at no cost: what is there is left alone, what was interrupted is resumed. Needs nothing but the standard library.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ if sys.version_info < (3, 11):  # before the imports below, which need it
 from toolchain.gobuild import go_sequence
 from toolchain.packages import packages_sequence
 from toolchain.paths import BIN, CACHE, VENV, shown
-from toolchain.servers import servers_sequence
+from toolchain.problems import SetupProblem
+from toolchain.servers import servers_sequences
 from toolchain.steps import Outcome, run_sequences
 from toolchain.versions import Versions
 
@@ -33,18 +34,26 @@ def main() -> int:
     parser.add_argument(
         "--own-only", action="store_true", help="ignore a pulumi or mysqld that is installed already"
     )
+    parser.add_argument(
+        "--server",
+        action="append",
+        default=[],
+        metavar="VERSION",
+        help="get this MySQL server, too: 8.0 (the newest), 8.0.15, all",
+    )
+    parser.add_argument("--only-servers", action="store_true", help="nothing else")
     options = parser.parse_args()
     versions = Versions.pinned()
     began = time.monotonic()
+    try:
+        sequences = servers_sequences(versions, options.server, own_only=options.own_only)
+    except SetupProblem as problem:
+        parser.error(str(problem))
+    if not options.only_servers:
+        sequences = [go_sequence(versions, own_only=options.own_only), packages_sequence(), *sequences]
     print("Tool chain", flush=True)
     with _alone():
-        outcomes = run_sequences(
-            [
-                go_sequence(versions, own_only=options.own_only),
-                packages_sequence(),
-                servers_sequence(versions, own_only=options.own_only),
-            ]
-        )
+        outcomes = run_sequences(sequences)
     return _summarise(outcomes, time.monotonic() - began)
 
 

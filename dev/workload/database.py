@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 import pymysql
 from pymysql.cursors import DictCursor
 
+from dev.sandbox.mysql.vocabulary import run
+
 __all__ = ["Account", "Address", "Connection", "account", "address", "connect", "connected", "rows", "value"]
 
 # As a careful application does: what it depends on, it does not leave to the server's parameter group.
@@ -90,8 +92,7 @@ def connected(where: Address, who: Account, *, database: str | None = None) -> I
 def rows(connection: Connection, statement: str, *arguments: object) -> list[dict[str, Any]]:
     """Run one statement and return its rows."""
     with connection.cursor() as cursor:
-        cursor.execute(statement, arguments or None)
-        return list(cursor.fetchall())
+        return run(cursor, statement, arguments or None)
 
 
 def value(connection: Connection, statement: str, *arguments: object) -> Any:

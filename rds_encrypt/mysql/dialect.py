@@ -1,7 +1,8 @@
 """The statements, columns and procedures that differ between MySQL versions; `dialect_of` chooses by the server's version.
 
-Sources: MySQL 8.0.22 and 8.4 release notes (SHOW REPLICA STATUS, SHOW BINARY LOG STATUS), and "Stored procedure
-reference for RDS for MySQL" in the Amazon RDS User Guide.
+Sources: MySQL 8.0.22, 8.4 and 9.6 release notes (SHOW REPLICA STATUS, SHOW BINARY LOG STATUS; MD5() and SHA1() became a component),
+and "Stored procedure reference for RDS for MySQL" in the Amazon RDS User Guide. 9.7: AWS Database Blog, "Amazon RDS for MySQL LTS
+version 9.7 is now generally available".
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from rds_encrypt.mysql.session import Session
 
 __all__ = ["SUPPORTED", "Dialect", "dialect_of"]
 
-SUPPORTED = ("5.7", "8.0", "8.4")
+SUPPORTED = ("5.7", "8.0", "8.4", "9.7")
 """The MySQL series that rds-encrypt migrates."""
 
 
@@ -36,6 +37,7 @@ class Dialect:
     set_external: str
     reset_external: str
     unfenceable: str
+    digest: str
     combined_digest: str
 
 
@@ -57,9 +59,10 @@ _SUPER_OR_DYNAMIC = (
 )
 
 # Combines the digests of rows so that their order does not matter. Bit functions accept byte strings since 8.0; before, 64 bits.
-# 8.0 has OpenSSL's SHA-1, which processors accelerate; in 5.7, MD5 is faster.
+# 8.0 has OpenSSL's SHA-1, which processors accelerate; in 5.7, MD5 is faster. 9.7 has neither; there, SHA-256 costs no more than CRC32.
 _XOR_OF_HALVES = "BIT_XOR(CAST(CONV(LEFT(MD5({row}), 16), 16, 10) AS UNSIGNED))"
 _XOR = "BIT_XOR(UNHEX(SHA1({row})))"
+_XOR_OF_SHA_256 = "BIT_XOR(UNHEX(SHA2({row}, 256)))"
 
 _OLD = Dialect(
     replica_status="SHOW SLAVE STATUS",
@@ -77,11 +80,13 @@ _OLD = Dialect(
     set_external="mysql.rds_set_external_master",
     reset_external="mysql.rds_reset_external_master",
     unfenceable=_SUPER,
+    digest="MD5({})",
     combined_digest=_XOR_OF_HALVES,
 )
-_BETWEEN = Dialect(
+_FIRST_OF_8 = replace(_OLD, unfenceable=_SUPER_OR_DYNAMIC, combined_digest=_XOR)
+_BETWEEN = replace(
+    _FIRST_OF_8,
     replica_status="SHOW REPLICA STATUS",
-    binlog_status="SHOW MASTER STATUS",
     io_running="Replica_IO_Running",
     sql_running="Replica_SQL_Running",
     source_host="Source_Host",
@@ -92,16 +97,14 @@ _BETWEEN = Dialect(
     read_file="Source_Log_File",
     read_position="Read_Source_Log_Pos",
     seconds_behind="Seconds_Behind_Source",
-    set_external="mysql.rds_set_external_master",
-    reset_external="mysql.rds_reset_external_master",
-    unfenceable=_SUPER_OR_DYNAMIC,
-    combined_digest=_XOR,
 )
 _NEW = replace(
     _BETWEEN,
     binlog_status="SHOW BINARY LOG STATUS",
     set_external="mysql.rds_set_external_source",
     reset_external="mysql.rds_reset_external_source",
+    digest="SHA2({}, 256)",
+    combined_digest=_XOR_OF_SHA_256,
 )
 
 
@@ -119,6 +122,5 @@ def dialect_of(session: Session) -> Dialect:
             where=f"MySQL at {session.endpoint}",
             fix=f"Use one of {', '.join(SUPPORTED)}",
         )
-    if version >= (8, 4, 0):
-        return _NEW
-    return _BETWEEN if version >= (8, 0, 22) else _OLD
+    since = {(8, 4, 0): _NEW, (8, 0, 22): _BETWEEN, (8, 0, 0): _FIRST_OF_8}
+    return next((dialect for first, dialect in since.items() if version >= first), _OLD)

@@ -333,6 +333,12 @@ _KINDS = (
         "the server was busy",
         "Run the same command again; if it stays busy, look for long transactions (SHOW PROCESSLIST)",
     ),
+    _Kind(
+        frozenset({3854}),
+        Retryable,
+        "MySQL cannot list its transactions while a statement with an emoji, or another character of four bytes, runs",
+        "Run the same command again; if that changes nothing, find the statement with SHOW FULL PROCESSLIST and let it end",
+    ),
 )
 
 

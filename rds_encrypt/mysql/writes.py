@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from rds_encrypt.core.errors import (
     ActionRequired,
@@ -16,7 +19,7 @@ from rds_encrypt.core.waiting import Wait, until
 from rds_encrypt.mysql.coordinates import Coordinates, current, wrote_since
 from rds_encrypt.mysql.dialect import dialect_of
 from rds_encrypt.mysql.rds_accounts import RDS_THREADS, RDS_USERS
-from rds_encrypt.mysql.session import Session
+from rds_encrypt.mysql.session import Row, Session
 
 __all__ = [
     "application_sessions",
@@ -34,8 +37,13 @@ __all__ = [
     "wait_until_writable",
 ]
 
+T = TypeVar("T")
+
 _PROBE = "DROP DATABASE IF EXISTS `rds_encrypt_fence_probe`"
 """A write that changes nothing where writes are allowed: the schema never exists."""
+_DEFINES = re.compile(r"\s*(ALTER|CREATE|DROP|OPTIMIZE|RENAME|TRUNCATE|REPAIR)\s", re.IGNORECASE)
+_PATIENCE = 2.0
+"""Seconds to ask for a list again."""
 
 
 def read_only(session: Session) -> bool:
@@ -78,11 +86,9 @@ def end_writing_sessions(session: Session) -> int:
     Such a session delays `read_only`, or its COMMIT fails later. A definition change that waits for a lock is the worst: while it
     waits, no other session can write either.
     """
-    own = session.value("SELECT CONNECTION_ID()")
-    transactions = session.rows(
-        "SELECT DISTINCT trx_mysql_thread_id AS id FROM information_schema.innodb_trx"
-        " WHERE trx_mysql_thread_id <> %s AND (trx_rows_modified > 0 OR trx_rows_locked > 0)",
-        own,
+    transactions = _transactions(
+        session,
+        "trx_mysql_thread_id <> CONNECTION_ID() AND (trx_rows_modified > 0 OR trx_rows_locked > 0)",
     )
     doomed = {int(row["id"]) for row in transactions} | {
         thread for thread, _ in _definition_changes(session, 0)
@@ -95,9 +101,39 @@ def end_writing_sessions(session: Session) -> int:
     return len(doomed)
 
 
+def _transactions(session: Session, condition: str, *arguments: object) -> list[Row]:
+    """Read InnoDB's list of transactions, with their threads and their ages."""
+    statement = (
+        "SELECT trx_mysql_thread_id AS id, TIMESTAMPDIFF(SECOND, trx_started, NOW()) AS age"  # noqa: S608 - our own text
+        f" FROM information_schema.innodb_trx WHERE {condition}"
+    )
+    return _listed(lambda: session.rows(statement, *arguments))
+
+
+def _listed(ask: Callable[[], T]) -> T:
+    """Ask again, for a while, what MySQL 9.7 refuses while a statement with a character that utf8mb3 lacks, such as an emoji, runs.
+
+    It fails on information_schema's lists of transactions and of processes, which have the statements' text. RDS's procedure may read
+    them, too. Most statements are short.
+    """
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return ask()
+        except Retryable:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.15)  # InnoDB keeps its answer for those who ask again within 0.1 s
+
+
+def _others(session: Session) -> list[Row]:
+    """Return the server's other sessions, by the one list of them that no statement's text can spoil (see ``_listed``)."""
+    own = session.value("SELECT CONNECTION_ID()")
+    return [row for row in session.rows("SHOW PROCESSLIST") if row["Id"] != own]
+
+
 def _threads_of_rds(session: Session) -> set[int]:
-    rows = session.rows("SELECT id AS id FROM information_schema.processlist WHERE user IN %s", RDS_THREADS)
-    return {int(row["id"]) for row in rows}
+    return {int(row["Id"]) for row in _others(session) if row["User"] in RDS_THREADS}
 
 
 def definition_changes(session: Session, seconds: int) -> list[str]:
@@ -106,25 +142,21 @@ def definition_changes(session: Session, seconds: int) -> list[str]:
 
 
 def _definition_changes(session: Session, seconds: int) -> list[tuple[int, str]]:
-    rows = session.rows(
-        "SELECT id, COALESCE(state, '') AS state FROM information_schema.processlist"
-        " WHERE id <> CONNECTION_ID() AND command = 'Query' AND time >= %s AND user NOT IN %s"
-        " AND (state = 'Waiting for table metadata lock'"
-        " OR info REGEXP '^[[:space:]]*(ALTER|CREATE|DROP|OPTIMIZE|RENAME|TRUNCATE|REPAIR)[[:space:]]')",
-        seconds,
-        RDS_THREADS,
-    )
-    return [(int(row["id"]), str(row["state"])) for row in rows]
+    return [
+        (int(row["Id"]), str(row["State"] or ""))
+        for row in _others(session)
+        if row["Command"] == "Query" and int(row["Time"] or 0) >= seconds and row["User"] not in RDS_THREADS
+        if row["State"] == "Waiting for table metadata lock" or _DEFINES.match(row["Info"] or "")
+    ]
 
 
 def application_sessions(session: Session) -> list[int]:
     """Return the sessions except this one, RDS's own and replication's."""
-    found = session.rows(
-        "SELECT id AS id FROM information_schema.processlist"
-        " WHERE id <> CONNECTION_ID() AND command NOT LIKE 'Binlog Dump%%' AND user NOT IN %s",
-        RDS_THREADS,
-    )
-    return [int(row["id"]) for row in found]
+    return [
+        int(row["Id"])
+        for row in _others(session)
+        if not row["Command"].startswith("Binlog Dump") and row["User"] not in RDS_THREADS
+    ]
 
 
 def end_application_sessions(session: Session) -> int:
@@ -140,7 +172,7 @@ def end_application_sessions(session: Session) -> int:
 
 def _end(session: Session, thread: int) -> None:
     try:
-        session.call("mysql.rds_kill", thread)
+        _listed(lambda: session.call("mysql.rds_kill", thread))
     except SessionGone:
         return  # the session ended between the check and the call
     except ProcedureRefused:
@@ -149,11 +181,8 @@ def _end(session: Session, thread: int) -> None:
 
 def sessions_of_our_account(session: Session) -> list[str]:
     """Return the other sessions that use this session's account."""
-    rows = session.rows(
-        "SELECT id AS id FROM information_schema.processlist"
-        " WHERE id <> CONNECTION_ID() AND user = SUBSTRING_INDEX(USER(), '@', 1)"
-    )
-    return [str(row["id"]) for row in rows]
+    user, _, _ = str(session.value("SELECT USER()")).rpartition("@")
+    return [str(row["Id"]) for row in _others(session) if row["User"] == user]
 
 
 def prepared_transactions(session: Session) -> int:
@@ -161,10 +190,9 @@ def prepared_transactions(session: Session) -> int:
 
     XA RECOVER would not do: from 8.0 on it requires a privilege that RDS's master users have only since 8.0.36.
     """
-    return int(
-        session.value(
-            "SELECT COUNT(*) FROM information_schema.innodb_trx"
-            " WHERE trx_mysql_thread_id = 0 AND trx_rows_modified > 0 AND trx_state <> 'ROLLING BACK'"
+    return len(
+        _transactions(
+            session, "trx_mysql_thread_id = 0 AND trx_rows_modified > 0 AND trx_state <> 'ROLLING BACK'"
         )
     )
 
@@ -191,11 +219,10 @@ def require_settled(session: Session, *, deadline: float = 5.0) -> None:
 
 
 def _unsettled(session: Session) -> list[int]:
-    rows = session.rows(
-        "SELECT trx_mysql_thread_id AS id FROM information_schema.innodb_trx"
-        " WHERE trx_mysql_thread_id <> CONNECTION_ID() AND trx_rows_modified > 0 AND trx_state <> 'ROLLING BACK'"
+    condition = (
+        "trx_mysql_thread_id <> CONNECTION_ID() AND trx_rows_modified > 0 AND trx_state <> 'ROLLING BACK'"
     )
-    return [int(row["id"]) for row in rows]
+    return [int(row["id"]) for row in _transactions(session, condition)]
 
 
 def wait_until_writable(session: Session, *, deadline: float) -> None:
@@ -221,10 +248,6 @@ def unfenceable_accounts(session: Session) -> list[str]:
 
 def long_transactions(session: Session, seconds: int) -> list[str]:
     """Return the transactions that have been open for longer than ``seconds``, as ``thread (age)``, without replication's."""
-    rows = session.rows(
-        "SELECT trx_mysql_thread_id AS id, TIMESTAMPDIFF(SECOND, trx_started, NOW()) AS age"
-        " FROM information_schema.innodb_trx WHERE TIMESTAMPDIFF(SECOND, trx_started, NOW()) > %s",
-        seconds,
-    )
+    rows = _transactions(session, "TIMESTAMPDIFF(SECOND, trx_started, NOW()) > %s", seconds)
     spared = _threads_of_rds(session) if rows else set()
     return [f"{row['id']} ({row['age']} s)" for row in rows if int(row["id"]) not in spared]

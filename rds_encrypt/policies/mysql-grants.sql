@@ -4,9 +4,8 @@
 -- activate all roles of their account): with it, nothing here needs to be run. Run it as the master user
 -- if the migration is to use an account of its own; then put that account into the secret (`username` and `password`).
 -- The account is needed on the source only: the snapshot carries it to the encrypted instance. Drop it after `cleanup`.
--- Tried through replicate, cutover, rollback, cutover, cleanup and destroy on MySQL 8.0.31, and on 5.7.22 without the two lines that
--- say so. Not tried on 8.4: there the last two procedures are called mysql.rds_set_external_source and
--- mysql.rds_reset_external_source.
+-- Tried through replicate, cutover, rollback, cutover, cleanup and destroy on MySQL 9.7.4, 8.0.31 and 5.7.22, each without the lines that
+-- say so.
 
 CREATE USER 'rds_encrypt'@'%' IDENTIFIED BY 'choose one' REQUIRE SSL;
 
@@ -31,8 +30,8 @@ GRANT CREATE TEMPORARY TABLES ON *.* TO 'rds_encrypt'@'%';
 
 -- Who could write in spite of read_only; whether the replication account exists; how long binlogs are kept.
 GRANT SELECT ON mysql.user TO 'rds_encrypt'@'%';
-GRANT SELECT ON mysql.global_grants TO 'rds_encrypt'@'%'; -- MySQL 8.0 and later; leave it out on 5.7
-GRANT SELECT ON mysql.role_edges TO 'rds_encrypt'@'%'; -- MySQL 8.0 and later; leave it out on 5.7
+GRANT SELECT ON mysql.global_grants TO 'rds_encrypt'@'%'; -- leave it out on 5.7
+GRANT SELECT ON mysql.role_edges TO 'rds_encrypt'@'%'; -- leave it out on 5.7
 GRANT SELECT ON mysql.rds_configuration TO 'rds_encrypt'@'%';
 
 -- Proving that a server refuses writes, or takes them: DROP DATABASE IF EXISTS of a schema that never exists. No backslashes
@@ -46,5 +45,7 @@ GRANT EXECUTE ON PROCEDURE mysql.rds_kill TO 'rds_encrypt'@'%';
 GRANT EXECUTE ON PROCEDURE mysql.rds_stop_replication TO 'rds_encrypt'@'%';
 GRANT EXECUTE ON PROCEDURE mysql.rds_start_replication_until TO 'rds_encrypt'@'%';
 GRANT EXECUTE ON PROCEDURE mysql.rds_start_replication TO 'rds_encrypt'@'%';
-GRANT EXECUTE ON PROCEDURE mysql.rds_set_external_master TO 'rds_encrypt'@'%';
-GRANT EXECUTE ON PROCEDURE mysql.rds_reset_external_master TO 'rds_encrypt'@'%';
+GRANT EXECUTE ON PROCEDURE mysql.rds_set_external_master TO 'rds_encrypt'@'%'; -- leave it out on 8.4 and 9.7
+GRANT EXECUTE ON PROCEDURE mysql.rds_reset_external_master TO 'rds_encrypt'@'%'; -- leave it out on 8.4 and 9.7
+GRANT EXECUTE ON PROCEDURE mysql.rds_set_external_source TO 'rds_encrypt'@'%'; -- leave it out on 5.7 and 8.0
+GRANT EXECUTE ON PROCEDURE mysql.rds_reset_external_source TO 'rds_encrypt'@'%'; -- leave it out on 5.7 and 8.0

@@ -1,6 +1,6 @@
 """Checksums of ranges of rows, made in the server, and the search for the rows behind a mismatch.
 
-A row's digest is the SHA-1 of ``columns.row_text``; its MD5 on 5.7, and where single rows are compared. A range's checksum is the
+A row's digest is a hash of ``columns.row_text``: which one, the dialect says. A range's checksum is the
 number of its rows and an order-independent combination of their digests: exclusive or where a key makes every row unique; a sum
 where rows may be equal, since exclusive or would cancel two equal rows out. Both have at least 64 bits.
 """
@@ -28,7 +28,7 @@ _FETCH = 500
 """Ranges of up to this many rows are compared row by row; larger ones are cut into parts first."""
 _PARTS = 8
 _BUDGET = 256 * 1024
-_SLICE = "CAST(CONV(LEFT(MD5({row}), 16), 16, 10) AS UNSIGNED)"
+_SUM = "SUM(CAST(CONV(LEFT({digest}, 16), 16, 10) AS UNSIGNED))"
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,17 @@ class Pair:
 
 def checksum_statement(session: Session, table: Table, of: Range, budget: int) -> str:
     """Return the statement that computes a range's checksum, in the dialect of the session's server."""
-    row = row_text(table.columns, budget)
+    words = dialect_of(session)
+    row = row_text(table.columns, budget, words.digest)
     combined = (
-        dialect_of(session).combined_digest.format(row=row) if table.key else f"SUM({_SLICE.format(row=row)})"
+        words.combined_digest.format(row=row) if table.key else _SUM.format(digest=words.digest.format(row))
     )
     return f"SELECT COUNT(*) AS n, {combined} AS digest FROM {table.sql} WHERE {condition(table, of)}"  # noqa: S608 - names from the server
+
+
+def _digest(pair: Pair, table: Table) -> str:
+    digest = dialect_of(pair.reference).digest
+    return digest.format(row_text(table.columns, pair.budget, digest))
 
 
 def text_budget(*sessions: Session) -> int:
@@ -132,9 +138,9 @@ def _cut(session: Session, table: Table, whole: Range, size: int) -> list[Range]
 
 
 def _one_by_one(pair: Pair, table: Table, part: Range) -> Iterator[Difference]:
-    row = row_text(table.columns, pair.budget)
+    digest = _digest(pair, table)
     ours, theirs = pair.rows(
-        f"SELECT {key_columns(table)}, MD5({row}) AS digest FROM {table.sql} WHERE {condition(table, part)}"  # noqa: S608 - names from the server
+        f"SELECT {key_columns(table)}, {digest} AS digest FROM {table.sql} WHERE {condition(table, part)}"  # noqa: S608 - names from the server
     )
     left = {key_of(table, found): str(found["digest"]) for found in ours}
     right = {key_of(table, found): str(found["digest"]) for found in theirs}
@@ -154,9 +160,9 @@ def _seen(side: dict[Key, str], key: Key, other: dict[Key, str]) -> str:
 
 def _differing_without_key(pair: Pair, table: Table, limit: int) -> Iterator[Difference]:
     """Group the rows by their digests' first bits, and compare row by row only the groups that differ."""
-    row = row_text(table.columns, pair.budget)
-    bits = f"LEFT(MD5({row}), 3)"
-    total = f"SUM({_SLICE.format(row=row)})"
+    digest = _digest(pair, table)
+    bits = f"LEFT({digest}, 3)"
+    total = _SUM.format(digest=digest)
     ours, theirs = pair.rows(
         f"SELECT {bits} AS bits, COUNT(*) AS n, {total} AS digest FROM {table.sql} GROUP BY 1"  # noqa: S608 - names from the server
     )
@@ -167,15 +173,15 @@ def _differing_without_key(pair: Pair, table: Table, limit: int) -> Iterator[Dif
         if left.get(group) == right.get(group):
             continue
         statement = (
-            f"SELECT MD5({row}) AS digest, COUNT(*) AS n FROM {table.sql} WHERE {bits} = '{group}' GROUP BY 1"  # noqa: S608 - names from the server
+            f"SELECT {digest} AS digest, COUNT(*) AS n FROM {table.sql} WHERE {bits} = '{group}' GROUP BY 1"  # noqa: S608 - names from the server
         )
         counts = [
             Counter({str(each["digest"]): int(each["n"]) for each in side}) for side in pair.rows(statement)
         ]
-        for digest in sorted(counts[0].keys() | counts[1].keys()):
-            if counts[0][digest] != counts[1][digest]:
-                key = f"the row with digest {digest} (the table has no unique key)"
-                yield Difference("row", str(table), key, _times(counts[0][digest]), _times(counts[1][digest]))
+        for one in sorted(counts[0].keys() | counts[1].keys()):
+            if counts[0][one] != counts[1][one]:
+                key = f"the row with digest {one} (the table has no unique key)"
+                yield Difference("row", str(table), key, _times(counts[0][one]), _times(counts[1][one]))
                 found += 1
                 if found == limit:
                     return

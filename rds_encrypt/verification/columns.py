@@ -12,7 +12,7 @@ Each type has a lossless form:
 - ENUM, SET and BIT are their numbers: '' can be a member or an error value, and the names are compared with the definition (see ``exact_text``);
 - strings are their bytes in their own character set: no collation makes two of them equal;
 - JSON is its text, in which MySQL orders the keys; geometries are their bytes, with the SRID;
-- a value that may be long is its MD5: MySQL turns a concatenation beyond `max_allowed_packet` into NULL, and a NULL leaves no trace
+- a value that may be long is its digest: MySQL turns a concatenation beyond `max_allowed_packet` into NULL, and a NULL leaves no trace
   in a sum.
 
 The form is also chosen for speed, since a comparison spends most of its time here: CONCAT is faster than CONCAT_WS, and if one mark
@@ -63,12 +63,13 @@ class Column:
     nullable: bool
 
 
-def row_text(columns: Iterable[Column], budget: int) -> str:
+def row_text(columns: Iterable[Column], budget: int, digest: str) -> str:
     """Return the SQL expression for a row's bytes.
 
     Args:
         columns: all columns of the table, including generated and invisible ones.
-        budget: bytes that strings may take in it; strings beyond it are represented by their MD5.
+        budget: bytes that strings may take in it; strings beyond it are represented by their digest.
+        digest: the dialect's.
     """
     parts: list[str] = []
     for column in columns:
@@ -77,7 +78,7 @@ def row_text(columns: Iterable[Column], budget: int) -> str:
             budget -= column.octets
             parts += _in_full(column)
         else:
-            parts += _short(column)
+            parts += _short(column, digest)
     if _END in parts:
         parts[parts.index(_END)] = _BINARY_END
     return f"CONCAT({', '.join(parts)})"
@@ -91,7 +92,7 @@ def _in_full(column: Column) -> list[str]:
     return [_or_null(column, f"LENGTH({name})"), _END, value]
 
 
-def _short(column: Column) -> list[str]:
+def _short(column: Column, digest: str) -> list[str]:
     name = quote_name(column.name)
     if column.type in APPROXIMATE:
         return [_or_null(column, f"{name} * 1e0"), _END]
@@ -101,7 +102,7 @@ def _short(column: Column) -> list[str]:
         return [_or_null(column, name)]
     if column.type in _NUMBERS or column.type == "time":
         return [_or_null(column, name), _END]
-    return [_or_null(column, f"MD5({name})")]
+    return [_or_null(column, digest.format(name))]
 
 
 def _or_null(column: Column, value: str) -> str:

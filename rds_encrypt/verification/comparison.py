@@ -53,6 +53,7 @@ class Comparison:
         checkpoint: the parts that are finished.
         most_named: the most differing rows to name per table.
         rows_per_range: derived from the width of a table's rows if not given.
+        master: the master user; see ``definitions``.
     """
 
     reference: Opener
@@ -62,6 +63,7 @@ class Comparison:
     progress: Progress = silent
     most_named: int = 10
     rows_per_range: int | None = None
+    master: str = ""
     _tables: list[Table] | None = None
     _differences: list[Difference] = field(default_factory=list)
     _named: Counter[str] = field(default_factory=Counter)
@@ -117,7 +119,9 @@ class Comparison:
     def _look(self, pair: Pair) -> list[Table]:
         """Compare the definitions; return the tables whose rows can be compared, the largest first."""
         self.progress("comparing definitions")
-        self._differences += compare_definitions(*pair.both(read_definitions))
+        self._differences += compare_definitions(
+            *pair.both(lambda session: read_definitions(session, self.master))
+        )
         self._differences += compare_counters(*pair.both(read_counters), pair.copy)
         left, right = pair.both(inventory)
         found: list[Table] = []

@@ -64,6 +64,7 @@ MEANINGFUL = (
 _COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
 _EVENT_STATE = re.compile(r" (?:ENABLE|DISABLE ON SLAVE|DISABLE ON REPLICA|DISABLE)(?= COMMENT| DO )")
 _SECRET = re.compile(r"(IDENTIFIED WITH '[^']*' AS )(.*?)( REQUIRE )", re.DOTALL)
+_SALTED = re.compile("IDENTIFIED WITH '(caching_sha2|sha256)_password'")
 _LONG = 160
 _DIGEST = re.compile(r"<[0-9a-f]{64}>")
 
@@ -71,8 +72,8 @@ Definitions = Mapping[tuple[str, str], str]
 """Definitions by kind and name, such as ``("view", "shop.totals")``."""
 
 
-def read_definitions(session: Session) -> Definitions:
-    """Return the definitions of everything that belongs to the owner."""
+def read_definitions(session: Session, master: str = "") -> Definitions:
+    """Return the definitions of everything that belongs to the owner; ``master`` is the master user."""
     found: dict[tuple[str, str], str] = {}
     for schema in session.rows(
         "SELECT schema_name AS s FROM information_schema.schemata WHERE schema_name NOT IN (%s, %s, %s, %s)",
@@ -82,7 +83,7 @@ def read_definitions(session: Session) -> Definitions:
         found["schema", name] = _shown(session, f"SHOW CREATE DATABASE {quote_name(name)}", "Create Database")
         found |= _tables(session, name)
         found |= _programs(session, name)
-    return found | _accounts(session)
+    return found | _accounts(session, master)
 
 
 def compare_definitions(reference: Definitions, copy: Definitions) -> list[Difference]:
@@ -164,8 +165,11 @@ def _programs(session: Session, schema: str) -> dict[tuple[str, str], str]:
     return found
 
 
-def _accounts(session: Session) -> dict[tuple[str, str], str]:
-    """Return accounts and their grants, with a digest of each password hash that the server stores."""
+def _accounts(session: Session, master: str) -> dict[tuple[str, str], str]:
+    """Return accounts and their grants, with a digest of each password hash that the server stores.
+
+    Except the master user's, if it is salted: RDS may set the master password of a restored instance again, with another salt.
+    """
     not_theirs = (*RDS_USERS, *OUR_USERS)
     rows = session.rows(
         f"SELECT user AS u, host AS h FROM mysql.user WHERE user NOT IN ({', '.join(['%s'] * len(not_theirs))})",  # noqa: S608 - placeholders
@@ -176,7 +180,10 @@ def _accounts(session: Session) -> dict[tuple[str, str], str]:
         user, host = str(row["u"]), str(row["h"])
         created = session.value("SHOW CREATE USER %s@%s", user, host)
         grants = sorted(_first(grant) for grant in session.rows("SHOW GRANTS FOR %s@%s", user, host))
-        found["account", f"'{user}'@'{host}'"] = "\n".join([_without_secret(_as_text(created)), *grants])
+        shown = _without_secret(_as_text(created))
+        if user == master and _SALTED.search(shown):
+            shown = _masked(shown)
+        found["account", f"'{user}'@'{host}'"] = "\n".join([shown, *grants])
     return found
 
 

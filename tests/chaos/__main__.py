@@ -21,7 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--interruptions", type=int, default=200, help="how many must strike (%(default)s)")
     parser.add_argument("--seed", type=int, default=None, help="decides every trial; printed")
-    parser.add_argument("--engine", default="8.0", choices=("8.0", "5.7"))
+    parser.add_argument("--engine", default="8.0", choices=("8.0", "5.7", "9.7"))
     parser.add_argument("--fence", default="read_only", choices=("read_only", "accounts"))
     parser.add_argument(
         "--pulumi-every", type=int, default=16, help="trials between those through the engine"

@@ -28,7 +28,7 @@ from pulumi.dynamic import Config, ConfigureRequest
 
 from dev.sandbox import Sandbox
 from dev.sandbox.mysql.accounts import HostSecrets
-from dev.sandbox.mysql.sessions import AdminSession, admin_session, execute, query
+from dev.sandbox.mysql.sessions import AdminSession, admin_session, end_those_of, execute, query
 from dev.sandbox.seed import Seeded, seed
 from dev.workload.database import Account, Address, connected, rows, value
 from providers import cutover_protocol
@@ -509,13 +509,7 @@ class Blow:
                         "requires": "ALTER USER IF EXISTS {} REQUIRE X509",
                     }.get(how[0], "ALTER USER IF EXISTS {} ACCOUNT LOCK")
                     execute(session, verb.format(f"'{accounts.REVERSE_USER}'@'%'"))
-                    found = query(
-                        session,
-                        "SELECT id AS id FROM information_schema.processlist WHERE user = %s",
-                        (accounts.REVERSE_USER,),
-                    )
-                    for row in found:
-                        execute(session, f"KILL {int(row['id'])}")
+                    end_those_of(session, accounts.REVERSE_USER)
             case _:
                 with place.host(place.encrypted_id) as session:
                     execute(session, "FLUSH BINARY LOGS")

@@ -18,7 +18,7 @@ from typing import Literal
 
 import pymysql
 
-from dev.sandbox.mysql.sessions import execute, query
+from dev.sandbox.mysql.sessions import end_those_of, execute
 from rds_encrypt.mysql.accounts import REPLICATION_USER, REVERSE_USER
 from tests.chaos.child import Child
 from tests.chaos.stage import Direction, Stage
@@ -155,14 +155,10 @@ class _Cut:
                     how = "LOCK" if lock else "UNLOCK"
                     execute(session, f"ALTER USER IF EXISTS '{user}'@'%' ACCOUNT {how}")
                     if lock:
-                        for row in query(session, _CONNECTIONS, (user,)):
-                            execute(session, f"KILL {int(row['id'])}")
+                        end_those_of(session, user)
         except (pymysql.err.MySQLError, OSError):
             return False
         return True
-
-
-_CONNECTIONS = "SELECT id AS id FROM information_schema.processlist WHERE user = %s"
 
 
 def _once_it_runs(strike: Callable[[], None]) -> None:

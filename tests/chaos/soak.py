@@ -56,7 +56,7 @@ def main() -> int:
     """Migrate until the time is over, print a line for each migration, and return 1 if something was wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0, help="(%(default)s)")
-    parser.add_argument("--engine", default="8.0", choices=("8.0", "5.7"))
+    parser.add_argument("--engine", default="8.0", choices=("8.0", "5.7", "9.7"))
     parser.add_argument("--report", type=Path, default=_REPORT)
     given = parser.parse_args()
     laps: list[Lap] = []

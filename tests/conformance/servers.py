@@ -10,6 +10,7 @@ from typing import Any
 import pymysql
 from pymysql.cursors import DictCursor
 
+from dev.sandbox.mysql.vocabulary import run
 from tests.conformance.account import Account, until
 
 __all__ = ["SECRET", "Server", "error_of", "make_follower", "open_server", "until_threads"]
@@ -35,8 +36,7 @@ class Server:
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """The rows of a statement, of all its answers: a procedure may tell something, and then fail."""
-        self.cursor.execute(statement, values or None)
-        found = list(self.cursor.fetchall())
+        found = run(self.cursor, statement, values or None)
         while self.cursor.nextset():
             found += self.cursor.fetchall()
         return found

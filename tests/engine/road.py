@@ -46,6 +46,7 @@ _OF_ENGINE = {
         "tx_isolation": "SERIALIZABLE",
     },
     "8.0": {"transaction_isolation": "SERIALIZABLE"},
+    "9.7": {"transaction_isolation": "SERIALIZABLE"},
 }
 _SALT = "encryptionsalt:"
 _PATIENCE = 60.0

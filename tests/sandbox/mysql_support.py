@@ -14,8 +14,11 @@ import pymysql
 from pymysql.cursors import DictCursor
 
 from dev.sandbox.mysql import CertificateAuthority, MySQLBinaries, MySQLServer, find_binaries
+from dev.sandbox.mysql.vocabulary import run, spoken
 
-VERSIONS = ("8.0", "5.7")
+VERSIONS = ("8.0", "5.7", "9.7")
+ALL_WORDS = (*VERSIONS, "8.0.15")
+"""Where the words matter: the oldest 8.0 has the privileges of 8.0, and the words of 5.7."""
 MASTER = "admin"
 PASSWORD = "it's a \\ password"
 GIVEN: Mapping[str, str] = {"event_scheduler": "OFF"}
@@ -62,6 +65,10 @@ class Farm:
         server.adopt(snapshot)
         return server
 
+    def said(self, text: str) -> str:
+        """What RDS's procedures say of replication, in the words of this version."""
+        return spoken(text, self.binaries.release)
+
     def close(self) -> None:
         for server in self._servers:
             server.kill()
@@ -99,8 +106,7 @@ class Session:
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
         with self.connection.cursor() as cursor:
-            cursor.execute(statement, values or None)
-            return list(cursor.fetchall())
+            return run(cursor, statement, values or None)
 
     def value(self, statement: str, *values: object) -> Any:
         return next(iter(self.rows(statement, *values)[0].values()))

@@ -89,7 +89,7 @@ def needs_roles(master: Session) -> None:
 def through_a_role(server: MySQLServer, *, default: bool) -> Iterator[Session]:
     """A session of a user who has nothing but the master user's role."""
     with server.admin() as admin:
-        execute(admin, "CREATE USER boss@'%' IDENTIFIED WITH mysql_native_password BY 'a secret'")
+        execute(admin, "CREATE USER boss@'%' IDENTIFIED BY 'a secret'")
         execute(admin, f"GRANT {ROLE} TO boss@'%' WITH ADMIN OPTION")
         if default:
             execute(admin, "SET DEFAULT ROLE ALL TO boss@'%'")
@@ -113,7 +113,7 @@ def test_what_a_master_user_has_through_a_role_counts(
 
 
 def test_an_account_of_its_own_that_lacks_privileges_is_told(server: MySQLServer, master: Session) -> None:
-    master.execute("CREATE USER little@'%' IDENTIFIED WITH mysql_native_password BY 'a secret'")
+    master.execute("CREATE USER little@'%' IDENTIFIED BY 'a secret'")
     master.execute("GRANT SELECT, PROCESS, REPLICATION CLIENT ON *.* TO little@'%'")
     try:
         with session(server, user="little", password="a secret") as opened:

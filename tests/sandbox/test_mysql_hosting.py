@@ -76,7 +76,7 @@ def test_a_new_password_and_lost_grants_come_back(server: MySQLServer) -> None:
         Session(server)
     with server.admin() as admin, admin.cursor() as cursor:
         cursor.execute("ALTER USER 'admin'@'%' ACCOUNT LOCK")
-        lost = "rds_superuser_role" if server.version.startswith("8") else "INSERT ON *.*"
+        lost = "rds_superuser_role" if not server.version.startswith("5") else "INSERT ON *.*"
         cursor.execute(f"REVOKE {lost} FROM 'admin'@'%'")
     server.set_master_password("admin", PASSWORD)
     session = Session(server)

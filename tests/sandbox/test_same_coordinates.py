@@ -18,7 +18,7 @@ from rds_encrypt.mysql.same_coordinates import resume, stopped_at_same_coordinat
 from rds_encrypt.settings import VerifySettings
 from rds_encrypt.verification.checkpoint import Checkpoint
 from rds_encrypt.verification.comparison import Comparison
-from tests.sandbox.mysql_support import GIVEN, VERSIONS, Farm, until
+from tests.sandbox.mysql_support import ALL_WORDS, GIVEN, Farm, until
 from tests.sandbox.verification_support import session
 
 READ = "SELECT COUNT(*), SUM(v) FROM shop.t"
@@ -99,7 +99,7 @@ class Stage:
             writer.join()
 
 
-@pytest.fixture(scope="module", params=VERSIONS)
+@pytest.fixture(scope="module", params=ALL_WORDS)
 def stage(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Stage]:
     directory = tmp_path_factory.mktemp("coordinates")
     with Farm.open(directory, request.param) as farm:

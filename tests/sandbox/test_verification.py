@@ -140,8 +140,11 @@ KEYS = {
     "negative numbers with gaps": ("k BIGINT", "{n} * {n} * 1000003 - 5000000000"),
     "text": ("k VARCHAR(40) CHARACTER SET utf8mb4", "CONCAT('kéy ☃ ', {n})"),
     "latin1": ("k VARCHAR(40) CHARACTER SET latin1", "CONCAT('kéy ', {n})"),
-    "ascii, compared by bytes": ("k CHAR(40) CHARACTER SET ascii COLLATE ascii_bin", "MD5({n})"),
-    "bytes": ("k BINARY(16)", "UNHEX(MD5({n}))"),
+    "ascii, compared by bytes": (
+        "k CHAR(40) CHARACTER SET ascii COLLATE ascii_bin",
+        "LEFT(SHA2({n}, 224), 40)",
+    ),
+    "bytes": ("k BINARY(16)", "UNHEX(LEFT(SHA2({n}, 224), 32))"),
     "decimal": ("k DECIMAL(20,5)", "{n} / 7"),
     "date": ("k DATETIME(6)", "'2020-01-01' + INTERVAL {n} * 1000 MICROSECOND"),
     "bits": ("k BIT(40)", "{n}"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -14,12 +14,12 @@ from dev.sandbox.mysql.sessions import execute
 from rds_encrypt.core.errors import AccountLocked, ActionRequired, MigrationError
 from rds_encrypt.mysql import accounts, channel, lag, writes
 from rds_encrypt.mysql.session import Credentials, Endpoint, Session, Tls, connect
-from tests.sandbox.mysql_support import GIVEN, MASTER, PASSWORD, VERSIONS, Farm, until
+from tests.sandbox.mysql_support import ALL_WORDS, GIVEN, MASTER, PASSWORD, Farm, until
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module", params=VERSIONS)
+@pytest.fixture(scope="module", params=ALL_WORDS)
 def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Farm, MySQLServer]]:
@@ -170,6 +170,27 @@ def test_replication_and_rds_s_own_threads_are_no_applications(
             execute(host, "ROLLBACK")
             until(lambda: behind.value("SELECT COUNT(*) FROM shop.applied"), lambda n: int(n) == 2)
             assert channel.status(behind) is not None
+
+
+def test_a_statement_with_an_emoji_hides_nobody(place: tuple[Farm, MySQLServer], session: Session) -> None:
+    """While it runs, 9.7 refuses to read information_schema's lists of processes and of transactions."""
+    with opened(place) as application:
+        application.execute("CREATE TABLE IF NOT EXISTS shop.moods (id INT PRIMARY KEY)")
+        application.execute("BEGIN")
+        application.execute("INSERT INTO shop.moods VALUES (1)")
+        thread = application.value("SELECT CONNECTION_ID()")
+        client = threading.Thread(target=_until_ended, args=(application, "SELECT SLEEP(1), '🦊'"))
+        client.start()
+        time.sleep(0.2)
+        assert writes.application_sessions(session) == [thread]
+        assert [found.split()[0] for found in writes.long_transactions(session, -1)] == [str(thread)]
+        assert writes.end_application_sessions(session) == 1
+        client.join()
+
+
+def _until_ended(application: Session, statement: str) -> None:
+    with suppress(MigrationError):
+        application.rows(statement)
 
 
 def test_a_thread_that_rds_protects_is_left_alone(session: Session) -> None:

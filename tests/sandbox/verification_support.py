@@ -49,6 +49,7 @@ class Twins:
             checkpoint or Checkpoint(None, ""),
             most_named=named,
             rows_per_range=rows,
+            master=MASTER,
         )
 
     def compare(self, **how: Any) -> Result:
@@ -59,6 +60,12 @@ class Twins:
     def found(self, **how: Any) -> list[str]:
         """What differs, as sentences."""
         return [str(difference) for difference in self.compare(**how).differences]
+
+    def identified(self, letter: str) -> str:
+        """A password as both servers store it: given in plain text, each would salt it in its own way."""
+        if self.ours.version >= (8, 4, 0):
+            return f"IDENTIFIED WITH caching_sha2_password AS '$A$005${letter * 63}'"
+        return f"IDENTIFIED WITH mysql_native_password AS '*{letter * 40}'"
 
     def empty(self) -> None:
         """Bring both back to an empty database of the same character set."""

@@ -31,7 +31,9 @@ def session(*accounts: tuple[str, int], scheduler: str = "OFF", fellows: int = 0
             "SELECT user AS u": [{"u": user, "h": "%", "locked": locked} for user, locked in accounts],
             "SELECT @@GLOBAL.event_scheduler": [{"value": scheduler}],
             "SELECT event_schema": [{"s": "shop", "n": "tidy", "d": "admin@%", "st": "ENABLED"}],
-            "SELECT id AS id FROM information_schema.processlist": [{"id": n} for n in range(fellows)],
+            "SELECT USER()": [{"who": "admin@10.0.0.7"}],
+            "SELECT CONNECTION_ID()": [{"id": 99}],
+            "SHOW PROCESSLIST": [{"Id": n, "User": "admin", "Command": "Sleep"} for n in range(fellows)],
         }
     )
 

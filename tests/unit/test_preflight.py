@@ -87,11 +87,11 @@ def test_a_phase_in_its_turn_passes(phase: Phase, method: Method, tags: dict[str
 def test_an_engine_that_we_do_not_do_is_refused(engine: str, version: str) -> None:
     sentence = said(preflight.engine_supported, plan(source=instance(Engine=engine, EngineVersion=version)))
     assert sentence.startswith(
-        f"orders: its engine is {engine} {version}. rds-encrypt migrates only MySQL 5.7, 8.0, 8.4"
+        f"orders: its engine is {engine} {version}. rds-encrypt migrates only MySQL 5.7, 8.0, 8.4, 9.7"
     )
 
 
-@pytest.mark.parametrize("version", ["5.7.44", "5.7.44-rds.20240808", "8.0.31", "8.4.3"])
+@pytest.mark.parametrize("version", ["5.7.44", "5.7.44-rds.20240808", "8.0.31", "8.4.3", "9.7.4"])
 def test_the_engines_that_we_do_pass(version: str) -> None:
     assert passes(preflight.engine_supported, plan(source=instance(EngineVersion=version)))
 

@@ -67,16 +67,16 @@ END = "_binary X'FF' COLLATE `binary`"
     ],
 )
 def test_how_a_column_is_written(column: Column, text: str) -> None:
-    assert row_text([column], 1000) == f"CONCAT({text})"
+    assert row_text([column], 1000, "MD5({})") == f"CONCAT({text})"
 
 
 def test_one_mark_is_enough_to_make_all_of_it_binary() -> None:
-    assert row_text([ID, ID, ID], 1000) == f"CONCAT(`id`, {END}, `id`, X'FF', `id`, X'FF')"
+    assert row_text([ID, ID, ID], 1000, "MD5({})") == f"CONCAT(`id`, {END}, `id`, X'FF', `id`, X'FF')"
 
 
 def test_strings_beyond_the_budget_are_hashed_by_themselves() -> None:
-    assert row_text([NAME, NAME], 399).count("MD5") == 1
-    assert row_text([NAME, NAME], 400).count("MD5") == 0
+    assert row_text([NAME, NAME], 399, "MD5({})").count("MD5") == 1
+    assert row_text([NAME, NAME], 400, "MD5({})").count("MD5") == 0
 
 
 def test_ranges_of_one_and_of_two_columns() -> None:

@@ -19,6 +19,7 @@ __all__ = [
     "HostSecrets",
     "admin_account",
     "first_start",
+    "identified",
     "master_grants",
     "quoted",
 ]
@@ -59,9 +60,15 @@ class HostSecrets:
         file.write_text(dumps(asdict(self)))
 
 
-def admin_account(password: str) -> Iterator[str]:
+def identified(binaries: MySQLBinaries, password: str) -> str:
+    """How an account logs in: RDS's accounts do not go by the default that a parameter group sets."""
+    plugin = "caching_sha2_password" if binaries.release >= (8, 4) else "mysql_native_password"
+    return f"IDENTIFIED WITH {plugin} BY {quoted(password)}"
+
+
+def admin_account(binaries: MySQLBinaries, password: str) -> Iterator[str]:
     """rdsadmin, who can come only over the unix socket; the accounts that mysqld came with go."""
-    yield f"CREATE USER '{ADMIN}'@'localhost' IDENTIFIED WITH mysql_native_password BY {quoted(password)}"
+    yield f"CREATE USER '{ADMIN}'@'localhost' {identified(binaries, password)}"
     yield f"GRANT ALL PRIVILEGES ON *.* TO '{ADMIN}'@'localhost' WITH GRANT OPTION"
     yield "DROP USER 'root'@'localhost'"
 
@@ -70,9 +77,9 @@ def first_start(
     binaries: MySQLBinaries, host: HostSecrets, *, user: str, password: str, database: str | None
 ) -> Iterator[str]:
     """What a new instance's server runs when it first starts: secrets of its own, the master user, its database."""
-    yield f"ALTER USER '{ADMIN}'@'localhost' IDENTIFIED WITH mysql_native_password BY {quoted(host.admin)}"
+    yield f"ALTER USER '{ADMIN}'@'localhost' {identified(binaries, host.admin)}"
     replication = f"'{REPLICATION_USER}'@'%'"
-    yield f"CREATE USER {replication} IDENTIFIED WITH mysql_native_password BY {quoted(host.replication)}"
+    yield f"CREATE USER {replication} {identified(binaries, host.replication)}"
     yield f"GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {replication}"
     if binaries.release >= (8, 0):
         yield f"CREATE ROLE '{MASTER_ROLE}'@'%'"
@@ -80,7 +87,7 @@ def first_start(
         for account in _IDLE:
             yield f"CREATE USER '{account}'@'%' IDENTIFIED BY {quoted(secrets.token_hex(16))} ACCOUNT LOCK"
     master = f"{quoted(user)}@'%'"
-    yield f"CREATE USER {master} IDENTIFIED WITH mysql_native_password BY {quoted(password)}"
+    yield f"CREATE USER {master} {identified(binaries, password)}"
     yield from master_grants(binaries, master)
     if database is not None:
         yield f"CREATE DATABASE `{database.replace('`', '``')}`"

@@ -1,10 +1,12 @@
-"""Where the MySQL servers are: unpacked under `.cache/mysql/<version>`, or the machine's own `mysqld`."""
+"""Where the MySQL servers are: unpacked under `.cache/mysql/<version>` when first used, or the machine's own `mysqld`."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import subprocess
+import sys
+import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,7 +15,9 @@ from dev.sandbox.mysql.errors import MySQLNotInstalled
 
 __all__ = ["CACHE", "MySQLBinaries", "find_binaries"]
 
-CACHE = Path(__file__).resolve().parents[3] / ".cache" / "mysql"
+_ROOT = Path(__file__).resolve().parents[3]
+_SETUP = _ROOT / "dev" / "tools" / "setup.py"
+CACHE = _ROOT / ".cache" / "mysql"
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class MySQLBinaries:
             candidate = self.home / folder / "mysqld"
             if candidate.exists():
                 return candidate
-        raise MySQLNotInstalled(f"There is no mysqld under {self.home}: run `make setup`.")
+        raise MySQLNotInstalled(f"There is no mysqld under {self.home}: remove it, and it is fetched again.")
 
     @property
     def series(self) -> str:
@@ -48,18 +52,49 @@ class MySQLBinaries:
 
 
 def find_binaries(version: str) -> MySQLBinaries:
-    """The server for "8.0.31" or, newest first, for a series such as "8.0"."""
-    installed = [entry.name for entry in CACHE.iterdir()] if CACHE.is_dir() else []
+    """The server for "8.0.31" or, newest first, for a series such as "8.0": fetched now if this is its first use."""
+    found = _installed(version)
+    if found is None:
+        _fetch(version)
+        found = _installed(version)
+    if found is None:
+        raise MySQLNotInstalled(
+            f"No MySQL {version} server is in {CACHE}: run `make setup SERVERS={version}`."
+        )
+    return found
+
+
+def _installed(version: str) -> MySQLBinaries | None:
+    names = [entry.name for entry in CACHE.iterdir()] if CACHE.is_dir() else []
+    oldest = _pinned().get(version, ())
     matching = [
-        name for name in installed if _matches(name, version) and (CACHE / name / "bin" / "mysqld").exists()
+        found
+        for name in names
+        if _matches(name, version) and (CACHE / name / "bin" / "mysqld").exists()
+        if (found := MySQLBinaries(version=name, home=(CACHE / name).resolve())).release >= oldest
     ]
     if matching:
-        newest = max(matching, key=lambda name: tuple(int(number) for number in name.split(".")))
-        return MySQLBinaries(version=newest, home=(CACHE / newest).resolve())
+        return max(matching, key=lambda found: found.release)
     own = _machines_own()
-    if own is not None and _matches(own.version, version):
-        return own
-    raise MySQLNotInstalled(f"No MySQL {version} server is in {CACHE}: run `make setup` to get it.")
+    return own if own is not None and _matches(own.version, version) else None
+
+
+def _fetch(version: str) -> None:
+    command = [sys.executable, str(_SETUP), "--only-servers", "--server", version]
+    fetched = subprocess.run(command, capture_output=True, text=True, check=False)
+    if fetched.returncode != 0:
+        raise MySQLNotInstalled(f"MySQL {version} could not be fetched: {fetched.stderr.strip()}")
+
+
+@cache
+def _pinned() -> dict[str, tuple[int, ...]]:
+    """The release that each series stands for: the newest that set-up knows. An older one does not answer to the series' name."""
+    data = tomllib.loads(_SETUP.with_name("versions.toml").read_text())
+    releases = [
+        tuple(int(number) for number in server["version"].split("."))
+        for server in (*data["mysql"], data["debian-mysql"])
+    ]
+    return {f"{release[0]}.{release[1]}": release for release in sorted(releases)}
 
 
 def _matches(name: str, version: str) -> bool:

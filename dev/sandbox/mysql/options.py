@@ -54,6 +54,13 @@ _SMALL = {
     "max_connections": "150",
     "performance_schema": "OFF",
 }
+# All global variables of a running RDS 8.0.41 (2025-06). `slave_exec_mode` is what that one instance had.
+_SINCE_8 = {
+    "event_scheduler": "ON",
+    "slave_exec_mode": "IDEMPOTENT",
+    "slave_parallel_workers": "4",
+    "slave_preserve_commit_order": "ON",
+}
 _OF_SERIES = {
     # MySQL's own defaults for replication.
     "5.7": {
@@ -62,17 +69,20 @@ _OF_SERIES = {
         "master_info_repository": "TABLE",
         "relay_log_info_repository": "TABLE",
     },
-    # All global variables of a running RDS 8.0.41 (2025-06). `slave_exec_mode` is what that one instance had.
     "8.0": {
+        **_SINCE_8,
         "default_authentication_plugin": "mysql_native_password",
-        "event_scheduler": "ON",
         "innodb_redo_log_capacity": "32M",
-        "slave_exec_mode": "IDEMPOTENT",
         "slave_parallel_type": "LOGICAL_CLOCK",
-        "slave_parallel_workers": "4",
-        "slave_preserve_commit_order": "ON",
         "terminology_use_previous": "BEFORE_8_0_26",
     },
+    # Guessed to be as on 8.0.
+    "9.7": {**_SINCE_8, "innodb_redo_log_capacity": "32M"},
+}
+_NEWER_THAN_ITS_SERIES = {
+    "innodb_redo_log_capacity": (8, 0, 30),
+    "slave_preserve_commit_order": (8, 0, 19),  # before, not without a binary log
+    "terminology_use_previous": (8, 0, 26),
 }
 _MUST_BE = {
     # Snapshots freeze all threads and copy the files: no write may be under way in the kernel for them.
@@ -89,6 +99,7 @@ _MUST_BE = {
 _MUST_BE_OF_SERIES = {
     "5.7": {},
     "8.0": {"mysqlx": "OFF"},
+    "9.7": {"mysqlx": "OFF"},
 }
 
 
@@ -109,7 +120,11 @@ def canonical(name: str) -> str:
 
 def defaults(binaries: MySQLBinaries) -> dict[str, str]:
     """The values that hold where the caller says nothing."""
-    return {**_AS_RDS, **_SMALL, **_OF_SERIES[binaries.series]}
+    options = {**_AS_RDS, **_SMALL, **_OF_SERIES[binaries.series]}
+    for name, since in _NEWER_THAN_ITS_SERIES.items():
+        if binaries.release < since:
+            options.pop(name, None)
+    return options
 
 
 def option_file(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dev.sandbox.mysql.binaries import MySQLBinaries
 from dev.sandbox.mysql.sessions import AdminSession, execute
+from dev.sandbox.mysql.vocabulary import spoken
 
 __all__ = ["install_procedures"]
 
@@ -21,11 +22,10 @@ def install_procedures(session: AdminSession, binaries: MySQLBinaries) -> None:
 
 def statements(binaries: MySQLBinaries) -> Iterator[str]:
     """The statements for a version, in order."""
-    files = [_SOURCES / name for name in ("tables.sql", "replication.sql", "administration.sql")]
-    own = _SOURCES / f"{binaries.series}.sql"
-    if own.exists():
-        files.append(own)
+    files = ["tables", "replication", "administration", "8.0" if binaries.release >= (8, 0) else "5.7"]
+    if binaries.release >= (8, 4):
+        files.append("8.4")
     for file in files:
-        for statement in file.read_text().split("\n$$"):
+        for statement in (_SOURCES / f"{file}.sql").read_text().split("\n$$"):
             if statement.strip():
-                yield statement.strip()
+                yield spoken(statement.strip(), binaries.release)

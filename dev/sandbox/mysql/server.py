@@ -17,7 +17,14 @@ from typing import Any
 import pymysql
 
 from dev.sandbox.mysql import binlogs, bookkeeping, processes, replication, sessions
-from dev.sandbox.mysql.accounts import REPLICATION_USER, HostSecrets, first_start, master_grants, quoted
+from dev.sandbox.mysql.accounts import (
+    REPLICATION_USER,
+    HostSecrets,
+    first_start,
+    identified,
+    master_grants,
+    quoted,
+)
 from dev.sandbox.mysql.binaries import MySQLBinaries
 from dev.sandbox.mysql.bookkeeping import Bookkeeping
 from dev.sandbox.mysql.certificates import CertificateAuthority, ServerCertificate
@@ -231,7 +238,7 @@ class MySQLServer:
         """A new password; as on RDS, it also gives the master user back what it may do."""
         account = f"{quoted(user)}@'%'"
         with self.admin() as session:
-            how = f"IDENTIFIED WITH mysql_native_password BY {quoted(password)}"
+            how = identified(self._binaries, password)
             execute(session, f"CREATE USER IF NOT EXISTS {account} {how}")
             execute(session, f"ALTER USER {account} {how} ACCOUNT UNLOCK")
             for statement in master_grants(self._binaries, account):

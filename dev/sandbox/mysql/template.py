@@ -60,7 +60,7 @@ def _initialise(directory: Path, binaries: MySQLBinaries, lower_case_table_names
         )
     process = spawn(command, log=log)
     try:
-        await_ready(process, lambda: _without_root(directory, host), log)
+        await_ready(process, lambda: _without_root(directory, binaries, host), log)
         with admin_session(directory, host.admin) as session:
             install_procedures(session, binaries)
             load_time_zones(session)
@@ -69,10 +69,10 @@ def _initialise(directory: Path, binaries: MySQLBinaries, lower_case_table_names
     host.write(directory / "data")
 
 
-def _without_root(directory: Path, host: HostSecrets) -> None:
+def _without_root(directory: Path, binaries: MySQLBinaries, host: HostSecrets) -> None:
     """The last thing that root does is to make rdsadmin."""
     with admin_session(directory, "", user="root") as session:
-        for statement in admin_account(host.admin):
+        for statement in admin_account(binaries, host.admin):
             execute(session, statement)
 
 

@@ -14,8 +14,8 @@ LIFECYCLE_DISABLED = "open-source-rds-extended-support-disabled"
 # "Amazon RDS Extended Support", Amazon RDS User Guide; the last day of each major version's standard support.
 _STANDARD_SUPPORT_ENDS = {"5.7": date(2024, 2, 29), "8.0": date(2026, 7, 31)}
 
-# By what a request may say; the newest is what a request without a version gets.
-VERSIONS = {"5.7": "5.7.22", "8.0": "8.0.31"}
+# By what a request may say.
+VERSIONS = {"5.7": "5.7.22", "8.0": "8.0.31", "9.7": "9.7.4"}
 
 
 def resolve_version(given: str | None) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pymysql
 
-from dev.sandbox.mysql.binaries import MySQLBinaries
+from dev.sandbox.mysql.binaries import MySQLBinaries, find_binaries
 from dev.sandbox.mysql.bookkeeping import Bookkeeping
 from dev.sandbox.mysql.certificates import CertificateAuthority
 from dev.sandbox.mysql.copies import copy_tree
@@ -36,6 +36,11 @@ def inventory(instance: DBInstance) -> AccountInventory:
     )
 
 
+def _binaries(instance: DBInstance) -> MySQLBinaries:
+    """By its series: where a mirror has moved on, another release of it takes the place of the one that is pinned."""
+    return find_binaries(instance.engine_version.rpartition(".")[0])
+
+
 class Hosting:
     """Makes, starts and stops servers; nothing here knows of statuses or of the API."""
 
@@ -43,7 +48,6 @@ class Hosting:
         self,
         directory: Path,
         network: Network,
-        binaries: Mapping[str, MySQLBinaries],
         certificates: CertificateAuthority,
         *,
         real_pauses: bool = False,
@@ -52,7 +56,6 @@ class Hosting:
         self._real_pauses = real_pauses
         self._directory = directory
         self._network = network
-        self._binaries = binaries
         self._certificates = certificates
         self._server_ids = itertools.count(1001)
         self._lock = threading.Lock()
@@ -86,7 +89,7 @@ class Hosting:
             server_id = next(self._server_ids)
         return MySQLServer(
             directory=self._instance_directory(instance),
-            binaries=self._binaries[instance.engine_version],
+            binaries=_binaries(instance),
             address=self.address(instance.identifier),
             port=instance.port,
             server_id=server_id,

@@ -17,7 +17,8 @@ from dev.sandbox.rds.errors import invalid_value
 
 __all__ = ["FAMILIES", "AccountInventory", "Parameter", "catalogue", "evaluate", "server_settings"]
 
-FAMILIES = ("mysql5.7", "mysql8.0", "mysql8.4")
+# With the column of the catalogue that describes them. What AWS changed for 9.7 is not known here: it has the names of 8.4.
+FAMILIES = {"mysql5.7": 4, "mysql8.0": 5, "mysql8.4": 6, "mysql9.7": 6}
 # A sandbox has many servers on one machine: formulas over the class's memory are honoured up to this.
 _BUFFER_POOL_CAP = 128 * 2**20
 _MEMORY_GIB = {"nano": 0.5, "micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16}
@@ -89,7 +90,7 @@ class AccountInventory:
 @cache
 def catalogue(family: str) -> Mapping[str, Parameter]:
     """Return the parameters of a family by name."""
-    column = 4 + FAMILIES.index(family)
+    column = FAMILIES[family]
     found: dict[str, Parameter] = {}
     for line in Path(__file__).with_name("parameters.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith("#"):

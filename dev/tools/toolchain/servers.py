@@ -1,29 +1,26 @@
-"""The sandbox's MySQL servers: the user's own where it is exactly the version, else unpacked from a jar."""
+"""The sandbox's MySQL servers: the user's own where it is exactly the version, else fetched into `.cache/mysql/<version>`."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import re
 import shutil
 import subprocess
 import tempfile
-import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
-from toolchain import command, stamps
+from toolchain import command, debian, maven, stamps
 from toolchain.paths import CACHE, MYSQL, TOOLS, on_path
 from toolchain.problems import Missing, SetupProblem
 from toolchain.steps import Step
-from toolchain.versions import MySQLServer, Versions
+from toolchain.versions import DebianServer, JarServer, Versions
 
-__all__ = ["servers_sequence"]
+__all__ = ["servers_sequences"]
 
-_OFFLINE = (
-    "Maven Central can't be reached: check the network (and the proxies or mirrors in ~/.m2/settings.xml), then run "
-    "`make setup` again; what was fetched is kept."
-)
+_Server = JarServer | DebianServer
+
 _PACKAGES = {
     "libaio.so.1": "a C compiler to build a stand-in for it (`apt-get install gcc`), or libaio itself (`apt-get install libaio1`)",
     "libnuma.so.1": "`apt-get install libnuma1` (`dnf install numactl-libs`)",
@@ -34,39 +31,60 @@ _LAUNCHER = """\
 #!/bin/sh
 # Runs the server with the libraries that lie beside it.
 home=$(dirname "$(dirname "$(readlink -f "$0")")")
-LD_LIBRARY_PATH="$home/lib/private${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" exec "$home/libexec/mysqld" "$@"
+LD_LIBRARY_PATH="$home/lib/private:$home/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" exec "$home/libexec/mysqld" "$@"
 """
 
 
-def servers_sequence(versions: Versions, *, own_only: bool) -> list[Step]:
-    """One step a server."""
-    return [_step(server, versions.dependency_plugin, own_only=own_only) for server in versions.mysql]
+def servers_sequences(versions: Versions, wanted: Iterable[str], *, own_only: bool) -> list[list[Step]]:
+    """One step a server, those from Maven after each other: they share its local repository."""
+    servers = dict.fromkeys(server for name in wanted for server in _named(versions, name))
+    sequences: dict[type, list[Step]] = {}
+    for server in servers:
+        step = _step(server, versions.dependency_plugin, own_only=own_only)
+        sequences.setdefault(type(server), []).append(step)
+    return list(sequences.values())
 
 
-def _step(server: MySQLServer, plugin: str, *, own_only: bool) -> Step:
+def _named(versions: Versions, name: str) -> list[_Server]:
+    found = versions.servers(name)
+    if not found:
+        known = ", ".join(server.version for server in versions.mysql)
+        raise SetupProblem(f"There is no MySQL {name} in dev/tools/versions.toml: it has {known}.")
+    return found
+
+
+def _step(server: _Server, plugin: str, *, own_only: bool) -> Step:
+    from_maven = isinstance(server, JarServer)
     return Step(
         title=f"MySQL {server.version}",
-        doing="fetching with Maven, some 10 s",
+        doing="fetching with Maven, some 10 s" if from_maven else "fetching from Debian sid, some 30 s",
         present=lambda: _present(server),
         make=lambda: (None if own_only else _use_users(server)) or _fetch(server, plugin),
         requires=lambda: _needs(server, own_only=own_only),
     )
 
 
-def _stamp(server: MySQLServer) -> str:
+def _stamp(server: _Server) -> str:
     return f"mysql-{server.version}"
 
 
-def _present(server: MySQLServer) -> str | None:
+def _pin(server: _Server) -> str:
+    return server.sha256 if isinstance(server, JarServer) else debian.fingerprint(server)
+
+
+def _present(server: _Server) -> str | None:
     stamp = stamps.read(_stamp(server))
-    if stamp == server.sha256 and (MYSQL / server.version / "bin" / "mysqld").exists():
-        return "already there"
-    if stamp is not None and stamp == str(_users(server)):
+    if stamp is None:
+        return None
+    pin, _, version = stamp.partition(" ")
+    if pin == _pin(server) and (MYSQL / (version or server.version) / "bin" / "mysqld").exists():
+        return "already there" if version in ("", server.version) else f"{version} is there in its place"
+    if stamp == str(_users(server)):
         return f"using your {stamp}"
     return None
 
 
-def _users(server: MySQLServer) -> Path | None:
+def _users(server: _Server) -> Path | None:
     """The mysqld on PATH, if it is Oracle's and exactly this version: then it answers as RDS's engine of it does."""
     mine = on_path("mysqld")
     said = command.ask([mine, "--no-defaults", "--version"]) if mine else None
@@ -76,7 +94,7 @@ def _users(server: MySQLServer) -> Path | None:
     return mine
 
 
-def _use_users(server: MySQLServer) -> str | None:
+def _use_users(server: _Server) -> str | None:
     """The sandbox finds it on PATH by itself; here we make sure that it can work in `.cache/`.
 
     A distribution's mysqld is often confined (AppArmor, SELinux) to its own data directory.
@@ -103,7 +121,7 @@ def _as_root() -> list[str]:
     return ["--user=root"] if os.geteuid() == 0 else []
 
 
-def _needs(server: MySQLServer, *, own_only: bool) -> None:
+def _needs(server: _Server, *, own_only: bool) -> None:
     if not own_only and _users(server) is not None:
         return
     machine = (platform.system(), platform.machine())
@@ -112,76 +130,44 @@ def _needs(server: MySQLServer, *, own_only: bool) -> None:
             f"MySQL {server.version} can be fetched for Linux on x86-64 only and this is {machine[0]} on {machine[1]}: "
             f"run the sandbox in a Linux container or virtual machine."
         )
-    if shutil.which("mvn") is None:
-        raise Missing(
-            "Maven is needed to fetch the MySQL servers and is not installed: `apt-get install maven` or `brew install maven` "
-            "(either brings a JDK along)."
-        )
-    if command.ask(["mvn", "--version"]) is None:
-        raise Missing(
-            "Maven does not start, most often for want of a JDK: `apt-get install default-jdk-headless` or "
-            "`brew install openjdk`, then see that `mvn --version` answers."
-        )
+    if isinstance(server, JarServer):
+        maven.needs()
+    else:
+        debian.needs(server)
 
 
-def _fetch(server: MySQLServer, plugin: str) -> str:
+def _fetch(server: _Server, plugin: str) -> str:
     MYSQL.mkdir(parents=True, exist_ok=True)
-    home = MYSQL / server.version
     part = MYSQL / f"{server.version}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
-    jar = part / server.jar
-    command.run(
-        _stamp(server),
-        [
-            "mvn",
-            "--batch-mode",
-            f"org.apache.maven.plugins:maven-dependency-plugin:{plugin}:copy",
-            f"-Dartifact={server.artifact}",
-            f"-DoutputDirectory={part}",
-        ],
-        doing=f"Fetching MySQL {server.version}",
-        offline=_OFFLINE,
-        cwd=part,  # a pom.xml elsewhere has no say
-    )
-    _verify(jar, server)
-    _unpack(jar, server, part)
+    if isinstance(server, JarServer):
+        maven.fetch(server, plugin, part)
+        version, said = server.version, "fetched and checked"
+    else:
+        said = debian.fetch(server, part)
+        version = _version_in(part, server)
     _make_runnable(part, server)
+    home = MYSQL / version
     shutil.rmtree(home, ignore_errors=True)
     part.rename(home)
-    stamps.write(_stamp(server), server.sha256)
-    return "fetched and checked"
+    stamps.write(_stamp(server), _pin(server) if version == server.version else f"{_pin(server)} {version}")
+    return said
 
 
-def _unpack(jar: Path, server: MySQLServer, target: Path) -> None:
-    """The archive out of the jar, then the server out of the archive.
-
-    By `tar`: Debian 12's Python has no extraction filters yet, without which tarfile keeps its makers' owners.
-    """
-    with zipfile.ZipFile(jar) as inside:
-        archive = Path(inside.extract(server.archive, target))
-    command.run(
-        f"{_stamp(server)}-unpack",
-        ["tar", "--extract", "--gzip", "--no-same-owner", "--file", archive, "--directory", target],
-        doing=f"Unpacking MySQL {server.version}",
-        offline="The archive could not be unpacked: see the output of tar.",
-    )
-    archive.unlink()
-    jar.unlink()
-
-
-def _verify(jar: Path, server: MySQLServer) -> None:
-    with jar.open("rb") as content:
-        found = hashlib.file_digest(content, "sha256").hexdigest()
-    if found != server.sha256:
-        jar.unlink()
+def _version_in(home: Path, server: DebianServer) -> str:
+    """What sid has now: another release of the series is as good."""
+    said = command.ask([home / "bin" / "mysqld", "--no-defaults", "--version"])
+    found = re.search(r"Ver ((\d+\.\d+)\.\d+)", said or "")
+    if found is not None and not server.version.startswith(f"{found[2]}."):
         raise SetupProblem(
-            f"{server.jar} has the SHA-256 {found}, not the one in dev/tools/versions.toml: delete it from ~/.m2/repository and run "
-            f"`make setup` again, and if that does not help, do not trust where it comes from."
+            f"Debian {server.suite} has moved on to MySQL {found[1]}, and {server.version} is not to be had any more: choose its successor "
+            "in dev/tools/versions.toml."
         )
+    return found[1] if found else server.version
 
 
-def _make_runnable(home: Path, server: MySQLServer) -> None:
+def _make_runnable(home: Path, server: _Server) -> None:
     """See that the server starts, giving it libaio where the machine has none."""
     lacking = _lacks(home)
     if lacking == "libaio.so.1" and shutil.which("cc"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from toolchain.paths import TOOLS
 
-__all__ = ["GoProgram", "MySQLServer", "Versions", "numbers"]
+__all__ = ["DebianServer", "GoProgram", "JarServer", "Package", "Versions", "numbers"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class GoProgram:
 
 
 @dataclass(frozen=True)
-class MySQLServer:
+class JarServer:
     """A server inside a jar."""
 
     version: str
@@ -45,24 +45,54 @@ class MySQLServer:
 
 
 @dataclass(frozen=True)
+class Package:
+    """A Debian package."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class DebianServer:
+    """A server that Debian builds, with the libraries that it needs."""
+
+    version: str
+    suite: str
+    packages: tuple[Package, ...]
+
+
+@dataclass(frozen=True)
 class Versions:
     """All that is pinned."""
 
     pulumi: GoProgram
     language_host: GoProgram
     dependency_plugin: str
-    mysql: tuple[MySQLServer, ...]
+    mysql: tuple[JarServer | DebianServer, ...]
 
     @classmethod
     def pinned(cls) -> Versions:
         """What `dev/tools/versions.toml` says."""
         data = tomllib.loads((TOOLS / "versions.toml").read_text())
+        debian = data["debian-mysql"]
+        packages = tuple(Package(name, *pin) for name, pin in debian.pop("packages").items())
         return cls(
             pulumi=GoProgram(**data["pulumi"]),
             language_host=GoProgram(**data["language-host"]),
             dependency_plugin=data["maven"]["dependency_plugin"],
-            mysql=tuple(MySQLServer(**server) for server in data["mysql"]),
+            mysql=(
+                *(JarServer(**server) for server in data["mysql"]),
+                DebianServer(**debian, packages=packages),
+            ),
         )
+
+    def servers(self, wanted: str) -> list[JarServer | DebianServer]:
+        """All servers for "all", the newest of a series for "8.0", one for "8.0.15"; none if there is no such server."""
+        if wanted == "all":
+            return list(self.mysql)
+        fitting = [server for server in self.mysql if f"{server.version}.".startswith(f"{wanted}.")]
+        return sorted(fitting, key=lambda server: numbers(server.version))[-1:]
 
 
 def numbers(version: str) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pymysql
 
 from dev.sandbox.mysql.accounts import HostSecrets
-from dev.sandbox.mysql.sessions import admin_session, execute, query
+from dev.sandbox.mysql.sessions import admin_session, end_those_of
 from tests.chaos.processes import all_of, command_of
 from tests.chaos.roads.points import ARMED, HIDDEN, Point
 from tests.engine.road import Road
@@ -231,9 +231,7 @@ class Run:
                 suppress(pymysql.err.MySQLError, OSError),
                 admin_session(directory, HostSecrets.of(directory / "data").admin, timeout=2.0) as session,
             ):
-                for row in query(session, _SESSIONS, (self._road.seeded.master_user,)):
-                    with suppress(pymysql.err.MySQLError):  # one that has gone by itself
-                        execute(session, f"KILL {int(row['id'])}")
+                end_those_of(session, self._road.seeded.master_user)
 
     def _kill(self, victims: list[int]) -> None:
         self._killed = True
@@ -251,5 +249,4 @@ class Run:
         ]
 
 
-_SESSIONS = "SELECT id AS id FROM information_schema.processlist WHERE user = %s"
 _PROVIDERS = ("pulumi.dynamic", "pulumi-resource-")
