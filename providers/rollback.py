@@ -9,7 +9,7 @@ from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
 from rds_encrypt.cutover import hooks
 from rds_encrypt.cutover.direction import rollback_direction
-from rds_encrypt.cutover.protocol import follow_up
+from rds_encrypt.cutover.protocol import clear, follow_up
 from rds_encrypt.state import state_of
 
 __all__ = ["Rollback", "RollbackProvider"]
@@ -31,8 +31,9 @@ class RollbackProvider(Step[ProtocolArgs]):
         state = state_of(encrypted=context.instances.get(args.encrypted_id))
         if state.cutover_begun or not state.rolled_back:
             return run_protocol(context, args, direction)
-        # The run that completed it may have died before it did what production does not need.
+        # The run that completed it may have died before it did what production does not need, or AWS may have refused that.
         cutover = cutover_context(context, args, direction)
+        clear(cutover)
         path = follow_up(cutover)
         with cutover.not_needed("hook `after` did not succeed"):
             hooks.run(cutover, "after")  # as after a cutover, it may run twice

@@ -31,7 +31,7 @@ from rds_encrypt.state import state_of
 from rds_encrypt.verification.differences import sentences
 from rds_encrypt.verification.spot import spot_check
 
-__all__ = ["Outcome", "follow_up", "run"]
+__all__ = ["Outcome", "clear", "follow_up", "run"]
 
 _SPOT_CHECK = 1.0
 """Seconds of write outage that a last comparison of rows may take."""
@@ -279,11 +279,17 @@ def _settle_events(context: CutoverContext, opened: Session, left: Session | Non
 
 
 def _complete(context: CutoverContext) -> str:
-    """Note that it is complete, remove tags that are no longer needed, and return the noted final coordinates."""
+    """Note that it is complete, and return the noted final coordinates."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    context.note(context.instances.find(context.direction.encrypted_id), {context.direction.marked: now})
+    return clear(context)
+
+
+def clear(context: CutoverContext) -> str:
+    """Remove the tags that a complete cutover no longer needs; return the final coordinates that they noted."""
     direction = context.direction
     found = context.instances.find_several([direction.primary_id, direction.candidate_id])
-    encrypted, candidate = found.get(direction.encrypted_id), found.get(direction.candidate_id)
-    context.note(encrypted, {direction.marked: datetime.now(UTC).isoformat(timespec="seconds")})
+    candidate = found.get(direction.candidate_id)
     context.forget(
         candidate,
         [

@@ -15,6 +15,7 @@ from providers.rollback import RollbackProvider
 from providers.step import StepContext
 from rds_encrypt.access import Access
 from rds_encrypt.aws.instance import Instance
+from rds_encrypt.aws.instances import Instances
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.cutover.direction import Direction
@@ -181,6 +182,31 @@ def test_a_rollback_that_is_complete_is_told_and_not_begun_anew(
 
     assert swapped == (["rollback"] if tags else [])
     assert outputs.get("timeline") == (None if tags else {"open": SINCE})
+
+
+def test_a_rollback_that_is_complete_removes_the_tags_that_aws_refused_to_remove(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    removed: dict[str, list[str]] = {}
+    monkeypatch.setattr(
+        Instances, "untag", lambda _self, which, keys: removed.update({which.identifier: keys})
+    )
+    monkeypatch.setattr("providers.rollback.follow_up", lambda _context: "open")
+    left: dict[str, str] = {
+        Tag.ROLLBACK_BEGAN: SINCE,
+        Tag.CUTOVER_BEGAN: "2026-11-24",
+        Tag.ROLLED_BACK: SINCE,
+    }
+    back = instance("orders-encrypted", left)
+    source = instance("orders", {Tag.PROMOTED_AT: "mysql-bin.000001:4"})
+    args = ProtocolArgs.from_inputs({**INPUTS, "source_id": "db-ORDERS", "encrypted_id": back.resource_id})
+
+    RollbackProvider().perform(context(source, back), args)
+
+    assert removed == {
+        "orders": [Tag.PROMOTED_AT],
+        "orders-encrypted": [Tag.ROLLBACK_BEGAN, Tag.CUTOVER_BEGAN],
+    }
 
 
 REVERSE = replica_row(Source_User="rds_encrypt_reverse")
