@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
+import botocore.session
 import pytest
 
 from dev.sandbox import Sandbox
+
+# Each session would read the descriptions of AWS's services: for a test that makes one, that is most of its time.
+botocore.session.create_loader = cache(botocore.session.create_loader)
 
 
 @pytest.fixture(scope="session")
