@@ -140,8 +140,8 @@ class MySQLServer:
 
         `parameters` are plain values that win over RDS's defaults; `read_only` wins over both. RDS's procedures pause for
         seconds: with `real_pauses` they do; without, only where the pause decides what a call ends with. A source
-        that cannot be reached is then tried again after 1 s, too, not after 60. Replication does not start by itself: see
-        `resume_replication`.
+        that cannot be reached is then tried again after 1 s, too, not after 60, and InnoDB does not wait for the disk.
+        Replication does not start by itself: see `resume_replication`.
         """
         wanted = dict(parameters)
         if read_only is not None:
@@ -397,6 +397,7 @@ class MySQLServer:
             listening=listening,
             parameters=parameters,
             binlog=binlog,
+            flushed=self._real_pauses,
             init_file=each,
         )
         log = self.directory / "mysqld.log"
