@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ class Sandbox:
     pid: int
     profile: str = "fast"
     factor: float = 1.0
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     @contextmanager
@@ -130,14 +131,16 @@ class Sandbox:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of this sandbox; it does not retry, so that tests see each error."""
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=self.endpoint,
-            region_name=_REGION,
-            aws_access_key_id="sandbox",
-            aws_secret_access_key="sandbox",
-            config=Config(retries={"total_max_attempts": 1}, max_pool_connections=10),
-        )
+        if service not in self._clients:
+            self._clients[service] = boto3.client(
+                service,  # type: ignore[call-overload]
+                endpoint_url=self.endpoint,
+                region_name=_REGION,
+                aws_access_key_id="sandbox",
+                aws_secret_access_key="sandbox",
+                config=Config(retries={"total_max_attempts": 1}, max_pool_connections=10),
+            )
+        return self._clients[service]
 
     def calls(self) -> list[dict[str, Any]]:
         """Return the calls that were recorded so far."""

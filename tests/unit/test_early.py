@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 from concurrent import futures
@@ -80,3 +81,14 @@ def test_the_call_is_let_go_before_python_ends(monkeypatch: pytest.MonkeyPatch) 
     finally:
         over.set()
         server.stop(None)
+
+
+def test_the_garbage_collector_rests_during_the_imports_and_works_after_them() -> None:
+    before = gc.get_freeze_count()
+    try:
+        with early.importing():
+            assert not gc.isenabled()
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > before
+    finally:
+        gc.unfreeze()

@@ -117,8 +117,9 @@ class MySQLServer:
     def start(self, parameters: Mapping[str, str], *, binlog: bool, real_pauses: bool = False) -> None:
         """Start, and return when it accepts connections.
 
-        `parameters` are plain values that win over RDS's defaults. RDS's procedures pause for seconds: with `real_pauses` they do; without, only where the pause decides what a call ends with. A source
-        that cannot be reached is then tried again after 1 s, too, not after 60. Replication does not start by itself: see
+        `parameters` are plain values that win over RDS's defaults. RDS's procedures pause for seconds: with `real_pauses` they
+        do; without, only where the pause decides what a call ends with. A source that cannot be reached is then tried again
+        after 1 s, too, not after 60, and InnoDB does not wait for the disk. Replication does not start by itself: see
         `resume_replication`.
         """
         with self._changing:
@@ -353,6 +354,7 @@ class MySQLServer:
             listening=listening,
             parameters=parameters,
             binlog=binlog,
+            flushed=self._real_pauses,
             init_file=each,
         )
         log = self.directory / "mysqld.log"
