@@ -7,13 +7,13 @@ from typing import Final
 
 import pulumi
 import pulumi_aws as aws
-from pydantic.alias_generators import to_camel
 
 from components.owner_settings import owner_settings, storage_settings
 from components.source import Source
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.exec_mode import strict
 from rds_encrypt.journal import Role, Tag, tags_for
+from rds_encrypt.settings import key_of
 
 __all__ = ["AwsResources"]
 
@@ -24,7 +24,7 @@ _SNAPSHOT_TIMEOUTS: Final = pulumi.CustomTimeouts(create="24h")
 
 # Inputs that the engine and the AWS provider must no longer compare. The provider has no wildcard, so every input is named.
 _EVERYTHING: Final = [
-    *(to_camel(name) for name in inspect.signature(aws.rds.InstanceArgs).parameters),
+    *(key_of(name) for name in inspect.signature(aws.rds.InstanceArgs).parameters),
     "tagsAll",
 ]
 # Those that a cutover changes. An instance has them from its restore on, and a `refresh` after the cutover must not call that drift.

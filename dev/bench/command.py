@@ -55,8 +55,8 @@ def parser(module: str, description: str | None) -> argparse.ArgumentParser:
 
 
 def run(measure: Callable[[Console], int]) -> int:
-    """Run a command; whatever ends it early is a sentence and an exit code."""
-    # Whoever ends us gets the same orderly end as Ctrl-C.
+    """Run a command; an early end is a sentence and an exit code."""
+    # SIGTERM gets the same orderly end as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = screen()
     try:

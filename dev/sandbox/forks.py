@@ -1,6 +1,6 @@
 """Commands of the sandbox in forks of one process that has everything imported: moto takes a second of processor time to import.
 
-That process forks for each line on its stdin, and ends with whoever writes them.
+That process forks for each line on its stdin, and ends with the process that writes them.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def _reap() -> None:
-    """Those that have ended keep their number until now: whoever asked for them may still look at them."""
+    """Let go of the forks that have ended: until now their numbers were kept, for the process that asked for them."""
     with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

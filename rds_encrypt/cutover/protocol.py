@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from rds_encrypt.access import endpoint_of
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import ActionRequired, OutcomeUnknown, Retryable, TimedOut
 from rds_encrypt.core.waiting import stop_if_orphaned
 from rds_encrypt.cutover import checks, due_events, hooks, release
@@ -280,15 +281,23 @@ def _settle_events(context: CutoverContext, opened: Session, left: Session | Non
 
 def _complete(context: CutoverContext) -> str:
     """Note that it is complete, and return the noted final coordinates."""
+    direction, found = context.direction, _both(context)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    context.note(context.instances.find(context.direction.encrypted_id), {context.direction.marked: now})
-    return clear(context)
+    context.note(found.get(direction.encrypted_id), {direction.marked: now})
+    return _clear(context, found)
 
 
 def clear(context: CutoverContext) -> str:
     """Remove the tags that a complete cutover no longer needs; return the final coordinates that they noted."""
+    return _clear(context, _both(context))
+
+
+def _both(context: CutoverContext) -> Mapping[str, Instance]:
+    return context.instances.find_several([context.direction.primary_id, context.direction.candidate_id])
+
+
+def _clear(context: CutoverContext, found: Mapping[str, Instance]) -> str:
     direction = context.direction
-    found = context.instances.find_several([direction.primary_id, direction.candidate_id])
     candidate = found.get(direction.candidate_id)
     context.forget(
         candidate,

@@ -130,9 +130,14 @@ def calls(sandbox: Sandbox) -> int:
     return sum(call["caller"] == CALLER for call in sandbox.calls())
 
 
-def stop(process: subprocess.Popen[str]) -> None:
+def asked_while_asleep(provider: Any, process: subprocess.Popen[str], times: int = 1) -> list[Any]:
+    """Stop the process, ask so often, and require that no answer comes."""
     process.send_signal(signal.SIGSTOP)
     os.waitpid(process.pid, os.WUNTRACED)
+    answers = [provider.Invoke.future(IDENTITY) for _ in range(times)]
+    with pytest.raises(grpc.FutureTimeoutError):
+        answers[0].result(0.5)
+    return answers
 
 
 def test_the_engines_environment_is_the_providers(provider: Any, sandbox: Sandbox) -> None:
@@ -146,11 +151,8 @@ def test_where_the_engine_is_asleep_so_is_the_provider(
     provider: Any, process: subprocess.Popen[str], sandbox: Sandbox
 ) -> None:
     configure(provider)
-    stop(process)
     before = calls(sandbox)
-    answer = provider.Invoke.future(IDENTITY)
-    with pytest.raises(grpc.FutureTimeoutError):
-        answer.result(0.5)
+    (answer,) = asked_while_asleep(provider, process)
     assert calls(sandbox) == before
     process.send_signal(signal.SIGCONT)
     answer.result(10)
@@ -161,11 +163,8 @@ def test_where_the_engine_is_killed_the_provider_calls_nobody_any_more(
     provider: Any, process: subprocess.Popen[str], sandbox: Sandbox
 ) -> None:
     configure(provider)
-    stop(process)
     before = calls(sandbox)
-    answers = [provider.Invoke.future(IDENTITY) for _ in range(2)]
-    with pytest.raises(grpc.FutureTimeoutError):
-        answers[0].result(0.5)
+    answers = asked_while_asleep(provider, process, times=2)
     process.kill()
     for answer in answers:
         with pytest.raises(grpc.RpcError):

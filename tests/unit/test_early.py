@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent import futures
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -29,8 +30,10 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         return provider_pb2.InvokeResponse()
 
 
-def test_the_engine_is_asked_at_once_and_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monitor, server = Monitor(), grpc.server(futures.ThreadPoolExecutor(1))
+@contextmanager
+def asked(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Serve the monitor, with the question asked."""
+    server = grpc.server(futures.ThreadPoolExecutor(1))
     resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
@@ -40,8 +43,15 @@ def test_the_engine_is_asked_at_once_and_nobody_waits(monkeypatch: pytest.Monkey
             monkeypatch.setattr(early, "get_monitor", lambda: stub)
             early.start_aws_plugin()
             assert monitor.asked.wait(10)
+            yield
     finally:
         server.stop(None)
+
+
+def test_the_engine_is_asked_at_once_and_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monitor = Monitor()
+    with asked(monitor, monkeypatch):
+        pass
     (question,) = monitor.questions
     # The version is what the resources ask for as well: another one would be a plugin of its own.
     assert (question.tok, question.version) == ("aws:index/getRegion:getRegion", version("pulumi-aws"))
@@ -65,22 +75,13 @@ def test_the_call_is_let_go_before_python_ends(monkeypatch: pytest.MonkeyPatch) 
             over.wait(10)
             return provider_pb2.InvokeResponse()
 
-    monitor, server = Silent(), grpc.server(futures.ThreadPoolExecutor(1))
-    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    try:
-        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            stub = resource_pb2_grpc.ResourceMonitorStub(channel)
-            monkeypatch.setattr(early, "get_monitor", lambda: stub)
-            early.start_aws_plugin()
-            assert monitor.asked.wait(10)
+    with asked(Silent(), monkeypatch):
+        try:
             (let_go,) = at_exit
             let_go()
             assert cancelled.wait(10)
-    finally:
-        over.set()
-        server.stop(None)
+        finally:
+            over.set()
 
 
 def test_the_garbage_collector_rests_during_the_imports_and_works_after_them() -> None:

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from dev.sandbox.mysql.errors import MySQLNotInstalled
+from dev.sandbox.mysql.vocabulary import release_of
 
 __all__ = ["CACHE", "MySQLBinaries", "find_binaries"]
 
@@ -43,7 +44,7 @@ class MySQLBinaries:
     @property
     def release(self) -> tuple[int, ...]:
         """The version as numbers, to compare: (8, 0, 31)."""
-        return tuple(int(number) for number in self.version.split("."))
+        return release_of(self.version)
 
     @property
     def speaks_modern_tls(self) -> bool:
@@ -90,10 +91,7 @@ def _fetch(version: str) -> None:
 def _pinned() -> dict[str, tuple[int, ...]]:
     """The release that each series stands for: the newest that set-up knows. An older one does not answer to the series' name."""
     data = tomllib.loads(_SETUP.with_name("versions.toml").read_text())
-    releases = [
-        tuple(int(number) for number in server["version"].split("."))
-        for server in (*data["mysql"], data["debian-mysql"])
-    ]
+    releases = [release_of(server["version"]) for server in (*data["mysql"], data["debian-mysql"])]
     return {f"{release[0]}.{release[1]}": release for release in sorted(releases)}
 
 

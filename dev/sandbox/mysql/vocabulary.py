@@ -41,7 +41,7 @@ def spoken(statement: str, release: tuple[int, ...]) -> str:
 
 
 def run(cursor: DictCursor, statement: str, values: object = None) -> list[dict[str, Any]]:
-    """The rows of a statement, whatever words the server knows."""
+    """The rows of a statement, in the words that the server knows."""
     server = cursor.connection.get_server_info()  # type: ignore[no-untyped-call]
     cursor.execute(spoken(statement, release_of(server)), values)
     rows = list(cursor.fetchall())

@@ -1,4 +1,4 @@
-"""A MySQL server that Debian builds, with Debian's libraries beside it: it runs on any Linux, whatever C library that has.
+"""A MySQL server that Debian builds, with Debian's libraries beside it: it runs on any Linux, with any C library.
 
 apt works in a root of its own: the system's sources, lists, cache and packages stay as they are. Packages are unpacked, never installed.
 """
