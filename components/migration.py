@@ -184,6 +184,7 @@ class Migration(pulumi.ComponentResource):
             identifier=self._source.names.source,
             encrypted_id=encrypted.resource_id,
             fate=self._settings.cleanup.old,
+            accept=dict(self._settings.accept),
         )
         self.outputs |= {
             "encrypted_instance": encrypted.resource_id,

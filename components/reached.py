@@ -23,7 +23,15 @@ _PROOF = {
     ("offline", "cleanup"): "old_status",
 }
 """By method and phase: the output of the last step that counts; unknown if that step, or one before it, has failed."""
-_SAID = ("verify_level", "verified_at", "verified_rows", "write_outage", "old_status", "server_uuid")
+_SAID = (
+    "verify_level",
+    "verified_at",
+    "verified_rows",
+    "write_outage",
+    "old_clients",
+    "old_status",
+    "server_uuid",
+)
 
 
 def reached(
@@ -80,9 +88,14 @@ def _follows(_phase: Phase, known: Mapping[str, Any]) -> str:
 def _moved(phase: Phase, known: Mapping[str, Any]) -> str:
     what = "cut over" if phase == "cutover" else "rolled back"
     outage = known.get("write_outage")
-    if not isinstance(outage, Mapping) or outage.get("at_most") is None:
-        return what
-    return f"{what}; writes were refused for {float(outage['at_most']):.1f} s at most"
+    if isinstance(outage, Mapping) and outage.get("at_most") is not None:
+        what += f"; writes were refused for {float(outage['at_most']):.1f} s at most"
+    if left := known.get("old_clients"):
+        sessions = sum(int(each["sessions"]) for each in left)
+        what += (
+            f"; the old instance still has {sessions} session{'' if sessions == 1 else 's'} of applications"
+        )
+    return what
 
 
 def _cleaned(_phase: Phase, known: Mapping[str, Any]) -> str:

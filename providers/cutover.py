@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import UpdateResult
 
+from providers.arguments import as_inputs, recorded
 from providers.cutover_protocol import (
     ProtocolArgs,
     close_reverse_replication,
@@ -18,10 +19,11 @@ from providers.cutover_protocol import (
     warn,
 )
 from providers.progress import warning_for
+from providers.reports import after_refresh
 from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
 from rds_encrypt.aws.parameter_groups import ParameterGroups
-from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.core.errors import ActionRequired, Cancelled, MigrationError
 from rds_encrypt.core.waiting import Wait, until
 from rds_encrypt.cutover.direction import Direction, cutover_direction
 from rds_encrypt.cutover.fence import group_cannot
@@ -29,6 +31,7 @@ from rds_encrypt.cutover.protocol import follow_up
 from rds_encrypt.cutover.reverse_replication import OPEN, settled
 from rds_encrypt.cutover.strategies import strategy_of
 from rds_encrypt.mysql import channel, writes
+from rds_encrypt.mysql.connected_clients import Client, clients
 from rds_encrypt.state import Position, state_of
 
 __all__ = ["Cutover", "CutoverArgs", "CutoverProvider"]
@@ -43,11 +46,13 @@ class CutoverArgs(ProtocolArgs):
     """The arguments of `Cutover`: those of the protocol, and what must always hold. A refresh records the actual values.
 
     Attributes:
+        old_clients: who was still connected to the old instance.
         named: the encrypted instance has the name.
         fenced: the old instance refuses writes.
         following: it follows the encrypted one, or no longer can.
     """
 
+    old_clients: tuple[Client, ...] = recorded(())
     named: bool = True
     fenced: bool = True
     following: bool = True
@@ -55,10 +60,10 @@ class CutoverArgs(ProtocolArgs):
 
 class CutoverProvider(Step[CutoverArgs]):
     """Moves the name. Outputs: ``server_uuid`` of the server that answers at the name now, ``final_coordinates``, ``timeline``,
-    ``write_outage``, ``unenabled_events``, ``accepted_checks``, ``rollback_path``.
+    ``write_outage``, ``unenabled_events``, ``accepted_checks``, ``rollback_path``, ``old_clients``: who still uses the old instance.
 
-    A refresh sets ``named`` if the encrypted instance still has the name, ``fenced`` if the old one still refuses writes, and
-    ``following`` if it follows or no longer can. An update closes a lifted fence and makes the old one follow again; it never
+    A refresh sets ``named`` if the encrypted instance still has the name, ``fenced`` if the old one still refuses writes,
+    ``following`` if it follows or no longer can, and ``old_clients``. An update closes a lifted fence and makes the old one follow again; it never
     moves names, because that is an outage.
     """
 
@@ -72,8 +77,8 @@ class CutoverProvider(Step[CutoverArgs]):
         if direction.noted(state):
             old = context.instances.find(args.source_id)
             if old is None or old.status in _RETIRED:
-                return _with_following(context, args, told(context, direction, state))
-        return _with_following(context, args, run_protocol(context, args, direction))
+                return _completed(context, args, told(context, direction, state))
+        return _completed(context, args, run_protocol(context, args, direction))
 
     def seen(self, context: StepContext, args: CutoverArgs) -> Outputs | None:
         """Tell whether the encrypted instance still has the name, and whether the old one has its fence and follows."""
@@ -81,6 +86,7 @@ class CutoverProvider(Step[CutoverArgs]):
             "named": _called_otherwise(context, args) is None,
             "fenced": not _lifted(context, args),
             **_path_now(context, args),
+            **_clients_now(context, args),
         }
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
@@ -107,6 +113,35 @@ def _direction(args: CutoverArgs) -> Direction:
 
 def _complete(context: StepContext, args: CutoverArgs) -> bool:
     return position_of(context, args) is Position.ENCRYPTED
+
+
+def _completed(context: StepContext, args: CutoverArgs, outputs: Outputs) -> Outputs:
+    """Add what a refresh will look at again."""
+    try:
+        clients_now = _clients_now(context, args)
+    except Cancelled:
+        raise
+    except MigrationError as error:
+        warning_for(args.urn)(f"rds-encrypt cannot check who still uses the old instance: {error}")
+        clients_now = {}
+    return {**_with_following(context, args, outputs), "old_clients": [], **clients_now}
+
+
+def _clients_now(context: StepContext, args: CutoverArgs) -> Outputs:
+    """Return who is connected to the old instance, and say so; nothing if it is between two statuses."""
+    old = context.instances.find(args.source_id)
+    if old is None or old.status in _RETIRED:
+        return {"old_clients": []}
+    if not old.available or not _complete(context, args):
+        return {}
+    with context.access.session(old) as session:
+        found = clients(session, args.old_clients)
+    outputs = {"old_clients": [as_inputs(each) for each in found]}
+    if found:
+        warning_for(args.urn)(f"{old.identifier} is still in use: {', '.join(map(str, found))}")
+    if found or args.old_clients:
+        after_refresh(args, outputs)
+    return outputs
 
 
 def _with_following(context: StepContext, args: CutoverArgs, outputs: Outputs) -> Outputs:
@@ -225,3 +260,4 @@ class Cutover(StepResource, provider=CutoverProvider):
     unenabled_events: pulumi.Output[list[str]]
     accepted_checks: pulumi.Output[list[str]]
     rollback_path: pulumi.Output[str]
+    old_clients: pulumi.Output[list[dict[str, Any]]]

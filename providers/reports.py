@@ -18,7 +18,7 @@ from rds_encrypt.reports.files import Files
 from rds_encrypt.reports.lag_log import LagLog
 from rds_encrypt.reports.ownership_transfer import OwnershipTransfer
 
-__all__ = ["after_cleanup", "after_cutover", "files_of", "hand_over", "lag_log"]
+__all__ = ["after_cleanup", "after_cutover", "after_refresh", "files_of", "hand_over", "lag_log"]
 
 
 def files_of(args: NamedArgs) -> Files:
@@ -41,9 +41,8 @@ def after_cutover(cutover: CutoverContext, files: Files) -> None:
     with _only_warned(files):
         encrypted_id, source_id = cutover.direction.encrypted_id, _source_id(cutover)
         found = cutover.instances.find_several([source_id, encrypted_id])
-        report.publish(
-            files, report.facts_of(found.get(source_id), found.get(encrypted_id) or cutover.encrypted())
-        )
+        facts = report.facts_of(found.get(source_id), found.get(encrypted_id) or cutover.encrypted())
+        report.publish(files, {**facts, "old_clients": []})
 
 
 def hand_over(cutover: CutoverContext, files: Files) -> None:
@@ -67,7 +66,14 @@ def after_cleanup(context: StepContext, args: PairArgs, outputs: Mapping[str, An
         facts = report.facts_of(found.get(source_id), production)
         # Compared at the cutover, when both ran; a stopped or deleted instance adds nothing.
         facts.pop("settings", None)
-        report.publish(files, {**facts, "cleanup": _cleanup(args.names, outputs)})
+        report.publish(files, {**facts, "old_clients": [], "cleanup": _cleanup(args.names, outputs)})
+
+
+def after_refresh(args: NamedArgs, facts: Mapping[str, Any]) -> None:
+    """Write the report again, with what a refresh has seen."""
+    files = files_of(args)
+    with _only_warned(files):
+        report.publish(files, facts)
 
 
 def _cleanup(names: Names, outputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Literal
 
 import pulumi
@@ -16,6 +18,7 @@ from providers.resource import StepResource
 from providers.step import HOUR, Outputs, Step, StepContext
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
+from rds_encrypt.checks.of_old import require_unused
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.journal import Tag
 from rds_encrypt.names import Names
@@ -27,9 +30,15 @@ __all__ = ["Retirement", "RetirementArgs", "RetirementProvider"]
 
 @dataclass(frozen=True, kw_only=True)
 class RetirementArgs(PairArgs):
-    """The arguments of `Retirement`, with the ``fate`` of the old instance."""
+    """The arguments of `Retirement`.
+
+    Attributes:
+        fate: that of the old instance.
+        accept: the checks that need not pass, and why.
+    """
 
     fate: Literal["keep", "stop", "delete"]
+    accept: Mapping[str, str] = field(default_factory=dict)
 
 
 class RetirementProvider(Step[RetirementArgs]):
@@ -38,6 +47,8 @@ class RetirementProvider(Step[RetirementArgs]):
     """
 
     identity = ("source_id", "encrypted_id")
+    # It matters only while the step runs.
+    ignored = (*Step.ignored, "accept")
 
     def perform(self, context: StepContext, args: RetirementArgs) -> Outputs:
         """Confirm which instance carries production, then remove what only the migration needed, in the order RDS allows."""
@@ -47,6 +58,10 @@ class RetirementProvider(Step[RetirementArgs]):
         production = found.get(args.encrypted_id) or context.instances.get(args.encrypted_id)
         _require_cut_over(context, production, old, names)
         warn = warning_for(args.urn)
+        if old is not None and old.available and args.fate != "keep":
+            accepted = require_unused(old.identifier, partial(context.session, old.resource_id), args.accept)
+            if accepted:
+                warn(accepted)
         self._delete_replica(context, names, args.source_id)
         # Dropped on production first: replication carries that to the old instance, which is fenced.
         drop_replication_user(context.instances, context.access, args.source_id, warn)

@@ -39,6 +39,8 @@ class Scope(StrEnum):
     """In the previews of `FIRST_PREVIEW`, and again in those of phase `cutover`."""
     CUTOVER = "cutover"
     """Before the fence closes."""
+    CLEANUP = "cleanup"
+    """In the previews of phase `cleanup`, and before it stops or deletes the old instance."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from rds_encrypt.check import Check, Scope, Severity
-from rds_encrypt.checks import of_account, of_caller, of_instance, of_key, of_mysql, preflight
+from rds_encrypt.checks import of_account, of_caller, of_instance, of_key, of_mysql, of_old, preflight
 from rds_encrypt.checks.context import AwsCheck, MySQLCheck
 from rds_encrypt.cutover import checks as cutover
 
@@ -71,8 +71,9 @@ MYSQL: tuple[Check[MySQLCheck], ...] = (
     Check("scheduled-events", _FIRST_PREVIEW, _NOTE, of_mysql.scheduled_events),
     Check("fence-stops-all", _FIRST_PREVIEW, _WARNING, of_mysql.past_the_fence),
     Check("open-transactions", _FIRST_PREVIEW, _NOTE, of_mysql.transactions),
+    Check("old-unused", Scope.CLEANUP, _BLOCKING, of_old.unused),
 )
-"""The checks of a preview that ask MySQL on the source, in the order in which they run."""
+"""The checks of a preview that ask MySQL on the source, which is the old instance in phase `cleanup`, in the order in which they run."""
 
 PREVIEW: tuple[Check[Any], ...] = (*AWS, *MYSQL)
 ALL: tuple[Check[Any], ...] = (*PREVIEW, *cutover.CHECKS.values())

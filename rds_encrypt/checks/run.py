@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -46,21 +46,22 @@ def findings(context: CheckContext, session: Session | None, *, remarks: bool) -
     scopes = set(_scopes(context, remarks=remarks))
     with ThreadPoolExecutor(_THREADS) as pool:
         asked = [pool.submit(_carefully, check, context) for check in registry.AWS if check.scope in scopes]
-        of_mysql = (
-            mysql_findings(context, session) if session is not None and Scope.FIRST_PREVIEW in scopes else []
-        )
+        of_mysql = mysql_findings(context, session, scopes) if session is not None else []
         answers = [answer.result() for answer in asked]
     found = [finding for answer in answers if isinstance(answer, list) for finding in answer]
     unseen = [answer for answer in answers if isinstance(answer, _Unseen)]
     return [*found, *of_mysql, *_not_checked(context, unseen)]
 
 
-def mysql_findings(context: CheckContext, session: Session) -> list[Finding]:
-    """Run all checks of MySQL; one that lacks a privilege or runs out of time becomes a note."""
+def mysql_findings(context: CheckContext, session: Session, scopes: Collection[Scope]) -> list[Finding]:
+    """Run the checks of MySQL that have one of the scopes; one that lacks a privilege or runs out of time becomes a note."""
     found: list[Finding] = []
+    checks = [check for check in registry.MYSQL if check.scope in scopes]
+    if not checks:
+        return found
     session.execute("SET SESSION max_execution_time = %s", _LIMIT)
     try:
-        for check in registry.MYSQL:
+        for check in checks:
             try:
                 found += _accepted(check, check.run(context, session), context)
             except MigrationError as error:
@@ -72,6 +73,8 @@ def mysql_findings(context: CheckContext, session: Session) -> list[Finding]:
 
 def _scopes(context: CheckContext, *, remarks: bool) -> Iterator[Scope]:
     """Yield the scopes that apply now, besides those of every run."""
+    if remarks and context.plan.phase == "cleanup":
+        yield Scope.CLEANUP
     if not context.ahead:
         return
     if context.fresh:

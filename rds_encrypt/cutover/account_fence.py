@@ -19,6 +19,7 @@ from rds_encrypt.core.waiting import Wait, until
 from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import accounts, events, writes
 from rds_encrypt.mysql.accounts import Account
+from rds_encrypt.mysql.connected_clients import application_sessions
 from rds_encrypt.mysql.session import Session
 
 __all__ = ["AccountFence", "obstacle"]
@@ -97,7 +98,7 @@ class AccountFence:
         """Whether no account of an application is open, and no session of one is left."""
         return all(
             account.locked for account in accounts.of_applications(session)
-        ) and not writes.application_sessions(session)
+        ) and not application_sessions(session)
 
     def put_back(self) -> bool:
         """Change nothing, since AWS's API cannot unlock accounts; return whether we locked any."""

@@ -16,13 +16,13 @@ from rds_encrypt.core.errors import (
     WriteRefused,
 )
 from rds_encrypt.core.waiting import Wait, until
+from rds_encrypt.mysql.connected_clients import application_sessions, other_sessions
 from rds_encrypt.mysql.coordinates import Coordinates, current, wrote_since
 from rds_encrypt.mysql.dialect import dialect_of
 from rds_encrypt.mysql.rds_accounts import RDS_THREADS, RDS_USERS
 from rds_encrypt.mysql.session import Row, Session
 
 __all__ = [
-    "application_sessions",
     "definition_changes",
     "end_application_sessions",
     "end_writing_sessions",
@@ -126,14 +126,8 @@ def _listed(ask: Callable[[], T]) -> T:
             time.sleep(0.15)  # InnoDB keeps its answer for those who ask again within 0.1 s
 
 
-def _others(session: Session) -> list[Row]:
-    """Return the server's other sessions, by the one list of them that no statement's text can spoil (see ``_listed``)."""
-    own = session.value("SELECT CONNECTION_ID()")
-    return [row for row in session.rows("SHOW PROCESSLIST") if row["Id"] != own]
-
-
 def _threads_of_rds(session: Session) -> set[int]:
-    return {int(row["Id"]) for row in _others(session) if row["User"] in RDS_THREADS}
+    return {int(row["Id"]) for row in other_sessions(session) if row["User"] in RDS_THREADS}
 
 
 def definition_changes(session: Session, seconds: int) -> list[str]:
@@ -144,18 +138,9 @@ def definition_changes(session: Session, seconds: int) -> list[str]:
 def _definition_changes(session: Session, seconds: int) -> list[tuple[int, str]]:
     return [
         (int(row["Id"]), str(row["State"] or ""))
-        for row in _others(session)
+        for row in other_sessions(session)
         if row["Command"] == "Query" and int(row["Time"] or 0) >= seconds and row["User"] not in RDS_THREADS
         if row["State"] == "Waiting for table metadata lock" or _DEFINES.match(row["Info"] or "")
-    ]
-
-
-def application_sessions(session: Session) -> list[int]:
-    """Return the sessions except this one, RDS's own and replication's."""
-    return [
-        int(row["Id"])
-        for row in _others(session)
-        if not row["Command"].startswith("Binlog Dump") and row["User"] not in RDS_THREADS
     ]
 
 
@@ -182,7 +167,7 @@ def _end(session: Session, thread: int) -> None:
 def sessions_of_our_account(session: Session) -> list[str]:
     """Return the other sessions that use this session's account."""
     user, _, _ = str(session.value("SELECT USER()")).rpartition("@")
-    return [str(row["Id"]) for row in _others(session) if row["User"] == user]
+    return [str(row["Id"]) for row in other_sessions(session) if row["User"] == user]
 
 
 def prepared_transactions(session: Session) -> int:

@@ -24,6 +24,7 @@ from tests.engine.checks import (
     require_fenced,
     require_one_event,
     secrets_in,
+    unfolded,
 )
 from tests.engine.road import Road, driving
 
@@ -273,6 +274,35 @@ def test_the_event_runs_on_the_encrypted_instance_only(road: Road) -> None:
 
 
 def test_after_cutover_nothing_is_left_to_do(road: Road) -> None:
+    road.require_rest()
+
+
+def test_a_client_that_still_uses_old_is_reported_and_keeps_cleanup_from_stopping_it(road: Road) -> None:
+    user = road.seeded.application_user
+    with road.connected("orders-old", application=True):
+        refreshed = road.note(road.workspace.refresh("--skip-preview"))
+        assert refreshed.ok, refreshed.output
+        assert f"orders-old is still in use: {user} from 127.0.0.1 (1 session)" in unfolded(refreshed.output)
+        road.up("cutover")
+        (client,) = road.outputs()["old_clients"]
+        assert (client["account"], client["host"], client["sessions"]) == (user, "127.0.0.1", 1)
+        assert "Still connected to the old instance" in road.files.path("report.html").read_text("utf-8")
+
+        road.configure("cleanup")
+        plan = road.note(road.workspace.preview())
+        assert plan.ok, plan.output
+        assert f"applications are still connected to it: {user}" in unfolded(plan.output)
+        refused = road.note(road.workspace.up("--skip-preview"))
+        assert not refused.ok
+        assert "accept the check `old-unused` with a reason. Nothing was removed." in unfolded(refused.output)
+        assert road.instance("orders-old")["DBInstanceStatus"] == "available"
+        assert "orders-not-encrypted" in road.names()
+
+    road.configure("cutover")
+    refreshed = road.note(road.workspace.refresh("--skip-preview"))
+    assert refreshed.ok, refreshed.output
+    road.up("cutover")
+    assert road.outputs()["old_clients"] == []
     road.require_rest()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from dev.sandbox.mysql import MySQLServer
 from dev.sandbox.mysql.sessions import execute
-from rds_encrypt.check import Finding, Severity
+from rds_encrypt.check import Finding, Scope, Severity
 from rds_encrypt.checks.context import CheckContext, Plan
 from rds_encrypt.checks.run import mysql_findings
 from rds_encrypt.discovery import Topology
@@ -48,7 +48,11 @@ def context(method: Method = "online") -> CheckContext:
 
 
 def found(opened: Session, *severities: Severity, method: Method = "online") -> list[Finding]:
-    return [each for each in mysql_findings(context(method), opened) if each.severity in severities]
+    return [
+        each
+        for each in mysql_findings(context(method), opened, [Scope.FIRST_PREVIEW])
+        if each.severity in severities
+    ]
 
 
 def test_an_ordinary_source_has_nothing_to_act_on_and_answers_everything(master: Session) -> None:

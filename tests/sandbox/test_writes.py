@@ -12,7 +12,7 @@ import pytest
 from dev.sandbox.mysql import MySQLServer
 from dev.sandbox.mysql.sessions import execute
 from rds_encrypt.core.errors import AccountLocked, ActionRequired, MigrationError
-from rds_encrypt.mysql import accounts, channel, lag, writes
+from rds_encrypt.mysql import accounts, channel, connected_clients, lag, writes
 from rds_encrypt.mysql.session import Credentials, Endpoint, Session, Tls, connect
 from tests.sandbox.mysql_support import ALL_WORDS, GIVEN, MASTER, PASSWORD, Farm, until
 
@@ -162,7 +162,7 @@ def test_replication_and_rds_s_own_threads_are_no_applications(
             time.sleep(0.2)
             assert int(behind.value("SELECT COUNT(*) FROM information_schema.innodb_trx")) == 2
             assert lag.tables_in_use(behind) == ["shop.applied"]
-            assert writes.application_sessions(behind) == []
+            assert connected_clients.application_sessions(behind) == []
             assert writes.end_writing_sessions(behind) == 0
             assert writes.end_application_sessions(behind) == 0
             time.sleep(0.2)
@@ -182,7 +182,7 @@ def test_a_statement_with_an_emoji_hides_nobody(place: tuple[Farm, MySQLServer],
         client = threading.Thread(target=_until_ended, args=(application, "SELECT SLEEP(1), '🦊'"))
         client.start()
         time.sleep(0.2)
-        assert writes.application_sessions(session) == [thread]
+        assert connected_clients.application_sessions(session) == [thread]
         assert [found.split()[0] for found in writes.long_transactions(session, -1)] == [str(thread)]
         assert writes.end_application_sessions(session) == 1
         client.join()

@@ -60,6 +60,7 @@ REGISTER: dict[str, Entry] = {
     "pulumi up --skip-preview --continue-on-error --parallel 40": Run(
         "tests/engine/fleet.py", '"--skip-preview", "--continue-on-error", "--parallel"'
     ),
+    "pulumi refresh": Run("tests/engine/test_road.py", 'road.outputs()["old_clients"]'),
     "pulumi stack output all_sources": Run("tests/engine/test_fleet.py", "summary(fleet)"),
     "pulumi stack select --create dev": _TYPED,
     "pulumi preview": _TYPED,

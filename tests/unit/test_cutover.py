@@ -128,7 +128,7 @@ def test_a_refresh_sees_that_production_was_renamed_and_an_up_says_so_until_it_i
     tags: dict[str, str] = {Tag.CUTOVER_BEGAN: SINCE, Tag.OPENED: SINCE}
     provider = Provider(instance("orders", tags, DBInstanceIdentifier="orders-2"), old())
     outs = provider.read("id", INPUTS).outs
-    assert outs == {**INPUTS, "named": False}
+    assert outs == {**INPUTS, "named": False, "old_clients": []}
     assert provider.diff("id", outs, INPUTS).changes
 
     with pytest.raises(ActionRequired, match="orders-2: production was renamed after the cutover"):
@@ -142,7 +142,7 @@ def test_where_no_name_moves_production_is_called_what_it_is() -> None:
         instance("orders", {Tag.CUTOVER_BEGAN: SINCE, Tag.OPENED: SINCE}, DBInstanceIdentifier="x"),
         old(),
     )
-    assert provider.read("id", inputs).outs == inputs
+    assert provider.read("id", inputs).outs == {**inputs, "old_clients": []}
 
 
 def test_a_fence_that_holds_again_needs_nothing() -> None:

@@ -420,13 +420,17 @@ def test_what_the_config_accepts_matters_less_and_quotes_the_reason(
 def test_what_mysql_refuses_to_answer_is_a_note() -> None:
     lacking = PreconditionFailed("the account lacks a privilege (1142 SELECT command denied)")
     session = FakeSession({"SELECT table_schema": lacking, "SELECT @@GLOBAL.binlog_format": [{"f": "ROW"}]})
-    found = [str(each) for each in mysql_findings(context(), session) if each.severity is Severity.NOTE]
+    found = [
+        str(each)
+        for each in mysql_findings(context(), session, tuple(Scope))
+        if each.severity is Severity.NOTE
+    ]
     assert any("primary keys: the account lacks a privilege" in said for said in found)
 
 
 def test_statement_format_is_a_warning_and_the_limit_of_time_is_taken_back() -> None:
     session = FakeSession({"SELECT @@GLOBAL.binlog_format": [{"f": "STATEMENT"}]})
-    found = mysql_findings(context(), session)
+    found = mysql_findings(context(), session, tuple(Scope))
     assert [each.what for each in found if each.severity is Severity.WARNING] == [
         "its binlog_format is STATEMENT"
     ]

@@ -278,6 +278,15 @@ def test_every_moment_may_stand_in_a_report(files: Files) -> None:
     assert page(files).count('<div class="bar') == len(Moment) - 1
 
 
+def test_a_report_names_the_clients_of_the_old_instance_until_none_is_left(files: Files) -> None:
+    client = {"account": "<app>", "host": "10.0.0.7", "sessions": 2, "since": "2026-11-27T08:00:00+00:00"}
+    for clients, shown in ([client], True), ([], False):
+        report.publish(files, {"old_clients": clients})
+        page = files.path("report.html").read_text(encoding="utf-8")
+        assert ("Still connected to the old instance" in page) is shown
+        assert ("<code>&lt;app&gt;</code>" in page and "2026-11-27 08:00:00" in page) is shown
+
+
 def test_a_report_says_that_the_rollback_path_is_lost_and_why(files: Files) -> None:
     lost = "lost: orders-old can no longer follow orders (13114)"
     files.write_json("cutover.json", log(rollback_path=lost, warnings=["orders-old keeps a tag"]))

@@ -1,0 +1,80 @@
+"""Check of the old instance: whether applications still use it, before phase `cleanup` stops or deletes it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+
+from rds_encrypt.check import Finding, Severity
+from rds_encrypt.checks.context import CheckContext
+from rds_encrypt.core.errors import ActionRequired, Cancelled, MigrationError
+from rds_encrypt.mysql.connected_clients import Client, clients
+from rds_encrypt.mysql.session import Session
+
+__all__ = ["require_unused", "unused"]
+
+_NAME = "old-unused"
+_WATCHED = 2.0
+"""Seconds in which a client that reconnects for each statement is likely to be seen."""
+
+
+def unused(context: CheckContext, session: Session) -> Iterator[Finding]:
+    """Applications that are still connected to the old instance."""
+    if found := clients(session):
+        yield context.warning(
+            _used(found),
+            why="phase `cleanup` ends its replication, and refuses to stop or delete it while it is in use",
+            fix="Point them to the encrypted instance",
+        )
+
+
+def require_unused(
+    old: str, open_session: Callable[[], AbstractContextManager[Session]], accept: Mapping[str, str]
+) -> str | None:
+    """Watch the old instance for two seconds; return what the config accepts, with its reason.
+
+    Args:
+        old: its name.
+        open_session: opens a session on it.
+        accept: the checks that need not pass, and why.
+
+    Raises:
+        ActionRequired: applications use it, or it does not tell.
+    """
+    try:
+        with open_session() as session:
+            found = _seen_for_a_while(session)
+    except Cancelled:
+        raise
+    except MigrationError as error:
+        what = f"rds-encrypt cannot check whether applications use it ({error.what})"
+    else:
+        if not found:
+            return None
+        what = _used(found)
+    if reason := accept.get(_NAME):
+        return str(Finding(Severity.BLOCKING, what, old).accept(reason))
+    raise ActionRequired(
+        what,
+        where=old,
+        fix="Point its clients to the encrypted instance and run `pulumi up` again; or set `cleanup.old` to `keep`;"
+        f" or accept the check `{_NAME}` with a reason",
+        safe="Nothing was removed",
+    )
+
+
+def _seen_for_a_while(session: Session) -> tuple[Client, ...]:
+    seen: dict[tuple[str, str], Client] = {}
+    end = time.monotonic() + _WATCHED
+    while True:
+        for each in clients(session):
+            who = (each.account, each.host)
+            seen[who] = max(each, seen.get(who, each))
+        if time.monotonic() > end:
+            return tuple(sorted(seen.values()))
+        time.sleep(0.1)
+
+
+def _used(found: tuple[Client, ...]) -> str:
+    return f"applications are still connected to it: {', '.join(map(str, found))}"
