@@ -2,6 +2,8 @@
 
 PYTHON  ?= python3
 ENGINE  ?= 8.0
+# 1: the transactions of the demo, and of `make chaos-cutover`, have GTIDs.
+GTIDS   ?=
 # The MySQL servers that `make setup` gets; any other is fetched when it is first used.
 SERVERS ?= $(ENGINE)
 N       ?= 200
@@ -38,8 +40,8 @@ help: ## this list
 setup: ## get the tool chain: Pulumi, Python packages, a MySQL server (into .cache/; SERVERS=all)
 	@$(PYTHON) dev/tools/setup.py $(addprefix --server ,$(SERVERS))
 
-demo: setup ## encrypt a running database, start to end (ENGINE=8.0, 9.7 or 5.7)
-	@$(PY) -m dev.demo --engine $(ENGINE)
+demo: setup ## encrypt a running database, start to end (ENGINE=8.0, 9.7 or 5.7; GTIDS=1)
+	@$(PY) -m dev.demo --engine $(ENGINE) $(if $(GTIDS),--gtids)
 
 sandbox: setup ## start a local RDS with a seeded database and leave it running
 	@$(PY) -m dev.sandbox up
@@ -86,8 +88,8 @@ chaos: setup ## interrupt every phase and destroy, at every step, on both engine
 soak: setup ## migrate back to back for an hour, and look for leaks (MINUTES=…, ENGINE=…)
 	@$(PY) -m tests.chaos.soak --minutes $(MINUTES) --engine $(ENGINE)
 
-chaos-cutover: setup ## interrupt cutovers and rollbacks, 200 times and more (N=…, SEED=…, ENGINE=…, FENCE=accounts)
-	@$(PY) -m tests.chaos --interruptions $(N) --engine $(ENGINE) --fence $(FENCE) $(if $(SEED),--seed $(SEED))
+chaos-cutover: setup ## interrupt cutovers and rollbacks, 200 times and more (N=…, SEED=…, ENGINE=…, FENCE=accounts, GTIDS=1)
+	@$(PY) -m tests.chaos --interruptions $(N) --engine $(ENGINE) --fence $(FENCE) $(if $(GTIDS),--gtids) $(if $(SEED),--seed $(SEED))
 
 chaos-no-dead-ends: N = 60
 chaos-no-dead-ends: setup ## let what production does not need fail for good in mid-cutover, 60 times (N=…, SEED=…)

@@ -18,6 +18,7 @@ from dev.sandbox import Sandbox
 from dev.sandbox.seed import Seeded, seed
 from dev.workload import database
 from dev.workload.database import Account, Address
+from dev.workload.gtids import mismatches
 from dev.workload.workspace import ROOT, Result, Workspace
 from dev.workload.writer import TABLE, Writer, account_for, longest_gap
 
@@ -47,6 +48,7 @@ class Options:
     """How to run the demo."""
 
     engine: str = "8.0"
+    gtids: bool = False
     rows: int = 200_000
     keep: bool = False
     directory: Path = DIRECTORY
@@ -107,7 +109,13 @@ def drive(options: Options, terminal: Terminal) -> Report:
 
 
 def _prepare(options: Options, terminal: Terminal, sandbox: Sandbox) -> _Run:
-    seeded = seed(sandbox, engine=options.engine, rows=options.rows, identifier=_IDENTIFIER)
+    seeded = seed(
+        sandbox,
+        engine=options.engine,
+        rows=options.rows,
+        identifier=_IDENTIFIER,
+        gtids=options.gtids,
+    )
     terminal.good(
         f"`{_IDENTIFIER}`: MySQL {seeded.engine_version}, unencrypted, {seeded.rows:,} rows ({seeded.seconds:.0f} s)"
     )
@@ -232,9 +240,13 @@ def _compare(run: _Run) -> None:
             int(database.value(new, "SELECT @@server_id")),
         )
         fenced = compare.refuses_writes(applications, TABLE)
+        with_gtids = database.value(new, "SELECT @@gtid_mode") == "ON"
+        gtids = mismatches(new, old) if with_gtids else []
     _tell(run, f"all {run.tables} tables are equal on old and new up to the cutover", different)
     _tell(run, "the event runs on the encrypted instance only", events)
     _tell(run, "the old instance refuses writes", [] if fenced else ["the old instance accepts writes"])
+    if with_gtids:
+        _tell(run, "both have executed the same GTIDs", gtids)
 
 
 def _tell(run: _Run, promise: str, broken: list[str]) -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "make_parameter_group",
     "make_security_group",
     "seed",
+    "set_parameters",
     "store",
 ]
 
@@ -60,8 +61,18 @@ class Seeded:
     seconds: float
 
 
-def seed(target: Target, engine: str = "8.0", rows: int = 200_000, identifier: str = "orders") -> Seeded:
-    """Make the instance with all that belongs to it, and fill its database with at least so many rows."""
+def seed(
+    target: Target,
+    engine: str = "8.0",
+    rows: int = 200_000,
+    identifier: str = "orders",
+    *,
+    gtids: bool = False,
+) -> Seeded:
+    """Make the instance with all that belongs to it, and fill its database with at least so many rows.
+
+    With ``gtids``, its transactions have GTIDs; RDS's default, OFF_PERMISSIVE, gives them none.
+    """
     begun = time.monotonic()
     password, application_password = _new_password(), _new_password()
     rds = target.client("rds")
@@ -70,7 +81,7 @@ def seed(target: Target, engine: str = "8.0", rows: int = 200_000, identifier: s
         vpc = make_network(ec2, rds, identifier)
         security_group = make_security_group(ec2, vpc, identifier)
         key_arn = make_key(target.client("kms"), identifier)
-        groups = _make_groups(rds, identifier, engine)
+        groups = _make_groups(rds, identifier, engine, gtids=gtids)
         role = _make_monitoring_role(target.client("iam"), identifier)
         _make_instance(rds, identifier, engine, password, firewall=security_group, groups=groups, role=role)
     except ClientError as error:
@@ -150,7 +161,7 @@ def make_key(kms: Any, identifier: str) -> str:
     return key
 
 
-def _make_groups(rds: Any, identifier: str, engine: str) -> str:
+def _make_groups(rds: Any, identifier: str, engine: str, *, gtids: bool) -> str:
     """A parameter group and an option group of the same name."""
     name = f"{identifier}-mysql{engine.replace('.', '')}"
     values = {
@@ -163,6 +174,8 @@ def _make_groups(rds: Any, identifier: str, engine: str) -> str:
         "slow_query_log": "1",
     }
     make_parameter_group(rds, name, engine, values, method="immediate")
+    if gtids:
+        set_parameters(rds, name, {"gtid-mode": "ON", "enforce_gtid_consistency": "ON"}, "pending-reboot")
     rds.create_option_group(
         OptionGroupName=name,
         EngineName="mysql",
@@ -180,8 +193,13 @@ def make_parameter_group(rds: Any, name: str, engine: str, values: Mapping[str, 
         Description=f"Parameters of {name}",
         Tags=[{"Key": "application", "Value": "shop"}],
     )
+    set_parameters(rds, name, values, method)
+
+
+def set_parameters(rds: Any, group: str, values: Mapping[str, str], method: str) -> None:
+    """Set parameters of a group, at once or at its instances' next reboot."""
     rds.modify_db_parameter_group(
-        DBParameterGroupName=name,
+        DBParameterGroupName=group,
         Parameters=[
             {"ParameterName": parameter, "ParameterValue": value, "ApplyMethod": method}
             for parameter, value in values.items()

@@ -110,6 +110,12 @@ class Aws:
             return self._session.client("ssm", config=self._config)
 
     @cached_property
+    def dms(self) -> Any:
+        """Database Migration Service, for endpoints that read from instances."""
+        with self._making:
+            return self._session.client("dms", config=self._config)
+
+    @cached_property
     def sts(self) -> STSClient:
         """STS, for the caller's identity."""
         with self._making:

@@ -1,4 +1,4 @@
-"""The account around its instances: quotas, snapshots, proxies, subscriptions, alarms, CNAMEs, maintenance.
+"""The account around its instances: quotas, snapshots, proxies, integrations, subscriptions, alarms, CNAMEs, maintenance.
 
 rds-encrypt requests each kind once, for any number of instances.
 """
@@ -108,6 +108,28 @@ class AccountInventory:
                 ProxyTarget(proxy, str(target.get("RdsResourceId", "")))
                 for proxy in proxies
                 for target in self._aws.rds.describe_db_proxy_targets(DBProxyName=proxy)["Targets"]
+            ]
+
+    @cached_property
+    def integrations(self) -> Mapping[str, str]:
+        """The ARN of the source of each zero-ETL integration, by the integration's name."""
+        with sorted_errors("zero-ETL integrations"):
+            pages = self._aws.rds.get_paginator("describe_integrations").paginate()
+            return {
+                each["IntegrationName"]: each["SourceArn"] for page in pages for each in page["Integrations"]
+            }
+
+    @cached_property
+    def dms_endpoints(self) -> list[tuple[str, str]]:
+        """The endpoints of Database Migration Service that read from a server: name and address."""
+        with sorted_errors("DMS endpoints"):
+            pages = self._aws.dms.get_paginator("describe_endpoints").paginate(
+                Filters=[{"Name": "endpoint-type", "Values": ["source"]}]
+            )
+            return [
+                (each["EndpointIdentifier"], str(each.get("ServerName", "")).lower())
+                for page in pages
+                for each in page["Endpoints"]
             ]
 
     @cached_property

@@ -16,8 +16,10 @@ from rds_encrypt.needs import COUNTED
 __all__ = [
     "alarms",
     "cnames",
+    "dms_endpoints",
     "fence_by_accounts",
     "groups_free",
+    "integrations",
     "maintenance",
     "options",
     "proxies",
@@ -124,6 +126,21 @@ def options(context: CheckContext) -> Iterator[Finding]:
         )
 
 
+def integrations(context: CheckContext) -> Iterator[Finding]:
+    """Zero-ETL integrations that read from the instance.
+
+    Source: "Modifying Amazon RDS zero-ETL integrations" in the Amazon RDS User Guide: the source database cannot be changed.
+    """
+    found = sorted(name for name, arn in context.around.integrations.items() if arn == context.source.arn)
+    if found:
+        yield context.blocking(
+            f"zero-ETL integrations read from it: {', '.join(found)}",
+            why="AWS cannot point an integration at another instance",
+            fix="Delete them first and create them for the encrypted instance after the cutover; or accept the check"
+            " `integrations` if they may stay with the old instance",
+        )
+
+
 # Warnings and notes.
 
 
@@ -152,6 +169,18 @@ def proxies(context: CheckContext) -> Iterator[Finding]:
         fix=f"Rehearse it. After the cutover, run `aws rds describe-db-proxy-targets`; if it {after}, deregister that target"
         " and register the encrypted instance",
     )
+
+
+def dms_endpoints(context: CheckContext) -> Iterator[Finding]:
+    """Endpoints of Database Migration Service that read from the instance."""
+    address = (context.source.address or "").lower()
+    found = sorted(name for name, server in context.around.dms_endpoints if address and server == address)
+    if found:
+        yield context.warning(
+            f"DMS endpoints read from it: {', '.join(found)}",
+            why="a task that captures changes resumes at coordinates in the old instance's binlogs, which the encrypted one does not have",
+            fix="Stop its tasks before the cutover, and start them again from the encrypted instance's coordinates afterwards",
+        )
 
 
 def subscriptions(context: CheckContext) -> Iterator[Finding]:

@@ -10,11 +10,20 @@ from typing import Any
 import pymysql
 
 from dev.workload.database import rows, value
+from dev.workload.gtids import mismatches
 from rds_encrypt.journal import Tag
 from tests.chaos.stage import Direction, Stage
 from tests.chaos.traffic import Ack
 
-__all__ = ["accounting", "completed", "following", "one_writer", "safely_aborted", "untouched"]
+__all__ = [
+    "accounting",
+    "completed",
+    "following",
+    "one_writer",
+    "safely_aborted",
+    "same_gtids",
+    "untouched",
+]
 
 _RESTORED = 30.0
 """Seconds in which a fence must be lifted, and replication run, once a run has failed before the names moved."""
@@ -76,6 +85,13 @@ def safely_aborted(stage: Stage, direction: Direction, since: float) -> list[str
     if trouble := _eventually(lambda: following(stage, direction.candidate), _RESTORED):
         wrong.append(f"invariant 3: {_RESTORED:.0f} s after the abort replication does not run ({trouble})")
     return wrong
+
+
+def same_gtids(stage: Stage) -> list[str]:
+    """With GTIDs, both have executed the same transactions."""
+    direction = stage.direction
+    with stage.connected(direction.primary) as primary, stage.connected(direction.candidate) as candidate:
+        return mismatches(primary, candidate, _FOLLOWS)
 
 
 def untouched(stage: Stage) -> list[str]:

@@ -25,6 +25,7 @@ def run(
     interruptions: int,
     engine: str = "8.0",
     fence: FenceKind = "read_only",
+    gtids: bool = False,
     pulumi_every: int = 0,
     first: int = 1,
     seconds: float = float("inf"),
@@ -35,7 +36,7 @@ def run(
 
     Every `pulumi_every` trials there is a round trip through the real engine, with its processes killed.
     """
-    report = Report(seed, engine, fence)
+    report = Report(seed, engine, fence, gtids)
     planner: Planner | None = None
     until = float("inf")
 
@@ -52,7 +53,7 @@ def run(
 
     while goes_on():
         report.stages += 1
-        with staged(directory / f"stage-{report.stages}", engine, fence) as stage:
+        with staged(directory / f"stage-{report.stages}", engine, fence, gtids=gtids) as stage:
             boundaries, usual = learn(stage)
             if planner is None:
                 planner, until = Planner(seed, boundaries, first), time.monotonic() + seconds
@@ -69,6 +70,7 @@ def run(
                     sound = note(run_trial(stage, planner.next(stage.direction.verb), usual))
             if sound:
                 report.audits += _audit(stage)
+                report.audits += invariants.same_gtids(stage) if gtids else []
     return report
 
 

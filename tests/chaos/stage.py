@@ -180,10 +180,12 @@ class _Compass:
 
 
 @contextmanager
-def staged(directory: Path, engine: str = "8.0", fence: FenceKind = "read_only") -> Iterator[Stage]:
+def staged(
+    directory: Path, engine: str = "8.0", fence: FenceKind = "read_only", *, gtids: bool = False
+) -> Iterator[Stage]:
     """Bring a sandbox into phase `replicate`, through the real CLI, with applications at work, and take it down again."""
     with ExitStack() as stack:
-        road = stack.enter_context(driving(directory, engine))
+        road = stack.enter_context(driving(directory, engine, gtids=gtids))
         if fence == "accounts":
             _use_default_group(road, engine)
         with road.connected(IDENTIFIER) as connection:

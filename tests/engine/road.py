@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dev.sandbox import Sandbox
-from dev.sandbox.seed import Seeded, seed
+from dev.sandbox.seed import Seeded, seed, set_parameters
 from dev.workload.database import Account, Address, Connection, address, connected
 from dev.workload.workspace import Result, Workspace, session_of
 from rds_encrypt.journal import Tag
@@ -219,13 +219,15 @@ class Road:
 
 
 @contextmanager
-def driving(directory: Path, engine: str = "8.0", *, hostile: bool = False) -> Iterator[Road]:
+def driving(
+    directory: Path, engine: str = "8.0", *, hostile: bool = False, gtids: bool = False
+) -> Iterator[Road]:
     """Run a sandbox with a seeded source and an empty stack for the length of a ``with`` block.
 
-    With ``hostile``, the source's parameter group sets everything that a session could depend on.
+    With ``hostile``, the source's parameter group sets everything that a session could depend on; with ``gtids``, `gtid-mode`.
     """
     with Sandbox.running(directory / "sandbox") as sandbox:
-        seeded = seed(sandbox, engine=engine, rows=ROWS, identifier=IDENTIFIER)
+        seeded = seed(sandbox, engine=engine, rows=ROWS, identifier=IDENTIFIER, gtids=gtids)
         if hostile:
             _set(sandbox, seeded.identifier, {**HOSTILE, **_OF_ENGINE[engine]})
         # Several tests drive a source of this name: what is written for people must not lie in the checkout.
@@ -246,13 +248,7 @@ def _set(sandbox: Sandbox, identifier: str, parameters: Mapping[str, str]) -> No
         found: dict[str, Any] = instance["DBParameterGroups"][0]
         return found
 
-    rds.modify_db_parameter_group(
-        DBParameterGroupName=group()["DBParameterGroupName"],
-        Parameters=[
-            {"ParameterName": name, "ParameterValue": value, "ApplyMethod": "immediate"}
-            for name, value in parameters.items()
-        ],
-    )
+    set_parameters(rds, group()["DBParameterGroupName"], parameters, "immediate")
     deadline = time.monotonic() + _PATIENCE
     while group()["ParameterApplyStatus"] != "in-sync":
         assert time.monotonic() < deadline, f"the parameters are not in effect: {group()}"

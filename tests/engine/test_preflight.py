@@ -21,6 +21,7 @@ from rds_encrypt.existing import look_up
 from rds_encrypt.scan.__main__ import main
 from rds_encrypt.scan.candidates import candidates
 from rds_encrypt.settings import CredentialSettings, SourceSettings
+from tests.engine.checks import unfolded
 from tests.engine.road import Road, driving
 from tests.unit.policy_packages import packages
 
@@ -40,7 +41,7 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
 
 
 def point_at_it(road: Road) -> None:
-    """Let a subscription, a proxy and an alarm name the source."""
+    """Let a subscription, a proxy, a DMS endpoint and an alarm name the source."""
     rds = road.client("rds")
     rds.create_event_subscription(
         SubscriptionName="pager",
@@ -55,6 +56,13 @@ def point_at_it(road: Road) -> None:
         VpcSubnetIds=["subnet-1"],
     )
     rds.register_db_proxy_targets(DBProxyName="pool", DBInstanceIdentifiers=["orders"])
+    road.client("dms").create_endpoint(
+        EndpointIdentifier="lake",
+        EndpointType="source",
+        EngineName="mysql",
+        ServerName=road.seeded.address,
+        Port=3306,
+    )
     road.client("cloudwatch").put_metric_alarm(
         AlarmName="orders-cpu",
         Namespace="AWS/RDS",
@@ -89,7 +97,13 @@ def _nothing_is_touched(road: Road) -> Iterator[None]:
     before = len(road.sandbox.calls())
     yield
     asked = {call["action"] for call in road.sandbox.calls()[before:]}
-    planted = {"CreateDBSnapshot", "CreateDBParameterGroup", "DeleteDBSnapshot", "DeleteDBParameterGroup"}
+    planted = {
+        "CreateIntegration",
+        "CreateDBSnapshot",
+        "CreateDBParameterGroup",
+        "DeleteDBSnapshot",
+        "DeleteDBParameterGroup",
+    }
     assert {action for action in asked if not action.startswith(READING)} - planted == set()
 
 
@@ -114,6 +128,7 @@ def said(road: Road) -> str:
     [
         "orders: IAM database authentication is on. Policies with `rds-db:connect`",
         "orders: RDS Proxy has it as a target: pool.",
+        "orders: DMS endpoints read from it: lake.",
         "orders: it has 1 table without a primary key: shop.keyless.",
         "orders: it has 1 definition whose definer does not exist: view shop.orphan (gone@%).",
     ],
@@ -138,7 +153,7 @@ def test_what_is_good_to_know_is_a_note(said: str, note: str) -> None:
 
 def test_a_comment_on_a_pull_request_has_the_findings_too(road: Road, said: str) -> None:
     written = road.files.path("findings.md").read_text(encoding="utf-8")
-    assert written.count("**Warning**: orders: ") == said.count("warning: ") == 4
+    assert written.count("**Warning**: orders: ") == said.count("warning: ") == 5
     assert "**Blocking**" not in written
     for line in written.splitlines():
         if line.startswith("- "):
@@ -146,7 +161,7 @@ def test_a_comment_on_a_pull_request_has_the_findings_too(road: Road, said: str)
 
 
 def test_nothing_else_is_said(said: str) -> None:
-    assert said.count("warning: ") == 4, said
+    assert said.count("warning: ") == 5, said
     assert "not checked" not in said
 
 
@@ -278,7 +293,7 @@ def test_the_command_writes_a_config_that_works(
     assert main(arguments) == 0
     printed = capsys.readouterr()
     assert "orders    8.0.31" in printed.out
-    assert "2 warnings" in printed.out
+    assert "3 warnings" in printed.out
     written = file.read_text(encoding="utf-8")
 
     salt = road.workspace.config_file.read_text(encoding="utf-8").partition("\n")[0]
@@ -295,3 +310,21 @@ def test_the_command_writes_a_config_that_works(
 def test_a_name_that_is_nobodys_is_refused(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--region", "us-east-1", "oders"]) == 2
     assert "oders: no unencrypted MySQL instance" in capsys.readouterr().err
+
+
+def test_an_integration_stops_the_migration_unless_the_config_accepts_it(road: Road) -> None:
+    road.client("rds").create_integration(
+        IntegrationName="lake",
+        SourceArn=road.instance("orders")["DBInstanceArn"],
+        TargetArn="arn:aws:redshift-serverless:us-east-1:123456789012:namespace/lake",
+    )
+    what = "orders: zero-ETL integrations read from it: lake."
+    road.configure("replicate")
+    refused = road.note(road.workspace.preview())
+    assert not refused.ok
+    assert what in unfolded(refused.output)
+    road.configure("replicate", accept={"integrations": "the lake keeps the old one"})
+    accepted = road.note(road.workspace.preview())
+    assert accepted.ok, accepted.output
+    assert f"warning: {what}" in unfolded(accepted.output)
+    assert "You accept this: the lake keeps the old one." in unfolded(accepted.output)

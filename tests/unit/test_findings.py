@@ -49,6 +49,8 @@ class Around(AccountInventory):
         nothing: dict[str, Any] = {
             "quotas": {},
             "proxy_targets": [],
+            "integrations": {},
+            "dms_endpoints": [],
             "alarms": [],
             "maintenance": {},
             "subscriptions": {},

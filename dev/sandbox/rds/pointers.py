@@ -1,4 +1,4 @@
-"""What points at instances by name: event subscriptions and proxies. They are only kept and listed; nothing comes of them.
+"""What points at instances: event subscriptions, proxies and zero-ETL integrations. They are only kept and listed; nothing comes of them.
 
 Whether a proxy's target follows a rename AWS does not say, so the name stays as it was registered.
 """
@@ -40,6 +40,29 @@ def subscribe(region: Region, parameters: Parameters) -> Result:
 def subscriptions(region: Region, parameters: Parameters) -> Result:
     found = [region.subscriptions[name] for name in sorted(region.subscriptions)]
     return page(found, parameters, "EventSubscriptionsList")
+
+
+@action("CreateIntegration")
+def integrate(region: Region, parameters: Parameters) -> Result:
+    name = parameters["IntegrationName"]
+    if name in region.integrations:
+        raise already_exists("IntegrationAlreadyExistsFault", "An integration with the name", name)
+    made = {
+        "IntegrationName": name,
+        "IntegrationArn": region.arn("integration", name),
+        "SourceArn": parameters["SourceArn"],
+        "TargetArn": parameters["TargetArn"],
+        "Status": "active",
+    }
+    region.integrations[name] = made
+    return made
+
+
+@action("DescribeIntegrations")
+def integrations(region: Region, parameters: Parameters) -> Result:
+    return page(
+        [region.integrations[name] for name in sorted(region.integrations)], parameters, "Integrations"
+    )
 
 
 @action("CreateDBProxy")

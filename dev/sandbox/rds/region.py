@@ -80,6 +80,7 @@ class Region:
         self.subnet_groups: dict[str, SubnetGroup] = {}
         self.events: list[Event] = []
         self.subscriptions: dict[str, dict[str, Any]] = {}
+        self.integrations: dict[str, dict[str, Any]] = {}
         self.mirror = Mirror()
         self.proxies: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
         for family in FAMILIES:
