@@ -209,6 +209,31 @@ class AccountInventory:
         with sorted_errors("the caller's identity"):
             return self._aws.sts.get_caller_identity()["Arn"]
 
+    @cached_property
+    def login_policies(self) -> Mapping[str, frozenset[str]]:
+        """The databases that IAM policies allow logins to, as the resources of `rds-db:connect`, by the policy's name.
+
+        Inline policies are named with their user, group or role: ``role app, policy login``.
+        """
+        found: dict[str, frozenset[str]] = {}
+        with sorted_errors("IAM policies"):
+            pages = self._aws.iam.get_paginator("get_account_authorization_details").paginate(
+                Filter=["User", "Group", "Role", "LocalManagedPolicy"], PaginationConfig={"PageSize": 1_000}
+            )
+            for page in pages:
+                for policy in page["Policies"]:
+                    current = [each for each in policy["PolicyVersionList"] if each["IsDefaultVersion"]]
+                    found |= {
+                        f"policy {policy['Arn'].rpartition('/')[2]}": _logins(each["Document"])
+                        for each in current
+                    }
+                for kind in ("User", "Group", "Role"):
+                    for owner in page[f"{kind}DetailList"]:
+                        for inline in owner.get(f"{kind}PolicyList", []):
+                            name = f"{kind.lower()} {owner[f'{kind}Name']}, policy {inline['PolicyName']}"
+                            found[name] = _logins(inline["PolicyDocument"])
+        return {name: resources for name, resources in found.items() if resources}
+
     def not_allowed(
         self, caller: str, actions: list[str], resource: str, context: Mapping[str, str]
     ) -> list[str]:
@@ -229,6 +254,22 @@ class AccountInventory:
             )
         results = answer["EvaluationResults"]
         return [each["EvalActionName"] for each in results if each["EvalDecision"] != "allowed"]
+
+
+def _logins(document: Mapping[str, Any]) -> frozenset[str]:
+    """Return the resources to which a policy allows `rds-db:connect`."""
+    return frozenset(
+        resource
+        for statement in _several(document["Statement"])
+        if statement["Effect"] == "Allow"
+        and any(action.lower().startswith("rds-db:") for action in _several(statement.get("Action", [])))
+        for resource in _several(statement.get("Resource", []))
+    )
+
+
+def _several(value: Any) -> list[Any]:
+    """Return a list: IAM lets a list of one be written without brackets."""
+    return value if isinstance(value, list) else [value]
 
 
 def _alarm(described: Mapping[str, Any]) -> Alarm:

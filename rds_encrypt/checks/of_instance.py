@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from rds_encrypt.aws.changes import USABLE
 from rds_encrypt.check import Finding
 from rds_encrypt.checks.context import CheckContext
+from rds_encrypt.core.errors import MigrationError
 from rds_encrypt.cutover.windows import minutes_until_maintenance
 
 __all__ = [
@@ -125,14 +126,28 @@ def logins_by_iam(context: CheckContext) -> Iterator[Finding]:
     """IAM policies for logins name the instance by its id."""
     if not context.source.description.get("IAMDatabaseAuthenticationEnabled"):
         return
+    resource_id, encrypted = context.source.resource_id, context.topology.encrypted
+    allowed = (
+        f"`dbuser:{encrypted.resource_id}/…`" if encrypted else "the id in the output `encrypted_instance`"
+    )
     yield context.warning(
         "IAM database authentication is on",
         why=(
-            f"policies with `rds-db:connect` name the instance by its id ({context.source.resource_id}), and the encrypted one"
+            f"policies with `rds-db:connect` name the instance by its id ({resource_id}), and the encrypted one"
             " has another: such logins would fail after the cutover"
         ),
-        fix="Before the cutover, also allow the id in the output `encrypted_instance`",
+        fix=f"Before the cutover, also allow {allowed}{_where_named(context, resource_id)}",
     )
+
+
+def _where_named(context: CheckContext, resource_id: str) -> str:
+    """Return which policies name the id; those that allow logins to every instance need no change."""
+    try:
+        policies = context.around.login_policies
+    except MigrationError as error:
+        return f" (rds-encrypt could not look for them: {error.what})"
+    named = sorted(name for name, found in policies.items() if any(resource_id in each for each in found))
+    return f": {'; '.join(named)}" if named else "; no policy of this account names the present one"
 
 
 def protection(context: CheckContext) -> Iterator[Finding]:

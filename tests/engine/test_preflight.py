@@ -56,6 +56,22 @@ def point_at_it(road: Road) -> None:
         VpcSubnetIds=["subnet-1"],
     )
     rds.register_db_proxy_targets(DBProxyName="pool", DBInstanceIdentifiers=["orders"])
+    login = {
+        "Effect": "Allow",
+        "Action": "rds-db:connect",
+        "Resource": f"arn:aws:rds-db:us-east-1:123456789012:dbuser:{road.seeded.resource_id}/app",
+    }
+    iam = road.client("iam")
+    iam.create_user(UserName="reader")
+    iam.put_user_policy(
+        UserName="reader",
+        PolicyName="login",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": login}),
+    )
+    iam.create_policy(
+        PolicyName="logins",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [login]}),
+    )
     road.client("dms").create_endpoint(
         EndpointIdentifier="lake",
         EndpointType="source",
@@ -135,6 +151,10 @@ def said(road: Road) -> str:
 )
 def test_what_somebody_should_act_on_is_a_warning(said: str, warning: str) -> None:
     assert f"warning: {warning}" in said
+
+
+def test_the_policies_that_logins_need_are_named(said: str) -> None:
+    assert "the id in the output `encrypted_instance`: policy logins; user reader, policy login." in said
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +26,7 @@ from rds_encrypt.checks import of_account, of_caller, of_instance, of_key, regis
 from rds_encrypt.checks import of_mysql as mysql
 from rds_encrypt.checks.context import AwsCheck, CheckContext, Plan
 from rds_encrypt.checks.run import mysql_findings
-from rds_encrypt.core.errors import PreconditionFailed
+from rds_encrypt.core.errors import ActionRequired, PreconditionFailed
 from rds_encrypt.cutover.strategies import strategy_called
 from rds_encrypt.discovery import Topology
 from rds_encrypt.journal import Tag
@@ -51,6 +52,7 @@ class Around(AccountInventory):
             "proxy_targets": [],
             "integrations": {},
             "dms_endpoints": [],
+            "login_policies": {},
             "alarms": [],
             "maintenance": {},
             "subscriptions": {},
@@ -352,6 +354,35 @@ def test_the_keys_policy_leaves_it_to_iam_or_names_the_caller(
     assert bool(found) is warned
     if warned:
         assert f"allows kms:CreateGrant neither to IAM in account 123456789012 nor to {ROLE}" in found[0]
+
+
+def test_policies_for_logins_that_name_the_id_are_named() -> None:
+    source = instance(IAMDatabaseAuthenticationEnabled=True)
+    policies = {
+        "role app, policy login": frozenset({f"arn:aws:rds-db:eu-west-1:1:dbuser:{source.resource_id}/app"}),
+        "policy every-instance": frozenset({"arn:aws:rds-db:eu-west-1:1:dbuser:*/app"}),
+    }
+    finding = one(of_instance.logins_by_iam, context(source, Around(login_policies=policies)))
+    assert finding.fix.endswith(
+        "also allow the id in the output `encrypted_instance`: role app, policy login"
+    )
+
+    copied = instance("orders-encrypted")
+    finding = one(of_instance.logins_by_iam, context(source, encrypted=copied))
+    there = f"also allow `dbuser:{copied.resource_id}/…`; no policy of this account names the present one"
+    assert finding.fix.endswith(there)
+
+
+def test_policies_for_logins_that_cannot_be_read_are_no_reason_to_be_silent() -> None:
+    class Denied(Around):
+        @property
+        def login_policies(self) -> Mapping[str, frozenset[str]]:
+            raise ActionRequired("AWS denied GetAccountAuthorizationDetails")
+
+    finding = one(
+        of_instance.logins_by_iam, context(instance(IAMDatabaseAuthenticationEnabled=True), Denied())
+    )
+    assert "(rds-encrypt could not look for them: AWS denied GetAccountAuthorizationDetails)" in finding.fix
 
 
 def test_awss_own_key_needs_no_look() -> None:
