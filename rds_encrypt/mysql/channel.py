@@ -18,7 +18,7 @@ from rds_encrypt.mysql.procedures import ATTEMPTS, Call, attempt, brought_about,
 from rds_encrypt.mysql.replica_status import ReplicaStatus, required_status, status
 from rds_encrypt.mysql.session import Credentials, Endpoint, Session
 
-__all__ = ["attach", "detach", "run_until", "start", "status", "stop", "stop_where_known"]
+__all__ = ["attach", "detach", "resume", "run_until", "start", "status", "stop", "stop_where_known"]
 
 _SETTLE = 60.0
 _CONNECT = 150.0
@@ -122,6 +122,18 @@ def start(session: Session, *, progress: Progress = silent) -> ReplicaStatus:
         failed=lambda seen: seen.failure(session.endpoint) if started else None,
         progress=progress,
     )
+
+
+def resume(session: Session, *, progress: Progress = silent) -> None:
+    """Start a channel of ours again whose receiver has given up connecting.
+
+    Raises:
+        TimedOut: it still cannot connect.
+    """
+    found = status(session)
+    if found is not None and found.ours and found.gave_up:
+        progress("starting replication again: MySQL had given up connecting to the source")
+        start(session, progress=progress)
 
 
 def run_until(

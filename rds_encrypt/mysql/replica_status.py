@@ -8,7 +8,7 @@ from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.mysql.accounts import OUR_USERS, REPLICATION_USER, REVERSE_USER
 from rds_encrypt.mysql.coordinates import Coordinates
 from rds_encrypt.mysql.dialect import dialect_of
-from rds_encrypt.mysql.replication_errors import Follower, diagnosis, hopeless
+from rds_encrypt.mysql.replication_errors import Follower, diagnosis, gave_up, hopeless
 from rds_encrypt.mysql.session import Endpoint, Row, Session
 
 __all__ = ["ReplicaStatus", "required_status", "status"]
@@ -67,6 +67,11 @@ class ReplicaStatus:
         return self.io_running not in {"Yes", "No"} and self.sql_running
 
     @property
+    def gave_up(self) -> bool:
+        """Whether the receiver has stopped because it could not connect for long."""
+        return self.io_running == "No" and self.sql_running and gave_up(self.io_error)
+
+    @property
     def error(self) -> str:
         """The error that keeps a thread from running, or an empty string."""
         return self.sql_error or self.io_error
@@ -84,7 +89,7 @@ class ReplicaStatus:
         return diagnosis(error, endpoint, self.follower) if error else None
 
     def __str__(self) -> str:
-        state = "running" if self.running else "stopped" if self.stopped else "connecting"
+        state = "running" if self.running else "connecting" if self.connecting else "stopped"
         return f"{state} at {self.executed}" + (f", error {self.error}" if self.error else "")
 
 

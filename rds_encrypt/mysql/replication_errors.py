@@ -14,7 +14,7 @@ from enum import Enum
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.mysql.session import Endpoint
 
-__all__ = ["Follower", "diagnosis", "hopeless", "mended_by_attaching", "met_itself"]
+__all__ = ["Follower", "diagnosis", "gave_up", "hopeless", "mended_by_attaching", "met_itself"]
 
 
 class Follower(Enum):
@@ -88,6 +88,14 @@ _TLS = _Advice(
     "the source and this instance cannot agree on TLS",
     "Give both the same certificate authority and TLS versions (parameter `tls_version`), then run `pulumi up` again",
 )
+_UNREACHABLE = _Advice(
+    frozenset({1040, 1129, 1130, 1158, 1159, 1160, 1161, 2002, 2003, 2005, 2006, 2013, 3118, 3879}),
+    "it could not connect to the source for so long that MySQL has given up",
+    "Check that the source runs, and that its security group and account let this instance in; then run `pulumi up` again, which"
+    " starts replication again",
+    text="connecting to (source|master)",
+    managed="Check that the source runs and that its security group lets the replica in, then reboot the replica",
+)
 _DUPLICATE = _Advice(
     frozenset({1062}),
     "this instance already has a row that the source has inserted: someone has written to this instance, or to the source with"
@@ -111,6 +119,7 @@ _ALL: Sequence[_Advice] = (
     _RELAY_LOG,
     _ACCOUNT,
     _TLS,
+    _UNREACHABLE,
     _DUPLICATE,
     _MISSING,
     _FULL,
@@ -144,6 +153,15 @@ def hopeless(error: str) -> bool:
     """Return whether MySQL retries something that cannot succeed until you act."""
     number, text = _parts(error)
     return any(each.covers(number, text) for each in _RETRIED_FOR_EVER)
+
+
+def gave_up(error: str) -> bool:
+    """Return whether an error that has stopped a receiver is only the last of its attempts to connect: starting it again may be enough.
+
+    From 8.4 on MySQL makes ten attempts, a minute apart, where it made 86,400 before (SOURCE_RETRY_COUNT in its manual).
+    """
+    number, text = _parts(error)
+    return _UNREACHABLE.covers(number, text)
 
 
 def mended_by_attaching(error: str) -> bool:

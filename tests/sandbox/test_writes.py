@@ -10,9 +10,10 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from dev.sandbox.mysql import MySQLServer
-from dev.sandbox.mysql.sessions import execute
+from dev.sandbox.mysql.sessions import end_those_of, execute
 from rds_encrypt.core.errors import AccountLocked, ActionRequired, MigrationError
 from rds_encrypt.mysql import accounts, channel, connected_clients, lag, writes
+from rds_encrypt.mysql.coordinates import current
 from rds_encrypt.mysql.session import Credentials, Endpoint, Session, Tls, connect
 from tests.sandbox.mysql_support import ALL_WORDS, GIVEN, MASTER, PASSWORD, Farm, until
 
@@ -170,6 +171,41 @@ def test_replication_and_rds_s_own_threads_are_no_applications(
             execute(host, "ROLLBACK")
             until(lambda: behind.value("SELECT COUNT(*) FROM shop.applied"), lambda n: int(n) == 2)
             assert channel.status(behind) is not None
+
+
+def test_a_receiver_that_has_given_up_connecting_is_started_again(
+    place: tuple[Farm, MySQLServer], session: Session
+) -> None:
+    """From 8.4 on that takes ten attempts by default; here it takes one, on every version."""
+    farm, server = place
+    copied = farm.directory / "given-up"
+    server.copy_data(copied)
+    follower = farm.adopt(copied)
+    follower.start(GIVEN, binlog=True)
+    source, tls = Endpoint(server.address, 3306), Tls(str(farm.directory / "ca.pem"))
+    with (
+        connect(Endpoint(follower.address, 3306), Credentials(MASTER, PASSWORD), tls) as behind,
+        follower.admin() as host,
+        server.admin() as beside,
+    ):
+        account = accounts.issue(session, accounts.REPLICATION_USER)
+        channel.attach(behind, source, account, current(session))
+        execute(host, "CHANGE MASTER TO MASTER_RETRY_COUNT = 1")
+        channel.start(behind)
+        execute(beside, f"ALTER USER '{account.user}'@'%' ACCOUNT LOCK")
+        end_those_of(beside, account.user)
+        given_up = until(lambda: channel.status(behind), lambda seen: seen is not None and seen.gave_up)
+        assert str(given_up).startswith("stopped at ")
+        found = given_up.failure(Endpoint(follower.address, 3306)) if given_up else None
+        assert found is not None
+        assert "it could not connect to the source for so long that MySQL has given up" in str(found)
+
+        execute(beside, f"ALTER USER '{account.user}'@'%' ACCOUNT UNLOCK")
+        channel.resume(behind)
+        seen = channel.status(behind)
+        assert seen is not None
+        assert seen.running
+        channel.detach(behind)
 
 
 def test_a_statement_with_an_emoji_hides_nobody(place: tuple[Farm, MySQLServer], session: Session) -> None:

@@ -97,6 +97,27 @@ def test_only_an_error_that_a_thread_has_given_up_on_is_fatal(
     assert status.fatal_error == fatal
 
 
+@pytest.mark.parametrize(
+    ("changes", "started"),
+    [
+        ({"Replica_IO_Running": "No", "Last_IO_Errno": 2003}, True),
+        # It still tries on its own.
+        ({"Replica_IO_Running": "Connecting", "Last_IO_Errno": 2003}, False),
+        # Another reason, or somebody's decision.
+        ({"Replica_IO_Running": "No", "Last_IO_Errno": 13114}, False),
+        ({**STOPPED, "Last_IO_Errno": 2003}, False),
+        # Not ours.
+        ({"Replica_IO_Running": "No", "Last_IO_Errno": 2003, "Source_User": "rdsrepladmin"}, False),
+        ({}, False),
+    ],
+)
+def test_a_receiver_that_has_given_up_is_started_again(changes: dict[str, Any], *, started: bool) -> None:
+    text = {"Last_IO_Error": "Error reconnecting to source 'u@h:3306'. This was attempt 10/10"}
+    server = Server(row=replica_row(**(text if changes else {}), **changes))
+    channel.resume(server.session)
+    assert ("CALL mysql.rds_start_replication" in calls(server.session)) is started
+
+
 def test_stop_stops_a_running_replica_once() -> None:
     server = Server(row=replica_row())
     assert channel.stop(server.session).stopped

@@ -24,6 +24,8 @@ PURGED = (
         ("1594: Relay log read failure", "relay log cannot be read"),
         ("1045: error connecting", "refuses the account"),
         ("2026: SSL connection error", "cannot agree on TLS"),
+        ("2003: Error reconnecting to source 'a@b:3306'. This was attempt 10/10", "MySQL has given up"),
+        ("3118: error connecting to master 'a@b:3306'", "MySQL has given up"),
         ("1062: Duplicate entry", "already has a row"),
         ("1032: Can't find record", "lacks a row"),
         ("1114: The table is full", "storage is full"),

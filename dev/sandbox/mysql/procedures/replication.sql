@@ -242,8 +242,10 @@ BEGIN
       ', MASTER_USER = ', QUOTE(TRIM(user)), ', MASTER_PASSWORD = ', QUOTE(TRIM(passwd)),
       ', MASTER_LOG_FILE = ', QUOTE(TRIM(name)), ', MASTER_LOG_POS = ', pos,
       ', MASTER_AUTO_POSITION = 0, MASTER_SSL = ', enable_ssl_encryption,
-      -- RDS leaves the retry at MySQL's 60 s; a quick sandbox's minutes are shorter.
-      IF(real_ones, '', ', MASTER_CONNECT_RETRY = 1')));
+      -- RDS leaves the retry at MySQL's 60 s, and from 8.4 on at ten attempts; a quick sandbox's minutes are shorter, but it gives up
+      -- as late as a real one.
+      IF(real_ones, '', ', MASTER_CONNECT_RETRY = 1'),
+      IF(real_ones OR CAST(VERSION() AS DECIMAL(3, 1)) < 8.4, '', ', MASTER_RETRY_COUNT = 600')));
     CALL mysql.rds_record_source('set master', host, port, user, name, pos, enable_ssl_encryption);
     SET SESSION sql_log_bin = logging;
   END;
