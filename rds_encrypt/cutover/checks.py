@@ -14,6 +14,7 @@ from rds_encrypt.cutover import checks_of_primary as primary_checks
 from rds_encrypt.cutover import strategies, windows
 from rds_encrypt.cutover.context import CutoverCheck, CutoverContext
 from rds_encrypt.cutover.timeline import CheckResult
+from rds_encrypt.mysql import channel
 from rds_encrypt.mysql.session import Session
 
 __all__ = [
@@ -69,6 +70,9 @@ def require_passed(context: CutoverContext, primary: Session, candidate: Session
         ActionRequired: at least one failed; nothing was touched.
     """
     _await_applied(context)
+    if context.snapshot_coordinates is None:
+        with suppress(TimedOut):  # the check of the lag says why
+            channel.resume(candidate, progress=context.progress)
     failed = {name: each.what for name, each in read(context, primary, candidate).items() if not each.passed}
     stopping = [f"{name} ({saw})" for name, saw in failed.items() if name not in context.accept]
     if stopping:

@@ -96,8 +96,6 @@ def run(context: CutoverContext) -> Outcome:
 
 def _permission(context: CutoverContext, primary: Session, candidate: Session) -> tuple[str, ...]:
     """Run the checks, wait for the operator if it is postponed, run them again, watch the lag, and let your hook veto."""
-    with suppress(TimedOut):  # the check of the lag tells why
-        channel.resume(candidate, progress=context.progress)
     accepted = checks.require_passed(context, primary, candidate)
     if context.settings.postpone:
         hooks.wait_for_release(context, lambda: checks.require_passed(context, primary, candidate))
