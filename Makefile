@@ -32,7 +32,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/compiled
 heading = @printf '\n\033[1m%s\033[0m\n' $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox sandbox-down env demo lint format test test-unit test-long docs-errors docs-configuration docs-first-hour chaos soak chaos-cutover chaos-no-dead-ends bench bench-full bench-cutover bench-verification bench-preview bench-fleet bench-catch-up clean
+.PHONY: help setup sandbox sandbox-down env demo lint format test test-unit test-long docs-errors docs-configuration docs-first-hour chaos soak chaos-cutover chaos-replicas chaos-no-dead-ends bench bench-full bench-cutover bench-verification bench-preview bench-fleet bench-catch-up clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1mmake %-20s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +94,10 @@ chaos-cutover: setup ## interrupt cutovers and rollbacks, 200 times and more (N=
 chaos-no-dead-ends: N = 60
 chaos-no-dead-ends: setup ## let what production does not need fail for good in mid-cutover, 60 times (N=…, SEED=…)
 	@$(PY) -m tests.chaos.dead_ends --cases $(N) $(if $(SEED),--seed $(SEED))
+
+chaos-replicas: N = 42
+chaos-replicas: setup ## interrupt the moves of a replica's name, 42 times (N=…, SEED=…)
+	@$(PY) -m tests.chaos.replica_moves --points $(N) $(if $(SEED),--seed $(SEED))
 
 bench: setup ## measure everything in one table, in some ten minutes (ONLY="in-sync calls", FLEET="1 4", ENGINE=…)
 	@$(PY) -m dev.bench --engine $(ENGINE) $(if $(ONLY),--only $(ONLY)) $(if $(FLEET),--sources $(FLEET))

@@ -30,7 +30,7 @@ class Fleet:
 def fleet_of(stack: Settings, existing: Sequence[Existing]) -> Fleet:
     """Return what the sources share; ``existing`` is in the order of the config."""
     needs = [
-        need_of(existing.topology, stack.phase_of(source), source.method)
+        need_of(existing.topology, stack.phase_of(source), source.method, existing.replicas)
         for source, existing in zip(stack.sources, existing, strict=True)
     ]
     return Fleet(

@@ -13,6 +13,7 @@ from components.source import Source
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.exec_mode import strict
 from rds_encrypt.journal import Role, Tag, tags_for
+from rds_encrypt.replica_pairs import ReplicaPair, pair_tags
 from rds_encrypt.settings import key_of
 
 __all__ = ["AwsResources"]
@@ -41,6 +42,13 @@ _NOT_OF_REPLICAS: Final = {
     "username",
 }
 _EVERYTHING_OF_REPLICAS: Final = [name for name in _EVERYTHING if name not in _NOT_OF_REPLICAS]
+# A replica in the same region inherits these, and RDS refuses them in the call that creates it.
+_NOT_OF_NEW_REPLICAS: Final = {
+    "allocated_storage",
+    "db_subnet_group_name",
+    "engine_lifecycle_support",
+    "license_model",
+}
 _EVERYTHING_OF_GROUPS: Final = ["name", "family", "description", "parameters", "tags", "tagsAll"]
 
 
@@ -74,6 +82,37 @@ class AwsResources:
                 custom_timeouts=_INSTANCE_TIMEOUTS,
                 import_=self._source.topology.replica.resource_id if self._source.topology.replica else None,
                 # Temporary: it inherits settings from the source, and RDS rewrites the source's name after a rename.
+                ignore_changes=_EVERYTHING_OF_REPLICAS,
+            ),
+        )
+
+    def encrypted_replica(
+        self, pair: ReplicaPair, primary: pulumi.Input[str], after: list[pulumi.Resource]
+    ) -> aws.rds.Instance:
+        """Declare the encrypted counterpart of one of the owner's replicas: its settings, a replica of the encrypted instance."""
+        original, there = pair.original, pair.encrypted
+        settings = owner_settings(original, there) if original is not None else {}
+        for argument in _NOT_OF_NEW_REPLICAS & settings.keys():
+            del settings[argument]
+        if original is not None:
+            settings["parameter_group_name"] = original.parameter_group
+            settings["tags"] |= pair_tags(pair, self._source.source_id)
+        elif there is not None:
+            settings["instance_class"] = there.description["DBInstanceClass"]
+        return aws.rds.Instance(
+            pair.names.encrypted,
+            identifier=there.identifier if there is not None else pair.names.encrypted,
+            replicate_source_db=primary,
+            apply_immediately=True,
+            skip_final_snapshot=True,
+            **settings,
+            opts=pulumi.ResourceOptions(
+                parent=self._parent,
+                depends_on=after,
+                # The provider would delete by the name in its state; ReplicaNames deletes by id, if at all.
+                retain_on_delete=True,
+                custom_timeouts=_INSTANCE_TIMEOUTS,
+                import_=there.resource_id if there is not None else None,
                 ignore_changes=_EVERYTHING_OF_REPLICAS,
             ),
         )

@@ -139,10 +139,12 @@ class Migration(pulumi.ComponentResource):
             "in_sync_at": caught_up.in_sync_at,
             "encrypted_instance": encrypted.id,
         }
+        last: pulumi.Resource = guard
         if phase == "cutover":
-            self._cutover(Cutover, encrypted.id, [done, resumed])
+            last = self._cutover(Cutover, encrypted.id, [done, resumed])
         elif phase == "rollback":
-            self._cutover(Rollback, encrypted.id, [done, resumed])
+            last = self._cutover(Rollback, encrypted.id, [done, resumed])
+        self._replicas(encrypted.id, encrypted.identifier, [done, resumed], last)
 
     def _copy_with_downtime(self, phase: Phase) -> None:
         self._aws.fence_group()
@@ -180,7 +182,7 @@ class Migration(pulumi.ComponentResource):
         done = self._cutover(Cutover, encrypted.resource_id, [])
         retirement = self._steps.step(
             Retirement,
-            [done],
+            [self._replicas(encrypted.resource_id, encrypted.identifier, [], done)],
             identifier=self._source.names.source,
             encrypted_id=encrypted.resource_id,
             fate=self._settings.cleanup.old,
@@ -194,6 +196,20 @@ class Migration(pulumi.ComponentResource):
             "rollback_path": "closed by phase `cleanup`",
             "automatic_snapshots_wanted": retirement.snapshots_wanted,
         }
+
+    def _replicas(
+        self,
+        encrypted_id: pulumi.Input[str],
+        encrypted_name: pulumi.Input[str],
+        copied: list[pulumi.Resource],
+        last: pulumi.Resource,
+    ) -> pulumi.Resource:
+        """Declare the encrypted replicas, whose names move one after the other, after the source's; return the last step."""
+        retired = self._source.phase == "cleanup" and self._settings.cleanup.old != "keep"
+        for pair in self._source.existing.replicas:
+            replica = self._aws.encrypted_replica(pair, encrypted_name, copied)
+            last = self._steps.replica_names(pair, replica.id, encrypted_id, [replica, last], retired=retired)
+        return last
 
     # Steps whose outputs are outputs of the migration.
 

@@ -28,7 +28,9 @@ def show_plan(source: Source, migration: pulumi.Resource) -> None:
     """Show in the migration's row what the phase will do, and write it to a file."""
     files = Files(source.names.source, warn=lambda words: pulumi.log.warn(words, resource=migration))
     try:
-        found = plan(source.settings, source.phase, source.topology, _briefing(source))
+        found = plan(
+            source.settings, source.phase, source.topology, _briefing(source), source.existing.replicas
+        )
     except MigrationError as error:
         pulumi.log.warn(f"the plan cannot be shown now: {error}", resource=migration)
         return

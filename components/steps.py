@@ -15,9 +15,12 @@ from providers.cutover import Cutover
 from providers.deletion_guard import DeletionGuard
 from providers.group_access import GroupAccess
 from providers.preflight import Preflight
+from providers.replica_names import ReplicaNames
 from providers.resource import StepResource, urn_of
 from providers.rollback import Rollback
 from providers.verification import Verification
+from rds_encrypt.cutover.strategies import strategy_of
+from rds_encrypt.replica_pairs import ReplicaPair
 from rds_encrypt.verified import verified
 
 __all__ = ["Steps"]
@@ -44,10 +47,13 @@ class Steps:
 
     def step(self, kind: type[S], after: list[pulumi.Resource], **inputs: pulumi.Input[Any]) -> S:
         """Declare any step on the source."""
-        return self._declare(kind, after, source_id=self._source.source_id, **inputs)
+        return self._declare(
+            kind, self._source.names.source, after, source_id=self._source.source_id, **inputs
+        )
 
-    def _declare(self, kind: type[S], after: list[pulumi.Resource], **inputs: pulumi.Input[Any]) -> S:
-        name = self._source.names.source
+    def _declare(
+        self, kind: type[S], name: str, after: list[pulumi.Resource], **inputs: pulumi.Input[Any]
+    ) -> S:
         return kind(
             name,
             pulumi.ResourceOptions(parent=self._parent, depends_on=after),
@@ -60,12 +66,14 @@ class Steps:
         source = self._source
         return self._declare(
             Preflight,
+            source.names.source,
             [],
             identifier=source.names.source,
             phase=source.phase,
             method=source.settings.method,
             strategy=source.settings.cutover.strategy,
             kms_key_arn=source.existing.key.arn,
+            replicas=source.settings.replicas,
             accept=dict(source.settings.accept),
             preview=pulumi.runtime.is_dry_run(),
             fleet=source.fleet.needs,
@@ -124,6 +132,36 @@ class Steps:
         encrypted = topology.encrypted
         found = verified(tags, encrypted.resource_id) if encrypted is not None else None
         return str(found) if found is not None and found.serves(verify.level, verify.max_age) else due
+
+    def replica_names(
+        self,
+        pair: ReplicaPair,
+        replica_id: pulumi.Input[str],
+        encrypted_id: pulumi.Input[str],
+        after: list[pulumi.Resource],
+        *,
+        retired: bool,
+    ) -> ReplicaNames:
+        moved = (
+            self._source.phase in {"cutover", "cleanup"}
+            and not strategy_of(self._settings.cutover).keeps_name
+        )
+        return self._declare(
+            ReplicaNames,
+            pair.name,
+            [self.claim, *after],
+            source_id=self._source.source_id,
+            identifier=pair.name,
+            original_id=pair.original_id,
+            replica_id=replica_id,
+            primary_id=encrypted_id
+            if self._source.phase in {"cutover", "cleanup"}
+            else self._source.source_id,
+            moved=moved,
+            retired=retired,
+            hours=self._settings.catch_up_hours,
+            accept=dict(self._settings.accept),
+        )
 
     def cutover(
         self,

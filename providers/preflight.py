@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from pulumi.dynamic import CheckResult, UpdateResult
 
@@ -27,6 +27,7 @@ from rds_encrypt.mysql.tables import require_transactional
 from rds_encrypt.names import Names
 from rds_encrypt.needs import Need
 from rds_encrypt.phases import Method, Phase
+from rds_encrypt.replica_pairs import find_pairs
 from rds_encrypt.settings import StrategyName
 
 __all__ = ["Preflight", "PreflightArgs", "PreflightProvider"]
@@ -39,6 +40,7 @@ class PreflightArgs(NamedArgs):
     """The arguments of `Preflight`.
 
     Attributes:
+        replicas: whether the owner's replicas come along.
         accept: the checks that need not pass, and why.
         fleet: what all sources of the stack still need.
         alone: whether a failed check concerns this source only.
@@ -50,6 +52,7 @@ class PreflightArgs(NamedArgs):
     method: Method
     strategy: StrategyName
     kms_key_arn: str
+    replicas: Literal["take", "leave"] = "leave"
     accept: Mapping[str, str] = field(default_factory=dict)
     preview: bool = False
     fleet: tuple[Need, ...] = ()
@@ -78,8 +81,15 @@ class PreflightProvider(Step[PreflightArgs]):
         """Return what blocks this phase, read-only; at preview, also show warnings and notes."""
         try:
             found = discover(context.aws, Names.of(args.identifier))
+            along = find_pairs(context.instances, found) if args.replicas == "take" else ()
             plan = Plan(
-                args.phase, args.method, found, strategy_called(args.strategy), args.kms_key_arn, args.accept
+                args.phase,
+                args.method,
+                found,
+                strategy_called(args.strategy),
+                args.kms_key_arn,
+                args.accept,
+                along,
             )
             around = context.around or AccountInventory(context.aws)
             checks = CheckContext(context.aws, around, plan, args.fleet)

@@ -16,6 +16,7 @@ from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.discovery import Topology, discover_among
 from rds_encrypt.exec_mode import EXEC_MODES
 from rds_encrypt.names import Names
+from rds_encrypt.replica_pairs import ReplicaPair, find_pairs
 from rds_encrypt.settings import SourceSettings
 from rds_encrypt.state import owner_group
 
@@ -49,6 +50,7 @@ class Existing:
         group: ``None`` if the source is gone.
         snapshots: the tags of the migration's existing snapshots, by name.
         groups: the descriptions of the migration's own parameter groups, ``None`` for one that does not exist.
+        replicas: the owner's replicas that come along, if the config says so.
     """
 
     topology: Topology
@@ -56,6 +58,7 @@ class Existing:
     group: Group | None
     snapshots: Mapping[str, Mapping[str, str]]
     groups: Mapping[str, str | None]
+    replicas: tuple[ReplicaPair, ...] = ()
 
 
 def look_up(aws: Aws, sources: Sequence[SourceSettings]) -> list[Existing]:
@@ -88,6 +91,7 @@ def look_up(aws: Aws, sources: Sequence[SourceSettings]) -> list[Existing]:
                 group=_group(topology.result(), described.result(), values, modes),
                 snapshots=_tags(present.result(), each),
                 groups=_purposes(described.result(), each),
+                replicas=find_pairs(Instances(aws), topology.result()) if source.replicas == "take" else (),
             )
             for source, each, topology in zip(sources, names, topologies, strict=True)
         ]

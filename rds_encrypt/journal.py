@@ -75,6 +75,8 @@ class Tag(StrEnum):
     """On the encrypted instance: when the names began to move back, a rollback's point of no return."""
     ROLLED_BACK = "rds-encrypt:rolled-back"
     """On the encrypted instance: when the source got its name back."""
+    REPLICA_OF = "rds-encrypt:replica-of"
+    """On an encrypted replica: DbiResourceId and name of the owner's replica whose name it takes over."""
     ROLLBACK_LOST = "rds-encrypt:rollback-lost"
     """On the encrypted instance: why the old one can no longer follow it, so that a rollback is impossible."""
 
@@ -88,6 +90,9 @@ class Role(StrEnum):
     SOURCE = "source"
     REPLICA = "replica"
     ENCRYPTED = "encrypted"
+    ENCRYPTED_REPLICA = "encrypted-replica"
+    ORIGINAL_REPLICA = "original-replica"
+    """A replica of the owner's that comes along."""
 
 
 def tags_for(role: Role, migration: str) -> dict[str, str]:

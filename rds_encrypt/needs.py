@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rds_encrypt.discovery import Topology
 from rds_encrypt.names import Names
+from rds_encrypt.replica_pairs import ReplicaPair
 
-__all__ = ["COUNTED", "Need", "need_of"]
+__all__ = ["COUNTED", "Along", "Need", "need_of"]
 
 COUNTED: Mapping[str, str] = {
     "DBInstances": "DB instances",
@@ -20,23 +21,34 @@ COUNTED: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
+class Along:
+    """The encrypted counterpart of one of the owner's replicas: its name, and the GiB of its storage."""
+
+    name: str
+    gib: int
+
+
+@dataclass(frozen=True)
 class Need:
     """What the migration of one source creates.
 
     Attributes:
         gib: the storage of the source, and of each of its copies.
         replica: whether it creates a replica.
+        along: the encrypted counterparts of the owner's replicas.
     """
 
     identifier: str
     gib: int
     replica: bool
+    along: tuple[Along, ...] = ()
 
     @property
     def names(self) -> Mapping[str, tuple[str, ...]]:
         """The names of everything it creates, by quota."""
         names = Names(self.identifier)
-        instances = (names.replica, names.encrypted) if self.replica else (names.encrypted,)
+        own = (names.replica, names.encrypted) if self.replica else (names.encrypted,)
+        instances = (*own, *(each.name for each in self.along))
         return {
             "DBInstances": instances,
             "AllocatedStorage": instances,
@@ -47,12 +59,20 @@ class Need:
     def of(self, quota: str, there: Iterable[str] = ()) -> int:
         """Return how much of a quota is still needed, if the resources with these names exist."""
         missing = set(self.names[quota]) - set(there)
-        return len(missing) * (self.gib if quota == "AllocatedStorage" else 1)
+        if quota != "AllocatedStorage":
+            return len(missing)
+        along = {each.name: each.gib for each in self.along}
+        return sum(along.get(name, self.gib) for name in missing)
 
 
-def need_of(topology: Topology, phase: str, method: str) -> Need | None:
+def need_of(topology: Topology, phase: str, method: str, replicas: Sequence[ReplicaPair] = ()) -> Need | None:
     """Return what a source needs in this phase, or ``None`` if its encrypted instance exists, or the phase needs none."""
     source = topology.source
     if source is None or topology.encrypted is not None or phase not in {"replicate", "cutover"}:
         return None
-    return Need(topology.names.source, source.allocated_gib, method == "online")
+    along = tuple(
+        Along(pair.names.encrypted, pair.original.allocated_gib)
+        for pair in replicas
+        if pair.original is not None
+    )
+    return Need(topology.names.source, source.allocated_gib, method == "online", along)

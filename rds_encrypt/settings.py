@@ -276,6 +276,9 @@ class SourceSettings(_Group):
     catch_up_hours: Annotated[int, Ge(1), Le(720)] = 48
     """How long to wait for the encrypted instance to catch up."""
     catch_up: CatchUpSettings = CatchUpSettings()
+    replicas: Literal["take", "leave"] = "leave"
+    """`take` gives each read replica of the source an encrypted counterpart, which takes over its name after the source's; `leave`
+    leaves the replicas with the old instance."""
     verify: VerifySettings = VerifySettings()
     cutover: CutoverSettings = CutoverSettings()
     cleanup: CleanupSettings = CleanupSettings()
@@ -283,6 +286,10 @@ class SourceSettings(_Group):
     accept: Mapping[str, Annotated[str, MinLen(1)]] = field(default_factory=dict)
     """[Checks](concepts.md#the-checks) that need not pass, each with your reason: a blocking finding becomes a warning, a warning a
     note. Plan, outputs and report quote the reason. A check of scope *every run* cannot be accepted."""
+
+    def __post_init__(self) -> None:
+        if self.replicas == "take" and self.method == "offline":
+            raise ValueError("`replicas: take` needs `method: online`")
 
     @property
     def relax_above(self) -> int | None:

@@ -18,6 +18,7 @@ from rds_encrypt.discovery import Topology
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.needs import Need
 from rds_encrypt.phases import Method, Phase
+from rds_encrypt.replica_pairs import ReplicaPair
 from rds_encrypt.state import owner_group
 
 __all__ = ["AwsCheck", "CheckContext", "MySQLCheck", "Plan"]
@@ -25,7 +26,9 @@ __all__ = ["AwsCheck", "CheckContext", "MySQLCheck", "Plan"]
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan for a source: phase, method, how applications move, the key's ARN, if it is known, and the checks to accept."""
+    """The plan for a source: phase, method, how applications move, the key's ARN, if it is known, the checks to accept, and the owner's
+    replicas that come along.
+    """
 
     phase: Phase
     method: Method
@@ -33,6 +36,7 @@ class Plan:
     strategy: Strategy = field(default_factory=Rename)
     key: str = ""
     accept: Mapping[str, str] = field(default_factory=dict)
+    replicas: tuple[ReplicaPair, ...] = ()
 
 
 @dataclass(frozen=True)

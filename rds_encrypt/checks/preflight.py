@@ -7,6 +7,7 @@ from datetime import date
 
 from rds_encrypt import lifecycle, tag_limit
 from rds_encrypt.aws.instance import Instance
+from rds_encrypt.aws.instances import Instances
 from rds_encrypt.check import Finding, Severity
 from rds_encrypt.checks.context import CheckContext
 from rds_encrypt.cutover.fence import group_cannot
@@ -107,15 +108,25 @@ def phase_follows(context: CheckContext) -> Iterator[Finding]:
 def names_free(context: CheckContext) -> Iterator[Finding]:
     """No other instance has a name that the migration will give."""
     names = context.topology.names
-    for name in (names.replica, names.encrypted, names.old):
-        found = context.topology.listed.get(name)
-        if found is not None and found.tags.get(Tag.MIGRATION) != context.topology.source_id:
+    for name, found in {**context.topology.listed, **_at_names_of_replicas(context)}.items():
+        if name == names.source:
+            continue
+        if found.tags.get(Tag.MIGRATION) != context.topology.source_id:
             yield context.blocking(
                 f"an instance with this name exists, but not from this migration of {names.source}",
                 where=name,
                 fix="Rename or delete it first: the migration needs the name",
             )
             return
+
+
+def _at_names_of_replicas(context: CheckContext) -> dict[str, Instance]:
+    """Return the instances that have a name that the replicas which come along will have, without these replicas."""
+    pairs = context.plan.replicas
+    wanted = [name for pair in pairs for name in (pair.names.encrypted, pair.names.old)]
+    originals = {pair.original_id for pair in pairs}
+    listed = Instances(context.aws).named(wanted) if wanted else {}
+    return {name: found for name, found in listed.items() if found.resource_id not in originals}
 
 
 def snapshots_usable(context: CheckContext) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rds_encrypt import lifecycle
@@ -17,6 +17,7 @@ from rds_encrypt.phases import Phase
 from rds_encrypt.plan import estimates
 from rds_encrypt.plan.costs import Kept, hourly
 from rds_encrypt.plan.estimates import MOMENT, Rate, Span
+from rds_encrypt.replica_pairs import ReplicaPair
 from rds_encrypt.settings import CutoverSettings, PriceSettings, SourceSettings
 from rds_encrypt.state import owner_group
 
@@ -63,7 +64,11 @@ class PhasePlan:
 
 
 def plan(
-    settings: SourceSettings, phase: Phase, topology: Topology, briefing: Briefing | None = None
+    settings: SourceSettings,
+    phase: Phase,
+    topology: Topology,
+    briefing: Briefing | None = None,
+    replicas: Sequence[ReplicaPair] = (),
 ) -> PhasePlan | None:
     """Return what the phase will do, or ``None`` if it is already reached.
 
@@ -72,22 +77,23 @@ def plan(
         phase: its own, or the stack's.
         topology: the existing instances.
         briefing: the moves and checks of a cutover or rollback between two existing instances; ``None`` if there is none.
+        replicas: the owner's replicas that come along.
     """
     match settings.method, phase:
         case "online", "replicate" if topology.encrypted is None:
-            return _replicate(settings, topology)
+            return _replicate(settings, topology, replicas)
         case "offline", "replicate" if not topology.state.cutover_begun:
             return _prepare(topology)
         case "offline", "cutover" if not topology.state.cut_over:
             return _cut_over_with_downtime(settings, topology)
         case "online", "cutover" | "rollback" if briefing is not None:
-            return _cutover(settings.cutover, phase, topology, briefing)
+            return _cutover(settings.cutover, phase, topology, briefing, replicas)
         case _, "cleanup" if topology.state.cut_over and not _retired(topology, settings.cleanup.old):
-            return _clean_up(settings, topology)
+            return _clean_up(settings, topology, replicas)
     return None
 
 
-def _replicate(settings: SourceSettings, topology: Topology) -> PhasePlan:
+def _replicate(settings: SourceSettings, topology: Topology, replicas: Sequence[ReplicaPair]) -> PhasePlan:
     names, source = topology.names, _source(topology)
     stages = [
         Stage(
@@ -102,13 +108,17 @@ def _replicate(settings: SourceSettings, topology: Topology) -> PhasePlan:
     ]
     if settings.verify.level != "off":
         stages.append(Stage("compare the data of both instances"))
+    if replicas:
+        along = ", ".join(pair.names.encrypted for pair in replicas)
+        stages.append(Stage(f"create encrypted replicas of it: {along}", _takes(estimates.REPLICA, source)))
     return PhasePlan(
         identifier=names.source,
         phase="replicate",
         goal=f"{names.encrypted} will be a live, read-only, encrypted copy of {names.source}.",
         stages=tuple(stages),
         outage="none; the volume has some additional load",
-        billed=_billed(source, settings.prices) + ", until phase `cleanup` or `pulumi destroy`",
+        billed=_billed(source, settings.prices, along=[pair.name for pair in replicas])
+        + ", until phase `cleanup` or `pulumi destroy`",
         undo=(
             "`pulumi destroy`, at any time: deletes what this phase created, restores what it changed on the source, and leaves the"
             f" source's data alone. {_retained(topology)}"
@@ -160,12 +170,27 @@ def _cut_over_with_downtime(settings: SourceSettings, topology: Topology) -> Pha
     )
 
 
-def _cutover(settings: CutoverSettings, phase: Phase, topology: Topology, briefing: Briefing) -> PhasePlan:
+def _cutover(
+    settings: CutoverSettings,
+    phase: Phase,
+    topology: Topology,
+    briefing: Briefing,
+    replicas: Sequence[ReplicaPair],
+) -> PhasePlan:
     names, strategy, forward = topology.names, strategy_of(settings), phase == "cutover"
     under_way = topology.state.returning if not forward else topology.state.cutover_begun
     undoable = () if under_way else briefing.undoable
     stages = [Stage(move, _takes(MOMENT)) for move in undoable]
     stages += _final(briefing.final)
+    if not strategy.keeps_name:
+        stages += [
+            Stage(
+                f"move the name {pair.name} to its {'encrypted' if forward else 'unencrypted'} replica",
+                _takes(estimates.RENAME),
+                final=True,
+            )
+            for pair in replicas
+        ]
     outage = f"at most {settings.max_write_outage} s for fence, drain and promotion (usually 1 to 2 s)"
     if not strategy.keeps_name:
         outage += f", plus AWS's two renames ({estimates.RENAME.base} each; the second begins while the first is running)"
@@ -185,7 +210,7 @@ def _cutover(settings: CutoverSettings, phase: Phase, topology: Topology, briefi
     )
 
 
-def _clean_up(settings: SourceSettings, topology: Topology) -> PhasePlan:
+def _clean_up(settings: SourceSettings, topology: Topology, replicas: Sequence[ReplicaPair]) -> PhasePlan:
     names, source, fate = topology.names, topology.source, settings.cleanup.old
     production = topology.encrypted.identifier if topology.encrypted is not None else names.source
     stages = [
@@ -201,6 +226,12 @@ def _clean_up(settings: SourceSettings, topology: Topology) -> PhasePlan:
         )
     )
     old = source.identifier if source is not None else names.old
+    if fate != "keep":
+        stages += [
+            Stage(f"delete the replica {pair.original.identifier}", _takes(estimates.DELETE), final=True)
+            for pair in replicas
+            if pair.original is not None
+        ]
     stages += {
         "keep": [Stage(f"leave {old} running, read-only", _takes(MOMENT), final=True)],
         "stop": [Stage(f"stop {old}", _takes(estimates.STOP), final=True)],
@@ -284,17 +315,21 @@ def _goal(phase: Phase, strategy: Strategy, topology: Topology) -> str:
     return f"Applications move to the encrypted instance; the names stay as they are (strategy `{strategy.name}`)."
 
 
-def _billed(source: Instance, prices: PriceSettings | None, *, replica: bool = True) -> str:
+def _billed(
+    source: Instance, prices: PriceSettings | None, *, replica: bool = True, along: Sequence[str] = ()
+) -> str:
     kind, storage = source.description["DBInstanceClass"], _storage(source)
     standby = " with a standby" if source.description.get("MultiAZ") else ""
     gib = source.description["AllocatedStorage"]
     parts = [f"one {kind}{standby} with {storage} (the encrypted instance) and its backups"]
     if replica:
         parts.insert(0, f"one {kind} with {storage} (the replica)")
-    billed = f"{', '.join(parts)}; two snapshots of up to {gib} GiB{_extended_support(source, 1 + replica)}"
+    if along:
+        parts.append(f"an encrypted counterpart of each of {', '.join(along)}")
+    billed = f"{', '.join(parts)}; two snapshots of up to {gib} GiB{_extended_support(source, 1 + replica + len(along))}"
     if prices is None:
         return billed
-    instances = 1 + replica + bool(standby)
+    instances = 1 + replica + bool(standby) + len(along)
     return f"{hourly(prices, Kept(instances, instances * int(gib), 2 * int(gib)))}: {billed}"
 
 

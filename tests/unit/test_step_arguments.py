@@ -30,6 +30,7 @@ from rds_encrypt.existing import Existing, Group
 from rds_encrypt.names import Names
 from rds_encrypt.needs import Need
 from rds_encrypt.phases import Method, Phase
+from rds_encrypt.replica_pairs import ReplicaPair
 from rds_encrypt.settings import (
     CredentialSettings,
     CutoverSettings,
@@ -219,6 +220,7 @@ def migrate(phase: Phase, method: Method) -> None:
         Group("orders-mysql80", "mysql8.0", {}),
         {},
         {names.encrypted: None, names.fence: None},
+        (ReplicaPair("reader", "db-READER", instance("reader"), None),) if method == "online" else (),
     )
     owner, fleet = Owner("rds-encrypt/dev", "0123"), Fleet(1, 5, ())
     stack = Stack(Settings(sources=(source_settings,)), FakeAws(source), owner, {"orders": existing}, fleet)

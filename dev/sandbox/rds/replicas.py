@@ -37,7 +37,12 @@ def create(region: Region, parameters: Parameters) -> Result:
     inherited = {name: value for name, value in source.settings.items() if name not in _NOT_INHERITED}
     values = settings.from_request({**parameters, "BackupRetentionPeriod": 0}, inherited)
     instances.check_class(values["DBInstanceClass"])
-    group = parameters.get("DBParameterGroupName") or source.parameter_group.name
+    # AWS's API reference: not for MySQL in the same region, where the replica gets its source's.
+    if "DBParameterGroupName" in parameters:
+        raise invalid_combination(
+            "A parameter group can't be specified during Read Replica creation for mysql."
+        )
+    group = source.parameter_group.name
     subnet_group, security_groups = instances.chosen_groups(region, parameters, source)
     options = parameters.get("OptionGroupName") or source.option_group.name
     instance = DBInstance(

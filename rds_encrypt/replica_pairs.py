@@ -1,0 +1,77 @@
+"""The owner's read replicas, each with the encrypted replica that takes over its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rds_encrypt.aws.instance import Instance
+from rds_encrypt.aws.instances import Instances
+from rds_encrypt.discovery import Topology
+from rds_encrypt.journal import Role, Tag, belongs, tags_for
+from rds_encrypt.names import Names
+
+__all__ = ["ReplicaPair", "find_pairs", "may_come_along", "pair_tags"]
+
+
+@dataclass(frozen=True)
+class ReplicaPair:
+    """One replica of the source's owner, and its encrypted counterpart.
+
+    Attributes:
+        name: the name that readers use: the replica's before the cutover.
+        original_id: the DbiResourceId of the owner's replica.
+        original: that replica; ``None`` once it is deleted.
+        encrypted: its counterpart; ``None`` until it exists.
+    """
+
+    name: str
+    original_id: str
+    original: Instance | None
+    encrypted: Instance | None
+
+    @property
+    def names(self) -> Names:
+        """The names that the two have before, between and after."""
+        return Names(self.name)
+
+
+def find_pairs(instances: Instances, topology: Topology) -> tuple[ReplicaPair, ...]:
+    """Find the pairs: by tags those that exist, and, until the cutover, one for each replica that has no counterpart yet."""
+    listed = _replicas_of(instances, topology)
+    by_id = {each.resource_id: each for each in listed}
+    pairs = [
+        ReplicaPair(name, original_id, by_id.get(original_id), each)
+        for each in listed
+        if belongs(each.tags, Role.ENCRYPTED_REPLICA) and each.tags.get(Tag.MIGRATION) == topology.source_id
+        for original_id, _, name in [each.tags[Tag.REPLICA_OF].partition("/")]
+    ]
+    if not topology.state.cutover_begun:
+        paired = {pair.original_id for pair in pairs}
+        pairs += [
+            ReplicaPair(each.identifier, each.resource_id, each, None)
+            for each in listed
+            if may_come_along(each, topology) and each.resource_id not in paired
+        ]
+    return tuple(sorted(pairs, key=lambda pair: pair.name))
+
+
+def may_come_along(replica: Instance, topology: Topology) -> bool:
+    """Whether an instance is a replica of the owner's, not the migration's own."""
+    ours = belongs(replica.tags, Role.REPLICA) or belongs(replica.tags, Role.ENCRYPTED_REPLICA)
+    return not (ours or replica.encrypted or replica.identifier == topology.names.replica)
+
+
+def pair_tags(pair: ReplicaPair, source_id: str) -> dict[str, str]:
+    """Return the tags of the encrypted counterpart, which lead to the owner's replica under any name."""
+    return {
+        **tags_for(Role.ENCRYPTED_REPLICA, source_id),
+        Tag.REPLICA_OF: f"{pair.original_id}/{pair.name}",
+    }
+
+
+def _replicas_of(instances: Instances, topology: Topology) -> list[Instance]:
+    """Return the replicas of both instances; those in other regions are listed as ARNs, and cannot come along."""
+    both: Iterable[Instance] = (each for each in (topology.source, topology.encrypted) if each is not None)
+    names = {name for each in both for name in each.replicas if ":" not in name}
+    return list(instances.named(sorted(names)).values()) if names else []

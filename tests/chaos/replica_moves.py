@@ -1,0 +1,260 @@
+"""Replicas take over names while something fails: `python -m tests.chaos.replica_moves`, or `make chaos-replicas`.
+
+Each point moves the name of one replica, there or back, and interrupts the step at one call of AWS's API, or breaks one of the two
+replicas; then the step runs again, as the next `pulumi up` would, until it succeeds. Meanwhile an application writes to the source,
+which must not notice, and at the end of each point a reader of the name must see the newest write.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import botocore.client
+import pytest
+
+from dev.sandbox.seed import await_available
+from dev.workload.database import rows, value
+from dev.workload.writer import TABLE, Writer, account_for, longest_gap
+from providers.replica_names import ReplicaNamesArgs, ReplicaNamesProvider
+from providers.step import StepContext
+from rds_encrypt.access import Access, AccessSettings
+from rds_encrypt.aws.clients import Aws, AwsSettings
+from rds_encrypt.core.errors import MigrationError
+from rds_encrypt.core.waiting import silent
+from tests.engine.road import Road, driving
+
+__all__ = ["KINDS", "Point", "Stage", "drawn", "run", "staged"]
+
+READER = "orders-reader"
+KINDS = (
+    "kill before",
+    "kill after",
+    "throttle",
+    "5xx",
+    "the answer is lost",
+    "crash of the taker",
+    "crash of the giver",
+)
+_CALLS = {"ModifyDBInstance", "AddTagsToResource"}
+_ATTEMPTS = 5
+_GAP = 5.0
+"""Seconds for which the application may go without a write on a busy machine; a rename of the source takes more."""
+_PATIENCE = 60.0
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@dataclass
+class Point:
+    """One interrupted move: to the encrypted replica, or back; the blow strikes at the n-th call that changes something."""
+
+    number: int
+    moved: bool
+    kind: str
+    call: int
+    attempts: int = 0
+    wrong: str = ""
+
+    def __str__(self) -> str:
+        where = "to the encrypted replica" if self.moved else "back"
+        return f"{self.number:3} {where:25} {self.kind:20} at call {self.call}  {self.attempts} runs  {self.wrong}".rstrip()
+
+
+@dataclass
+class Stage:
+    """A source with one replica, and its encrypted instance with the replica's counterpart."""
+
+    road: Road
+    writer: Writer
+    original_id: str
+    copy_id: str
+    source_id: str
+    encrypted_id: str
+
+    def arguments(self, *, moved: bool) -> ReplicaNamesArgs:
+        seeded = self.road.seeded
+        return ReplicaNamesArgs(
+            source_id=self.source_id,
+            access=AccessSettings(secret_id=seeded.master_secret, ca_file=str(seeded.ca_bundle.resolve())),
+            identifier=READER,
+            original_id=self.original_id,
+            replica_id=self.copy_id,
+            # Each replica follows one of the two, whichever carries production.
+            primary_id=self.encrypted_id if moved else self.source_id,
+            moved=moved,
+            hours=0.1,
+        )
+
+    def context(self, args: ReplicaNamesArgs) -> StepContext:
+        aws = Aws(AwsSettings(region="us-east-1", attempts=2))
+        return StepContext(aws, Access(aws, args.access), silent)
+
+    def identity(self, name: str) -> str:
+        return str(self.road.instance(name)["DbiResourceId"])
+
+
+def drawn(seed: int, count: int) -> list[Point]:
+    """Draw the points; there and back alternate, because the next one begins where this one ends."""
+    dice = random.Random(seed)  # noqa: S311 - repeatable
+    return [
+        Point(number + 1, number % 2 == 0, KINDS[number % len(KINDS)], dice.randint(1, 3))
+        for number in range(count)
+    ]
+
+
+def run(stage: Stage, point: Point) -> Point:
+    """Run the step until it succeeds, and judge what came of it."""
+    args = stage.arguments(moved=point.moved)
+    began, token = time.time(), f"point-{point.number}-{time.time_ns()}"
+    with stage.road.connected("orders", application=True) as connection:
+        rows(connection, "UPDATE orders SET note = %s WHERE id = 1", token)
+    with _struck(stage, point):
+        _attempt(stage, args, point)
+    stage.road.sandbox.faults.clear()
+    while point.wrong and point.attempts < _ATTEMPTS:
+        _attempt(stage, args, point)
+    if not point.wrong:
+        point.wrong = "; ".join(_judged(stage, point, token, began))
+    return point
+
+
+def _attempt(stage: Stage, args: ReplicaNamesArgs, point: Point) -> None:
+    point.attempts += 1
+    try:
+        ReplicaNamesProvider().perform(stage.context(args), args)
+    except (MigrationError, Killed) as error:
+        point.wrong = f"{type(error).__name__}: {error}"
+    else:
+        point.wrong = ""
+
+
+def _judged(stage: Stage, point: Point, token: str, began: float) -> Iterator[str]:
+    has_it, other = (stage.copy_id, stage.original_id) if point.moved else (stage.original_id, stage.copy_id)
+    parked = f"{READER}-old" if point.moved else f"{READER}-encrypted"
+    if stage.identity(READER) != has_it:
+        yield f"{READER} is not the one that should have the name"
+    if stage.identity(parked) != other:
+        yield f"{parked} is not the other one"
+    if stage.identity("orders") != stage.source_id:
+        yield "the source has lost its name"
+    if not _reads(stage, READER, token):
+        yield f"a reader of {READER} does not see the newest write"
+    acknowledged = [write.wall for write in stage.writer.acknowledged if write.wall >= began]
+    if (gap := longest_gap(acknowledged, began, time.time())).seconds > _GAP:
+        yield f"the application went {gap.seconds:.1f} s without a write"
+
+
+def _reads(stage: Stage, name: str, token: str) -> bool:
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        with stage.road.connected(name, application=True) as connection:
+            if value(connection, "SELECT note FROM orders WHERE id = 1") == token:
+                return True
+        time.sleep(0.2)
+    return False
+
+
+@contextmanager
+def _struck(stage: Stage, point: Point) -> Iterator[None]:
+    """Let the blow fall during the first run."""
+    faults, taker = stage.road.sandbox.faults, f"{READER}-encrypted" if point.moved else f"{READER}-old"
+    match point.kind:
+        case "throttle":
+            faults.throttle("ModifyDBInstance", count=4 * point.call)
+        case "5xx":
+            faults.error("ModifyDBInstance", count=4 * point.call)
+        case "crash of the taker":
+            faults.kill(taker)
+        case "crash of the giver":
+            faults.kill(READER)
+        case _:
+            with pytest.MonkeyPatch.context() as patch:
+                _strike_at_call(patch, point)
+                yield
+            return
+    yield
+
+
+def _strike_at_call(patch: pytest.MonkeyPatch, point: Point) -> None:
+    made, ask = 0, botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def asked(client: Any, action: str, parameters: dict[str, Any]) -> Any:
+        nonlocal made
+        if action not in _CALLS:
+            return ask(client, action, parameters)
+        made += 1
+        if made == point.call and point.kind == "kill before":
+            raise Killed(f"before {action}")
+        answer = ask(client, action, parameters)
+        if made == point.call:
+            if point.kind == "kill after":
+                raise Killed(f"after {action}")
+            raise botocore.exceptions.ReadTimeoutError(endpoint_url="https://rds")
+        return answer
+
+    patch.setattr(botocore.client.BaseClient, "_make_api_call", asked)
+
+
+@contextmanager
+def staged(directory: Path) -> Iterator[Stage]:
+    """Bring a source with one replica into phase `replicate`, through the real CLI, with an application at work."""
+    with driving(directory) as road, pytest.MonkeyPatch.context() as patch:
+        for name, setting in road.sandbox.settings().items():
+            patch.setenv(name, setting)
+        rds = road.client("rds")
+        rds.create_db_instance_read_replica(
+            DBInstanceIdentifier=READER, SourceDBInstanceIdentifier="orders", DBInstanceClass="db.t3.small"
+        )
+        await_available(rds, READER)
+        road.up("replicate", replicas="take")
+        where, seeded = road.address("orders"), road.seeded
+        writer = Writer(where, road.application, seeded.database)
+        with writer.writing():
+            yield Stage(
+                road,
+                writer,
+                original_id=str(road.instance(READER)["DbiResourceId"]),
+                copy_id=str(road.instance(f"{READER}-encrypted")["DbiResourceId"]),
+                source_id=str(road.instance("orders")["DbiResourceId"]),
+                encrypted_id=str(road.instance("orders-encrypted")["DbiResourceId"]),
+            )
+        with road.connected("orders") as connection:
+            present = [str(row["token"]) for row in rows(connection, f"SELECT token FROM {TABLE}")]
+        lost = account_for(writer.acknowledged, present)
+        assert not lost.lost, f"the source lost {lost.lost} writes"
+
+
+def main() -> int:
+    """Run the points, print each, and return 1 if one went wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.replica_moves", description=__doc__)
+    parser.add_argument("--points", type=int, default=42, help="how many (%(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=int(time.time()), help="decides where blows fall; printed"
+    )
+    given = parser.parse_args()
+    print(f"seed {given.seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="rds-chaos-") as directory, staged(Path(directory)) as stage:
+        done = []
+        for point in drawn(given.seed, given.points):
+            done.append(run(stage, point))
+            print(done[-1], flush=True)
+    wrong = [point for point in done if point.wrong]
+    print(
+        f"seed {given.seed}: {len(done)} points, {len(wrong)} wrong, {len(stage.writer.acknowledged)} writes, 0 lost"
+    )
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

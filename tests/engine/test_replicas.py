@@ -1,0 +1,102 @@
+"""Replicas of the source come along: each gets an encrypted counterpart, which takes over its name after the source's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from dev.sandbox.seed import await_available
+from dev.workload.database import rows, value
+from tests.engine.checks import unfolded, wait_until
+from tests.engine.road import Road, driving
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+READER = "orders-r1"
+TAKEN = {"replicas": "take"}
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    with driving(tmp_path_factory.mktemp("replicas")) as road:
+        road.always = TAKEN
+        rds = road.client("rds")
+        rds.create_db_instance_read_replica(
+            DBInstanceIdentifier=READER,
+            SourceDBInstanceIdentifier="orders",
+            DBInstanceClass="db.t3.small",
+            Tags=[{"Key": "readers", "Value": "reports"}],
+        )
+        await_available(rds, READER)
+        yield road
+
+
+def write(road: Road, note: str) -> None:
+    with road.connected("orders", application=True) as connection:
+        rows(connection, "UPDATE orders SET note = %s WHERE id <= 10", note)
+
+
+def require_read(road: Road, identifier: str, note: str) -> None:
+    """Require that a reader of this name sees a write soon."""
+
+    def seen() -> bool:
+        with road.connected(identifier, application=True) as connection:
+            return int(value(connection, "SELECT COUNT(*) FROM orders WHERE note = %s", note)) == 10
+
+    wait_until(seen, seconds=60.0)
+
+
+def test_the_preview_says_which_come_along(road: Road) -> None:
+    road.configure("replicate")
+    plan = road.note(road.workspace.preview())
+    assert plan.ok, plan.output
+    said = unfolded(plan.output)
+    assert "create encrypted replicas of it: orders-r1-encrypted" in said
+    assert "its replicas come along: orders-r1" in said
+
+
+def test_a_replica_gets_an_encrypted_counterpart(road: Road) -> None:
+    road.up("replicate")
+    write(road, "replicated")
+    counterpart = road.instance(f"{READER}-encrypted")
+    assert counterpart["StorageEncrypted"]
+    assert counterpart["ReadReplicaSourceDBInstanceIdentifier"] == "orders-encrypted"
+    assert counterpart["DBInstanceClass"] == "db.t3.small"
+    assert road.tags(f"{READER}-encrypted")["readers"] == "reports"
+    require_read(road, f"{READER}-encrypted", "replicated")
+
+
+def test_the_name_of_the_replica_follows_that_of_the_source(road: Road) -> None:
+    counterpart = road.instance(f"{READER}-encrypted")["DbiResourceId"]
+    road.up("cutover")
+    write(road, "cut over")
+    assert road.instance(READER)["DbiResourceId"] == counterpart
+    require_read(road, READER, "cut over")
+    require_read(road, f"{READER}-old", "cut over")
+    road.require_rest()
+
+
+def test_a_rollback_takes_it_back(road: Road) -> None:
+    road.up("rollback")
+    write(road, "rolled back")
+    assert not road.instance(READER)["StorageEncrypted"]
+    require_read(road, READER, "rolled back")
+    assert f"{READER}-encrypted" in road.names()
+
+
+def test_cleanup_deletes_the_old_replica_and_stops_the_old_instance(road: Road) -> None:
+    road.up("cutover")
+    road.up("cleanup")
+    assert road.names() == {"orders", "orders-old", READER}
+    assert road.instance("orders-old")["DBInstanceStatus"] in {"stopping", "stopped"}
+    write(road, "cleaned up")
+    require_read(road, READER, "cleaned up")
+    road.require_rest()
+
+
+def test_destroy_leaves_what_carries_production_and_no_tag_of_ours(road: Road) -> None:
+    road.destroy()
+    assert road.names() == {"orders", "orders-old", READER}
+    for name in road.names():
+        assert not [key for key in road.tags(name) if key.startswith("rds-encrypt:")]
