@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
+import pymysql
 
 from dev.bench.command import BenchFailed, Say
 from dev.workload.database import Account, Address, Connection, address, connected, rows
@@ -119,16 +120,20 @@ class Runbook:
     def _8_set_external_master(self) -> None:
         self.say("8 CALL mysql.rds_set_external_master on the encrypted instance")
         endpoint = self._describe(self.source)["Endpoint"]
-        self._call(
-            self._encrypted,
-            "mysql.rds_set_external_master",
-            endpoint["Address"],
-            endpoint["Port"],
-            self.master.user,
-            self.master.password,
-            *self._coordinates,
-            0,
-        )
+        arguments = (endpoint["Address"], endpoint["Port"], self.master.user, self.master.password)
+        deadline = time.monotonic() + _CATCH_UP
+        while True:
+            try:
+                self._call(
+                    self._encrypted, "mysql.rds_set_external_master", *arguments, *self._coordinates, 0
+                )
+            except pymysql.err.OperationalError as error:
+                # RDS takes a restored instance for a read replica for a while: a person who follows the runbook tries again.
+                if "Read Replica" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(_LOOK)
+            else:
+                return
 
     def _9_start_replication(self) -> None:
         self.say("9 CALL mysql.rds_start_replication")
