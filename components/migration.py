@@ -205,10 +205,9 @@ class Migration(pulumi.ComponentResource):
         last: pulumi.Resource,
     ) -> pulumi.Resource:
         """Declare the encrypted replicas, whose names move one after the other, after the source's; return the last step."""
-        retired = self._source.phase == "cleanup" and self._settings.cleanup.old != "keep"
         for pair in self._source.existing.replicas:
             replica = self._aws.encrypted_replica(pair, encrypted_name, copied)
-            last = self._steps.replica_names(pair, replica.id, encrypted_id, [replica, last], retired=retired)
+            last = self._steps.replica_names(pair, replica.id, encrypted_id, [replica, last])
         return last
 
     # Steps whose outputs are outputs of the migration.

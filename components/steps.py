@@ -139,26 +139,20 @@ class Steps:
         replica_id: pulumi.Input[str],
         encrypted_id: pulumi.Input[str],
         after: list[pulumi.Resource],
-        *,
-        retired: bool,
     ) -> ReplicaNames:
-        moved = (
-            self._source.phase in {"cutover", "cleanup"}
-            and not strategy_of(self._settings.cutover).keeps_name
-        )
+        source, phase = self._source, self._source.phase
+        cut_over = phase in {"cutover", "cleanup"}
         return self._declare(
             ReplicaNames,
             pair.name,
             [self.claim, *after],
-            source_id=self._source.source_id,
+            source_id=source.source_id,
             identifier=pair.name,
             original_id=pair.original_id,
             replica_id=replica_id,
-            primary_id=encrypted_id
-            if self._source.phase in {"cutover", "cleanup"}
-            else self._source.source_id,
-            moved=moved,
-            retired=retired,
+            primary_id=encrypted_id if cut_over else source.source_id,
+            moved=cut_over and not strategy_of(self._settings.cutover).keeps_name,
+            retired=phase == "cleanup" and self._settings.cleanup.old != "keep",
             hours=self._settings.catch_up_hours,
             accept=dict(self._settings.accept),
         )

@@ -63,8 +63,8 @@ class CutoverProvider(Step[CutoverArgs]):
     ``write_outage``, ``unenabled_events``, ``accepted_checks``, ``rollback_path``, ``old_clients``: who still uses the old instance.
 
     A refresh sets ``named`` if the encrypted instance still has the name, ``fenced`` if the old one still refuses writes,
-    ``following`` if it follows or no longer can, and ``old_clients``. An update closes a lifted fence and makes the old one follow again; it never
-    moves names, because that is an outage.
+    ``following`` if it follows or no longer can, and ``old_clients``. An update closes a lifted fence and makes the old one follow
+    again; it never moves names, because that is an outage.
     """
 
     identity = ("encrypted_id", "source_id")

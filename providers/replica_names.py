@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import pulumi
@@ -13,9 +12,9 @@ from pulumi.dynamic import UpdateResult
 from providers.arguments import NamedArgs
 from providers.progress import warning_for
 from providers.resource import StepResource
+from providers.retirement import require_unused
 from providers.step import HOUR, Outputs, Step, StepContext
 from rds_encrypt.aws.instance import Instance
-from rds_encrypt.checks.of_old import require_unused
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.journal import KEYS, Role, tags_for
 from rds_encrypt.mysql import lag
@@ -128,35 +127,24 @@ def _retire(context: StepContext, args: ReplicaNamesArgs, resource_id: str) -> N
             fix="Delete them, or set `cleanup.old` to `keep`; then run `pulumi up` again",
             safe="Production is not affected",
         )
-    if found.available:
-        accepted = require_unused(found.identifier, partial(context.session, resource_id), args.accept)
-        if accepted:
-            warning_for(args.urn)(accepted)
+    require_unused(context, found, args.accept, warning_for(args.urn))
     context.instances.delete(resource_id, final_snapshot=None, deadline=3 * HOUR, progress=context.progress)
 
 
 def _move(context: StepContext, name: str, taker: Instance, giver: Instance | None, parked: str) -> None:
     """Rename both; the second request goes out as soon as RDS accepts it, because reads fail meanwhile."""
-    instances, progress = context.instances, context.progress
+    instances = context.instances
+    moves = [(taker, name)]
     if giver is not None and giver.identifier == name:
-        instances.ask_rename(
-            giver.resource_id,
-            parked,
-            parameter_group=giver.parameter_group,
-            deadline=_RENAME,
-            progress=progress,
-        )
-    instances.ask_rename(
-        taker.resource_id, name, parameter_group=taker.parameter_group, deadline=_RENAME, progress=progress
-    )
-    for each, identifier in ((taker, name), (giver, parked)):
-        if each is not None and (each is taker or each.identifier == name):
-            instances.await_rename(
+        moves.insert(0, (giver, parked))
+    for ask_or_await, ordered in ((instances.ask_rename, moves), (instances.await_rename, moves[::-1])):
+        for each, identifier in ordered:
+            ask_or_await(
                 each.resource_id,
                 identifier,
                 parameter_group=each.parameter_group,
                 deadline=_RENAME,
-                progress=progress,
+                progress=context.progress,
             )
 
 

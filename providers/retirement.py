@@ -18,14 +18,15 @@ from providers.resource import StepResource
 from providers.step import HOUR, Outputs, Step, StepContext
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
-from rds_encrypt.checks.of_old import require_unused
+from rds_encrypt.checks import of_old
 from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.core.waiting import Progress
 from rds_encrypt.journal import Tag
 from rds_encrypt.names import Names
 from rds_encrypt.state import Position, find_position, state_of
 from rds_encrypt.temporary_resources import drop_replication_user, put_retention_back
 
-__all__ = ["Retirement", "RetirementArgs", "RetirementProvider"]
+__all__ = ["Retirement", "RetirementArgs", "RetirementProvider", "require_unused"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +59,8 @@ class RetirementProvider(Step[RetirementArgs]):
         production = found.get(args.encrypted_id) or context.instances.get(args.encrypted_id)
         _require_cut_over(context, production, old, names)
         warn = warning_for(args.urn)
-        if old is not None and old.available and args.fate != "keep":
-            accepted = require_unused(old.identifier, partial(context.session, old.resource_id), args.accept)
-            if accepted:
-                warn(accepted)
+        if old is not None and args.fate != "keep":
+            require_unused(context, old, args.accept, warn)
         self._delete_replica(context, names, args.source_id)
         # Dropped on production first: replication carries that to the old instance, which is fenced.
         drop_replication_user(context.instances, context.access, args.source_id, warn)
@@ -126,6 +125,19 @@ class RetirementProvider(Step[RetirementArgs]):
         context.instances.delete(
             old.resource_id, final_snapshot=final, deadline=3 * HOUR, progress=context.progress
         )
+
+
+def require_unused(context: StepContext, old: Instance, accept: Mapping[str, str], warn: Progress) -> None:
+    """Require that no application uses an instance before it is stopped or deleted; warn of what the config accepts.
+
+    Raises:
+        ActionRequired: applications use it, or it does not tell.
+    """
+    if not old.available:
+        return
+    session = partial(context.session, old.resource_id)
+    if accepted := of_old.require_unused(old.identifier, session, accept):
+        warn(accepted)
 
 
 def _require_cut_over(context: StepContext, production: Instance, old: Instance | None, names: Names) -> None:

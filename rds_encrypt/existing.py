@@ -79,6 +79,9 @@ def look_up(aws: Aws, sources: Sequence[SourceSettings]) -> list[Existing]:
         resolved = {key: pool.submit(keys.resolve, aws, key) for key in {each.kms_key for each in sources}}
         topologies = [pool.submit(discover_among, aws, each, listed.result()) for each in names]
         owned = {_group_of(found.result()) for found in topologies if found.exception() is None}
+        pairs = [
+            pool.submit(_pairs, aws, source, found) for source, found in zip(sources, topologies, strict=True)
+        ]
         values = {name: pool.submit(groups.user_values, name) for name in described.result() if name in owned}
         families = {described.result()[name].family: name for name in values}
         modes = {
@@ -91,10 +94,14 @@ def look_up(aws: Aws, sources: Sequence[SourceSettings]) -> list[Existing]:
                 group=_group(topology.result(), described.result(), values, modes),
                 snapshots=_tags(present.result(), each),
                 groups=_purposes(described.result(), each),
-                replicas=find_pairs(Instances(aws), topology.result()) if source.replicas == "take" else (),
+                replicas=along.result(),
             )
-            for source, each, topology in zip(sources, names, topologies, strict=True)
+            for source, each, topology, along in zip(sources, names, topologies, pairs, strict=True)
         ]
+
+
+def _pairs(aws: Aws, source: SourceSettings, topology: Future[Topology]) -> tuple[ReplicaPair, ...]:
+    return find_pairs(Instances(aws), topology.result()) if source.replicas == "take" else ()
 
 
 def _group_of(found: Topology) -> str | None:

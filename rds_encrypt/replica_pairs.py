@@ -11,7 +11,7 @@ from rds_encrypt.discovery import Topology
 from rds_encrypt.journal import Role, Tag, belongs, tags_for
 from rds_encrypt.names import Names
 
-__all__ = ["ReplicaPair", "find_pairs", "may_come_along", "pair_tags"]
+__all__ = ["ReplicaPair", "find_pairs", "pair_tags"]
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ def find_pairs(instances: Instances, topology: Topology) -> tuple[ReplicaPair, .
         pairs += [
             ReplicaPair(each.identifier, each.resource_id, each, None)
             for each in listed
-            if may_come_along(each, topology) and each.resource_id not in paired
+            if _may_come_along(each, topology) and each.resource_id not in paired
         ]
     return tuple(sorted(pairs, key=lambda pair: pair.name))
 
 
-def may_come_along(replica: Instance, topology: Topology) -> bool:
+def _may_come_along(replica: Instance, topology: Topology) -> bool:
     """Whether an instance is a replica of the owner's, not the migration's own."""
     ours = belongs(replica.tags, Role.REPLICA) or belongs(replica.tags, Role.ENCRYPTED_REPLICA)
     return not (ours or replica.encrypted or replica.identifier == topology.names.replica)
