@@ -22,6 +22,7 @@ from providers.progress import warning_for
 from providers.reports import after_refresh
 from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.errors import ActionRequired, Cancelled, MigrationError
 from rds_encrypt.core.waiting import Wait, until
@@ -32,6 +33,7 @@ from rds_encrypt.cutover.reverse_replication import OPEN, settled
 from rds_encrypt.cutover.strategies import strategy_of
 from rds_encrypt.mysql import channel, writes
 from rds_encrypt.mysql.connected_clients import Client, clients
+from rds_encrypt.mysql.session import Session
 from rds_encrypt.state import Position, state_of
 
 __all__ = ["Cutover", "CutoverArgs", "CutoverProvider"]
@@ -85,8 +87,7 @@ class CutoverProvider(Step[CutoverArgs]):
         return {
             "named": _called_otherwise(context, args) is None,
             "fenced": not _lifted(context, args),
-            **_path_now(context, args),
-            **_clients_now(context, args),
+            **_old_now(context, args),
         }
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
@@ -117,31 +118,14 @@ def _complete(context: StepContext, args: CutoverArgs) -> bool:
 
 def _completed(context: StepContext, args: CutoverArgs, outputs: Outputs) -> Outputs:
     """Add what a refresh will look at again."""
+    seen: Outputs = {}
     try:
-        clients_now = _clients_now(context, args)
+        seen = _old_now(context, args)
     except Cancelled:
         raise
     except MigrationError as error:
         warning_for(args.urn)(f"rds-encrypt cannot check who still uses the old instance: {error}")
-        clients_now = {}
-    return {**_with_following(context, args, outputs), "old_clients": [], **clients_now}
-
-
-def _clients_now(context: StepContext, args: CutoverArgs) -> Outputs:
-    """Return who is connected to the old instance, and say so; nothing if it is between two statuses."""
-    old = context.instances.find(args.source_id)
-    if old is None or old.status in _RETIRED:
-        return {"old_clients": []}
-    if not old.available or not _complete(context, args):
-        return {}
-    with context.access.session(old) as session:
-        found = clients(session, args.old_clients)
-    outputs = {"old_clients": [as_inputs(each) for each in found]}
-    if found:
-        warning_for(args.urn)(f"{old.identifier} is still in use: {', '.join(map(str, found))}")
-    if found or args.old_clients:
-        after_refresh(args, outputs)
-    return outputs
+    return {**_with_following(context, args, outputs), "old_clients": seen.get("old_clients", [])}
 
 
 def _with_following(context: StepContext, args: CutoverArgs, outputs: Outputs) -> Outputs:
@@ -150,20 +134,38 @@ def _with_following(context: StepContext, args: CutoverArgs, outputs: Outputs) -
     return {**outputs, "following": settled(path) or context.usable(args.source_id) is None}
 
 
-def _path_now(context: StepContext, args: CutoverArgs) -> Outputs:
-    """Check whether the old instance follows; report nothing for one that is detached or not available."""
+def _old_now(context: StepContext, args: CutoverArgs) -> Outputs:
+    """Check whether the old instance follows, and who is connected to it; report nothing for one that is between two statuses."""
     found = context.instances.find_several([args.encrypted_id, args.source_id])
     encrypted, old = found.get(args.encrypted_id), found.get(args.source_id)
-    if encrypted is None or old is None or not old.available or not _complete(context, args):
+    if old is None or old.status in _RETIRED:
+        return {"old_clients": []}
+    if encrypted is None or not old.available or not _complete(context, args):
         return {}
     with context.access.session(old) as session:
-        status = channel.status(session)
-        if status is None or not status.ours:
-            return {}
-        if status.running:
-            return {"rollback_path": OPEN, "following": True}
-        lost = state_of(encrypted=encrypted).rollback_lost is not None
-        return {"following": status.failure(session.endpoint) is not None and lost}
+        return {**_path(session, encrypted), "old_clients": _clients(session, old, args)}
+
+
+def _path(session: Session, encrypted: Instance) -> Outputs:
+    """Return whether the old instance follows; nothing for one that is detached."""
+    status = channel.status(session)
+    if status is None or not status.ours:
+        return {}
+    if status.running:
+        return {"rollback_path": OPEN, "following": True}
+    lost = state_of(encrypted=encrypted).rollback_lost is not None
+    return {"following": status.failure(session.endpoint) is not None and lost}
+
+
+def _clients(session: Session, old: Instance, args: CutoverArgs) -> list[Outputs]:
+    """Return who is connected to the old instance, warn about them, and write them into the report."""
+    found = clients(session, args.old_clients)
+    listed = [as_inputs(each) for each in found]
+    if found:
+        warning_for(args.urn)(f"{old.identifier} is still in use: {', '.join(map(str, found))}")
+    if found or args.old_clients:
+        after_refresh(args, {"old_clients": listed})
+    return listed
 
 
 def _follow_again(context: StepContext, args: CutoverArgs) -> Outputs:
