@@ -14,7 +14,7 @@ from providers.step import HOUR, Outputs, Step, StepContext
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.durability import Durability, crash_safe
-from rds_encrypt.mysql import channel, lag
+from rds_encrypt.mysql import lag
 from rds_encrypt.mysql.coordinates import Coordinates
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.names import Names
@@ -55,7 +55,6 @@ class CatchUpProvider(Step[CatchUpArgs]):
             context.access.session(encrypted) as behind,
             lag_log(source, args) as log,
         ):
-            channel.resume(behind, progress=context.progress)
 
             def catch_up() -> Coordinates:
                 return lag.catch_up(

@@ -22,7 +22,7 @@ from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.errors import ActionRequired, Cancelled, OutcomeUnknown, Retryable, TimedOut
 from rds_encrypt.journal import Tag
-from rds_encrypt.mysql import channel, lag
+from rds_encrypt.mysql import lag
 from rds_encrypt.mysql.coordinates import Coordinates, lie_together
 from rds_encrypt.mysql.same_coordinates import Opener, resume, stopped_at_same_coordinates
 from rds_encrypt.names import Names
@@ -263,7 +263,6 @@ class _Visit:
             self.context.access.session(encrypted) as behind,
             lag_log(source, self.args) as log,
         ):
-            channel.resume(behind, progress=self.context.progress)
             lag.catch_up(
                 ahead,
                 behind,

@@ -82,12 +82,13 @@ def catch_up(
     """Wait until the replica has executed everything that the source had written at one poll, and return those coordinates.
 
     The source keeps writing meanwhile, so laps repeat until one is short: then the replica is close enough for a drain.
-    ``watch`` receives the result of each poll.
+    A channel that has given up connecting is started again first. ``watch`` receives the result of each poll.
 
     Raises:
         ActionRequired: replication is broken.
         TimedOut: one lap took longer than ``deadline`` seconds.
     """
+    channel.resume(replica, progress=progress)
     catch_up = CatchUpProgress(lambda since: bytes_between(source, since))
     stuck = _Stuck(replica)
 
