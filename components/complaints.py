@@ -96,7 +96,7 @@ def _keys_beside(path: tuple[int | str, ...]) -> Iterable[str]:
     group: type = Settings
     for part in path[:-1]:
         if isinstance(part, str):
-            group = group_in(keys_of(group)[key_of(part)]) or group
+            group = group_in(keys_of(group).get(key_of(part))) or group
     return keys_of(group)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
+import pulumi_aws as aws
 
 from components.instances import AwsResources
 from components.preview import show_plan
@@ -34,6 +35,7 @@ from providers.stopped_replication import StoppedReplication
 from providers.write_fence import WriteFence
 from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.phases import Phase
+from rds_encrypt.replica_pairs import ReplicaPair
 from rds_encrypt.settings import Settings, SourceSettings
 
 __all__ = ["Migration"]
@@ -139,12 +141,18 @@ class Migration(pulumi.ComponentResource):
             "in_sync_at": caught_up.in_sync_at,
             "encrypted_instance": encrypted.id,
         }
+        # The name in the state may be old, or the source's again.
+        found = self._source.topology.encrypted
+        name = found.identifier if found is not None else encrypted.identifier
+        replicas = self._replicas(name, [done, resumed])
+        # A replica that is being made would delay the renames.
+        ready = [done, resumed, *(replica for _, replica in replicas)]
         last: pulumi.Resource = guard
         if phase == "cutover":
-            last = self._cutover(Cutover, encrypted.id, [done, resumed])
+            last = self._cutover(Cutover, encrypted.id, ready)
         elif phase == "rollback":
-            last = self._cutover(Rollback, encrypted.id, [done, resumed])
-        self._replicas(encrypted.id, encrypted.identifier, [done, resumed], last)
+            last = self._cutover(Rollback, encrypted.id, ready)
+        self._readers(replicas, encrypted.id, last)
 
     def _copy_with_downtime(self, phase: Phase) -> None:
         self._aws.fence_group()
@@ -182,7 +190,7 @@ class Migration(pulumi.ComponentResource):
         done = self._cutover(Cutover, encrypted.resource_id, [])
         retirement = self._steps.step(
             Retirement,
-            [self._replicas(encrypted.resource_id, encrypted.identifier, [], done)],
+            self._readers(self._replicas(encrypted.identifier, []), encrypted.resource_id, done),
             identifier=self._source.names.source,
             encrypted_id=encrypted.resource_id,
             fate=self._settings.cleanup.old,
@@ -198,17 +206,28 @@ class Migration(pulumi.ComponentResource):
         }
 
     def _replicas(
+        self, primary: pulumi.Input[str], after: list[pulumi.Resource]
+    ) -> list[tuple[ReplicaPair, aws.rds.Instance]]:
+        """Declare the encrypted replicas."""
+        pairs = self._source.existing.replicas
+        return [(pair, self._aws.encrypted_replica(pair, primary, after)) for pair in pairs]
+
+    def _readers(
         self,
+        replicas: list[tuple[ReplicaPair, aws.rds.Instance]],
         encrypted_id: pulumi.Input[str],
-        encrypted_name: pulumi.Input[str],
-        copied: list[pulumi.Resource],
         last: pulumi.Resource,
-    ) -> pulumi.Resource:
-        """Declare the encrypted replicas, whose names move one after the other, after the source's; return the last step."""
-        for pair in self._source.existing.replicas:
-            replica = self._aws.encrypted_replica(pair, encrypted_name, copied)
-            last = self._steps.replica_names(pair, replica.id, encrypted_id, [replica, last])
-        return last
+    ) -> list[pulumi.Resource]:
+        """Declare that their readers move after ``last``, one after the other or together; return all these steps, or ``last``."""
+        done: list[pulumi.Resource] = [last]
+        served: dict[str, dict[str, pulumi.Output[Any]]] = {}
+        for pair, replica in replicas:
+            before = done[-1:] if self._settings.replicas.order == "one-by-one" else [last]
+            step = self._steps.replica_names(pair, replica.id, encrypted_id, [replica, *before])
+            done.append(step)
+            served[pair.name] = {"serves": step.serves, "old_clients": step.old_clients}
+        self.outputs["replicas"] = served
+        return done
 
     # Steps whose outputs are outputs of the migration.
 

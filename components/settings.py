@@ -45,24 +45,26 @@ def source_settings(given: SourceSettings | Mapping[str, Any]) -> SourceSettings
 def parse(values: dict[str, Any]) -> Settings:
     """Turn plain values into settings; see ``load``."""
     try:
-        settings = _VALIDATOR.validate_python(_with_off(Settings, values))
+        settings = _VALIDATOR.validate_python(_plain(Settings, values))
     except ValidationError as error:
         raise complaint(error) from None
     _require_checks(settings)
     return settings
 
 
-def _with_off(kind: Any, value: Any) -> Any:
-    """Return a value with the word `off` where it may stand: to YAML an unquoted one is a boolean."""
+def _plain(kind: Any, value: Any) -> Any:
+    """Return a value with short forms written out, and the word `off` where it may stand: to YAML an unquoted one is a boolean."""
     if value is False and "off" in get_args(kind):
         return "off"
     if isinstance(value, list | tuple):
-        return [_with_off(kind, each) for each in value]
+        return [_plain(kind, each) for each in value]
     group = group_in(kind)
+    if group is not None and isinstance(value, str) and (key := getattr(group, "SHORT", None)):
+        return {key: value}
     if group is None or not isinstance(value, Mapping):
         return value
     kinds = keys_of(group)
-    return {key: _with_off(kinds.get(key_of(key)), inner) for key, inner in value.items()}
+    return {key: _plain(kinds.get(key_of(key)), inner) for key, inner in value.items()}
 
 
 def _require_checks(settings: Settings) -> None:

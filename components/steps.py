@@ -19,7 +19,6 @@ from providers.replica_names import ReplicaNames
 from providers.resource import StepResource, urn_of
 from providers.rollback import Rollback
 from providers.verification import Verification
-from rds_encrypt.cutover.strategies import strategy_of
 from rds_encrypt.replica_pairs import ReplicaPair
 from rds_encrypt.verified import verified
 
@@ -73,7 +72,7 @@ class Steps:
             method=source.settings.method,
             strategy=source.settings.cutover.strategy,
             kms_key_arn=source.existing.key.arn,
-            replicas=source.settings.replicas,
+            along=source.settings.replicas,
             accept=dict(source.settings.accept),
             preview=pulumi.runtime.is_dry_run(),
             fleet=source.fleet.needs,
@@ -140,18 +139,22 @@ class Steps:
         encrypted_id: pulumi.Input[str],
         after: list[pulumi.Resource],
     ) -> ReplicaNames:
-        source, phase = self._source, self._source.phase
-        cut_over = phase in {"cutover", "cleanup"}
+        source, phase, replicas = self._source, self._source.phase, self._settings.replicas
+        first = phase == "replicate" and replicas.reads_first
         return self._declare(
             ReplicaNames,
             pair.name,
             [self.claim, *after],
             source_id=source.source_id,
-            identifier=pair.name,
+            identifier=source.names.source,
+            replica=pair.name,
             original_id=pair.original_id,
             replica_id=replica_id,
-            primary_id=encrypted_id if cut_over else source.source_id,
-            moved=cut_over and not strategy_of(self._settings.cutover).keeps_name,
+            encrypted_id=encrypted_id,
+            moved=first or phase in {"cutover", "cleanup"},
+            first=first,
+            strategy=self._settings.cutover.strategy,
+            record=replicas.records.get(pair.name),
             retired=phase == "cleanup" and self._settings.cleanup.old != "keep",
             hours=self._settings.catch_up_hours,
             accept=dict(self._settings.accept),

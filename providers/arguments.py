@@ -114,6 +114,8 @@ def as_inputs(value: Any) -> Any:
     if is_dataclass(value):
         given = {each.name: getattr(value, each.name) for each in fields(value)}
         return {name: as_inputs(inner) for name, inner in given.items() if inner is not None}
+    if isinstance(value, Mapping):
+        return {name: as_inputs(inner) for name, inner in value.items()}
     return [as_inputs(each) for each in value] if isinstance(value, tuple) else value
 
 
@@ -132,6 +134,8 @@ def _typed(hint: Any, value: Any) -> Any:
     if origin in {Union, UnionType}:
         first = next(part for part in parts if part is not NoneType)
         return _typed(first, value)
+    if origin is Mapping:
+        return {name: _typed(parts[1], inner) for name, inner in value.items()}
     if origin is tuple:
         return tuple(_typed(parts[0], each) for each in value)
     if hint in {int, float}:

@@ -225,7 +225,9 @@ def _close_again(context: StepContext, args: CutoverArgs) -> None:
     if not _lifted(context, args):
         return
     old, names = context.instances.get(args.source_id), args.names
-    if reason := group_cannot(context.aws, old.parameter_group, old):
+    if reason := group_cannot(
+        context.aws, old.parameter_group, old, context.instances.find(args.encrypted_id)
+    ):
         raise ActionRequired(
             f"it accepts writes after the cutover, and cannot be fenced: {reason}",
             where=old.identifier,

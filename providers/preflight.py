@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from pulumi.dynamic import CheckResult, UpdateResult
 
@@ -28,7 +28,7 @@ from rds_encrypt.names import Names
 from rds_encrypt.needs import Need
 from rds_encrypt.phases import Method, Phase
 from rds_encrypt.replica_pairs import find_pairs
-from rds_encrypt.settings import StrategyName
+from rds_encrypt.settings import ReplicaSettings, StrategyName
 
 __all__ = ["Preflight", "PreflightArgs", "PreflightProvider"]
 
@@ -40,7 +40,7 @@ class PreflightArgs(NamedArgs):
     """The arguments of `Preflight`.
 
     Attributes:
-        replicas: whether the owner's replicas come along.
+        along: which of the owner's replicas come along.
         accept: the checks that need not pass, and why.
         fleet: what all sources of the stack still need.
         alone: whether a failed check concerns this source only.
@@ -52,7 +52,7 @@ class PreflightArgs(NamedArgs):
     method: Method
     strategy: StrategyName
     kms_key_arn: str
-    replicas: Literal["take", "leave"] = "leave"
+    along: ReplicaSettings = field(default_factory=ReplicaSettings)
     accept: Mapping[str, str] = field(default_factory=dict)
     preview: bool = False
     fleet: tuple[Need, ...] = ()
@@ -81,7 +81,7 @@ class PreflightProvider(Step[PreflightArgs]):
         """Return what blocks this phase, read-only; at preview, also show warnings and notes."""
         try:
             found = discover(context.aws, Names.of(args.identifier))
-            along = find_pairs(context.instances, found) if args.replicas == "take" else ()
+            along = find_pairs(context.instances, found, args.method, args.along)
             plan = Plan(
                 args.phase,
                 args.method,
@@ -90,9 +90,10 @@ class PreflightProvider(Step[PreflightArgs]):
                 args.kms_key_arn,
                 args.accept,
                 along,
+                args.along,
             )
             around = context.around or AccountInventory(context.aws)
-            checks = CheckContext(context.aws, around, plan, args.fleet)
+            checks = CheckContext(context.aws, around, plan, args.fleet, context.access)
             if obstacles := [str(finding) for finding in run.obstacles(checks)]:
                 return _refused(args, obstacles)
             seen = _looked(context, found, checks, remarks=args.preview)

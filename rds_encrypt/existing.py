@@ -50,7 +50,7 @@ class Existing:
         group: ``None`` if the source is gone.
         snapshots: the tags of the migration's existing snapshots, by name.
         groups: the descriptions of the migration's own parameter groups, ``None`` for one that does not exist.
-        replicas: the owner's replicas that come along, if the config says so.
+        replicas: the owner's replicas that come along.
     """
 
     topology: Topology
@@ -101,7 +101,7 @@ def look_up(aws: Aws, sources: Sequence[SourceSettings]) -> list[Existing]:
 
 
 def _pairs(aws: Aws, source: SourceSettings, topology: Future[Topology]) -> tuple[ReplicaPair, ...]:
-    return find_pairs(Instances(aws), topology.result()) if source.replicas == "take" else ()
+    return find_pairs(Instances(aws), topology.result(), source.method, source.replicas)
 
 
 def _group_of(found: Topology) -> str | None:

@@ -66,9 +66,11 @@ class Need:
 
 
 def need_of(topology: Topology, phase: str, method: str, replicas: Sequence[ReplicaPair] = ()) -> Need | None:
-    """Return what a source needs in this phase, or ``None`` if its encrypted instance exists, or the phase needs none."""
-    source = topology.source
-    if source is None or topology.encrypted is not None or phase not in {"replicate", "cutover"}:
+    """Return what a source needs in this phase, or ``None`` if all exists, or the phase needs none."""
+    source, there = topology.source, topology.encrypted is not None
+    if source is None or phase not in {"replicate", "cutover"} or topology.state.cutover_begun:
+        return None
+    if there and all(pair.encrypted is not None for pair in replicas):
         return None
     along = tuple(
         Along(pair.names.encrypted, pair.original.allocated_gib)

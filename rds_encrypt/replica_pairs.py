@@ -10,6 +10,8 @@ from rds_encrypt.aws.instances import Instances
 from rds_encrypt.discovery import Topology
 from rds_encrypt.journal import Role, Tag, belongs, tags_for
 from rds_encrypt.names import Names
+from rds_encrypt.phases import Method
+from rds_encrypt.settings import ReplicaSettings
 
 __all__ = ["ReplicaPair", "find_pairs", "pair_tags"]
 
@@ -30,14 +32,30 @@ class ReplicaPair:
     original: Instance | None
     encrypted: Instance | None
 
+    def at_name(self, *, encrypted: bool) -> bool:
+        """Whether the encrypted counterpart, or else the owner's replica, has the name."""
+        found = self.encrypted if encrypted else self.original
+        return found is not None and found.identifier == self.name
+
     @property
     def names(self) -> Names:
         """The names that the two have before, between and after."""
         return Names(self.name)
 
 
-def find_pairs(instances: Instances, topology: Topology) -> tuple[ReplicaPair, ...]:
-    """Find the pairs: by tags those that exist, and, until the cutover, one for each replica that has no counterpart yet."""
+def find_pairs(
+    instances: Instances, topology: Topology, method: Method, settings: ReplicaSettings
+) -> tuple[ReplicaPair, ...]:
+    """Find the pairs: by tags those that exist, and, until the cutover, one for each replica that has no counterpart yet.
+
+    Args:
+        instances: the region's.
+        topology: the instances of the migration.
+        method: `offline` has no pairs: its encrypted instance exists only once production is about to move.
+        settings: which replicas come along.
+    """
+    if method == "offline":
+        return ()
     listed = _replicas_of(instances, topology)
     by_id = {each.resource_id: each for each in listed}
     pairs = [
@@ -53,7 +71,7 @@ def find_pairs(instances: Instances, topology: Topology) -> tuple[ReplicaPair, .
             for each in listed
             if _may_come_along(each, topology) and each.resource_id not in paired
         ]
-    return tuple(sorted(pairs, key=lambda pair: pair.name))
+    return tuple(sorted((pair for pair in pairs if settings.take(pair.name)), key=lambda pair: pair.name))
 
 
 def _may_come_along(replica: Instance, topology: Topology) -> bool:

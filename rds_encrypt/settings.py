@@ -28,6 +28,7 @@ __all__ = [
     "FleetSettings",
     "HookSettings",
     "PriceSettings",
+    "ReplicaSettings",
     "Settings",
     "SourceSettings",
     "SshSettings",
@@ -56,6 +57,8 @@ def key_of(name: str) -> str:
 class _Group:
     """A group of keys of the config, which refuses a key that it does not have."""
 
+    SHORT: ClassVar[str | None] = None
+    """The key that a plain word in place of the group stands for, if there is one."""
     # Read by pydantic, if that validates: also what a program gives as an instance is validated.
     __pydantic_config__: ClassVar[Mapping[str, Any]] = {
         "extra": "forbid",
@@ -228,6 +231,33 @@ class CutoverSettings(_Group):
             )
 
 
+ReplicaFate = Literal["take", "leave"]
+"""What happens to a read replica of the source."""
+
+
+@dataclass(frozen=True)
+class ReplicaSettings(_Group):
+    """Which read replicas of the source come along, and when; `replicas: leave` is short for `replicas: {default: leave}`."""
+
+    SHORT: ClassVar[str | None] = "default"
+
+    default: ReplicaFate = "take"
+    """`take` gives each read replica of the source an encrypted counterpart, which takes over its readers after the source's cutover;
+    `leave` leaves it with the old instance. Method `offline` leaves them all."""
+    overrides: Mapping[str, ReplicaFate] = field(default_factory=dict)
+    """The same for single replicas, by their names: `{orders-r2: leave}`."""
+    order: Literal["one-by-one", "together"] = "one-by-one"
+    """`one-by-one` moves the readers of one replica at a time, so that the others still serve; `together` moves all at once."""
+    reads_first: bool = False
+    """Move the readers already in phase `replicate`, so that the encrypted side proves itself before writes move."""
+    records: Mapping[str, DnsSettings] = field(default_factory=dict)
+    """With strategy `dns` or `none`, by the name of a replica: the CNAME that its readers use."""
+
+    def take(self, name: str) -> bool:
+        """Return whether the replica of this name comes along."""
+        return self.overrides.get(name, self.default) == "take"
+
+
 @dataclass(frozen=True)
 class CleanupSettings(_Group):
     """The fate of the old instance: kept running, stopped, or deleted once its backups have been replaced."""
@@ -276,9 +306,7 @@ class SourceSettings(_Group):
     catch_up_hours: Annotated[int, Ge(1), Le(720)] = 48
     """How long to wait for the encrypted instance to catch up."""
     catch_up: CatchUpSettings = CatchUpSettings()
-    replicas: Literal["take", "leave"] = "leave"
-    """`take` gives each read replica of the source an encrypted counterpart, which takes over its name after the source's; `leave`
-    leaves the replicas with the old instance."""
+    replicas: ReplicaSettings = ReplicaSettings()
     verify: VerifySettings = VerifySettings()
     cutover: CutoverSettings = CutoverSettings()
     cleanup: CleanupSettings = CleanupSettings()
@@ -288,8 +316,10 @@ class SourceSettings(_Group):
     note. Plan, outputs and report quote the reason. A check of scope *every run* cannot be accepted."""
 
     def __post_init__(self) -> None:
-        if self.replicas == "take" and self.method == "offline":
-            raise ValueError("`replicas: take` needs `method: online`")
+        if self.replicas.records and self.cutover.strategy == "rename":
+            raise ValueError(
+                "`replicas.records` goes with `strategy: dns` or `none`; with `rename`, the names of the replicas move"
+            )
 
     @property
     def relax_above(self) -> int | None:

@@ -182,12 +182,14 @@ _NUMBERS = {"integer": "whole number", "number": "number"}
 
 def _type(part: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     part = next((each for each in part.get("anyOf", ()) if each.get("type") != "null"), part)
+    if part.get("$ref") == "#/$defs/DnsSettings":
+        return "[keys](#cutoverdns)"
     if "enum" in part:
         return ", ".join(f"`{each}`" for each in part["enum"])
     if part["type"] == "array":
         return f"list of {_type(part['items'], schema)}"
     if part["type"] == "object":
-        return f"{_type(part['additionalProperties'], schema)} by check"
+        return f"{_type(part['additionalProperties'], schema)}, by name"
     if part["type"] in _NUMBERS:
         return f"{_NUMBERS[part['type']]}{_limits(part)}"
     return _WORDS[part["type"]]

@@ -58,6 +58,6 @@ def _record(aws: Aws, dns: DnsSettings) -> ResourceRecordSetOutputTypeDef:
         raise PreconditionFailed(
             "there is no such CNAME",
             where=f"record {dns.record} in hosted zone {dns.hosted_zone_id}",
-            fix="Correct `cutover.dns`, or create the record, pointing at the source, and let applications use it",
+            fix="Correct it in the config, or create the record, pointing at the present instance, and let applications use it",
         )
     return found[0]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from rds_encrypt.access import Access
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.inventory import AccountInventory
@@ -19,6 +20,7 @@ from rds_encrypt.mysql.session import Session
 from rds_encrypt.needs import Need
 from rds_encrypt.phases import Method, Phase
 from rds_encrypt.replica_pairs import ReplicaPair
+from rds_encrypt.settings import ReplicaSettings
 from rds_encrypt.state import owner_group
 
 __all__ = ["AwsCheck", "CheckContext", "MySQLCheck", "Plan"]
@@ -26,8 +28,8 @@ __all__ = ["AwsCheck", "CheckContext", "MySQLCheck", "Plan"]
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan for a source: phase, method, how applications move, the key's ARN, if it is known, the checks to accept, and the owner's
-    replicas that come along.
+    """The plan for a source: phase, method, how applications move, the key's ARN, if it is known, the checks to accept, the owner's
+    replicas that come along, and what the config says of replicas.
     """
 
     phase: Phase
@@ -37,19 +39,22 @@ class Plan:
     key: str = ""
     accept: Mapping[str, str] = field(default_factory=dict)
     replicas: tuple[ReplicaPair, ...] = ()
+    replica_settings: ReplicaSettings = field(default_factory=ReplicaSettings)
 
 
 @dataclass(frozen=True)
 class CheckContext:
     """A source, the plan for it, and the account around it.
 
-    ``fleet`` is what all sources of the stack still need, in the order of the config, if that is known.
+    ``fleet`` is what all sources of the stack still need, in the order of the config, if that is known. ``access`` opens sessions on
+    other instances than the source.
     """
 
     aws: Aws
     around: AccountInventory
     plan: Plan
     fleet: tuple[Need, ...] = ()
+    access: Access | None = None
 
     @property
     def topology(self) -> Topology:
@@ -107,7 +112,7 @@ class CheckContext:
         """Why the fence will lock accounts; ``None`` if the parameter group carries it."""
         if not self.may_lock_accounts:
             return None  # then preflight blocks
-        return group_cannot(self.aws, self.group, self.source)
+        return group_cannot(self.aws, self.group, self.source, self.topology.encrypted)
 
     def blocking(self, what: str, *, fix: str, why: str = "", where: str = "", safe: str = "") -> Finding:
         """Return a finding that blocks the phase."""

@@ -19,7 +19,6 @@ __all__ = [
     "managed_password",
     "pending_changes",
     "protection",
-    "replicas",
     "runs",
     "standby",
 ]
@@ -103,37 +102,6 @@ def standby(context: CheckContext) -> Iterator[Finding]:
             "it is Multi-AZ",
             why="the encrypted instance gets its own, encrypted standby before it follows; the temporary replica has none",
         )
-
-
-def replicas(context: CheckContext) -> Iterator[Finding]:
-    """Replicas stay with their source, not with its name, unless they come along."""
-    names, pairs = context.plan.topology.names, context.plan.replicas
-    if pairs:
-        yield context.note(
-            f"its replicas come along: {', '.join(pair.name for pair in pairs)}",
-            why="each gets an encrypted counterpart, which takes over its name after the source's; reads through that name pause for its"
-            " rename, and AWS bills both until phase `cleanup`",
-        )
-    for pair in pairs:
-        if pair.original is not None and pair.original.replicas:
-            yield context.warning(
-                f"its replica {pair.name} has replicas of its own: {', '.join(pair.original.replicas)}",
-                why=f"they stay with the unencrypted replica, as `{pair.names.old}`, which `cleanup` does not delete while it has them",
-                fix=f"After the cutover, create new replicas of `{pair.name}`, and delete these before `cleanup`",
-            )
-    known = {names.replica, *(name for pair in pairs for name in (pair.name, pair.names.encrypted))}
-    others = [name for name in context.source.replicas if name not in known]
-    if not others:
-        return
-    becomes = f"under its name `{names.old}`" if context.name_moves else "as it is"
-    yield context.warning(
-        f"it has replicas of its own: {', '.join(others)}",
-        why=(
-            f"they stay with the unencrypted instance {becomes}, and are unencrypted too; after the cutover they get"
-            " writes only until phase `cleanup`, which cannot stop an instance that has replicas"
-        ),
-        fix=f"After the cutover, create new replicas of `{context.name}`, move readers there, and delete these before `cleanup`",
-    )
 
 
 def logins_by_iam(context: CheckContext) -> Iterator[Finding]:

@@ -273,7 +273,7 @@ def fence_possible(context: CheckContext) -> Iterator[Finding]:
     source = context.topology.source
     if source is None or context.topology.state.cutover_begun or context.may_lock_accounts:
         return
-    reason = group_cannot(context.aws, source.parameter_group, source)
+    reason = group_cannot(context.aws, source.parameter_group, source, context.topology.encrypted)
     if reason is None:
         return
     yield context.blocking(

@@ -9,7 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 from rds_encrypt.check import Check, Scope, Severity
-from rds_encrypt.checks import of_account, of_caller, of_instance, of_key, of_mysql, of_old, preflight
+from rds_encrypt.checks import (
+    of_account,
+    of_caller,
+    of_instance,
+    of_key,
+    of_mysql,
+    of_old,
+    of_replicas,
+    preflight,
+)
 from rds_encrypt.checks.context import AwsCheck, MySQLCheck
 from rds_encrypt.cutover import checks as cutover
 
@@ -39,6 +48,7 @@ AWS: tuple[Check[AwsCheck], ...] = (
     Check("quotas", _BEFORE_COPY, _BLOCKING, of_account.quotas),
     Check("option-group", _BEFORE_COPY, _BLOCKING, of_account.options),
     Check("integrations", _BEFORE_COPY, _BLOCKING, of_account.integrations),
+    Check("replicas-not-delayed", _BEFORE_COPY, _BLOCKING, of_replicas.delayed),
     Check("source-available", _FIRST_PREVIEW, _WARNING, of_instance.busy),
     Check("managed-password", _FIRST_PREVIEW, _WARNING, of_instance.managed_password),
     Check("pending-changes", _FIRST_PREVIEW, _WARNING, of_instance.pending_changes),
@@ -50,7 +60,7 @@ AWS: tuple[Check[AwsCheck], ...] = (
     Check("source-storage", _FIRST_PREVIEW, _WARNING, of_account.room),
     Check("permissions", _FIRST_PREVIEW, _WARNING, of_caller.permissions),
     Check("key-policy", _FIRST_PREVIEW, _WARNING, of_key.key_policy),
-    Check("replicas", _PREVIEW, _WARNING, of_instance.replicas),
+    Check("replicas", _PREVIEW, _WARNING, of_replicas.replicas),
     Check("iam-logins", _PREVIEW, _WARNING, of_instance.logins_by_iam),
     Check("proxies", _PREVIEW, _WARNING, of_account.proxies),
     Check("dms-endpoints", _PREVIEW, _WARNING, of_account.dms_endpoints),

@@ -72,15 +72,15 @@ class Fence(Protocol):
         ...
 
 
-def group_cannot(aws: Aws, group: str, fenced: Instance, *others: Instance) -> str | None:
+def group_cannot(aws: Aws, group: str, fenced: Instance, other: Instance | None) -> str | None:
     """Return why a group cannot carry the fence around an instance, or ``None`` if it can.
 
-    The instance and the replicas of all may use the group.
+    The instance may use the group, and the replicas of both, which are read-only anyway.
     """
     if is_default(group):
         return f"parameter group {group} is AWS's default, which cannot be changed"
     everybody = Instances(aws).all()
-    replicas = {name for each in (fenced, *others) for name in each.replicas}
+    replicas = {*fenced.replicas, *(other.replicas if other is not None else ())}
     allowed = {fenced.resource_id, *(each.resource_id for each in everybody if each.identifier in replicas)}
     users = {each.resource_id for each in everybody if group in each.parameter_groups}
     if strangers := users - allowed:

@@ -40,6 +40,8 @@ class ReplicaStatus:
     auto_position: bool
     until: bool = False
     """Whether the applier stops at given coordinates."""
+    delay: int = 0
+    """Seconds that the applier stays behind on purpose."""
 
     @property
     def follower(self) -> Follower:
@@ -113,6 +115,7 @@ def status(session: Session) -> ReplicaStatus | None:
         sql_error=_worker_error(session, row) or _error(row, "Last_SQL_Errno", "Last_SQL_Error"),
         auto_position=bool(int(row["Auto_Position"])),
         until=row["Until_Condition"] != "None",
+        delay=int(row.get("SQL_Delay") or 0),
     )
 
 

@@ -18,7 +18,7 @@ from rds_encrypt.plan import estimates
 from rds_encrypt.plan.costs import Kept, hourly
 from rds_encrypt.plan.estimates import MOMENT, Rate, Span
 from rds_encrypt.replica_pairs import ReplicaPair
-from rds_encrypt.settings import CutoverSettings, PriceSettings, SourceSettings
+from rds_encrypt.settings import PriceSettings, SourceSettings
 from rds_encrypt.state import owner_group
 
 __all__ = ["PhasePlan", "Stage", "plan"]
@@ -87,7 +87,7 @@ def plan(
         case "offline", "cutover" if not topology.state.cut_over:
             return _cut_over_with_downtime(settings, topology)
         case "online", "cutover" | "rollback" if briefing is not None:
-            return _cutover(settings.cutover, phase, topology, briefing, replicas)
+            return _cutover(settings, phase, topology, briefing, replicas)
         case _, "cleanup" if topology.state.cut_over and not _retired(topology, settings.cleanup.old):
             return _clean_up(settings, topology, replicas)
     return None
@@ -111,6 +111,8 @@ def _replicate(settings: SourceSettings, topology: Topology, replicas: Sequence[
     if replicas:
         along = ", ".join(pair.names.encrypted for pair in replicas)
         stages.append(Stage(f"create encrypted replicas of it: {along}", _takes(estimates.REPLICA, source)))
+        if settings.replicas.reads_first:
+            stages += _readers(settings, replicas, forward=True)
     return PhasePlan(
         identifier=names.source,
         phase="replicate",
@@ -170,27 +172,43 @@ def _cut_over_with_downtime(settings: SourceSettings, topology: Topology) -> Pha
     )
 
 
-def _cutover(
-    settings: CutoverSettings,
-    phase: Phase,
-    topology: Topology,
-    briefing: Briefing,
-    replicas: Sequence[ReplicaPair],
-) -> PhasePlan:
-    names, strategy, forward = topology.names, strategy_of(settings), phase == "cutover"
-    under_way = topology.state.returning if not forward else topology.state.cutover_begun
-    undoable = () if under_way else briefing.undoable
-    stages = [Stage(move, _takes(MOMENT)) for move in undoable]
-    stages += _final(briefing.final)
-    if not strategy.keeps_name:
-        stages += [
+def _readers(settings: SourceSettings, replicas: Sequence[ReplicaPair], *, forward: bool) -> list[Stage]:
+    """Return how readers move to the encrypted replicas, or back."""
+    if not strategy_of(settings.cutover).keeps_name:
+        return [
             Stage(
                 f"move the name {pair.name} to its {'encrypted' if forward else 'unencrypted'} replica",
                 _takes(estimates.RENAME),
                 final=True,
             )
             for pair in replicas
+            if not pair.at_name(encrypted=forward)
         ]
+    return [
+        Stage(
+            f"point {record.record} at {pair.names.encrypted if forward else pair.name}",
+            _takes(MOMENT),
+            final=True,
+        )
+        for pair in replicas
+        if (record := settings.replicas.records.get(pair.name))
+    ]
+
+
+def _cutover(
+    source_settings: SourceSettings,
+    phase: Phase,
+    topology: Topology,
+    briefing: Briefing,
+    replicas: Sequence[ReplicaPair],
+) -> PhasePlan:
+    settings = source_settings.cutover
+    names, strategy, forward = topology.names, strategy_of(settings), phase == "cutover"
+    under_way = topology.state.returning if not forward else topology.state.cutover_begun
+    undoable = () if under_way else briefing.undoable
+    stages = [Stage(move, _takes(MOMENT)) for move in undoable]
+    stages += _final(briefing.final)
+    stages += _readers(source_settings, replicas, forward=forward)
     outage = f"at most {settings.max_write_outage} s for fence, drain and promotion (usually 1 to 2 s)"
     if not strategy.keeps_name:
         outage += f", plus AWS's two renames ({estimates.RENAME.base} each; the second begins while the first is running)"

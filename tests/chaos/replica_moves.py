@@ -87,11 +87,11 @@ class Stage:
         return ReplicaNamesArgs(
             source_id=self.source_id,
             access=AccessSettings(secret_id=seeded.master_secret, ca_file=str(seeded.ca_bundle.resolve())),
-            identifier=READER,
+            identifier="orders",
+            replica=READER,
             original_id=self.original_id,
             replica_id=self.copy_id,
-            # Each replica follows one of the two, whichever carries production.
-            primary_id=self.encrypted_id if moved else self.source_id,
+            encrypted_id=self.encrypted_id,
             moved=moved,
             hours=0.1,
         )

@@ -14,13 +14,13 @@ from tests.engine.road import Road, driving
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 READER = "orders-r1"
-TAKEN = {"replicas": "take"}
+STAYING = "orders-r2"
 
 
 @pytest.fixture(scope="module")
 def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
     with driving(tmp_path_factory.mktemp("replicas")) as road:
-        road.always = TAKEN
+        road.always = {"replicas": {"overrides": {STAYING: "leave"}}}
         rds = road.client("rds")
         rds.create_db_instance_read_replica(
             DBInstanceIdentifier=READER,
@@ -28,7 +28,9 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
             DBInstanceClass="db.t3.small",
             Tags=[{"Key": "readers", "Value": "reports"}],
         )
-        await_available(rds, READER)
+        rds.create_db_instance_read_replica(DBInstanceIdentifier=STAYING, SourceDBInstanceIdentifier="orders")
+        for name in (READER, STAYING):
+            await_available(rds, name)
         yield road
 
 
@@ -54,6 +56,7 @@ def test_the_preview_says_which_come_along(road: Road) -> None:
     said = unfolded(plan.output)
     assert "create encrypted replicas of it: orders-r1-encrypted" in said
     assert "its replicas come along: orders-r1" in said
+    assert "it has replicas that do not come along: orders-r2" in said
 
 
 def test_a_replica_gets_an_encrypted_counterpart(road: Road) -> None:
@@ -65,6 +68,32 @@ def test_a_replica_gets_an_encrypted_counterpart(road: Road) -> None:
     assert counterpart["DBInstanceClass"] == "db.t3.small"
     assert road.tags(f"{READER}-encrypted")["readers"] == "reports"
     require_read(road, f"{READER}-encrypted", "replicated")
+
+
+def test_readers_can_move_first_and_back(road: Road) -> None:
+    original = road.instance(READER)["DbiResourceId"]
+    first = {"replicas": {**road.always["replicas"], "readsFirst": True}}
+    road.up("replicate", **first)
+    write(road, "read first")
+    assert road.instance(READER)["StorageEncrypted"]
+    require_read(road, READER, "read first")
+    assert road.outputs()["replicas"][READER]["serves"] == road.instance(READER)["DbiResourceId"]
+    assert not road.instance("orders")["StorageEncrypted"]
+
+    road.up("replicate")
+    assert road.instance(READER)["DbiResourceId"] == original
+    assert f"{READER}-encrypted" in road.names()
+
+
+def test_a_counterpart_that_was_deleted_by_hand_is_made_again(road: Road) -> None:
+    former = road.instance(f"{READER}-encrypted")["DbiResourceId"]
+    road.client("rds").delete_db_instance(DBInstanceIdentifier=f"{READER}-encrypted", SkipFinalSnapshot=True)
+    wait_until(lambda: f"{READER}-encrypted" not in road.names(), seconds=60.0)
+    road.note(road.workspace.refresh("--skip-preview"))
+    road.up("replicate")
+    write(road, "made again")
+    assert road.instance(f"{READER}-encrypted")["DbiResourceId"] != former
+    require_read(road, f"{READER}-encrypted", "made again")
 
 
 def test_the_name_of_the_replica_follows_that_of_the_source(road: Road) -> None:
@@ -87,6 +116,9 @@ def test_a_rollback_takes_it_back(road: Road) -> None:
 
 def test_cleanup_deletes_the_old_replica_and_stops_the_old_instance(road: Road) -> None:
     road.up("cutover")
+    # What its owner left stays until its owner deletes it, and until then RDS does not stop the old instance.
+    road.client("rds").delete_db_instance(DBInstanceIdentifier=STAYING, SkipFinalSnapshot=True)
+    wait_until(lambda: STAYING not in road.names(), seconds=60.0)
     road.up("cleanup")
     assert road.names() == {"orders", "orders-old", READER}
     assert road.instance("orders-old")["DBInstanceStatus"] in {"stopping", "stopped"}

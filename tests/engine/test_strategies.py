@@ -1,4 +1,5 @@
-"""Strategy `dns` there, back and there again, with hooks that veto and announce, and an operator who holds and releases."""
+"""Strategy `dns` there, back and there again, with a record for a replica's readers, hooks that veto and announce, and an operator who
+holds and releases."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from dev.sandbox.seed import await_available
 from dev.workload.database import rows, value
 from dev.workload.workspace import Result
 from rds_encrypt.journal import Tag
@@ -21,6 +23,8 @@ from tests.engine.road import Road, driving
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 RECORD = "orders-db.shop.internal"
+READER = "orders-r1"
+READS = "orders-reads.shop.internal"
 HOLDING = 4.0
 """Seconds of watching a cutover that is held."""
 
@@ -28,6 +32,9 @@ HOLDING = 4.0
 @pytest.fixture(scope="module")
 def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
     with driving(tmp_path_factory.mktemp("strategies")) as road:
+        rds = road.client("rds")
+        rds.create_db_instance_read_replica(DBInstanceIdentifier=READER, SourceDBInstanceIdentifier="orders")
+        await_available(rds, READER)
         yield road
 
 
@@ -48,7 +55,7 @@ def hook(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def zone(road: Road) -> str:
-    """A zone with the record that applications use."""
+    """A zone with the records that writers and readers use."""
     route53 = road.client("route53")
     made: str = route53.create_hosted_zone(Name="shop.internal", CallerReference="test")["HostedZone"]["Id"]
     zone = made.removeprefix("/hostedzone/")
@@ -59,12 +66,13 @@ def zone(road: Road) -> str:
                 {
                     "Action": "CREATE",
                     "ResourceRecordSet": {
-                        "Name": RECORD,
+                        "Name": record,
                         "Type": "CNAME",
                         "TTL": 5,
-                        "ResourceRecords": [{"Value": road.address("orders").host}],
+                        "ResourceRecords": [{"Value": road.address(instance).host}],
                     },
                 }
+                for record, instance in ((RECORD, "orders"), (READS, READER))
             ]
         },
     )
@@ -72,16 +80,20 @@ def zone(road: Road) -> str:
 
 
 def settings(zone: str, hook: Path, **changes: Any) -> dict[str, Any]:
-    return {
+    cutover = {
         "strategy": "dns",
         "dns": {"hostedZoneId": zone, "record": RECORD},
         "hooks": {"before": [str(hook)], "after": [str(hook)]},
         **changes,
     }
+    return {
+        "cutover": cutover,
+        "replicas": {"records": {READER: {"hostedZoneId": zone, "record": READS}}},
+    }
 
 
-def points_at(road: Road, zone: str) -> str:
-    found = road.client("route53").list_resource_record_sets(HostedZoneId=zone, StartRecordName=RECORD)
+def points_at(road: Road, zone: str, record: str = RECORD) -> str:
+    found = road.client("route53").list_resource_record_sets(HostedZoneId=zone, StartRecordName=record)
     target: str = found["ResourceRecordSets"][0]["ResourceRecords"][0]["Value"]
     return target.rstrip(".")
 
@@ -96,7 +108,7 @@ def test_a_hook_that_says_no_calls_it_off_before_anything_is_touched(
 ) -> None:
     road.up("replicate")
     (hook.parent / "veto").touch()
-    road.configure("cutover", cutover=settings(zone, hook))
+    road.configure("cutover", **settings(zone, hook))
 
     refused = road.note(road.workspace.up("--skip-preview"))
 
@@ -133,7 +145,7 @@ def test_up_in_replicate_gives_the_size_and_the_protection_that_the_source_has_b
 def test_a_postponed_cut_over_waits_for_its_release_with_writes_going_on(
     road: Road, zone: str, hook: Path
 ) -> None:
-    road.configure("cutover", cutover=settings(zone, hook, postpone=True))
+    road.configure("cutover", **settings(zone, hook, postpone=True))
     begun = threading.Event()
     results: list[Result] = []
 
@@ -166,7 +178,14 @@ def test_the_record_leads_to_the_encrypted_instance_and_both_keep_their_names(
     road: Road, zone: str, hook: Path
 ) -> None:
     assert points_at(road, zone) == road.address("orders-encrypted").host
-    assert road.names() == {"orders", "orders-not-encrypted", "orders-encrypted"}
+    assert points_at(road, zone, READS) == road.address(f"{READER}-encrypted").host
+    assert road.names() == {
+        "orders",
+        "orders-not-encrypted",
+        "orders-encrypted",
+        READER,
+        f"{READER}-encrypted",
+    }
     require_fenced(road, "orders")
     with road.connected("orders-encrypted", application=True) as connection:
         assert value(connection, "SELECT note FROM orders WHERE id = 2") == "while it waits"
@@ -179,14 +198,15 @@ def test_the_record_leads_to_the_encrypted_instance_and_both_keep_their_names(
 
 
 def test_back_with_every_write_and_there_again(road: Road, zone: str, hook: Path) -> None:
-    road.up("rollback", cutover=settings(zone, hook))
+    road.up("rollback", **settings(zone, hook))
     assert points_at(road, zone) == road.address("orders").host
+    assert points_at(road, zone, READS) == road.address(READER).host
     require_fenced(road, "orders-encrypted")
     with road.connected("orders", application=True) as connection:
         assert value(connection, "SELECT note FROM orders WHERE id = 3") == "on the encrypted one"
         rows(connection, "UPDATE orders SET note = 'back on the source' WHERE id = 4")
 
-    road.up("cutover", cutover=settings(zone, hook))
+    road.up("cutover", **settings(zone, hook))
 
     assert points_at(road, zone) == road.address("orders-encrypted").host
     with road.connected("orders-encrypted", application=True) as connection:

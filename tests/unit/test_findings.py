@@ -22,7 +22,7 @@ from rds_encrypt.aws.errors import sorted_errors
 from rds_encrypt.aws.inventory import ZONES, AccountInventory, Alarm, ProxyTarget, Quota
 from rds_encrypt.aws.snapshots import Snapshot
 from rds_encrypt.check import Check, Finding, Scope, Severity, refusal
-from rds_encrypt.checks import of_account, of_caller, of_instance, of_key, registry, run, words
+from rds_encrypt.checks import of_account, of_caller, of_instance, of_key, of_replicas, registry, run, words
 from rds_encrypt.checks import of_mysql as mysql
 from rds_encrypt.checks.context import AwsCheck, CheckContext, Plan
 from rds_encrypt.checks.run import mysql_findings
@@ -177,10 +177,10 @@ def test_a_maintenance_window_is_told_when_it_is_near(hours: int, *, said: bool)
 
 def test_replicas_of_others_are_told_and_ours_is_not() -> None:
     names = ["orders-not-encrypted", "reports"]
-    finding = one(of_instance.replicas, context(instance(ReadReplicaDBInstanceIdentifiers=names)))
-    assert finding.what == "it has replicas of its own: reports"
+    finding = one(of_replicas.replicas, context(instance(ReadReplicaDBInstanceIdentifiers=names)))
+    assert finding.what == "it has replicas that do not come along: reports"
     ours = instance(ReadReplicaDBInstanceIdentifiers=names[:1])
-    assert seen(of_instance.replicas, context(ours)) == []
+    assert seen(of_replicas.replicas, context(ours)) == []
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_a_source_that_does_not_stand_alone_is_refused(change: dict[str, Any], s
     ("group", "users", "reason"),
     [
         ("orders-mysql80", ("orders",), None),
-        ("orders-mysql80", ("orders", "orders-replica"), None),
+        ("orders-mysql80", ("orders", "orders-replica", "orders-replica-encrypted"), None),
         ("orders-mysql80", (), None),
         ("default.mysql8.0", ("orders",), "is AWS's default, which cannot be changed"),
         ("orders-mysql80", ("orders", "other"), "is shared with db-OTHER"),
@@ -143,8 +143,9 @@ def test_a_group_carries_the_fence_if_it_is_the_sources_own(
 ) -> None:
     groups = [{"DBParameterGroupName": group, "ParameterApplyStatus": "in-sync"}]
     source = instance(ReadReplicaDBInstanceIdentifiers=["orders-replica"])
+    encrypted = instance("encrypted", ReadReplicaDBInstanceIdentifiers=["orders-replica-encrypted"])
     found = fence.group_cannot(
-        FakeAws(*(instance(name, DBParameterGroups=groups) for name in users)), group, source
+        FakeAws(*(instance(name, DBParameterGroups=groups) for name in users)), group, source, encrypted
     )
     assert found is None if reason is None else reason in (found or "")
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -10,20 +13,27 @@ from providers import replica_names
 from providers.replica_names import ReplicaNamesArgs, ReplicaNamesProvider
 from providers.step import StepContext
 from rds_encrypt.access import Access
+from rds_encrypt.aws import dns_records
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
-from rds_encrypt.checks import of_instance
+from rds_encrypt.check import Severity
+from rds_encrypt.checks import of_replicas
 from rds_encrypt.checks.context import CheckContext, Plan
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.core.waiting import silent
+from rds_encrypt.cutover.strategies import strategy_called
 from rds_encrypt.discovery import Topology
 from rds_encrypt.journal import Role, Tag, tags_for
+from rds_encrypt.mysql import channel, lag
 from rds_encrypt.names import Names
 from rds_encrypt.needs import Along, need_of
 from rds_encrypt.replica_pairs import ReplicaPair, find_pairs, pair_tags
+from rds_encrypt.settings import DnsSettings, ReplicaSettings
 from tests.unit.fakes import ACCESS, FakeAws, instance
 
 SOURCE_ID = "db-ORDERS"
+TAKE = ReplicaSettings()
+RECORD = DnsSettings(hosted_zone_id="Z1", record="reads.shop.internal")
 
 
 def source(*replicas: str) -> Instance:
@@ -35,8 +45,10 @@ def counterpart(name: str, of: Instance) -> Instance:
     return instance(name, pair_tags(pair, SOURCE_ID), StorageEncrypted=True)
 
 
-def found(topology: Topology, *there: Instance) -> list[tuple[str, Instance | None, Instance | None]]:
-    pairs = find_pairs(Instances(FakeAws(*there)), topology)
+def found(
+    topology: Topology, *there: Instance, settings: ReplicaSettings = TAKE
+) -> list[tuple[str, Instance | None, Instance | None]]:
+    pairs = find_pairs(Instances(FakeAws(*there)), topology, "online", settings)
     return [(pair.name, pair.original, pair.encrypted) for pair in pairs]
 
 
@@ -90,10 +102,10 @@ def test_the_preview_names_those_that_come_along_and_those_that_do_not() -> None
     context = CheckContext(
         FakeAws(), cast(Any, None), Plan("replicate", "online", topology, replicas=(pair,))
     )
-    along, cascaded, staying = of_instance.replicas(context)
+    along, cascaded, staying = of_replicas.replicas(context)
     assert along.what == "its replicas come along: reader"
     assert cascaded.what == "its replica reader has replicas of its own: behind"
-    assert staying.what == "it has replicas of its own: arn:far"
+    assert staying.what == "it has replicas that do not come along: arn:far"
 
 
 # The step that moves a name.
@@ -125,6 +137,7 @@ class Calls:
         )
         monkeypatch.setattr(replica_names, "_require_in_sync", lambda *_args: self.made.append(("in sync",)))
         monkeypatch.setattr(replica_names, "require_unused", lambda *_args: None)
+        monkeypatch.setattr(replica_names, "_old_clients", lambda *_args: [])
 
     def _renaming(self, method: str) -> Any:
         return lambda _self, which, name, **_rest: self.made.append((method, which, name))
@@ -143,10 +156,11 @@ def arguments(*, moved: bool, **more: Any) -> ReplicaNamesArgs:
     return ReplicaNamesArgs(
         source_id=SOURCE_ID,
         access=ACCESS,
-        identifier="reader",
+        identifier="orders",
+        replica="reader",
         original_id=instance("original").resource_id,
         replica_id=instance("copy").resource_id,
-        primary_id="db-PRIMARY",
+        encrypted_id=instance("primary").resource_id,
         moved=moved,
         hours=1,
         **more,
@@ -161,7 +175,7 @@ def called(identifier: str, **of: str) -> Instance:
 def test_the_name_moves_once_the_one_that_gets_it_is_in_sync(calls: Calls) -> None:
     original, copy = called("reader", of="original"), called("reader-encrypted", of="copy")
     provider, context = step(original, copy)
-    assert provider.perform(context, arguments(moved=True)) == {"at_name": copy.resource_id}
+    assert provider.perform(context, arguments(moved=True))["serves"] == copy.resource_id
     assert calls.made == [
         ("in sync",),
         ("ask_rename", original.resource_id, "reader-old"),
@@ -178,7 +192,7 @@ def test_a_run_that_died_between_the_two_renames_is_completed(calls: Calls, *, m
     original, copy = called("reader-old", of="original"), called("reader-encrypted", of="copy")
     provider, context = step(original, copy)
     taker = copy if moved else original
-    assert provider.perform(context, arguments(moved=moved)) == {"at_name": taker.resource_id}
+    assert provider.perform(context, arguments(moved=moved))["serves"] == taker.resource_id
     assert [call for call in calls.made if call[0] == "ask_rename"] == [
         ("ask_rename", taker.resource_id, "reader")
     ]
@@ -211,6 +225,104 @@ def test_cleanup_deletes_the_owners_replica_unless_it_has_replicas(calls: Calls)
         provider.perform(context, arguments(moved=True, retired=True))
 
 
+def test_a_replica_that_the_config_leaves_is_no_pair_nor_is_any_of_method_offline() -> None:
+    reader, reports = instance("reader"), instance("reports")
+    topology = Topology(Names("orders"), source("reader", "reports"), None)
+    settings = ReplicaSettings(overrides={"reports": "leave"})
+    assert found(topology, reader, reports, settings=settings) == [("reader", reader, None)]
+    some = ReplicaSettings(default="leave", overrides={"reports": "take"})
+    assert found(topology, reader, reports, settings=some) == [("reports", reports, None)]
+    assert find_pairs(Instances(FakeAws(reader)), topology, "offline", TAKE) == ()
+
+
+def test_an_encrypted_replica_that_is_missing_later_counts_against_the_quotas_too() -> None:
+    reader = instance("reader")
+    pair = ReplicaPair("reader", reader.resource_id, reader, None)
+    topology = Topology(Names("orders"), source("reader"), instance("orders-encrypted"))
+    need = need_of(topology, "replicate", "online", [pair])
+    assert need is not None
+    there = ["orders-not-encrypted", "orders-encrypted"]
+    assert need.of("DBInstances", there) == 1
+    assert need_of(topology, "replicate", "online", [replace(pair, encrypted=instance("x"))]) is None
+
+
+def findings_on(pair: ReplicaPair, strategy: str = "rename", **settings: Any) -> list[str]:
+    topology = Topology(Names("orders"), source(pair.name), None)
+    plan = Plan(
+        "cutover",
+        "online",
+        topology,
+        strategy_called(cast(Any, strategy), None, ("move",) if strategy == "dns" else ()),
+        replicas=(pair,),
+        replica_settings=ReplicaSettings(**settings),
+    )
+    context = CheckContext(FakeAws(), cast(Any, None), plan)
+    return [each.what for each in of_replicas.replicas(context)]
+
+
+def test_a_counterpart_that_is_not_like_the_replica_is_told() -> None:
+    reader = instance("reader", DBInstanceClass="db.r6g.large")
+    copy = instance(
+        "reader-encrypted",
+        pair_tags(ReplicaPair("reader", reader.resource_id, reader, None), SOURCE_ID),
+        StorageEncrypted=True,
+        DBInstanceClass="db.t3.small",
+    )
+    told = findings_on(ReplicaPair("reader", reader.resource_id, reader, copy))
+    assert (
+        told[1]
+        == "reader-encrypted is not like reader: DBInstanceClass is 'db.t3.small' instead of 'db.r6g.large'"
+    )
+    like = instance("reader-encrypted", copy.tags, StorageEncrypted=True, DBInstanceClass="db.r6g.large")
+    assert len(findings_on(ReplicaPair("reader", reader.resource_id, reader, like))) == 1
+
+
+def test_names_in_the_config_that_fit_no_replica_are_told() -> None:
+    reader = instance("reader")
+    told = findings_on(ReplicaPair("reader", reader.resource_id, reader, None), overrides={"raeder": "leave"})
+    assert told[1:] == ["`replicas.overrides` names raeder, which is not a replica of it"]
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("reader.example", []),
+        (
+            "else.example",
+            ["the record reads.shop.internal points at else.example, not at its replica reader"],
+        ),
+    ],
+)
+def test_the_record_of_the_readers_must_point_at_the_replica(
+    monkeypatch: pytest.MonkeyPatch, target: str, told: list[str]
+) -> None:
+    monkeypatch.setattr(dns_records, "target", lambda _aws, _record: target)
+    reader = instance("reader", Endpoint={"Address": "reader.example", "Port": 3306})
+    pair = ReplicaPair("reader", reader.resource_id, reader, None)
+    assert findings_on(pair, "none", records={"reader": RECORD})[1:] == told
+
+
+def test_without_a_record_nobody_moves_the_readers() -> None:
+    reader = instance("reader")
+    pair = ReplicaPair("reader", reader.resource_id, reader, None)
+    assert findings_on(pair, "none")[1:] == ["nothing moves the readers of reader"]
+
+
+@pytest.mark.parametrize("delay", [0, 3600])
+def test_a_delayed_replica_blocks(monkeypatch: pytest.MonkeyPatch, delay: int) -> None:
+    reader = instance("reader")
+    pair = ReplicaPair("reader", reader.resource_id, reader, None)
+    topology = Topology(Names("orders"), source("reader"), None)
+    context = CheckContext(
+        FakeAws(),
+        cast(Any, None),
+        Plan("replicate", "online", topology, replicas=(pair,)),
+        access=cast(Access, SimpleNamespace(session=lambda _instance: nullcontext())),
+    )
+    monkeypatch.setattr(channel, "status", lambda _session: SimpleNamespace(delay=delay))
+    assert [each.severity for each in of_replicas.delayed(context)] == [Severity.BLOCKING] * bool(delay)
+
+
 def test_destroy_deletes_a_counterpart_without_the_name_and_gives_a_parked_name_back(calls: Calls) -> None:
     original, copy = called("reader-old", of="original"), called("reader-encrypted", of="copy")
     provider, context = step(original, copy)
@@ -222,8 +334,108 @@ def test_destroy_deletes_a_counterpart_without_the_name_and_gives_a_parked_name_
     ]
 
 
+def production() -> Instance:
+    """The encrypted instance, which carries production."""
+    tags = {**tags_for(Role.ENCRYPTED, SOURCE_ID), Tag.CUTOVER_BEGAN: "1", Tag.OPENED: "2"}
+    return instance("primary", tags, StorageEncrypted=True, DBInstanceIdentifier="orders")
+
+
 def test_destroy_keeps_one_that_readers_use(calls: Calls) -> None:
-    provider, context = step(called("reader-old", of="original"), called("reader", of="copy"))
+    provider, context = step(called("reader-old", of="original"), called("reader", of="copy"), production())
     provider.undo(context, arguments(moved=True))
     assert calls.made == []
     assert calls.untagged == ["reader-old", "reader"]
+
+
+def test_destroy_before_the_cutover_gives_readers_back_that_moved_first(calls: Calls) -> None:
+    original, copy = called("reader-old", of="original"), called("reader", of="copy")
+    provider, context = step(original, copy)
+    provider.undo(context, arguments(moved=True, first=True))
+    assert calls.made == [
+        ("ask_rename", copy.resource_id, "reader-encrypted"),
+        ("ask_rename", original.resource_id, "reader"),
+        ("await_rename", original.resource_id, "reader"),
+        ("await_rename", copy.resource_id, "reader-encrypted"),
+        ("delete", copy.resource_id),
+    ]
+
+
+def test_destroy_after_the_cutover_completes_a_rename_that_was_cut_off(calls: Calls) -> None:
+    copy = called("reader-encrypted", of="copy")
+    provider, context = step(called("reader-old", of="original"), copy, production())
+    provider.undo(context, arguments(moved=False))
+    assert calls.made == [
+        ("ask_rename", copy.resource_id, "reader"),
+        ("await_rename", copy.resource_id, "reader"),
+    ]
+
+
+def test_destroy_after_the_cutover_keeps_a_counterpart_that_does_not_serve_yet(calls: Calls) -> None:
+    provider, context = step(
+        called("reader", of="original"), called("reader-encrypted", of="copy"), production()
+    )
+    provider.undo(context, arguments(moved=True))
+    assert calls.made == []
+    assert calls.untagged == ["reader", "reader-encrypted"]
+
+
+def test_a_replaced_step_leaves_the_name_with_the_replica_that_has_it_now(calls: Calls) -> None:
+    provider, context = step(
+        called("reader-old", of="original"), instance("third", DBInstanceIdentifier="reader")
+    )
+    provider.undo(context, arguments(moved=True))
+    assert calls.made == []
+
+
+def test_what_serves_readers_stays_if_nothing_can_take_them_back(calls: Calls) -> None:
+    provider, context = step(called("reader", of="copy"))
+    provider.undo(context, arguments(moved=True, first=True))
+    assert calls.made == []
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_with_a_record_only_that_moves(calls: Calls, monkeypatch: pytest.MonkeyPatch, *, moved: bool) -> None:
+    pointed = ["reader.example" if moved else "copy.example"]
+    monkeypatch.setattr(dns_records, "target", lambda _aws, _record: pointed[-1])
+    monkeypatch.setattr(dns_records, "point", lambda _aws, _record, host: pointed.append(host))
+    original = instance("original", Endpoint={"Address": "reader.example", "Port": 3306})
+    copy = instance("copy", Endpoint={"Address": "copy.example", "Port": 3306})
+    provider, context = step(original, copy)
+    args = arguments(moved=moved, strategy="dns", record=RECORD)
+    provider.perform(context, args)
+    provider.perform(context, args)
+    assert pointed[1:] == ["copy.example" if moved else "reader.example"]
+    assert calls.made == [("in sync",)]
+    provider.undo(context, args)
+    assert pointed[-1] == "reader.example"
+    assert calls.made == [("in sync",), ("delete", copy.resource_id)]
+
+
+def test_without_a_record_cleanup_deletes_the_owners_replica_and_not_its_counterpart(calls: Calls) -> None:
+    original, copy = instance("original"), instance("copy")
+    provider, context = step(original, copy)
+    provider.perform(context, arguments(moved=True, strategy="none", retired=True))
+    assert calls.made == [("delete", original.resource_id)]
+
+
+def test_a_replica_is_in_sync_through_the_encrypted_instance_while_the_source_carries_production(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caught_up: list[tuple[str, str]] = []
+    monkeypatch.setattr(replica_names, "required_status", lambda _session: SimpleNamespace(delay=0))
+    monkeypatch.setattr(lag, "catch_up", lambda ahead, behind, **_rest: caught_up.append((ahead, behind)))
+    monkeypatch.setattr(
+        Instances, "wait_until_available", lambda _self, which, **_rest: SimpleNamespace(resource_id=which)
+    )
+    context = cast(
+        StepContext,
+        SimpleNamespace(
+            instances=Instances(FakeAws()),
+            progress=silent,
+            session=nullcontext,
+            access=SimpleNamespace(session=lambda found: nullcontext(found.resource_id)),
+        ),
+    )
+    args = arguments(moved=True, first=True)
+    replica_names._require_in_sync(context, args, args.replica_id)
+    assert caught_up == [(SOURCE_ID, args.encrypted_id), (args.encrypted_id, args.replica_id)]

@@ -1,0 +1,149 @@
+"""Checks of the source's read replicas: which come along, which stay, and whether their counterparts are like them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rds_encrypt.aws import dns_records
+from rds_encrypt.check import Finding
+from rds_encrypt.checks.context import CheckContext
+from rds_encrypt.core.errors import PreconditionFailed
+from rds_encrypt.mysql import channel
+from rds_encrypt.replica_pairs import ReplicaPair
+from rds_encrypt.settings_diff import differences
+
+__all__ = ["delayed", "replicas"]
+
+
+def replicas(context: CheckContext) -> Iterator[Finding]:
+    """Which replicas come along and what that means, which stay and why, and what of the config fits no replica."""
+    yield from _coming(context)
+    for pair in context.plan.replicas:
+        yield from _of_pair(context, pair)
+    yield from _staying(context)
+    yield from _misnamed(context)
+
+
+def delayed(context: CheckContext) -> Iterator[Finding]:
+    """Replicas that lag behind on purpose: a counterpart cannot take that over, and a rollback would wait for it.
+
+    Source: "Configuring delayed replication with MySQL", RDS User Guide.
+    """
+    for pair in context.plan.replicas:
+        if context.access is None or pair.original is None or not pair.original.available:
+            continue
+        with context.access.session(pair.original) as session:
+            found = channel.status(session)
+        if found is not None and found.delay:
+            yield context.blocking(
+                f"it is a replica with a delay of {found.delay} s, which an encrypted counterpart cannot take over",
+                where=pair.name,
+                fix=f"Set `replicas.overrides` to `{{{pair.name}: leave}}`, or end the delay (CALL mysql.rds_set_source_delay(0))",
+                safe="Nothing was changed",
+            )
+
+
+def _coming(context: CheckContext) -> Iterator[Finding]:
+    pairs, when = context.plan.replicas, "after the source's cutover"
+    if not pairs:
+        return
+    if context.plan.replica_settings.reads_first:
+        when = "in phase `replicate`, before writers move"
+    what = "takes over its name" if context.name_moves else "takes over its readers"
+    pause = "; reads through that name pause for its rename" if context.name_moves else ""
+    yield context.note(
+        f"its replicas come along: {', '.join(pair.name for pair in pairs)}",
+        why=f"each gets an encrypted counterpart, which {what} {when}{pause}; AWS bills both until phase `cleanup`",
+    )
+
+
+def _of_pair(context: CheckContext, pair: ReplicaPair) -> Iterator[Finding]:
+    if pair.original is None:
+        return
+    if pair.original.replicas:
+        becomes = f", as `{pair.names.old}`" if context.name_moves else ""
+        yield context.warning(
+            f"its replica {pair.name} has replicas of its own: {', '.join(pair.original.replicas)}",
+            why=f"they stay with the unencrypted replica{becomes}, which `cleanup` does not delete while it has them",
+            fix=f"After the cutover, create new replicas of `{pair.name}`, and delete these before `cleanup`",
+        )
+    if pair.encrypted is not None and (unlike := _unlike(pair)):
+        yield context.warning(
+            f"{pair.encrypted.identifier} is not like {pair.original.identifier}: {'; '.join(unlike)}",
+            why="readers would notice once it serves them",
+            fix=f"Modify {pair.encrypted.identifier}, or change {pair.original.identifier} back",
+        )
+    record = context.plan.replica_settings.records.get(pair.name)
+    if record is None:
+        if not context.name_moves:
+            yield context.note(
+                f"nothing moves the readers of {pair.name}",
+                why="with this strategy it keeps its name",
+                fix=f"Give it a record (`replicas.records`), or point its readers at {pair.names.encrypted} after the cutover",
+            )
+        return
+    addresses = [each.address for each in (pair.original, pair.encrypted) if each is not None]
+    try:
+        target = dns_records.target(context.aws, record)
+    except PreconditionFailed as error:
+        yield context.warning(f"{error.where}: {error.what}", why="it is to move the readers", fix=error.fix)
+        return
+    if target not in addresses:
+        yield context.warning(
+            f"the record {record.record} points at {target}, not at its replica {pair.name}",
+            why="it will point at the encrypted counterpart once that takes over",
+            fix="Correct `replicas.records`, or the record",
+        )
+
+
+def _unlike(pair: ReplicaPair) -> list[str]:
+    """Return the settings in which the counterpart differs, except what follows from whose replica it is."""
+    if pair.original is None or pair.encrypted is None:
+        return []
+    found = [
+        str(each)
+        for each in differences(pair.original, pair.encrypted)
+        if each.setting != "ReadReplicaSourceDBInstanceIdentifier"
+    ]
+    ours, theirs = pair.original.parameter_group, pair.encrypted.parameter_group
+    if ours != theirs:
+        found.append(f"its parameter group is {theirs!r} instead of {ours!r}")
+    return found
+
+
+def _staying(context: CheckContext) -> Iterator[Finding]:
+    """Replicas stay with their source, not with its name, unless they come along."""
+    names, pairs = context.plan.topology.names, context.plan.replicas
+    known = {names.replica, *(name for pair in pairs for name in (pair.name, pair.names.encrypted))}
+    others = [name for name in context.source.replicas if name not in known]
+    if not others:
+        return
+    becomes = f"under its name `{names.old}`" if context.name_moves else "as it is"
+    far = (
+        " Those in other regions, shown as ARNs, cannot come along."
+        if any(":" in each for each in others)
+        else ""
+    )
+    yield context.warning(
+        f"it has replicas that do not come along: {', '.join(others)}",
+        why=(
+            f"they stay with the unencrypted instance {becomes}, and are unencrypted too; after the cutover they get"
+            f" writes only until phase `cleanup`, which cannot stop an instance that has replicas.{far}".rstrip(
+                "."
+            )
+        ),
+        fix=f"After the cutover, create new replicas of `{context.name}`, move readers there, and delete these before `cleanup`",
+    )
+
+
+def _misnamed(context: CheckContext) -> Iterator[Finding]:
+    """Keys of the config that fit no replica; one that was deleted meanwhile is no mistake."""
+    settings = context.plan.replica_settings
+    known = {*context.source.replicas, *(pair.name for pair in context.plan.replicas)}
+    for key, given in (("overrides", settings.overrides), ("records", settings.records)):
+        for name in sorted(given.keys() - known):
+            yield context.warning(
+                f"`replicas.{key}` names {name}, which is not a replica of it",
+                why="it has no effect",
+                fix="Correct the name, or remove the key",
+            )
