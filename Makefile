@@ -10,6 +10,7 @@ N       ?= 200
 PAIRS   ?= 5
 STRATEGY ?= rename
 MINUTES ?= 60
+COUNTS  ?= 1 10
 MOMENTS ?= 1
 FENCE   ?= read_only
 PY      := .cache/venv/bin/python
@@ -40,8 +41,8 @@ help: ## this list
 setup: ## get the tool chain: Pulumi, Python packages, a MySQL server (into .cache/; SERVERS=all)
 	@$(PYTHON) dev/tools/setup.py $(addprefix --server ,$(SERVERS))
 
-demo: setup ## encrypt a running database, start to end (ENGINE=8.0, 9.7 or 5.7; GTIDS=1)
-	@$(PY) -m dev.demo --engine $(ENGINE) $(if $(GTIDS),--gtids)
+demo: setup ## encrypt a running database, start to end (ENGINE=8.0, 9.7 or 5.7; GTIDS=1, REPLICAS=2)
+	@$(PY) -m dev.demo --engine $(ENGINE) $(if $(GTIDS),--gtids) $(if $(REPLICAS),--replicas $(REPLICAS))
 
 sandbox: setup ## start a local RDS with a seeded database and leave it running
 	@$(PY) -m dev.sandbox up
@@ -108,8 +109,8 @@ bench-full: setup ## the same with more and larger runs, up to 50 sources and 2 
 bench-cutover: setup ## measure the cutover against the plain runbook (PAIRS=…, STRATEGY=rename or dns, ENGINE=…)
 	@$(PY) -m dev.bench.cutover --pairs $(PAIRS) --strategy $(STRATEGY) --engine $(ENGINE)
 
-bench-preview: setup ## measure `pulumi preview`, preflight and plan included, of 1 and 10 sources
-	@$(PY) -m dev.bench.preview
+bench-preview: setup ## measure `pulumi preview`, preflight and plan included (COUNTS="1 10", REPLICAS=1)
+	@$(PY) -m dev.bench.preview --sources $(COUNTS) $(if $(REPLICAS),--replicas $(REPLICAS))
 
 docs-errors: setup ## provoke every fault and write docs/errors.md
 	@RDS_ENCRYPT_WRITE_ERRORS=1 $(PY) -m pytest -q tests/engine/test_faults.py

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from dev.bench import command
 from dev.bench.projects import configure, write_project
+from dev.bench.sources import make_sources
 from dev.sandbox import Sandbox
 from dev.sandbox.seed import Seeded, seed
 from dev.workload.workspace import CommandFailed, Workspace
@@ -67,6 +68,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--sources", type=int, nargs="+", default=[1, 10], help="how many, one figure for each"
     )
+    parser.add_argument(
+        "--replicas", type=int, default=0, help="read replicas of each source, on small servers"
+    )
     parser.add_argument("--runs", type=int, default=5, help="previews for each figure")
     options = parser.parse_args(arguments)
 
@@ -83,10 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _measure(directory: Path, options: argparse.Namespace, console: Console) -> list[Figure]:
     with Sandbox.running(directory / "sandbox") as sandbox:
-        seeded = []
-        for number in range(max(options.sources)):
-            console.print(f"seeding source {number + 1} of {max(options.sources)} …")
-            seeded.append(seed(sandbox, engine=options.engine, rows=_ROWS, identifier=f"orders-{number + 1}"))
+        sources = _sources(sandbox, options, console)
         environment = {
             **sandbox.settings(),
             DIRECTORY: str(directory / "reports"),
@@ -101,11 +102,25 @@ def _measure(directory: Path, options: argparse.Namespace, console: Console) -> 
         workspace = Workspace(directory / "workspace", environment=environment)
         workspace.create()
         for count in options.sources:
-            configure(workspace, "replicate", map(_settings, seeded[:count]))
+            configure(workspace, "replicate", sources[:count])
             what = f"{count} source{'s' if count > 1 else ''}"
             figures.append(_timed(what, count, workspace, options.runs))
             console.print(f"{what}: {figures[-1].median:.2f} s")
     return figures
+
+
+def _sources(sandbox: Sandbox, options: argparse.Namespace, console: Console) -> list[dict[str, Any]]:
+    """Make as many as the largest figure needs, and return what the config says of them."""
+    count = max(options.sources)
+    if options.replicas:
+        console.print(f"making {count} sources with {options.replicas} replicas each …")
+        small = make_sources(sandbox, count, options.engine, replicas=options.replicas)
+        return [small.settings(name) for name in small.names]
+    seeded = []
+    for number in range(count):
+        console.print(f"seeding source {number + 1} of {count} …")
+        seeded.append(seed(sandbox, engine=options.engine, rows=_ROWS, identifier=f"orders-{number + 1}"))
+    return [_settings(each) for each in seeded]
 
 
 def _settings(seeded: Seeded) -> dict[str, Any]:

@@ -63,11 +63,11 @@ class Sources:
         }
 
 
-def make_sources(sandbox: Sandbox, count: int, engine: str = "8.0") -> Sources:
-    """Make so many sources, each with a parameter group of its own."""
+def make_sources(sandbox: Sandbox, count: int, engine: str = "8.0", *, replicas: int = 0) -> Sources:
+    """Make so many sources, each with a parameter group of its own, and with so many read replicas."""
     rds, ec2, kms = (sandbox.client(service) for service in ("rds", "ec2", "kms"))
     for quota, each in {
-        "DBInstances": _PER_SOURCE,
+        "DBInstances": _PER_SOURCE + 2 * replicas,
         "DBParameterGroups": _PER_SOURCE,
         "ManualSnapshots": 3,
     }.items():
@@ -83,6 +83,8 @@ def make_sources(sandbox: Sandbox, count: int, engine: str = "8.0") -> Sources:
     def make(name: str, group: str) -> None:
         _make(sandbox.client("rds"), name, engine, password, group)
         _fill(found, name)
+        for number in range(1, replicas + 1):
+            _replicate(sandbox.client("rds"), name, f"{name}-r{number}")
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         list(pool.map(make, names, groups))
@@ -109,6 +111,11 @@ def _make(rds: Any, name: str, engine: str, password: str, group: str) -> None:
         AutoMinorVersionUpgrade=False,
         PubliclyAccessible=False,
     )
+    await_available(rds, name)
+
+
+def _replicate(rds: Any, source: str, name: str) -> None:
+    rds.create_db_instance_read_replica(DBInstanceIdentifier=name, SourceDBInstanceIdentifier=source)
     await_available(rds, name)
 
 

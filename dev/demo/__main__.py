@@ -62,10 +62,15 @@ def _options(arguments: list[str] | None) -> Options:
     parser.add_argument(
         "--gtids", action="store_true", help="give the transactions GTIDs, and compare both executed sets"
     )
+    parser.add_argument(
+        "--replicas", type=int, default=0, help="read replicas of the database, each with a reader"
+    )
     parser.add_argument("--rows", type=int, default=200_000, help="at least so many rows in all")
     parser.add_argument("--keep", action="store_true", help="leave the sandbox running, to look around")
     given = parser.parse_args(arguments)
-    return Options(engine=given.engine, gtids=given.gtids, rows=given.rows, keep=given.keep)
+    return Options(
+        engine=given.engine, gtids=given.gtids, replicas=given.replicas, rows=given.rows, keep=given.keep
+    )
 
 
 def _write(path: Path, content: dict[str, object]) -> None:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dev.demo import compare, inventory
 from dev.demo.inventory import Inventory
-from dev.demo.report import Old, Phase, Report
+from dev.demo.report import Old, Phase, Replica, Report
 from dev.demo.terminal import Terminal
 from dev.sandbox import Sandbox
-from dev.sandbox.seed import Seeded, seed
+from dev.sandbox.seed import Seeded, await_available, seed
 from dev.workload import database
 from dev.workload.database import Account, Address
 from dev.workload.gtids import mismatches
+from dev.workload.reader import Reader, wrong_reads
 from dev.workload.workspace import ROOT, Result, Workspace
 from dev.workload.writer import TABLE, Writer, account_for, longest_gap
 
@@ -49,6 +50,7 @@ class Options:
 
     engine: str = "8.0"
     gtids: bool = False
+    replicas: int = 0
     rows: int = 200_000
     keep: bool = False
     directory: Path = DIRECTORY
@@ -65,9 +67,12 @@ class _Run:
     workspace: Workspace
     writer: Writer
     before: Inventory
+    readers: dict[str, Reader]
+    """By the names of the source's replicas."""
     phases: list[Phase] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     outage: float = 0.0
+    read_outages: dict[str, float] = field(default_factory=dict)
     fenced_at: float = 0.0
     tables: int = 0
 
@@ -96,7 +101,9 @@ def drive(options: Options, terminal: Terminal) -> Report:
     begun = time.monotonic()
     with _sandbox(options, terminal) as sandbox:
         run = _prepare(options, terminal, sandbox)
-        with run.writer.writing():
+        with run.writer.writing(), ExitStack() as reading:
+            for reader in run.readers.values():
+                reading.enter_context(reader.reading())
             _check_that_writes_flow(run)
             _phase(run, "replicate")
             _check_unchanged(run, "replicate")
@@ -119,6 +126,14 @@ def _prepare(options: Options, terminal: Terminal, sandbox: Sandbox) -> _Run:
     terminal.good(
         f"`{_IDENTIFIER}`: MySQL {seeded.engine_version}, unencrypted, {seeded.rows:,} rows ({seeded.seconds:.0f} s)"
     )
+    replicas = [f"{_IDENTIFIER}-r{number + 1}" for number in range(options.replicas)]
+    for name in replicas:
+        sandbox.client("rds").create_db_instance_read_replica(
+            DBInstanceIdentifier=name, SourceDBInstanceIdentifier=_IDENTIFIER
+        )
+    for name in replicas:
+        await_available(sandbox.client("rds"), name)
+        terminal.good(f"`{name}`: a read replica of it")
     workspace = Workspace(options.directory, environment=sandbox.settings(), project=options.project)
     if shutil.which("pulumi", path=workspace.environment["PATH"]) is None:
         raise DemoFailed("There is no `pulumi` on PATH or in .cache/bin: run `make setup`.")
@@ -134,7 +149,13 @@ def _prepare(options: Options, terminal: Terminal, sandbox: Sandbox) -> _Run:
     master = Account(seeded.master_user, seeded.master_password)
     with database.connected(where, master) as connection:
         before = inventory.take(sandbox.client("rds"), sandbox.client("ec2"), connection)
-    return _Run(terminal, sandbox, seeded, workspace, writer, before)
+    readers = {
+        name: Reader(
+            database.address(sandbox.client("rds"), name, seeded.ca_bundle), application, seeded.database
+        )
+        for name in replicas
+    }
+    return _Run(terminal, sandbox, seeded, workspace, writer, before, readers)
 
 
 @contextmanager
@@ -186,8 +207,24 @@ def _phase(run: _Run, phase: str) -> None:
         f"{phase} took {result.seconds:.0f} s; longest time without an acknowledged write: {gap.seconds:.1f} s"
     )
     if phase == "cutover":
+        run.read_outages = _read_outages(run, begun)
         run.outage = gap.seconds
         run.fenced_at = time.time() - time.monotonic() + (gap.begin + gap.end) / 2
+
+
+def _read_outages(run: _Run, begun: float) -> dict[str, float]:
+    """Wait until every reader reads again, and return the longest time that each went without."""
+    now = time.monotonic()
+    for name, reader in run.readers.items():
+        while not (reader.reads and reader.reads[-1].monotonic > now):
+            if time.monotonic() - now > _COMES_BACK:
+                run.finding(f"nothing can be read from {name} after the cutover")
+                break
+            time.sleep(0.1)
+    return {
+        name: longest_gap((read.monotonic for read in reader.reads), begun, time.monotonic()).seconds
+        for name, reader in run.readers.items()
+    }
 
 
 def _count(workspace: Workspace) -> int:
@@ -261,7 +298,7 @@ def _report(run: _Run, seconds: float) -> Report:
     outputs = run.workspace.outputs()[_IDENTIFIER]
     old = _old(run, outputs)
     with database.connected(run.address(_IDENTIFIER), run.master, database=run.seeded.database) as connection:
-        tokens = database.rows(connection, f"SELECT token FROM {TABLE} WHERE token NOT LIKE 'seed-%%'")  # noqa: S608
+        tokens = database.rows(connection, f"SELECT id, token FROM {TABLE} WHERE token NOT LIKE 'seed-%%'")  # noqa: S608
         after = inventory.take(run.rds, run.sandbox.client("ec2"), connection)
     return Report(
         engine_version=instance["EngineVersion"],
@@ -277,7 +314,32 @@ def _report(run: _Run, seconds: float) -> Report:
         tables=run.tables,
         seconds=seconds,
         findings=run.findings,
+        replicas=_replicas(run, {str(row["token"]): int(row["id"]) for row in tokens}),
     )
+
+
+def _replicas(run: _Run, ids: dict[str, int]) -> list[Replica]:
+    """Judge what the readers saw.
+
+    Args:
+        run: the run.
+        ids: the rows that the writer made, by their tokens.
+    """
+    acknowledged = {
+        ids[write.token]: write.monotonic for write in run.writer.acknowledged if write.token in ids
+    }
+    return [
+        Replica(
+            name,
+            encrypted=run.rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0][
+                "StorageEncrypted"
+            ],
+            read_outage_seconds=run.read_outages[name],
+            reads=len(reader.reads),
+            wrong_reads=wrong_reads(reader.reads, acknowledged),
+        )
+        for name, reader in run.readers.items()
+    ]
 
 
 def _old(run: _Run, outputs: dict[str, Any]) -> Old:

@@ -8,7 +8,7 @@ from typing import Any
 
 from dev.workload.writer import Accounting
 
-__all__ = ["Old", "Phase", "Report"]
+__all__ = ["Old", "Phase", "Replica", "Report"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,33 @@ class Old:
     status: str
     keep_until: str
     parameter_group: str
+
+
+@dataclass(frozen=True)
+class Replica:
+    """A replica of the source, by the name that its reader uses.
+
+    Attributes:
+        encrypted: whether the instance of this name is, at the end.
+        read_outage_seconds: longest time without a read, in the phase ``cutover``.
+        reads: how many there were.
+        wrong_reads: those that saw the past, by more than the reader had been behind before.
+    """
+
+    name: str
+    encrypted: bool
+    read_outage_seconds: float
+    reads: int
+    wrong_reads: int
+
+    def broken_promises(self) -> list[str]:
+        """Return, as sentences, everything that is not as promised."""
+        broken = {
+            f"the replica {self.name} is not encrypted": not self.encrypted,
+            f"nothing was read from {self.name}": self.reads == 0,
+            f"{self.wrong_reads} reads from {self.name} saw the past": self.wrong_reads > 0,
+        }
+        return [sentence for sentence, so in broken.items() if so]
 
 
 @dataclass(frozen=True)
@@ -52,6 +79,7 @@ class Report:
     tables: int
     seconds: float
     findings: Sequence[str] = field(default_factory=tuple)
+    replicas: Sequence[Replica] = ()
 
     def broken_promises(self) -> list[str]:
         """Return, as sentences, everything that is not as promised."""
@@ -70,6 +98,7 @@ class Report:
             found.append(
                 f"{self.identifier} is encrypted with {self.kms_key_id} instead of {self.kms_key_wanted}"
             )
+        found += [sentence for replica in self.replicas for sentence in replica.broken_promises()]
         if self.left_behind:
             found.append(f"something was left behind: {'; '.join(self.left_behind)}")
         return found
@@ -86,4 +115,14 @@ class Report:
             "storage_encrypted": self.storage_encrypted,
             "kms_key_id": self.kms_key_id,
             "leftovers": list(self.left_behind),
+            "replicas": [
+                {
+                    "name": each.name,
+                    "encrypted": each.encrypted,
+                    "read_outage_seconds": round(each.read_outage_seconds, 2),
+                    "reads": each.reads,
+                    "wrong_reads": each.wrong_reads,
+                }
+                for each in self.replicas
+            ],
         }

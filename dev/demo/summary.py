@@ -29,6 +29,12 @@ def show(console: Console, report: Report) -> None:
     table.add_row(
         "write outage", f"{report.outage_seconds:.1f} s, the longest time without an acknowledged write"
     )
+    for replica in report.replicas:
+        table.add_row(
+            f"`{replica.name}`",
+            f"{'encrypted' if replica.encrypted else 'NOT encrypted'}, {replica.reads:,} reads,"
+            f" {replica.wrong_reads:,} of the past; {replica.read_outage_seconds:.1f} s, the longest time without a read",
+        )
     for phase in report.phases:
         table.add_row(
             phase.phase, f"{phase.seconds:.0f} s, {phase.resources} resources in the stack afterwards"

@@ -1,7 +1,7 @@
 """Replicas take over names while something fails: `python -m tests.chaos.replica_moves`, or `make chaos-replicas`.
 
-Each point moves the name of one replica, there or back, and interrupts the step at one call of AWS's API, or breaks one of the two
-replicas; then the step runs again, as the next `pulumi up` would, until it succeeds. Meanwhile an application writes to the source,
+Each point moves the name of one replica, there or back, and interrupts the step at one call of AWS's API, or breaks or deletes one of the
+two replicas; then the step runs again, as the next `pulumi up` would, until it succeeds. Meanwhile an application writes to the source,
 which must not notice, and at the end of each point a reader of the name must see the newest write.
 """
 
@@ -43,6 +43,8 @@ KINDS = (
     "the answer is lost",
     "crash of the taker",
     "crash of the giver",
+    "the taker is deleted",
+    "the giver is deleted",
 )
 _CALLS = {"ModifyDBInstance", "AddTagsToResource"}
 _ATTEMPTS = 5
@@ -103,6 +105,43 @@ class Stage:
     def identity(self, name: str) -> str:
         return str(self.road.instance(name)["DbiResourceId"])
 
+    def taker(self, point: Point) -> str:
+        return self.copy_id if point.moved else self.original_id
+
+    def giver(self, point: Point) -> str:
+        return self.original_id if point.moved else self.copy_id
+
+    def name_of(self, resource_id: str) -> str | None:
+        """Return the present name; ``None`` if it was deleted."""
+        listed = self.road.client("rds").describe_db_instances()["DBInstances"]
+        return next(
+            (each["DBInstanceIdentifier"] for each in listed if each["DbiResourceId"] == resource_id), None
+        )
+
+    def delete(self, resource_id: str) -> None:
+        """Delete a replica, as somebody would in the console, and wait until it is gone."""
+        name = self.name_of(resource_id)
+        assert name is not None
+        self.road.client("rds").delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+        deadline = time.monotonic() + _PATIENCE
+        while self.name_of(resource_id) is not None and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+    def replace_deleted(self) -> None:
+        """Make another replica for each one that was deleted, as the next `pulumi up`, or its owner, would."""
+        rds = self.road.client("rds")
+        for role, source, name in (
+            ("original_id", "orders", f"{READER}-old"),
+            ("copy_id", "orders-encrypted", f"{READER}-encrypted"),
+        ):
+            if self.name_of(getattr(self, role)) is not None:
+                continue
+            rds.create_db_instance_read_replica(
+                DBInstanceIdentifier=name, SourceDBInstanceIdentifier=source, DBInstanceClass="db.t3.small"
+            )
+            await_available(rds, name)
+            setattr(self, role, self.identity(name))
+
 
 def drawn(seed: int, count: int) -> list[Point]:
     """Draw the points; there and back alternate, because the next one begins where this one ends."""
@@ -115,22 +154,25 @@ def drawn(seed: int, count: int) -> list[Point]:
 
 def run(stage: Stage, point: Point) -> Point:
     """Run the step until it succeeds, and judge what came of it."""
-    args = stage.arguments(moved=point.moved)
     began, token = time.time(), f"point-{point.number}-{time.time_ns()}"
     with stage.road.connected("orders", application=True) as connection:
         rows(connection, "UPDATE orders SET note = %s WHERE id = 1", token)
     with _struck(stage, point):
-        _attempt(stage, args, point)
+        _attempt(stage, point)
     stage.road.sandbox.faults.clear()
+    if stage.name_of(stage.taker(point)) is None:
+        stage.replace_deleted()
     while point.wrong and point.attempts < _ATTEMPTS:
-        _attempt(stage, args, point)
+        _attempt(stage, point)
     if not point.wrong:
         point.wrong = "; ".join(_judged(stage, point, token, began))
+    stage.replace_deleted()
     return point
 
 
-def _attempt(stage: Stage, args: ReplicaNamesArgs, point: Point) -> None:
+def _attempt(stage: Stage, point: Point) -> None:
     point.attempts += 1
+    args = stage.arguments(moved=point.moved)
     try:
         ReplicaNamesProvider().perform(stage.context(args), args)
     except (MigrationError, Killed) as error:
@@ -140,11 +182,10 @@ def _attempt(stage: Stage, args: ReplicaNamesArgs, point: Point) -> None:
 
 
 def _judged(stage: Stage, point: Point, token: str, began: float) -> Iterator[str]:
-    has_it, other = (stage.copy_id, stage.original_id) if point.moved else (stage.original_id, stage.copy_id)
     parked = f"{READER}-old" if point.moved else f"{READER}-encrypted"
-    if stage.identity(READER) != has_it:
+    if stage.name_of(stage.taker(point)) != READER:
         yield f"{READER} is not the one that should have the name"
-    if stage.identity(parked) != other:
+    if stage.name_of(stage.giver(point)) not in {parked, None if "deleted" in point.kind else parked}:
         yield f"{parked} is not the other one"
     if stage.identity("orders") != stage.source_id:
         yield "the source has lost its name"
@@ -180,13 +221,13 @@ def _struck(stage: Stage, point: Point) -> Iterator[None]:
             faults.kill(READER)
         case _:
             with pytest.MonkeyPatch.context() as patch:
-                _strike_at_call(patch, point)
+                _strike_at_call(patch, stage, point)
                 yield
             return
     yield
 
 
-def _strike_at_call(patch: pytest.MonkeyPatch, point: Point) -> None:
+def _strike_at_call(patch: pytest.MonkeyPatch, stage: Stage, point: Point) -> None:
     made, ask = 0, botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
 
     def asked(client: Any, action: str, parameters: dict[str, Any]) -> Any:
@@ -196,10 +237,14 @@ def _strike_at_call(patch: pytest.MonkeyPatch, point: Point) -> None:
         made += 1
         if made == point.call and point.kind == "kill before":
             raise Killed(f"before {action}")
+        if made == point.call and point.kind == "the taker is deleted":
+            stage.delete(stage.taker(point))
+        if made == point.call and point.kind == "the giver is deleted":
+            stage.delete(stage.giver(point))
         answer = ask(client, action, parameters)
-        if made == point.call:
-            if point.kind == "kill after":
-                raise Killed(f"after {action}")
+        if made == point.call and point.kind == "kill after":
+            raise Killed(f"after {action}")
+        if made == point.call and point.kind == "the answer is lost":
             raise botocore.exceptions.ReadTimeoutError(endpoint_url="https://rds")
         return answer
 

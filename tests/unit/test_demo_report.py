@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from dev.demo.report import Old, Phase, Report
+from dev.demo.report import Old, Phase, Replica, Report
 from dev.demo.summary import show
 from dev.workload.writer import Accounting
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1"
+READER = Replica("orders-r1", encrypted=True, read_outage_seconds=2.345, reads=9_000, wrong_reads=0)
 GOOD = Report(
     engine_version="8.0.31",
     phases=[Phase("replicate", 24.53, 18), Phase("cutover", 11.04, 19), Phase("cleanup", 9.0, 8)],
@@ -26,6 +27,7 @@ GOOD = Report(
     old=Old("orders-old", "stopped", "2026-12-01", "orders-fence"),
     tables=7,
     seconds=120.0,
+    replicas=[READER],
 )
 
 
@@ -48,6 +50,15 @@ def test_the_json_has_exactly_the_agreed_shape() -> None:
         "storage_encrypted": True,
         "kms_key_id": KEY,
         "leftovers": [],
+        "replicas": [
+            {
+                "name": "orders-r1",
+                "encrypted": True,
+                "read_outage_seconds": 2.35,
+                "reads": 9_000,
+                "wrong_reads": 0,
+            }
+        ],
     }
 
 
@@ -60,6 +71,9 @@ def test_the_json_has_exactly_the_agreed_shape() -> None:
         ({"storage_encrypted": False, "kms_key_id": ""}, "orders is not encrypted"),
         ({"kms_key_id": "arn:other"}, f"with arn:other instead of {KEY}"),
         ({"left_behind": ["snapshot orders-encrypted"]}, "snapshot orders-encrypted"),
+        ({"replicas": [replace(READER, encrypted=False)]}, "the replica orders-r1 is not encrypted"),
+        ({"replicas": [replace(READER, reads=0)]}, "nothing was read from orders-r1"),
+        ({"replicas": [replace(READER, wrong_reads=3)]}, "3 reads from orders-r1 saw the past"),
         ({"findings": ["after replicate something moved"]}, "after replicate something moved"),
     ],
 )
