@@ -71,8 +71,8 @@ def _note_unmoved(context: StepContext, snapshot: str, replica_id: str, coordina
     RDS reboots replicas, which starts their replication (RDS-EVENT-0396). If that has happened already, this notes nothing, and the
     step that attaches the encrypted instance reports it.
     """
-    replica = context.usable(replica_id)
-    if replica is None:
+    replica = context.instances.find(replica_id)
+    if replica is None or not replica.serving:
         return
     with context.access.session(replica) as session:
         status = channel.status(session)

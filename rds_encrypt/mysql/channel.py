@@ -16,6 +16,7 @@ from rds_encrypt.mysql.coordinates import Coordinates
 from rds_encrypt.mysql.dialect import dialect_of
 from rds_encrypt.mysql.procedures import ATTEMPTS, Call, attempt, brought_about, worth_repeating
 from rds_encrypt.mysql.replica_status import ReplicaStatus, required_status, status
+from rds_encrypt.mysql.replication_errors import interrupted
 from rds_encrypt.mysql.session import Credentials, Endpoint, Session
 
 __all__ = ["attach", "detach", "resume", "run_until", "start", "status", "stop", "stop_where_known"]
@@ -119,7 +120,9 @@ def start(session: Session, *, progress: Progress = silent) -> ReplicaStatus:
         done=lambda seen: seen.running and not seen.until,
         missing=missing,
         # The first start clears errors from before it.
-        failed=lambda seen: seen.failure(session.endpoint) if started else None,
+        failed=lambda seen: (
+            seen.failure(session.endpoint) if started and not interrupted(seen.io_error) else None
+        ),
         progress=progress,
     )
 
@@ -164,7 +167,9 @@ def run_until(
         Wait(f"{session.endpoint} to execute {coordinates}", deadline=deadline, first=0.05, longest=2.0),
         done=lambda seen: seen.executed >= coordinates,
         missing=missing,
-        failed=lambda seen: seen.failure(session.endpoint) if started else None,
+        failed=lambda seen: (
+            seen.failure(session.endpoint) if started and not interrupted(seen.io_error) else None
+        ),
         progress=progress,
     )
     return stop(session)

@@ -14,7 +14,7 @@ from enum import Enum
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.mysql.session import Endpoint
 
-__all__ = ["Follower", "diagnosis", "gave_up", "hopeless", "mended_by_attaching", "met_itself"]
+__all__ = ["Follower", "diagnosis", "gave_up", "hopeless", "interrupted", "mended_by_attaching", "met_itself"]
 
 
 class Follower(Enum):
@@ -66,6 +66,13 @@ _PURGED = _Advice(
     f"Raise `binlogRetentionHours`, {_BEGIN_AGAIN}",
     text="purged|could not find (the )?(first|next) log",
 )
+_INTERRUPTED = _Advice(
+    frozenset({1593, 13117}),
+    "the source's `max_execution_time` ended a query of the receiver",
+    "Run `pulumi up` again, which starts replication again; if that happens often, raise `max_execution_time` on the source",
+    text="maximum statement execution time exceeded",
+    managed="Reboot the replica, which starts replication again; if that happens often, raise `max_execution_time` on the source",
+)
 _UNSENDABLE = _Advice(
     frozenset({1236, 13114, 13117}),
     "the source cannot send its binlog from this instance's coordinates",
@@ -115,6 +122,7 @@ _FULL = _Advice(
 )
 _ALL: Sequence[_Advice] = (
     _PURGED,
+    _INTERRUPTED,
     _UNSENDABLE,
     _RELAY_LOG,
     _ACCOUNT,
@@ -156,12 +164,18 @@ def hopeless(error: str) -> bool:
 
 
 def gave_up(error: str) -> bool:
-    """Return whether an error that has stopped a receiver is only the last of its attempts to connect: starting it again may be enough.
+    """Return whether starting the receiver again may be enough: its error is only the last of its attempts to connect, or a query of it was
+    ended.
 
     From 8.4 on MySQL makes ten attempts, a minute apart, where it made 86,400 before (SOURCE_RETRY_COUNT in its manual).
     """
     number, text = _parts(error)
-    return _UNREACHABLE.covers(number, text)
+    return _UNREACHABLE.covers(number, text) or _INTERRUPTED.covers(number, text)
+
+
+def interrupted(error: str) -> bool:
+    """Return whether the source ended one of the queries with which a receiver begins; it may succeed at once when started again."""
+    return _INTERRUPTED.covers(*_parts(error))
 
 
 def mended_by_attaching(error: str) -> bool:

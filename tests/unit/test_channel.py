@@ -132,6 +132,37 @@ def test_start_starts_a_stopped_replica_once() -> None:
     assert calls(server.session) == ["CALL mysql.rds_start_replication"]
 
 
+def test_a_receiver_whose_first_queries_the_source_ended_is_started_again() -> None:
+    """Under a small max_execution_time; seen on MySQL 9.7.4, on a busy machine."""
+    text = (
+        "The replica I/O thread stops because a fatal error is encountered when it tried to SELECT @source_binlog_checksum."
+        " Error: Query execution was interrupted, maximum statement execution time exceeded"
+    )
+    outcomes = [
+        {
+            "Replica_IO_Running": "No",
+            "Replica_SQL_Running": "Yes",
+            "Last_IO_Errno": 13117,
+            "Last_IO_Error": text,
+        },
+        {
+            "Replica_IO_Running": "Yes",
+            "Replica_SQL_Running": "Yes",
+            "Seconds_Behind_Source": 0,
+            "Last_IO_Errno": 0,
+            "Last_IO_Error": "",
+        },
+    ]
+    server = Server(row=replica_row(**STOPPED))
+    server.session.answers["CALL mysql.rds_start_replication"] = lambda: server._set(**outcomes.pop(0))
+    assert channel.start(server.session).running
+    assert calls(server.session) == [
+        "CALL mysql.rds_start_replication",
+        "CALL mysql.rds_stop_replication",
+        "CALL mysql.rds_start_replication",
+    ]
+
+
 @pytest.mark.parametrize("verb", [channel.stop, channel.start])
 def test_who_follows_nobody_can_be_neither_stopped_nor_started(verb: Any) -> None:
     with pytest.raises(ActionRequired, match="follows no source, though it should"):

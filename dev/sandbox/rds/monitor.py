@@ -48,6 +48,18 @@ class Monitor:
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="monitor", daemon=True).start()
+        # RDS's agent is prompt, however busy the monitor is.
+        threading.Thread(target=self._run_agent, name="agent", daemon=True).start()
+
+    def _run_agent(self) -> None:
+        try:
+            while True:
+                self._clock.sleep(_INTERVAL)
+                for region in self._rds.regions():
+                    for instance, server in self._serving(region):
+                        self._ask(instance, partial(self._resume, instance, server))
+        except Closing:
+            return
 
     def _run(self) -> None:
         try:
@@ -59,7 +71,6 @@ class Monitor:
                     if purging:
                         self._purge(region)
                     for instance, server in self._serving(region):
-                        self._ask(instance, partial(self._resume, instance, server))
                         if instance.source is None:
                             self._ask(instance, partial(self._beat, region, instance, server))
                 if purging:
