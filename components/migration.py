@@ -147,11 +147,9 @@ class Migration(pulumi.ComponentResource):
         replicas = self._replicas(name, [done, resumed])
         # A replica that is being made would delay the renames.
         ready = [done, resumed, *(replica for _, replica in replicas)]
-        last: pulumi.Resource = guard
-        if phase == "cutover":
-            last = self._cutover(Cutover, encrypted.id, ready)
-        elif phase == "rollback":
-            last = self._cutover(Rollback, encrypted.id, ready)
+        kinds: dict[str, type[Cutover] | type[Rollback]] = {"cutover": Cutover, "rollback": Rollback}
+        kind = kinds.get(phase)
+        last = self._cutover(kind, encrypted.id, ready) if kind is not None else guard
         self._readers(replicas, encrypted.id, last)
 
     def _copy_with_downtime(self, phase: Phase) -> None:
@@ -243,7 +241,9 @@ class Migration(pulumi.ComponentResource):
         after: list[pulumi.Resource],
         **fenced: pulumi.Input[Any],
     ) -> pulumi.Resource:
-        return self._export(self._steps.cutover(kind, encrypted_id, after, **fenced))
+        moved = self._export(self._steps.cutover(kind, encrypted_id, after, **fenced))
+        self._steps.proxy_targets(encrypted_id, moved)
+        return moved
 
     def _export(self, step: StepResource) -> pulumi.Resource:
         self.outputs |= {key: getattr(step, key) for key in step.output_names()}

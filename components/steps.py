@@ -15,6 +15,7 @@ from providers.cutover import Cutover
 from providers.deletion_guard import DeletionGuard
 from providers.group_access import GroupAccess
 from providers.preflight import Preflight
+from providers.proxy_targets import ProxyTargets
 from providers.replica_names import ReplicaNames
 from providers.resource import StepResource, urn_of
 from providers.rollback import Rollback
@@ -159,6 +160,17 @@ class Steps:
             hours=self._settings.catch_up_hours,
             accept=dict(self._settings.accept),
         )
+
+    def proxy_targets(self, encrypted_id: pulumi.Input[str], after: pulumi.Resource) -> None:
+        if self._settings.cutover.proxies == "follow":
+            identifier, moved = self._source.names.source, self._source.phase != "rollback"
+            self.step(
+                ProxyTargets,
+                [self.claim, after],
+                identifier=identifier,
+                encrypted_id=encrypted_id,
+                moved=moved,
+            )
 
     def cutover(
         self,

@@ -77,6 +77,8 @@ class Tag(StrEnum):
     """On the encrypted instance: when the source got its name back."""
     REPLICA_OF = "rds-encrypt:replica-of"
     """On an encrypted replica: DbiResourceId and name of the owner's replica whose name it takes over."""
+    PROXIES = "rds-encrypt:proxies"
+    """On the encrypted instance: the RDS Proxies that had it or the source as their target."""
     ROLLBACK_LOST = "rds-encrypt:rollback-lost"
     """On the encrypted instance: why the old one can no longer follow it, so that a rollback is impossible."""
 

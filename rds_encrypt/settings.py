@@ -211,6 +211,9 @@ class CutoverSettings(_Group):
     seconds. `none`: you move them. With `dns` and `none` the unencrypted instance keeps the name `X`."""
     dns: DnsSettings | None = None
     hooks: HookSettings = HookSettings()
+    proxies: Literal["follow", "leave"] = "follow"
+    """`follow`: once production has moved, each RDS Proxy that had the source as its target uses the encrypted instance; `leave`: you
+    move them."""
     postpone: bool = False
     """Hold the cutover, once its checks pass, until you set the tag `rds-encrypt:release` on the source; for a day at most."""
     max_write_outage: Annotated[int, Ge(5), Le(3600)] = 60

@@ -83,15 +83,12 @@ class Control:
             case "fail-copy":
                 self._faults.fail_copies(fault.get("count", 1))
             case "quota":
-                region = self._rds.region(self._region)
-                if fault["name"] not in region.quotas:
-                    raise LookupError(
-                        f"There is no quota {fault['name']}: {', '.join(region.quotas)} are known."
-                    )
-                region.quotas[fault["name"]] = int(fault["maximum"])
+                self._allow(str(fault["name"]), int(fault["maximum"]))
             case "lag":
                 region = self._rds.region(self._region)
                 region.mirror.lag(int(fault["ms"]) / 1000, lambda: instances.to_be_seen(region))
+            case "proxies-follow":
+                self._rds.region(self._region).proxies_follow = bool(fault.get("follow", True))
             case "heartbeat":
                 self._keep_books(fault)
             case "duration":
@@ -100,6 +97,12 @@ class Control:
                 self._on_instance(str(kind), fault)
             case _:
                 raise LookupError(f"There is no fault of the kind {kind!r}.")
+
+    def _allow(self, name: str, maximum: int) -> None:
+        quotas = self._rds.region(self._region).quotas
+        if name not in quotas:
+            raise LookupError(f"There is no quota {name}: {', '.join(quotas)} are known.")
+        quotas[name] = maximum
 
     def _keep_books(self, fault: dict[str, Any]) -> None:
         if fault.get("seconds") is not None:

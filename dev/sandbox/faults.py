@@ -216,6 +216,10 @@ class Faults:
         """Keep the receivers of an instance's managed replicas from connecting to it, or let them again."""
         self._post(kind="refuse-replicas", instance=instance, refused=refused)
 
+    def proxies_follow(self, *, follow: bool = True) -> None:
+        """Whether a proxy's target follows its instance through a rename, or keeps the name: AWS does not say."""
+        self._post(kind="proxies-follow", follow=follow)
+
     def lag(self, ms: int) -> None:
         """Let descriptions of instances be so old from now on, until it is 0: what was just made is not found yet."""
         self._post(kind="lag", ms=ms)

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from rds_encrypt.aws import snapshots
+from rds_encrypt.aws import proxies, snapshots
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.errors import sorted_errors
 from rds_encrypt.aws.parameter_groups import Description, ParameterGroups
+from rds_encrypt.aws.proxies import ProxyTarget
 from rds_encrypt.aws.snapshots import Snapshot
 
-__all__ = ["ZONES", "AccountInventory", "Alarm", "ProxyTarget", "Quota"]
+__all__ = ["ZONES", "AccountInventory", "Alarm", "Quota"]
 
 ZONES = 4
 """Number of hosted zones whose first records are read."""
@@ -36,14 +37,6 @@ class Quota:
     def left(self) -> int:
         """The unused part."""
         return self.maximum - self.used
-
-
-@dataclass(frozen=True)
-class ProxyTarget:
-    """One database behind an RDS Proxy."""
-
-    proxy: str
-    identifier: str
 
 
 @dataclass(frozen=True)
@@ -96,19 +89,7 @@ class AccountInventory:
     @cached_property
     def proxy_targets(self) -> list[ProxyTarget]:
         """The targets of the account's proxies for MySQL."""
-        with sorted_errors("RDS Proxy"):
-            pages = self._aws.rds.get_paginator("describe_db_proxies").paginate()
-            proxies = [
-                each["DBProxyName"]
-                for page in pages
-                for each in page["DBProxies"]
-                if each.get("EngineFamily") == "MYSQL"
-            ]
-            return [
-                ProxyTarget(proxy, str(target.get("RdsResourceId", "")))
-                for proxy in proxies
-                for target in self._aws.rds.describe_db_proxy_targets(DBProxyName=proxy)["Targets"]
-            ]
+        return proxies.targets(self._aws)
 
     @cached_property
     def integrations(self) -> Mapping[str, str]:

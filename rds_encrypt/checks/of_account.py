@@ -160,14 +160,11 @@ def proxies(context: CheckContext) -> Iterator[Finding]:
     found = sorted(each.proxy for each in context.around.proxy_targets if each.identifier == context.name)
     if not found:
         return
-    after = (
-        f"names `{context.plan.topology.names.old}`" if context.name_moves else "still names the old instance"
-    )
     yield context.warning(
         f"RDS Proxy has it as a target: {', '.join(found)}",
-        why="AWS does not document whether a target follows the name or the instance",
-        fix=f"Rehearse it. After the cutover, run `aws rds describe-db-proxy-targets`; if it {after}, deregister that target"
-        " and register the encrypted instance",
+        why="rds-encrypt registers the encrypted instance with it right after the cutover, unless `cutover.proxies` is `leave`; AWS does not"
+        " document what a proxy does while names move",
+        fix="Rehearse it, and look at `aws rds describe-db-proxy-targets` after the cutover",
     )
 
 

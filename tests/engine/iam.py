@@ -195,6 +195,13 @@ def _open_group(action: str, given: Mapping[str, Any], _world: World) -> Iterato
         yield Ask("ec2:CreateTags", rule, {"ec2:CreateAction": action.partition(":")[2]})
 
 
+def _move_proxy(action: str, given: Mapping[str, Any], _world: World) -> Iterator[Ask]:
+    """The proxy's target group is asked for, by an id that the call does not have, and the instance."""
+    yield Ask(action, f"{_RDS}:target-group:prx-tg-0123456789abcdef0")
+    for name in given["DBInstanceIdentifiers"]:
+        yield Ask(action, _db(name))
+
+
 def _describe_key(action: str, given: Mapping[str, Any], _world: World) -> Iterator[Ask]:
     # An alias is resolved first: it is the key that must be allowed.
     yield Ask(action, f"arn:aws:kms:{_REGION}:{_ACCOUNT}:key/{given['KeyId'].rpartition('/')[2]}")
@@ -248,6 +255,7 @@ _HOW: Mapping[str, Callable[[str, Mapping[str, Any], World], Iterator[Ask]]] = {
     ),
     **{f"rds:{action}": _make for action in _MADE},
     "rds:CreateDBParameterGroup": _make_group,
+    **dict.fromkeys(("rds:RegisterDBProxyTargets", "rds:DeregisterDBProxyTargets"), _move_proxy),
     **dict.fromkeys(
         ("rds:ModifyDBParameterGroup", "rds:ResetDBParameterGroup", "rds:DeleteDBParameterGroup"),
         _change_group,

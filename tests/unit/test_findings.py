@@ -19,7 +19,8 @@ from providers.arguments import as_inputs, read
 from rds_encrypt.aws import metrics
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.errors import sorted_errors
-from rds_encrypt.aws.inventory import ZONES, AccountInventory, Alarm, ProxyTarget, Quota
+from rds_encrypt.aws.inventory import ZONES, AccountInventory, Alarm, Quota
+from rds_encrypt.aws.proxies import ProxyTarget
 from rds_encrypt.aws.snapshots import Snapshot
 from rds_encrypt.check import Check, Finding, Scope, Severity, refusal
 from rds_encrypt.checks import of_account, of_caller, of_instance, of_key, of_replicas, registry, run, words

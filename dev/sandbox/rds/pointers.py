@@ -1,6 +1,6 @@
 """What points at instances: event subscriptions, proxies and zero-ETL integrations. They are only kept and listed; nothing comes of them.
 
-Whether a proxy's target follows a rename AWS does not say, so the name stays as it was registered.
+Whether a proxy's target follows a rename AWS does not say: the name stays as it was registered, unless `proxies-follow` is provoked.
 """
 
 from __future__ import annotations
@@ -88,18 +88,46 @@ def proxies(region: Region, parameters: Parameters) -> Result:
 
 @action("RegisterDBProxyTargets")
 def register(region: Region, parameters: Parameters) -> Result:
-    _, targets = _proxy(region, parameters)
+    proxy, targets = _proxy(region, parameters)
+    names = parameters.get("DBInstanceIdentifiers", [])
+    if len(targets) + len(names) > 1:
+        raise RDSError(
+            "DBProxyTargetAlreadyRegisteredFault", f"Proxy {proxy['DBProxyName']} already has a target."
+        )
     made = [
-        {"RdsResourceId": region.instance(name).identifier, "Type": "RDS_INSTANCE"}
-        for name in parameters.get("DBInstanceIdentifiers", [])
+        {"RdsResourceId": name, "Type": "RDS_INSTANCE", "of": region.instance(name).resource_id}
+        for name in names
     ]
     targets.extend(made)
-    return {"DBProxyTargets": made}
+    return {"DBProxyTargets": [_shown(region, each) for each in made]}
+
+
+@action("DeregisterDBProxyTargets")
+def deregister(region: Region, parameters: Parameters) -> Result:
+    _, targets = _proxy(region, parameters)
+    for name in parameters.get("DBInstanceIdentifiers", []):
+        found = [each for each in targets if _shown(region, each)["RdsResourceId"] == name]
+        if not found:
+            raise RDSError("DBProxyTargetNotFoundFault", f"{name} is not a target of this proxy.")
+        targets.remove(found[0])
+    return {}
 
 
 @action("DescribeDBProxyTargets")
 def proxy_targets(region: Region, parameters: Parameters) -> Result:
-    return page(_proxy(region, parameters)[1], parameters, "Targets")
+    return page([_shown(region, each) for each in _proxy(region, parameters)[1]], parameters, "Targets")
+
+
+def _shown(region: Region, target: dict[str, Any]) -> dict[str, Any]:
+    """A target as it is described; it has its name of the time when it was registered, or the instance's present one."""
+    present = [each.identifier for each in region.instances.values() if each.resource_id == target["of"]]
+    name = present[0] if region.proxies_follow and present else target["RdsResourceId"]
+    health = (
+        {"State": "AVAILABLE"}
+        if name in region.instances
+        else {"State": "UNAVAILABLE", "Reason": "UNREACHABLE"}
+    )
+    return {"RdsResourceId": name, "Type": target["Type"], "TargetHealth": health}
 
 
 def _proxy(region: Region, parameters: Parameters) -> tuple[dict[str, Any], list[dict[str, Any]]]:

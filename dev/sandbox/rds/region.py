@@ -82,6 +82,7 @@ class Region:
         self.subscriptions: dict[str, dict[str, Any]] = {}
         self.integrations: dict[str, dict[str, Any]] = {}
         self.mirror = Mirror()
+        self.proxies_follow = False
         self.proxies: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
         for family in FAMILIES:
             self._add_defaults(family)

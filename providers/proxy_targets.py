@@ -1,0 +1,149 @@
+"""Proxy targets: lets each RDS Proxy that had the one instance as its target use the one that carries production."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import DiffResult, UpdateResult
+
+from providers.arguments import PairArgs, recorded
+from providers.progress import warning_for
+from providers.resource import StepResource
+from providers.step import Outputs, Step, StepContext
+from rds_encrypt.aws import proxies
+from rds_encrypt.aws.proxies import ProxyTarget
+from rds_encrypt.core.errors import Cancelled, MigrationError, TimedOut
+from rds_encrypt.core.waiting import Wait, until
+from rds_encrypt.journal import Tag, as_tag_value
+
+__all__ = ["ProxyTargets", "ProxyTargetsArgs", "ProxyTargetsProvider"]
+
+_REACHED = 120.0
+"""Seconds for a proxy to reach a new target."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProxyTargetsArgs(PairArgs):
+    """The arguments of `ProxyTargets`.
+
+    Attributes:
+        moved: whether the encrypted instance carries production.
+        settled: whether every proxy could be moved.
+    """
+
+    moved: bool
+    settled: bool = recorded(default=True)
+
+
+class ProxyTargetsProvider(Step[ProxyTargetsArgs]):
+    """Moves proxies. Outputs: ``proxies``, what came of each, by its name; ``settled``, whether nothing is left to try.
+
+    AWS does not document whether a target follows the name of an instance or the instance, so the step goes by what each proxy reports
+    after the names have moved. It never fails: production does not need it, and the next `pulumi up` tries again.
+    """
+
+    identity = ("encrypted_id", "source_id")
+
+    def perform(self, context: StepContext, args: ProxyTargetsArgs) -> Outputs:
+        """Register the instance that carries production with each proxy that had either instance."""
+        warn = warning_for(args.urn)
+        try:
+            done = self._moved(context, args)
+        except Cancelled:
+            raise
+        except MigrationError as error:
+            warn(
+                f"rds-encrypt cannot check whether an RDS Proxy has {args.identifier} as its target: {error}"
+            )
+            return {"proxies": {}, "settled": True}
+        for proxy, trouble in done.items():
+            if trouble:
+                warn(f"RDS Proxy {proxy} does not use the instance that carries production: {trouble}")
+        return {
+            "proxies": {
+                proxy: trouble or "uses the instance that carries production"
+                for proxy, trouble in done.items()
+            },
+            "settled": not any(done.values()),
+        }
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        """Try again what did not succeed."""
+        found = super().diff(_id, _olds, _news)
+        return found if self.read_args(_olds).settled else DiffResult(changes=True, replaces=found.replaces)
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        """Run again: another phase wants them elsewhere, or one was not moved."""
+        return UpdateResult({**_olds, **_news, **self.carry_out(_news)})
+
+    def _moved(self, context: StepContext, args: ProxyTargetsArgs) -> dict[str, str]:
+        """Move each proxy; return, by proxy, what went wrong."""
+        found = context.instances.find_several([args.encrypted_id, args.source_id])
+        wanted = found.get(args.encrypted_id if args.moved else args.source_id)
+        journal = found.get(args.encrypted_id)
+        if wanted is None:
+            return {}
+        ours = set(args.names.all)
+        known = {each.proxy for each in proxies.targets(context.aws) if each.identifier in ours}
+        # One that a killed run left without a target is known by the journal only.
+        noted = set(journal.tags.get(Tag.PROXIES, "").split()) if journal is not None else set()
+        if journal is not None and known - noted:
+            context.instances.tag(journal, {Tag.PROXIES: as_tag_value(" ".join(sorted(known | noted)))})
+        return {
+            proxy: self._settled(context, proxy, wanted.identifier, ours) for proxy in sorted(known | noted)
+        }
+
+    def _settled(self, context: StepContext, proxy: str, wanted: str, ours: set[str]) -> str:
+        """Let a proxy use the wanted instance; return what went wrong.
+
+        One that has the right target but does not reach it is registered again: it may still mean the instance that had the name.
+        """
+        try:
+            if _look(context, proxy, ours) == [wanted] and not _reached(context, proxy, wanted):
+                return ""
+            for identifier in _look(context, proxy, ours):
+                context.progress(f"taking {identifier} away from RDS Proxy {proxy}")
+                proxies.deregister(context.aws, proxy, identifier)
+            context.progress(f"registering {wanted} with RDS Proxy {proxy}")
+            proxies.register(context.aws, proxy, wanted)
+            return _reached(context, proxy, wanted)
+        except Cancelled:
+            raise
+        except MigrationError as error:
+            return str(error)
+
+
+def _look(context: StepContext, proxy: str, ours: set[str]) -> list[str]:
+    """Return those of the migration's names that the proxy has as targets."""
+    found = proxies.targets(context.aws)
+    return [each.identifier for each in found if each.proxy == proxy and each.identifier in ours]
+
+
+def _reached(context: StepContext, proxy: str, wanted: str) -> str:
+    """Wait until the proxy reaches its target; return why it does not."""
+
+    def look() -> ProxyTarget:
+        found = [each for each in proxies.targets(context.aws) if each.proxy == proxy]
+        missing = ProxyTarget(proxy, wanted, usable=False, trouble="it is not registered")
+        return next((each for each in found if each.identifier == wanted), missing)
+
+    try:
+        until(
+            Wait(f"RDS Proxy {proxy} to reach {wanted}", deadline=_REACHED, longest=5.0),
+            look,
+            done=lambda target: target.usable,
+            describe=lambda target: f"RDS Proxy {proxy}: {target.trouble or 'it reaches its target'}",
+            progress=context.progress,
+        )
+    except TimedOut:
+        return look().trouble
+    return ""
+
+
+class ProxyTargets(StepResource, provider=ProxyTargetsProvider):
+    """The RDS Proxies in front of the instance that carries production."""
+
+    proxies: pulumi.Output[dict[str, str]]
+    settled: pulumi.Output[bool]
