@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ from providers.resource import StepResource, urn_of
 from providers.rollback import Rollback
 from providers.verification import Verification
 from rds_encrypt.replica_pairs import ReplicaPair
+from rds_encrypt.settings import VerifySettings
 from rds_encrypt.verified import verified
 
 __all__ = ["Steps"]
@@ -109,10 +111,18 @@ class Steps:
             identifier=self._source.names.source,
             encrypted_id=encrypted_id,
             replica_id=replica_id,
-            verify=self._settings.verify,
+            verify=self._verify,
             hours=self._settings.catch_up_hours,
             wanted=self._wanted_verification(),
         )
+
+    @property
+    def _verify(self) -> VerifySettings:
+        """How to compare; where readers use the encrypted side already, each stop is short, because they see no newer data during it."""
+        settings = self._settings
+        if settings.replicas.reads_first and self._source.existing.replicas:
+            return replace(settings.verify, max_stop_minutes=1)
+        return settings.verify
 
     def _wanted_verification(self) -> str | None:
         """Return the verification that the tag shows, or that one is due; ``None`` once the names have begun to move.

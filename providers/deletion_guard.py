@@ -20,9 +20,10 @@ from rds_encrypt.core.waiting import Progress
 from rds_encrypt.cutover import due_events
 from rds_encrypt.cutover.account_fence import AccountFence
 from rds_encrypt.cutover.fences import fence_around
-from rds_encrypt.journal import Role, Tag, belongs
+from rds_encrypt.journal import Tag
+from rds_encrypt.replica_pairs import delete_counterparts
 from rds_encrypt.settings_diff import differences
-from rds_encrypt.state import Position, find_position, state_of
+from rds_encrypt.state import Position, carries_production, find_position, state_of
 
 __all__ = ["DeletionGuard", "DeletionGuardProvider"]
 
@@ -70,15 +71,14 @@ class DeletionGuardProvider(Step[PairArgs]):
         position = Position.SOURCE
         if encrypted is not None:
             position = find_position(context.aws, args.names, encrypted, source)
-        carries_production = encrypted is not None and (
-            position is not Position.SOURCE or not belongs(encrypted.tags, Role.ENCRYPTED)
-        )
-        production = encrypted if carries_production else source
+        is_production = encrypted is not None and carries_production(position, encrypted)
+        production = encrypted if is_production else source
         if production is not None and position is not Position.RETURNING:
             _lift_fence(context, production)
-        if encrypted is not None and carries_production:
+        if encrypted is not None and is_production:
             _finish(context, encrypted, args.source_id, warning_for(args.urn))
-        if encrypted is not None and not carries_production:
+        if encrypted is not None and not is_production:
+            delete_counterparts(context.instances, encrypted, args.source_id, context.progress)
             context.instances.delete(
                 encrypted.resource_id, final_snapshot=None, deadline=3 * HOUR, progress=context.progress
             )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
+import tenacity
 from pulumi.dynamic import DiffResult, UpdateResult
 
 from providers.arguments import PairArgs, recorded
@@ -13,15 +14,21 @@ from providers.progress import warning_for
 from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
 from rds_encrypt.aws import proxies
+from rds_encrypt.aws.errors import denied
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.proxies import ProxyTarget
-from rds_encrypt.core.errors import Cancelled, MigrationError, TimedOut
+from rds_encrypt.core.errors import Cancelled, MigrationError, Retryable, TimedOut
 from rds_encrypt.core.waiting import Wait, until
-from rds_encrypt.journal import Tag, as_tag_value
+from rds_encrypt.journal import Tag
 
 __all__ = ["ProxyTargets", "ProxyTargetsArgs", "ProxyTargetsProvider"]
 
-_REACHED = 120.0
-"""Seconds for a proxy to reach a new target."""
+_REACHED = 300.0
+"""Seconds for a proxy to reach a new target, or the one that has the name now."""
+_REGISTERED_IN = {"available", "backing-up", "modifying"}
+"""From AWS's refusal, quoted in terraform-provider-aws #19096."""
+_BUSY = 1800.0
+_ATTEMPTS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,15 +64,14 @@ class ProxyTargetsProvider(Step[ProxyTargetsArgs]):
             warn(
                 f"rds-encrypt cannot check whether an RDS Proxy has {args.identifier} as its target: {error}"
             )
-            return {"proxies": {}, "settled": True}
+            # What AWS does not allow it will not allow the next time either.
+            return {"proxies": {}, "settled": denied(error) is not None}
         for proxy, trouble in done.items():
             if trouble:
                 warn(f"RDS Proxy {proxy} does not use the instance that carries production: {trouble}")
+        right = "uses the instance that carries production"
         return {
-            "proxies": {
-                proxy: trouble or "uses the instance that carries production"
-                for proxy, trouble in done.items()
-            },
+            "proxies": {proxy: trouble or right for proxy, trouble in done.items()},
             "settled": not any(done.values()),
         }
 
@@ -83,36 +89,57 @@ class ProxyTargetsProvider(Step[ProxyTargetsArgs]):
         found = context.instances.find_several([args.encrypted_id, args.source_id])
         wanted = found.get(args.encrypted_id if args.moved else args.source_id)
         journal = found.get(args.encrypted_id)
-        if wanted is None:
+        if wanted is None or journal is None:
             return {}
-        ours = set(args.names.all)
-        known = {each.proxy for each in proxies.targets(context.aws) if each.identifier in ours}
-        # One that a killed run left without a target is known by the journal only.
-        noted = set(journal.tags.get(Tag.PROXIES, "").split()) if journal is not None else set()
-        if journal is not None and known - noted:
-            context.instances.tag(journal, {Tag.PROXIES: as_tag_value(" ".join(sorted(known | noted)))})
-        return {
-            proxy: self._settled(context, proxy, wanted.identifier, ours) for proxy in sorted(known | noted)
-        }
+        ours, targets = set(args.names.all), proxies.targets(context.aws)
+        known = {each.proxy for each in targets if each.identifier in ours}
+        # One that a killed run left without a target; if it has another by now, its owner gave it that.
+        left = {journal.tags.get(Tag.PROXIES, "")} & proxies.without_target(context.aws, targets)
+        return {proxy: self._settled(context, journal, proxy, wanted, ours) for proxy in sorted(known | left)}
 
-    def _settled(self, context: StepContext, proxy: str, wanted: str, ours: set[str]) -> str:
+    def _settled(
+        self, context: StepContext, journal: Instance, proxy: str, wanted: Instance, ours: set[str]
+    ) -> str:
         """Let a proxy use the wanted instance; return what went wrong.
 
         One that has the right target but does not reach it is registered again: it may still mean the instance that had the name.
         """
+        name = wanted.identifier
         try:
-            if _look(context, proxy, ours) == [wanted] and not _reached(context, proxy, wanted):
+            if _look(context, proxy, ours) == [name] and not _reached(context, proxy, name):
                 return ""
+            # AWS registers no instance in another status.
+            context.instances.wait(
+                wanted.resource_id,
+                "be in a status in which AWS registers it with a proxy",
+                lambda seen: seen.status in _REGISTERED_IN,
+                deadline=_BUSY,
+                progress=context.progress,
+            )
+            context.instances.tag(journal, {Tag.PROXIES: proxy})
             for identifier in _look(context, proxy, ours):
                 context.progress(f"taking {identifier} away from RDS Proxy {proxy}")
                 proxies.deregister(context.aws, proxy, identifier)
-            context.progress(f"registering {wanted} with RDS Proxy {proxy}")
-            proxies.register(context.aws, proxy, wanted)
-            return _reached(context, proxy, wanted)
+            context.progress(f"registering {name} with RDS Proxy {proxy}")
+            _register(context, proxy, name)
+            context.instances.untag(journal, [Tag.PROXIES])
+            return _reached(context, proxy, name)
         except Cancelled:
             raise
         except MigrationError as error:
             return str(error)
+
+
+def _register(context: StepContext, proxy: str, name: str) -> None:
+    """Register the instance, again if AWS is not ready: until then the proxy has no target."""
+    for attempt in tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(Retryable),
+        stop=tenacity.stop_after_attempt(_ATTEMPTS),
+        wait=tenacity.wait_random_exponential(multiplier=0.5, max=10.0),
+        reraise=True,
+    ):
+        with attempt:
+            proxies.register(context.aws, proxy, name)
 
 
 def _look(context: StepContext, proxy: str, ours: set[str]) -> list[str]:

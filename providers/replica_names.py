@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import UpdateResult
+from pulumi.dynamic import DiffResult, UpdateResult
 
 from providers.arguments import NamedArgs, as_inputs, recorded
 from providers.progress import warning_for
@@ -18,15 +19,15 @@ from providers.step import HOUR, Outputs, Step, StepContext
 from rds_encrypt.access import endpoint_of
 from rds_encrypt.aws import dns_records
 from rds_encrypt.aws.instance import Instance
-from rds_encrypt.core.errors import ActionRequired, Cancelled, MigrationError
+from rds_encrypt.core.errors import ActionRequired, Cancelled, MigrationError, PreconditionFailed
 from rds_encrypt.core.waiting import Progress
-from rds_encrypt.journal import KEYS, Role, tags_for
+from rds_encrypt.journal import KEYS, Role, Tag, tags_for
 from rds_encrypt.mysql import lag
 from rds_encrypt.mysql.connected_clients import Client, clients
 from rds_encrypt.mysql.replica_status import required_status
 from rds_encrypt.names import Names
 from rds_encrypt.settings import DnsSettings, StrategyName
-from rds_encrypt.state import Position, find_position
+from rds_encrypt.state import carries_production, find_position
 from rds_encrypt.temporary_resources import untag_or_warn
 
 __all__ = ["ReplicaNames", "ReplicaNamesArgs", "ReplicaNamesProvider"]
@@ -90,15 +91,11 @@ class ReplicaNamesProvider(Step[ReplicaNamesArgs]):
         )
         found = context.instances.find_several([taker, giver])
         if original := found.get(args.original_id):
-            context.instances.tag(original, tags_for(Role.ORIGINAL_REPLICA, args.source_id))
-        if taker not in found:
-            raise ActionRequired(
-                f"the replica {taker}, which is to serve the readers of {args.replica}, was deleted",
-                where=args.replica,
-                fix=f"Run `pulumi refresh`, then `pulumi up`, which makes another; or set `replicas.overrides` to `{{{args.replica}: leave}}`",
-                safe="Production is not affected",
-            )
-        if not _serves(context, args, found[taker]):
+            tags = {**tags_for(Role.ORIGINAL_REPLICA, args.source_id), Tag.READERS_NAME: args.replica}
+            context.instances.tag(original, tags)
+        if taker not in found or (args.moved and not _follows(found[taker])):
+            raise _cannot_serve(args, found.get(taker))
+        if not _serves(context, args, found[taker], found.get(giver)):
             _require_in_sync(context, args, taker)
             _move(context, args, found[taker], found.get(giver))
         if args.retired and giver in found:
@@ -111,67 +108,147 @@ class ReplicaNamesProvider(Step[ReplicaNamesArgs]):
             return None
         return {"old_clients": _old_clients(context, args)}
 
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        """Compare the inputs that matter, a record that the config no longer has included."""
+        found = super().diff(_id, _olds, _news)
+        return DiffResult(
+            changes=found.changes or _olds.get("record") != _news.get("record"),
+            replaces=found.replaces,
+            delete_before_replace=found.delete_before_replace,
+        )
+
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Run again: another phase wants the readers elsewhere."""
+        olds, news = self.read_args(_olds), self.read_args(_news)
+        _require_same_record(self.context(news), olds, news)
         known = {"old_clients": _olds.get("old_clients"), **_news}
-        return UpdateResult({**_olds, **_news, **self.carry_out(known)})
+        return UpdateResult({**_olds, "record": None, **_news, **self.carry_out(known)})
 
     def undo(self, context: StepContext, args: ReplicaNamesArgs) -> None:
-        """Keep the encrypted replica if its source carries production; otherwise give the readers back and delete it."""
+        """Keep the encrypted replica if its source carries production, or is gone; otherwise give the readers back and delete it."""
         roles = (args.original_id, args.replica_id, args.source_id, args.encrypted_id)
         original, copy, source, encrypted = map(context.instances.find_several(roles).get, roles)
         warn = warning_for(args.urn)
-        stays = copy is not None
-        if encrypted is not None and _carries_production(context, args, encrypted, source):
-            if copy is not None:
+        if copy is None:
+            if original is not None and not _is_production(context, args, encrypted, source):
+                _give_back(context, args, original, None)
+        elif _is_production(context, args, encrypted, source):
+            with _record_may_be_gone(warn):
                 _leave_to_owner(context, args, original, copy, warn)
-        elif original is not None:
-            _give_back(context, args, original, copy)
-            stays = False
-        elif copy is not None and _serves(context, args, copy):
+        elif original is None or encrypted is None:
             warn(
-                f"{copy.identifier} serves readers and stays, but its source is deleted: replace it with a replica of {args.identifier}"
+                f"{copy.identifier} stays, because {'its source' if original is not None else 'the replica that it replaces'} is gone:"
+                " delete it once nobody needs it"
             )
         else:
-            stays = False
-        if copy is not None and not stays:
-            context.instances.delete(
-                copy.resource_id, final_snapshot=None, deadline=3 * HOUR, progress=context.progress
-            )
-        for each in (original, copy if stays else None):
+            with _record_may_be_gone(warn):
+                _point_back(context, args, original, copy)
+            _give_back(context, args, original, copy)
+            _delete(context, args, copy, warn)
+            copy = None
+        for each in (original, copy):
             untag_or_warn(context.instances, each, list(KEYS), warn, needed=False)
 
 
-def _carries_production(
-    context: StepContext, args: ReplicaNamesArgs, encrypted: Instance, source: Instance | None
+def _is_production(
+    context: StepContext, args: ReplicaNamesArgs, encrypted: Instance | None, source: Instance | None
 ) -> bool:
-    return find_position(context.aws, args.names, encrypted, source) is not Position.SOURCE
+    return encrypted is not None and carries_production(
+        find_position(context.aws, args.names, encrypted, source), encrypted
+    )
+
+
+def _follows(replica: Instance) -> bool:
+    """Whether RDS still replicates to it: it makes an instance of its own of a replica whose source is deleted."""
+    return bool(replica.description.get("ReadReplicaSourceDBInstanceIdentifier"))
+
+
+def _cannot_serve(args: ReplicaNamesArgs, taker: Instance | None) -> ActionRequired:
+    """Return why readers cannot move: the replica that should get them is gone, or follows nobody."""
+    leave = f"set `replicas.overrides` to `{{{args.replica}: leave}}`"
+    if not args.moved:
+        return ActionRequired(
+            "the unencrypted replica, which is to serve its readers again, was deleted",
+            where=args.replica,
+            fix=f"{leave[0].upper()}{leave[1:]}, which leaves the readers where they are",
+            safe="Production is not affected",
+        )
+    if taker is None:
+        return ActionRequired(
+            "its encrypted replica was deleted",
+            where=args.replica,
+            fix=f"Run `pulumi refresh`, then `pulumi up`, which makes another until the cutover; after it, {leave}",
+            safe="Production is not affected",
+        )
+    return ActionRequired(
+        "it is no longer a replica, so its data does not change",
+        where=taker.identifier,
+        fix=f"Delete it, then run `pulumi refresh` and `pulumi up`, which makes another until the cutover; after it, {leave}",
+        safe="Production is not affected",
+    )
+
+
+def _require_same_record(context: StepContext, olds: ReplicaNamesArgs, news: ReplicaNamesArgs) -> None:
+    """Refuse to forget a record that points at the encrypted replica: nobody would point it back."""
+    copy = context.instances.find(olds.replica_id)
+    if olds.record is None or olds.record == news.record or copy is None:
+        return
+    if dns_records.target(context.aws, olds.record) == copy.address:
+        raise ActionRequired(
+            f"the config no longer has the record {olds.record.record}, which points at {copy.identifier}",
+            where=olds.replica,
+            fix="Put it back into `replicas.records`, or point it elsewhere yourself",
+            safe="Nothing was changed",
+        )
+
+
+def _delete(context: StepContext, args: ReplicaNamesArgs, copy: Instance, warn: Progress) -> None:
+    """Delete the encrypted replica; where its owner moves readers, not before they are gone."""
+    if args.strategy != "rename" and args.record is None:
+        require_unused(
+            context,
+            copy,
+            args.accept,
+            warn,
+            to=args.replica,
+            otherwise="delete it yourself",
+        )
+    context.instances.delete(
+        copy.resource_id, final_snapshot=None, deadline=3 * HOUR, progress=context.progress
+    )
 
 
 def _leave_to_owner(
     context: StepContext, args: ReplicaNamesArgs, original: Instance | None, copy: Instance, warn: Progress
 ) -> None:
-    """Complete a rename that was interrupted half-way; where readers use the owner's replica, say that it no longer follows."""
-    if _serves(context, args, copy):
-        return
+    """Complete a rename that was interrupted half-way; where readers use the owner's replica, say what becomes of it."""
     names = args.replica_names
+    if not _follows(copy):
+        warn(f"{copy.identifier} stays, but is no longer a replica: delete it once nobody needs it")
+        return
+    if _serves(context, replace(args, moved=True), copy, original):
+        return
     parked = original is None or original.identifier == names.old
     if args.strategy == "rename" and parked and not context.instances.named([names.source]):
         _rename(context, [(copy, names.source)])
         return
     warn(
-        f"{copy.identifier} stays, and is the encrypted replica of production. Point the readers of {args.replica} to it:"
-        " the unencrypted one no longer follows"
+        f"{copy.identifier} stays, and is the encrypted replica of production. Point the readers of {args.replica} to it: the unencrypted"
+        " one follows production only as long as the old instance does"
     )
 
 
-def _serves(context: StepContext, args: ReplicaNamesArgs, replica: Instance) -> bool:
-    """Whether readers find this replica; where rds-encrypt does not move them, it is the one that they should use."""
+def _serves(context: StepContext, args: ReplicaNamesArgs, taker: Instance, giver: Instance | None) -> bool:
+    """Whether readers find the one that is to serve them; where rds-encrypt does not move them, that is up to the owner.
+
+    A record is pointed back at the owner's replica only if it points at the encrypted one.
+    """
     if args.strategy == "rename":
-        return replica.identifier == args.replica
-    if args.record is not None:
-        return dns_records.target(context.aws, args.record) == replica.address
-    return (replica.resource_id == args.replica_id) is args.moved
+        return taker.identifier == args.replica
+    if args.record is None:
+        return True
+    target = dns_records.target(context.aws, args.record)
+    return target == taker.address if args.moved else giver is None or target != giver.address
 
 
 def _require_in_sync(context: StepContext, args: ReplicaNamesArgs, taker: str) -> None:
@@ -200,6 +277,8 @@ def _require_in_sync(context: StepContext, args: ReplicaNamesArgs, taker: str) -
 def _retire(context: StepContext, args: ReplicaNamesArgs, resource_id: str) -> None:
     """Delete it unless applications use it: RDS stops no instance that has replicas, and it has no data of its own."""
     found = context.instances.get(resource_id)
+    if not found.broken:
+        found = context.instances.wait_until_available(resource_id, deadline=HOUR, progress=context.progress)
     if found.replicas:
         raise ActionRequired(
             f"it has replicas of its own, which would become independent instances: {', '.join(found.replicas)}",
@@ -256,17 +335,26 @@ def _rename(context: StepContext, moves: list[tuple[Instance, str]]) -> None:
             )
 
 
+@contextmanager
+def _record_may_be_gone(warn: Progress) -> Iterator[None]:
+    """Go on without a record that was deleted: a destroy must not need it."""
+    try:
+        yield
+    except PreconditionFailed as error:
+        warn(str(error))
+
+
+def _point_back(context: StepContext, args: ReplicaNamesArgs, original: Instance, copy: Instance) -> None:
+    if args.record is not None and dns_records.target(context.aws, args.record) == copy.address:
+        dns_records.point(context.aws, args.record, endpoint_of(original).host)
+
+
 def _give_back(
     context: StepContext, args: ReplicaNamesArgs, original: Instance, copy: Instance | None
 ) -> None:
-    """Give the readers back to the owner's replica, unless a third one serves them."""
-    if args.record is not None:
-        if copy is not None and _serves(context, args, copy):
-            dns_records.point(context.aws, args.record, endpoint_of(original).host)
-        return
-    if args.strategy != "rename" or original.identifier == args.replica:
-        return
-    _rename(context, list(_back(context, args, original, copy)))
+    """Give its name back to the owner's replica, unless a third one has it; even if the config has another strategy by now."""
+    if original.identifier != args.replica:
+        _rename(context, list(_back(context, args, original, copy)))
 
 
 def _back(

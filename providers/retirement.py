@@ -127,16 +127,25 @@ class RetirementProvider(Step[RetirementArgs]):
         )
 
 
-def require_unused(context: StepContext, old: Instance, accept: Mapping[str, str], warn: Progress) -> None:
+def require_unused(
+    context: StepContext, old: Instance, accept: Mapping[str, str], warn: Progress, **words: str
+) -> None:
     """Require that no application uses an instance before it is stopped or deleted; warn of what the config accepts.
+
+    Args:
+        context: that of the step.
+        old: the instance.
+        accept: the checks that need not pass, and why.
+        warn: receives what the config accepts.
+        words: see ``rds_encrypt.checks.of_old.require_unused``.
 
     Raises:
         ActionRequired: applications use it, or it does not tell.
     """
-    if not old.available:
+    if not old.serving:
         return
     session = partial(context.session, old.resource_id)
-    if accepted := of_old.require_unused(old.identifier, session, accept):
+    if accepted := of_old.require_unused(old.identifier, session, accept, **words):
         warn(accepted)
 
 

@@ -78,7 +78,9 @@ class Tag(StrEnum):
     REPLICA_OF = "rds-encrypt:replica-of"
     """On an encrypted replica: DbiResourceId and name of the owner's replica whose name it takes over."""
     PROXIES = "rds-encrypt:proxies"
-    """On the encrypted instance: the RDS Proxies that had it or the source as their target."""
+    """On the encrypted instance: the RDS Proxy that is being moved to another target."""
+    READERS_NAME = "rds-encrypt:readers-name"
+    """On a replica of the owner's that comes along: the name that its readers use, whatever its own is."""
     ROLLBACK_LOST = "rds-encrypt:rollback-lost"
     """On the encrypted instance: why the old one can no longer follow it, so that a rollback is impossible."""
 

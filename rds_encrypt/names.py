@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from rds_encrypt.core.errors import PreconditionFailed
 
-__all__ = ["Names"]
+__all__ = ["LONGEST", "Names"]
 
-_LIMIT = 63
+LONGEST = 63
+"""Characters of an identifier ("Quotas and constraints for Amazon RDS", RDS User Guide)."""
 _IDENTIFIER = re.compile(r"[a-z](?:-?[a-z0-9])*")
 
 
@@ -64,10 +65,10 @@ class Names:
             )
         names = cls(identifier)
         longest = max(names.all, key=len)
-        if len(longest) > _LIMIT:
+        if len(longest) > LONGEST:
             raise PreconditionFailed(
-                f"`{longest}` would have {len(longest)} characters, but RDS allows {_LIMIT}",
+                f"`{longest}` would have {len(longest)} characters, but RDS allows {LONGEST}",
                 where=f"identifier {identifier!r}",
-                fix=f"Rename the instance to at most {_LIMIT - len(longest) + len(identifier)} characters first",
+                fix=f"Rename the instance to at most {LONGEST - len(longest) + len(identifier)} characters first",
             )
         return names

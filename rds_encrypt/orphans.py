@@ -9,8 +9,9 @@ from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.waiting import Progress
-from rds_encrypt.journal import Role, Tag, belongs
+from rds_encrypt.journal import KEYS, Role, Tag, belongs
 from rds_encrypt.names import Names
+from rds_encrypt.replica_pairs import delete_counterparts
 from rds_encrypt.state import state_of
 from rds_encrypt.temporary_resources import drop_replication_user, put_retention_back
 
@@ -33,7 +34,11 @@ def take_away(aws: Aws, access: Access, source: Instance, progress: Progress) ->
     for name, role in ((names.encrypted, Role.ENCRYPTED), (names.replica, Role.REPLICA)):
         found = present.get(name)
         if found is not None and belongs(found.tags, role) and _ours(found.tags, source):
+            delete_counterparts(instances, found, source.resource_id, progress)
             instances.delete(found.resource_id, final_snapshot=None, deadline=_PATIENCE, progress=progress)
+    for original in instances.named([each for each in source.replicas if ":" not in each]).values():
+        if belongs(original.tags, Role.ORIGINAL_REPLICA) and _ours(original.tags, source):
+            instances.untag(original, list(KEYS))
     for name, snapshot in snapshots.existing(aws, [names.encrypted, names.replica]).items():
         if _ours(snapshot.tags, source):
             snapshots.delete(aws, name)

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
+from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.core.waiting import Progress
 from rds_encrypt.discovery import Topology
 from rds_encrypt.journal import Role, Tag, belongs, tags_for
 from rds_encrypt.names import Names
 from rds_encrypt.phases import Method
 from rds_encrypt.settings import ReplicaSettings
 
-__all__ = ["ReplicaPair", "find_pairs", "pair_tags"]
+__all__ = ["ReplicaPair", "delete_counterparts", "find_pairs", "pair_tags"]
+
+_PATIENCE = 3 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,8 @@ def find_pairs(
     if not topology.state.cutover_begun:
         paired = {pair.original_id for pair in pairs}
         pairs += [
-            ReplicaPair(each.identifier, each.resource_id, each, None)
+            # Its readers may have moved first, and their name with them.
+            ReplicaPair(each.tags.get(Tag.READERS_NAME, each.identifier), each.resource_id, each, None)
             for each in listed
             if _may_come_along(each, topology) and each.resource_id not in paired
         ]
@@ -86,6 +91,34 @@ def pair_tags(pair: ReplicaPair, source_id: str) -> dict[str, str]:
         **tags_for(Role.ENCRYPTED_REPLICA, source_id),
         Tag.REPLICA_OF: f"{pair.original_id}/{pair.name}",
     }
+
+
+def delete_counterparts(
+    instances: Instances, encrypted: Instance, source_id: str, progress: Progress
+) -> None:
+    """Delete the encrypted replicas that no step knows, before the instance whose replicas they are.
+
+    Raises:
+        ActionRequired: it has others, or one that serves readers: without it, RDS would make them instances of their own.
+    """
+    encrypted = instances.get(encrypted.resource_id)
+    listed = instances.named([name for name in encrypted.replicas if ":" not in name])
+    ours = {
+        name: found
+        for name, found in listed.items()
+        if belongs(found.tags, Role.ENCRYPTED_REPLICA)
+        and found.tags.get(Tag.MIGRATION) == source_id
+        and found.tags[Tag.REPLICA_OF].partition("/")[2] != name
+    }
+    if others := sorted(set(encrypted.replicas) - ours.keys()):
+        raise ActionRequired(
+            f"it has replicas that would become instances of their own, with data that no longer changes: {', '.join(others)}",
+            where=encrypted.identifier,
+            fix="Run `pulumi up` in phase `replicate`, then `pulumi destroy` again; or delete these replicas yourself",
+            safe="It was not deleted",
+        )
+    for found in ours.values():
+        instances.delete(found.resource_id, final_snapshot=None, deadline=_PATIENCE, progress=progress)
 
 
 def _replicas_of(instances: Instances, topology: Topology) -> list[Instance]:

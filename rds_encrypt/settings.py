@@ -256,6 +256,11 @@ class ReplicaSettings(_Group):
     records: Mapping[str, DnsSettings] = field(default_factory=dict)
     """With strategy `dns` or `none`, by the name of a replica: the CNAME that its readers use."""
 
+    def __post_init__(self) -> None:
+        records = [record.record.rstrip(".").lower() for record in self.records.values()]
+        if twins := sorted({record for record in records if records.count(record) > 1}):
+            raise ValueError(f"`records` has {', '.join(twins)} for more than one replica")
+
     def take(self, name: str) -> bool:
         """Return whether the replica of this name comes along."""
         return self.overrides.get(name, self.default) == "take"
@@ -319,6 +324,11 @@ class SourceSettings(_Group):
     note. Plan, outputs and report quote the reason. A check of scope *every run* cannot be accepted."""
 
     def __post_init__(self) -> None:
+        records = self.replicas.records.values()
+        if self.cutover.dns is not None and self.cutover.dns.record in {each.record for each in records}:
+            raise ValueError(
+                f"`replicas.records` has {self.cutover.dns.record}, which is the record of the source (`cutover.dns`)"
+            )
         if self.replicas.records and self.cutover.strategy == "rename":
             raise ValueError(
                 "`replicas.records` goes with `strategy: dns` or `none`; with `rename`, the names of the replicas move"

@@ -14,10 +14,10 @@ from enum import StrEnum
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
-from rds_encrypt.journal import Tag
+from rds_encrypt.journal import Role, Tag, belongs
 from rds_encrypt.names import Names
 
-__all__ = ["MigrationState", "Position", "find_position", "owner_group", "state_of"]
+__all__ = ["MigrationState", "Position", "carries_production", "find_position", "owner_group", "state_of"]
 
 _BETWEEN = {"renaming", "rebooting", "starting", "stopping", "stopped", "deleting"}
 
@@ -142,6 +142,11 @@ def find_position(aws: Aws, names: Names, encrypted: Instance, source: Instance 
     if noted is Position.RETURNING and source is not None and _carries(aws, names, source):
         return Position.SOURCE
     return noted
+
+
+def carries_production(position: Position, encrypted: Instance) -> bool:
+    """Whether the encrypted instance carries production, or is about to; one that has lost its tags counts too."""
+    return position is not Position.SOURCE or not belongs(encrypted.tags, Role.ENCRYPTED)
 
 
 def owner_group(source: Instance) -> str:

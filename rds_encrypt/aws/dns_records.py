@@ -60,4 +60,10 @@ def _record(aws: Aws, dns: DnsSettings) -> ResourceRecordSetOutputTypeDef:
             where=f"record {dns.record} in hosted zone {dns.hosted_zone_id}",
             fix="Correct it in the config, or create the record, pointing at the present instance, and let applications use it",
         )
+    if "SetIdentifier" in found[0]:
+        raise PreconditionFailed(
+            "it is one of several records of this name (weighted, latency or the like), which rds-encrypt does not change",
+            where=f"record {dns.record} in hosted zone {dns.hosted_zone_id}",
+            fix="Give the config a simple CNAME, or move this record yourself",
+        )
     return found[0]

@@ -11,9 +11,9 @@ import botocore.exceptions
 
 from rds_encrypt.core.errors import ActionRequired, MigrationError, Retryable
 
-__all__ = ["DENIED", "code_of", "passes", "sorted_errors"]
+__all__ = ["code_of", "denied", "passes", "sorted_errors"]
 
-DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 """AWS's codes for a missing permission."""
 
 
@@ -142,7 +142,7 @@ _KINDS = (
         f"Renew them, {_AGAIN}",
     ),
     _Kind(
-        DENIED,
+        _DENIED,
         ActionRequired,
         "AWS refused {operation} ({said})",
         "Allow {operation} to the caller: rds_encrypt/policies/iam-policy.json lists everything that a migration needs",
@@ -251,6 +251,12 @@ _ANYTHING = _Kind(
 def code_of(error: botocore.exceptions.ClientError) -> str:
     """Return AWS's error code."""
     return error.response.get("Error", {}).get("Code", "")
+
+
+def denied(error: MigrationError) -> botocore.exceptions.ClientError | None:
+    """Return AWS's refusal for a missing permission, if that is what the error comes from."""
+    cause = error.__cause__
+    return cause if isinstance(cause, botocore.exceptions.ClientError) and code_of(cause) in _DENIED else None
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.errors import sorted_errors
 
-__all__ = ["ProxyTarget", "deregister", "register", "targets"]
+__all__ = ["ProxyTarget", "deregister", "register", "targets", "without_target"]
 
 
 @dataclass(frozen=True)
@@ -30,18 +32,34 @@ class ProxyTarget:
 def targets(aws: Aws) -> list[ProxyTarget]:
     """Return the targets of the account's proxies for MySQL."""
     with sorted_errors("RDS Proxy"):
-        pages = aws.rds.get_paginator("describe_db_proxies").paginate()
-        proxies = [
-            each["DBProxyName"]
-            for page in pages
-            for each in page["DBProxies"]
-            if each.get("EngineFamily") == "MYSQL"
-        ]
         return [
             _target(proxy, each.get("RdsResourceId", ""), each.get("TargetHealth") or {})
-            for proxy in proxies
-            for each in aws.rds.describe_db_proxy_targets(DBProxyName=proxy)["Targets"]
+            for proxy in _names(aws)
+            for each in _targets_of(aws, proxy)
         ]
+
+
+def without_target(aws: Aws, known: Iterable[ProxyTarget]) -> set[str]:
+    """Return the proxies for MySQL that have none of the known targets."""
+    with sorted_errors("RDS Proxy"):
+        return set(_names(aws)) - {each.proxy for each in known}
+
+
+def _names(aws: Aws) -> list[str]:
+    pages = aws.rds.get_paginator("describe_db_proxies").paginate()
+    return [
+        each["DBProxyName"]
+        for page in pages
+        for each in page["DBProxies"]
+        if each.get("EngineFamily") == "MYSQL"
+    ]
+
+
+def _targets_of(aws: Aws, proxy: str) -> list[Any]:
+    try:
+        return list(aws.rds.describe_db_proxy_targets(DBProxyName=proxy)["Targets"])
+    except aws.rds.exceptions.DBProxyNotFoundFault:
+        return []  # deleted since it was listed
 
 
 def deregister(aws: Aws, proxy: str, identifier: str) -> None:

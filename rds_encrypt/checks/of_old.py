@@ -15,6 +15,7 @@ from rds_encrypt.mysql.session import Session
 __all__ = ["require_unused", "unused"]
 
 _NAME = "old-unused"
+_KEEP = "set `cleanup.old` to `keep`"
 _WATCHED = 2.0
 """Seconds in which a client that reconnects for each statement is likely to be seen."""
 
@@ -30,7 +31,12 @@ def unused(context: CheckContext, session: Session) -> Iterator[Finding]:
 
 
 def require_unused(
-    old: str, open_session: Callable[[], AbstractContextManager[Session]], accept: Mapping[str, str]
+    old: str,
+    open_session: Callable[[], AbstractContextManager[Session]],
+    accept: Mapping[str, str],
+    *,
+    to: str = "the encrypted instance",
+    otherwise: str = _KEEP,
 ) -> str | None:
     """Watch the old instance for two seconds; return what the config accepts, with its reason.
 
@@ -38,6 +44,8 @@ def require_unused(
         old: its name.
         open_session: opens a session on it.
         accept: the checks that need not pass, and why.
+        to: where its clients belong.
+        otherwise: what else the owner may do, as an imperative clause.
 
     Raises:
         ActionRequired: applications use it, or it does not tell.
@@ -58,8 +66,7 @@ def require_unused(
     raise ActionRequired(
         what,
         where=old,
-        fix="Point its clients to the encrypted instance and run `pulumi up` again; or set `cleanup.old` to `keep`;"
-        f" or accept the check `{_NAME}` with a reason",
+        fix=f"Point its clients to {to} and run the same command again; or {otherwise}; or accept the check `{_NAME}` with a reason",
         safe="Nothing was removed",
     )
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rds_encrypt.aws import dns_records
+from rds_encrypt.aws.instances import Instances
 from rds_encrypt.check import Finding
 from rds_encrypt.checks.context import CheckContext
 from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.mysql import channel
+from rds_encrypt.names import LONGEST
 from rds_encrypt.replica_pairs import ReplicaPair
 from rds_encrypt.settings_diff import differences
 
-__all__ = ["delayed", "replicas"]
+__all__ = ["delayed", "names_work", "replicas"]
 
 
 def replicas(context: CheckContext) -> Iterator[Finding]:
@@ -22,6 +24,37 @@ def replicas(context: CheckContext) -> Iterator[Finding]:
         yield from _of_pair(context, pair)
     yield from _staying(context)
     yield from _misnamed(context)
+
+
+def names_work(context: CheckContext) -> Iterator[Finding]:
+    """Each replica that comes along can get its names, has no counterpart that has stopped following, and is not between two strategies."""
+    pairs = context.plan.replicas
+    made = [pair.names.encrypted for pair in pairs if pair.encrypted is None]
+    there = Instances(context.aws).named(made) if made else {}
+    for pair in pairs:
+        leave = f"set `replicas.overrides` to `{{{pair.name}: leave}}`"
+        longest = max(pair.names.encrypted, pair.names.old, key=len)
+        if pair.encrypted is None and len(longest) > LONGEST:
+            yield context.blocking(
+                f"`{longest}` would have {len(longest)} characters, but RDS allows {LONGEST}",
+                where=pair.name,
+                fix=f"Rename the replica, or {leave}",
+            )
+        lone = there.get(pair.names.encrypted)
+        if lone is not None and not lone.description.get("ReadReplicaSourceDBInstanceIdentifier"):
+            yield context.blocking(
+                "it is no longer a replica, so its data does not change",
+                where=lone.identifier,
+                fix=f"Delete it, then run `pulumi refresh` and `pulumi up`, which makes another; or {leave}",
+                safe="Production is not affected",
+            )
+        if not context.name_moves and context.plan.phase != "cleanup" and pair.at_name(encrypted=True):
+            yield context.blocking(
+                f"its readers have moved with the name, which strategy `{context.plan.strategy.name}` does not move back",
+                where=pair.name,
+                fix="Set `cutover.strategy` back to `rename`",
+                safe="Nothing was changed",
+            )
 
 
 def delayed(context: CheckContext) -> Iterator[Finding]:
@@ -91,7 +124,7 @@ def _of_pair(context: CheckContext, pair: ReplicaPair) -> Iterator[Finding]:
     if target not in addresses:
         yield context.warning(
             f"the record {record.record} points at {target}, not at its replica {pair.name}",
-            why="it will point at the encrypted counterpart once that takes over",
+            why="rds-encrypt points it at the encrypted counterpart once that takes over, and back at this replica",
             fix="Correct `replicas.records`, or the record",
         )
 
@@ -114,7 +147,8 @@ def _unlike(pair: ReplicaPair) -> list[str]:
 def _staying(context: CheckContext) -> Iterator[Finding]:
     """Replicas stay with their source, not with its name, unless they come along."""
     names, pairs = context.plan.topology.names, context.plan.replicas
-    known = {names.replica, *(name for pair in pairs for name in (pair.name, pair.names.encrypted))}
+    ours = (each for pair in pairs for each in (pair.original, pair.encrypted) if each is not None)
+    known = {names.replica, *(each.identifier for each in ours)}
     others = [name for name in context.source.replicas if name not in known]
     if not others:
         return

@@ -33,6 +33,7 @@ AWS: tuple[Check[AwsCheck], ...] = (
     Check("no-cutover-under-way", _EVERY_RUN, _BLOCKING, preflight.no_cutover_under_way),
     Check("phase-follows", _EVERY_RUN, _BLOCKING, preflight.phase_follows),
     Check("instance-names-free", _EVERY_RUN, _BLOCKING, preflight.names_free),
+    Check("replica-names", _EVERY_RUN, _BLOCKING, of_replicas.names_work),
     Check("snapshots-usable", _EVERY_RUN, _BLOCKING, preflight.snapshots_usable),
     Check("engine-supported", _EVERY_RUN, _BLOCKING, preflight.engine_supported),
     Check("class-encrypts", _EVERY_RUN, _BLOCKING, preflight.class_encrypts),

@@ -7,9 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import botocore.exceptions
-
-from rds_encrypt.aws.errors import DENIED, code_of
+from rds_encrypt.aws.errors import denied
 from rds_encrypt.check import Check, Finding, Scope
 from rds_encrypt.checks import registry
 from rds_encrypt.checks.context import AwsCheck, CheckContext
@@ -100,9 +98,8 @@ def _carefully(check: Check[AwsCheck], context: CheckContext) -> list[Finding] |
     try:
         return _accepted(check, check.run(context), context)
     except MigrationError as error:
-        cause = error.__cause__
-        if isinstance(cause, botocore.exceptions.ClientError) and code_of(cause) in DENIED:
-            return _Unseen(name, f"not allowed: {cause.operation_name}", _NOT_ALLOWED)
+        if refusal := denied(error):
+            return _Unseen(name, f"not allowed: {refusal.operation_name}", _NOT_ALLOWED)
         return _Unseen(name, error.what, f"The migration works without it. {error.fix}".rstrip())
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 import pytest
+import tenacity
+from botocore.exceptions import ClientError
 
 from providers import proxy_targets
 from providers.proxy_targets import ProxyTargetsArgs, ProxyTargetsProvider
@@ -14,7 +16,7 @@ from rds_encrypt.aws import proxies
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.aws.proxies import ProxyTarget
-from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.core.errors import ActionRequired, Retryable
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.journal import Tag
 from tests.unit.fakes import ACCESS, FakeAws, instance
@@ -31,7 +33,12 @@ class Account:
         patch.setattr(proxies, "targets", lambda _aws: self._listed())
         patch.setattr(proxies, "register", lambda _aws, proxy, name: self._register(proxy, name))
         patch.setattr(proxies, "deregister", lambda _aws, proxy, name: self._deregister(proxy, name))
+        patch.setattr(proxies, "without_target", lambda _aws, _known: {"pool", "other"} - self.targets.keys())
         patch.setattr(Instances, "tag", lambda _self, _which, tags: self.noted.update(tags))
+        patch.setattr(
+            Instances, "untag", lambda _self, _which, keys: [self.noted.pop(key, None) for key in keys]
+        )
+        patch.setattr(Instances, "wait", lambda _self, _which, _what, _done, **_rest: None)
         patch.setattr(proxy_targets, "_REACHED", 0.0)
 
     def _listed(self) -> list[ProxyTarget]:
@@ -76,7 +83,7 @@ def test_a_target_that_kept_the_name_and_is_reached_stays(monkeypatch: pytest.Mo
     found = perform(*renamed())
     assert account.calls == []
     assert found == {"proxies": {"pool": "uses the instance that carries production"}, "settled": True}
-    assert account.noted == {Tag.PROXIES: "pool"}
+    assert account.noted == {}
 
 
 def test_a_target_that_followed_the_old_instance_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,6 +99,28 @@ def test_a_target_that_kept_the_name_and_is_not_reached_is_registered_again(
     account.unusable = {"pool"}
     assert perform(*renamed())["settled"]
     assert account.calls == ["deregister orders from pool", "register orders with pool"]
+
+
+def test_a_proxy_that_has_another_target_by_now_is_its_owners(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = Account(monkeypatch, pool="billing")
+    assert perform(*renamed(**{Tag.PROXIES: "pool"})) == {"proxies": {}, "settled": True}
+    assert account.calls == []
+
+
+def test_a_registration_that_aws_is_not_ready_for_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = Account(monkeypatch, pool="orders-old")
+    refusals = [Retryable("InvalidDBInstanceState", where="RDS Proxy pool")] * 2
+    register = proxies.register
+
+    def once_ready(aws: Any, proxy: str, name: str) -> None:
+        if refusals:
+            raise refusals.pop()
+        register(aws, proxy, name)
+
+    monkeypatch.setattr(proxies, "register", once_ready)
+    monkeypatch.setattr(tenacity.Retrying, "sleep", lambda _self, _seconds: None, raising=False)
+    assert perform(*renamed())["settled"]
+    assert account.targets == {"pool": "orders"}
 
 
 def test_a_run_that_died_between_the_two_calls_is_completed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,11 +160,15 @@ def test_what_aws_refuses_is_told_and_tried_again(monkeypatch: pytest.MonkeyPatc
     assert not ProxyTargetsProvider().diff("", {**state, "settled": True}, state).changes
 
 
-def test_an_account_that_may_not_look_is_only_told(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("code", "settled"), [("AccessDenied", True), ("Throttling", False)])
+def test_an_account_that_may_not_look_is_only_told(
+    monkeypatch: pytest.MonkeyPatch, code: str, *, settled: bool
+) -> None:
     Account(monkeypatch)
 
     def refuse(_aws: object) -> None:
-        raise ActionRequired("AWS refused DescribeDBProxies", where="RDS Proxy", fix="Allow it")
+        answer = {"Error": {"Code": code, "Message": "no"}}
+        raise ActionRequired("AWS refused it") from ClientError(cast(Any, answer), "DescribeDBProxies")
 
     monkeypatch.setattr(proxies, "targets", refuse)
-    assert perform(*renamed()) == {"proxies": {}, "settled": True}
+    assert perform(*renamed()) == {"proxies": {}, "settled": settled}

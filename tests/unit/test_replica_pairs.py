@@ -19,7 +19,7 @@ from rds_encrypt.aws.instances import Instances
 from rds_encrypt.check import Severity
 from rds_encrypt.checks import of_replicas
 from rds_encrypt.checks.context import CheckContext, Plan
-from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.core.errors import ActionRequired, PreconditionFailed
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.cutover.strategies import strategy_called
 from rds_encrypt.discovery import Topology
@@ -27,7 +27,7 @@ from rds_encrypt.journal import Role, Tag, tags_for
 from rds_encrypt.mysql import channel, lag
 from rds_encrypt.names import Names
 from rds_encrypt.needs import Along, need_of
-from rds_encrypt.replica_pairs import ReplicaPair, find_pairs, pair_tags
+from rds_encrypt.replica_pairs import ReplicaPair, delete_counterparts, find_pairs, pair_tags
 from rds_encrypt.settings import DnsSettings, ReplicaSettings
 from tests.unit.fakes import ACCESS, FakeAws, instance
 
@@ -169,7 +169,12 @@ def arguments(*, moved: bool, **more: Any) -> ReplicaNamesArgs:
 
 def called(identifier: str, **of: str) -> Instance:
     """One of the two, under the name that it has now."""
-    return instance(of["of"], DBInstanceIdentifier=identifier)
+    return instance(of["of"], DBInstanceIdentifier=identifier, ReadReplicaSourceDBInstanceIdentifier="any")
+
+
+def encrypted() -> Instance:
+    """The encrypted instance before the cutover."""
+    return instance("primary", tags_for(Role.ENCRYPTED, SOURCE_ID), DBInstanceIdentifier="orders-encrypted")
 
 
 def test_the_name_moves_once_the_one_that_gets_it_is_in_sync(calls: Calls) -> None:
@@ -184,7 +189,7 @@ def test_the_name_moves_once_the_one_that_gets_it_is_in_sync(calls: Calls) -> No
         ("await_rename", original.resource_id, "reader-old"),
     ]
     # IAM lets rds-encrypt rename instances with this tag only.
-    assert calls.tagged == [("reader", "original-replica", SOURCE_ID)]
+    assert calls.tagged == [("reader", "original-replica", SOURCE_ID, "reader")]
 
 
 @pytest.mark.parametrize("moved", [True, False])
@@ -325,7 +330,7 @@ def test_a_delayed_replica_blocks(monkeypatch: pytest.MonkeyPatch, delay: int) -
 
 def test_destroy_deletes_a_counterpart_without_the_name_and_gives_a_parked_name_back(calls: Calls) -> None:
     original, copy = called("reader-old", of="original"), called("reader-encrypted", of="copy")
-    provider, context = step(original, copy)
+    provider, context = step(original, copy, encrypted())
     provider.undo(context, arguments(moved=True))
     assert calls.made == [
         ("ask_rename", original.resource_id, "reader"),
@@ -349,7 +354,7 @@ def test_destroy_keeps_one_that_readers_use(calls: Calls) -> None:
 
 def test_destroy_before_the_cutover_gives_readers_back_that_moved_first(calls: Calls) -> None:
     original, copy = called("reader-old", of="original"), called("reader", of="copy")
-    provider, context = step(original, copy)
+    provider, context = step(original, copy, encrypted())
     provider.undo(context, arguments(moved=True, first=True))
     assert calls.made == [
         ("ask_rename", copy.resource_id, "reader-encrypted"),
@@ -387,6 +392,144 @@ def test_a_replaced_step_leaves_the_name_with_the_replica_that_has_it_now(calls:
     assert calls.made == []
 
 
+def test_destroy_gives_the_name_back_even_if_the_strategy_was_changed_and_the_record_is_gone(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, copy = called("reader-old", of="original"), called("reader", of="copy")
+    provider, context = step(original, copy, encrypted())
+
+    def gone(*_args: object) -> None:
+        raise PreconditionFailed("there is no such CNAME", where="record reads", fix="Create it")
+
+    monkeypatch.setattr(dns_records, "target", gone)
+    provider.undo(context, arguments(moved=True, strategy="dns", record=RECORD))
+    assert ("ask_rename", original.resource_id, "reader") in calls.made
+    assert calls.made[-1] == ("delete", copy.resource_id)
+
+
+def test_destroy_keeps_the_replica_of_an_instance_that_has_lost_its_tags(calls: Calls) -> None:
+    """Its owner's tool may have removed them, with the journal in them; DeletionGuard keeps that instance, too."""
+    bare = instance("primary", DBInstanceIdentifier="orders", StorageEncrypted=True)
+    provider, context = step(called("reader-old", of="original"), called("reader", of="copy"), bare)
+    provider.undo(context, arguments(moved=True))
+    assert calls.made == []
+
+
+def test_destroy_deletes_nothing_that_a_deleted_instance_has_left(calls: Calls) -> None:
+    provider, context = step(called("reader-old", of="original"), called("reader", of="copy"))
+    provider.undo(context, arguments(moved=True))
+    assert calls.made == []
+
+
+def test_a_counterpart_that_follows_nobody_serves_nobody(calls: Calls) -> None:
+    """RDS makes an instance of its own of a replica whose source is deleted."""
+    lone = instance("copy", DBInstanceIdentifier="reader-encrypted")
+    provider, context = step(called("reader", of="original"), lone)
+    with pytest.raises(ActionRequired, match="no longer a replica"):
+        provider.perform(context, arguments(moved=True))
+    provider, context = step(called("reader-old", of="original"), lone, production())
+    provider.undo(context, arguments(moved=True))
+    assert calls.made == []
+
+
+def test_a_rollback_without_the_owners_replica_says_what_leads_on(calls: Calls) -> None:
+    provider, context = step(called("reader", of="copy"))
+    with pytest.raises(ActionRequired, match=r"Set `replicas.overrides` to `\{reader: leave\}`"):
+        provider.perform(context, arguments(moved=False))
+
+
+def test_a_record_that_points_elsewhere_stays_until_the_counterpart_takes_over(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pointed: list[str] = []
+    monkeypatch.setattr(dns_records, "target", lambda _aws, _record: "elsewhere.example")
+    monkeypatch.setattr(dns_records, "point", lambda _aws, _record, host: pointed.append(host))
+    provider, context = step(called("reader", of="original"), called("reader-encrypted", of="copy"))
+    provider.perform(context, arguments(moved=False, strategy="dns", record=RECORD))
+    assert pointed == []
+
+
+def test_a_record_that_the_config_no_longer_has_must_not_point_at_the_counterpart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    copy = called("reader-encrypted", of="copy")
+    _provider, context = step(called("reader", of="original"), copy)
+    olds, news = arguments(moved=True, strategy="dns", record=RECORD), arguments(moved=True, strategy="dns")
+    monkeypatch.setattr(dns_records, "target", lambda _aws, _record: copy.address)
+    with pytest.raises(ActionRequired, match=r"no longer has the record reads\.shop\.internal"):
+        replica_names._require_same_record(context, olds, news)
+    monkeypatch.setattr(dns_records, "target", lambda _aws, _record: "elsewhere")
+    replica_names._require_same_record(context, olds, news)
+    state = {"moved": True, "record": {"hosted_zone_id": "Z1", "record": "reads"}}
+    assert ReplicaNamesProvider().diff("", state, {"moved": True}).changes
+
+
+def test_a_replica_whose_readers_moved_first_is_found_by_their_name(calls: Calls) -> None:
+    parked = instance("reader-old", {Tag.READERS_NAME: "reader"})
+    topology = Topology(Names("orders"), source("reader-old"), encrypted())
+    assert found(topology, parked) == [("reader", parked, None)]
+
+
+def test_an_instance_is_not_deleted_before_the_replicas_that_serve_readers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = Calls(monkeypatch)
+    reader = instance("reader")
+    idle, serving = counterpart("reader-encrypted", reader), counterpart("reader", reader)
+    for replica, refused in ((idle, False), (serving, True), (instance("strangers"), True)):
+        primary = instance("primary", ReadReplicaDBInstanceIdentifiers=[replica.identifier])
+        there = Instances(FakeAws(primary, replica))
+        calls.made.clear()
+        with pytest.raises(ActionRequired, match="would become instances") if refused else nullcontext():
+            delete_counterparts(there, primary, SOURCE_ID, silent)
+        assert calls.made == ([] if refused else [("delete", replica.resource_id)])
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "strategy", "told"),
+    [
+        ("reader", {}, "rename", []),
+        ("r" * 54, {}, "rename", [f"`{'r' * 54}-encrypted` would have 64 characters, but RDS allows 63"]),
+        (
+            "reader",
+            {"ReadReplicaSourceDBInstanceIdentifier": ""},
+            "rename",
+            ["it is no longer a replica, so its data does not change"],
+        ),
+        ("reader", {"ReadReplicaSourceDBInstanceIdentifier": "orders-encrypted"}, "rename", []),
+    ],
+)
+def test_names_that_cannot_work_block(
+    name: str, there: dict[str, str], strategy: str, told: list[str]
+) -> None:
+    reader = instance(name)
+    pair = ReplicaPair(name, reader.resource_id, reader, None)
+    plan = Plan(
+        "replicate",
+        "online",
+        Topology(Names("orders"), source(name), None),
+        strategy_called(cast(Any, strategy)),
+        replicas=(pair,),
+    )
+    present = [instance(f"{name}-encrypted", None, **there)] if there else []
+    context = CheckContext(FakeAws(*present), cast(Any, None), plan)
+    assert [each.what for each in of_replicas.names_work(context)] == told
+
+
+def test_readers_that_moved_by_name_keep_the_strategy(calls: Calls) -> None:
+    reader, copy = instance("reader-old"), instance("reader")
+    pair = ReplicaPair("reader", reader.resource_id, reader, copy)
+    plan = Plan(
+        "cutover",
+        "online",
+        Topology(Names("orders"), source("reader-old"), None),
+        strategy_called("none"),
+        replicas=(pair,),
+    )
+    (finding,) = of_replicas.names_work(CheckContext(FakeAws(), cast(Any, None), plan))
+    assert "which strategy `none` does not move back" in finding.what
+
+
 def test_what_serves_readers_stays_if_nothing_can_take_them_back(calls: Calls) -> None:
     provider, context = step(called("reader", of="copy"))
     provider.undo(context, arguments(moved=True, first=True))
@@ -398,9 +541,15 @@ def test_with_a_record_only_that_moves(calls: Calls, monkeypatch: pytest.MonkeyP
     pointed = ["reader.example" if moved else "copy.example"]
     monkeypatch.setattr(dns_records, "target", lambda _aws, _record: pointed[-1])
     monkeypatch.setattr(dns_records, "point", lambda _aws, _record, host: pointed.append(host))
-    original = instance("original", Endpoint={"Address": "reader.example", "Port": 3306})
-    copy = instance("copy", Endpoint={"Address": "copy.example", "Port": 3306})
-    provider, context = step(original, copy)
+    original = instance(
+        "original", DBInstanceIdentifier="reader", Endpoint={"Address": "reader.example", "Port": 3306}
+    )
+    copy = instance(
+        "copy",
+        Endpoint={"Address": "copy.example", "Port": 3306},
+        ReadReplicaSourceDBInstanceIdentifier="orders-encrypted",
+    )
+    provider, context = step(original, copy, encrypted())
     args = arguments(moved=moved, strategy="dns", record=RECORD)
     provider.perform(context, args)
     provider.perform(context, args)
@@ -412,7 +561,7 @@ def test_with_a_record_only_that_moves(calls: Calls, monkeypatch: pytest.MonkeyP
 
 
 def test_without_a_record_cleanup_deletes_the_owners_replica_and_not_its_counterpart(calls: Calls) -> None:
-    original, copy = instance("original"), instance("copy")
+    original, copy = called("reader", of="original"), called("reader-encrypted", of="copy")
     provider, context = step(original, copy)
     provider.perform(context, arguments(moved=True, strategy="none", retired=True))
     assert calls.made == [("delete", original.resource_id)]
