@@ -84,8 +84,10 @@ def discover_among(aws: Aws, names: Names, listed: Mapping[str, Instance]) -> To
     """
     instances = Instances(aws)
     found = {name: listed[name] for name in names.all if name in listed}
-    encrypted = _with_role(found, Role.ENCRYPTED)
+    encrypted, replica = _with_role(found, Role.ENCRYPTED), _with_role(found, Role.REPLICA)
     source = _with_role(found, Role.SOURCE)
+    if encrypted is None and source is None and replica is not None:
+        source = instances.find(replica.tags[Tag.MIGRATION])  # both were renamed
     if encrypted is not None and source is None:
         source = instances.find(encrypted.tags[Tag.MIGRATION])
     if source is not None and encrypted is None and (partner := state_of(source=source).partner_id):
@@ -97,7 +99,7 @@ def discover_among(aws: Aws, names: Names, listed: Mapping[str, Instance]) -> To
     if source is None and encrypted is None:
         source = _untouched(aws, found, names)
     position = find_position(aws, names, encrypted, source) if encrypted is not None else None
-    return Topology(names, source, encrypted, _with_role(found, Role.REPLICA), found, position)
+    return Topology(names, source, encrypted, replica, found, position)
 
 
 def find_encrypted(instances: Instances, source_id: str, source: Instance | None) -> Instance | None:

@@ -161,6 +161,7 @@ def test_settings_travel_as_plain_values_without_what_is_not_set() -> None:
     assert as_inputs(CutoverSettings(hooks=hooks)) == {
         "strategy": "rename",
         "hooks": {"before": ["ask", "twice"], "move": [], "after": []},
+        "proxies": "follow",
         "postpone": False,
         "max_write_outage": 60,
         "long_transaction": 30,

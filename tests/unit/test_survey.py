@@ -131,3 +131,10 @@ def test_an_encrypted_instance_that_was_deleted_in_mid_move_is_not_waited_for_wi
         ActionRequired, match=r"db-ENCRYPTED does not exist, .* is called orders-old.*runbook\.md"
     ):
         discover(FakeAws(left), NAMES)
+
+
+def test_the_replica_leads_to_both_if_somebody_renamed_them() -> None:
+    replica = instance("orders-not-encrypted", tags_for(Role.REPLICA, ID))
+    renamed = encrypted("orders-previous-encrypted", Tag.CUTOVER_BEGAN, Tag.OPENED)
+    there = source("orders-previous", **{Tag.PARTNER: "db-ENCRYPTED"}), renamed, replica
+    assert ids(discover(FakeAws(*there), NAMES)) == (ID, "db-ENCRYPTED")

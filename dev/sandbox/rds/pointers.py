@@ -120,13 +120,11 @@ def proxy_targets(region: Region, parameters: Parameters) -> Result:
 
 def _shown(region: Region, target: dict[str, Any]) -> dict[str, Any]:
     """A target as it is described; it has its name of the time when it was registered, or the instance's present one."""
-    present = [each.identifier for each in region.instances.values() if each.resource_id == target["of"]]
-    name = present[0] if region.proxies_follow and present else target["RdsResourceId"]
-    health = (
-        {"State": "AVAILABLE"}
-        if name in region.instances
-        else {"State": "UNAVAILABLE", "Reason": "UNREACHABLE"}
-    )
+    names = {each.resource_id: each.identifier for each in region.instances.values()}
+    kept = target["RdsResourceId"]
+    name = names.get(target["of"], kept) if region.proxies_follow else kept
+    reached = name in names.values()
+    health = {"State": "AVAILABLE"} if reached else {"State": "UNAVAILABLE", "Reason": "UNREACHABLE"}
     return {"RdsResourceId": name, "Type": target["Type"], "TargetHealth": health}
 
 
