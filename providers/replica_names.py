@@ -19,7 +19,7 @@ from providers.step import HOUR, Outputs, Step, StepContext
 from rds_encrypt.access import endpoint_of
 from rds_encrypt.aws import dns_records
 from rds_encrypt.aws.instance import Instance
-from rds_encrypt.core.errors import ActionRequired, Cancelled, MigrationError, PreconditionFailed
+from rds_encrypt.core.errors import ActionRequired, Cancelled, MigrationError, PreconditionFailed, TimedOut
 from rds_encrypt.core.waiting import Progress
 from rds_encrypt.journal import KEYS, Role, Tag, tags_for
 from rds_encrypt.mysql import lag
@@ -33,6 +33,8 @@ from rds_encrypt.temporary_resources import untag_or_warn
 __all__ = ["ReplicaNames", "ReplicaNamesArgs", "ReplicaNamesProvider"]
 
 _RENAME = 2 * HOUR
+_HIDDEN = 600.0
+"""Seconds for which a rename may hide an instance; one that gives its name away and is not listed after that was deleted meanwhile."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -323,16 +325,32 @@ def _move(context: StepContext, args: ReplicaNamesArgs, taker: Instance, giver: 
 
 def _rename(context: StepContext, moves: list[tuple[Instance, str]]) -> None:
     """Rename all; each request goes out as soon as RDS accepts it, because reads fail meanwhile."""
-    instances = context.instances
-    for ask_or_await, ordered in ((instances.ask_rename, moves), (instances.await_rename, moves[::-1])):
-        for each, identifier in ordered:
-            ask_or_await(
-                each.resource_id,
-                identifier,
-                parameter_group=each.parameter_group,
-                deadline=_RENAME,
-                progress=context.progress,
-            )
+    for each, identifier in moves:
+        context.instances.ask_rename(
+            each.resource_id,
+            identifier,
+            parameter_group=each.parameter_group,
+            deadline=_RENAME,
+            progress=context.progress,
+        )
+    (taker, name), *givers = moves[::-1]
+    _await_rename(context, taker, name, _RENAME)
+    for each, identifier in givers:
+        try:
+            _await_rename(context, each, identifier, _HIDDEN)
+        except TimedOut:
+            if context.instances.find(each.resource_id) is not None:
+                _await_rename(context, each, identifier, _RENAME)
+
+
+def _await_rename(context: StepContext, renamed: Instance, identifier: str, deadline: float) -> None:
+    context.instances.await_rename(
+        renamed.resource_id,
+        identifier,
+        parameter_group=renamed.parameter_group,
+        deadline=deadline,
+        progress=context.progress,
+    )
 
 
 @contextmanager
@@ -353,8 +371,8 @@ def _give_back(
     context: StepContext, args: ReplicaNamesArgs, original: Instance, copy: Instance | None
 ) -> None:
     """Give its name back to the owner's replica, unless a third one has it; even if the config has another strategy by now."""
-    if original.identifier != args.replica:
-        _rename(context, list(_back(context, args, original, copy)))
+    if original.identifier != args.replica and (moves := list(_back(context, args, original, copy))):
+        _rename(context, moves)
 
 
 def _back(

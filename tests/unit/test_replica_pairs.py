@@ -19,7 +19,7 @@ from rds_encrypt.aws.instances import Instances
 from rds_encrypt.check import Severity
 from rds_encrypt.checks import of_replicas
 from rds_encrypt.checks.context import CheckContext, Plan
-from rds_encrypt.core.errors import ActionRequired, PreconditionFailed
+from rds_encrypt.core.errors import ActionRequired, PreconditionFailed, TimedOut
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.cutover.strategies import strategy_called
 from rds_encrypt.discovery import Topology
@@ -190,6 +190,22 @@ def test_the_name_moves_once_the_one_that_gets_it_is_in_sync(calls: Calls) -> No
     ]
     # IAM lets rds-encrypt rename instances with this tag only.
     assert calls.tagged == [("reader", "original-replica", SOURCE_ID, "reader")]
+
+
+def test_a_replica_that_is_deleted_after_it_gave_its_name_away_is_not_awaited(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, copy = called("reader", of="original"), called("reader-encrypted", of="copy")
+    provider, context = step(original, copy)
+
+    def awaited(instances: Instances, which: str, name: str, **_rest: Any) -> None:
+        calls.made.append(("await_rename", which, name))
+        if which == original.resource_id:
+            monkeypatch.setattr(Instances, "find", lambda _self, _which: None)
+            raise TimedOut("it was not listed", where=which)
+
+    monkeypatch.setattr(Instances, "await_rename", awaited)
+    assert provider.perform(context, arguments(moved=True))["serves"] == copy.resource_id
 
 
 @pytest.mark.parametrize("moved", [True, False])
