@@ -13,12 +13,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import botocore.client
+import pymysql
 import pytest
 
 from dev.sandbox.seed import await_available
@@ -200,7 +201,8 @@ def _judged(stage: Stage, point: Point, token: str, began: float) -> Iterator[st
 def _reads(stage: Stage, name: str, token: str) -> bool:
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
-        with stage.road.connected(name, application=True) as connection:
+        # One that has crashed is back soon.
+        with suppress(pymysql.err.MySQLError), stage.road.connected(name, application=True) as connection:
             if value(connection, "SELECT note FROM orders WHERE id = 1") == token:
                 return True
         time.sleep(0.2)
