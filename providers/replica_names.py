@@ -100,6 +100,9 @@ class ReplicaNamesProvider(Step[ReplicaNamesArgs]):
         if not _serves(context, args, found[taker], found.get(giver)):
             _require_in_sync(context, args, taker)
             _move(context, args, found[taker], found.get(giver))
+        elif not (found[taker].available or found[taker].broken):
+            # A run that was killed has renamed it, which reboots it.
+            context.instances.wait_until_available(taker, deadline=_RENAME, progress=context.progress)
         if args.retired and giver in found:
             _retire(context, args, giver)
         return {"serves": taker, "old_clients": _old_clients(context, args)}

@@ -208,6 +208,26 @@ def test_a_replica_that_is_deleted_after_it_gave_its_name_away_is_not_awaited(
     assert provider.perform(context, arguments(moved=True))["serves"] == copy.resource_id
 
 
+@pytest.mark.parametrize(
+    ("status", "waits"), [("renaming", True), ("available", False), ("storage-full", False)]
+)
+def test_one_that_has_the_name_already_is_awaited_unless_it_is_broken(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch, status: str, *, waits: bool
+) -> None:
+    copy = instance(
+        "copy",
+        DBInstanceIdentifier="reader",
+        ReadReplicaSourceDBInstanceIdentifier="any",
+        DBInstanceStatus=status,
+    )
+    monkeypatch.setattr(
+        Instances, "wait_until_available", lambda _self, which, **_rest: calls.made.append(("wait", which))
+    )
+    provider, context = step(called("reader-old", of="original"), copy)
+    provider.perform(context, arguments(moved=True))
+    assert calls.made == ([("wait", copy.resource_id)] if waits else [])
+
+
 @pytest.mark.parametrize("moved", [True, False])
 def test_a_run_that_died_between_the_two_renames_is_completed(calls: Calls, *, moved: bool) -> None:
     original, copy = called("reader-old", of="original"), called("reader-encrypted", of="copy")
