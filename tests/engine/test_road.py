@@ -184,6 +184,7 @@ def test_the_preview_of_cutover_names_the_cut_over(road: Road) -> None:
     assert [str(row) for row in plan if "Stack" not in row.type] == [
         f"{STEP}:Preflight orders update [diff: ~phase]",
         f"{STEP}:Cutover orders create",
+        f"{STEP}:ProxyTargets orders create",
     ]
 
 
