@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -115,7 +116,8 @@ def test_one_that_was_called_off_says_why_and_that_the_fence_was_lifted(files: F
     found = written(files)
     assert (found["outcome"], found["error"]) == ("aborted", "orders: it took too long.")
     assert found["write_outage"]["renames"] == 0
-    assert "Writes were refused for 0.0 s at most." in table(found)
+    # The moments are real ones, and the machine may be busy.
+    assert re.search(r"Writes were refused for \d\.\d s at most\.", table(found))
 
 
 def test_one_that_a_check_stopped_says_that_writes_were_never_refused(files: Files) -> None:
