@@ -94,7 +94,8 @@ class ProxyTargetsProvider(Step[ProxyTargetsArgs]):
         ours, targets = set(args.names.all), proxies.targets(context.aws)
         known = {each.proxy for each in targets if each.identifier in ours}
         # One that a killed run left without a target; if it has another by now, its owner gave it that.
-        left = {journal.tags.get(Tag.PROXIES, "")} & proxies.without_target(context.aws, targets)
+        noted = journal.tags.get(Tag.PROXIES)
+        left = {noted} & proxies.without_target(context.aws, targets) if noted else set()
         return {proxy: self._settled(context, journal, proxy, wanted, ours) for proxy in sorted(known | left)}
 
     def _settled(
@@ -144,15 +145,15 @@ def _register(context: StepContext, proxy: str, name: str) -> None:
 
 def _look(context: StepContext, proxy: str, ours: set[str]) -> list[str]:
     """Return those of the migration's names that the proxy has as targets."""
-    found = proxies.targets(context.aws)
-    return [each.identifier for each in found if each.proxy == proxy and each.identifier in ours]
+    found = proxies.targets_of(context.aws, proxy)
+    return [each.identifier for each in found if each.identifier in ours]
 
 
 def _reached(context: StepContext, proxy: str, wanted: str) -> str:
     """Wait until the proxy reaches its target; return why it does not."""
 
     def look() -> ProxyTarget:
-        found = [each for each in proxies.targets(context.aws) if each.proxy == proxy]
+        found = proxies.targets_of(context.aws, proxy)
         missing = ProxyTarget(proxy, wanted, usable=False, trouble="it is not registered")
         return next((each for each in found if each.identifier == wanted), missing)
 

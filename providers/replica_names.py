@@ -95,7 +95,8 @@ class ReplicaNamesProvider(Step[ReplicaNamesArgs]):
         if original := found.get(args.original_id):
             tags = {**tags_for(Role.ORIGINAL_REPLICA, args.source_id), Tag.READERS_NAME: args.replica}
             context.instances.tag(original, tags)
-        if taker not in found or (args.moved and not _follows(found[taker])):
+        # RDS makes an instance of its own of a replica whose source is deleted.
+        if taker not in found or (args.moved and found[taker].replica_of is None):
             raise _cannot_serve(args, found.get(taker))
         if not _serves(context, args, found[taker], found.get(giver)):
             _require_in_sync(context, args, taker)
@@ -163,11 +164,6 @@ def _is_production(
     )
 
 
-def _follows(replica: Instance) -> bool:
-    """Whether RDS still replicates to it: it makes an instance of its own of a replica whose source is deleted."""
-    return bool(replica.description.get("ReadReplicaSourceDBInstanceIdentifier"))
-
-
 def _cannot_serve(args: ReplicaNamesArgs, taker: Instance | None) -> ActionRequired:
     """Return why readers cannot move: the replica that should get them is gone, or follows nobody."""
     leave = f"set `replicas.overrides` to `{{{args.replica}: leave}}`"
@@ -228,7 +224,7 @@ def _leave_to_owner(
 ) -> None:
     """Complete a rename that was interrupted half-way; where readers use the owner's replica, say what becomes of it."""
     names = args.replica_names
-    if not _follows(copy):
+    if copy.replica_of is None:
         warn(f"{copy.identifier} stays, but is no longer a replica: delete it once nobody needs it")
         return
     if _serves(context, replace(args, moved=True), copy, original):

@@ -80,7 +80,7 @@ class Tag(StrEnum):
     PROXIES = "rds-encrypt:proxies"
     """On the encrypted instance: the RDS Proxy that is being moved to another target."""
     READERS_NAME = "rds-encrypt:readers-name"
-    """On a replica of the owner's that comes along: the name that its readers use, whatever its own is."""
+    """On a replica of the owner's that comes along: the name that its readers use, even while it has another."""
     ROLLBACK_LOST = "rds-encrypt:rollback-lost"
     """On the encrypted instance: why the old one can no longer follow it, so that a rollback is impossible."""
 

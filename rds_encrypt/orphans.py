@@ -36,7 +36,7 @@ def take_away(aws: Aws, access: Access, source: Instance, progress: Progress) ->
         if found is not None and belongs(found.tags, role) and _ours(found.tags, source):
             delete_counterparts(instances, found, source.resource_id, progress)
             instances.delete(found.resource_id, final_snapshot=None, deadline=_PATIENCE, progress=progress)
-    for original in instances.named([each for each in source.replicas if ":" not in each]).values():
+    for original in instances.named(source.replicas_here).values():
         if belongs(original.tags, Role.ORIGINAL_REPLICA) and _ours(original.tags, source):
             instances.untag(original, list(KEYS))
     for name, snapshot in snapshots.existing(aws, [names.encrypted, names.replica]).items():

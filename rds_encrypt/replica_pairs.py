@@ -65,8 +65,8 @@ def find_pairs(
     pairs = [
         ReplicaPair(name, original_id, by_id.get(original_id), each)
         for each in listed
-        if belongs(each.tags, Role.ENCRYPTED_REPLICA) and each.tags.get(Tag.MIGRATION) == topology.source_id
-        for original_id, _, name in [each.tags[Tag.REPLICA_OF].partition("/")]
+        if _is_counterpart(each, topology.source_id)
+        for original_id, name in [_stands_for(each)]
     ]
     if not topology.state.cutover_begun:
         paired = {pair.original_id for pair in pairs}
@@ -93,6 +93,16 @@ def pair_tags(pair: ReplicaPair, source_id: str) -> dict[str, str]:
     }
 
 
+def _is_counterpart(replica: Instance, source_id: str) -> bool:
+    return belongs(replica.tags, Role.ENCRYPTED_REPLICA) and replica.tags.get(Tag.MIGRATION) == source_id
+
+
+def _stands_for(counterpart: Instance) -> tuple[str, str]:
+    """Return the DbiResourceId of the owner's replica, and the name that its readers use."""
+    original_id, _, name = counterpart.tags[Tag.REPLICA_OF].partition("/")
+    return original_id, name
+
+
 def delete_counterparts(
     instances: Instances, encrypted: Instance, source_id: str, progress: Progress
 ) -> None:
@@ -102,13 +112,10 @@ def delete_counterparts(
         ActionRequired: it has others, or one that serves readers: without it, RDS would make them instances of their own.
     """
     encrypted = instances.get(encrypted.resource_id)
-    listed = instances.named([name for name in encrypted.replicas if ":" not in name])
     ours = {
         name: found
-        for name, found in listed.items()
-        if belongs(found.tags, Role.ENCRYPTED_REPLICA)
-        and found.tags.get(Tag.MIGRATION) == source_id
-        and found.tags[Tag.REPLICA_OF].partition("/")[2] != name
+        for name, found in instances.named(encrypted.replicas_here).items()
+        if _is_counterpart(found, source_id) and _stands_for(found)[1] != name
     }
     if others := sorted(set(encrypted.replicas) - ours.keys()):
         raise ActionRequired(
@@ -124,5 +131,5 @@ def delete_counterparts(
 def _replicas_of(instances: Instances, topology: Topology) -> list[Instance]:
     """Return the replicas of both instances; those in other regions are listed as ARNs, and cannot come along."""
     both: Iterable[Instance] = (each for each in (topology.source, topology.encrypted) if each is not None)
-    names = {name for each in both for name in each.replicas if ":" not in name}
+    names = {name for each in both for name in each.replicas_here}
     return list(instances.named(sorted(names)).values()) if names else []

@@ -141,8 +141,18 @@ class Instance:
 
     @property
     def replicas(self) -> list[str]:
-        """The identifiers of its replicas in this region."""
+        """Its replicas: identifiers, and the ARNs of those in other regions."""
         return list(self.description.get("ReadReplicaDBInstanceIdentifiers", []))
+
+    @property
+    def replicas_here(self) -> list[str]:
+        """The identifiers of its replicas in this region."""
+        return [each for each in self.replicas if ":" not in each]
+
+    @property
+    def replica_of(self) -> str | None:
+        """The instance whose replica it is, if it is one."""
+        return self.description.get("ReadReplicaSourceDBInstanceIdentifier") or None
 
     def __str__(self) -> str:
         return f"{self.identifier} is {self.status}"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.errors import sorted_errors
 
-__all__ = ["ProxyTarget", "deregister", "register", "targets", "without_target"]
+if TYPE_CHECKING:
+    from mypy_boto3_rds.type_defs import DBProxyTargetTypeDef
+
+__all__ = ["ProxyTarget", "deregister", "register", "targets", "targets_of", "without_target"]
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,18 @@ class ProxyTarget:
 def targets(aws: Aws) -> list[ProxyTarget]:
     """Return the targets of the account's proxies for MySQL."""
     with sorted_errors("RDS Proxy"):
-        return [
-            _target(proxy, each.get("RdsResourceId", ""), each.get("TargetHealth") or {})
-            for proxy in _names(aws)
-            for each in _targets_of(aws, proxy)
-        ]
+        proxies = _names(aws)
+    return [each for proxy in proxies for each in targets_of(aws, proxy)]
+
+
+def targets_of(aws: Aws, proxy: str) -> list[ProxyTarget]:
+    """Return the targets of one proxy; none if there is no such proxy."""
+    with sorted_errors(f"RDS Proxy {proxy}"):
+        try:
+            found = aws.rds.describe_db_proxy_targets(DBProxyName=proxy)["Targets"]
+        except aws.rds.exceptions.DBProxyNotFoundFault:
+            return []  # deleted since it was listed
+    return [_target(proxy, each) for each in found]
 
 
 def without_target(aws: Aws, known: Iterable[ProxyTarget]) -> set[str]:
@@ -55,13 +65,6 @@ def _names(aws: Aws) -> list[str]:
     ]
 
 
-def _targets_of(aws: Aws, proxy: str) -> list[Any]:
-    try:
-        return list(aws.rds.describe_db_proxy_targets(DBProxyName=proxy)["Targets"])
-    except aws.rds.exceptions.DBProxyNotFoundFault:
-        return []  # deleted since it was listed
-
-
 def deregister(aws: Aws, proxy: str, identifier: str) -> None:
     """Take an instance away from a proxy, which keeps its clients waiting until it has another."""
     with sorted_errors(f"RDS Proxy {proxy}"):
@@ -74,12 +77,10 @@ def register(aws: Aws, proxy: str, identifier: str) -> None:
         aws.rds.register_db_proxy_targets(DBProxyName=proxy, DBInstanceIdentifiers=[identifier])
 
 
-def _target(proxy: str, identifier: str, health: object) -> ProxyTarget:
-    state, reason = (
-        (health.get("State", "AVAILABLE"), health.get("Reason") or health.get("Description") or "")
-        if isinstance(health, dict)
-        else ("AVAILABLE", "")
-    )
+def _target(proxy: str, found: DBProxyTargetTypeDef) -> ProxyTarget:
+    health = found.get("TargetHealth") or {}
+    state = health.get("State", "AVAILABLE")
+    usable, reason = state == "AVAILABLE", health.get("Reason") or health.get("Description") or ""
     return ProxyTarget(
-        proxy, identifier, state == "AVAILABLE", "" if state == "AVAILABLE" else f"{state} {reason}".strip()
+        proxy, found.get("RdsResourceId", ""), usable, "" if usable else f"{state} {reason}".strip()
     )

@@ -41,7 +41,7 @@ def names_work(context: CheckContext) -> Iterator[Finding]:
                 fix=f"Rename the replica, or {leave}",
             )
         lone = there.get(pair.names.encrypted)
-        if lone is not None and not lone.description.get("ReadReplicaSourceDBInstanceIdentifier"):
+        if lone is not None and lone.replica_of is None:
             yield context.blocking(
                 "it is no longer a replica, so its data does not change",
                 where=lone.identifier,

@@ -191,7 +191,7 @@ def stands_alone(context: CheckContext) -> Iterator[Finding]:
     source = _ahead(context)
     if source is None:
         return
-    if origin := source.description.get("ReadReplicaSourceDBInstanceIdentifier"):
+    if origin := source.replica_of:
         what, fix = f"it is itself a replica of {origin}", "Migrate its source, then create the replica again"
     elif cluster := source.description.get("DBClusterIdentifier"):
         what, fix = (

@@ -1,4 +1,4 @@
-"""RDS Proxies move to the instance that carries production, whatever AWS does to their targets, and never fail a run."""
+"""RDS Proxies move to the instance that carries production, with targets that follow a rename or not, and never fail a run."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ class Account:
         self.noted: dict[str, str] = {}
         self.unusable: set[str] = set()
         patch.setattr(proxies, "targets", lambda _aws: self._listed())
+        patch.setattr(
+            proxies,
+            "targets_of",
+            lambda _aws, proxy: [each for each in self._listed() if each.proxy == proxy],
+        )
         patch.setattr(proxies, "register", lambda _aws, proxy, name: self._register(proxy, name))
         patch.setattr(proxies, "deregister", lambda _aws, proxy, name: self._deregister(proxy, name))
         patch.setattr(proxies, "without_target", lambda _aws, _known: {"pool", "other"} - self.targets.keys())
