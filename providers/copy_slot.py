@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from providers.arguments import StepArgs
 from providers.resource import StepResource
 from providers.step import HOUR, Outputs, Step, StepContext
-from rds_encrypt.aws import copies
+from rds_encrypt.aws import copies, snapshots
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.copy_slots import CopySlots, Queue
+from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.core.waiting import Wait, until
 from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import channel
 from rds_encrypt.mysql.coordinates import Coordinates
+from rds_encrypt.mysql.replica_status import ReplicaStatus
+from rds_encrypt.names import Names
 from rds_encrypt.settings import MOST_COPIES
 
-__all__ = ["CopySlot", "CopySlotArgs", "CopySlotProvider"]
+__all__ = ["CopySlot", "CopySlotArgs", "CopySlotProvider", "replica_moved", "stayed_at"]
 
 _DEADLINE = 24 * HOUR
 _NAMED = 3
@@ -46,7 +50,7 @@ class CopySlotProvider(Step[CopySlotArgs]):
     def perform(self, context: StepContext, args: CopySlotArgs) -> Outputs:
         """Wait for a slot and take it; a snapshot that has been copied needs none."""
         if args.replica_id is not None and args.file is not None and args.position is not None:
-            _note_unmoved(context, args.snapshot, args.replica_id, Coordinates(args.file, args.position))
+            _require_unmoved(context, args, args.replica_id, Coordinates(args.file, args.position))
         queue = Queue(context.aws, args.snapshot, args.source_id, args.at_once)
         until(
             Wait(
@@ -65,19 +69,46 @@ class CopySlotProvider(Step[CopySlotArgs]):
         return {}
 
 
-def _note_unmoved(context: StepContext, snapshot: str, replica_id: str, coordinates: Coordinates) -> None:
+def replica_moved(
+    replica: Instance, status: ReplicaStatus | None, coordinates: Coordinates
+) -> ActionRequired:
+    """Return what to do about a replica that did not stay at the coordinates until its snapshot was complete."""
+    return ActionRequired(
+        f"the replica should have stopped at {coordinates}, but it is {status or 'no longer a replica'}",
+        where=replica.resource_id,
+        fix="Its snapshot cannot be trusted: run `pulumi destroy` in phase `replicate`, then `pulumi up`",
+        safe="The source is untouched",
+    )
+
+
+def stayed_at(coordinates: Coordinates, status: ReplicaStatus | None) -> bool:
+    """Whether a replica is still stopped at its coordinates."""
+    return status is not None and status.stopped and status.executed == coordinates
+
+
+def _require_unmoved(
+    context: StepContext, args: CopySlotArgs, replica_id: str, coordinates: Coordinates
+) -> None:
     """Note on the snapshot that the replica has not moved since it stopped: from now on, rebooting it changes nothing.
 
-    RDS reboots replicas, which starts their replication (RDS-EVENT-0396). If that has happened already, this notes nothing, and the
-    step that attaches the encrypted instance reports it.
+    RDS reboots replicas, which starts their replication (RDS-EVENT-0396). If that has happened already, copy and restore would take
+    hours for nothing. A replica that cannot be asked now is left to the step that attaches the encrypted instance.
+
+    Raises:
+        ActionRequired: it moved before its snapshot was complete.
     """
+    names = Names(context.instances.get(args.source_id).identifier)
+    found = snapshots.existing(context.aws, [names.replica, names.encrypted])
+    noted = found[names.replica].tags.get(Tag.UNMOVED) if names.replica in found else None
     replica = context.instances.find(replica_id)
-    if replica is None or not replica.serving:
+    if noted == str(coordinates) or replica is None or not replica.serving:
         return
     with context.access.session(replica) as session:
         status = channel.status(session)
-    if status is not None and status.stopped and status.executed == coordinates:
-        copies.tag(context.aws, snapshot, {Tag.UNMOVED: str(coordinates)})
+    if stayed_at(coordinates, status):
+        copies.tag(context.aws, args.snapshot, {Tag.UNMOVED: str(coordinates)})
+    elif names.encrypted not in found:
+        raise replica_moved(replica, status, coordinates)
 
 
 def _told(found: CopySlots | None) -> str:

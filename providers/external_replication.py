@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pulumi
 
 from providers.arguments import EncryptedArgs, ReplicaArgs
+from providers.copy_slot import replica_moved, stayed_at
 from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
 from rds_encrypt.access import endpoint_of
@@ -124,13 +125,8 @@ class ExternalReplicationProvider(Step[ExternalReplicationArgs]):
             return
         with context.access.session(replica) as session:
             status = channel.status(session)
-        if status is None or not status.stopped or status.executed != coordinates:
-            raise ActionRequired(
-                f"the replica should have stopped at {coordinates}, but it is {status or 'no longer a replica'}",
-                where=replica.resource_id,
-                fix="Its snapshot cannot be trusted: run `pulumi destroy` in phase `replicate`, then `pulumi up`",
-                safe="The source is untouched",
-            )
+        if not stayed_at(coordinates, status):
+            raise replica_moved(replica, status, coordinates)
 
 
 def _starts(encrypted: Session) -> bool:

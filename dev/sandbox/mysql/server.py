@@ -76,6 +76,8 @@ class MySQLServer:
         self._frozen = False
         self._real_pauses = False
         self.starts = 0
+        self.replicating_since = 0
+        """The start (by number) after which managed replication began: the agent has nothing to resume after that one."""
         """How often it was started since this object was made."""
         self._changing = threading.RLock()
 
@@ -263,6 +265,7 @@ class MySQLServer:
             )
             replication.mark_managed(session, managed=True)
             execute(session, "START SLAVE")
+        self.replicating_since = self.starts
 
     def resume_replication(self) -> bool:
         """What RDS's agent does soon after each start: mysqld runs with skip_slave_start. False: nothing to start."""

@@ -124,7 +124,10 @@ class Monitor:
     def _resume(self, instance: DBInstance, server: MySQLServer) -> None:
         """Once for each start of the server, a moment after it."""
         starts, due = self._resumed.get(instance.resource_id, (0, None))
-        if server.starts != starts:
+        if server.starts == server.replicating_since:
+            # It has just been made a replica; on a busy machine, resuming late would undo what a client has stopped since.
+            self._resumed[instance.resource_id] = (server.starts, None)
+        elif server.starts != starts:
             due = time.monotonic() + self._clock.seconds("agent")
             self._resumed[instance.resource_id] = (server.starts, due)
         elif due is not None and time.monotonic() >= due:
