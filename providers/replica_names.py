@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from dataclasses import replace
 from typing import Any
 
 import pulumi
 from pulumi.dynamic import DiffResult, UpdateResult
 
-from providers.arguments import NamedArgs, as_inputs, recorded
+from providers.arguments import as_inputs
 from providers.progress import warning_for
+from providers.replica_readers import (
+    ReplicaNamesArgs,
+    cannot_serve,
+    require_in_sync,
+    require_same_record,
+    serves,
+)
 from providers.resource import StepResource
 from providers.retirement import require_unused
 from providers.step import HOUR, Outputs, Step, StepContext
@@ -22,11 +28,7 @@ from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import ActionRequired, Cancelled, MigrationError, PreconditionFailed, TimedOut
 from rds_encrypt.core.waiting import Progress
 from rds_encrypt.journal import KEYS, Role, Tag, tags_for
-from rds_encrypt.mysql import lag
-from rds_encrypt.mysql.connected_clients import Client, clients
-from rds_encrypt.mysql.replica_status import required_status
-from rds_encrypt.names import Names
-from rds_encrypt.settings import DnsSettings, StrategyName
+from rds_encrypt.mysql.connected_clients import clients
 from rds_encrypt.state import carries_production, find_position
 from rds_encrypt.temporary_resources import untag_or_warn
 
@@ -35,44 +37,6 @@ __all__ = ["ReplicaNames", "ReplicaNamesArgs", "ReplicaNamesProvider"]
 _RENAME = 2 * HOUR
 _HIDDEN = 600.0
 """Seconds for which a rename may hide an instance; one that gives its name away and is not listed after that was deleted meanwhile."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReplicaNamesArgs(NamedArgs):
-    """The arguments of `ReplicaNames`.
-
-    Attributes:
-        replica: the name of the owner's replica before the cutover.
-        original_id: its DbiResourceId.
-        replica_id: that of its encrypted counterpart.
-        encrypted_id: that of the encrypted instance, whose replica the counterpart is.
-        moved: whether the counterpart serves the readers.
-        first: whether it does so while the source still carries production.
-        strategy: how readers move: with the name, or with ``record``, or, without either, by the owner's hand.
-        record: the CNAME that readers use.
-        retired: whether the owner's replica is deleted once the counterpart serves the readers.
-        hours: the longest wait for the one that gets the readers to catch up.
-        accept: the checks that need not pass, and why.
-        old_clients: who was still connected to the owner's replica.
-    """
-
-    replica: str
-    original_id: str
-    replica_id: str
-    encrypted_id: str
-    moved: bool
-    first: bool = False
-    strategy: StrategyName = "rename"
-    record: DnsSettings | None = None
-    retired: bool = False
-    hours: float
-    accept: Mapping[str, str] = field(default_factory=dict)
-    old_clients: tuple[Client, ...] = recorded(())
-
-    @property
-    def replica_names(self) -> Names:
-        """The names that the two replicas have before, between and after."""
-        return Names(self.replica)
 
 
 class ReplicaNamesProvider(Step[ReplicaNamesArgs]):
@@ -97,9 +61,9 @@ class ReplicaNamesProvider(Step[ReplicaNamesArgs]):
             context.instances.tag(original, tags)
         # RDS makes an instance of its own of a replica whose source is deleted.
         if taker not in found or (args.moved and found[taker].replica_of is None):
-            raise _cannot_serve(args, found.get(taker))
-        if not _serves(context, args, found[taker], found.get(giver)):
-            _require_in_sync(context, args, taker)
+            raise cannot_serve(args, found.get(taker))
+        if not serves(context, args, found[taker], found.get(giver)):
+            require_in_sync(context, args, taker)
             _move(context, args, found[taker], found.get(giver))
         elif not (found[taker].available or found[taker].broken):
             # A run that was killed has renamed it, which reboots it.
@@ -126,7 +90,7 @@ class ReplicaNamesProvider(Step[ReplicaNamesArgs]):
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Run again: another phase wants the readers elsewhere."""
         olds, news = self.read_args(_olds), self.read_args(_news)
-        _require_same_record(self.context(news), olds, news)
+        require_same_record(self.context(news), olds, news)
         known = {"old_clients": _olds.get("old_clients"), **_news}
         return UpdateResult({**_olds, "record": None, **_news, **self.carry_out(known)})
 
@@ -164,45 +128,6 @@ def _is_production(
     )
 
 
-def _cannot_serve(args: ReplicaNamesArgs, taker: Instance | None) -> ActionRequired:
-    """Return why readers cannot move: the replica that should get them is gone, or follows nobody."""
-    leave = f"set `replicas.overrides` to `{{{args.replica}: leave}}`"
-    if not args.moved:
-        return ActionRequired(
-            "the unencrypted replica, which is to serve its readers again, was deleted",
-            where=args.replica,
-            fix=f"{leave[0].upper()}{leave[1:]}, which leaves the readers where they are",
-            safe="Production is not affected",
-        )
-    if taker is None:
-        return ActionRequired(
-            "its encrypted replica was deleted",
-            where=args.replica,
-            fix=f"Run `pulumi refresh`, then `pulumi up`, which makes another until the cutover; after it, {leave}",
-            safe="Production is not affected",
-        )
-    return ActionRequired(
-        "it is no longer a replica, so its data does not change",
-        where=taker.identifier,
-        fix=f"Delete it, then run `pulumi refresh` and `pulumi up`, which makes another until the cutover; after it, {leave}",
-        safe="Production is not affected",
-    )
-
-
-def _require_same_record(context: StepContext, olds: ReplicaNamesArgs, news: ReplicaNamesArgs) -> None:
-    """Refuse to forget a record that points at the encrypted replica: nobody would point it back."""
-    copy = context.instances.find(olds.replica_id)
-    if olds.record is None or olds.record == news.record or copy is None:
-        return
-    if dns_records.target(context.aws, olds.record) == copy.address:
-        raise ActionRequired(
-            f"the config no longer has the record {olds.record.record}, which points at {copy.identifier}",
-            where=olds.replica,
-            fix="Put it back into `replicas.records`, or point it elsewhere yourself",
-            safe="Nothing was changed",
-        )
-
-
 def _delete(context: StepContext, args: ReplicaNamesArgs, copy: Instance, warn: Progress) -> None:
     """Delete the encrypted replica; where its owner moves readers, not before they are gone."""
     if args.strategy != "rename" and args.record is None:
@@ -227,7 +152,7 @@ def _leave_to_owner(
     if copy.replica_of is None:
         warn(f"{copy.identifier} stays, but is no longer a replica: delete it once nobody needs it")
         return
-    if _serves(context, replace(args, moved=True), copy, original):
+    if serves(context, replace(args, moved=True), copy, original):
         return
     parked = original is None or original.identifier == names.old
     if args.strategy == "rename" and parked and not context.instances.named([names.source]):
@@ -237,42 +162,6 @@ def _leave_to_owner(
         f"{copy.identifier} stays, and is the encrypted replica of production. Point the readers of {args.replica} to it: the unencrypted"
         " one follows production only as long as the old instance does"
     )
-
-
-def _serves(context: StepContext, args: ReplicaNamesArgs, taker: Instance, giver: Instance | None) -> bool:
-    """Whether readers find the one that is to serve them; where rds-encrypt does not move them, that is up to the owner.
-
-    A record is pointed back at the owner's replica only if it points at the encrypted one.
-    """
-    if args.strategy == "rename":
-        return taker.identifier == args.replica
-    if args.record is None:
-        return True
-    target = dns_records.target(context.aws, args.record)
-    return target == taker.address if args.moved else giver is None or target != giver.address
-
-
-def _require_in_sync(context: StepContext, args: ReplicaNamesArgs, taker: str) -> None:
-    """Wait until it has what production had at one poll, through the encrypted instance if it follows that: readers must not see the
-    past.
-    """
-    chain = [args.encrypted_id if args.moved else args.source_id, taker]
-    if args.first and args.moved:
-        chain.insert(0, args.source_id)
-    deadline = args.hours * HOUR
-    for ahead_id, behind_id in pairwise(chain):
-        follower = context.instances.wait_until_available(
-            behind_id, deadline=deadline, progress=context.progress
-        )
-        with context.session(ahead_id) as ahead, context.access.session(follower) as behind:
-            if delay := required_status(behind).delay:
-                raise ActionRequired(
-                    f"it is delayed by {delay} s, so it never catches up with production",
-                    where=follower.identifier,
-                    fix="End the delay (CALL mysql.rds_set_source_delay(0)), then run `pulumi up` again",
-                    safe="Production is not affected",
-                )
-            lag.catch_up(ahead, behind, deadline=deadline, progress=context.progress)
 
 
 def _retire(context: StepContext, args: ReplicaNamesArgs, resource_id: str) -> None:

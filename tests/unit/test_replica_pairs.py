@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from providers import replica_names
+from providers import replica_names, replica_readers
 from providers.replica_names import ReplicaNamesArgs, ReplicaNamesProvider
 from providers.step import StepContext
 from rds_encrypt.access import Access
@@ -135,7 +135,7 @@ class Calls:
                 [which.identifier] if which else []
             ),
         )
-        monkeypatch.setattr(replica_names, "_require_in_sync", lambda *_args: self.made.append(("in sync",)))
+        monkeypatch.setattr(replica_names, "require_in_sync", lambda *_args: self.made.append(("in sync",)))
         monkeypatch.setattr(replica_names, "require_unused", lambda *_args: None)
         monkeypatch.setattr(replica_names, "_old_clients", lambda *_args: [])
 
@@ -493,9 +493,9 @@ def test_a_record_that_the_config_no_longer_has_must_not_point_at_the_counterpar
     olds, news = arguments(moved=True, strategy="dns", record=RECORD), arguments(moved=True, strategy="dns")
     monkeypatch.setattr(dns_records, "target", lambda _aws, _record: copy.address)
     with pytest.raises(ActionRequired, match=r"no longer has the record reads\.shop\.internal"):
-        replica_names._require_same_record(context, olds, news)
+        replica_readers.require_same_record(context, olds, news)
     monkeypatch.setattr(dns_records, "target", lambda _aws, _record: "elsewhere")
-    replica_names._require_same_record(context, olds, news)
+    replica_readers.require_same_record(context, olds, news)
     state = {"moved": True, "record": {"hosted_zone_id": "Z1", "record": "reads"}}
     assert ReplicaNamesProvider().diff("", state, {"moved": True}).changes
 
@@ -607,7 +607,7 @@ def test_a_replica_is_in_sync_through_the_encrypted_instance_while_the_source_ca
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caught_up: list[tuple[str, str]] = []
-    monkeypatch.setattr(replica_names, "required_status", lambda _session: SimpleNamespace(delay=0))
+    monkeypatch.setattr(replica_readers, "required_status", lambda _session: SimpleNamespace(delay=0))
     monkeypatch.setattr(lag, "catch_up", lambda ahead, behind, **_rest: caught_up.append((ahead, behind)))
     monkeypatch.setattr(
         Instances, "wait_until_available", lambda _self, which, **_rest: SimpleNamespace(resource_id=which)
@@ -622,5 +622,5 @@ def test_a_replica_is_in_sync_through_the_encrypted_instance_while_the_source_ca
         ),
     )
     args = arguments(moved=True, first=True)
-    replica_names._require_in_sync(context, args, args.replica_id)
+    replica_readers.require_in_sync(context, args, args.replica_id)
     assert caught_up == [(SOURCE_ID, args.encrypted_id), (args.encrypted_id, args.replica_id)]
