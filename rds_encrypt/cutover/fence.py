@@ -10,7 +10,7 @@ there. FLUSH TABLES WITH READ LOCK is not permitted on RDS.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -75,17 +75,23 @@ class Fence(Protocol):
 def group_cannot(aws: Aws, group: str, fenced: Instance, other: Instance | None) -> str | None:
     """Return why a group cannot carry the fence around an instance, or ``None`` if it can.
 
-    The instance may use the group, and the replicas of both, which are read-only anyway.
+    The instance may use the group, and the replicas of both and theirs, which are read-only anyway.
     """
     if is_default(group):
         return f"parameter group {group} is AWS's default, which cannot be changed"
     everybody = Instances(aws).all()
-    replicas = {*fenced.replicas, *(other.replicas if other is not None else ())}
-    allowed = {fenced.resource_id, *(each.resource_id for each in everybody if each.identifier in replicas)}
+    replicas = _replicas_at_any_depth([fenced, *([other] if other is not None else [])], everybody)
+    allowed = {fenced.resource_id, *(each.resource_id for each in replicas)}
     users = {each.resource_id for each in everybody if group in each.parameter_groups}
     if strangers := users - allowed:
         return f"parameter group {group} is shared with {', '.join(sorted(strangers))}"
     return None
+
+
+def _replicas_at_any_depth(owners: Sequence[Instance], everybody: Sequence[Instance]) -> list[Instance]:
+    names = {name for each in owners for name in each.replicas}
+    found = [each for each in everybody if each.identifier in names]
+    return [*found, *_replicas_at_any_depth(found, everybody)] if found else []
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,7 @@ def test_a_source_that_does_not_stand_alone_is_refused(change: dict[str, Any], s
     [
         ("orders-mysql80", ("orders",), None),
         ("orders-mysql80", ("orders", "orders-replica", "orders-replica-encrypted"), None),
+        ("orders-mysql80", ("orders", "orders-replica", "behind"), None),
         ("orders-mysql80", (), None),
         ("default.mysql8.0", ("orders",), "is AWS's default, which cannot be changed"),
         ("orders-mysql80", ("orders", "other"), "is shared with db-OTHER"),
@@ -142,10 +143,23 @@ def test_a_group_carries_the_fence_if_it_is_the_sources_own(
     group: str, users: tuple[str, ...], reason: str | None
 ) -> None:
     groups = [{"DBParameterGroupName": group, "ParameterApplyStatus": "in-sync"}]
+    of_replicas = {"orders-replica": ["behind"]}
     source = instance(ReadReplicaDBInstanceIdentifiers=["orders-replica"])
     encrypted = instance("encrypted", ReadReplicaDBInstanceIdentifiers=["orders-replica-encrypted"])
     found = fence.group_cannot(
-        FakeAws(*(instance(name, DBParameterGroups=groups) for name in users)), group, source, encrypted
+        FakeAws(
+            *(
+                instance(
+                    name,
+                    DBParameterGroups=groups,
+                    ReadReplicaDBInstanceIdentifiers=of_replicas.get(name, []),
+                )
+                for name in users
+            )
+        ),
+        group,
+        source,
+        encrypted,
     )
     assert found is None if reason is None else reason in (found or "")
 
