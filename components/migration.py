@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-import pulumi_aws as aws
 
 from components.instances import AwsResources
 from components.preview import show_plan
 from components.reached import reached
+from components.replicas import Replicas
 from components.run_errors import as_run_errors
 from components.settings import source_settings
 from components.stack import Stack
@@ -35,7 +35,6 @@ from providers.stopped_replication import StoppedReplication
 from providers.write_fence import WriteFence
 from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.phases import Phase
-from rds_encrypt.replica_pairs import ReplicaPair
 from rds_encrypt.settings import Settings, SourceSettings
 
 __all__ = ["Migration"]
@@ -144,9 +143,9 @@ class Migration(pulumi.ComponentResource):
         # The name in the state may be old, or the source's again.
         found = self._source.topology.encrypted
         name = found.identifier if found is not None else encrypted.identifier
-        replicas = self._replicas(name, [done, resumed])
+        replicas = Replicas(self._source, self._aws, name, [done, resumed])
         # A replica that is being made would delay the renames.
-        ready = [done, resumed, *(replica for _, replica in replicas)]
+        ready = [done, resumed, *replicas.made]
         kinds: dict[str, type[Cutover] | type[Rollback]] = {"cutover": Cutover, "rollback": Rollback}
         kind = kinds.get(phase)
         last = self._cutover(kind, encrypted.id, ready) if kind is not None else guard
@@ -186,9 +185,10 @@ class Migration(pulumi.ComponentResource):
         self._aws.keep_encrypted(encrypted)
         self._steps.deletion_guard(encrypted.resource_id, [])
         done = self._cutover(Cutover, encrypted.resource_id, [])
+        replicas = Replicas(self._source, self._aws, encrypted.identifier, [])
         retirement = self._steps.step(
             Retirement,
-            self._readers(self._replicas(encrypted.identifier, []), encrypted.resource_id, done),
+            self._readers(replicas, encrypted.resource_id, done),
             identifier=self._source.names.source,
             encrypted_id=encrypted.resource_id,
             fate=self._settings.cleanup.old,
@@ -203,28 +203,11 @@ class Migration(pulumi.ComponentResource):
             "automatic_snapshots_wanted": retirement.snapshots_wanted,
         }
 
-    def _replicas(
-        self, primary: pulumi.Input[str], after: list[pulumi.Resource]
-    ) -> list[tuple[ReplicaPair, aws.rds.Instance]]:
-        """Declare the encrypted replicas."""
-        pairs = self._source.existing.replicas
-        return [(pair, self._aws.encrypted_replica(pair, primary, after)) for pair in pairs]
-
     def _readers(
-        self,
-        replicas: list[tuple[ReplicaPair, aws.rds.Instance]],
-        encrypted_id: pulumi.Input[str],
-        last: pulumi.Resource,
+        self, replicas: Replicas, encrypted_id: pulumi.Input[str], last: pulumi.Resource
     ) -> list[pulumi.Resource]:
-        """Declare that their readers move after ``last``, one after the other or together; return all these steps, or ``last``."""
-        done: list[pulumi.Resource] = [last]
-        served: dict[str, dict[str, pulumi.Output[Any]]] = {}
-        for pair, replica in replicas:
-            before = done[-1:] if self._settings.replicas.order == "one-by-one" else [last]
-            step = self._steps.replica_names(pair, replica.id, encrypted_id, [replica, *before])
-            done.append(step)
-            served[pair.name] = {"serves": step.serves, "old_clients": step.old_clients}
-        self.outputs["replicas"] = served
+        """Declare that the readers of the replicas move after ``last``; return the steps, or ``last``."""
+        done, self.outputs["replicas"] = replicas.move_readers(self._steps, encrypted_id, last)
         return done
 
     # Steps whose outputs are outputs of the migration.

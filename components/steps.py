@@ -147,11 +147,14 @@ class Steps:
         self,
         pair: ReplicaPair,
         replica_id: pulumi.Input[str],
+        above_id: pulumi.Input[str] | None,
         encrypted_id: pulumi.Input[str],
         after: list[pulumi.Resource],
     ) -> ReplicaNames:
         source, phase, replicas = self._source, self._source.phase, self._settings.replicas
         first = phase == "replicate" and replicas.reads_first
+        moved = first or phase in {"cutover", "cleanup"}
+        through_id = above_id if moved else pair.above.original_id if pair.above is not None else None
         return self._declare(
             ReplicaNames,
             pair.name,
@@ -162,7 +165,8 @@ class Steps:
             original_id=pair.original_id,
             replica_id=replica_id,
             encrypted_id=encrypted_id,
-            moved=first or phase in {"cutover", "cleanup"},
+            through_id=through_id,
+            moved=moved,
             first=first,
             strategy=self._settings.cutover.strategy,
             record=replicas.records.get(pair.name),

@@ -29,6 +29,7 @@ from rds_encrypt.core.errors import ActionRequired, Cancelled, MigrationError, P
 from rds_encrypt.core.waiting import Progress
 from rds_encrypt.journal import KEYS, Role, Tag, tags_for
 from rds_encrypt.mysql.connected_clients import clients
+from rds_encrypt.replica_pairs import delete_counterparts
 from rds_encrypt.state import carries_production, find_position
 from rds_encrypt.temporary_resources import untag_or_warn
 
@@ -59,10 +60,11 @@ class ReplicaNamesProvider(Step[ReplicaNamesArgs]):
         if original := found.get(args.original_id):
             tags = {**tags_for(Role.ORIGINAL_REPLICA, args.source_id), Tag.READERS_NAME: args.replica}
             context.instances.tag(original, tags)
+        served = taker in found and serves(context, args, found[taker], found.get(giver))
         # RDS makes an instance of its own of a replica whose source is deleted.
-        if taker not in found or (args.moved and found[taker].replica_of is None):
+        if taker not in found or (found[taker].replica_of is None and (args.moved or not served)):
             raise cannot_serve(args, found.get(taker))
-        if not serves(context, args, found[taker], found.get(giver)):
+        if not served:
             require_in_sync(context, args, taker)
             _move(context, args, found[taker], found.get(giver))
         elif not (found[taker].available or found[taker].broken):
@@ -95,7 +97,7 @@ class ReplicaNamesProvider(Step[ReplicaNamesArgs]):
         return UpdateResult({**_olds, "record": None, **_news, **self.carry_out(known)})
 
     def undo(self, context: StepContext, args: ReplicaNamesArgs) -> None:
-        """Keep the encrypted replica if its source carries production, or is gone; otherwise give the readers back and delete it."""
+        """Keep the encrypted replica if production is encrypted, or nothing can replace it; otherwise give the readers back and delete it."""
         roles = (args.original_id, args.replica_id, args.source_id, args.encrypted_id)
         original, copy, source, encrypted = map(context.instances.find_several(roles).get, roles)
         warn = warning_for(args.urn)
@@ -105,12 +107,9 @@ class ReplicaNamesProvider(Step[ReplicaNamesArgs]):
         elif _is_production(context, args, encrypted, source):
             with _record_may_be_gone(warn):
                 _leave_to_owner(context, args, original, copy, warn)
-        elif original is None or encrypted is None:
-            warn(
-                f"{copy.identifier} stays, because {'its source' if original is not None else 'the replica that it replaces'} is gone:"
-                " delete it once nobody needs it"
-            )
-        else:
+        elif reason := _irreplaceable(context, args, original, copy, encrypted):
+            warn(f"{copy.identifier} stays, because {reason}: delete it once nobody needs it")
+        elif original is not None:
             with _record_may_be_gone(warn):
                 _point_back(context, args, original, copy)
             _give_back(context, args, original, copy)
@@ -118,6 +117,35 @@ class ReplicaNamesProvider(Step[ReplicaNamesArgs]):
             copy = None
         for each in (original, copy):
             untag_or_warn(context.instances, each, list(KEYS), warn, needed=False)
+
+
+def _irreplaceable(
+    context: StepContext,
+    args: ReplicaNamesArgs,
+    original: Instance | None,
+    copy: Instance,
+    encrypted: Instance | None,
+) -> str | None:
+    """Return why the encrypted replica must stay although production is unencrypted; ``None`` if it need not."""
+    if original is None:
+        return "the replica that it replaces is gone"
+    if encrypted is None:
+        return "the encrypted instance is gone"
+    # RDS makes an instance of its own of a replica whose source is deleted.
+    if original.replica_of is None and _has_readers(context, args, copy):
+        return (
+            f"{original.identifier}, which it replaces, is no longer a replica, so its data does not change"
+        )
+    return None
+
+
+def _has_readers(context: StepContext, args: ReplicaNamesArgs, copy: Instance) -> bool:
+    if args.record is None:
+        return copy.identifier == args.replica
+    try:
+        return dns_records.target(context.aws, args.record) == copy.address
+    except PreconditionFailed:
+        return False  # the record was deleted
 
 
 def _is_production(
@@ -139,6 +167,7 @@ def _delete(context: StepContext, args: ReplicaNamesArgs, copy: Instance, warn: 
             to=args.replica,
             otherwise="delete it yourself",
         )
+    delete_counterparts(context.instances, copy, args.source_id, context.progress)
     context.instances.delete(
         copy.resource_id, final_snapshot=None, deadline=3 * HOUR, progress=context.progress
     )
@@ -169,9 +198,11 @@ def _retire(context: StepContext, args: ReplicaNamesArgs, resource_id: str) -> N
     found = context.instances.get(resource_id)
     if not found.broken:
         found = context.instances.wait_until_available(resource_id, deadline=HOUR, progress=context.progress)
-    if found.replicas:
+    # RDS may list one that was deleted a moment ago.
+    there = context.instances.named(found.replicas_here)
+    if left := [each for each in found.replicas if ":" in each or each in there]:
         raise ActionRequired(
-            f"it has replicas of its own, which would become independent instances: {', '.join(found.replicas)}",
+            f"it has replicas of its own, which would become independent instances: {', '.join(left)}",
             where=found.identifier,
             fix="Delete them, or set `cleanup.old` to `keep`; then run `pulumi up` again",
             safe="Production is not affected",

@@ -28,7 +28,9 @@ class ReplicaNamesArgs(NamedArgs):
         replica: the name of the owner's replica before the cutover.
         original_id: its DbiResourceId.
         replica_id: that of its encrypted counterpart.
-        encrypted_id: that of the encrypted instance, whose replica the counterpart is.
+        encrypted_id: that of the encrypted instance.
+        through_id: that of the replica in between, which the one that gets the readers follows; ``None`` if that follows the source or
+            the encrypted instance itself.
         moved: whether the counterpart serves the readers.
         first: whether it does so while the source still carries production.
         strategy: how readers move: with the name, or with ``record``, or, without either, by the owner's hand.
@@ -43,6 +45,7 @@ class ReplicaNamesArgs(NamedArgs):
     original_id: str
     replica_id: str
     encrypted_id: str
+    through_id: str | None = None
     moved: bool
     first: bool = False
     strategy: StrategyName = "rename"
@@ -62,8 +65,9 @@ def cannot_serve(args: ReplicaNamesArgs, taker: Instance | None) -> ActionRequir
     """Return why readers cannot move: the replica that should get them is gone, or follows nobody."""
     leave = f"set `replicas.overrides` to `{{{args.replica}: leave}}`"
     if not args.moved:
+        lost = "was deleted" if taker is None else "is no longer a replica, so its data does not change"
         return ActionRequired(
-            "the unencrypted replica, which is to serve its readers again, was deleted",
+            f"the unencrypted replica, which is to serve its readers again, {lost}",
             where=args.replica,
             fix=f"{leave[0].upper()}{leave[1:]}, which leaves the readers where they are",
             safe="Production is not affected",
@@ -111,12 +115,13 @@ def serves(context: StepContext, args: ReplicaNamesArgs, taker: Instance, giver:
 
 
 def require_in_sync(context: StepContext, args: ReplicaNamesArgs, taker: str) -> None:
-    """Wait until it has what production had at one poll, through the encrypted instance if it follows that: readers must not see the
-    past.
-    """
+    """Wait until it has what production had at one poll, through every instance in between: readers must not see the past."""
     chain = [args.encrypted_id if args.moved else args.source_id, taker]
     if args.first and args.moved:
         chain.insert(0, args.source_id)
+    if args.through_id is not None:
+        _require_there(context, args, args.through_id)
+        chain.insert(-1, args.through_id)
     deadline = args.hours * HOUR
     for ahead_id, behind_id in pairwise(chain):
         follower = context.instances.wait_until_available(
@@ -131,3 +136,15 @@ def require_in_sync(context: StepContext, args: ReplicaNamesArgs, taker: str) ->
                     safe="Production is not affected",
                 )
             lag.catch_up(ahead, behind, deadline=deadline, progress=context.progress)
+
+
+def _require_there(context: StepContext, args: ReplicaNamesArgs, through_id: str) -> None:
+    """Refuse to wait for a replica in between that was deleted; RDS does not list one for a moment while it renames it."""
+    if context.instances.find(through_id) is None:
+        raise ActionRequired(
+            f"the replica through which it gets its data ({through_id}) is not there",
+            where=args.replica,
+            fix="Wait until RDS has renamed that replica or, if it was deleted, has made its replicas instances of their own; then run"
+            " `pulumi up` again, which says what to do",
+            safe="Production is not affected",
+        )

@@ -11,7 +11,7 @@ from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.waiting import Progress
 from rds_encrypt.journal import KEYS, Role, Tag, belongs
 from rds_encrypt.names import Names
-from rds_encrypt.replica_pairs import delete_counterparts
+from rds_encrypt.replica_pairs import delete_counterparts, find_originals
 from rds_encrypt.state import state_of
 from rds_encrypt.temporary_resources import drop_replication_user, put_retention_back
 
@@ -36,9 +36,8 @@ def take_away(aws: Aws, access: Access, source: Instance, progress: Progress) ->
         if found is not None and belongs(found.tags, role) and _ours(found.tags, source):
             delete_counterparts(instances, found, source.resource_id, progress)
             instances.delete(found.resource_id, final_snapshot=None, deadline=_PATIENCE, progress=progress)
-    for original in instances.named(source.replicas_here).values():
-        if belongs(original.tags, Role.ORIGINAL_REPLICA) and _ours(original.tags, source):
-            instances.untag(original, list(KEYS))
+    for original in find_originals(instances, source):
+        instances.untag(original, list(KEYS))
     for name, snapshot in snapshots.existing(aws, [names.encrypted, names.replica]).items():
         if _ours(snapshot.tags, source):
             snapshots.delete(aws, name)

@@ -1,40 +1,50 @@
-"""The owner's read replicas, each with the encrypted replica that takes over its name."""
+"""The owner's read replicas and their replicas, each with the encrypted replica that takes over its name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
-from rds_encrypt.core.errors import ActionRequired
-from rds_encrypt.core.waiting import Progress
+from rds_encrypt.core.errors import ActionRequired, TimedOut
+from rds_encrypt.core.waiting import Progress, Wait, until
 from rds_encrypt.discovery import Topology
 from rds_encrypt.journal import Role, Tag, belongs, tags_for
 from rds_encrypt.names import Names
 from rds_encrypt.phases import Method
 from rds_encrypt.settings import ReplicaSettings
 
-__all__ = ["ReplicaPair", "delete_counterparts", "find_pairs", "pair_tags"]
+__all__ = ["ReplicaPair", "delete_counterparts", "find_originals", "find_pairs", "pair_tags"]
 
 _PATIENCE = 3 * 3600.0
+_RENAME_GAP = 300.0
+"""Seconds for which an interrupted rename may hide an instance."""
 
 
 @dataclass(frozen=True)
 class ReplicaPair:
-    """One replica of the source's owner, and its encrypted counterpart.
+    """One replica of the owner's, and its encrypted counterpart.
 
     Attributes:
         name: the name that readers use: the replica's before the cutover.
         original_id: the DbiResourceId of the owner's replica.
         original: that replica; ``None`` once it is deleted.
         encrypted: its counterpart; ``None`` until it exists.
+        above: the pair whose replicas these two are; ``None`` if the original is a replica of the source itself.
     """
 
     name: str
     original_id: str
     original: Instance | None
     encrypted: Instance | None
+    above: ReplicaPair | None = None
+
+    @property
+    def members(self) -> tuple[Instance, ...]:
+        """Those of the two that exist."""
+        return tuple(each for each in (self.original, self.encrypted) if each is not None)
 
     def at_name(self, *, encrypted: bool) -> bool:
         """Whether the encrypted counterpart, or else the owner's replica, has the name."""
@@ -52,6 +62,8 @@ def find_pairs(
 ) -> tuple[ReplicaPair, ...]:
     """Find the pairs: by tags those that exist, and, until the cutover, one for each replica that has no counterpart yet.
 
+    The replicas of a replica that comes along are pairs too, listed after those of the source. Their own replicas are not.
+
     Args:
         instances: the region's.
         topology: the instances of the migration.
@@ -60,10 +72,34 @@ def find_pairs(
     """
     if method == "offline":
         return ()
-    listed = _replicas_of(instances, topology)
+    both = [each for each in (topology.source, topology.encrypted) if each is not None]
+    moving = topology.state.cutover_begun
+    pairs = _pairs_among(_replicas_of(instances, both, moving=moving), topology, settings)
+    members = [each for pair in pairs for each in pair.members]
+    listed = {each.identifier: each for each in _replicas_of(instances, members, moving=moving)}
+    deeper = [
+        found
+        for pair in pairs
+        for found in _pairs_among(
+            [listed[name] for each in pair.members for name in each.replicas_here if name in listed],
+            topology,
+            settings,
+            pair,
+        )
+    ]
+    return (*pairs, *deeper)
+
+
+def _pairs_among(
+    listed: Sequence[Instance],
+    topology: Topology,
+    settings: ReplicaSettings,
+    above: ReplicaPair | None = None,
+) -> list[ReplicaPair]:
+    """Pair these replicas, which have the same two sources, and leave out what the config leaves."""
     by_id = {each.resource_id: each for each in listed}
     pairs = [
-        ReplicaPair(name, original_id, by_id.get(original_id), each)
+        ReplicaPair(name, original_id, by_id.get(original_id), each, above)
         for each in listed
         if _is_counterpart(each, topology.source_id)
         for original_id, name in [_stands_for(each)]
@@ -72,11 +108,11 @@ def find_pairs(
         paired = {pair.original_id for pair in pairs}
         pairs += [
             # Its readers may have moved first, and their name with them.
-            ReplicaPair(each.tags.get(Tag.READERS_NAME, each.identifier), each.resource_id, each, None)
+            ReplicaPair(each.tags.get(Tag.READERS_NAME, each.identifier), each.resource_id, each, None, above)
             for each in listed
             if _may_come_along(each, topology) and each.resource_id not in paired
         ]
-    return tuple(sorted((pair for pair in pairs if settings.take(pair.name)), key=lambda pair: pair.name))
+    return sorted((pair for pair in pairs if settings.take(pair.name)), key=lambda pair: pair.name)
 
 
 def _may_come_along(replica: Instance, topology: Topology) -> bool:
@@ -106,7 +142,7 @@ def _stands_for(counterpart: Instance) -> tuple[str, str]:
 def delete_counterparts(
     instances: Instances, encrypted: Instance, source_id: str, progress: Progress
 ) -> None:
-    """Delete the encrypted replicas that no step knows, before the instance whose replicas they are.
+    """Delete the encrypted replicas that no step knows, the deepest first, before the instance whose replicas they are.
 
     Raises:
         ActionRequired: it has others, or one that serves readers: without it, RDS would make them instances of their own.
@@ -125,11 +161,36 @@ def delete_counterparts(
             safe="It was not deleted",
         )
     for found in ours.values():
+        delete_counterparts(instances, found, source_id, progress)
         instances.delete(found.resource_id, final_snapshot=None, deadline=_PATIENCE, progress=progress)
 
 
-def _replicas_of(instances: Instances, topology: Topology) -> list[Instance]:
-    """Return the replicas of both instances; those in other regions are listed as ARNs, and cannot come along."""
-    both: Iterable[Instance] = (each for each in (topology.source, topology.encrypted) if each is not None)
-    names = {name for each in both for name in each.replicas_here}
-    return list(instances.named(sorted(names)).values()) if names else []
+def find_originals(instances: Instances, source: Instance) -> Iterator[Instance]:
+    """Find the owner's replicas of a source, and their replicas, that a migration has tagged."""
+    direct = _replicas_of(instances, [source])
+    for found in (*direct, *_replicas_of(instances, direct)):
+        if belongs(found.tags, Role.ORIGINAL_REPLICA) and found.tags.get(Tag.MIGRATION) == source.resource_id:
+            yield found
+
+
+def _replicas_of(instances: Instances, owners: Sequence[Instance], *, moving: bool = False) -> list[Instance]:
+    """Return the replicas of these instances; those in other regions are listed as ARNs, and cannot come along.
+
+    With ``moving``, wait for those that an interrupted rename hides: a step that is not declared would be undone.
+    """
+    names, found = _listed(instances, owners)
+    if moving and names > found.keys():
+        ids = [each.resource_id for each in owners]
+        with suppress(TimedOut):
+            _, found = until(
+                Wait("the replicas that RDS renames to be listed again", deadline=_RENAME_GAP),
+                lambda: _listed(instances, list(instances.find_several(ids).values())),
+                done=lambda seen: seen[0] <= seen[1].keys(),
+            )
+    return list(found.values())
+
+
+def _listed(instances: Instances, owners: Iterable[Instance]) -> tuple[set[str], dict[str, Instance]]:
+    """Return the names of the replicas of these instances, and those that exist."""
+    names = {name for each in owners for name in each.replicas_here}
+    return names, instances.named(names) if names else {}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rds_encrypt.aws import dns_records
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.check import Finding
 from rds_encrypt.checks.context import CheckContext
 from rds_encrypt.core.errors import PreconditionFailed
+from rds_encrypt.journal import Role, belongs
 from rds_encrypt.mysql import channel
 from rds_encrypt.names import LONGEST
 from rds_encrypt.replica_pairs import ReplicaPair
@@ -27,9 +29,11 @@ def replicas(context: CheckContext) -> Iterator[Finding]:
 
 
 def names_work(context: CheckContext) -> Iterator[Finding]:
-    """Each replica that comes along can get its names, has no counterpart that has stopped following, and is not between two strategies."""
+    """Each replica that comes along can get its names, has no counterpart that has stopped following or cannot be followed, and is not
+    between two strategies.
+    """
     pairs = context.plan.replicas
-    made = [pair.names.encrypted for pair in pairs if pair.encrypted is None]
+    made = [name for pair in pairs if pair.encrypted is None for name in (pair.names.encrypted, pair.name)]
     there = Instances(context.aws).named(made) if made else {}
     for pair in pairs:
         leave = f"set `replicas.overrides` to `{{{pair.name}: leave}}`"
@@ -40,14 +44,15 @@ def names_work(context: CheckContext) -> Iterator[Finding]:
                 where=pair.name,
                 fix=f"Rename the replica, or {leave}",
             )
-        lone = there.get(pair.names.encrypted)
-        if lone is not None and lone.replica_of is None:
+        for lone in _independent_now(pair, there):
             yield context.blocking(
                 "it is no longer a replica, so its data does not change",
                 where=lone.identifier,
                 fix=f"Delete it, then run `pulumi refresh` and `pulumi up`, which makes another; or {leave}",
                 safe="Production is not affected",
             )
+        if pair.encrypted is None and pair.above is not None:
+            yield from _can_have_replicas(context, pair, pair.above.encrypted)
         if not context.name_moves and context.plan.phase != "cleanup" and pair.at_name(encrypted=True):
             yield context.blocking(
                 f"its readers have moved with the name, which strategy `{context.plan.strategy.name}` does not move back",
@@ -55,6 +60,37 @@ def names_work(context: CheckContext) -> Iterator[Finding]:
                 fix="Set `cutover.strategy` back to `rename`",
                 safe="Nothing was changed",
             )
+
+
+def _independent_now(pair: ReplicaPair, there: Mapping[str, Instance]) -> Iterator[Instance]:
+    """Find the lost counterpart of a pair: RDS made it an instance of its own when its source was deleted."""
+    lost = there.get(pair.names.encrypted)
+    if lost is not None and lost.replica_of is None:
+        yield lost
+    lost = there.get(pair.name)
+    if lost is not None and lost.replica_of is None and belongs(lost.tags, Role.ENCRYPTED_REPLICA):
+        yield lost
+
+
+def _can_have_replicas(context: CheckContext, pair: ReplicaPair, above: Instance | None) -> Iterator[Finding]:
+    """RDS makes a replica only of an instance with automated backups, and gives a replica none; pulumi-aws adds them afterwards.
+
+    Source: "Using cascading read replicas with RDS for MySQL", RDS User Guide.
+    """
+    if above is not None and above.retention_days == 0:
+        days = (
+            pair.above.original.retention_days
+            if pair.above is not None and pair.above.original is not None
+            else 0
+        )
+        yield context.blocking(
+            f"it has no automated backups, without which RDS does not make {pair.names.encrypted}, a replica of it",
+            where=above.identifier,
+            fix=f"Once it is available, run `aws rds modify-db-instance --db-instance-identifier {above.identifier}"
+            f" --backup-retention-period {max(days, 1)} --apply-immediately`, then `pulumi up` again; or set `replicas.overrides` to"
+            f" `{{{pair.name}: leave}}`",
+            safe="Nothing was changed",
+        )
 
 
 def delayed(context: CheckContext) -> Iterator[Finding]:
@@ -85,18 +121,23 @@ def _coming(context: CheckContext) -> Iterator[Finding]:
     what = "takes over its name" if context.name_moves else "takes over its readers"
     pause = "; reads through that name pause for its rename" if context.name_moves else ""
     yield context.note(
-        f"its replicas come along: {', '.join(pair.name for pair in pairs)}",
+        f"its replicas come along: {', '.join(map(_described, pairs))}",
         why=f"each gets an encrypted counterpart, which {what} {when}{pause}; AWS bills both until phase `cleanup`",
     )
+
+
+def _described(pair: ReplicaPair) -> str:
+    return pair.name if pair.above is None else f"{pair.name} (a replica of {pair.above.name})"
 
 
 def _of_pair(context: CheckContext, pair: ReplicaPair) -> Iterator[Finding]:
     if pair.original is None:
         return
-    if pair.original.replicas:
+    along = {each.identifier for other in context.plan.replicas for each in other.members}
+    if staying := [each for each in pair.original.replicas if each not in along]:
         becomes = f", as `{pair.names.old}`" if context.name_moves else ""
         yield context.warning(
-            f"its replica {pair.name} has replicas of its own: {', '.join(pair.original.replicas)}",
+            f"its replica {_described(pair)} has replicas that do not come along: {', '.join(staying)}",
             why=f"they stay with the unencrypted replica{becomes}, which `cleanup` does not delete while it has them",
             fix=f"After the cutover, create new replicas of `{pair.name}`, and delete these before `cleanup`",
         )
@@ -147,8 +188,7 @@ def _unlike(pair: ReplicaPair) -> list[str]:
 def _staying(context: CheckContext) -> Iterator[Finding]:
     """Replicas stay with their source, not with its name, unless they come along."""
     names, pairs = context.plan.topology.names, context.plan.replicas
-    ours = (each for pair in pairs for each in (pair.original, pair.encrypted) if each is not None)
-    known = {names.replica, *(each.identifier for each in ours)}
+    known = {names.replica, *(each.identifier for pair in pairs for each in pair.members)}
     others = [name for name in context.source.replicas if name not in known]
     if not others:
         return
@@ -159,7 +199,7 @@ def _staying(context: CheckContext) -> Iterator[Finding]:
         else ""
     )
     yield context.warning(
-        f"it has replicas that do not come along: {', '.join(others)}",
+        f"it has replicas that do not come along: {', '.join(_with_their_own(context, others))}",
         why=(
             f"they stay with the unencrypted instance {becomes}, and are unencrypted too; after the cutover they get"
             f" writes only until phase `cleanup`, which cannot stop an instance that has replicas.{far}".rstrip(
@@ -170,14 +210,24 @@ def _staying(context: CheckContext) -> Iterator[Finding]:
     )
 
 
+def _with_their_own(context: CheckContext, names: list[str]) -> list[str]:
+    """Return these replicas with the replicas that stay with them."""
+    there = Instances(context.aws).named(name for name in names if ":" not in name)
+    own = {name: there[name].replicas if name in there else [] for name in names}
+    return [f"{name} (with its own: {', '.join(own[name])})" if own[name] else name for name in names]
+
+
 def _misnamed(context: CheckContext) -> Iterator[Finding]:
     """Keys of the config that fit no replica; one that was deleted meanwhile is no mistake."""
-    settings = context.plan.replica_settings
-    known = {*context.source.replicas, *(pair.name for pair in context.plan.replicas)}
+    settings, pairs = context.plan.replica_settings, context.plan.replicas
+    of_pairs = {
+        name for pair in pairs if pair.above is None for each in pair.members for name in each.replicas
+    }
+    known = {*context.source.replicas, *of_pairs, *(pair.name for pair in pairs)}
     for key, given in (("overrides", settings.overrides), ("records", settings.records)):
         for name in sorted(given.keys() - known):
             yield context.warning(
-                f"`replicas.{key}` names {name}, which is not a replica of it",
+                f"`replicas.{key}` names {name}, which is not a replica of it, nor of a replica that comes along",
                 why="it has no effect",
                 fix="Correct the name, or remove the key",
             )

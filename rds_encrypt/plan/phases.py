@@ -108,11 +108,12 @@ def _replicate(settings: SourceSettings, topology: Topology, replicas: Sequence[
     ]
     if settings.verify.level != "off":
         stages.append(Stage("compare the data of both instances"))
-    if replicas:
-        along = ", ".join(pair.names.encrypted for pair in replicas)
-        stages.append(Stage(f"create encrypted replicas of it: {along}", _takes(estimates.REPLICA, source)))
-        if settings.replicas.reads_first:
-            stages += _readers(settings, replicas, forward=True)
+    for what, deeper in (("encrypted replicas of it", False), ("replicas of those", True)):
+        along = ", ".join(pair.names.encrypted for pair in replicas if (pair.above is not None) == deeper)
+        if along:
+            stages.append(Stage(f"create {what}: {along}", _takes(estimates.REPLICA, source)))
+    if settings.replicas.reads_first:
+        stages += _readers(settings, replicas, forward=True)
     return PhasePlan(
         identifier=names.source,
         phase="replicate",
@@ -247,7 +248,8 @@ def _clean_up(settings: SourceSettings, topology: Topology, replicas: Sequence[R
     if fate != "keep":
         stages += [
             Stage(f"delete the replica {pair.original.identifier}", _takes(estimates.DELETE), final=True)
-            for pair in replicas
+            # What follows another replica comes last in the list, and goes first.
+            for pair in reversed(replicas)
             if pair.original is not None
         ]
     stages += {

@@ -104,7 +104,7 @@ def test_the_preview_names_those_that_come_along_and_those_that_do_not() -> None
     )
     along, cascaded, staying = of_replicas.replicas(context)
     assert along.what == "its replicas come along: reader"
-    assert cascaded.what == "its replica reader has replicas of its own: behind"
+    assert cascaded.what == "its replica reader has replicas that do not come along: behind"
     assert staying.what == "it has replicas that do not come along: arn:far"
 
 
@@ -261,7 +261,7 @@ def test_cleanup_deletes_the_owners_replica_unless_it_has_replicas(calls: Calls)
     cascade = instance(
         "original", DBInstanceIdentifier="reader-old", ReadReplicaDBInstanceIdentifiers=["behind"]
     )
-    provider, context = step(cascade, called("reader", of="copy"))
+    provider, context = step(cascade, called("reader", of="copy"), instance("behind"))
     with pytest.raises(ActionRequired, match="would become independent instances: behind"):
         provider.perform(context, arguments(moved=True, retired=True))
 
@@ -321,7 +321,9 @@ def test_a_counterpart_that_is_not_like_the_replica_is_told() -> None:
 def test_names_in_the_config_that_fit_no_replica_are_told() -> None:
     reader = instance("reader")
     told = findings_on(ReplicaPair("reader", reader.resource_id, reader, None), overrides={"raeder": "leave"})
-    assert told[1:] == ["`replicas.overrides` names raeder, which is not a replica of it"]
+    assert told[1:] == [
+        "`replicas.overrides` names raeder, which is not a replica of it, nor of a replica that comes along"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -578,7 +580,10 @@ def test_with_a_record_only_that_moves(calls: Calls, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(dns_records, "target", lambda _aws, _record: pointed[-1])
     monkeypatch.setattr(dns_records, "point", lambda _aws, _record, host: pointed.append(host))
     original = instance(
-        "original", DBInstanceIdentifier="reader", Endpoint={"Address": "reader.example", "Port": 3306}
+        "original",
+        DBInstanceIdentifier="reader",
+        Endpoint={"Address": "reader.example", "Port": 3306},
+        ReadReplicaSourceDBInstanceIdentifier="orders",
     )
     copy = instance(
         "copy",
