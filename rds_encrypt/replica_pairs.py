@@ -87,7 +87,7 @@ def find_pairs(
             pair,
         )
     ]
-    return (*pairs, *deeper)
+    return _one_per_name([*pairs, *deeper])
 
 
 def _pairs_among(
@@ -113,6 +113,14 @@ def _pairs_among(
             if _may_come_along(each, topology) and each.resource_id not in paired
         ]
     return sorted((pair for pair in pairs if settings.take(pair.name)), key=lambda pair: pair.name)
+
+
+def _one_per_name(pairs: Sequence[ReplicaPair]) -> tuple[ReplicaPair, ...]:
+    """Keep of each name the pair with a counterpart: the owner may have made another replica with the name of one that was deleted."""
+    chosen: dict[str, ReplicaPair] = {}
+    for pair in sorted(pairs, key=lambda pair: pair.encrypted is None):
+        chosen.setdefault(pair.name, pair)
+    return tuple(pair for pair in pairs if chosen[pair.name] is pair)
 
 
 def _may_come_along(replica: Instance, topology: Topology) -> bool:

@@ -139,6 +139,17 @@ def _lists(*replicas: str) -> dict[str, Any]:
     return {"ReadReplicaDBInstanceIdentifiers": list(replicas)}
 
 
+def test_another_replica_with_the_name_of_one_that_is_gone_makes_no_second_pair() -> None:
+    """The step then says that the replica was deleted; two steps of one name would end the run."""
+    again = member("below", of="orders", DbiResourceId="db-AGAIN")
+    topology = Topology(Names("orders"), member("orders", "above", "below"), ENCRYPTED)
+    above = member("above", of="orders", BackupRetentionPeriod=7)
+    assert found(topology, above, again, ABOVE_COPY, BELOW_COPY) == [
+        ("above", None, "above", "above-encrypted"),
+        ("below", "above", None, "below-encrypted"),
+    ]
+
+
 def test_it_stays_if_the_config_leaves_it_or_the_replica_above() -> None:
     topology = Topology(Names("orders"), SOURCE, None)
     assert [each[0] for each in found(topology, ABOVE, BELOW, overrides={"below": "leave"})] == ["above"]
