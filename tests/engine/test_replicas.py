@@ -177,7 +177,9 @@ def chain(road: Road, name: str) -> list[str]:
     return [source, *chain(road, source)] if source else []
 
 
-def test_the_replica_of_a_replica_comes_along(cascade: Road, cascade_before: dict[str, Any]) -> None:
+def test_the_preview_says_that_the_replica_of_a_replica_comes_along(
+    cascade: Road, cascade_before: dict[str, Any]
+) -> None:
     assert chain(cascade, BELOW) == [ABOVE, "orders"]
     assert {ABOVE, BELOW} < cascade_before["instances"].keys()
     cascade.configure("replicate")
@@ -188,6 +190,8 @@ def test_the_replica_of_a_replica_comes_along(cascade: Road, cascade_before: dic
     assert f"create replicas of those: {BELOW}-encrypted" in said
     assert f"its replicas come along: {ABOVE}, {BELOW} (a replica of {ABOVE})" in said
 
+
+def test_the_replica_of_a_replica_gets_a_counterpart_that_follows_the_one_above(cascade: Road) -> None:
     cascade.up("replicate")
     assert chain(cascade, f"{BELOW}-encrypted") == [f"{ABOVE}-encrypted", "orders-encrypted"]
     counterpart = cascade.instance(f"{BELOW}-encrypted")
@@ -197,7 +201,6 @@ def test_the_replica_of_a_replica_comes_along(cascade: Road, cascade_before: dic
     assert cascade.tags(f"{BELOW}-encrypted")["readers"] == "exports"
     write(cascade, "two levels")
     require_read(cascade, f"{BELOW}-encrypted", "two levels")
-    cascade.require_rest()
 
 
 def test_without_the_counterpart_above_the_deeper_one_is_made_again_too(cascade: Road) -> None:
@@ -218,14 +221,17 @@ def test_without_the_counterpart_above_the_deeper_one_is_made_again_too(cascade:
     assert chain(cascade, f"{BELOW}-encrypted") == [f"{ABOVE}-encrypted", "orders-encrypted"]
 
 
-def test_destroy_gives_the_readers_of_both_back_and_deletes_the_deeper_one_first(
-    cascade: Road, cascade_before: dict[str, Any]
-) -> None:
+def test_the_readers_of_both_can_move_first(cascade: Road) -> None:
     cascade.up("replicate", replicas={"readsFirst": True})
     assert chain(cascade, BELOW) == [ABOVE, "orders-encrypted"]
     write(cascade, "read first")
     require_read(cascade, BELOW, "read first")
+    cascade.require_rest()
 
+
+def test_destroy_gives_the_readers_of_both_back_and_deletes_the_deeper_one_first(
+    cascade: Road, cascade_before: dict[str, Any]
+) -> None:
     cascade.destroy()
     after = look(cascade)
     for part, was in cascade_before.items():
@@ -234,8 +240,12 @@ def test_destroy_gives_the_readers_of_both_back_and_deletes_the_deeper_one_first
     require_read(cascade, BELOW, "as found")
 
 
-def test_both_names_follow_that_of_the_source_and_come_back(cascade: Road) -> None:
+def test_after_a_destroy_both_come_along_again(cascade: Road) -> None:
     cascade.up("replicate")
+    assert cascade.names() >= COUNTERPARTS
+
+
+def test_both_names_of_the_cascade_follow_that_of_the_source(cascade: Road) -> None:
     cascade.up("cutover")
     write(cascade, "cut over")
     assert chain(cascade, BELOW) == [ABOVE, "orders"]
@@ -246,6 +256,8 @@ def test_both_names_follow_that_of_the_source_and_come_back(cascade: Road) -> No
     assert cascade.outputs()["replicas"].keys() == {ABOVE, BELOW}
     cascade.require_rest()
 
+
+def test_a_rollback_takes_both_names_of_the_cascade_back(cascade: Road) -> None:
     cascade.up("rollback")
     write(cascade, "rolled back")
     assert not cascade.instance(BELOW)["StorageEncrypted"]
@@ -262,6 +274,8 @@ def test_cleanup_deletes_the_old_replica_of_a_replica_before_the_one_that_it_fol
     require_read(cascade, BELOW, "cleaned up")
     cascade.require_rest()
 
+
+def test_destroy_keeps_the_cascade_of_production_and_no_tag_of_ours(cascade: Road) -> None:
     cascade.destroy()
     assert chain(cascade, BELOW) == [ABOVE, "orders"]
     for name in cascade.names():
