@@ -245,12 +245,13 @@ class ReplicaSettings(_Group):
     SHORT: ClassVar[str | None] = "default"
 
     default: ReplicaFate = "take"
-    """`take` gives each read replica of the source an encrypted counterpart, which takes over its readers after the source's cutover;
-    `leave` leaves it with the old instance. Method `offline` leaves them all."""
+    """`take` gives each read replica of the source, and each replica of one that comes along, an encrypted counterpart, which takes over
+    its readers after the source's cutover; `leave` leaves it with the old instance. Method `offline` leaves them all."""
     overrides: Mapping[str, ReplicaFate] = field(default_factory=dict)
     """The same for single replicas, by their names: `{orders-r2: leave}`."""
     order: Literal["one-by-one", "together"] = "one-by-one"
-    """`one-by-one` moves the readers of one replica at a time, so that the others still serve; `together` moves all at once."""
+    """`one-by-one` moves the readers of one replica at a time, so that the others still serve; `together` moves all at once, but those of
+    replicas of replicas after the others."""
     reads_first: bool = False
     """Move the readers already in phase `replicate`, so that the encrypted side proves itself before writes move."""
     records: Mapping[str, DnsSettings] = field(default_factory=dict)
