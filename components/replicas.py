@@ -1,6 +1,6 @@
 """The owner's replicas that come along: their encrypted counterparts, and the steps that move their readers, in an order that RDS allows.
 
-Deleting an instance makes instances of their own of its replicas. So what is undone, or retired, begins with the replicas of replicas.
+RDS makes an instance of its own of a replica whose source is deleted. So undo and retirement begin with the replicas of replicas.
 """
 
 from __future__ import annotations

@@ -250,7 +250,7 @@ def test_both_names_of_the_cascade_follow_that_of_the_source(cascade: Road) -> N
     write(cascade, "cut over")
     assert chain(cascade, BELOW) == [ABOVE, "orders"]
     assert cascade.instance(BELOW)["StorageEncrypted"]
-    assert chain(cascade, f"{BELOW}-old") == [f"{ABOVE}-old"]
+    assert chain(cascade, f"{BELOW}-old") == [f"{ABOVE}-old", "orders-old"]
     require_read(cascade, BELOW, "cut over")
     require_read(cascade, f"{BELOW}-old", "cut over")
     assert cascade.outputs()["replicas"].keys() == {ABOVE, BELOW}
