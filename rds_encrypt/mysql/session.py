@@ -24,6 +24,7 @@ from rds_encrypt.core.errors import (
     SessionGone,
     WriteRefused,
 )
+from rds_encrypt.mysql.procedure_trace import traced
 from rds_encrypt.mysql.session_variables import COLLATION, pinning
 from rds_encrypt.mysql.tunnel import Endpoint, OpenTunnel
 
@@ -122,11 +123,16 @@ class Session:
         """
         placeholders = ", ".join(["%s"] * len(arguments))
         found: list[Row] = []
-        with self._sorted_errors(), self._connection.cursor() as cursor:
+        with (
+            traced(self.endpoint.host, procedure) as answer,
+            self._sorted_errors(),
+            self._connection.cursor() as cursor,
+        ):
             cursor.execute(f"CALL {procedure}({placeholders})", arguments or None)
             found.extend(cursor.fetchall())
             while cursor.nextset():
                 found.extend(cursor.fetchall())
+            answer.text = "; ".join(str(value) for row in found for value in row.values())
         return found
 
     @contextmanager
