@@ -22,7 +22,7 @@ from dev.bench.command import BUILD, Say
 from dev.bench.lines import Line, failed, markdown, show
 from dev.bench.machine import Machine, describe
 from dev.bench.model import Strategy
-from dev.workload.workspace import CommandFailed
+from rds_encrypt.rehearse.workspace import CommandFailed
 
 __all__ = ["PARTS", "Suite", "main", "measured"]
 

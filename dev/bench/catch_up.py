@@ -25,8 +25,8 @@ from dev.bench.command import BenchFailed
 from dev.bench.lines import Line, at_most, show
 from dev.bench.model import Model
 from dev.bench.run import Place, place
-from dev.workload.database import connected, rows
-from dev.workload.workspace import CommandFailed, Workspace
+from dev.workload.database import rows
+from dev.workload.workspace import Workspace
 from providers.catch_up import CatchUpArgs, CatchUpProvider
 from providers.step import StepContext
 from rds_encrypt.access import Access, AccessSettings
@@ -40,6 +40,8 @@ from rds_encrypt.mysql.coordinates import Coordinates, bytes_between, current
 from rds_encrypt.mysql.replica_status import ReplicaStatus
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.names import Names
+from rds_encrypt.rehearse.client import connected
+from rds_encrypt.rehearse.workspace import CommandFailed
 from rds_encrypt.reports.files import DIRECTORY
 
 __all__ = ["CatchUpFigures", "lines_of", "main", "measure"]

@@ -14,7 +14,8 @@ from rich.table import Table
 
 from dev.bench.machine import describe
 from dev.sandbox import SandboxError
-from dev.workload.workspace import ROOT, CommandFailed
+from dev.workload.workspace import ROOT
+from rds_encrypt.rehearse.workspace import CommandFailed
 
 __all__ = ["BUILD", "BenchFailed", "Say", "parser", "run", "screen", "table", "told", "write"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dev.bench.model import Model, Strategy, model_for
-from dev.workload.writer import Accounting, Gap, Write
+from rds_encrypt.rehearse.writer import Accounting, Gap, Write
 
 __all__ = ["Bench", "Pair", "Run"]
 

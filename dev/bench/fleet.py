@@ -25,7 +25,8 @@ from dev.bench.machine import Memory, watching_memory
 from dev.bench.projects import configure
 from dev.bench.sources import Sources, make_sources
 from dev.sandbox import Sandbox
-from dev.workload.workspace import CommandFailed, Result, Workspace
+from dev.workload.workspace import Workspace
+from rds_encrypt.rehearse.workspace import CommandFailed, Result
 from rds_encrypt.reports.files import DIRECTORY
 
 __all__ = ["Beside", "Step", "carry_out", "main", "measure", "parallel_for", "parse", "step_of"]

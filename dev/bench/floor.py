@@ -8,7 +8,7 @@ from typing import Any
 
 import pymysql
 
-from dev.workload.database import Account, Address, connect
+from rds_encrypt.rehearse.client import Account, Address, connect
 
 __all__ = ["swap_barely"]
 

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dev.workload.database import Address
+from rds_encrypt.rehearse.client import Address
 
 __all__ = ["Record", "make_record"]
 

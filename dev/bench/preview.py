@@ -23,7 +23,8 @@ from dev.bench.projects import configure, write_project
 from dev.bench.sources import make_sources
 from dev.sandbox import Sandbox
 from dev.sandbox.seed import Seeded, seed
-from dev.workload.workspace import CommandFailed, Workspace
+from dev.workload.workspace import Workspace
+from rds_encrypt.rehearse.workspace import CommandFailed
 from rds_encrypt.reports.files import DIRECTORY
 
 __all__ = ["main"]

@@ -19,9 +19,9 @@ from dev.bench.runbook import Runbook
 from dev.bench.writer import application, make_table, numbers_in
 from dev.sandbox import Sandbox
 from dev.sandbox.seed import Seeded, seed
-from dev.workload.database import Account, Address, connected
 from dev.workload.workspace import Workspace
-from dev.workload.writer import Resolve, account_for, longest_gap
+from rds_encrypt.rehearse.client import Account, Address, connected
+from rds_encrypt.rehearse.writer import Resolve, account_for, longest_gap
 
 __all__ = ["Ours", "Place", "measure_floors", "place", "run_ours", "run_runbook", "runbook_of"]
 

@@ -15,7 +15,8 @@ import botocore.exceptions
 import pymysql
 
 from dev.bench.command import BenchFailed, Say
-from dev.workload.database import Account, Address, Connection, address, connected, rows
+from dev.workload.database import address, rows
+from rds_encrypt.rehearse.client import Account, Address, Connection, connected
 
 __all__ = ["Runbook"]
 

@@ -16,8 +16,8 @@ from dev.sandbox.seed import (
     make_security_group,
     store,
 )
-from dev.workload.database import Account, connected
 from dev.workload.database import address as address_of
+from rds_encrypt.rehearse.client import Account, connected
 
 __all__ = ["SECRET", "Sources", "make_sources"]
 

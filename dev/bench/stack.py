@@ -15,7 +15,8 @@ from dev.bench.machine import watching_memory
 from dev.bench.plain import Size
 from dev.bench.projects import write_project
 from dev.sandbox import Sandbox
-from dev.workload.workspace import ROOT, CommandFailed, Workspace
+from dev.workload.workspace import ROOT, Workspace
+from rds_encrypt.rehearse.workspace import CommandFailed
 
 __all__ = ["ALL", "PLAIN", "call_lines", "measure_plain", "of_sources", "size_of", "stack_lines"]
 

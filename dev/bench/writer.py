@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dev.workload.database import Account, Connection
-from dev.workload.writer import Resolve, Writer
+from rds_encrypt.rehearse.client import Account, Connection
+from rds_encrypt.rehearse.writer import Resolve, Writer
 
 __all__ = ["application", "make_table", "numbers_in"]
 

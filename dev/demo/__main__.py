@@ -14,7 +14,8 @@ from dev.demo.drive import DIRECTORY, DemoFailed, Options, drive
 from dev.demo.summary import show
 from dev.demo.terminal import Terminal
 from dev.sandbox import SandboxError
-from dev.workload.workspace import ROOT, CommandFailed
+from dev.workload.workspace import ROOT
+from rds_encrypt.rehearse.workspace import CommandFailed
 
 __all__ = ["main"]
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import pymysql
 
-from dev.workload.database import Connection, rows, value
+from dev.workload.database import rows, value
+from rds_encrypt.rehearse.client import Connection
 
 __all__ = ["Table", "beats", "compare", "differences", "event_findings", "marks", "refuses_writes"]
 

@@ -17,11 +17,13 @@ from dev.demo.terminal import Terminal
 from dev.sandbox import Sandbox
 from dev.sandbox.seed import Seeded, await_available, seed
 from dev.workload import database
-from dev.workload.database import Account, Address
 from dev.workload.gtids import mismatches
 from dev.workload.reader import Reader, wrong_reads
-from dev.workload.workspace import ROOT, Result, Workspace
-from dev.workload.writer import TABLE, Writer, account_for, longest_gap
+from dev.workload.workspace import ROOT, Workspace
+from rds_encrypt.rehearse import client
+from rds_encrypt.rehearse.client import Account, Address
+from rds_encrypt.rehearse.workspace import Result
+from rds_encrypt.rehearse.writer import TABLE, Writer, account_for, longest_gap
 
 __all__ = ["DIRECTORY", "DemoFailed", "Options", "drive"]
 
@@ -147,7 +149,7 @@ def _prepare(options: Options, terminal: Terminal, sandbox: Sandbox) -> _Run:
     application = Account(seeded.application_user, seeded.application_password)
     writer = Writer(where, application, seeded.database)
     master = Account(seeded.master_user, seeded.master_password)
-    with database.connected(where, master) as connection:
+    with client.connected(where, master) as connection:
         before = inventory.take(sandbox.client("rds"), sandbox.client("ec2"), connection)
     readers = {
         name: Reader(
@@ -262,9 +264,9 @@ def _compare(run: _Run) -> None:
     application = Account(run.seeded.application_user, run.seeded.application_password)
     where = run.address(f"{_IDENTIFIER}-old")
     with (
-        database.connected(where, run.master, database=name) as old,
-        database.connected(run.address(_IDENTIFIER), run.master, database=name) as new,
-        database.connected(where, application, database=name) as applications,
+        client.connected(where, run.master, database=name) as old,
+        client.connected(run.address(_IDENTIFIER), run.master, database=name) as new,
+        client.connected(where, application, database=name) as applications,
     ):
         upto = compare.marks(new, _GROWING, run.fenced_at)
         first, begun = compare.beats(new, _HEARTBEATS, upto[_HEARTBEATS]), time.monotonic()
@@ -297,7 +299,7 @@ def _report(run: _Run, seconds: float) -> Report:
     instance = run.rds.describe_db_instances(DBInstanceIdentifier=_IDENTIFIER)["DBInstances"][0]
     outputs = run.workspace.outputs()[_IDENTIFIER]
     old = _old(run, outputs)
-    with database.connected(run.address(_IDENTIFIER), run.master, database=run.seeded.database) as connection:
+    with client.connected(run.address(_IDENTIFIER), run.master, database=run.seeded.database) as connection:
         tokens = database.rows(connection, f"SELECT id, token FROM {TABLE} WHERE token NOT LIKE 'seed-%%'")  # noqa: S608
         after = inventory.take(run.rds, run.sandbox.client("ec2"), connection)
     return Report(

@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dev.workload.database import Connection, rows, value
+from dev.workload.database import rows, value
+from rds_encrypt.rehearse.client import Connection
 
 __all__ = ["Inventory", "left_behind", "take"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from dev.workload.writer import Accounting
+from rds_encrypt.rehearse.writer import Accounting
 
 __all__ = ["Old", "Phase", "Replica", "Report"]
 

@@ -22,8 +22,9 @@ from rich.text import Text
 
 from dev.sandbox import Sandbox
 from dev.sandbox.seed import Seeded, seed
-from dev.workload.database import Account, Connection, address, connected
+from dev.workload.database import address
 from dev.workload.workspace import ROOT, Workspace
+from rds_encrypt.rehearse.client import Account, Connection, connected
 from rds_encrypt.reports.files import DIRECTORY
 
 __all__ = ["draw", "main"]

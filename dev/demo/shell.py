@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from dev.workload.workspace import ROOT, session_of
+from dev.workload.workspace import ROOT
+from rds_encrypt.rehearse.workspace import session_of
 
 __all__ = ["Shell", "Typed", "copied", "opened"]
 

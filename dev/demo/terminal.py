@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from dev.workload.workspace import Result
+from rds_encrypt.rehearse.workspace import Result
 
 __all__ = ["Terminal", "worth_showing"]
 

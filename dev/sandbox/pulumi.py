@@ -8,8 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from dev.sandbox.process import ROOT, Sandbox
+from rds_encrypt.rehearse.workspace import state_url
 
-__all__ = ["forget_stacks", "pulumi_settings", "state_url"]
+__all__ = ["forget_stacks", "pulumi_settings"]
 
 _STAND_IN = ROOT / "dev" / "sandbox" / "plugin" / "bin"
 _STATE = "pulumi-state"
@@ -34,14 +35,6 @@ def pulumi_settings(sandbox: Sandbox) -> dict[str, str]:
         # Everything is here; asking for plugins elsewhere would only take time.
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
     }
-
-
-def state_url(directory: Path) -> str:
-    """Return the address of a backend in files, without the file of attributes that goes with each.
-
-    A CLI that is killed can leave that one empty, and the stack unreadable.
-    """
-    return f"{directory.resolve().as_uri()}?metadata=skip"
 
 
 def forget_stacks(directory: Path) -> None:

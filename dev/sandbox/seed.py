@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError, WaiterError
 
 from dev.sandbox.process import SandboxError
 from dev.sandbox.shop import DATABASE, fill, finish, grant_application, make_tables
-from dev.workload.database import Account, Address, connected
+from rds_encrypt.rehearse.client import Account, Address, connected
 
 __all__ = [
     "Seeded",

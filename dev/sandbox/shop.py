@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dev.workload.database import Connection
+from rds_encrypt.rehearse.client import Connection
 
 __all__ = ["DATABASE", "fill", "finish", "grant_application", "make_tables"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from dev.workload.database import Connection, rows, value
+from dev.workload.database import rows, value
+from rds_encrypt.rehearse.client import Connection
 
 __all__ = ["mismatches"]
 

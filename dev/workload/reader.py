@@ -12,8 +12,9 @@ from itertools import accumulate
 
 import pymysql
 
-from dev.workload.database import Account, Address, Connection, connect, value
-from dev.workload.writer import TABLE
+from dev.workload.database import value
+from rds_encrypt.rehearse.client import Account, Address, Connection, connect
+from rds_encrypt.rehearse.writer import TABLE
 
 __all__ = ["Read", "Reader", "wrong_reads"]
 

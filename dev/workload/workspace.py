@@ -1,59 +1,24 @@
-"""A Pulumi workspace of its own: backend, home and config beside the checkout, the real CLI as a user would call it."""
+"""A workspace of the checkout for demo, bench and tests: nothing of the caller's own Pulumi or AWS settings reaches it."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import signal
-import subprocess
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from dev.sandbox.pulumi import state_url
+from rds_encrypt.rehearse import workspace
 
-__all__ = ["ROOT", "CommandFailed", "Result", "Workspace", "session_of"]
+__all__ = ["ROOT", "Workspace"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _TOOLS = (ROOT / ".cache" / "venv" / "bin", ROOT / ".cache" / "bin")
 _STAND_IN = ROOT / "dev" / "sandbox" / "plugin" / "bin" / "pulumi-resource-aws"
-_PATIENCE = 10.0
-"""Seconds that an interrupted command gets to end in order."""
-
-Listener = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Result:
-    """What one command of the CLI came to; ``output`` holds stdout and stderr as a terminal would show them."""
-
-    command: tuple[str, ...]
-    output: str
-    returncode: int
-    seconds: float
-
-    @property
-    def ok(self) -> bool:
-        """Whether the command succeeded."""
-        return self.returncode == 0
-
-
-class CommandFailed(Exception):
-    """A command of the CLI that had to succeed did not."""
-
-    def __init__(self, result: Result) -> None:
-        self.result = result
-        super().__init__(f"`{' '.join(result.command)}` ended with exit code {result.returncode}.")
-
-
-class Workspace:
-    """One stack of the project, driven through the command line; the checkout is only read.
+class Workspace(workspace.Workspace):
+    """One stack of the project, with the tool chain of this checkout.
 
     Args:
         directory: holds everything that is written: ``state/``, ``home/``, the stack's config.
@@ -65,19 +30,12 @@ class Workspace:
     def __init__(
         self, directory: Path, *, environment: Mapping[str, str], stack: str = "dev", project: Path = ROOT
     ) -> None:
-        self.directory = directory.resolve()
-        self.stack = stack
-        self.project = project.resolve()
+        super().__init__(directory, stack=stack, project=project)
         self._given = dict(environment)
 
     @property
-    def config_file(self) -> Path:
-        """The stack's config: a copy, so that the checkout stays clean."""
-        return self.directory / f"Pulumi.{self.stack}.yaml"
-
-    @property
     def environment(self) -> dict[str, str]:
-        """The whole environment of the CLI: nothing of the caller's own Pulumi or AWS settings reaches it."""
+        """The whole environment of the CLI."""
         foreign = ("AWS_", "PULUMI_")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         path = self._given.get("PATH", inherited.get("PATH", os.defpath))
@@ -92,136 +50,20 @@ class Workspace:
     def settings(self) -> dict[str, str]:
         """The part of the environment that makes it this workspace."""
         return {
+            **super().settings,
             "PULUMI_HOME": str(self.directory / "home"),
-            "PULUMI_BACKEND_URL": state_url(self.directory / "state"),
             "PULUMI_CONFIG_PASSPHRASE": "demo",
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "PULUMI_SUPPRESS_NEO_LINK": "true",
         }
 
     def create(self) -> None:
-        """Make the workspace again, with an empty stack.
+        """Make the workspace again, with an empty stack and the checkout's config.
 
         Raises:
             CommandFailed: the stack could not be made.
         """
-        for stale in ("state", "home"):
-            shutil.rmtree(self.directory / stale, ignore_errors=True)
-        (self.directory / "state").mkdir(parents=True)
+        shutil.rmtree(self.directory / "home", ignore_errors=True)
         self._link_plugin()
-        # `stack init` writes into the config beside Pulumi.yaml, so it runs beside copies of both.
-        shutil.copyfile(self.project / "Pulumi.yaml", self.directory / "Pulumi.yaml")
-        template = (self.project / f"Pulumi.{self.stack}.yaml").read_text(encoding="utf-8")
-        lines = [
-            line for line in template.splitlines(keepends=True) if not line.startswith("encryptionsalt:")
-        ]
-        self.config_file.write_text("".join(lines), encoding="utf-8")
-        self._must("stack", "init", self.stack, "--cwd", str(self.directory))
-
-    def preview(
-        self, *options: str, expect_no_changes: bool = False, listen: Listener | None = None
-    ) -> Result:
-        """Run ``pulumi preview``."""
-        return self._operation("preview", _expecting(options, expect_no_changes), listen)
-
-    def up(self, *options: str, expect_no_changes: bool = False, listen: Listener | None = None) -> Result:
-        """Run ``pulumi up --yes``."""
-        return self._operation("up", ("--yes", *_expecting(options, expect_no_changes)), listen)
-
-    def refresh(
-        self, *options: str, expect_no_changes: bool = False, listen: Listener | None = None
-    ) -> Result:
-        """Run ``pulumi refresh --yes``."""
-        return self._operation("refresh", ("--yes", *_expecting(options, expect_no_changes)), listen)
-
-    def destroy(self, *options: str, listen: Listener | None = None) -> Result:
-        """Run ``pulumi destroy --yes``."""
-        return self._operation("destroy", ("--yes", *options), listen)
-
-    def config_set(self, key: str, value: str) -> None:
-        """Set one value, addressed by path: ``rds-encrypt:sources[0].kmsKey``.
-
-        Raises:
-            CommandFailed: the CLI refused it.
-        """
-        self._must("config", "set", "--path", key, value, *self._addressed())
-
-    def outputs(self) -> dict[str, Any]:
-        """Return the stack's outputs.
-
-        Raises:
-            CommandFailed: they could not be read.
-        """
-        found: dict[str, Any] = json.loads(
-            self._must("stack", "output", "--json", "--stack", self.stack).output or "{}"
-        )
-        return found
-
-    def resources(self) -> list[dict[str, Any]]:
-        """Return the resources in the stack's state, as the state file has them.
-
-        Raises:
-            CommandFailed: the state could not be read.
-        """
-        deployment = json.loads(self._must("stack", "export", "--stack", self.stack).output)["deployment"]
-        found: list[dict[str, Any]] = deployment.get("resources") or []
-        return found
-
-    def run(self, *arguments: str, listen: Listener | None = None) -> Result:
-        """Run any command of the CLI and return what it came to; an interrupt ends it with all its plugins."""
-        command = ("pulumi", *arguments)
-        begun = time.monotonic()
-        lines: list[str] = []
-        with self._process(command) as process:
-            assert process.stdout is not None  # noqa: S101 - it is a pipe
-            try:
-                for line in process.stdout:
-                    lines.append(line)
-                    if listen is not None:
-                        listen(line.rstrip("\n"))
-            except BaseException as error:
-                # A time limit of the tests ends it here: without this, nobody sees how far the command came.
-                error.add_note(f"`{' '.join(command)}` had printed:\n{''.join(lines)}")
-                raise
-        return Result(command, "".join(lines), process.returncode, time.monotonic() - begun)
-
-    def _operation(self, verb: str, options: tuple[str, ...], listen: Listener | None) -> Result:
-        quiet = (
-            ("--suppress-progress", "--suppress-permalink") if verb != "refresh" else ("--suppress-progress",)
-        )
-        return self.run(verb, *quiet, *options, *self._addressed(), "--color", "never", listen=listen)
-
-    def _must(self, *arguments: str) -> Result:
-        result = self.run(*arguments)
-        if not result.ok:
-            raise CommandFailed(result)
-        return result
-
-    def _addressed(self) -> tuple[str, ...]:
-        return ("--stack", self.stack, "--config-file", str(self.config_file))
-
-    @contextmanager
-    def _process(self, command: tuple[str, ...]) -> Iterator[subprocess.Popen[str]]:
-        environment = self.environment
-        program = shutil.which(command[0], path=environment["PATH"]) or command[0]
-        process = subprocess.Popen(
-            [program, *command[1:], "--non-interactive"],
-            cwd=self.project,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            # A session of its own: Ctrl-C reaches it once, through us, and its plugins can be found if it hangs.
-            start_new_session=True,
-        )
-        try:
-            yield process
-            process.wait()
-        finally:
-            _end(process)
+        self.make((self.project / f"Pulumi.{self.stack}.yaml").read_text(encoding="utf-8"))
 
     def _link_plugin(self) -> None:
         """Put the AWS provider where the CLI looks for plugins: the user's own, or else the sandbox's stand-in."""
@@ -236,47 +78,6 @@ class Workspace:
             (plugins / name / _STAND_IN.name).symlink_to(_STAND_IN)
 
 
-def _expecting(options: tuple[str, ...], expect_no_changes: bool) -> tuple[str, ...]:  # noqa: FBT001 - private
-    return (*options, "--expect-no-changes") if expect_no_changes else options
-
-
 def _without_stand_in(path: str) -> str:
     """The stand-in is linked as a plugin; found on PATH as well, the CLI would warn of it twice a run."""
     return os.pathsep.join(part for part in path.split(os.pathsep) if part != str(_STAND_IN.parent))
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """End a command that still runs: ask it, then kill everything in its session."""
-    try:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            if process.stdout is not None:
-                # Unread, its last words would fill the pipe and keep it from ending.
-                threading.Thread(target=process.stdout.read, daemon=True).start()
-            process.wait(_PATIENCE)
-    except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        process.kill()
-        process.wait()
-    finally:
-        for straggler in session_of(process.pid):
-            with _gone_already():
-                os.kill(straggler, signal.SIGKILL)
-
-
-@contextmanager
-def _gone_already() -> Iterator[None]:
-    try:
-        yield
-    except (ProcessLookupError, PermissionError):
-        return
-
-
-def session_of(leader: int) -> list[int]:
-    """Return the processes of a session; plugins have process groups of their own, but stay in it."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        number = int(entry.name)
-        with _gone_already():
-            if number != leader and os.getsid(number) == leader:
-                found.append(number)
-    return found

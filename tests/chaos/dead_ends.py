@@ -30,7 +30,7 @@ from dev.sandbox import Sandbox
 from dev.sandbox.mysql.accounts import HostSecrets
 from dev.sandbox.mysql.sessions import AdminSession, admin_session, end_those_of, execute, query
 from dev.sandbox.seed import Seeded, seed
-from dev.workload.database import Account, Address, connected, rows, value
+from dev.workload.database import rows, value
 from providers import cutover_protocol
 from providers.arguments import as_inputs
 from providers.binlog_retention import BinlogRetentionProvider
@@ -56,6 +56,7 @@ from rds_encrypt.mysql.coordinates import current
 from rds_encrypt.mysql.session import Row, Session
 from rds_encrypt.names import Names
 from rds_encrypt.phases import Phase
+from rds_encrypt.rehearse.client import Account, Address, connected
 from rds_encrypt.reports.files import DIRECTORY
 from rds_encrypt.settings import CutoverSettings, VerifySettings
 from tests.chaos import invariants

@@ -12,7 +12,8 @@ from typing import TypeVar
 
 import pymysql
 
-from dev.workload.database import Account, Connection, connect, rows
+from dev.workload.database import rows
+from rds_encrypt.rehearse.client import Account, Connection, connect
 from tests.chaos import invariants
 from tests.chaos.child import Child
 from tests.chaos.stage import Direction, Stage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from dev.workload.workspace import session_of
+from rds_encrypt.rehearse.workspace import session_of
 
 __all__ = ["all_of", "command_of"]
 

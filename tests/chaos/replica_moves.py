@@ -24,7 +24,6 @@ import pytest
 
 from dev.sandbox.seed import await_available
 from dev.workload.database import rows, value
-from dev.workload.writer import TABLE, Writer, account_for, longest_gap
 from providers import replica_names
 from providers.replica_names import ReplicaNamesArgs, ReplicaNamesProvider
 from providers.step import StepContext
@@ -32,6 +31,7 @@ from rds_encrypt.access import Access, AccessSettings
 from rds_encrypt.aws.clients import Aws, AwsSettings
 from rds_encrypt.core.errors import MigrationError
 from rds_encrypt.core.waiting import silent
+from rds_encrypt.rehearse.writer import TABLE, Writer, account_for, longest_gap
 from tests.engine.road import Road, driving
 
 __all__ = ["KINDS", "Point", "Stage", "drawn", "run", "staged"]

@@ -19,7 +19,7 @@ from dev.sandbox import Sandbox
 from dev.sandbox.seed import seed
 from dev.workload.database import rows
 from dev.workload.workspace import Workspace
-from dev.workload.writer import TABLE, Writer, account_for
+from rds_encrypt.rehearse.writer import TABLE, Writer, account_for
 from tests.engine.road import Road
 
 _REPORT = Path("build/soak.json")

@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 from dev.sandbox.mysql.accounts import HostSecrets
 from dev.sandbox.mysql.sessions import AdminSession, admin_session
-from dev.workload.database import Address, Connection, connected, rows, value
+from dev.workload.database import rows, value
 from rds_encrypt.journal import Role, Tag
+from rds_encrypt.rehearse.client import Address, Connection, connected
 from tests.chaos.child import Child
 from tests.chaos.traffic import TABLE, Traffic, create_table
 from tests.engine.road import IDENTIFIER, Road, driving

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from dev.workload.database import rows
-from dev.workload.writer import TABLE, Writer, account_for
 from rds_encrypt.journal import Tag
+from rds_encrypt.rehearse.writer import TABLE, Writer, account_for
 from tests.chaos.roads import judge
 from tests.chaos.roads.points import Point
 from tests.chaos.roads.run import Ending, Run

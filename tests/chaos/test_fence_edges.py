@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from dev.workload.database import Account, Connection, rows, value
+from dev.workload.database import rows, value
+from rds_encrypt.rehearse.client import Account, Connection
 from tests.chaos import invariants
 from tests.chaos.past_the_fence import answer, each_moment, opened, swapping, taken
 from tests.chaos.stage import ACCEPTED, Stage, staged

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from dev.workload.database import connected, rows, value
+from dev.workload.database import rows, value
+from rds_encrypt.rehearse.client import connected
 from tests.chaos import invariants
 from tests.chaos.dead_ends import NAMES, Ground, Hand, ground
 from tests.chaos.traffic import TABLE

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import pymysql
 
-from dev.workload.database import Account, Address, Connection, connect, rows, value
+from dev.workload.database import rows, value
+from rds_encrypt.rehearse.client import Account, Address, Connection, connect
 
 __all__ = ["TABLE", "Ack", "Traffic", "create_table"]
 

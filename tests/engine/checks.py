@@ -12,7 +12,8 @@ import pymysql
 import pytest
 
 from dev.demo import compare
-from dev.workload.database import Connection, rows, value
+from dev.workload.database import rows, value
+from rds_encrypt.rehearse.client import Connection
 from tests.engine.road import Road
 
 __all__ = [

@@ -11,7 +11,8 @@ from typing import Any
 
 from dev.bench.sources import Sources, make_sources
 from dev.sandbox import Sandbox
-from dev.workload.workspace import Result, Workspace
+from dev.workload.workspace import Workspace
+from rds_encrypt.rehearse.workspace import Result
 from rds_encrypt.reports.files import DIRECTORY
 
 __all__ = ["Fleet", "fleet_of"]

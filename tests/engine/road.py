@@ -15,9 +15,11 @@ from typing import Any, Literal
 
 from dev.sandbox import Sandbox
 from dev.sandbox.seed import Seeded, seed, set_parameters
-from dev.workload.database import Account, Address, Connection, address, connected
-from dev.workload.workspace import Result, Workspace, session_of
+from dev.workload.database import address
+from dev.workload.workspace import Workspace
 from rds_encrypt.journal import Tag
+from rds_encrypt.rehearse.client import Account, Address, Connection, connected
+from rds_encrypt.rehearse.workspace import Result, session_of
 from rds_encrypt.reports.files import DIRECTORY, Files
 from tests.engine.rows import Row, read_rows
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dev.workload.database import rows, value
-from dev.workload.workspace import Result
+from rds_encrypt.rehearse.workspace import Result
 from tests.engine.checks import unfolded
 from tests.engine.road import Road, driving
 

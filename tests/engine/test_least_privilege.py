@@ -26,8 +26,9 @@ from dev.sandbox.mysql.accounts import HostSecrets
 from dev.sandbox.mysql.sessions import admin_session, execute, query
 from dev.sandbox.seed import seed
 from dev.workload.database import rows, value
-from dev.workload.workspace import ROOT, Result, Workspace
+from dev.workload.workspace import ROOT, Workspace
 from rds_encrypt.journal import Tag
+from rds_encrypt.rehearse.workspace import Result
 from rds_encrypt.reports.files import DIRECTORY
 from tests.engine.checks import require_fenced
 from tests.engine.iam import Policy, World

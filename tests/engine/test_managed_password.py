@@ -9,7 +9,8 @@ from typing import Any
 import pymysql
 import pytest
 
-from dev.workload.database import account, connected, rows
+from dev.workload.database import account, rows
+from rds_encrypt.rehearse.client import connected
 from tests.engine.road import Road, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]

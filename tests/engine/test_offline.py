@@ -9,8 +9,8 @@ import pytest
 
 from dev.sandbox.rds.clock import TimeModel
 from dev.workload.database import rows
-from dev.workload.writer import TABLE, Writer, account_for
 from rds_encrypt.cutover.timeline import Moment, moments_from
+from rds_encrypt.rehearse.writer import TABLE, Writer, account_for
 from tests.engine.checks import MAY_DIFFER, differing, require_equal_tables, require_fenced, require_one_event
 from tests.engine.road import Road, driving
 

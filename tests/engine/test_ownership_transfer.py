@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from components.owner_settings import owner_settings
-from dev.workload.workspace import ROOT, Result, Workspace
+from dev.workload.workspace import ROOT, Workspace
 from rds_encrypt.aws.instance import Instance
+from rds_encrypt.rehearse.workspace import Result
 from tests.engine.road import Road, driving
 from tests.unit.policy_packages import packages
 

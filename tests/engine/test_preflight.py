@@ -12,12 +12,12 @@ import pytest
 
 from dev.sandbox.mysql.accounts import HostSecrets
 from dev.sandbox.mysql.sessions import admin_session, execute
-from dev.workload.database import Account, connected
 from dev.workload.workspace import ROOT
 from rds_encrypt.aws.clients import Aws, AwsSettings
 from rds_encrypt.check import Severity
 from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.existing import look_up
+from rds_encrypt.rehearse.client import Account, connected
 from rds_encrypt.scan.__main__ import main
 from rds_encrypt.scan.candidates import candidates
 from rds_encrypt.settings import CredentialSettings, SourceSettings

@@ -11,8 +11,8 @@ import pytest
 
 from dev.sandbox.plugin.resources import RESOURCES
 from dev.workload.database import rows, value
-from dev.workload.writer import TABLE, Writer, account_for
 from rds_encrypt.cutover.timeline import Moment
+from rds_encrypt.rehearse.writer import TABLE, Writer, account_for
 from rds_encrypt.reports.table import WORDS, summary
 from rds_encrypt.settings_diff import ALLOWED
 from tests.engine.checks import (

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dev.workload.database import rows, value
-from dev.workload.writer import TABLE, Writer, account_for
+from rds_encrypt.rehearse.writer import TABLE, Writer, account_for
 from tests.bastion import Keys, Running, asyncssh_server, free_port, left_of
 from tests.engine.checks import (
     MAY_DIFFER,

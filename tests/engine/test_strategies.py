@@ -15,8 +15,8 @@ import pytest
 
 from dev.sandbox.seed import await_available
 from dev.workload.database import rows, value
-from dev.workload.workspace import Result
 from rds_encrypt.journal import Tag
+from rds_encrypt.rehearse.workspace import Result
 from tests.engine.checks import require_fenced, wait_until
 from tests.engine.road import Road, driving
 

@@ -11,8 +11,8 @@ import pytest
 from dev.sandbox.mysql.accounts import HostSecrets
 from dev.sandbox.mysql.sessions import admin_session, execute
 from dev.workload.database import rows
-from dev.workload.writer import Writer
 from rds_encrypt.journal import Tag
+from rds_encrypt.rehearse.writer import Writer
 from tests.engine.road import ROWS, Road, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]

@@ -9,7 +9,7 @@ from dev.bench.catch_up import CatchUpFigures
 from dev.bench.figures import Bench, Pair, Run
 from dev.bench.lines import Line, sentences
 from dev.bench.verification import Figure, Way
-from dev.workload.writer import Accounting, Gap
+from rds_encrypt.rehearse.writer import Accounting, Gap
 
 KEPT = Accounting(acknowledged=1_000, lost=(), duplicates=(), unacknowledged=2)
 OURS = Run(outage=Gap(100.0, 110.5), accounting=KEPT, rate=300.0, writes=[])

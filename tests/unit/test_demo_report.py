@@ -10,7 +10,7 @@ from rich.console import Console
 
 from dev.demo.report import Old, Phase, Replica, Report
 from dev.demo.summary import show
-from dev.workload.writer import Accounting
+from rds_encrypt.rehearse.writer import Accounting
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1"
 READER = Replica("orders-r1", encrypted=True, read_outage_seconds=2.345, reads=9_000, wrong_reads=0)

@@ -8,9 +8,9 @@ from typing import Any
 import pymysql
 import pytest
 
-from dev.workload import writer as subject
-from dev.workload.database import Account, Address
-from dev.workload.writer import Writer
+from rds_encrypt.rehearse import writer as subject
+from rds_encrypt.rehearse.client import Account, Address
+from rds_encrypt.rehearse.writer import Writer
 
 OLD = Address("192.0.2.1", 3306, Path("ca.pem"))
 NEW = Address("192.0.2.2", 3306, Path("ca.pem"))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dev.workload.writer import Write, account_for, longest_gap
+from rds_encrypt.rehearse.writer import Write, account_for, longest_gap
 
 
 def write(token: str, at: float = 0.0) -> Write:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import pymysql
 
-from dev.workload.database import Account, Address, Connection, connect
+from rds_encrypt.rehearse.client import Account, Address, Connection, connect
 
 __all__ = ["INSERT", "TABLE", "Accounting", "Gap", "Resolve", "Write", "Writer", "account_for", "longest_gap"]
 
