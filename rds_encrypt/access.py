@@ -19,7 +19,7 @@ from rds_encrypt.mysql.session import Credentials, Endpoint, Session, Tls, conne
 from rds_encrypt.mysql.tunnel import OpenTunnel
 from rds_encrypt.settings import ConnectionSettings, CredentialSettings
 
-__all__ = ["RDS_CA_BUNDLE", "Access", "AccessSettings", "endpoint_of"]
+__all__ = ["RDS_CA_BUNDLE", "Access", "AccessSettings", "authorities_of", "endpoint_of"]
 
 RDS_CA_BUNDLE = Path(__file__).resolve().parent / "policies" / "rds-ca-bundle.pem"
 """Amazon's certificate authorities for RDS in all commercial regions."""
@@ -85,16 +85,16 @@ class Access:
                 refused = still
         if not (self._mends and self.has_missed_a_rotation(instance)):
             raise refused
-        rotation.give(self._aws, instance, self._credentials(instance), self._accepted_by)
+        rotation.give(self._aws, instance, self.credentials(instance), self._accepted_by)
         return attempt()
 
     def has_missed_a_rotation(self, instance: Instance) -> bool:
         """Whether an instance refuses the account only because the master password was changed on production alone."""
-        return rotation.missed(self._aws, instance, self._credentials(instance), self._accepted_by)
+        return rotation.missed(self._aws, instance, self.credentials(instance), self._accepted_by)
 
     def locks_out(self, instance: Instance, account: Credentials) -> bool:
         """Whether MySQL refuses a login with a locked account; attempts one."""
-        tls = Tls(self._settings.ca_file or str(RDS_CA_BUNDLE))
+        tls = Tls(str(authorities_of(self._settings)))
         try:
             with connect(endpoint_of(instance), account, tls, open_tunnel=self._open_tunnel):
                 return False
@@ -106,8 +106,8 @@ class Access:
     ) -> AbstractContextManager[Session]:
         return connect(
             endpoint_of(instance),
-            self._credentials(instance),
-            Tls(self._settings.ca_file or str(RDS_CA_BUNDLE)),
+            self.credentials(instance),
+            Tls(str(authorities_of(self._settings))),
             patience=patience,
             read_timeout=read_timeout,
             open_tunnel=self._open_tunnel,
@@ -124,7 +124,12 @@ class Access:
     def _open_tunnel(self) -> OpenTunnel | None:
         return tunnel_opener(self._aws, self._settings.connection)
 
-    def _credentials(self, instance: Instance) -> Credentials:
+    def credentials(self, instance: Instance) -> Credentials:
+        """Return the account, which is the instance's master user if the settings name no other.
+
+        Raises:
+            ActionRequired: the password or the secret is missing.
+        """
         master = self._settings.username or str(instance.description.get("MasterUsername", ""))
         if self._settings.secret_id:
             account = self._read(self._settings.secret_id)
@@ -152,6 +157,11 @@ class Access:
             used, self._account = self._account, None
         secret = self._settings.secret_id
         return used is not None and secret is not None and self._read(secret) != used
+
+
+def authorities_of(settings: AccessSettings) -> Path:
+    """Return the file of the certificate authorities to trust."""
+    return Path(settings.ca_file or RDS_CA_BUNDLE)
 
 
 def endpoint_of(instance: Instance) -> Endpoint:

@@ -24,7 +24,6 @@ TABLE = "writes"
 """A table of the seeded database for it."""
 INSERT = f"INSERT INTO {TABLE} (token, payload) VALUES (%s, %s)"  # noqa: S608 - a constant
 _EVERY = 0.03
-"""Seconds between the beginnings of two short transactions on one connection."""
 _PAUSE = 0.02
 """Seconds until the next attempt after an error: at once, without burning a processor that the database needs."""
 _TIMEOUT = 5.0
@@ -81,6 +80,9 @@ class Writer:
         insert: takes a token, which is a number, and a text.
         connections: for short transactions.
         long_connections: for transactions of four seconds.
+        every: seconds between the beginnings of two short transactions on one connection.
+        first: the first token.
+        acknowledge: is told of each acknowledged write.
     """
 
     where: Address | Resolve
@@ -89,11 +91,16 @@ class Writer:
     insert: str = INSERT
     connections: int = 4
     long_connections: int = 0
+    every: float = _EVERY
+    first: int = 1
+    acknowledge: Callable[[Write], None] | None = None
     _log: list[Write] = field(default_factory=list, repr=False)
     _errors: Counter[str] = field(default_factory=Counter, repr=False)
     _stopping: threading.Event = field(default_factory=threading.Event, repr=False)
-    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1), repr=False)
     _broken: list[BaseException] = field(default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        self._numbers = itertools.count(self.first)
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
@@ -164,8 +171,11 @@ class Writer:
                 self._broken.append(error)
                 raise
             now, wall = time.monotonic(), time.time()
-            self._log.extend(Write(str(row), number, now, wall) for row in written)
-            self._stopping.wait(max(0.0, _EVERY - (time.monotonic() - begun)))
+            for write in (Write(str(row), number, now, wall) for row in written):
+                self._log.append(write)
+                if self.acknowledge is not None:
+                    self.acknowledge(write)
+            self._stopping.wait(max(0.0, self.every - (time.monotonic() - begun)))
         _drop(connection)
 
     def _resolved(self) -> Address:

@@ -73,7 +73,7 @@ def test_a_secret_of_another_form_is_refused_without_being_quoted(text: str) -> 
 def test_an_account_from_the_environment_is_the_instances_master(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORDERS_PASSWORD", "hunter2")
     access = Access(Vault(""), AccessSettings(environment="ORDERS_PASSWORD"))
-    found = access._credentials(instance(MasterUsername="rdsmaster"))
+    found = access.credentials(instance(MasterUsername="rdsmaster"))
     assert (found.user, found.password) == ("rdsmaster", "hunter2")
 
 
@@ -108,7 +108,7 @@ def test_an_account_that_is_refused_for_good_is_not_tried_twice(monkeypatch: pyt
 def test_a_variable_without_a_value_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ORDERS_PASSWORD", raising=False)
     with pytest.raises(ActionRequired, match="the environment variable ORDERS_PASSWORD holds no password"):
-        Access(Vault(""), AccessSettings(environment="ORDERS_PASSWORD"))._credentials(instance())
+        Access(Vault(""), AccessSettings(environment="ORDERS_PASSWORD")).credentials(instance())
 
 
 def test_an_instance_without_an_address_is_not_there_yet() -> None:

@@ -1,0 +1,226 @@
+"""The copy that a rehearsal migrates: makes it from a snapshot with the settings of the source, and removes all that came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rds_encrypt.aws import snapshots
+from rds_encrypt.aws.clients import Aws
+from rds_encrypt.aws.errors import sorted_errors
+from rds_encrypt.aws.instance import Instance
+from rds_encrypt.aws.instances import Instances
+from rds_encrypt.aws.parameter_groups import ParameterGroups, is_default
+from rds_encrypt.core.errors import ActionRequired, PreconditionFailed
+from rds_encrypt.core.waiting import Progress
+from rds_encrypt.journal import Tag, owner_tags
+from rds_encrypt.names import Names
+
+__all__ = ["TAG", "CopiedInstance", "newest_snapshot"]
+
+TAG = "rehearsal-of"
+"""On everything that a rehearsal makes: the source's name. It is not a tag of rds-encrypt's migrations, so that those carry it along."""
+_HOUR = 3600.0
+_RESTORED = 12 * _HOUR
+"""The longest wait for the copy: its first backup comes before its first `available`, and takes hours."""
+_DELETED = 3 * _HOUR
+_AT_ONCE = 20
+"""Parameters in one call (ModifyDBParameterGroup, RDS API Reference)."""
+
+# Argument of RestoreDBInstanceFromDBSnapshot → key of DescribeDBInstances; copied as they are, where the source has them.
+_RESTORED_WITH = {
+    "DBInstanceClass": "DBInstanceClass",
+    "MultiAZ": "MultiAZ",
+    "PubliclyAccessible": "PubliclyAccessible",
+    "AutoMinorVersionUpgrade": "AutoMinorVersionUpgrade",
+    "CopyTagsToSnapshot": "CopyTagsToSnapshot",
+    "EnableIAMDatabaseAuthentication": "IAMDatabaseAuthenticationEnabled",
+    "EnableCloudwatchLogsExports": "EnabledCloudwatchLogsExports",
+    "StorageType": "StorageType",
+    "NetworkType": "NetworkType",
+    "BackupRetentionPeriod": "BackupRetentionPeriod",
+    "CACertificateIdentifier": "CACertificateIdentifier",
+    "EngineLifecycleSupport": "EngineLifecycleSupport",
+}
+_SMALL = {"DBInstanceClass": "db.t4g.micro", "StorageType": "gp3", "AllocatedStorage": 20, "MultiAZ": False}
+"""What `--small` has in place of the source's settings."""
+
+
+def newest_snapshot(aws: Aws, source: str) -> str:
+    """Return the newest automated snapshot of an instance.
+
+    Raises:
+        PreconditionFailed: it has none that is complete.
+    """
+    with sorted_errors(source):
+        pages = aws.rds.get_paginator("describe_db_snapshots").paginate(
+            DBInstanceIdentifier=source, SnapshotType="automated"
+        )
+        found = [each for page in pages for each in page["DBSnapshots"] if each.get("Status") == "available"]
+    if not found:
+        raise PreconditionFailed(
+            "it has no automated snapshot",
+            where=source,
+            fix="Name a snapshot with --snapshot, or rehearse on a small instance with --small",
+        )
+    return max(found, key=lambda each: each["SnapshotCreateTime"])["DBSnapshotIdentifier"]
+
+
+@dataclass(frozen=True)
+class CopiedInstance:
+    """The instance that stands for the source, and what its migration makes of it."""
+
+    aws: Aws
+    source: Instance
+    names: Names
+
+    @property
+    def _instances(self) -> Instances:
+        return Instances(self.aws)
+
+    def find(self) -> Instance | None:
+        """Return the instance that has the copy's name now, if there is one."""
+        return self._instances.named([self.names.source]).get(self.names.source)
+
+    def require_unused_names(self) -> None:
+        """Refuse to begin where something has a name that the rehearsal uses.
+
+        Raises:
+            PreconditionFailed: an instance or a snapshot has one.
+        """
+        taken = [*self._instances.named(self.names.all), *snapshots.existing(self.aws, self._snapshots)]
+        if taken:
+            raise PreconditionFailed(
+                f"the rehearsal needs names that are taken: {', '.join(sorted(set(taken)))}",
+                where=self.source.identifier,
+                fix="If a former rehearsal left them, remove them with --remove; otherwise rename them",
+            )
+
+    def restore(self, snapshot: str, progress: Progress) -> Instance:
+        """Restore the copy from a snapshot with the source's settings, unless it is there, and wait until it is available."""
+        if self.find() is None:
+            group = self._copy_group()
+            with sorted_errors(self.names.source):
+                self.aws.rds.restore_db_instance_from_db_snapshot(
+                    DBSnapshotIdentifier=snapshot, **self._shared(group), **self._restored_with()
+                )
+        return self._await(progress)
+
+    def create_small(self, password: str, progress: Progress) -> Instance:
+        """Create a small instance in the source's network, with its engine, parameters and master user, unless it is there."""
+        if self.find() is None:
+            described = self.source.description
+            group = self._copy_group()
+            settings: dict[str, Any] = {**self._shared(group), **_SMALL}
+            with sorted_errors(self.names.source):
+                self.aws.rds.create_db_instance(
+                    Engine="mysql",
+                    EngineVersion=described["EngineVersion"],
+                    MasterUsername=described["MasterUsername"],
+                    MasterUserPassword=password,
+                    BackupRetentionPeriod=max(1, self.source.retention_days),
+                    PubliclyAccessible=described.get("PubliclyAccessible", False),
+                    **settings,
+                )
+        return self._await(progress)
+
+    def give_password(self, password: str, progress: Progress) -> None:
+        """Give the copy the master password of the config: the snapshot may have an older one."""
+        found = self._await(progress)
+        self._instances.modify(found.resource_id, MasterUserPassword=password)
+
+    def remove(self, progress: Progress) -> list[str]:
+        """Delete the copy and everything that its migration made of it; return what was deleted.
+
+        Raises:
+            ActionRequired: something with such a name is not the rehearsal's, or AWS refused.
+        """
+        removed = []
+        found = self._instances.named(self.names.all)
+        self._require_ours(found)
+        # The replica first: RDS makes an instance of its own of one whose source is deleted.
+        for name in sorted(found, key=lambda each: found[each].replica_of is None):
+            progress(f"deleting the instance {name}")
+            self._instances.delete(
+                found[name].resource_id, final_snapshot=None, deadline=_DELETED, progress=progress
+            )
+            removed.append(f"instance {name}")
+        for name in snapshots.existing(self.aws, self._snapshots):
+            snapshots.delete(self.aws, name)
+            removed.append(f"snapshot {name}")
+        groups = ParameterGroups(self.aws)
+        ours = [name for name in self._groups if groups.description(name) is not None]
+        groups.delete_unused(ours)
+        return [*removed, *(f"parameter group {name}" for name in ours)]
+
+    def _require_ours(self, found: Mapping[str, Instance]) -> None:
+        ids = {each.resource_id for each in found.values()}
+        for each in found.values():
+            if each.tags.get(TAG) != self.source.identifier and each.tags.get(Tag.MIGRATION) not in ids:
+                raise ActionRequired(
+                    f"it lacks the tag {TAG}={self.source.identifier}, so it may not be the rehearsal's",
+                    where=each.identifier,
+                    fix="If it is, add the tag; otherwise rename it. Then run the same command again",
+                    safe="It was not touched",
+                )
+
+    @property
+    def _snapshots(self) -> tuple[str, ...]:
+        return self.names.replica, self.names.encrypted
+
+    @property
+    def _groups(self) -> tuple[str, ...]:
+        return self.names.source, self.names.encrypted, self.names.fence
+
+    def _await(self, progress: Progress) -> Instance:
+        found = self.find()
+        if found is None:
+            raise ActionRequired(
+                "the copy is gone", where=self.names.source, fix="Run --remove, then begin another rehearsal"
+            )
+        return self._instances.wait_until_available(found.resource_id, deadline=_RESTORED, progress=progress)
+
+    def _shared(self, group: str) -> dict[str, Any]:
+        """Return what a restore and a creation take alike: name, network, groups and tags."""
+        described = self.source.description
+        tags = {**owner_tags(self.source.tags), TAG: self.source.identifier}
+        return {
+            "DBInstanceIdentifier": self.names.source,
+            "Port": self.source.port,
+            "DBSubnetGroupName": described["DBSubnetGroup"]["DBSubnetGroupName"],
+            "VpcSecurityGroupIds": [each["VpcSecurityGroupId"] for each in described["VpcSecurityGroups"]],
+            "DBParameterGroupName": group,
+            "OptionGroupName": described["OptionGroupMemberships"][0]["OptionGroupName"],
+            "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+        }
+
+    def _restored_with(self) -> dict[str, Any]:
+        described = self.source.description
+        settings = {
+            argument: described[key]
+            for argument, key in _RESTORED_WITH.items()
+            if described.get(key) not in (None, "", [])
+        }
+        if described.get("StorageType") in {"io1", "io2"}:
+            settings["Iops"] = described["Iops"]
+        return settings
+
+    def _copy_group(self) -> str:
+        """Return a parameter group with the source's values, so that nothing of the rehearsal changes the source's own group."""
+        origin = self.source.parameter_group
+        if is_default(origin):
+            return origin
+        groups = ParameterGroups(self.aws)
+        if groups.description(self.names.source) is None:
+            with sorted_errors(f"parameter group {self.names.source}"):
+                self.aws.rds.create_db_parameter_group(
+                    DBParameterGroupName=self.names.source,
+                    DBParameterGroupFamily=groups.all()[origin].family,
+                    Description=f"{origin}, for a rehearsal of {self.source.identifier}",
+                    Tags=[{"Key": TAG, "Value": self.source.identifier}],
+                )
+        values = list(groups.user_values(origin).items())
+        for begin in range(0, len(values), _AT_ONCE):
+            groups.set_as(self.names.source, dict(values[begin : begin + _AT_ONCE]))
+        return self.names.source
