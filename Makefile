@@ -33,7 +33,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/compiled
 heading = @printf '\n\033[1m%s\033[0m\n' $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox sandbox-down env demo lint format test test-unit test-long docs-errors docs-configuration docs-first-hour chaos soak chaos-cutover chaos-replicas chaos-no-dead-ends bench bench-full bench-cutover bench-verification bench-preview bench-fleet bench-catch-up clean
+.PHONY: help setup sandbox sandbox-down env demo rehearsal lint format test test-unit test-long docs-errors docs-configuration docs-first-hour chaos soak chaos-cutover chaos-replicas chaos-rehearsals chaos-no-dead-ends bench bench-full bench-cutover bench-verification bench-preview bench-fleet bench-catch-up clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1mmake %-20s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ sandbox-down: ## stop it
 
 env: ## print the exports that point a shell at the running sandbox: eval "$(make -s env)"
 	@$(PY) -m dev.sandbox env
+
+rehearsal: setup ## rehearse against the local RDS: all phases twice on a copy, measured and removed (ENGINE=…)
+	@$(PY) -m dev.demo.rehearsal --engine $(ENGINE)
 
 lint: setup ## ruff, mypy, import-linter and actionlint
 	$(call heading,'ruff')
@@ -95,6 +98,10 @@ chaos-cutover: setup ## interrupt cutovers and rollbacks, 200 times and more (N=
 chaos-no-dead-ends: N = 60
 chaos-no-dead-ends: setup ## let what production does not need fail for good in mid-cutover, 60 times (N=…, SEED=…)
 	@$(PY) -m tests.chaos.dead_ends --cases $(N) $(if $(SEED),--seed $(SEED))
+
+chaos-rehearsals: N = 10
+chaos-rehearsals: setup ## kill a rehearsal 10 times, then resume or remove it (N=…, SEED=…)
+	@$(PY) -m tests.chaos.rehearsals --points $(N) $(if $(SEED),--seed $(SEED))
 
 chaos-replicas: N = 42
 chaos-replicas: setup ## interrupt the moves of a replica's name, 42 times (N=…, SEED=…)

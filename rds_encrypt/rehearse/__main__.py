@@ -12,6 +12,7 @@ from pathlib import Path
 from rds_encrypt.core.errors import MigrationError, PreconditionFailed
 from rds_encrypt.rehearse import config
 from rds_encrypt.rehearse.estimate import estimate
+from rds_encrypt.rehearse.journal import Journal
 from rds_encrypt.rehearse.rehearsal import Options, Rehearsal
 from rds_encrypt.rehearse.workspace import CommandFailed
 
@@ -26,14 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     # A terminated rehearsal ends its command of Pulumi first, as an interrupted one does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        rehearsal = Rehearsal(config.read(given.config, given.name), _options(given), _progress())
-        if given.remove:
-            return _remove(rehearsal)
-        if not given.resume:
-            if not _agreed(rehearsal, given):
-                return 1
-            rehearsal.begin()
-        return _rehearse(rehearsal, keep=given.keep)
+        found, options, progress = config.read(given.config, given.name), _options(given), _progress()
+        with Journal(options.directory).locked(progress) as lock:
+            return _carry_out(Rehearsal(found, options, progress, lock), given)
     except MigrationError as error:
         print(f"rehearse: {error}", file=sys.stderr)
     except CommandFailed as error:
@@ -47,12 +43,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 1
 
 
-def _rehearse(rehearsal: Rehearsal, *, keep: bool) -> int:
-    """Run all moves, write the report of as much as there is, and remove the copy unless that failed."""
+def _carry_out(rehearsal: Rehearsal, given: argparse.Namespace) -> int:
+    """Run all moves and remove the copy, or only the latter."""
+    if given.remove:
+        return _remove(rehearsal)
+    if not given.resume:
+        if not _agreed(rehearsal, given):
+            return 1
+        rehearsal.begin()
     rehearsal.run()
-    if not keep:
-        _remove(rehearsal)
-    return 0
+    return 0 if given.keep else _remove(rehearsal)
 
 
 def _remove(rehearsal: Rehearsal) -> int:

@@ -67,6 +67,8 @@ class Rehearsal:
     config: RehearsalConfig
     options: Options
     progress: Progress
+    lock: int
+    """The descriptor of the directory's lock."""
 
     @cached_property
     def aws(self) -> Aws:
@@ -124,7 +126,11 @@ class Rehearsal:
                 fix="Continue it with --resume, or remove it with --remove",
             )
         self._copied.require_unused_names()
-        shutil.rmtree(self.options.directory, ignore_errors=True)
+        for former in self.options.directory.iterdir():
+            if former.is_dir():
+                shutil.rmtree(former)
+            elif former.name != "lock":
+                former.unlink()
         self.journal.begin(self.config.source)
 
     def run(self) -> None:
@@ -186,7 +192,13 @@ class Rehearsal:
     @cached_property
     def _workspace(self) -> Workspace:
         more = {DIRECTORY: str(self.reports / "current"), TRACE: str(self.observations.path)}
-        return Workspace(self.options.directory, stack=_STACK, project=self.options.project, more=more)
+        return Workspace(
+            self.options.directory,
+            stack=_STACK,
+            project=self.options.project,
+            more=more,
+            inherited=(self.lock,),
+        )
 
     @contextmanager
     def _observing(self) -> Iterator[None]:

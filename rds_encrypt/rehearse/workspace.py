@@ -54,15 +54,23 @@ class Workspace:
         stack: the name of the stack.
         project: the directory of ``Pulumi.yaml``.
         more: variables for the program, besides those that it inherits.
+        inherited: descriptors that the CLI and its plugins keep open, such as a lock's.
     """
 
     def __init__(
-        self, directory: Path, *, stack: str, project: Path, more: Mapping[str, str] | None = None
+        self,
+        directory: Path,
+        *,
+        stack: str,
+        project: Path,
+        more: Mapping[str, str] | None = None,
+        inherited: tuple[int, ...] = (),
     ) -> None:
         self.directory = directory.resolve()
         self.stack = stack
         self.project = project.resolve()
         self._more = dict(more or {})
+        self._inherited = inherited
 
     @property
     def config_file(self) -> Path:
@@ -194,6 +202,7 @@ class Workspace:
             [program, *command[1:], "--non-interactive"],
             cwd=self.project,
             env=environment,
+            pass_fds=self._inherited,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
