@@ -1,0 +1,76 @@
+"""The files of a rehearsal: observations and journal outlive a killed process; the lock keeps a second rehearsal out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rds_encrypt.core.errors import ActionRequired, ProcedureRefused
+from rds_encrypt.core.waiting import silent
+from rds_encrypt.mysql.procedure_trace import TRACE, traced
+from rds_encrypt.rehearse import journal
+from rds_encrypt.rehearse.journal import Journal
+from rds_encrypt.rehearse.observations import Observations
+
+
+def test_observations_are_read_in_the_order_of_the_clock_without_a_half_written_line(tmp_path: Path) -> None:
+    observations = Observations(tmp_path / "observations.jsonl")
+    observations.record("move", move="1-replicate", event="begin")
+    with observations.path.open("a") as file:
+        file.write('{"at": "2020-01-01T00:00:00.000+00:00", "kind": "name", "state": "open"}\n{"at": "20')
+    assert [each.kind for each in observations] == ["name", "move"]
+    (move,) = observations.of("move")
+    assert (move["move"], move["event"]) == ("1-replicate", "begin")
+
+
+def test_a_trace_has_the_answer_and_never_the_arguments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observations = Observations(tmp_path / "observations.jsonl")
+    monkeypatch.setenv(TRACE, str(observations.path))
+    with traced("db.example", "mysql.rds_start_replication") as answer:
+        answer.text = "Replication started."
+    with pytest.raises(ProcedureRefused), traced("db.example", "mysql.rds_stop_replication"):
+        raise ProcedureRefused("MySQL refused it (1644)")
+    calls = observations.of("procedure")
+    assert [(each["procedure"], each["ok"], each["answer"]) for each in calls] == [
+        ("mysql.rds_start_replication", True, "Replication started."),
+        ("mysql.rds_stop_replication", False, "MySQL refused it (1644)"),
+    ]
+
+
+def test_without_a_rehearsal_nothing_is_traced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(TRACE, raising=False)
+    monkeypatch.chdir(tmp_path)
+    with traced("db.example", "mysql.rds_start_replication"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_journal_knows_what_is_done_until_the_end(tmp_path: Path) -> None:
+    kept = Journal(tmp_path / "rehearsal")
+    assert not kept.exists
+    with kept.locked(silent):
+        kept.begin("orders")
+        kept.note_done("copy")
+        kept.note_done("1-replicate")
+    assert Journal(kept.directory).done == ["copy", "1-replicate"]
+    kept.end()
+    assert not kept.exists
+
+
+def test_what_a_killed_rehearsal_started_keeps_the_next_one_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "_PATIENCE", 0.1)
+    kept = Journal(tmp_path)
+    with kept.locked(silent) as lock:
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[lock])
+    with pytest.raises(ActionRequired, match="still runs"), kept.locked(silent):
+        pass
+    child.communicate(b"\n")
+    with kept.locked(silent):
+        pass
