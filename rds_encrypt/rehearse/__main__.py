@@ -12,7 +12,7 @@ from pathlib import Path
 from rds_encrypt.core.errors import MigrationError, PreconditionFailed
 from rds_encrypt.rehearse import config
 from rds_encrypt.rehearse.estimate import estimate
-from rds_encrypt.rehearse.journal import Journal
+from rds_encrypt.rehearse.lock import locked
 from rds_encrypt.rehearse.rehearsal import Options, Rehearsal
 from rds_encrypt.rehearse.workspace import CommandFailed
 
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         found, options, progress = config.read(given.config, given.name), _options(given), _progress()
-        with Journal(options.directory).locked(progress) as lock:
+        with locked(options.directory, progress) as lock:
             return _carry_out(Rehearsal(found, options, progress, lock), given)
     except MigrationError as error:
         print(f"rehearse: {error}", file=sys.stderr)

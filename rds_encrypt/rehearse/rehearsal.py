@@ -17,6 +17,7 @@ from rds_encrypt.aws.instances import Instances
 from rds_encrypt.core.errors import AccountRefused, ActionRequired, PreconditionFailed
 from rds_encrypt.core.waiting import Progress
 from rds_encrypt.mysql.procedure_trace import TRACE
+from rds_encrypt.rehearse import lock
 from rds_encrypt.rehearse.config import RehearsalConfig
 from rds_encrypt.rehearse.copied import CopiedInstance, newest_snapshot
 from rds_encrypt.rehearse.journal import Journal
@@ -67,8 +68,8 @@ class Rehearsal:
     config: RehearsalConfig
     options: Options
     progress: Progress
-    lock: int
-    """The descriptor of the directory's lock."""
+    descriptor: int
+    """That of the directory's lock, which Pulumi inherits."""
 
     @cached_property
     def aws(self) -> Aws:
@@ -129,7 +130,7 @@ class Rehearsal:
         for former in self.options.directory.iterdir():
             if former.is_dir():
                 shutil.rmtree(former)
-            elif former.name != "lock":
+            elif former.name not in lock.FILES:
                 former.unlink()
         self.journal.begin(self.config.source)
 
@@ -197,7 +198,7 @@ class Rehearsal:
             stack=_STACK,
             project=self.options.project,
             more=more,
-            inherited=(self.lock,),
+            inherited=(self.descriptor,),
         )
 
     @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 from rds_encrypt.core.errors import ActionRequired, ProcedureRefused
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.mysql.procedure_trace import TRACE, traced
-from rds_encrypt.rehearse import journal
+from rds_encrypt.rehearse import lock
 from rds_encrypt.rehearse.journal import Journal
+from rds_encrypt.rehearse.lock import locked
 from rds_encrypt.rehearse.observations import Observations
 
 
@@ -53,24 +55,47 @@ def test_without_a_rehearsal_nothing_is_traced(tmp_path: Path, monkeypatch: pyte
 def test_the_journal_knows_what_is_done_until_the_end(tmp_path: Path) -> None:
     kept = Journal(tmp_path / "rehearsal")
     assert not kept.exists
-    with kept.locked(silent):
-        kept.begin("orders")
-        kept.note_done("copy")
-        kept.note_done("1-replicate")
+    kept.begin("orders")
+    kept.note_done("copy")
+    kept.note_done("1-replicate")
     assert Journal(kept.directory).done == ["copy", "1-replicate"]
     kept.end()
     assert not kept.exists
 
 
-def test_what_a_killed_rehearsal_started_keeps_the_next_one_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(journal, "_PATIENCE", 0.1)
-    kept = Journal(tmp_path)
-    with kept.locked(silent) as lock:
-        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[lock])
-    with pytest.raises(ActionRequired, match="still runs"), kept.locked(silent):
+def holder(lock: int) -> subprocess.Popen[bytes]:
+    """A process that has inherited the lock and waits."""
+    return subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[lock])
+
+
+def test_what_a_killed_rehearsal_has_started_is_ended_before_the_next_begins(tmp_path: Path) -> None:
+    with locked(tmp_path, silent) as descriptor:
+        orphan = holder(descriptor)
+    told: list[str] = []
+    with locked(tmp_path, told.append):
+        assert orphan.wait(5) == -signal.SIGKILL
+    assert told[0] == "ending the Pulumi of a rehearsal that was killed"
+
+
+def test_an_orphan_that_does_not_end_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "_PATIENCE", 0.1)
+    monkeypatch.setattr(lock, "_end_holders", lambda _file: None)
+    with locked(tmp_path, silent) as descriptor:
+        orphan = holder(descriptor)
+    with (
+        pytest.raises(ActionRequired, match="the Pulumi of a killed rehearsal still runs"),
+        locked(tmp_path, silent),
+    ):
         pass
-    child.communicate(b"\n")
-    with kept.locked(silent):
+    orphan.communicate(b"\n")
+    with locked(tmp_path, silent):
         pass
+
+
+def test_a_second_rehearsal_in_the_same_directory_is_refused_and_harms_nothing(tmp_path: Path) -> None:
+    with locked(tmp_path, silent) as descriptor:
+        child = holder(descriptor)
+        with pytest.raises(ActionRequired, match="another rehearsal runs there"), locked(tmp_path, silent):
+            pass
+        assert child.poll() is None
+        child.communicate(b"\n")
