@@ -19,6 +19,7 @@ class Inventory:
     instances: frozenset[str]
     snapshots: frozenset[str]
     parameter_groups: Mapping[str, Mapping[str, str]]
+    firewalls: frozenset[str]
     rules: frozenset[str]
     accounts: frozenset[str]
     binlog_retention: str
@@ -41,6 +42,9 @@ def take(rds: Any, ec2: Any, connection: Connection) -> Inventory:
             for found in _all(rds, "describe_db_snapshots", "DBSnapshots", SnapshotType="manual")
         ),
         parameter_groups={group: _values(rds, group) for group in groups if not group.startswith("default.")},
+        firewalls=frozenset(
+            group["GroupName"] for group in _all(ec2, "describe_security_groups", "SecurityGroups")
+        ),
         rules=frozenset(
             f"{rule['SecurityGroupRuleId']} in {rule['GroupId']}"
             for rule in _all(ec2, "describe_security_group_rules", "SecurityGroupRules")
@@ -70,6 +74,7 @@ def left_behind(before: Inventory, after: Inventory, kept: Collection[str]) -> l
                 f"parameter {change} in group {name}"
                 for change in _changes(before.parameter_groups[name], values)
             ]
+    found += [f"security group {name}" for name in sorted(after.firewalls - before.firewalls)]
     found += [f"security group rule {rule}" for rule in sorted(after.rules - before.rules)]
     found += [f"MySQL account {name}" for name in sorted(after.accounts - before.accounts)]
     if after.binlog_retention != before.binlog_retention:

@@ -16,6 +16,7 @@ from rds_encrypt.core.errors import ActionRequired, PreconditionFailed
 from rds_encrypt.core.waiting import Progress
 from rds_encrypt.journal import Tag, owner_tags
 from rds_encrypt.names import Names
+from rds_encrypt.rehearse.firewall import find_group, make_group, remove_group
 
 __all__ = ["TAG", "CopiedInstance", "newest_snapshot"]
 
@@ -90,6 +91,8 @@ class CopiedInstance:
             PreconditionFailed: an instance or a snapshot has one.
         """
         taken = [*self._instances.named(self.names.all), *snapshots.existing(self.aws, self._snapshots)]
+        if find_group(self.aws, self.names.source) is not None:
+            taken.append(f"{self.names.source} (a security group)")
         if taken:
             raise PreconditionFailed(
                 f"the rehearsal needs names that are taken: {', '.join(sorted(set(taken)))}",
@@ -152,7 +155,10 @@ class CopiedInstance:
         groups = ParameterGroups(self.aws)
         ours = [name for name in self._groups if groups.description(name) is not None]
         groups.delete_unused(ours)
-        return [*removed, *(f"parameter group {name}" for name in ours)]
+        removed += [f"parameter group {name}" for name in ours]
+        if remove_group(self.aws, self.names.source):
+            removed.append(f"security group {self.names.source}")
+        return removed
 
     def _require_ours(self, found: Mapping[str, Instance]) -> None:
         ids = {each.resource_id for each in found.values()}
@@ -182,14 +188,21 @@ class CopiedInstance:
         return self._instances.wait_until_available(found.resource_id, deadline=_RESTORED, progress=progress)
 
     def _shared(self, group: str) -> dict[str, Any]:
-        """Return what a restore and a creation take alike: name, network, groups and tags."""
+        """Return what a restore and a creation take alike: name, network, groups and tags; make the security group."""
         described = self.source.description
         tags = {**owner_tags(self.source.tags), TAG: self.source.identifier}
+        firewall = make_group(
+            self.aws,
+            self.names.source,
+            described["DBSubnetGroup"]["VpcId"],
+            [each["VpcSecurityGroupId"] for each in described["VpcSecurityGroups"]],
+            {TAG: self.source.identifier},
+        )
         return {
             "DBInstanceIdentifier": self.names.source,
             "Port": self.source.port,
             "DBSubnetGroupName": described["DBSubnetGroup"]["DBSubnetGroupName"],
-            "VpcSecurityGroupIds": [each["VpcSecurityGroupId"] for each in described["VpcSecurityGroups"]],
+            "VpcSecurityGroupIds": [firewall],
             "DBParameterGroupName": group,
             "OptionGroupName": described["OptionGroupMemberships"][0]["OptionGroupName"],
             "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],

@@ -13,6 +13,7 @@ BEFORE = Inventory(
     instances=frozenset({"orders"}),
     snapshots=frozenset({"before-upgrade"}),
     parameter_groups={"orders-mysql80": {"binlog_format": "ROW", "max_connections": "200"}},
+    firewalls=frozenset({"default"}),
     rules=frozenset({"sgr-1 in sg-1"}),
     accounts=frozenset({"admin@%", "app@%"}),
     binlog_retention="None",
