@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rds_encrypt import lifecycle
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import Bug
 from rds_encrypt.cutover.briefing import CONFIRM, Briefing
@@ -15,10 +14,10 @@ from rds_encrypt.cutover.strategies import strategy_of
 from rds_encrypt.discovery import Topology
 from rds_encrypt.phases import Phase
 from rds_encrypt.plan import estimates
-from rds_encrypt.plan.costs import Kept, hourly
+from rds_encrypt.plan.costs import billed, size
 from rds_encrypt.plan.estimates import MOMENT, Rate, Span
 from rds_encrypt.replica_pairs import ReplicaPair
-from rds_encrypt.settings import PriceSettings, SourceSettings
+from rds_encrypt.settings import SourceSettings
 from rds_encrypt.state import owner_group
 
 __all__ = ["PhasePlan", "Stage", "plan"]
@@ -100,7 +99,7 @@ def _replicate(settings: SourceSettings, topology: Topology, replicas: Sequence[
             f"prepare: keep binlogs for {settings.binlog_retention_hours} h, create an account and two parameter groups",
             _takes(MOMENT),
         ),
-        Stage(f"create the replica {names.replica} ({_size(source)})", _takes(estimates.REPLICA, source)),
+        Stage(f"create the replica {names.replica} ({size(source)})", _takes(estimates.REPLICA, source)),
         Stage("stop its replication and note its coordinates", _takes(MOMENT)),
         *_encrypted_copy(settings.kms_key, topology, names.replica),
         Stage(f"compare its settings with those of {names.source}, start replication", _takes(MOMENT)),
@@ -120,7 +119,7 @@ def _replicate(settings: SourceSettings, topology: Topology, replicas: Sequence[
         goal=f"{names.encrypted} will be a live, read-only, encrypted copy of {names.source}.",
         stages=tuple(stages),
         outage="none; the volume has some additional load",
-        billed=_billed(source, settings.prices, along=[pair.name for pair in replicas])
+        billed=billed(source, settings.prices, along=[pair.name for pair in replicas])
         + ", until phase `cleanup` or `pulumi destroy`",
         undo=(
             "`pulumi destroy`, at any time: deletes what this phase created, restores what it changed on the source, and leaves the"
@@ -165,7 +164,7 @@ def _cut_over_with_downtime(settings: SourceSettings, topology: Topology) -> Pha
         goal=f"The name {names.source} moves to an encrypted instance restored from its snapshot.",
         stages=tuple(stages),
         outage=f"{_downtime(topology)}: everything from the fence to the end",
-        billed=_billed(_source(topology), settings.prices, replica=False) + ", until phase `cleanup`",
+        billed=billed(_source(topology), settings.prices, replica=False) + ", until phase `cleanup`",
         undo=(
             "until the names or applications move, `pulumi destroy`: lifts the fence and deletes the copy."
             f" After that, none: {names.source if strategy.keeps_name else names.old} keeps the data as it was"
@@ -335,34 +334,6 @@ def _goal(phase: Phase, strategy: Strategy, topology: Topology) -> str:
     return f"Applications move to the encrypted instance; the names stay as they are (strategy `{strategy.name}`)."
 
 
-def _billed(
-    source: Instance, prices: PriceSettings | None, *, replica: bool = True, along: Sequence[str] = ()
-) -> str:
-    kind, storage = source.description["DBInstanceClass"], _storage(source)
-    standby = " with a standby" if source.description.get("MultiAZ") else ""
-    gib = source.description["AllocatedStorage"]
-    parts = [f"one {kind}{standby} with {storage} (the encrypted instance) and its backups"]
-    if replica:
-        parts.insert(0, f"one {kind} with {storage} (the replica)")
-    if along:
-        parts.append(f"an encrypted counterpart of each of {', '.join(along)}")
-    billed = f"{', '.join(parts)}; two snapshots of up to {gib} GiB{_extended_support(source, 1 + replica + len(along))}"
-    if prices is None:
-        return billed
-    instances = 1 + replica + bool(standby) + len(along)
-    return f"{hourly(prices, Kept(instances, instances * int(gib), 2 * int(gib)))}: {billed}"
-
-
-def _extended_support(source: Instance, instances: int) -> str:
-    """Return AWS's charge for a version past its standard support, for each new instance."""
-    ended = lifecycle.extended_support(source, lifecycle.today())
-    if ended is None:
-        return ""
-    series, day = ended
-    whose = "this instance" if instances == 1 else f"each of these {instances} instances"
-    return f"; RDS Extended Support (by vCPU and hour; MySQL {series} left standard support on {day}) for {whose}"
-
-
 def _retained(topology: Topology, whose: str = "Its") -> str:
     groups = f"{topology.names.encrypted} and {topology.names.fence}"
     return (
@@ -383,14 +354,6 @@ def _source(topology: Topology) -> Instance:
     if topology.source is None:
         raise Bug("a plan was requested for a source that no longer exists", where=topology.names.source)
     return topology.source
-
-
-def _size(source: Instance) -> str:
-    return f"{source.description['DBInstanceClass']}, {_storage(source)}"
-
-
-def _storage(source: Instance) -> str:
-    return f"{source.description['AllocatedStorage']} GiB {source.description.get('StorageType', 'storage')}"
 
 
 def _takes(rate: Rate, source: Instance | None = None) -> Span:
