@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from rds_encrypt.config_keys import group_in, key_of, keys_of
 from rds_encrypt.core.errors import PreconditionFailed
-from rds_encrypt.settings import Settings, group_in, key_of, keys_of
+from rds_encrypt.settings import Settings
 
 __all__ = ["NAMESPACE", "PAGE", "complaint", "stray"]
 
@@ -30,6 +31,10 @@ _MUST = {
     "float_type": "must be a number",
     "float_parsing": "must be a number",
     "finite_number": "must be a finite number",
+    "date_type": "must be a date, such as 2026-12-03",
+    "date_parsing": "must be a date, such as 2026-12-03",
+    "date_from_datetime_parsing": "must be a date, such as 2026-12-03",
+    "date_from_datetime_inexact": "must be a date, such as 2026-12-03",
     "bool_type": "must be `true` or `false`",
     "bool_parsing": "must be `true` or `false`",
     "string_type": "must be text",

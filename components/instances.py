@@ -11,10 +11,10 @@ import pulumi_aws as aws
 from components.owner_settings import owner_settings, storage_settings
 from components.source import Source
 from rds_encrypt.aws.instance import Instance
+from rds_encrypt.config_keys import key_of
 from rds_encrypt.exec_mode import strict
 from rds_encrypt.journal import Role, Tag, tags_for
 from rds_encrypt.replica_pairs import ReplicaPair, pair_tags
-from rds_encrypt.settings import key_of
 
 __all__ = ["AwsResources"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from datetime import date
 from typing import Any, get_args
 
 import pulumi
@@ -13,12 +14,15 @@ from pydantic import TypeAdapter, ValidationError
 from components.complaints import NAMESPACE, complaint, stray
 from rds_encrypt.check import Scope
 from rds_encrypt.checks import registry
+from rds_encrypt.config_keys import group_in, key_of, keys_of
 from rds_encrypt.core.errors import PreconditionFailed
-from rds_encrypt.settings import Settings, SourceSettings, group_in, key_of, keys_of
+from rds_encrypt.settings import Settings, SourceSettings
 
 __all__ = ["load", "parse", "source_settings"]
 
 _VALIDATOR = TypeAdapter(Settings)
+_MIDNIGHT = " 00:00:00 +0000 UTC"
+"""What Pulumi adds to a date that the config does not quote."""
 
 
 def load(config: pulumi.Config) -> Settings:
@@ -53,9 +57,11 @@ def parse(values: dict[str, Any]) -> Settings:
 
 
 def _plain(kind: Any, value: Any) -> Any:
-    """Return a value with short forms written out, and the word `off` where it may stand: to YAML an unquoted one is a boolean."""
+    """Return a value with short forms written out, and the words `on` and `off` where they may stand: to YAML they are booleans."""
     if value is False and "off" in get_args(kind):
         return "off"
+    if kind is date and isinstance(value, str):
+        return value.removesuffix(_MIDNIGHT)
     if isinstance(value, list | tuple):
         return [_plain(kind, each) for each in value]
     group = group_in(kind)
@@ -64,7 +70,8 @@ def _plain(kind: Any, value: Any) -> Any:
     if group is None or not isinstance(value, Mapping):
         return value
     kinds = keys_of(group)
-    return {key: _plain(kinds.get(key_of(key)), inner) for key, inner in value.items()}
+    words = {"on" if key is True else key: inner for key, inner in value.items()}
+    return {key: _plain(kinds.get(key_of(key)), inner) for key, inner in words.items()}
 
 
 def _require_checks(settings: Settings) -> None:

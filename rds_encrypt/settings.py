@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Annotated, Any, ClassVar, Final, Literal, get_args, get_type_hints
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen, Predicate
 
+from rds_encrypt.config_keys import key_of
 from rds_encrypt.phases import Method, Phase
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "DnsSettings",
     "FleetSettings",
     "HookSettings",
+    "MeasuredSettings",
     "PriceSettings",
     "ReplicaSettings",
     "Settings",
@@ -35,9 +38,6 @@ __all__ = [
     "SsmSettings",
     "StrategyName",
     "VerifySettings",
-    "group_in",
-    "key_of",
-    "keys_of",
 ]
 
 StrategyName = Literal["rename", "dns", "none"]
@@ -46,12 +46,6 @@ HOST: Final = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}|[0-9A-Fa-f:]{2,39}"
 """Names and addresses that do not begin like an option and contain nothing special to a shell or to ssh."""
 MOST_COPIES: Final = 20
 """Copies to a region that an account may have in progress ("Copying a DB snapshot", Amazon RDS User Guide)."""
-
-
-def key_of(name: str) -> str:
-    """Return a field's key in the config: in camelCase."""
-    first, *others = name.split("_")
-    return first + "".join(other.capitalize() for other in others)
 
 
 class _Group:
@@ -290,6 +284,31 @@ class PriceSettings(_Group):
     """The currency of the three."""
 
 
+_Seconds = Annotated[float, Ge(0), Le(604_800)]
+
+
+@dataclass(frozen=True)
+class MeasuredSettings(_Group):
+    """Seconds that AWS's operations took in a rehearsal, which the plan shows in place of its estimates."""
+
+    on: date
+    """The day of the rehearsal, such as `"2026-12-03"`."""
+    replica: _Seconds | None = None
+    """Creating the replica."""
+    snapshot: _Seconds | None = None
+    """The snapshot of the replica; with `method: offline`, of the source."""
+    copy: _Seconds | None = None
+    """The encrypted copy of that snapshot."""
+    restore: _Seconds | None = None
+    """Restoring the encrypted instance from it."""
+    rename: _Seconds | None = None
+    """One rename."""
+    stop: _Seconds | None = None
+    """Stopping an instance."""
+    delete: _Seconds | None = None
+    """Deleting an instance."""
+
+
 @dataclass(frozen=True)
 class SourceSettings(_Group):
     """One instance to encrypt."""
@@ -320,6 +339,7 @@ class SourceSettings(_Group):
     cutover: CutoverSettings = CutoverSettings()
     cleanup: CleanupSettings = CleanupSettings()
     prices: PriceSettings | None = None
+    measured: MeasuredSettings | None = None
     accept: Mapping[str, Annotated[str, MinLen(1)]] = field(default_factory=dict)
     """[Checks](concepts.md#the-checks) that need not pass, each with your reason: a blocking finding becomes a warning, a warning a
     note. Plan, outputs and report quote the reason. A check of scope *every run* cannot be accepted."""
@@ -372,15 +392,3 @@ class Settings(_Group):
     def connection_of(self, source: SourceSettings) -> ConnectionSettings:
         """Return how to reach one source: its own connection, or the stack's."""
         return source.connection or self.connection
-
-
-def keys_of(group: type) -> Mapping[str, Any]:
-    """Return the keys of a group as the config spells them, and their types."""
-    hints = get_type_hints(group)
-    return {key_of(each.name): hints[each.name] for each in fields(group)}
-
-
-def group_in(kind: Any) -> type | None:
-    """Return the group that a key of this type holds: one, perhaps one, or a list of them; ``None`` for other values."""
-    kinds = (kind, *get_args(kind))
-    return next((each for each in kinds if isinstance(each, type) and is_dataclass(each)), None)

@@ -176,7 +176,7 @@ def _inner(part: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, A
     return found if "properties" in found else None
 
 
-_WORDS = {"boolean": "`true`, `false`", "string": "text"}
+_WORDS = {"boolean": "`true`, `false`", "string": "text", "date": "date"}
 _NUMBERS = {"integer": "whole number", "number": "number"}
 
 
@@ -192,7 +192,7 @@ def _type(part: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
         return f"{_type(part['additionalProperties'], schema)}, by name"
     if part["type"] in _NUMBERS:
         return f"{_NUMBERS[part['type']]}{_limits(part)}"
-    return _WORDS[part["type"]]
+    return _WORDS[part.get("format", part["type"])]
 
 
 def _limits(part: Mapping[str, Any]) -> str:

@@ -1,28 +1,23 @@
-"""Estimated durations of AWS's operations, as ranges to plan a working day with.
+"""Durations of AWS's operations: measured in a rehearsal, or estimated as ranges to plan a working day with.
 
-AWS publishes no durations, so these are the authors' estimates, not measurements, and all of them are here. They grow with the
-size of the storage: at best at AWS's ceiling for the copy of one snapshot ("Time-based copies for Amazon EBS snapshots", Amazon
-EBS User Guide: 500 MiB/s), at worst at a tenth of it. A rename takes one to ten minutes ("Renaming a DB instance", Amazon RDS
-User Guide, and users' reports).
+AWS publishes no durations, so the estimates are the authors', not measurements, and all of them are here. They grow with the size of
+the storage: at best at AWS's ceiling for the copy of one snapshot ("Time-based copies for Amazon EBS snapshots", Amazon EBS User
+Guide: 500 MiB/s), at worst at a tenth of it. A rename takes one to ten minutes ("Renaming a DB instance", Amazon RDS User Guide, and
+users' reports).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
 
-__all__ = [
-    "COPY",
-    "DELETE",
-    "MOMENT",
-    "RENAME",
-    "REPLICA",
-    "RESTORE",
-    "SNAPSHOT",
-    "STOP",
-    "Rate",
-    "Span",
-    "total",
-]
+from rds_encrypt.settings import MeasuredSettings
+
+__all__ = ["MOMENT", "RATES", "Estimates", "Operation", "Rate", "Span", "total"]
+
+Operation = Literal["replica", "snapshot", "copy", "restore", "rename", "stop", "delete"]
+"""An operation of AWS, as `measured` names it in the config."""
 
 _MINUTE = 60.0
 _GIB = 1024.0
@@ -33,25 +28,41 @@ _FASTEST, _SLOWEST = 500.0, 50.0
 
 @dataclass(frozen=True)
 class Span:
-    """A range of seconds."""
+    """A range of seconds, which is one number where a rehearsal measured it.
+
+    Attributes:
+        measured: the operations in it that a rehearsal measured.
+        estimated: the operations in it that are estimates.
+    """
 
     low: float
     high: float
+    measured: frozenset[Operation] = frozenset()
+    estimated: frozenset[Operation] = frozenset()
 
     def __add__(self, other: Span) -> Span:
-        return Span(self.low + other.low, self.high + other.high)
+        return Span(
+            self.low + other.low,
+            self.high + other.high,
+            self.measured | other.measured,
+            self.estimated | other.estimated,
+        )
 
     def __str__(self) -> str:
+        if self.low == self.high:
+            return f"about {_exact(self.low)}"
         if self.high < _MINUTE:
             return "seconds"
         low, high = _rounded(self.low), _rounded(self.high)
+        if low == high:
+            return f"about {high}"
         number, unit = low.split(" ")
         return f"{number} to {high}" if high.endswith(f" {unit}") else f"{low} to {high}"
 
 
 @dataclass(frozen=True)
 class Rate:
-    """The duration of one of AWS's operations.
+    """The estimated duration of one of AWS's operations.
 
     Attributes:
         base: the part that does not depend on the size, in seconds.
@@ -64,28 +75,55 @@ class Rate:
 
     def over(self, gib: int) -> Span:
         """Return the duration for that much storage."""
-        seconds = [gib * _GIB / speed if speed else 0.0 for speed in (self.best, self.worst)]
-        return self.base + Span(*seconds)
+        least, most = (gib * _GIB / speed if speed else 0.0 for speed in (self.best, self.worst))
+        return self.base + Span(least, most)
 
 
-MOMENT = Rate(Span(0, 30))
+MOMENT = Span(0, 30)
 """A few AWS API calls or statements."""
-REPLICA = Rate(Span(5 * _MINUTE, 20 * _MINUTE), None, _SLOWEST)
-"""Begins with a snapshot of the source, which is quick if automated backups have left a recent one."""
-SNAPSHOT = Rate(Span(2 * _MINUTE, 10 * _MINUTE), None, _SLOWEST)
-"""The first snapshot of a volume holds everything on it."""
-COPY = Rate(Span(3 * _MINUTE, 10 * _MINUTE), _FASTEST, _SLOWEST)
-"""AWS reads, encrypts and writes every block."""
-RESTORE = Rate(Span(5 * _MINUTE, 20 * _MINUTE))
-"""AWS loads the volume afterwards, while it is in use; settings may add a reboot."""
-RENAME = Rate(Span(_MINUTE, 10 * _MINUTE))
-STOP = Rate(Span(3 * _MINUTE, 15 * _MINUTE))
-DELETE = Rate(Span(3 * _MINUTE, 20 * _MINUTE))
+RATES: Mapping[Operation, Rate] = {
+    # Begins with a snapshot of the source, which is quick if automated backups have left a recent one.
+    "replica": Rate(Span(5 * _MINUTE, 20 * _MINUTE), None, _SLOWEST),
+    # The first snapshot of a volume holds everything on it.
+    "snapshot": Rate(Span(2 * _MINUTE, 10 * _MINUTE), None, _SLOWEST),
+    # AWS reads, encrypts and writes every block.
+    "copy": Rate(Span(3 * _MINUTE, 10 * _MINUTE), _FASTEST, _SLOWEST),
+    # AWS loads the volume afterwards, while it is in use; settings may add a reboot.
+    "restore": Rate(Span(5 * _MINUTE, 20 * _MINUTE)),
+    "rename": Rate(Span(_MINUTE, 10 * _MINUTE)),
+    "stop": Rate(Span(3 * _MINUTE, 15 * _MINUTE)),
+    "delete": Rate(Span(3 * _MINUTE, 20 * _MINUTE)),
+}
+"""The estimates, in the order of a migration."""
 
 
-def total(spans: list[Span]) -> Span:
+@dataclass(frozen=True)
+class Estimates:
+    """How long AWS's operations take on one source.
+
+    Attributes:
+        gib: its storage.
+        measured: the times of a rehearsal, if there was one; the other operations are estimated.
+    """
+
+    gib: int
+    measured: MeasuredSettings | None = None
+
+    def of(self, operation: Operation) -> Span:
+        """Return the duration of an operation."""
+        seconds: float | None = getattr(self.measured, operation, None)
+        if seconds is None:
+            return replace(RATES[operation].over(self.gib), estimated=frozenset({operation}))
+        return Span(seconds, seconds, measured=frozenset({operation}))
+
+
+def total(spans: Iterable[Span]) -> Span:
     """Return the sum."""
     return sum(spans, Span(0, 0))
+
+
+def _exact(seconds: float) -> str:
+    return f"{max(round(seconds), 1)} s" if seconds < 100 else _rounded(seconds)
 
 
 def _rounded(seconds: float) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import Bug
@@ -13,15 +14,16 @@ from rds_encrypt.cutover.direction import cutover_direction
 from rds_encrypt.cutover.strategies import strategy_of
 from rds_encrypt.discovery import Topology
 from rds_encrypt.phases import Phase
-from rds_encrypt.plan import estimates
 from rds_encrypt.plan.costs import billed, size
-from rds_encrypt.plan.estimates import MOMENT, Rate, Span
+from rds_encrypt.plan.estimates import MOMENT, Estimates, Operation, Span, total
 from rds_encrypt.replica_pairs import ReplicaPair
 from rds_encrypt.settings import SourceSettings
 from rds_encrypt.state import owner_group
 
 __all__ = ["PhasePlan", "Stage", "plan"]
 
+_DOWNTIME: tuple[Operation, ...] = ("snapshot", "copy", "restore", "rename", "rename")
+"""The operations during which method `offline` refuses writes."""
 _NOT_YET = "rds-encrypt refuses to delete the old instance until the encrypted one has as many days of backups as its owner wants."
 
 
@@ -48,6 +50,8 @@ class PhasePlan:
     undo: str
     notes: tuple[str, ...] = ()
     briefing: Briefing | None = None
+    rehearsed: date | None = None
+    """The day of the rehearsal that measured some of its times."""
 
     @property
     def stopped(self) -> bool:
@@ -59,7 +63,7 @@ class PhasePlan:
     @property
     def together(self) -> Span:
         """Total duration of the stages that have an estimate."""
-        return estimates.total([stage.takes for stage in self.stages if stage.takes is not None])
+        return total([stage.takes for stage in self.stages if stage.takes is not None])
 
 
 def plan(
@@ -78,11 +82,24 @@ def plan(
         briefing: the moves and checks of a cutover or rollback between two existing instances; ``None`` if there is none.
         replicas: the owner's replicas that come along.
     """
+    found = _plan(settings, phase, topology, briefing, replicas)
+    if found is None or settings.measured is None or not found.together.measured:
+        return found
+    return replace(found, rehearsed=settings.measured.on)
+
+
+def _plan(
+    settings: SourceSettings,
+    phase: Phase,
+    topology: Topology,
+    briefing: Briefing | None,
+    replicas: Sequence[ReplicaPair],
+) -> PhasePlan | None:
     match settings.method, phase:
         case "online", "replicate" if topology.encrypted is None:
             return _replicate(settings, topology, replicas)
         case "offline", "replicate" if not topology.state.cutover_begun:
-            return _prepare(topology)
+            return _prepare(settings, topology)
         case "offline", "cutover" if not topology.state.cut_over:
             return _cut_over_with_downtime(settings, topology)
         case "online", "cutover" | "rollback" if briefing is not None:
@@ -93,16 +110,17 @@ def plan(
 
 
 def _replicate(settings: SourceSettings, topology: Topology, replicas: Sequence[ReplicaPair]) -> PhasePlan:
-    names, source = topology.names, _source(topology)
+    names, source, times = topology.names, _source(topology), _times(settings, topology)
+    copy = _encrypted_copy(settings, topology, names.replica)
     stages = [
         Stage(
             f"prepare: keep binlogs for {settings.binlog_retention_hours} h, create an account and two parameter groups",
-            _takes(MOMENT),
+            MOMENT,
         ),
-        Stage(f"create the replica {names.replica} ({size(source)})", _takes(estimates.REPLICA, source)),
-        Stage("stop its replication and note its coordinates", _takes(MOMENT)),
-        *_encrypted_copy(settings.kms_key, topology, names.replica),
-        Stage(f"compare its settings with those of {names.source}, start replication", _takes(MOMENT)),
+        Stage(f"create the replica {names.replica} ({size(source)})", times.of("replica")),
+        Stage("stop its replication and note its coordinates", MOMENT),
+        *copy,
+        Stage(f"compare its settings with those of {names.source}, start replication", MOMENT),
         Stage(f"catch up with writes made meanwhile; times out after {settings.catch_up_hours} h"),
     ]
     if settings.verify.level != "off":
@@ -110,9 +128,9 @@ def _replicate(settings: SourceSettings, topology: Topology, replicas: Sequence[
     for what, deeper in (("encrypted replicas of it", False), ("replicas of those", True)):
         along = ", ".join(pair.names.encrypted for pair in replicas if (pair.above is not None) == deeper)
         if along:
-            stages.append(Stage(f"create {what}: {along}", _takes(estimates.REPLICA, source)))
+            stages.append(Stage(f"create {what}: {along}", times.of("replica")))
     if settings.replicas.reads_first:
-        stages += _readers(settings, replicas, forward=True)
+        stages += _readers(settings, times, replicas, forward=True)
     return PhasePlan(
         identifier=names.source,
         phase="replicate",
@@ -125,20 +143,18 @@ def _replicate(settings: SourceSettings, topology: Topology, replicas: Sequence[
             "`pulumi destroy`, at any time: deletes what this phase created, restores what it changed on the source, and leaves the"
             f" source's data alone. {_retained(topology)}"
         ),
-        notes=_kept_too_short(
-            settings.binlog_retention_hours, _encrypted_copy(settings.kms_key, topology, names.replica)
-        ),
+        notes=_kept_too_short(settings.binlog_retention_hours, copy),
     )
 
 
-def _prepare(topology: Topology) -> PhasePlan:
+def _prepare(settings: SourceSettings, topology: Topology) -> PhasePlan:
     names = topology.names
     return PhasePlan(
         identifier=names.source,
         phase="replicate",
         goal="Method `offline`: rds-encrypt copies nothing before phase `cutover`, which begins with the write outage.",
-        stages=(Stage(f"create the parameter groups {names.encrypted} and {names.fence}", _takes(MOMENT)),),
-        outage=f"none in this phase; in phase `cutover` {_downtime(topology)}",
+        stages=(Stage(f"create the parameter groups {names.encrypted} and {names.fence}", MOMENT),),
+        outage=f"none in this phase; in phase `cutover` {_downtime(settings, topology)}",
         billed="nothing in this phase",
         undo=f"`pulumi destroy`. {_retained(topology)}",
     )
@@ -151,19 +167,20 @@ def _cut_over_with_downtime(settings: SourceSettings, topology: Topology) -> Pha
         owner_group(_source(topology)),
     )
     stages = [
-        Stage(
-            f"fence {names.source}: it refuses writes from here on, and still serves reads", _takes(MOMENT)
+        Stage(f"fence {names.source}: it refuses writes from here on, and still serves reads", MOMENT),
+        *_encrypted_copy(settings, topology, names.source),
+        Stage(f"compare its settings with those of {names.source}; run the checks", MOMENT),
+        *_final(
+            _times(settings, topology),
+            (*strategy.moves(direction, names.source, names.encrypted, group), CONFIRM),
         ),
-        *_encrypted_copy(settings.kms_key, topology, names.source),
-        Stage(f"compare its settings with those of {names.source}; run the checks", _takes(MOMENT)),
-        *_final((*strategy.moves(direction, names.source, names.encrypted, group), CONFIRM)),
     ]
     return PhasePlan(
         identifier=names.source,
         phase="cutover",
         goal=f"The name {names.source} moves to an encrypted instance restored from its snapshot.",
         stages=tuple(stages),
-        outage=f"{_downtime(topology)}: everything from the fence to the end",
+        outage=f"{_downtime(settings, topology)}: everything from the fence to the end",
         billed=billed(_source(topology), settings.prices, replica=False) + ", until phase `cleanup`",
         undo=(
             "until the names or applications move, `pulumi destroy`: lifts the fence and deletes the copy."
@@ -172,13 +189,15 @@ def _cut_over_with_downtime(settings: SourceSettings, topology: Topology) -> Pha
     )
 
 
-def _readers(settings: SourceSettings, replicas: Sequence[ReplicaPair], *, forward: bool) -> list[Stage]:
+def _readers(
+    settings: SourceSettings, times: Estimates, replicas: Sequence[ReplicaPair], *, forward: bool
+) -> list[Stage]:
     """Return how readers move to the encrypted replicas, or back."""
     if not strategy_of(settings.cutover).keeps_name:
         return [
             Stage(
                 f"move the name {pair.name} to its {'encrypted' if forward else 'unencrypted'} replica",
-                _takes(estimates.RENAME),
+                times.of("rename"),
                 final=True,
             )
             for pair in replicas
@@ -187,7 +206,7 @@ def _readers(settings: SourceSettings, replicas: Sequence[ReplicaPair], *, forwa
     return [
         Stage(
             f"point {record.record} at {pair.names.encrypted if forward else pair.name}",
-            _takes(MOMENT),
+            MOMENT,
             final=True,
         )
         for pair in replicas
@@ -204,14 +223,15 @@ def _cutover(
 ) -> PhasePlan:
     settings = source_settings.cutover
     names, strategy, forward = topology.names, strategy_of(settings), phase == "cutover"
+    times = _times(source_settings, topology)
     under_way = topology.state.returning if not forward else topology.state.cutover_begun
     undoable = () if under_way else briefing.undoable
-    stages = [Stage(move, _takes(MOMENT)) for move in undoable]
-    stages += _final(briefing.final)
-    stages += _readers(source_settings, replicas, forward=forward)
+    stages = [Stage(move, MOMENT) for move in undoable]
+    stages += _final(times, briefing.final)
+    stages += _readers(source_settings, times, replicas, forward=forward)
     outage = f"at most {settings.max_write_outage} s for fence, drain and promotion (usually 1 to 2 s)"
     if not strategy.keeps_name:
-        outage += f", plus AWS's two renames ({estimates.RENAME.base} each; the second begins while the first is running)"
+        outage += f", plus AWS's two renames ({times.of('rename')} each; the second begins while the first is running)"
     other = "rollback" if forward else "cutover"
     return PhasePlan(
         identifier=names.source,
@@ -230,41 +250,40 @@ def _cutover(
 
 def _clean_up(settings: SourceSettings, topology: Topology, replicas: Sequence[ReplicaPair]) -> PhasePlan:
     names, source, fate = topology.names, topology.source, settings.cleanup.old
+    times = _times(settings, topology)
     production = topology.encrypted.identifier if topology.encrypted is not None else names.source
-    stages = [
-        Stage(f"confirm that {production} is the encrypted instance and accepts writes", _takes(MOMENT))
-    ]
+    stages = [Stage(f"confirm that {production} is the encrypted instance and accepts writes", MOMENT)]
     if topology.replica is not None:
-        stages.append(Stage(f"delete the replica {names.replica}", _takes(estimates.DELETE)))
+        stages.append(Stage(f"delete the replica {names.replica}", times.of("delete")))
     stages.append(
         Stage(
             "end the rollback path: reverse replication, accounts, binlog retention",
-            _takes(MOMENT),
+            MOMENT,
             final=True,
         )
     )
     old = source.identifier if source is not None else names.old
     if fate != "keep":
         stages += [
-            Stage(f"delete the replica {pair.original.identifier}", _takes(estimates.DELETE), final=True)
+            Stage(f"delete the replica {pair.original.identifier}", times.of("delete"), final=True)
             # What follows another replica comes last in the list, and goes first.
             for pair in reversed(replicas)
             if pair.original is not None
         ]
     stages += {
-        "keep": [Stage(f"leave {old} running, read-only", _takes(MOMENT), final=True)],
-        "stop": [Stage(f"stop {old}", _takes(estimates.STOP), final=True)],
+        "keep": [Stage(f"leave {old} running, read-only", MOMENT, final=True)],
+        "stop": [Stage(f"stop {old}", times.of("stop"), final=True)],
         "delete": [
             Stage(
                 f"delete {old} after a final snapshot {names.old}-final",
-                _takes(estimates.DELETE, source),
+                times.of("delete"),
                 final=True,
             )
         ],
     }[fate]
     snapshots = "the snapshots of the migration" if settings.method == "online" else "the encrypted snapshot"
     stages.append(
-        Stage(f"delete {snapshots} and the remaining rules and parameter groups", _takes(MOMENT), final=True)
+        Stage(f"delete {snapshots} and the remaining rules and parameter groups", MOMENT, final=True)
     )
     left = f"snapshot {names.old}-final" if fate == "delete" else old
     return PhasePlan(
@@ -290,37 +309,35 @@ def _clean_up(settings: SourceSettings, topology: Topology, replicas: Sequence[R
 # Parts of several phases.
 
 
-def _encrypted_copy(key: str, topology: Topology, origin: str) -> list[Stage]:
-    names, source = topology.names, _source(topology)
+def _encrypted_copy(settings: SourceSettings, topology: Topology, origin: str) -> list[Stage]:
+    times = _times(settings, topology)
     return [
-        Stage(f"snapshot of {origin}", _takes(estimates.SNAPSHOT, source)),
-        Stage(f"copy it, encrypted with {key}", _takes(estimates.COPY, source)),
-        Stage(f"restore {names.encrypted} from that, read-only", _takes(estimates.RESTORE, source)),
+        Stage(f"snapshot of {origin}", times.of("snapshot")),
+        Stage(f"copy it, encrypted with {settings.kms_key}", times.of("copy")),
+        Stage(f"restore {topology.names.encrypted} from that, read-only", times.of("restore")),
     ]
 
 
 def _kept_too_short(hours: int, copy: list[Stage]) -> tuple[str, ...]:
     """Warn if the source may purge binlogs before they are fetched: only the source has the writes made during the copy."""
-    needed = estimates.total([stage.takes for stage in copy if stage.takes is not None])
+    needed = total([stage.takes for stage in copy if stage.takes is not None])
     if needed.high <= hours * 3600:
         return ()
     told = (
-        f"By these estimates the copy may take longer ({needed}) than the source keeps binlogs ({hours} h), and would"
+        f"By these times the copy may take longer ({needed}) than the source keeps binlogs ({hours} h), and would"
         " then have to start over. Raise `binlogRetentionHours` (at most 168)."
     )
     return (told,)
 
 
-def _final(moves: Iterable[Move]) -> list[Stage]:
-    return [
-        Stage(move.what, _takes(estimates.RENAME if move.renames else MOMENT), final=True) for move in moves
-    ]
+def _final(times: Estimates, moves: Iterable[Move]) -> list[Stage]:
+    return [Stage(move.what, times.of("rename") if move.renames else MOMENT, final=True) for move in moves]
 
 
-def _downtime(topology: Topology) -> str:
-    source = _source(topology)
-    parts = [estimates.SNAPSHOT, estimates.COPY, estimates.RESTORE, estimates.RENAME, estimates.RENAME]
-    return f"{estimates.total([_takes(part, source) for part in parts])} (estimated)"
+def _downtime(settings: SourceSettings, topology: Topology) -> str:
+    times = _times(settings, topology)
+    whole = total(map(times.of, _DOWNTIME))
+    return f"{whole} ({'estimated' if whole.estimated else 'measured'})"
 
 
 def _goal(phase: Phase, strategy: Strategy, topology: Topology) -> str:
@@ -350,12 +367,13 @@ def _retired(topology: Topology, fate: str) -> bool:
     return settled and topology.replica is None and not topology.can_roll_back
 
 
+def _times(settings: SourceSettings, topology: Topology) -> Estimates:
+    source = topology.source
+    gib = int(source.description["AllocatedStorage"]) if source is not None else 0
+    return Estimates(gib, settings.measured)
+
+
 def _source(topology: Topology) -> Instance:
     if topology.source is None:
         raise Bug("a plan was requested for a source that no longer exists", where=topology.names.source)
     return topology.source
-
-
-def _takes(rate: Rate, source: Instance | None = None) -> Span:
-    """Return an operation's duration, for the storage of an instance if that counts."""
-    return rate.over(int(source.description["AllocatedStorage"]) if source is not None else 0)

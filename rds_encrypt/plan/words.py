@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rds_encrypt.cutover.briefing import Briefing
 from rds_encrypt.cutover.timeline import CheckResult
+from rds_encrypt.plan.estimates import RATES
 from rds_encrypt.plan.phases import PhasePlan, Stage
 
 __all__ = ["as_line", "as_markdown", "as_text"]
@@ -29,6 +30,8 @@ def as_text(plan: PhasePlan) -> str:
     lines.append("")
     for name, words in _facts(plan):
         lines += _wrapped(words, f"{name}: ", "  ")
+    if plan.rehearsed is not None:
+        lines += _wrapped(_basis(plan), "Note: ", "  ")
     return "\n".join(lines)
 
 
@@ -61,7 +64,7 @@ def as_markdown(plan: PhasePlan | None, identifier: str, phase: str) -> str:
         lines.append(f"| {number} | {_escaped(stage.what)} | {_takes(stage)} |")
     if plan.briefing is not None:
         lines += ["", *_checks_in_markdown(plan.briefing)]
-    lines += ["", f"{as_of} {_GUESS}</sub>", ""]
+    lines += ["", f"{as_of} {_basis(plan)}</sub>", ""]
     return "\n".join(lines)
 
 
@@ -86,6 +89,16 @@ def _facts(plan: PhasePlan) -> Iterator[tuple[str, str]]:
     yield "Undo", plan.undo
     for note in plan.notes:
         yield "Note", note
+
+
+def _basis(plan: PhasePlan) -> str:
+    """Return where the plan's times are from."""
+    if plan.rehearsed is None:
+        return _GUESS
+    estimated = [operation for operation in RATES if operation in plan.together.estimated]
+    return f"Times measured {plan.rehearsed} in a rehearsal" + (
+        f"; still estimated: {', '.join(estimated)}." if estimated else "."
+    )
 
 
 def _stages(stages: tuple[Stage, ...]) -> Iterator[str]:

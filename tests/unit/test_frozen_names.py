@@ -16,10 +16,11 @@ from providers.resource import StepResource
 from providers.step import Step
 from providers.verification import Verification
 from rds_encrypt.checks import registry
+from rds_encrypt.config_keys import group_in, keys_of
 from rds_encrypt.cutover.checks import CHECKS
 from rds_encrypt.cutover.timeline import Moment
 from rds_encrypt.journal import KEYS
-from rds_encrypt.settings import Settings, group_in, keys_of
+from rds_encrypt.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 FROZEN: dict[str, list[str]] = json.loads(Path(__file__).with_name("frozen_names.json").read_text("utf-8"))

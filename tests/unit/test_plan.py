@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import pytest
 
@@ -18,8 +18,7 @@ from rds_encrypt.discovery import Topology
 from rds_encrypt.journal import Role, Tag, tags_for
 from rds_encrypt.names import Names
 from rds_encrypt.phases import Phase
-from rds_encrypt.plan import estimates
-from rds_encrypt.plan.estimates import Span
+from rds_encrypt.plan.estimates import RATES, Estimates, Operation, Span
 from rds_encrypt.plan.phases import PhasePlan, plan
 from rds_encrypt.plan.words import as_line, as_markdown, as_text
 from rds_encrypt.settings import (
@@ -27,6 +26,7 @@ from rds_encrypt.settings import (
     CredentialSettings,
     CutoverSettings,
     DnsSettings,
+    MeasuredSettings,
     PriceSettings,
     SourceSettings,
     VerifySettings,
@@ -34,6 +34,7 @@ from rds_encrypt.settings import (
 from tests.unit.fakes import instance
 
 NAMES = Names("orders")
+DAY = date(2026, 12, 3)
 SETTINGS = SourceSettings("orders", CredentialSettings(secret_id="orders/master"), kms_key="alias/databases")
 BY_DNS = CutoverSettings(strategy="dns", dns=DnsSettings("Z1", "db.shop.internal"))
 FATES: tuple[Literal["keep", "stop", "delete"], ...] = ("keep", "stop", "delete")
@@ -235,6 +236,11 @@ def test_a_retained_delete_in_the_preview_is_explained() -> None:
         (Span(300, 1600), "5 to 27 min"),
         (Span(2400, 21600), "40 min to 6.0 h"),
         (Span(7200, 72000), "2.0 to 20 h"),
+        (Span(240, 250), "about 4 min"),
+        (Span(0.2, 0.2), "about 1 s"),
+        (Span(95.4, 95.4), "about 95 s"),
+        (Span(740, 740), "about 12 min"),
+        (Span(8000, 8000), "about 2.2 h"),
     ],
 )
 def test_spans_read_well(span: Span, words: str) -> None:
@@ -242,10 +248,88 @@ def test_spans_read_well(span: Span, words: str) -> None:
 
 
 def test_every_rate_is_a_range() -> None:
-    for name in set(estimates.__all__) - {"Rate", "Span", "total"}:
+    for operation in RATES:
         for gib in (20, 16384):
-            took = getattr(estimates, name).over(gib)
+            took = Estimates(gib).of(operation)
             assert 0 <= took.low < took.high
+            assert took.estimated == {operation}
+            assert not took.measured
+
+
+def test_every_operation_can_be_measured() -> None:
+    keys = {field.name for field in fields(MeasuredSettings)} - {"on"}
+    assert keys == set(RATES) == set(get_args(Operation))
+    for operation in RATES:
+        took = Estimates(20, MeasuredSettings(DAY, **{operation: 95})).of(operation)
+        assert took == Span(95, 95, measured=frozenset({operation}))
+
+
+MEASURED: dict[Phase, tuple[dict[str, float], str, str]] = {
+    "replicate": (
+        {"replica": 700, "snapshot": 300, "copy": 500, "restore": 600, "rename": 95},
+        "Times measured 2026-12-03 in a rehearsal.",
+        "Estimated total: 35 to 36 min, plus the moves that vary",
+    ),
+    "cutover": (
+        {"rename": 95},
+        "Times measured 2026-12-03 in a rehearsal.",
+        "Estimated total: 3 to 5 min",
+    ),
+    "cleanup": (
+        {"stop": 200.0},
+        "Times measured 2026-12-03 in a rehearsal; still estimated: delete.",
+        "Estimated total: 6 to 25 min",
+    ),
+}
+
+
+@pytest.mark.parametrize("phase", ["replicate", "cutover", "cleanup"])
+def test_a_plan_has_the_times_of_a_rehearsal_and_says_so_once(phase: Phase) -> None:
+    times, note, together = MEASURED[phase]
+    topology, briefing = {
+        "replicate": (untouched(), None),
+        "cutover": (topology_of(), BRIEFING),
+        "cleanup": (topology_of(swapped=True, opened=True), None),
+    }[phase]
+    found = planned(topology, briefing, phase, measured=MeasuredSettings(DAY, **times))
+    text, markdown = as_text(found), as_markdown(found, "orders", phase)
+    for shown in (text, markdown):
+        assert shown.count(note) == 1
+        assert shown.count("measured") == 1
+        assert "AWS publishes none" not in shown
+    assert together in text
+    assert max(len(line) for line in text.splitlines()) <= 76
+
+
+def test_a_measured_rename_is_part_of_the_outage() -> None:
+    times = MeasuredSettings(DAY, rename=95)
+    found = planned(topology_of(), BRIEFING, "cutover", measured=times)
+    assert "AWS's two renames (about 95 s each;" in found.outage
+    assert [str(stage.takes) for stage in found.stages if stage.what.startswith("rename")] == 2 * [
+        "about 95 s"
+    ]
+
+
+def test_a_downtime_is_estimated_until_all_of_it_is_measured() -> None:
+    times = MeasuredSettings(DAY, snapshot=100, copy=200, restore=300, rename=60)
+    outage = planned(untouched(), method="offline", measured=times).outage
+    assert outage == "none in this phase; in phase `cutover` about 12 min (measured)"
+    partly = planned(untouched(), method="offline", measured=replace(times, copy=None)).outage
+    assert partly.endswith("min (estimated)")
+
+
+@pytest.mark.parametrize("measured", [MeasuredSettings(DAY), MeasuredSettings(DAY, copy=500)])
+def test_a_rehearsal_that_measured_nothing_of_a_plan_is_not_mentioned(measured: MeasuredSettings) -> None:
+    found = planned(topology_of(), BRIEFING, "cutover", measured=measured)
+    assert found == EVERY_PLAN["cutover"]
+    assert "rehearsal" not in as_text(found) + as_markdown(found, "orders", "cutover")
+
+
+def test_a_measured_copy_decides_whether_binlogs_last() -> None:
+    times = MeasuredSettings(DAY, snapshot=100, copy=80 * 3600, restore=300)
+    (told,) = planned(untouched(), measured=times).notes
+    assert "may take longer (about 80 h) than the source keeps binlogs (72 h)" in told
+    assert not planned(untouched(AllocatedStorage=8_000), measured=replace(times, copy=3600)).notes
 
 
 @pytest.mark.parametrize(("gib", "hours", "told"), [(20, 72, False), (8_000, 72, True), (8_000, 168, False)])

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import FrozenInstanceError, replace
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pulumi
 import pytest
+import yaml  # type: ignore[import-untyped] # comes with pulumi, without types
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,10 +18,12 @@ from components import settings
 from rds_encrypt.check import Scope
 from rds_encrypt.checks import registry
 from rds_encrypt.core.errors import PreconditionFailed
+from rds_encrypt.rehearse.snippet import snippet
 from rds_encrypt.settings import (
     CatchUpSettings,
     ConnectionSettings,
     CredentialSettings,
+    MeasuredSettings,
     Settings,
     SourceSettings,
     SshSettings,
@@ -205,6 +209,47 @@ def test_yaml_may_take_off_for_a_boolean() -> None:
     assert "must be one of 'online', 'offline' (it is false)" in refusal(
         {"sources": [{**SOURCE, "method": False}]}
     )
+
+
+@pytest.mark.parametrize(
+    "on",
+    [
+        "2026-12-03",
+        "2026-12-03 00:00:00 +0000 UTC",  # as Pulumi passes an unquoted date
+        date(2026, 12, 3),
+        datetime(2026, 12, 3, tzinfo=UTC),
+    ],
+)
+@pytest.mark.parametrize("key", ["on", True])
+def test_the_day_of_a_rehearsal_may_be_written_as_yaml_lets_one(key: Any, on: Any) -> None:
+    (source,) = parse(measured={key: on, "rename": 95, "copy": 12.5}).sources
+    assert source.measured == MeasuredSettings(date(2026, 12, 3), rename=95, copy=12.5)
+
+
+@pytest.mark.parametrize(
+    ("measured", "sentence"),
+    [
+        ({"rename": 95}, "measured.on: this key is missing"),
+        ({"on": "yesterday"}, "measured.on: must be a date, such as 2026-12-03 (it is 'yesterday')"),
+        ({"on": 20261203}, "measured.on: must be a date, such as 2026-12-03 (it is 20261203)"),
+        ({"on": "2026-12-03", "rename": -1}, "measured.rename: must be at least 0.0 (it is -1)"),
+        ({"on": "2026-12-03", "catchUp": 9}, "measured.catchUp: unknown key"),
+    ],
+)
+def test_times_that_no_rehearsal_measures_are_refused(measured: dict[str, Any], sentence: str) -> None:
+    said = refusal({"sources": [{**SOURCE, "measured": measured}]})
+    assert said.startswith(f"rds-encrypt:sources[0].{sentence}")
+
+
+def test_what_a_rehearsal_prints_can_be_pasted_under_a_source() -> None:
+    times = {"rename": 95.04, "copy": 500.0, "verification": 3.0}
+    config = "sources:\n    - identifier: orders\n" + snippet(times, date(2026, 12, 3))
+    (written,) = yaml.safe_load(config)["sources"]
+    assert written == {
+        "identifier": "orders",
+        "measured": {"on": "2026-12-03", "copy": 500.0, "rename": 95.0},
+    }
+    assert parse(**written).sources[0].measured == MeasuredSettings(date(2026, 12, 3), copy=500, rename=95)
 
 
 def test_what_a_program_gives_as_settings_is_validated_too() -> None:
