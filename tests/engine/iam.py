@@ -1,4 +1,4 @@
-"""AWS calls as IAM sees them: what each recorded call asks to be allowed, and whether a policy allows it.
+"""AWS calls as IAM sees them: what each recorded call asks to be allowed, and whether one of the two policies allows it.
 
 The actions, resource types and condition keys are those of the "Service Authorization Reference". Tags of resources are
 followed from call to call, since a call's record does not tell them.
@@ -6,19 +6,27 @@ followed from call to call, since a call's record does not tell them.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
-__all__ = ["Ask", "Policy", "World", "asks"]
+__all__ = ["MAIN", "REHEARSAL", "Ask", "Policy", "World", "asks", "follow"]
+
+_POLICIES = Path(__file__).resolve().parents[2] / "rds_encrypt" / "policies"
+MAIN: Mapping[str, Any] = json.loads((_POLICIES / "iam-policy.json").read_text("utf-8"))
+REHEARSAL: Mapping[str, Any] = json.loads((_POLICIES / "iam-policy-rehearsal.json").read_text("utf-8"))
+"""The two documents of the program."""
 
 _ACCOUNT = "123456789012"
 _PREFIXES = {"monitoring": "cloudwatch"}
 """Services that sign their requests with another name than IAM has for them."""
 _REGION = "us-east-1"
 _RDS = f"arn:aws:rds:{_REGION}:{_ACCOUNT}"
+_EC2 = f"arn:aws:ec2:{_REGION}:{_ACCOUNT}"
 
 Call = Mapping[str, Any]
 Context = Mapping[str, str | list[str]]
@@ -40,7 +48,7 @@ class Ask:
 
 
 class World:
-    """The tags of instances and snapshots, as the calls so far have left them."""
+    """The tags of instances, snapshots and security groups, as the calls so far have left them."""
 
     def __init__(self) -> None:
         self._tags: dict[str, dict[str, str]] = {}
@@ -59,6 +67,10 @@ class World:
         elif call["action"] == "RemoveTagsFromResource":
             for key in given["TagKeys"]:
                 self._tags.get(given["ResourceName"], {}).pop(key, None)
+        elif call["action"] == "CreateTags":
+            for resource in _listed(given, "ResourceId"):
+                keys, values = (_listed(given, "Tag", field) for field in ("Key", "Value"))
+                self._tags.setdefault(_security_group(resource), {}).update(zip(keys, values, strict=True))
         elif call["action"] == "ModifyDBInstance" and given.get("NewDBInstanceIdentifier"):
             old, new = (_db(given[name]) for name in ("DBInstanceIdentifier", "NewDBInstanceIdentifier"))
             self._tags[new] = self._tags.pop(old, {})
@@ -84,6 +96,16 @@ def asks(call: Call, world: World) -> list[Ask]:
 
 def _db(name: str) -> str:
     return f"{_RDS}:db:{name}"
+
+
+def _security_group(group: str) -> str:
+    return f"{_EC2}:security-group/{group}"
+
+
+def _listed(given: Mapping[str, Any], name: str, field: str = "") -> list[str]:
+    """Return the values of a list, which EC2's protocol writes as ``Name.1`` or ``Name.1.Field``."""
+    pattern = re.compile(rf"{name}\.\d+{rf'[.]{field}' if field else ''}")
+    return [value for key, value in given.items() if pattern.fullmatch(key)]
 
 
 def _snapshot(name: str) -> str:
@@ -185,12 +207,14 @@ def _tag(action: str, given: Mapping[str, Any], world: World) -> Iterator[Ask]:
     yield Ask(action, arn, {**_requested(given), **_present(world, arn)})
 
 
-def _open_group(action: str, given: Mapping[str, Any], _world: World) -> Iterator[Ask]:
+def _open_group(action: str, given: Mapping[str, Any], world: World) -> Iterator[Ask]:
     """A rule is made, or removed; EC2 asks once more for the tags that it is made with."""
-    ec2 = f"arn:aws:ec2:{_REGION}:{_ACCOUNT}"
-    yield Ask(action, f"{ec2}:security-group/{given['GroupId']}")
+    group = _security_group(given["GroupId"])
+    yield Ask(action, group, _present(world, group))
+    for rule in _listed(given, "SecurityGroupRuleId"):
+        yield Ask(action, f"{_EC2}:security-group-rule/{rule}")
     if any(name.startswith("TagSpecification") for name in given):
-        rule = f"{ec2}:security-group-rule/*"
+        rule = f"{_EC2}:security-group-rule/*"
         yield Ask(action, rule)
         yield Ask("ec2:CreateTags", rule, {"ec2:CreateAction": action.partition(":")[2]})
 
@@ -314,6 +338,17 @@ class Policy:
         """What was never needed, as pairs of a statement and an action."""
         given = {(each["Sid"], action) for each in self._statements for action in _several(each["Action"])}
         return given - self._used
+
+
+def follow(policy: Policy, calls: Iterable[Call], caller: str) -> list[str]:
+    """Return what the policy refuses of one caller's calls; those of others are followed too, since they set tags."""
+    world, refused = World(), []
+    for call in calls:
+        if call["caller"] == caller:
+            refused += policy.refused([call], world)
+        elif call["status"] < 400 and call["service"] in {"rds", "ec2"}:
+            world.after(call)
+    return refused
 
 
 def _allowed(statement: Mapping[str, Any], ask: Ask) -> bool:

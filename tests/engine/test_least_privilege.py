@@ -31,7 +31,7 @@ from rds_encrypt.journal import Tag
 from rds_encrypt.rehearse.workspace import Result
 from rds_encrypt.reports.files import DIRECTORY
 from tests.engine.checks import require_fenced
-from tests.engine.iam import Policy, World
+from tests.engine.iam import MAIN, Policy, World, follow
 from tests.engine.leaks import Processes, contents, leaks, watching_processes
 from tests.engine.road import IDENTIFIER, ROWS, Road
 
@@ -46,7 +46,6 @@ RECORD = "db.orders.internal."
 REPORTS = "reports"
 SECRET_KEY = secrets.token_urlsafe(30)
 SESSION_TOKEN = secrets.token_urlsafe(60)
-POLICY = ROOT / "rds_encrypt" / "policies" / "iam-policy.json"
 GRANTS = ROOT / "rds_encrypt" / "policies" / "mysql-grants.sql"
 
 
@@ -279,14 +278,9 @@ def its_calls(road: Road) -> list[dict[str, Any]]:
 
 
 def followed(road: Road) -> tuple[Policy, list[str]]:
-    """Follow all calls, since others' set tags too; return the policy with what it refused of ours."""
-    policy, world, refused = Policy(json.loads(POLICY.read_text("utf-8"))), World(), []
-    for call in road.sandbox.calls():
-        if call["caller"] == CALLER:
-            refused += policy.refused([call], world)
-        elif call["status"] < 400 and call["service"] == "rds":
-            world.after(call)
-    return policy, refused
+    """Return the policy with what it refused of our calls."""
+    policy = Policy(MAIN)
+    return policy, follow(policy, road.sandbox.calls(), CALLER)
 
 
 def test_the_policy_allows_every_call(road: Road) -> None:
@@ -306,7 +300,7 @@ def test_a_call_more_is_noticed(road: Road, extra: str) -> None:
         "parameters": {"DBInstanceIdentifier": "billing", "DBSnapshotIdentifier": "billing-2026"},
         "status": 200,
     }
-    assert Policy(json.loads(POLICY.read_text("utf-8"))).refused([*its_calls(road)[:20], planted], World())
+    assert Policy(MAIN).refused([*its_calls(road)[:20], planted], World())
 
 
 def test_the_docs_name_every_call(road: Road) -> None:

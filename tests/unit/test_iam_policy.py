@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rds_encrypt.journal import KEYS
-from tests.engine.iam import Ask, Policy, World, asks
+from tests.engine.iam import MAIN, Ask, Policy, World, asks
 
-DOCUMENT = json.loads(
-    (Path(__file__).resolve().parents[2] / "rds_encrypt" / "policies" / "iam-policy.json").read_text("utf-8")
-)
 RDS = "arn:aws:rds:us-east-1:123456789012"
 
 
@@ -30,21 +26,21 @@ def tagged(name: str, **tags: str) -> World:
 
 
 def refused(made: dict[str, Any], world: World) -> list[str]:
-    return Policy(DOCUMENT).refused([made], world)
+    return Policy(MAIN).refused([made], world)
 
 
 def test_statements_have_names_of_their_own_and_allow() -> None:
-    names = [statement["Sid"] for statement in DOCUMENT["Statement"]]
+    names = [statement["Sid"] for statement in MAIN["Statement"]]
     assert len(set(names)) == len(names)
     assert all(name.isalnum() for name in names)
-    assert {statement["Effect"] for statement in DOCUMENT["Statement"]} == {"Allow"}
-    assert "*" not in json.dumps([statement["Action"] for statement in DOCUMENT["Statement"]])
+    assert {statement["Effect"] for statement in MAIN["Statement"]} == {"Allow"}
+    assert "*" not in json.dumps([statement["Action"] for statement in MAIN["Statement"]])
 
 
 def test_conditions_speak_of_tags_that_exist() -> None:
     named = {
         key.partition("/")[2]
-        for statement in DOCUMENT["Statement"]
+        for statement in MAIN["Statement"]
         for keys in statement.get("Condition", {}).values()
         for key in keys
         if "Tag/" in key
@@ -103,12 +99,12 @@ def test_nothing_is_made_that_does_not_say_whose_it_is() -> None:
 
 def test_the_key_is_for_rds_only() -> None:
     key = "arn:aws:kms:us-east-1:123456789012:key/1"
-    assert not Policy(DOCUMENT).allows(Ask("kms:CreateGrant", key))
-    assert not Policy(DOCUMENT).allows(Ask("kms:Decrypt", key))
+    assert not Policy(MAIN).allows(Ask("kms:CreateGrant", key))
+    assert not Policy(MAIN).allows(Ask("kms:Decrypt", key))
 
 
 def test_what_no_call_needs_is_told() -> None:
-    policy = Policy(DOCUMENT)
+    policy = Policy(MAIN)
     before = policy.unused
     assert not policy.refused([call("DescribeDBInstances")], World())
     assert before - policy.unused == {("Look", "rds:DescribeDBInstances")}
