@@ -12,9 +12,10 @@ import yaml  # type: ignore[import-untyped] # comes with pulumi, without types
 
 from rds_encrypt.access import AccessSettings
 from rds_encrypt.aws.clients import AwsSettings
+from rds_encrypt.config_keys import group_in, keys_of
 from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.names import Names
-from rds_encrypt.settings import PriceSettings, group_in, keys_of
+from rds_encrypt.settings import PriceSettings
 
 __all__ = ["SUFFIX", "RehearsalConfig", "read"]
 

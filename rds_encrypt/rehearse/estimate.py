@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rds_encrypt.aws.instance import Instance
-from rds_encrypt.plan import estimates
 from rds_encrypt.plan.costs import Kept, hourly
-from rds_encrypt.plan.estimates import Span, total
+from rds_encrypt.plan.estimates import Estimates, Operation, Span, total
 from rds_encrypt.rehearse.config import RehearsalConfig
 
 __all__ = ["estimate"]
 
 _RENAMES = 6
 """Two for each cutover and rollback."""
+_ONCE: tuple[Operation, ...] = ("restore", "replica", "snapshot", "copy", "restore", "stop")
 _INSTANCES = 3
 """The copy, its replica and its encrypted instance, all of the source's class."""
 
@@ -41,13 +41,7 @@ def estimate(config: RehearsalConfig, source: Instance, snapshot: str | None) ->
 
 
 def _spans(gib: int) -> list[Span]:
-    once = (
-        estimates.RESTORE,
-        estimates.REPLICA,
-        estimates.SNAPSHOT,
-        estimates.COPY,
-        estimates.RESTORE,
-        estimates.STOP,
-    )
-    deleted = [estimates.DELETE.over(gib)] * _INSTANCES
-    return [each.over(gib) for each in once] + [estimates.RENAME.over(gib)] * _RENAMES + deleted
+    estimates = Estimates(gib)
+    deleted: list[Operation] = ["delete"] * _INSTANCES
+    renamed: list[Operation] = ["rename"] * _RENAMES
+    return [estimates.of(each) for each in (*_ONCE, *renamed, *deleted)]

@@ -52,6 +52,12 @@ class World:
 
     def __init__(self) -> None:
         self._tags: dict[str, dict[str, str]] = {}
+        self._new_group: dict[str, str] = {}
+
+    def meet(self, group: str) -> None:
+        """Give the tags of a new security group to the first one that a call names next: its id is in an answer only."""
+        if self._new_group and group not in self._tags:
+            self._tags[group], self._new_group = self._new_group, {}
 
     def tags(self, arn: str) -> dict[str, str]:
         return self._tags.get(arn, {})
@@ -67,6 +73,8 @@ class World:
         elif call["action"] == "RemoveTagsFromResource":
             for key in given["TagKeys"]:
                 self._tags.get(given["ResourceName"], {}).pop(key, None)
+        elif call["action"] == "CreateSecurityGroup":
+            self._new_group = _requested_by_ec2(given)
         elif call["action"] == "CreateTags":
             for resource in _listed(given, "ResourceId"):
                 keys, values = (_listed(given, "Tag", field) for field in ("Key", "Value"))
@@ -207,9 +215,23 @@ def _tag(action: str, given: Mapping[str, Any], world: World) -> Iterator[Ask]:
     yield Ask(action, arn, {**_requested(given), **_present(world, arn)})
 
 
+def _make_security_group(action: str, given: Mapping[str, Any], _world: World) -> Iterator[Ask]:
+    tags = _requested_by_ec2(given)
+    yield Ask(action, _security_group("*"), {f"aws:RequestTag/{key}": value for key, value in tags.items()})
+    yield Ask(action, f"{_EC2}:vpc/{given['VpcId']}")
+    if tags:
+        yield Ask("ec2:CreateTags", _security_group("*"), {"ec2:CreateAction": "CreateSecurityGroup"})
+
+
+def _requested_by_ec2(given: Mapping[str, Any]) -> dict[str, str]:
+    keys, values = (_listed(given, r"TagSpecification\.1\.Tag", field) for field in ("Key", "Value"))
+    return dict(zip(keys, values, strict=True))
+
+
 def _open_group(action: str, given: Mapping[str, Any], world: World) -> Iterator[Ask]:
-    """A rule is made, or removed; EC2 asks once more for the tags that it is made with."""
+    """A rule is made, or removed, or its group; EC2 asks once more for the tags that a rule is made with."""
     group = _security_group(given["GroupId"])
+    world.meet(group)
     yield Ask(action, group, _present(world, group))
     for rule in _listed(given, "SecurityGroupRuleId"):
         yield Ask(action, f"{_EC2}:security-group-rule/{rule}")
@@ -274,6 +296,7 @@ _HOW: Mapping[str, Callable[[str, Mapping[str, Any], World], Iterator[Ask]]] = {
             "rds:ListTagsForResource",
             "cloudwatch:GetMetricStatistics",
             "ec2:DescribeSecurityGroupRules",
+            "ec2:DescribeSecurityGroups",
         ),
         _look,
     ),
@@ -299,6 +322,8 @@ _HOW: Mapping[str, Callable[[str, Mapping[str, Any], World], Iterator[Ask]]] = {
     "rds:RemoveTagsFromResource": _tag,
     "ec2:AuthorizeSecurityGroupIngress": _open_group,
     "ec2:RevokeSecurityGroupIngress": _open_group,
+    "ec2:DeleteSecurityGroup": _open_group,
+    "ec2:CreateSecurityGroup": _make_security_group,
     "kms:DescribeKey": _describe_key,
     "secretsmanager:GetSecretValue": _read_secret,
 }

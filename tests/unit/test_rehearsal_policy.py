@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rds_encrypt.rehearse.copied import TAG
 from tests.engine.iam import MAIN, REHEARSAL, Policy, World
 
 RDS = "arn:aws:rds:us-east-1:123456789012"
@@ -139,17 +140,25 @@ def test_a_statement_that_changes_something_names_only_resources_of_a_rehearsal(
 
 
 def test_other_services_change_nothing_of_the_owner() -> None:
-    """RDS may use the key, and monitor; a rule is added to a security group only if its owner has tagged the group."""
+    """RDS may use the key, and monitor; only a security group that the rehearsal has made changes."""
     as_in_main = {"LetRdsUseTheKey", "LetRdsMonitorThem", "TagTheRule"}
-    of_rule = {"LetMembersOfASecurityGroupThatYouTagReachEachOther", "ByARuleOfItsOwn"}
-    assert set(CHANGING) - OF_RDS == as_in_main | of_rule
+    of_group = {
+        "MakeItsSecurityGroup",
+        "InTheVpc",
+        "TagItsSecurityGroup",
+        "ChangeAndDeleteItsSecurityGroup",
+        "ByRulesOfItsOwn",
+    }
+    assert set(CHANGING) - OF_RDS == as_in_main | of_group
     for name in as_in_main:
         assert CHANGING[name] == statements(MAIN)[name]
 
 
 def test_what_only_reads_is_that_of_the_main_policy() -> None:
     for name, statement in statements(REHEARSAL).items():
-        if name not in CHANGING:
+        if name == "LookForItsSecurityGroup":
+            assert statement["Action"] == "ec2:DescribeSecurityGroups"
+        elif name not in CHANGING:
             assert statement == statements(MAIN)[name]
 
 
@@ -192,19 +201,26 @@ def test_no_proxy_and_no_record_moves() -> None:
     assert not refused(call("GET /2013-04-01/hostedzone/Z1/rrset", service="route53"))
 
 
-def test_a_security_group_changes_only_if_its_owner_has_tagged_it() -> None:
-    allow = call(
-        "AuthorizeSecurityGroupIngress",
-        service="ec2",
-        GroupId=GROUP,
-        **{"TagSpecification.1.ResourceType": "security-group-rule"},
-    )
-    revoke = call(
-        "RevokeSecurityGroupIngress", service="ec2", GroupId=GROUP, **{"SecurityGroupRuleId.1": "sgr-1"}
-    )
-    tagged = World()
-    given = {"ResourceId.1": GROUP, "Tag.1.Key": "rds-encrypt:rehearsal", "Tag.1.Value": "allowed"}
-    tagged.after(call("CreateTags", service="ec2", **given))
-    for made in (allow, revoke):
-        assert refused(made)
-        assert refused(made, tagged) == []
+def test_a_security_group_changes_only_if_the_rehearsal_has_made_it() -> None:
+    changing = [
+        call(
+            "AuthorizeSecurityGroupIngress",
+            service="ec2",
+            GroupId=GROUP,
+            **{"TagSpecification.1.ResourceType": "security-group-rule"},
+        ),
+        call(
+            "RevokeSecurityGroupIngress", service="ec2", GroupId=GROUP, **{"SecurityGroupRuleId.1": "sgr-1"}
+        ),
+        call("DeleteSecurityGroup", service="ec2", GroupId=GROUP),
+    ]
+    group = {"GroupName": "orders-rehearsal", "VpcId": "vpc-1"}
+    tag = {"TagSpecification.1.Tag.1.Key": TAG, "TagSpecification.1.Tag.1.Value": "orders"}
+    make = call("CreateSecurityGroup", service="ec2", **group, **tag)
+    assert refused(make) == []
+    assert refused(call("CreateSecurityGroup", service="ec2", **group))
+    for change in changing:
+        made = World()
+        made.after(make)
+        assert refused(change)
+        assert refused(change, made) == []
