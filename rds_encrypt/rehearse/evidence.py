@@ -1,0 +1,63 @@
+"""What the judges of facts look at, and the answers that they give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+from rds_encrypt.rehearse import known
+from rds_encrypt.rehearse.limits import Limits
+from rds_encrypt.rehearse.measurements import Measurements, Reply, reply_of
+from rds_encrypt.rehearse.observations import Kind, Observation
+
+__all__ = ["NOT_OBSERVED", "Answer", "Evidence", "Verdict", "counted", "verdict"]
+
+
+class Answer(StrEnum):
+    """What a rehearsal makes of a fact."""
+
+    AS_EXPECTED = "as expected"
+    DIFFERENT = "different"
+    NOT_OBSERVED = "not observed"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a judge may look at."""
+
+    observations: tuple[Observation, ...]
+    measured: Measurements
+    limits: Limits
+
+    def of(self, kind: Kind) -> list[Observation]:
+        """Return the observations of one kind."""
+        return [each for each in self.observations if each.kind == kind]
+
+    @cached_property
+    def replies(self) -> list[Reply]:
+        """All calls of procedures."""
+        return [reply_of(each) for each in self.of("procedure")]
+
+    def errors(self) -> Iterator[tuple[Reply, int, str]]:
+        """Return the failed calls, each with MySQL's error number and text."""
+        for reply in self.replies:
+            code, text = (None, "") if reply.ok else known.code_of(reply.text)
+            if code is not None:
+                yield reply, code, text
+
+
+Verdict = tuple[Answer, str]
+NOT_OBSERVED: Verdict = (Answer.NOT_OBSERVED, "")
+
+
+def verdict(different: list[str], seen: str) -> Verdict:
+    """Return "different" with what differs, if anything does; otherwise "as expected" with what was seen, if anything was."""
+    if different:
+        return Answer.DIFFERENT, "; ".join(dict.fromkeys(different))
+    return (Answer.AS_EXPECTED, seen) if seen else NOT_OBSERVED
+
+
+def counted(number: int, noun: str) -> str:
+    return "" if not number else f"{number} {noun}{'s' if number > 1 else ''}"

@@ -1,0 +1,152 @@
+"""Judges of the facts about instances, snapshots and renames."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from rds_encrypt.rehearse import known
+from rds_encrypt.rehearse.evidence import NOT_OBSERVED, Evidence, Verdict, counted, verdict
+from rds_encrypt.rehearse.operations import Operation
+from rds_encrypt.reports.durations import duration
+
+__all__ = [
+    "creation",
+    "first_backup",
+    "initialization",
+    "instance_statuses",
+    "old_name",
+    "rename_statuses",
+    "rename_time",
+    "snapshot_statuses",
+]
+
+_UNNOTICED = timedelta(seconds=120)
+"""For how long an instance that is being renamed may still be shown as `available`."""
+
+
+def instance_statuses(evidence: Evidence) -> Verdict:
+    unknown = [
+        f"`{passed.status}`{_for(passed.seconds)} during a {operation.kind} ({_way(operation)})"
+        for operation in evidence.measured.operations
+        if operation.kind not in {"snapshot", "copy"}
+        for passed in operation.statuses
+        if passed.status not in known.INSTANCE_STATUSES
+    ]
+    seen = {str(each["status"]) for each in evidence.of("instance") if each["status"] is not None}
+    return verdict(unknown, ", ".join(sorted(seen)))
+
+
+def snapshot_statuses(evidence: Evidence) -> Verdict:
+    seen = {str(each["status"]) for each in evidence.of("snapshot") if each["status"] is not None}
+    return verdict([f"`{each}`" for each in sorted(seen - known.SNAPSHOT_STATUSES)], ", ".join(sorted(seen)))
+
+
+def creation(evidence: Evidence) -> Verdict:
+    created = [each for kind in ("create", "replica", "restore") for each in evidence.measured.of(kind)]
+    return verdict(
+        [f"{each.kind}: {_way(each)}" for each in created if set(_known(each)) - known.CREATING],
+        "; ".join(dict.fromkeys(f"{each.kind}: {_way(each)}" for each in created)),
+    )
+
+
+def first_backup(evidence: Evidence) -> Verdict:
+    """A backup that a modification has caused may come later: that of the settings which a restore does not take."""
+    different, seen = [], ""
+    for restored in evidence.measured.of("restore"):
+        following = next(
+            (
+                each
+                for each in evidence.measured.operations
+                if each.id == restored.id and each.began > restored.began
+            ),
+            None,
+        )
+        if "backing-up" in restored.names:
+            seen = _way(restored)
+        elif restored.ended is not None and following is not None and following.kind == "backup":
+            different.append(f"{_way(restored)}, available, {_way(following)}")
+    return verdict(different, seen)
+
+
+def initialization(evidence: Evidence) -> Verdict:
+    seconds = evidence.measured.hydration
+    reported = any("nitializ" in str(each["storage"]) for each in evidence.of("instance"))
+    return verdict([], (f"for {duration(seconds)}" if seconds is not None else "reported") * reported)
+
+
+# Renames
+
+
+def _renames(evidence: Evidence) -> list[Operation]:
+    return [each for each in evidence.measured.of("rename") if each.watched]
+
+
+def rename_time(evidence: Evidence) -> Verdict:
+    times = [_known_seconds(each) for each in _renames(evidence) if each.seconds is not None]
+    if not times:
+        return NOT_OBSERVED
+    told = f"{counted(len(times), 'rename')}, {duration(min(times))} to {duration(max(times))}"
+    return verdict([told] if max(times) > evidence.limits.rename else [], told)
+
+
+def rename_statuses(evidence: Evidence) -> Verdict:
+    renames = _renames(evidence)
+    different = [_way(each) for each in renames if not _in_order(_known(each))]
+    return verdict(different, "; ".join(dict.fromkeys(_way(each) for each in renames)))
+
+
+def _in_order(statuses: tuple[str, ...]) -> bool:
+    if set(statuses) - set(known.RENAMING):
+        return False
+    places = [known.RENAMING.index(each) for each in statuses]
+    return places == sorted(places)
+
+
+def old_name(evidence: Evidence) -> Verdict:
+    """Judge the renames that take the copy's name away; a client may see it before the status changes."""
+    source = evidence.measured.source
+    states = [(each.at, each["state"]) for each in evidence.of("name") if each["identifier"] == source]
+    different, seen = [], []
+    renames = _renames(evidence)
+    for rename in renames:
+        if rename.identifier != source or not states:
+            continue
+        late = _lateness(rename, renames, states)
+        if late is None and (rename.seconds or 0.0) <= evidence.limits.old_name:
+            continue  # another instance may have taken the name between two polls
+        if late is None or late > evidence.limits.old_name:
+            shown = "for good" if late is None else f"for {duration(late)}"
+            different.append(f"the old name answered {shown} after the status had changed")
+        else:
+            seen.append(late)
+    return verdict(different, f"{duration(max(seen))} after the status had changed, or less" if seen else "")
+
+
+def _lateness(
+    rename: Operation, renames: list[Operation], states: list[tuple[datetime, str]]
+) -> float | None:
+    """Return how long after the change of status the old name stopped answering; ``None``: it did not, until it was taken."""
+    before = [each.ended for each in renames if each.ended is not None and each.ended <= rename.began]
+    earliest = max([rename.began - _UNNOTICED, *before])
+    latest = rename.ended or datetime.max.replace(tzinfo=rename.began.tzinfo)
+    closed = next((at for at, state in states if state != "open" and earliest <= at <= latest), None)
+    return max((closed - rename.began).total_seconds(), 0.0) if closed is not None else None
+
+
+def _known(operation: Operation) -> tuple[str, ...]:
+    return tuple(each for each in operation.names if each in known.INSTANCE_STATUSES)
+
+
+def _known_seconds(operation: Operation) -> float:
+    unknown = [
+        each.seconds or 0.0 for each in operation.statuses if each.status not in known.INSTANCE_STATUSES
+    ]
+    return (operation.seconds or 0.0) - sum(unknown)
+
+
+def _way(operation: Operation) -> str:
+    return ", ".join(operation.names)
+
+
+def _for(seconds: float | None) -> str:
+    return "" if seconds is None else f" for {duration(seconds)}"

@@ -1,0 +1,139 @@
+"""Judges of the facts about MySQL: `read_only`, RDS's procedures, binary logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from rds_encrypt.rehearse import known
+from rds_encrypt.rehearse.evidence import Evidence, Verdict, counted, verdict
+from rds_encrypt.rehearse.measurements import Procedure
+from rds_encrypt.rehearse.observations import Observation
+from rds_encrypt.reports.durations import duration
+
+__all__ = [
+    "external_source",
+    "pauses",
+    "procedure_names",
+    "purged",
+    "read_only",
+    "refusal_number",
+    "refusal_texts",
+    "reset",
+    "retention",
+    "success_texts",
+]
+
+
+def read_only(evidence: Evidence) -> Verdict:
+    most, different = [], []
+    for each in evidence.measured.cutovers:
+        if each.read_only_at_most is None:
+            continue
+        most.append(each.read_only_at_most)
+        if each.read_only_at_most > evidence.limits.read_only:
+            bounds = f"{duration(each.read_only_at_least or 0.0)} to {duration(each.read_only_at_most)}"
+            different.append(f"{each.verb}: after {bounds}")
+    return verdict(different, f"after {duration(max(most))} at most" if most else "")
+
+
+def refusal_texts(evidence: Evidence) -> Verdict:
+    refusals = [(reply, text) for reply, code, text in evidence.errors() if code == known.REFUSED]
+    unknown = [f"`{reply.procedure}`: “{text}”" for reply, text in refusals if not known.known_refusal(text)]
+    return verdict(unknown, counted(len(refusals), "refusal"))
+
+
+def success_texts(evidence: Evidence) -> Verdict:
+    told = [each for each in evidence.replies if each.ok and "set_external" not in each.procedure]
+    unknown = [f"`{each.procedure}`: “{each.text}”" for each in told if not known.known_success(each.text)]
+    return verdict(unknown, counted(len(told), "answer"))
+
+
+def refusal_number(evidence: Evidence) -> Verdict:
+    expected = known.TRANSIENT | {known.REFUSED, known.NO_SUCH_PROCEDURE}
+    errors = list(evidence.errors())
+    others = [f"`{reply.procedure}`: {code} {text}" for reply, code, text in errors if code not in expected]
+    return verdict(others, counted(sum(code == known.REFUSED for _, code, _ in errors), "refusal"))
+
+
+def procedure_names(evidence: Evidence) -> Verdict:
+    missing = [
+        f"`{reply.procedure}`" for reply, code, _ in evidence.errors() if code == known.NO_SUCH_PROCEDURE
+    ]
+    return verdict(missing, ", ".join(f"`{each.name}`" for each in evidence.measured.procedures))
+
+
+def external_source(evidence: Evidence) -> Verdict:
+    answers = [each for each in evidence.replies if each.ok and "rds_set_external" in each.procedure]
+    different = [f"“{each.text}”" for each in answers if each.text]
+    return verdict(different, counted(len(answers), "empty answer"))
+
+
+def pauses(evidence: Evidence) -> Verdict:
+    return _quick(evidence, ("rds_start_replication", "rds_stop_replication"), evidence.limits.start_or_stop)
+
+
+def reset(evidence: Evidence) -> Verdict:
+    return _quick(evidence, ("rds_reset_external_master", "rds_reset_external_source"), evidence.limits.reset)
+
+
+def _quick(evidence: Evidence, names: tuple[str, ...], limit: float) -> Verdict:
+    """Judge by the median: a busy machine delays single calls."""
+    found = [each for each in evidence.measured.procedures if each.name.removeprefix("mysql.") in names]
+    slow = [_taken(each) for each in found if each.seconds is not None and each.seconds.median > limit]
+    return verdict(slow, ", ".join(_taken(each) for each in found if each.seconds is not None))
+
+
+def _taken(procedure: Procedure) -> str:
+    seconds = procedure.seconds
+    return f"`{procedure.name}` {seconds.median:.2f} s" if seconds is not None else ""
+
+
+def retention(evidence: Evidence) -> Verdict:
+    kept, different, since = 0, [], _Since()
+    for before, after in _binlog_changes(evidence):
+        hours, age = before["hours"], since.known(before)
+        if hours is None or after["hours"] is None:
+            continue
+        kept += 1
+        gone = _number(after["first"]) - _number(before["first"])
+        if gone > 0 and (after.at - age).total_seconds() < hours * 3600:
+            different.append(
+                f"{counted(gone, 'file')} went {duration((after.at - age).total_seconds())} after the first observation,"
+                f" with a retention of {hours} h"
+            )
+    return verdict(different, counted(kept, "observation"))
+
+
+def purged(evidence: Evidence) -> Verdict:
+    gone = sum(
+        max(_number(after["first"]) - _number(before["first"]), 0)
+        for before, after in _binlog_changes(evidence)
+        if before["hours"] is None and after["hours"] is None
+    )
+    return verdict([], counted(gone, "file"))
+
+
+class _Since:
+    """When each instance was first observed: all its files are at least as old."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, datetime] = {}
+
+    def known(self, observation: Observation) -> datetime:
+        return self._first.setdefault(str(observation["id"]), observation.at)
+
+
+def _binlog_changes(evidence: Evidence) -> Iterator[tuple[Observation, Observation]]:
+    """Return each observation of an instance's binary logs with the one before it."""
+    last: dict[str, Observation] = {}
+    for each in evidence.of("binlogs"):
+        if not each["first"]:
+            continue
+        if (before := last.get(each["id"])) is not None:
+            yield before, each
+        last[each["id"]] = each
+
+
+def _number(file: str) -> int:
+    return int(file.rpartition(".")[2])

@@ -1,0 +1,345 @@
+"""What a rehearsal measured: AWS's operations, RDS's procedures, the outage of each cutover, rates, and lost writes.
+
+All of it follows from the observations and from the files that the program wrote in each move. Seconds are floats, ``None`` where
+the rehearsal did not observe them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rds_encrypt.cutover.timeline import Moment, moments_from, outage
+from rds_encrypt.names import Names
+from rds_encrypt.rehearse.observations import Observation, Observations
+from rds_encrypt.rehearse.operations import Kind, Operation, Window, interruptions, operations, overlaps
+from rds_encrypt.reports.files import Files
+from rds_encrypt.reports.logbook import Ending
+
+__all__ = [
+    "CutoverTime",
+    "Measurements",
+    "MoveTime",
+    "NameGap",
+    "Procedure",
+    "Range",
+    "Reply",
+    "VerificationTime",
+    "Writes",
+    "measure",
+    "reply_of",
+]
+
+
+@dataclass(frozen=True)
+class Range:
+    """Least, middle and most of some seconds."""
+
+    low: float
+    median: float
+    high: float
+
+    @classmethod
+    def of(cls, seconds: Iterable[float | None]) -> Range | None:
+        """Return the range of those that are known, or ``None`` if none is."""
+        known = [each for each in seconds if each is not None]
+        return cls(min(known), round(median(known), 3), max(known)) if known else None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One call of a procedure."""
+
+    procedure: str
+    seconds: float
+    ok: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """All calls of a procedure.
+
+    Attributes:
+        seconds: of the calls that succeeded.
+        answers: the distinct texts of those.
+        refusals: the distinct texts of the others.
+    """
+
+    name: str
+    calls: int
+    refused: int
+    seconds: Range | None
+    answers: tuple[str, ...]
+    refusals: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CutoverTime:
+    """A cutover or rollback.
+
+    Attributes:
+        at_least, at_most: how long writes were refused, by the program's log.
+        renames: the part of it that AWS's renames took.
+        writer_gap: the longest time in which the rehearsal's writer got no write acknowledged.
+        read_only_at_least, read_only_at_most: from the request for the fence until `read_only` had taken effect. The log knows the
+            moment at which the program saw it; the writer, if it was cut off later than the request, how long it had not.
+    """
+
+    move: str
+    verb: str
+    complete: bool
+    at_least: float | None
+    at_most: float | None
+    renames: float | None
+    writer_gap: float | None
+    read_only_at_least: float | None
+    read_only_at_most: float | None
+
+
+@dataclass(frozen=True)
+class MoveTime:
+    """A move of the rehearsal that ended."""
+
+    move: str
+    seconds: float | None
+    gap: float | None
+
+
+@dataclass(frozen=True)
+class NameGap:
+    """A time in which the copy's name did not answer a client; ``seconds`` is ``None`` if nothing saw it answer again."""
+
+    began: datetime
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class VerificationTime:
+    """One comparison of the data."""
+
+    move: str
+    level: str
+    rows: int
+    seconds: float
+    clean: bool
+
+    @property
+    def rows_per_second(self) -> float | None:
+        """Its speed; ``None`` if it was too quick to tell."""
+        return self.rows / self.seconds if self.seconds else None
+
+
+@dataclass(frozen=True)
+class Writes:
+    """The writer's account of the whole rehearsal."""
+
+    acknowledged: int
+    lost: int
+    duplicates: int
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """All that a rehearsal measured.
+
+    Attributes:
+        source: the identifier of the copy it worked on.
+        began, ended: the first and the last observation.
+        gib: the storage of the copy.
+        hydration: how long the encrypted instance's storage was initialized.
+    """
+
+    source: str
+    began: datetime | None
+    ended: datetime | None
+    gib: int | None
+    operations: tuple[Operation, ...]
+    procedures: tuple[Procedure, ...]
+    moves: tuple[MoveTime, ...]
+    cutovers: tuple[CutoverTime, ...]
+    gaps: tuple[NameGap, ...]
+    verifications: tuple[VerificationTime, ...]
+    hydration: float | None
+    writes: Writes | None
+
+    def of(self, kind: Kind) -> list[Operation]:
+        """Return the operations of one kind."""
+        return [each for each in self.operations if each.kind == kind]
+
+    def seconds(self, kind: Kind) -> Range | None:
+        """Return how long the operations of one kind took."""
+        return Range.of(each.seconds for each in self.of(kind))
+
+    def rate(self, kind: Kind) -> float | None:
+        """Return the GiB that the last operation of one kind handled in a minute."""
+        rates = [rate for each in self.of(kind) if (rate := each.gib_per_minute) is not None]
+        return rates[-1] if rates else None
+
+    @property
+    def outage(self) -> Range | None:
+        """How long writes were refused in a cutover, at most."""
+        return Range.of(each.at_most for each in self.cutovers if each.verb == "cutover" and each.complete)
+
+
+def measure(observations: Observations, reports: Path, source: str) -> Measurements:
+    """Return what a rehearsal measured.
+
+    Args:
+        observations: what it observed.
+        reports: a directory with one directory for each move, called as the move, with the program's files.
+        source: the identifier of the copy it worked on.
+    """
+    every, names = list(observations), Names(source)
+    instances = [each for each in every if each.kind == "instance"]
+    sizes = [each["gib"] for each in instances if each["identifier"] == source and each["gib"]]
+    moves = _moves(each for each in every if each.kind == "move")
+    return Measurements(
+        source=source,
+        began=every[0].at if every else None,
+        ended=every[-1].at if every else None,
+        gib=sizes[-1] if sizes else None,
+        operations=operations(observations, source),
+        procedures=tuple(_procedures(each for each in every if each.kind == "procedure")),
+        moves=moves,
+        cutovers=tuple(_cutovers(moves, reports, source)),
+        gaps=tuple(
+            _gaps(
+                (each for each in every if each.kind == "name" and each["identifier"] == source),
+                interruptions(observations),
+            )
+        ),
+        verifications=tuple(_verifications(moves, reports, source)),
+        hydration=_hydration(instances, names),
+        writes=_writes([each for each in every if each.kind == "writes"]),
+    )
+
+
+def reply_of(observation: Observation) -> Reply:
+    """Return an observed call of a procedure."""
+    return Reply(
+        str(observation["procedure"]),
+        float(observation["seconds"]),
+        bool(observation["ok"]),
+        str(observation["answer"]),
+    )
+
+
+def _procedures(rows: Iterable[Observation]) -> Iterator[Procedure]:
+    calls: dict[str, list[Reply]] = {}
+    for each in map(reply_of, rows):
+        calls.setdefault(each.procedure, []).append(each)
+    for name, replies in sorted(calls.items()):
+        succeeded = [each for each in replies if each.ok]
+        refused = [each for each in replies if not each.ok]
+        yield Procedure(
+            name=name,
+            calls=len(replies),
+            refused=len(refused),
+            seconds=Range.of(each.seconds for each in succeeded),
+            answers=_distinct(succeeded),
+            refusals=_distinct(refused),
+        )
+
+
+def _distinct(replies: Sequence[Reply]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each.text for each in replies))
+
+
+def _moves(rows: Iterable[Observation]) -> tuple[MoveTime, ...]:
+    ended = [each for each in rows if each["event"] == "end"]
+    return tuple(
+        MoveTime(str(each["move"]), each.facts.get("seconds"), each.facts.get("gap")) for each in ended
+    )
+
+
+def _cutovers(moves: Sequence[MoveTime], reports: Path, source: str) -> Iterator[CutoverTime]:
+    for move in moves:
+        for verb in ("cutover", "rollback"):
+            log = Files(source, directory=reports / move.move).read_json(f"{verb}.json")
+            if move.move.endswith(f"-{verb}") and log is not None:
+                yield _cutover(move, verb, log)
+
+
+def _cutover(move: MoveTime, verb: str, log: Mapping[str, Any]) -> CutoverTime:
+    moments = moments_from(log["moments"])
+    refused = outage(moments)
+    asked, closed = moments.get(Moment.FENCE_REQUESTED), moments.get(Moment.FENCED)
+    found = CutoverTime(
+        move=move.move,
+        verb=verb,
+        complete=log["outcome"] == Ending.COMPLETE,
+        at_least=refused.at_least if refused else None,
+        at_most=refused.at_most if refused else None,
+        renames=refused.renames if refused else None,
+        writer_gap=move.gap,
+        read_only_at_least=None,
+        read_only_at_most=None,
+    )
+    if asked is None or closed is None:
+        return found
+    at_most = (closed - asked).total_seconds()
+    written = refused.at_most - move.gap if refused is not None and move.gap is not None else 0.0
+    return replace(
+        found,
+        read_only_at_least=round(min(max(written, 0.0), at_most), 3),
+        read_only_at_most=round(at_most, 3),
+    )
+
+
+def _gaps(rows: Iterable[Observation], unwatched: Sequence[Window]) -> Iterator[NameGap]:
+    """Return the gaps in the name, except for the time before it first answered."""
+    answered, closed = False, None
+    for row in rows:
+        if row["state"] == "open":
+            if closed is not None:
+                missed = overlaps(closed, row.at, unwatched)
+                yield NameGap(closed, None if missed else (row.at - closed).total_seconds())
+            answered, closed = True, None
+        elif answered and closed is None:
+            closed = row.at
+    if closed is not None:
+        yield NameGap(closed, None)
+
+
+def _verifications(moves: Sequence[MoveTime], reports: Path, source: str) -> Iterator[VerificationTime]:
+    """Return each comparison once: a later move may find the file of an earlier one."""
+    seen = set()
+    for move in moves:
+        file = Files(source, directory=reports / move.move).read_json("verification.json")
+        # A resumed comparison counts the rows of the run before it, but not its seconds.
+        if file is None or file["verified_at"] in seen or file.get("chunks_resumed"):
+            continue
+        seen.add(file["verified_at"])
+        yield VerificationTime(
+            move=move.move,
+            level=str(file["verify_level"]),
+            rows=int(file["verified_rows"]),
+            seconds=float(file["verify_seconds"]),
+            clean=bool(file["clean"]),
+        )
+
+
+def _hydration(instances: Sequence[Observation], names: Names) -> float | None:
+    """Return how long AWS said that it initializes the storage of the restored instance."""
+    restored = next((each["id"] for each in instances if each["identifier"] == names.encrypted), None)
+    life = [each for each in instances if each["id"] == restored]
+    initializing: Callable[[Observation], bool] = lambda each: "nitializ" in str(each["storage"])  # noqa: E731
+    began = next((each.at for each in life if initializing(each)), None)
+    if began is None:
+        return None
+    ended = next(
+        (each.at for each in life if each.at > began and each["status"] and not initializing(each)), None
+    )
+    return (ended - began).total_seconds() if ended is not None else None
+
+
+def _writes(rows: Sequence[Observation]) -> Writes | None:
+    if not rows:
+        return None
+    last = rows[-1]
+    return Writes(int(last["acknowledged"]), int(last["lost"]), int(last["duplicates"]))
