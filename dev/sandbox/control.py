@@ -6,8 +6,11 @@ import logging
 import threading
 from typing import Any
 
+import pymysql
+
 from dev.sandbox.faults import Fault, FaultBook
 from dev.sandbox.mysql.bookkeeping import Bookkeeping
+from dev.sandbox.mysql.errors import MySQLServerError
 from dev.sandbox.rds import instances, transitions
 from dev.sandbox.rds.api import RDS
 from dev.sandbox.rds.clock import Closing, TimeModel
@@ -35,6 +38,12 @@ _OF_INSTANCES = frozenset(
     }
 )
 
+_ACTIONS = {
+    "rds_start_replication": "Starting: start slave",
+    "rds_stop_replication": "Starting: stop slave",
+    "rds_reset_external_master": "Starting: reset slave",
+}
+
 
 class Control:
     """Carries out what is posted to the fault API; a request that makes no sense raises LookupError or ValueError."""
@@ -50,6 +59,15 @@ class Control:
         self._faults.clear()
         self._clock.overrides.clear()
         self._rds.region(self._region).hosting.bookkeeping = Bookkeeping()
+        self._refuse_no_procedure()
+
+    def _refuse_no_procedure(self) -> None:
+        for instance in list(self._rds.region(self._region).instances.values()):
+            if instance.server is not None and instance.server.running() and not instance.frozen:
+                try:
+                    instance.server.refuse_procedure(None, None)
+                except (pymysql.Error, MySQLServerError, OSError) as error:
+                    _log.debug("Instance %s is being stopped or started: %s", instance.identifier, error)
 
     def status(self) -> dict[str, Any]:
         """Say which instances there are, in all regions."""
@@ -82,19 +100,28 @@ class Control:
                 )
             case "fail-copy":
                 self._faults.fail_copies(fault.get("count", 1))
-            case "quota":
-                self._allow(str(fault["name"]), int(fault["maximum"]))
-            case "lag":
-                region = self._rds.region(self._region)
-                region.mirror.lag(int(fault["ms"]) / 1000, lambda: instances.to_be_seen(region))
-            case "proxies-follow":
-                self._rds.region(self._region).proxies_follow = bool(fault.get("follow", True))
-            case "heartbeat":
-                self._keep_books(fault)
+            case "refuse-procedure":
+                self._faults.refuse_procedure(_action(str(fault["procedure"])), str(fault["message"]))
+            case "purge":
+                self._faults.purge()
             case "duration":
                 self._clock.override(str(fault["what"]), float(fault["seconds"]))
             case _ if kind in _OF_INSTANCES:
                 self._on_instance(str(kind), fault)
+            case _:
+                self._in_region(str(kind), fault)
+
+    def _in_region(self, kind: str, fault: dict[str, Any]) -> None:
+        region = self._rds.region(self._region)
+        match kind:
+            case "quota":
+                self._allow(str(fault["name"]), int(fault["maximum"]))
+            case "lag":
+                region.mirror.lag(int(fault["ms"]) / 1000, lambda: instances.to_be_seen(region))
+            case "proxies-follow":
+                region.proxies_follow = bool(fault.get("follow", True))
+            case "heartbeat":
+                self._keep_books(fault)
             case _:
                 raise LookupError(f"There is no fault of the kind {kind!r}.")
 
@@ -167,6 +194,16 @@ class Control:
             region.hosting.launch(instance)
             with region.lock:
                 region.tell(instance, "DB instance restarted", "availability", "recovery")
+
+
+def _action(procedure: str) -> str:
+    """Return what a procedure leaves in the history when it begins."""
+    try:
+        return _ACTIONS[procedure.removeprefix("mysql.")]
+    except KeyError as error:
+        raise LookupError(
+            f"No refusal of {procedure} can be injected: {', '.join(_ACTIONS)} are known."
+        ) from error
 
 
 def _happen(region: Region, instance: DBInstance, kind: str, fault: dict[str, Any]) -> None:

@@ -44,6 +44,9 @@ class FaultBook:
         self._calls: list[Fault] = []
         self._restores: list[str] = []
         self._copies = 0
+        self._refusal: tuple[str, str] | None = None
+        self._purging = False
+        self._met: set[tuple[str, str]] = set()
 
     def add(self, fault: Fault) -> None:
         with self._lock:
@@ -57,11 +60,37 @@ class FaultBook:
         with self._lock:
             self._copies += count
 
+    def refuse_procedure(self, action: str, why: str) -> None:
+        """Let the procedure for that action refuse once on each instance, also on later ones."""
+        with self._lock:
+            self._refusal = (action, why)
+            self._met = {each for each in self._met if each[0] != "refusal"}
+
+    def purge(self) -> None:
+        """Let binary logs be purged once on each instance, also on later ones, whatever their retention."""
+        with self._lock:
+            self._purging = True
+
+    def refusal(self, resource_id: str) -> tuple[str, str] | None:
+        """Return the action that an instance is still to refuse, and the text."""
+        return self._refusal if ("refusal", resource_id) not in self._met else None
+
+    def purges(self, resource_id: str) -> bool:
+        """Whether an instance's binary logs are still to be purged."""
+        return self._purging and ("purge", resource_id) not in self._met
+
+    def met(self, what: str, resource_id: str) -> None:
+        """Note that an instance has met its `refusal` or `purge`."""
+        with self._lock:
+            self._met.add((what, resource_id))
+
     def clear(self) -> None:
         with self._lock:
             self._calls.clear()
             self._restores.clear()
             self._copies = 0
+            self._refusal, self._purging = None, False
+            self._met.clear()
 
     def take(
         self, service: str, action: str, subjects: Callable[[], set[str]], parameters: Mapping[str, object]
@@ -219,6 +248,14 @@ class Faults:
     def proxies_follow(self, *, follow: bool = True) -> None:
         """Whether a proxy's target follows its instance through a rename, or keeps the name: AWS does not say."""
         self._post(kind="proxies-follow", follow=follow)
+
+    def refuse_procedure(self, procedure: str, message: str) -> None:
+        """Let `rds_start_replication`, `rds_stop_replication` or `rds_reset_external_master` refuse once on each instance."""
+        self._post(kind="refuse-procedure", procedure=procedure, message=message)
+
+    def purge(self) -> None:
+        """Let each instance's binary logs be purged once although a retention is set: what no follower needs any more."""
+        self._post(kind="purge")
 
     def lag(self, ms: int) -> None:
         """Let descriptions of instances be so old from now on, until it is 0: what was just made is not found yet."""

@@ -21,7 +21,12 @@ def retention_hours(session: AdminSession) -> int | None:
 
 
 def purge_binlogs(
-    session: AdminSession, data: Path, held: Iterable[str], *, rotated: Callable[[], object]
+    session: AdminSession,
+    data: Path,
+    held: Iterable[str],
+    *,
+    rotated: Callable[[], object],
+    despite_retention: bool = False,
 ) -> list[str]:
     """Begin a new file if anything is in the current one, then purge; returns the files that went.
 
@@ -32,7 +37,7 @@ def purge_binlogs(
         execute(session, "FLUSH BINARY LOGS")
         rotated()
     files = [str(row["Log_name"]) for row in query(session, "SHOW BINARY LOGS")]
-    hours = retention_hours(session)
+    hours = None if despite_retention else retention_hours(session)
     keep_since = None if hours is None else time.time() - hours * _HOUR
     first_kept = _first_kept(files, set(held), data, keep_since)
     execute(session, "PURGE BINARY LOGS TO %s", (first_kept,))

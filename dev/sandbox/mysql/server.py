@@ -322,8 +322,27 @@ class MySQLServer:
         with self.admin() as session:
             return bookkeeping.mark_backup(session, how)
 
+    def refuse_procedure(self, action: str | None, why: str | None) -> None:
+        """Let RDS's procedure for an action refuse its next call; ``None``: none any more."""
+        with self.admin() as session:
+            execute(session, "UPDATE mysql.rds_sandbox SET refused = %s, refusal = %s", (action, why))
+
+    def keeps_binlogs(self) -> bool:
+        """Whether a retention is set."""
+        with self.admin() as session:
+            return binlogs.retention_hours(session) is not None
+
+    def follows(self, other: MySQLServer) -> bool:
+        """Whether it is set up to replicate from the other, running or not."""
+        status = self.replication_status()
+        return status is not None and status["Master_Host"] == other.address
+
     def purge_binlogs(
-        self, replicas: Iterable[MySQLServer] = (), *, how: Bookkeeping | None = None
+        self,
+        replicas: Iterable[MySQLServer] = (),
+        *,
+        how: Bookkeeping | None = None,
+        despite_retention: bool = False,
     ) -> list[str]:
         """Rotate and purge as RDS does every few minutes; returns the files that went.
 
@@ -342,7 +361,11 @@ class MySQLServer:
             if replication.source_coordinates(session) is None:
                 return []
             return binlogs.purge_binlogs(
-                session, self.data, held, rotated=lambda: how is not None and self.heartbeat(how)
+                session,
+                self.data,
+                held,
+                rotated=lambda: how is not None and self.heartbeat(how),
+                despite_retention=despite_retention,
             )
 
     # How

@@ -17,18 +17,22 @@ __all__ = ["PROFILES", "Closing", "TimeModel", "now"]
 # `unmark` is how long a restored instance still counts as a read replica; `optimize` is the storage optimization after growth,
 # and `regrow` is AWS's six hours between two changes of storage; `initialize` is how long a restored instance says
 # `storage-initialization` instead of `available`.
+# `read_only` is how long a change of that parameter takes beside `apply`, and `unheard` how long a rename passes through a status that
+# AWS does not document: both are 0 on RDS, as far as is known.
 PROFILES: Mapping[str, Mapping[str, float]] = {
     "fast": {
         "notice": 0.15, "create": 0.3, "replica": 0.3, "backup": 0.25, "restore": 0.4, "snapshot": 0.3, "copy": 0.4,
         "modify": 0.25, "away": 0.3, "rename": 0.3, "reboot": 0.2, "stop": 0.2, "start": 0.2, "delete": 0.3,
         "apply": 0.1, "promote": 0.25, "recovery": 1.0, "hydrate": 0.5, "purge": 5, "configure": 0.05, "settle": 0,
         "unmark": 0, "optimize": 1.0, "regrow": 1.0, "initialize": 0, "heartbeat": 3, "agent": 0.5,
+        "read_only": 0, "unheard": 0,
     },
     "realistic": {
         "notice": 5, "create": 300, "replica": 360, "backup": 60, "restore": 480, "snapshot": 120, "copy": 240,
         "modify": 60, "away": 65, "rename": 20, "reboot": 30, "stop": 180, "start": 240, "delete": 180,
         "apply": 10, "promote": 120, "recovery": 30, "hydrate": 600, "purge": 300, "configure": 10, "settle": 15,
         "unmark": 10, "optimize": 900, "regrow": 21600, "initialize": 0, "heartbeat": 300, "agent": 3,
+        "read_only": 0, "unheard": 0,
     },
 }  # fmt: skip
 

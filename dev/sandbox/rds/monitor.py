@@ -58,6 +58,7 @@ class Monitor:
                 for region in self._rds.regions():
                     for instance, server in self._serving(region):
                         self._ask(instance, partial(self._resume, instance, server))
+                        self._ask(instance, partial(self._refuse, region, instance, server))
         except Closing:
             return
 
@@ -70,6 +71,7 @@ class Monitor:
                     self._look(region)
                     if purging:
                         self._purge(region)
+                        self._purge_early(region)
                     for instance, server in self._serving(region):
                         if instance.source is None:
                             self._ask(instance, partial(self._beat, region, instance, server))
@@ -112,6 +114,33 @@ class Monitor:
             # A replica that is being made, or is frozen, can't say what it needs: then nothing goes.
             if server is not None and server.running() and len(known) == len(replicas):
                 self._ask(source, partial(server.purge_binlogs, known, how=how))
+
+    def _purge_early(self, region: Region) -> None:
+        """Purge against the retention where a test has said so: only what none of an instance's followers needs."""
+        instances, servers = [], []
+        for instance, server in self._serving(region):
+            instances.append(instance)
+            servers.append(server)
+        # A follower that is being made, or does not run, can't say what it needs.
+        if len(servers) < len(region.instances):
+            return
+        for instance in instances:
+            if instance.retention > 0 and region.faults.purges(instance.resource_id):
+                self._ask(instance, partial(self._purge_once, region, instance, servers))
+
+    @staticmethod
+    def _purge_once(region: Region, instance: DBInstance, servers: list[MySQLServer]) -> None:
+        server = region.hosting.server(instance)
+        followers = [each for each in servers if each.follows(server)]
+        # Where nobody follows, coordinates may have been noted for a follower to come.
+        if followers and server.keeps_binlogs() and server.purge_binlogs(followers, despite_retention=True):
+            region.faults.met("purge", instance.resource_id)
+
+    @staticmethod
+    def _refuse(region: Region, instance: DBInstance, server: MySQLServer) -> None:
+        if (refusal := region.faults.refusal(instance.resource_id)) is not None:
+            server.refuse_procedure(*refusal)
+            region.faults.met("refusal", instance.resource_id)
 
     def _beat(self, region: Region, instance: DBInstance, server: MySQLServer) -> None:
         # Measured from the last one, so that a change of the interval counts at once.

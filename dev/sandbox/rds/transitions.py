@@ -19,6 +19,7 @@ from dev.sandbox.rds.region import Region
 
 __all__ = [
     "STORAGE",
+    "UNHEARD",
     "Change",
     "apply_parameters",
     "change",
@@ -36,6 +37,9 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
+
+UNHEARD = "relocating"
+"""A status that AWS does not document."""
 
 
 def set_status(region: Region, instance: DBInstance, status: str) -> None:
@@ -295,7 +299,10 @@ def _rename(region: Region, instance: DBInstance, identifier: str) -> None:
     with region.lock:
         instance.away = False
         instance.new_identifier = identifier
-        instance.status = "rebooting"
+    if region.clock.seconds("unheard") > 0:
+        set_status(region, instance, UNHEARD)
+        region.clock.pause("unheard")
+    set_status(region, instance, "rebooting")
     region.clock.pause("rename")
     region.hosting.launch(instance)
     with region.lock:
@@ -405,6 +412,8 @@ def apply_parameters(
 ) -> None:
     """Bring a parameter group's change to one of its instances; `later` is set when some of it waits for a reboot."""
     region.clock.pause("apply")
+    if "read_only" in changed:
+        region.clock.pause("read_only")
     server = instance.server
     status = ParameterStatus.PENDING_REBOOT if later else ParameterStatus.IN_SYNC
     try:

@@ -29,6 +29,20 @@ CREATE PROCEDURE mysql.rds_record(IN action VARCHAR(40))
 BEGIN
   INSERT INTO mysql.rds_history (called_by_user, action, mysql_version) VALUES (USER(), action, VERSION());
   COMMIT;
+  CALL mysql.rds_check_not_told_to_refuse(action);
+END
+$$
+-- A fault that was injected: the next call is refused, the one after it works.
+CREATE PROCEDURE mysql.rds_check_not_told_to_refuse(IN action VARCHAR(40))
+  SQL SECURITY INVOKER
+BEGIN
+  DECLARE why VARCHAR(128) DEFAULT (SELECT refusal FROM mysql.rds_sandbox WHERE refused = action);
+  COMMIT;
+  IF why IS NOT NULL THEN
+    UPDATE mysql.rds_sandbox SET refused = NULL, refusal = NULL;
+    COMMIT;
+    CALL mysql.rds_refuse(why);
+  END IF;
 END
 $$
 CREATE PROCEDURE mysql.rds_record_until(IN action VARCHAR(40), IN file TEXT, IN pos BIGINT)

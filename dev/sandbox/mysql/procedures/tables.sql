@@ -69,9 +69,11 @@ INSERT INTO mysql.rds_reserved_users (user, host) VALUES
   ('rdsadmin', 'localhost'), ('rdsrepladmin', '%'),
   ('mysql.session', 'localhost'), ('mysql.sys', 'localhost'), ('mysql.infoschema', 'localhost')
 $$
--- The sandbox's own: whether procedures pause as long as RDS's do. The host writes it, unlogged, whenever it starts the server.
+-- The sandbox's own: whether procedures pause as long as RDS's do, and which action is refused once, with which text. The host writes it, unlogged.
 CREATE TABLE mysql.rds_sandbox (
-  real_pauses BOOLEAN NOT NULL
+  real_pauses BOOLEAN NOT NULL,
+  refused VARCHAR(40) NULL,
+  refusal VARCHAR(128) NULL
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8
 $$
 INSERT INTO mysql.rds_sandbox (real_pauses) VALUES (TRUE)
