@@ -181,9 +181,14 @@ class Measurements:
         return rates[-1] if rates else None
 
     @property
+    def complete_cutovers(self) -> list[CutoverTime]:
+        """The cutovers that were completed, without rollbacks."""
+        return [each for each in self.cutovers if each.verb == "cutover" and each.complete]
+
+    @property
     def outage(self) -> Range | None:
         """How long writes were refused in a cutover, at most."""
-        return Range.of(each.at_most for each in self.cutovers if each.verb == "cutover" and each.complete)
+        return Range.of(each.at_most for each in self.complete_cutovers)
 
 
 def measure(observations: Observations, reports: Path, source: str) -> Measurements:

@@ -1,0 +1,262 @@
+"""The report on a rehearsal: one self-contained HTML file, and its figures beside it as JSON, which later plans read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rds_encrypt.plan import estimates
+from rds_encrypt.plan.costs import Kept, hourly
+from rds_encrypt.plan.estimates import Rate, Span
+from rds_encrypt.rehearse.facts import Answer, Judgement
+from rds_encrypt.rehearse.limits import Limits
+from rds_encrypt.rehearse.measurements import Measurements, Range
+from rds_encrypt.rehearse.neutral import neutral
+from rds_encrypt.rehearse.operations import Kind
+from rds_encrypt.reports.durations import duration, utc
+from rds_encrypt.reports.files import Files
+from rds_encrypt.reports.lag_curve import curve
+from rds_encrypt.reports.lag_log import FILE as LAG
+from rds_encrypt.reports.templates import render
+from rds_encrypt.settings import PriceSettings
+from rds_encrypt.version import VERSION
+
+__all__ = ["Subject", "Timed", "publish", "timed"]
+
+_ESTIMATED: Mapping[Kind, tuple[str, Rate | None]] = {
+    "create": ("create the copy", None),
+    "replica": ("create the replica", estimates.REPLICA),
+    "snapshot": ("take a snapshot", estimates.SNAPSHOT),
+    "copy": ("copy and encrypt it", estimates.COPY),
+    "restore": ("restore the encrypted instance", estimates.RESTORE),
+    "rename": ("rename an instance", estimates.RENAME),
+    "reboot": ("reboot an instance", None),
+    "change": ("modify an instance", None),
+    "stop": ("stop an instance", estimates.STOP),
+    "start": ("start an instance", None),
+    "delete": ("delete an instance", estimates.DELETE),
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What was rehearsed.
+
+    Attributes:
+        source: the identifier of the real instance.
+        engine: its engine and version, such as ``MySQL 8.0.41``.
+        instance_class: its class.
+        standby: whether it has a standby.
+        prices: AWS's prices, if the config has them.
+    """
+
+    source: str
+    engine: str
+    instance_class: str
+    standby: bool = False
+    prices: PriceSettings | None = None
+
+
+@dataclass(frozen=True)
+class Timed:
+    """The measured times of one kind of operation, and the plan's estimate.
+
+    Attributes:
+        compared: ``faster``, ``slower`` or ``as estimated``, by the median; ``None`` without a measurement or an estimate.
+        ways: the distinct ways through statuses.
+    """
+
+    kind: Kind
+    what: str
+    count: int
+    seconds: Range | None
+    estimate: Span | None
+    compared: str | None
+    gib_per_minute: float | None
+    ways: tuple[str, ...]
+
+
+def publish(
+    files: Files,
+    subject: Subject,
+    measured: Measurements,
+    judgements: Sequence[Judgement],
+    *,
+    reports: Path,
+    limits: Limits | None = None,
+) -> Path | None:
+    """Write ``rehearsal-<source>.html`` and ``.json``; return the page's path, or ``None`` if that failed.
+
+    Args:
+        files: those of the source, whose directory the report goes to.
+        reports: the directory with the program's files of each move.
+    """
+    into = replace(files, identifier="rehearsal")
+    found = {answer: [each for each in judgements if each.answer is answer] for answer in Answer}
+    times = [each for kind in _ESTIMATED if (each := timed(measured, kind)) is not None]
+    issue = _issue(subject, measured, found[Answer.DIFFERENT], limits or Limits())
+    into.write_json(f"{subject.source}.json", _figures(subject, measured, times, judgements))
+    page = render(
+        "rehearsal.html.j2",
+        subject=subject,
+        measured=measured,
+        written=f"{utc(datetime.now(UTC))[:-4]} UTC",
+        version=VERSION,
+        began=_when(measured.began),
+        ended=_when(measured.ended),
+        outage=_between(measured.outage),
+        renames=_between(Range.of(each.renames for each in measured.complete_cutovers)),
+        cost=_cost(subject, measured),
+        times=times,
+        differences=len(found[Answer.DIFFERENT]),
+        issue=issue,
+        expected=found[Answer.AS_EXPECTED],
+        unseen=found[Answer.NOT_OBSERVED],
+        lag=curve(_lag(measured, reports)),
+        between=_between,
+        lasted=_lasted,
+        neutral=lambda text: neutral(text, measured.source),
+    )
+    return into.write(f"{subject.source}.html", page)
+
+
+def timed(measured: Measurements, kind: Kind) -> Timed | None:
+    """Return the times of one kind of operation, or ``None`` if there was none."""
+    every, (what, rate) = measured.of(kind), _ESTIMATED[kind]
+    if not every:
+        return None
+    seconds = measured.seconds(kind)
+    gib = next((each.gib for each in every if each.gib), None) or 0
+    estimate = rate.over(gib) if rate is not None else None
+    sized = rate is not None and (rate.best or rate.worst or kind == "restore")
+    return Timed(
+        kind=kind,
+        what=what,
+        count=len(every),
+        seconds=seconds,
+        estimate=estimate,
+        compared=_compared(seconds, estimate),
+        gib_per_minute=measured.rate(kind) if sized else None,
+        ways=tuple(dict.fromkeys(", ".join(each.names) for each in every)),
+    )
+
+
+def _compared(seconds: Range | None, estimate: Span | None) -> str | None:
+    if seconds is None or estimate is None:
+        return None
+    if seconds.median < estimate.low:
+        return "faster"
+    return "slower" if seconds.median > estimate.high else "as estimated"
+
+
+def _cost(subject: Subject, measured: Measurements) -> str | None:
+    if subject.prices is None or measured.gib is None:
+        return None
+    instances = 2 + subject.standby
+    return hourly(subject.prices, Kept(instances, instances * measured.gib, 2 * measured.gib))
+
+
+def _issue(subject: Subject, measured: Measurements, different: Sequence[Judgement], limits: Limits) -> str:
+    """Return the differences as Markdown for a public issue."""
+    if not different:
+        return ""
+    day = measured.ended.date().isoformat() if measured.ended is not None else "unknown day"
+    size = f", {measured.gib} GiB" if measured.gib else ""
+    what = "a fact" if len(different) == 1 else f"{len(different)} facts"
+    lines = [
+        f"RDS answered {what} differently in a rehearsal",
+        "",
+        f"{subject.engine}, {subject.instance_class}{size}; rds-encrypt {VERSION}; {day}",
+        "",
+    ]
+    for each in different:
+        fact = each.fact
+        limit = f" Limit: {getattr(limits, fact.limit):g} s." if fact.limit else ""
+        test = f" Test: `{fact.test}`." if fact.test else ""
+        lines += [
+            f"- **{fact.name}**: {fact.sentence}.",
+            f"  Known from: {fact.source}.{test}",
+            f"  Observed: {neutral(each.observed, measured.source)}.{limit}",
+        ]
+    return "\n".join(lines)
+
+
+def _figures(
+    subject: Subject, measured: Measurements, times: Sequence[Timed], judgements: Sequence[Judgement]
+) -> dict[str, Any]:
+    """Return the content of the JSON file: figures, and no identifiers but the source's name."""
+    return {
+        "version": VERSION,
+        "source": subject.source,
+        "engine": subject.engine,
+        "instance_class": subject.instance_class,
+        "gib": measured.gib,
+        "began": measured.began.isoformat() if measured.began else None,
+        "ended": measured.ended.isoformat() if measured.ended else None,
+        "outage": asdict(measured.outage) if measured.outage else None,
+        "operations": {each.kind: _figure(each) for each in times},
+        "procedures": {
+            each.name: {
+                "calls": each.calls,
+                "refused": each.refused,
+                "seconds": asdict(each.seconds) if each.seconds else None,
+                "answers": [neutral(text, measured.source) for text in each.answers],
+                "refusals": [neutral(text, measured.source) for text in each.refusals],
+            }
+            for each in measured.procedures
+        },
+        "moves": [asdict(each) for each in measured.moves],
+        "cutovers": [asdict(each) for each in measured.cutovers],
+        "name_gaps": [each.seconds for each in measured.gaps],
+        "verifications": [
+            {**asdict(each), "rows_per_second": each.rows_per_second} for each in measured.verifications
+        ],
+        "hydration": measured.hydration,
+        "writes": asdict(measured.writes) if measured.writes else None,
+        "facts": {
+            each.fact.name: {
+                "answer": str(each.answer),
+                "observed": neutral(each.observed, measured.source),
+            }
+            for each in judgements
+        },
+    }
+
+
+def _figure(times: Timed) -> dict[str, Any]:
+    return {
+        "count": times.count,
+        "seconds": asdict(times.seconds) if times.seconds else None,
+        "estimate": asdict(times.estimate) if times.estimate else None,
+        "compared": times.compared,
+        "gib_per_minute": times.gib_per_minute,
+        "statuses": list(times.ways),
+    }
+
+
+def _lag(measured: Measurements, reports: Path) -> dict[str, Any] | None:
+    """Return the newest log of the lag: each move continues that of the one before it, if it finds it."""
+    logs = (
+        Files(measured.source, directory=reports / each.move).read_json(LAG)
+        for each in reversed(measured.moves)
+    )
+    return next((log for log in logs if log is not None), None)
+
+
+def _when(at: datetime | None) -> str:
+    return utc(at)[:-7] if at is not None else "–"
+
+
+def _lasted(seconds: float | None) -> str:
+    return duration(seconds) if seconds is not None else "–"
+
+
+def _between(seconds: Range | None) -> str:
+    """Return a range of seconds in words."""
+    if seconds is None:
+        return "–"
+    low, high = duration(seconds.low), duration(seconds.high)
+    return low if low == high else f"{low} to {high}"
