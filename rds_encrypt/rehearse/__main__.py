@@ -7,12 +7,15 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from rds_encrypt.core.errors import MigrationError, PreconditionFailed
 from rds_encrypt.rehearse import config
 from rds_encrypt.rehearse.estimate import estimate
+from rds_encrypt.rehearse.limits import Limits
 from rds_encrypt.rehearse.lock import locked
+from rds_encrypt.rehearse.outcome import outcome
 from rds_encrypt.rehearse.rehearsal import Options, Rehearsal
 from rds_encrypt.rehearse.workspace import CommandFailed
 
@@ -47,12 +50,25 @@ def _carry_out(rehearsal: Rehearsal, given: argparse.Namespace) -> int:
     """Run all moves and remove the copy, or only the latter."""
     if given.remove:
         return _remove(rehearsal)
+    limits = _limits(given.limit)
     if not given.resume:
         if not _agreed(rehearsal, given):
             return 1
         rehearsal.begin()
-    rehearsal.run()
+    try:
+        rehearsal.run()
+    finally:
+        # Also of an interrupted one: what it has measured so far has cost money.
+        for line in outcome(rehearsal, limits):
+            print(line)
     return 0 if given.keep else _remove(rehearsal)
+
+
+def _limits(changes: list[str]) -> Limits:
+    try:
+        return Limits().with_changes(changes)
+    except ValueError as error:
+        raise PreconditionFailed(str(error), where="--limit", fix="Give it as NAME=SECONDS") from None
 
 
 def _remove(rehearsal: Rehearsal) -> int:
@@ -96,6 +112,10 @@ def _progress() -> Callable[[str], None]:
     return progress
 
 
+def _known_limits() -> str:
+    return ", ".join(f"{name}={seconds:g}" for name, seconds in asdict(Limits()).items())
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m rds_encrypt.rehearse",
@@ -115,6 +135,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--keep", action="store_true", help="do not remove the copy at the end")
     parser.add_argument("--yes", action="store_true", help="do not ask before it spends")
     parser.add_argument("--directory", type=Path, help="default: build/rehearsal-NAME")
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=SECONDS",
+        help=f"how long RDS may take before the report calls it different: {_known_limits()}",
+    )
     parser.add_argument(
         "--poll", type=float, default=2.0, metavar="SECONDS", help="between two polls of AWS (default: 2)"
     )

@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rds_encrypt.plan import estimates
 from rds_encrypt.plan.costs import Kept, hourly
-from rds_encrypt.plan.estimates import Rate, Span
+from rds_encrypt.plan.estimates import RATES, Operation, Span
 from rds_encrypt.rehearse.facts import Answer, Judgement
 from rds_encrypt.rehearse.limits import Limits
 from rds_encrypt.rehearse.measurements import Measurements, Range
@@ -24,21 +23,31 @@ from rds_encrypt.reports.templates import render
 from rds_encrypt.settings import PriceSettings
 from rds_encrypt.version import VERSION
 
-__all__ = ["Subject", "Timed", "publish", "timed"]
+__all__ = ["Subject", "Timed", "publish", "timed", "times_for_plans"]
 
-_ESTIMATED: Mapping[Kind, tuple[str, Rate | None]] = {
-    "create": ("create the copy", None),
-    "replica": ("create the replica", estimates.REPLICA),
-    "snapshot": ("take a snapshot", estimates.SNAPSHOT),
-    "copy": ("copy and encrypt it", estimates.COPY),
-    "restore": ("restore the encrypted instance", estimates.RESTORE),
-    "rename": ("rename an instance", estimates.RENAME),
-    "reboot": ("reboot an instance", None),
-    "change": ("modify an instance", None),
-    "stop": ("stop an instance", estimates.STOP),
-    "start": ("start an instance", None),
-    "delete": ("delete an instance", estimates.DELETE),
+_WORDS: Mapping[Kind, str] = {
+    "create": "create the copy",
+    "replica": "create the replica",
+    "snapshot": "take a snapshot",
+    "copy": "copy and encrypt it",
+    "restore": "restore the encrypted instance",
+    "rename": "rename an instance",
+    "reboot": "reboot an instance",
+    "change": "modify an instance",
+    "stop": "stop an instance",
+    "start": "start an instance",
+    "delete": "delete an instance",
 }
+_ESTIMATED: Mapping[Kind, Operation] = {
+    "replica": "replica",
+    "snapshot": "snapshot",
+    "copy": "copy",
+    "restore": "restore",
+    "rename": "rename",
+    "stop": "stop",
+    "delete": "delete",
+}
+"""Those that a plan estimates."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +105,7 @@ def publish(
     """
     into = replace(files, identifier="rehearsal")
     found = {answer: [each for each in judgements if each.answer is answer] for answer in Answer}
-    times = [each for kind in _ESTIMATED if (each := timed(measured, kind)) is not None]
+    times = [each for kind in _WORDS if (each := timed(measured, kind)) is not None]
     issue = _issue(subject, measured, found[Answer.DIFFERENT], limits or Limits())
     into.write_json(f"{subject.source}.json", _figures(subject, measured, times, judgements))
     page = render(
@@ -125,7 +134,8 @@ def publish(
 
 def timed(measured: Measurements, kind: Kind) -> Timed | None:
     """Return the times of one kind of operation, or ``None`` if there was none."""
-    every, (what, rate) = measured.of(kind), _ESTIMATED[kind]
+    every = measured.of(kind)
+    rate = RATES[_ESTIMATED[kind]] if kind in _ESTIMATED else None
     if not every:
         return None
     seconds = measured.seconds(kind)
@@ -134,7 +144,7 @@ def timed(measured: Measurements, kind: Kind) -> Timed | None:
     sized = rate is not None and (rate.best or rate.worst or kind == "restore")
     return Timed(
         kind=kind,
-        what=what,
+        what=_WORDS[kind],
         count=len(every),
         seconds=seconds,
         estimate=estimate,
@@ -142,6 +152,12 @@ def timed(measured: Measurements, kind: Kind) -> Timed | None:
         gib_per_minute=measured.rate(kind) if sized else None,
         ways=tuple(dict.fromkeys(", ".join(each.names) for each in every)),
     )
+
+
+def times_for_plans(measured: Measurements) -> dict[str, float]:
+    """Return the median times of the operations that plans estimate, in seconds."""
+    found = {name: measured.seconds(kind) for kind, name in _ESTIMATED.items()}
+    return {name: seconds.median for name, seconds in found.items() if seconds is not None}
 
 
 def _compared(seconds: Range | None, estimate: Span | None) -> str | None:
@@ -230,7 +246,7 @@ def _figure(times: Timed) -> dict[str, Any]:
     return {
         "count": times.count,
         "seconds": asdict(times.seconds) if times.seconds else None,
-        "estimate": asdict(times.estimate) if times.estimate else None,
+        "estimate": [times.estimate.low, times.estimate.high] if times.estimate else None,
         "compared": times.compared,
         "gib_per_minute": times.gib_per_minute,
         "statuses": list(times.ways),
