@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 from rds_encrypt.rehearse.facts import Answer, judge
 from rds_encrypt.rehearse.limits import Limits
@@ -32,7 +31,7 @@ def outcome(rehearsal: Rehearsal, limits: Limits) -> Iterator[str]:
         standby=bool(source.get("MultiAZ")),
         prices=rehearsal.config.prices,
     )
-    files = Files(rehearsal.config.source, directory=Path("build"))
+    files = Files(rehearsal.config.source)
     page = publish(files, subject, measured, judged, reports=rehearsal.reports, limits=limits)
     yield from _writes(measured)
     different = [each for each in judged if each.answer is Answer.DIFFERENT]

@@ -258,7 +258,8 @@ class Rehearsal:
         Raises:
             ActionRequired: it failed each time.
         """
-        self.progress(f"{move}")
+        number, _, phase = move.partition("-")
+        self.progress(f"move {number} of {len(MOVES)}: {phase}")
         self.observations.record("move", move=move, event="begin")
         begun = time.monotonic()
         for attempt in range(1, _ATTEMPTS + 1):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -99,7 +100,7 @@ def _under_way(stage: Stage) -> bool:
 
 
 def _last_move(log: Path) -> str:
-    moves = [line.split()[-1] for line in log.read_text(encoding="utf-8").splitlines() if " s  " in line]
+    moves = re.findall(r"move \d of \d: (\w+)", log.read_text(encoding="utf-8"))
     return moves[-1] if moves else "the beginning"
 
 
