@@ -28,12 +28,13 @@ __all__ = [
 def read_only(evidence: Evidence) -> Verdict:
     most, different = [], []
     for each in evidence.measured.cutovers:
-        if each.read_only_at_most is None:
-            continue
-        most.append(each.read_only_at_most)
-        if each.read_only_at_most > evidence.limits.read_only:
-            bounds = f"{duration(each.read_only_at_least or 0.0)} to {duration(each.read_only_at_most)}"
-            different.append(f"{each.verb}: after {bounds}")
+        at_least, at_most = each.read_only_at_least, each.read_only_at_most
+        if at_most is not None:
+            most.append(at_most)
+            if at_most > evidence.limits.read_only:
+                different.append(f"{each.verb}: after {duration(at_least or 0.0)} to {duration(at_most)}")
+        elif at_least is not None and at_least > evidence.limits.read_only:
+            different.append(f"{each.verb}: not within {duration(at_least)}")
     return verdict(different, f"after {duration(max(most))} at most" if most else "")
 
 

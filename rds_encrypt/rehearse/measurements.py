@@ -7,13 +7,13 @@ the rehearsal did not observe them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from rds_encrypt.cutover.timeline import Moment, moments_from, outage
+from rds_encrypt.cutover.timeline import Moment, Outage, moments_from, outage
 from rds_encrypt.names import Names
 from rds_encrypt.rehearse.observations import Observation, Observations
 from rds_encrypt.rehearse.operations import Kind, Operation, Window, interruptions, operations, overlaps
@@ -80,14 +80,15 @@ class Procedure:
 
 @dataclass(frozen=True)
 class CutoverTime:
-    """A cutover or rollback.
+    """An attempt at a cutover or rollback.
 
     Attributes:
         at_least, at_most: how long writes were refused, by the program's log.
         renames: the part of it that AWS's renames took.
         writer_gap: the longest time in which the rehearsal's writer got no write acknowledged.
         read_only_at_least, read_only_at_most: from the request for the fence until `read_only` had taken effect. The log knows the
-            moment at which the program saw it; the writer, if it was cut off later than the request, how long it had not.
+            moment at which the program saw it; the writer, if it was cut off later than the request, how long it had not. An attempt
+            that was called off before has only the former.
     """
 
     move: str
@@ -202,7 +203,7 @@ def measure(observations: Observations, reports: Path, source: str) -> Measureme
     every, names = list(observations), Names(source)
     instances = [each for each in every if each.kind == "instance"]
     sizes = [each["gib"] for each in instances if each["identifier"] == source and each["gib"]]
-    moves = _moves(each for each in every if each.kind == "move")
+    moves, begun = _moves([each for each in every if each.kind == "move"])
     return Measurements(
         source=source,
         began=every[0].at if every else None,
@@ -211,14 +212,14 @@ def measure(observations: Observations, reports: Path, source: str) -> Measureme
         operations=operations(observations, source),
         procedures=tuple(_procedures(each for each in every if each.kind == "procedure")),
         moves=moves,
-        cutovers=tuple(_cutovers(moves, reports, source)),
+        cutovers=tuple(_cutovers(begun, moves, reports, source)),
         gaps=tuple(
             _gaps(
                 (each for each in every if each.kind == "name" and each["identifier"] == source),
                 interruptions(observations),
             )
         ),
-        verifications=tuple(_verifications(moves, reports, source)),
+        verifications=tuple(_verifications(begun, reports, source)),
         hydration=_hydration(instances, names),
         writes=_writes([each for each in every if each.kind == "writes"]),
     )
@@ -255,45 +256,60 @@ def _distinct(replies: Sequence[Reply]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each.text for each in replies))
 
 
-def _moves(rows: Iterable[Observation]) -> tuple[MoveTime, ...]:
+def _moves(rows: Sequence[Observation]) -> tuple[tuple[MoveTime, ...], list[str]]:
+    """Return the moves that ended, and the names of all, in order."""
     ended = [each for each in rows if each["event"] == "end"]
-    return tuple(
-        MoveTime(str(each["move"]), each.facts.get("seconds"), each.facts.get("gap")) for each in ended
-    )
+    times = [MoveTime(str(each["move"]), each.facts.get("seconds"), each.facts.get("gap")) for each in ended]
+    return tuple(times), list(dict.fromkeys(str(each["move"]) for each in rows))
 
 
-def _cutovers(moves: Sequence[MoveTime], reports: Path, source: str) -> Iterator[CutoverTime]:
-    for move in moves:
-        for verb in ("cutover", "rollback"):
-            log = Files(source, directory=reports / move.move).read_json(f"{verb}.json")
-            if move.move.endswith(f"-{verb}") and log is not None:
-                yield _cutover(move, verb, log)
+def _cutovers(
+    names: Sequence[str], moves: Sequence[MoveTime], reports: Path, source: str
+) -> Iterator[CutoverTime]:
+    """Return each attempt once: a log holds those before it, also of earlier moves."""
+    gaps = {each.move: each.gap for each in moves}
+    seen = set()
+    for name in names:
+        verb = name.rpartition("-")[2]
+        log = Files(source, directory=reports / name).read_json(f"{verb}.json")
+        if verb not in {"cutover", "rollback"} or log is None:
+            continue
+        for attempt in [*log["earlier"], log]:
+            if attempt["began"] not in seen:
+                yield _cutover(name, verb, attempt, gaps.get(name) if attempt is log else None)
+            seen.add(attempt["began"])
 
 
-def _cutover(move: MoveTime, verb: str, log: Mapping[str, Any]) -> CutoverTime:
+def _cutover(move: str, verb: str, log: Mapping[str, Any], gap: float | None) -> CutoverTime:
     moments = moments_from(log["moments"])
     refused = outage(moments)
-    asked, closed = moments.get(Moment.FENCE_REQUESTED), moments.get(Moment.FENCED)
-    found = CutoverTime(
-        move=move.move,
+    at_least, at_most = _read_only(moments, refused, gap)
+    return CutoverTime(
+        move=move,
         verb=verb,
         complete=log["outcome"] == Ending.COMPLETE,
         at_least=refused.at_least if refused else None,
         at_most=refused.at_most if refused else None,
         renames=refused.renames if refused else None,
-        writer_gap=move.gap,
-        read_only_at_least=None,
-        read_only_at_most=None,
+        writer_gap=gap,
+        read_only_at_least=at_least,
+        read_only_at_most=at_most,
     )
-    if asked is None or closed is None:
-        return found
-    at_most = (closed - asked).total_seconds()
-    written = refused.at_most - move.gap if refused is not None and move.gap is not None else 0.0
-    return replace(
-        found,
-        read_only_at_least=round(min(max(written, 0.0), at_most), 3),
-        read_only_at_most=round(at_most, 3),
-    )
+
+
+def _read_only(
+    moments: Mapping[Moment, datetime], refused: Outage | None, gap: float | None
+) -> tuple[float | None, float | None]:
+    """Return both bounds of the time until `read_only` had taken effect."""
+    asked, closed = moments.get(Moment.FENCE_REQUESTED), moments.get(Moment.FENCED)
+    if asked is None:
+        return None, None
+    if closed is None:
+        lifted = moments.get(Moment.FENCE_LIFTED)
+        return (round((lifted - asked).total_seconds(), 3), None) if lifted is not None else (None, None)
+    most = (closed - asked).total_seconds()
+    written = refused.at_most - gap if refused is not None and gap is not None else 0.0
+    return round(min(max(written, 0.0), most), 3), round(most, 3)
 
 
 def _gaps(rows: Iterable[Observation], unwatched: Sequence[Window]) -> Iterator[NameGap]:
@@ -311,17 +327,17 @@ def _gaps(rows: Iterable[Observation], unwatched: Sequence[Window]) -> Iterator[
         yield NameGap(closed, None)
 
 
-def _verifications(moves: Sequence[MoveTime], reports: Path, source: str) -> Iterator[VerificationTime]:
+def _verifications(names: Sequence[str], reports: Path, source: str) -> Iterator[VerificationTime]:
     """Return each comparison once: a later move may find the file of an earlier one."""
     seen = set()
-    for move in moves:
-        file = Files(source, directory=reports / move.move).read_json("verification.json")
+    for name in names:
+        file = Files(source, directory=reports / name).read_json("verification.json")
         # A resumed comparison counts the rows of the run before it, but not its seconds.
         if file is None or file["verified_at"] in seen or file.get("chunks_resumed"):
             continue
         seen.add(file["verified_at"])
         yield VerificationTime(
-            move=move.move,
+            move=name,
             level=str(file["verify_level"]),
             rows=int(file["verified_rows"]),
             seconds=float(file["verify_seconds"]),

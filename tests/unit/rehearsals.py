@@ -48,11 +48,16 @@ class Made:
         moments = {"fence_requested": at, "fenced": at + fenced, "drained": at + fenced + 1}
         moments |= {"swap_began": at + 5, "second_renamed": at + open_ - 1, "open": at + open_}
         verb = move.partition("-")[2]
-        log = {"outcome": "complete", "moments": {name: iso(when) for name, when in moments.items()}}
-        self.report(move, f"{verb}.json", log)
+        self.report(move, f"{verb}.json", log(at, moments))
 
     def measure(self) -> Measurements:
         return measure(self.observations, self.directory / "reports", COPY)
+
+
+def log(began: float, moments: dict[str, float], outcome: str = "complete", *earlier: Any) -> dict[str, Any]:
+    """The program's log of an attempt."""
+    times = {name: iso(at) for name, at in moments.items()}
+    return {"began": iso(began), "outcome": outcome, "moments": times, "earlier": list(earlier)}
 
 
 def iso(at: float) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from rds_encrypt.rehearse.facts import FACTS, Answer, judge
 from rds_encrypt.rehearse.limits import Limits
-from tests.unit.rehearsals import COPY, Made, rename, whole
+from tests.unit.rehearsals import COPY, Made, log, rename, whole
 
 CONFORMANCE = Path(__file__).resolve().parents[1] / "conformance"
 UNKNOWN = "RDS's procedure reports an error (1644 Replication is being serviced. Try again.)"
@@ -102,6 +102,15 @@ def test_all_deviations_together_are_as_many_differences(tmp_path: Path) -> None
     for deviate, _ in DEVIATIONS.values():
         deviate(made)
     assert set(different(made)) == set(DEVIATIONS)
+
+
+def test_a_fence_that_was_called_off_before_it_closed(tmp_path: Path) -> None:
+    made = whole(tmp_path)
+    made.move(3000, "4-cutover", "failed")
+    made.report(
+        "4-cutover", "cutover.json", log(3000, {"fence_requested": 3000, "fence_lifted": 3030}, "aborted")
+    )
+    assert different(made) == {"read-only": "cutover: not within 30.0 s"}
 
 
 def test_the_old_name_keeps_answering(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rds_encrypt.rehearse.measurements import Measurements, NameGap, Range, Writes
-from tests.unit.rehearsals import COPY, NOON, VERIFICATION, Made, rename, whole
+from tests.unit.rehearsals import COPY, NOON, VERIFICATION, Made, log, rename, whole
 
 
 @pytest.fixture
@@ -64,6 +64,22 @@ def test_a_cutover_has_the_program_s_bounds_and_the_writer_s_gap(measured: Measu
     assert cutover.writer_gap == 99.8
     # The writer still wrote 0.2 s after the request; the program saw the fence 0.4 s after it.
     assert (cutover.read_only_at_least, cutover.read_only_at_most) == (0.2, 0.4)
+    assert measured.outage == Range(100, 100, 100)
+
+
+def test_an_attempt_that_was_called_off_counts_once_and_is_no_outage_of_a_cutover(tmp_path: Path) -> None:
+    made = whole(tmp_path)
+    aborted = log(3000, {"fence_requested": 3000, "fence_lifted": 3030}, "aborted")
+    made.move(2990, "4-cutover", "begin")
+    made.move(3100, "4-cutover", "failed")
+    made.report("4-cutover", "cutover.json", aborted)
+    made.move(3200, "5-cutover", "begin")
+    made.report("5-cutover", "cutover.json", log(3200, {}, "running", aborted))
+    measured = made.measure()
+    _, called_off, running = measured.cutovers
+    assert (called_off.move, called_off.complete, called_off.at_most) == ("4-cutover", False, 30)
+    assert (called_off.read_only_at_least, called_off.read_only_at_most) == (30, None)
+    assert (running.move, running.at_most, running.read_only_at_least) == ("5-cutover", None, None)
     assert measured.outage == Range(100, 100, 100)
 
 
