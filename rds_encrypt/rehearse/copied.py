@@ -188,7 +188,7 @@ class CopiedInstance:
         return self._instances.wait_until_available(found.resource_id, deadline=_RESTORED, progress=progress)
 
     def _shared(self, group: str) -> dict[str, Any]:
-        """Return what a restore and a creation take alike: name, network, groups and tags; make the security group."""
+        """Return the arguments that a restore and a creation share: name, network, groups and tags; make the security group."""
         described = self.source.description
         tags = {**owner_tags(self.source.tags), TAG: self.source.identifier}
         firewall = make_group(

@@ -75,12 +75,15 @@ REGISTER: dict[str, Entry] = {
     "curl -X DELETE $AWS_ENDPOINT_URL/_sandbox/faults": _FAULTS,
     # A real account.
     "pulumi install": Account("the official CLI, and the AWS provider's plugin from Pulumi's site"),
-    "pulumi stack init production": Run("dev/workload/workspace.py", '"stack", "init"'),
+    "pulumi stack init production": Run("rds_encrypt/rehearse/workspace.py", '"stack", "init"'),
     "pulumi config set aws:region eu-central-1": _CONFIG,
     "pulumi config set --path 'rds-encrypt:sources[0].identifier' orders": _TYPED,
     "pulumi config set --path 'rds-encrypt:sources[0].kmsKey' alias/databases": _TYPED,
     "pulumi config set --path 'rds-encrypt:sources[0].credentials.secretId' orders/master": _TYPED,
     # Pull requests.
+    "python -m rds_encrypt.rehearse orders --config Pulumi.prod.yaml": Run(
+        "dev/demo/rehearsal.py", "rds_encrypt.rehearse"
+    ),
     "python -m rds_encrypt.scan --region eu-central-1": Run("tests/engine/test_preflight.py", "main("),
     "python -m rds_encrypt.scan --region eu-central-1 --details orders": Run(
         "tests/unit/test_unencrypted.py", "details"
