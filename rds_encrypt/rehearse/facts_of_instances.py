@@ -25,15 +25,17 @@ _UNNOTICED = timedelta(seconds=120)
 
 
 def instance_statuses(evidence: Evidence) -> Verdict:
-    unknown = [
-        f"`{passed.status}`{_for(passed.seconds)} during a {operation.kind} ({_way(operation)})"
-        for operation in evidence.measured.operations
-        if operation.kind not in {"snapshot", "copy"}
-        for passed in operation.statuses
-        if passed.status not in known.INSTANCE_STATUSES
-    ]
+    unknown: dict[tuple[str, str], list[float | None]] = {}
+    for operation in evidence.measured.operations:
+        where = f"during a {operation.kind} ({_way(operation)})"
+        for passed in operation.statuses:
+            if operation.kind not in {"snapshot", "copy"} and passed.status not in known.INSTANCE_STATUSES:
+                unknown.setdefault((passed.status, where), []).append(passed.seconds)
     seen = {str(each["status"]) for each in evidence.of("instance") if each["status"] is not None}
-    return verdict(unknown, ", ".join(sorted(seen)))
+    return verdict(
+        [f"`{status}`{_for(times)} {where}" for (status, where), times in unknown.items()],
+        ", ".join(sorted(seen)),
+    )
 
 
 def snapshot_statuses(evidence: Evidence) -> Verdict:
@@ -148,5 +150,7 @@ def _way(operation: Operation) -> str:
     return ", ".join(operation.names)
 
 
-def _for(seconds: float | None) -> str:
-    return "" if seconds is None else f" for {duration(seconds)}"
+def _for(times: list[float | None]) -> str:
+    seconds = [each for each in times if each is not None]
+    longest = f" for {duration(max(seconds))}" if seconds else ""
+    return longest if len(times) == 1 else f" {len(times)} times,{longest} at most,"

@@ -214,6 +214,20 @@ def test_files_that_go(
     assert purged == ((Answer.AS_EXPECTED, "4 files") if hours == (None, None) else (Answer.NOT_OBSERVED, ""))
 
 
+def test_an_unknown_status_that_comes_again_is_told_once(tmp_path: Path) -> None:
+    made = Made(tmp_path)
+    for at, lasts in ((0, 3), (100, 5)):
+        made.instance(
+            "db-S",
+            (at, COPY, "available"),
+            (at + 1, COPY, "being-admired"),
+            (at + 1 + lasts, COPY, "available"),
+        )
+    assert different(made) == {
+        "instance-statuses": "`being-admired` 2 times, for 5.0 s at most, during a change (being-admired)"
+    }
+
+
 def test_a_snapshot_status(tmp_path: Path) -> None:
     made = Made(tmp_path)
     made.see(0, "snapshot", identifier="a", status="pondering", gib=1, encrypted=False, progress=0)
