@@ -161,11 +161,20 @@ class ParameterGroupFence:
         return True
 
     def reopen(self, session: Session, *, deadline: float = 60.0) -> None:
-        """Confirm that the source accepts writes.
+        """Confirm that the source accepts writes, and goes on to.
+
+        RDS may yet be applying the change that closes it: until its group is in effect, a source that accepts writes may close.
 
         Raises:
-            TimedOut: the source stayed read-only for ``deadline`` seconds.
+            TimedOut: the source stayed read-only, or RDS went on applying its group, for ``deadline`` seconds.
         """
+        writes.wait_until_writable(session, deadline=deadline)
+        self.instances.wait(
+            self.instance_id,
+            "have its parameter group applied",
+            lambda seen: seen.parameter_status != "applying",
+            deadline=deadline,
+        )
         writes.wait_until_writable(session, deadline=deadline)
         self.instances.untag(self.instance_id, [Tag.FENCE_BEFORE])
 

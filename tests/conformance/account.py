@@ -1,7 +1,7 @@
-"""An AWS account to ask for facts: today the sandbox's, one day a real one.
+"""An AWS account to ask for facts: the sandbox's, or any other that speaks RDS's API.
 
 What a test asks, it asks through boto3 and SQL. What no caller can bring about on AWS, such as a long first backup, is provoked
-where the account is the sandbox's, and awaited elsewhere.
+where the account is the sandbox's; elsewhere such a test is skipped.
 """
 
 from __future__ import annotations
@@ -13,26 +13,45 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pymysql
+import pytest
 from botocore.exceptions import ClientError
 from pymysql.cursors import DictCursor
 
 from dev.sandbox import Sandbox
 from dev.sandbox.faults import Faults
 
-__all__ = ["PASSWORD", "Account", "refusal_of", "until"]
+__all__ = ["PASSWORD", "Account", "Elsewhere", "refusal_of", "until"]
 
 PASSWORD = "a-good-Password1"
 _DEADLINE = 60.0
 T = TypeVar("T")
 
 
+class Elsewhere(Faults):
+    """What provokes nothing, in an account that is not the sandbox's: the test that asks for it is skipped."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def clear(self) -> None:
+        """Do nothing: nothing was provoked."""
+
+    def _post(self, **fault: Any) -> None:
+        pytest.skip(f"only AWS itself brings this about: {fault['kind']}")
+
+
 @dataclass(frozen=True)
 class Account:
-    """Clients of one account and region, and the means to provoke what only AWS does."""
+    """Clients of one account and region, and the means to provoke what only AWS does.
+
+    Attributes:
+        patience: the longest wait for one thing, in seconds.
+    """
 
     client: Callable[[str], Any]
     provoke: Faults
     ca: str
+    patience: float = _DEADLINE
 
     @classmethod
     def of(cls, sandbox: Sandbox) -> Account:
@@ -83,7 +102,7 @@ class Account:
 
     def await_snapshot(self, identifier: str) -> dict[str, Any]:
         """Wait until a snapshot is complete, or has failed, and describe it."""
-        return until(lambda: self.see_snapshot(identifier), lambda seen: seen["Status"] != "creating")
+        return self.until(lambda: self.see_snapshot(identifier), lambda seen: seen["Status"] != "creating")
 
     def see_snapshot(self, identifier: str) -> dict[str, Any]:
         """Describe a snapshot."""
@@ -132,12 +151,12 @@ class Account:
                 seen.append(status)
             return status in wanted
 
-        until(lambda: self.status(resource_id), reached)
+        self.until(lambda: self.status(resource_id), reached)
         return seen
 
     def available(self, resource_id: str) -> dict[str, Any]:
         """Wait until an instance is available and nothing is pending on it, and describe it."""
-        return until(
+        return self.until(
             lambda: self.see(resource_id),
             lambda seen: seen["DBInstanceStatus"] == "available" and not seen.get("PendingModifiedValues"),
         )
@@ -155,7 +174,11 @@ class Account:
 
     def gone(self, resource_id: str) -> None:
         """Wait until there is no such instance."""
-        until(lambda: self.see(resource_id), lambda seen: not seen)
+        self.until(lambda: self.see(resource_id), lambda seen: not seen)
+
+    def until(self, look: Callable[[], T], accept: Callable[[T], bool]) -> T:
+        """Look until what is seen is accepted, as long as this account needs."""
+        return until(look, accept, self.patience)
 
     def messages(self, identifier: str) -> list[str]:
         """Return the messages of the events about that name."""

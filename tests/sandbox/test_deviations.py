@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,9 @@ import pytest
 from dev.sandbox import Sandbox
 from rds_encrypt.aws.clients import Aws, AwsSettings
 from rds_encrypt.aws.instances import Instances
+from rds_encrypt.aws.parameter_groups import ParameterGroups
+from rds_encrypt.core.errors import TimedOut
+from rds_encrypt.cutover.fence import ParameterGroupFence
 from rds_encrypt.mysql import channel
 from rds_encrypt.mysql.session import Credentials, Endpoint, Tls, connect
 from tests.conformance.account import PASSWORD, Account, until
@@ -111,3 +115,24 @@ def test_a_rename_by_way_of_an_unknown_status(
         resource_id, "deviates-elsewhere", parameter_group="deviations", deadline=DEADLINE
     )
     assert renamed.available
+
+
+def test_a_fence_that_closes_late_is_lifted_only_once_it_cannot_close_any_more(
+    account: Account, environment: dict[str, str], made: dict[str, str]
+) -> None:
+    """The cutover gave up before the fence closed; RDS still applies the change, then the one that takes it back."""
+    aws = Aws(AwsSettings(region="us-east-1"))
+    instances = Instances(aws)
+    fence = ParameterGroupFence(instances, ParameterGroups(aws), made["source"], "deviations")
+    account.provoke.duration("read_only", 3)
+    address = account.see(made["source"])["Endpoint"]["Address"]
+    with connect(Endpoint(address, 3306), Credentials("admin", PASSWORD), Tls(account.ca)) as session:
+        with pytest.raises(TimedOut):
+            fence.apply(session, deadline=0.5)
+        assert fence.put_back()
+        fence.reopen(session)
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            assert session.value("SELECT @@global.read_only") == 0
+            time.sleep(0.1)
+    account.provoke.duration("read_only", 0)
