@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
+from typing import Any, cast
 
 import boto3
 import pytest
 
 from dev.sandbox import Sandbox
-from tests.conformance.account import Account, Elsewhere
-
-AUTHORITIES = "RDS_ENCRYPT_CONFORMANCE_CA"
-"""Names a file of certificate authorities, and with that asks the AWS account of the environment."""
+from tests.conformance.account import AUTHORITIES, Account, Elsewhere
 
 
 @pytest.fixture(scope="module")
 def account(request: pytest.FixtureRequest) -> Account:
     authorities = os.environ.get(AUTHORITIES)
     if authorities:
-        return Account(boto3.client, Elsewhere(), authorities, patience=3600.0)
+        return Account(cast(Any, boto3.client), Elsewhere(), authorities)
     sandbox: Sandbox = request.getfixturevalue("sandbox")
     return Account.of(sandbox)
