@@ -35,6 +35,7 @@ config:
   rds-encrypt:sources:
     - identifier: {identifier}
       kmsKey: alias/{identifier}
+      method: {method}
       caFile: {authorities}
       credentials:
         secretId: {identifier}/master
@@ -51,12 +52,14 @@ class Stage:
 
     @classmethod
     @contextmanager
-    def running(cls, directory: Path, *, engine: str, rows: int) -> Iterator[Stage]:
+    def running(cls, directory: Path, *, engine: str, rows: int, method: str = "online") -> Iterator[Stage]:
         """Start one for the length of a ``with`` block."""
         with Sandbox.running(directory / "sandbox") as sandbox:
             seeded = seed(sandbox, engine=engine, rows=rows, identifier=IDENTIFIER)
             sandbox.faults.automated_backup(IDENTIFIER)
-            config = _CONFIG.format(identifier=IDENTIFIER, authorities=seeded.ca_bundle.resolve())
+            config = _CONFIG.format(
+                identifier=IDENTIFIER, method=method, authorities=seeded.ca_bundle.resolve()
+            )
             (directory / "Pulumi.prod.yaml").write_text(config, encoding="utf-8")
             yield cls(sandbox, seeded, directory)
 
@@ -110,9 +113,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m dev.demo.rehearsal", description=__doc__)
     parser.add_argument("--engine", default="8.0")
     parser.add_argument("--rows", type=int, default=50_000)
+    parser.add_argument("--method", choices=("online", "offline"), default="online")
     parser.add_argument("options", nargs="*", help="passed on to the rehearsal, after --")
     given = parser.parse_args(arguments)
-    with Stage.running(ROOT / ".cache" / "rehearsal", engine=given.engine, rows=given.rows) as stage:
+    directory = ROOT / ".cache" / "rehearsal"
+    with Stage.running(directory, engine=given.engine, rows=given.rows, method=given.method) as stage:
         before, since = stage.inventory(), len(stage.sandbox.calls())
         code = stage.rehearse("--yes", *given.options)
         findings = inventory.left_behind(before, stage.inventory(), ())

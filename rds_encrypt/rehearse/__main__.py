@@ -51,10 +51,12 @@ def _carry_out(rehearsal: Rehearsal, given: argparse.Namespace) -> int:
     if given.remove:
         return _remove(rehearsal)
     limits = _limits(given.limit)
-    if not given.resume:
-        if not _agreed(rehearsal, given):
-            return 1
+    if given.resume:
+        rehearsal.require_begun()
+    elif _agreed(rehearsal, given):
         rehearsal.begin()
+    else:
+        return 1
     try:
         rehearsal.run()
     finally:

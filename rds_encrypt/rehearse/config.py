@@ -15,6 +15,7 @@ from rds_encrypt.aws.clients import AwsSettings
 from rds_encrypt.config_keys import group_in, keys_of
 from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.names import Names
+from rds_encrypt.phases import Phase
 from rds_encrypt.settings import PriceSettings
 
 __all__ = ["SUFFIX", "RehearsalConfig", "read"]
@@ -22,6 +23,9 @@ __all__ = ["SUFFIX", "RehearsalConfig", "read"]
 SUFFIX = "-rehearsal"
 """What a copy's name ends with; the IAM policy for rehearsals allows changes to such names only."""
 _NAMESPACE = "rds-encrypt"
+_ONLINE: tuple[Phase, ...] = ("replicate", "cutover", "rollback", "replicate", "cutover", "cleanup")
+"""The second cutover shows that the first and its rollback left nothing behind."""
+_OFFLINE: tuple[Phase, ...] = ("cutover", "cleanup")
 _LEFT_OUT = ("phase", "replicas", "measured")
 """Keys of the source that mean nothing to a copy: it has no replicas, and each move sets the phase."""
 _LEFT_OUT_OF_CUTOVER = ("strategy", "dns", "hooks", "postpone", "proxies")
@@ -37,6 +41,7 @@ class RehearsalConfig:
         aws: how to reach AWS.
         access: the account and the way to the databases; a copy has the source's accounts.
         prices: the config's prices, if it has them.
+        phases: those that the copy goes through; without replication there is no rollback.
         text: the config of the rehearsal's stack, as YAML.
     """
 
@@ -44,6 +49,7 @@ class RehearsalConfig:
     aws: AwsSettings
     access: AccessSettings
     prices: PriceSettings | None
+    phases: tuple[Phase, ...]
     text: str
 
     @property
@@ -87,6 +93,7 @@ def read(file: Path, identifier: str) -> RehearsalConfig:
         aws=AwsSettings(region=config.get("aws:region"), profile=config.get("aws:profile")),
         access=_built(AccessSettings, access, file),
         prices=_built(PriceSettings, prices, file) if prices else None,
+        phases=_OFFLINE if source.get("method") == "offline" else _ONLINE,
         text=yaml.safe_dump({"config": ours}, sort_keys=False),
     )
 

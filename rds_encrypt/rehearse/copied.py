@@ -70,10 +70,15 @@ def newest_snapshot(aws: Aws, source: str) -> str:
 
 @dataclass(frozen=True)
 class CopiedInstance:
-    """The instance that stands for the source, and what its migration makes of it."""
+    """The instance that stands for the source, and what its migration makes of it.
+
+    Attributes:
+        source: the identifier of the source, which need not exist any more when the copy is removed.
+        names: the names that the migration of the copy uses.
+    """
 
     aws: Aws
-    source: Instance
+    source: str
     names: Names
 
     @property
@@ -96,33 +101,30 @@ class CopiedInstance:
         if taken:
             raise PreconditionFailed(
                 f"the rehearsal needs names that are taken: {', '.join(sorted(set(taken)))}",
-                where=self.source.identifier,
+                where=self.source,
                 fix="If a former rehearsal left them, remove them with --remove; otherwise rename them",
             )
 
-    def restore(self, snapshot: str, progress: Progress) -> Instance:
+    def restore(self, source: Instance, snapshot: str, progress: Progress) -> Instance:
         """Restore the copy from a snapshot with the source's settings, unless it is there, and wait until it is available."""
         if self.find() is None:
-            group = self._copy_group()
+            settings = {**self._shared(source), **_restored_with(source)}
             with sorted_errors(self.names.source):
-                self.aws.rds.restore_db_instance_from_db_snapshot(
-                    DBSnapshotIdentifier=snapshot, **self._shared(group), **self._restored_with()
-                )
+                self.aws.rds.restore_db_instance_from_db_snapshot(DBSnapshotIdentifier=snapshot, **settings)
         return self._await(progress)
 
-    def create_small(self, password: str, progress: Progress) -> Instance:
+    def create_small(self, source: Instance, password: str, progress: Progress) -> Instance:
         """Create a small instance in the source's network, with its engine, parameters and master user, unless it is there."""
         if self.find() is None:
-            described = self.source.description
-            group = self._copy_group()
-            settings: dict[str, Any] = {**self._shared(group), **_SMALL}
+            described = source.description
+            settings: dict[str, Any] = {**self._shared(source), **_SMALL}
             with sorted_errors(self.names.source):
                 self.aws.rds.create_db_instance(
                     Engine="mysql",
                     EngineVersion=described["EngineVersion"],
                     MasterUsername=described["MasterUsername"],
                     MasterUserPassword=password,
-                    BackupRetentionPeriod=max(1, self.source.retention_days),
+                    BackupRetentionPeriod=max(1, source.retention_days),
                     PubliclyAccessible=described.get("PubliclyAccessible", False),
                     **settings,
                 )
@@ -163,9 +165,9 @@ class CopiedInstance:
     def _require_ours(self, found: Mapping[str, Instance]) -> None:
         ids = {each.resource_id for each in found.values()}
         for each in found.values():
-            if each.tags.get(TAG) != self.source.identifier and each.tags.get(Tag.MIGRATION) not in ids:
+            if each.tags.get(TAG) != self.source and each.tags.get(Tag.MIGRATION) not in ids:
                 raise ActionRequired(
-                    f"it lacks the tag {TAG}={self.source.identifier}, so it may not be the rehearsal's",
+                    f"it lacks the tag {TAG}={self.source}, so it may not be the rehearsal's",
                     where=each.identifier,
                     fix="If it is, add the tag; otherwise rename it. Then run the same command again",
                     safe="It was not touched",
@@ -187,41 +189,30 @@ class CopiedInstance:
             )
         return self._instances.wait_until_available(found.resource_id, deadline=_RESTORED, progress=progress)
 
-    def _shared(self, group: str) -> dict[str, Any]:
-        """Return the arguments that a restore and a creation share: name, network, groups and tags; make the security group."""
-        described = self.source.description
-        tags = {**owner_tags(self.source.tags), TAG: self.source.identifier}
+    def _shared(self, source: Instance) -> dict[str, Any]:
+        """Return the arguments that a restore and a creation share: name, network, groups and tags; make the groups."""
+        described = source.description
+        tags = {**owner_tags(source.tags), TAG: self.source}
         firewall = make_group(
             self.aws,
             self.names.source,
             described["DBSubnetGroup"]["VpcId"],
             [each["VpcSecurityGroupId"] for each in described["VpcSecurityGroups"]],
-            {TAG: self.source.identifier},
+            {TAG: self.source},
         )
         return {
             "DBInstanceIdentifier": self.names.source,
-            "Port": self.source.port,
+            "Port": source.port,
             "DBSubnetGroupName": described["DBSubnetGroup"]["DBSubnetGroupName"],
             "VpcSecurityGroupIds": [firewall],
-            "DBParameterGroupName": group,
+            "DBParameterGroupName": self._copy_group(source),
             "OptionGroupName": described["OptionGroupMemberships"][0]["OptionGroupName"],
             "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
         }
 
-    def _restored_with(self) -> dict[str, Any]:
-        described = self.source.description
-        settings = {
-            argument: described[key]
-            for argument, key in _RESTORED_WITH.items()
-            if described.get(key) not in (None, "", [])
-        }
-        if described.get("StorageType") in {"io1", "io2"}:
-            settings["Iops"] = described["Iops"]
-        return settings
-
-    def _copy_group(self) -> str:
+    def _copy_group(self, source: Instance) -> str:
         """Return a parameter group with the source's values, so that nothing of the rehearsal changes the source's own group."""
-        origin = self.source.parameter_group
+        origin = source.parameter_group
         if is_default(origin):
             return origin
         groups = ParameterGroups(self.aws)
@@ -230,10 +221,23 @@ class CopiedInstance:
                 self.aws.rds.create_db_parameter_group(
                     DBParameterGroupName=self.names.source,
                     DBParameterGroupFamily=groups.all()[origin].family,
-                    Description=f"{origin}, for a rehearsal of {self.source.identifier}",
-                    Tags=[{"Key": TAG, "Value": self.source.identifier}],
+                    Description=f"{origin}, for a rehearsal of {self.source}",
+                    Tags=[{"Key": TAG, "Value": self.source}],
                 )
         values = list(groups.user_values(origin).items())
         for begin in range(0, len(values), _AT_ONCE):
             groups.set_as(self.names.source, dict(values[begin : begin + _AT_ONCE]))
         return self.names.source
+
+
+def _restored_with(source: Instance) -> dict[str, Any]:
+    """Return the source's settings that a restore takes."""
+    described = source.description
+    settings = {
+        argument: described[key]
+        for argument, key in _RESTORED_WITH.items()
+        if described.get(key) not in (None, "", [])
+    }
+    if described.get("StorageType") in {"io1", "io2"}:
+        settings["Iops"] = described["Iops"]
+    return settings

@@ -11,8 +11,6 @@ from rds_encrypt.rehearse.config import RehearsalConfig
 
 __all__ = ["estimate"]
 
-_RENAMES = 6
-"""Two for each cutover and rollback."""
 _ONCE: tuple[Operation, ...] = ("restore", "replica", "snapshot", "copy", "restore", "stop")
 _INSTANCES = 3
 """The copy, its replica and its encrypted instance, all of the source's class."""
@@ -24,10 +22,11 @@ def estimate(config: RehearsalConfig, source: Instance, snapshot: str | None) ->
     gib = source.allocated_gib if snapshot is not None else 20
     made = f"restores {snapshot}" if snapshot is not None else "creates a small instance"
     yield (
-        f"The rehearsal {made} as `{names.source}`, takes it through all phases twice, and removes it. It only describes"
+        f"The rehearsal {made} as `{names.source}`, takes it through {', '.join(config.phases)}, and removes it. It only describes"
         f" `{config.source}`."
     )
-    yield f"Time: {total(_spans(gib))}, as rds-encrypt estimates it; nobody has measured AWS's times for this instance yet."
+    renames = 2 * (len(config.phases) - config.phases.count("replicate") - 1)
+    yield f"Time: {total(_spans(gib, renames))}. rds-encrypt estimates this; the rehearsal measures it."
     standby = 2 if source.description.get("MultiAZ") and snapshot is not None else 1
     kept = Kept(instances=_INSTANCES * standby, volumes=_INSTANCES * standby * gib, snapshots=2 * gib)
     if config.prices is not None and snapshot is not None:
@@ -40,8 +39,8 @@ def estimate(config: RehearsalConfig, source: Instance, snapshot: str | None) ->
         )
 
 
-def _spans(gib: int) -> list[Span]:
+def _spans(gib: int, renames: int) -> list[Span]:
     estimates = Estimates(gib)
     deleted: list[Operation] = ["delete"] * _INSTANCES
-    renamed: list[Operation] = ["rename"] * _RENAMES
+    renamed: list[Operation] = ["rename"] * renames
     return [estimates.of(each) for each in (*_ONCE, *renamed, *deleted)]

@@ -28,10 +28,10 @@ from rds_encrypt.rehearse.workspace import Result, Workspace
 from rds_encrypt.rehearse.writer import Writer, longest_gap
 from rds_encrypt.reports.files import DIRECTORY
 
-__all__ = ["MOVES", "Options", "Rehearsal"]
+__all__ = ["Options", "Rehearsal"]
 
-MOVES = ("1-replicate", "2-cutover", "3-rollback", "4-replicate", "5-cutover", "6-cleanup", "7-destroy")
-"""The moves on the copy, each a number and a phase; the second cutover shows that the first and its rollback left nothing behind."""
+_DESTROY = "destroy"
+"""The last move; the others are called like their phases. Each has its number in front."""
 _COPIED, _ACCOUNTED = "copy", "writes"
 """The other entries of the journal: before the first move, and after the last one that leaves an instance to count on."""
 _STACK = "rehearsal"
@@ -118,8 +118,14 @@ class Rehearsal:
         """Begin a new rehearsal: its directory, and names that are free.
 
         Raises:
-            PreconditionFailed: another one is under way, or a name is taken.
+            PreconditionFailed: another one is under way, a name is taken, or there is no Pulumi.
         """
+        if shutil.which("pulumi") is None:
+            raise PreconditionFailed(
+                "there is no `pulumi` on PATH",
+                where="rehearsal",
+                fix="Install it: docs/real-account.md says how",
+            )
         if self.journal.exists:
             raise PreconditionFailed(
                 "a rehearsal of it is under way",
@@ -134,11 +140,11 @@ class Rehearsal:
                 former.unlink()
         self.journal.begin(self.config.source)
 
-    def run(self) -> None:
-        """Make the copy and all moves that are not done yet.
+    def require_begun(self) -> None:
+        """Refuse to resume what was never begun.
 
         Raises:
-            ActionRequired: a move failed several times.
+            PreconditionFailed: there is no journal.
         """
         if not self.journal.exists:
             raise PreconditionFailed(
@@ -146,6 +152,13 @@ class Rehearsal:
                 where=self.config.source,
                 fix="Begin one without --resume; --remove removes what a lost one left in AWS",
             )
+
+    def run(self) -> None:
+        """Make the copy and all moves that are not done yet.
+
+        Raises:
+            ActionRequired: a move failed several times.
+        """
         with self._observing():
             self._make_copy()
             with ExitStack() as stack:
@@ -153,9 +166,9 @@ class Rehearsal:
                 writer = None
                 if serving is not None and _ACCOUNTED not in self.journal.done:
                     writer = stack.enter_context(self._traffic.writing(serving))
-                self._move_all(writer, MOVES[:-1])
+                self._move_all(writer, self._moves[:-1])
             self._account()
-            self._move_all(None, MOVES[-1:])
+            self._move_all(None, self._moves[-1:])
 
     def remove(self) -> list[str]:
         """Remove everything that the rehearsal made, from any state; return what was removed.
@@ -163,7 +176,7 @@ class Rehearsal:
         Raises:
             ActionRequired: AWS refused, or something is not the rehearsal's.
         """
-        if self._workspace.exists and MOVES[-1] not in self._done:
+        if self._workspace.exists and self._moves[-1] not in self._done:
             self.progress("pulumi destroy")
             # The stack may be locked by a command that was killed.
             self._workspace.run("cancel", "--yes", "--stack", _STACK)
@@ -175,12 +188,18 @@ class Rehearsal:
         return removed
 
     @property
+    def _moves(self) -> tuple[str, ...]:
+        return tuple(
+            f"{number}-{name}" for number, name in enumerate((*self.config.phases, _DESTROY), start=1)
+        )
+
+    @property
     def _done(self) -> list[str]:
         return self.journal.done if self.journal.exists else []
 
     @cached_property
     def _copied(self) -> CopiedInstance:
-        return CopiedInstance(self.aws, self.source, self.config.names)
+        return CopiedInstance(self.aws, self.config.source, self.config.names)
 
     @cached_property
     def _access(self) -> Access:
@@ -221,10 +240,10 @@ class Rehearsal:
         if self.snapshot is None:
             self.progress(f"creating {name}, a small instance")
             password = self._access.credentials(self.source).password
-            instance = self._copied.create_small(password, self.progress)
+            instance = self._copied.create_small(self.source, password, self.progress)
         else:
             self.progress(f"restoring {name} from {self.snapshot}")
-            instance = self._copied.restore(self.snapshot, self.progress)
+            instance = self._copied.restore(self.source, self.snapshot, self.progress)
         self._log_in(instance)
         if self.options.small:
             with self._access.session(instance, read_timeout=600.0) as session:
@@ -259,7 +278,7 @@ class Rehearsal:
             ActionRequired: it failed each time.
         """
         number, _, phase = move.partition("-")
-        self.progress(f"move {number} of {len(MOVES)}: {phase}")
+        self.progress(f"move {number} of {len(self._moves)}: {phase}")
         self.observations.record("move", move=move, event="begin")
         begun = time.monotonic()
         for attempt in range(1, _ATTEMPTS + 1):
@@ -270,7 +289,7 @@ class Rehearsal:
             self.observations.record("move", move=move, event="failed", seconds=round(result.seconds, 3))
             if attempt == _ATTEMPTS:
                 raise ActionRequired(
-                    f"`pulumi {'destroy' if move == MOVES[-1] else 'up'}` failed {_ATTEMPTS} times in move {move}",
+                    f"`pulumi {_DESTROY if move == self._moves[-1] else 'up'}` failed {_ATTEMPTS} times in move {move}",
                     where=self.config.names.source,
                     fix=f"Read {log}; then continue with --resume, or remove the rehearsal with --remove",
                     safe=f"{self.config.source} was not touched",
@@ -285,7 +304,7 @@ class Rehearsal:
     def _take(self, move: str) -> Result:
         # A command that was killed leaves the stack locked.
         self._workspace.run("cancel", "--yes", "--stack", _STACK)
-        if move == MOVES[-1]:
+        if move == self._moves[-1]:
             return self._workspace.destroy(listen=self._listen)
         self._workspace.config_set("rds-encrypt:phase", move.partition("-")[2])
         return self._workspace.up("--skip-preview", listen=self._listen)

@@ -72,6 +72,13 @@ def test_nothing_that_reaches_applications_records_or_proxies_of_production_is_c
     assert source["replicas"] == "leave"
 
 
+def test_a_copy_goes_through_what_its_method_allows(tmp_path: Path) -> None:
+    online = config.read(written(tmp_path), "orders")
+    assert online.phases == ("replicate", "cutover", "rollback", "replicate", "cutover", "cleanup")
+    offline = config.read(written(tmp_path, {"method": "offline"}), "orders")
+    assert offline.phases == ("cutover", "cleanup")
+
+
 @pytest.mark.parametrize(
     ("given", "fate"), [({}, "stop"), ({"old": "keep"}, "keep"), ({"old": "delete"}, "stop")]
 )
