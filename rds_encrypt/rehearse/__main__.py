@@ -53,10 +53,11 @@ def _carry_out(rehearsal: Rehearsal, given: argparse.Namespace) -> int:
     limits = _limits(given.limit)
     if given.resume:
         rehearsal.require_begun()
-    elif _agreed(rehearsal, given):
-        rehearsal.begin()
     else:
-        return 1
+        rehearsal.require_possible()
+        if not _agreed(rehearsal, given):
+            return 1
+        rehearsal.begin()
     try:
         rehearsal.run()
     finally:
@@ -93,7 +94,8 @@ def _agreed(rehearsal: Rehearsal, given: argparse.Namespace) -> bool:
 
 def _options(given: argparse.Namespace) -> Options:
     return Options(
-        directory=given.directory or Path("build") / f"rehearsal-{given.name}",
+        # The program that Pulumi runs has another working directory.
+        directory=(given.directory or Path("build") / f"rehearsal-{given.name}").resolve(),
         project=_PROJECT,
         snapshot=given.snapshot,
         small=given.small,

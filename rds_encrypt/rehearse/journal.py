@@ -21,10 +21,16 @@ class Journal:
         """Whether a rehearsal was begun here and not removed."""
         return self._file.exists()
 
-    def begin(self, source: str) -> None:
-        """Begin a rehearsal."""
+    def begin(self, source: str, snapshot: str | None) -> None:
+        """Begin a rehearsal on a snapshot, or on a small instance."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._write({"source": source, "done": []})
+        self._write({"source": source, "snapshot": snapshot, "done": []})
+
+    @property
+    def snapshot(self) -> str | None:
+        """The snapshot; ``None`` for a small instance."""
+        found: str | None = self._read()["snapshot"]
+        return found
 
     @property
     def done(self) -> list[str]:

@@ -42,7 +42,7 @@ def outcome(rehearsal: Rehearsal, limits: Limits) -> Iterator[str]:
     if page is not None:
         yield f"Report: {page}"
     times = times_for_plans(measured)
-    if rehearsal.options.small:
+    if rehearsal.snapshot is None:
         times = {name: seconds for name, seconds in times.items() if name in _FIXED}
     if times:
         yield f"For later plans, add these lines to the source {rehearsal.config.source} in your config:"

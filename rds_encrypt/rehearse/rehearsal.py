@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -109,13 +109,15 @@ class Rehearsal:
 
     @cached_property
     def snapshot(self) -> str | None:
-        """The snapshot to restore; ``None`` for a small instance."""
+        """The snapshot to restore, as it was chosen at the beginning; ``None`` for a small instance."""
+        if self.journal.exists:
+            return self.journal.snapshot
         if self.options.small:
             return None
         return self.options.snapshot or newest_snapshot(self.aws, self.config.source)
 
-    def begin(self) -> None:
-        """Begin a new rehearsal: its directory, and names that are free.
+    def require_possible(self) -> None:
+        """Refuse what cannot begin, before it asks for your consent.
 
         Raises:
             PreconditionFailed: another one is under way, a name is taken, or there is no Pulumi.
@@ -133,12 +135,15 @@ class Rehearsal:
                 fix="Continue it with --resume, or remove it with --remove",
             )
         self._copied.require_unused_names()
+
+    def begin(self) -> None:
+        """Begin a new rehearsal, in an empty directory."""
         for former in self.options.directory.iterdir():
             if former.is_dir():
                 shutil.rmtree(former)
             elif former.name not in lock.FILES:
                 former.unlink()
-        self.journal.begin(self.config.source)
+        self.journal.begin(self.config.source, self.snapshot)
 
     def require_begun(self) -> None:
         """Refuse to resume what was never begun.
@@ -178,11 +183,8 @@ class Rehearsal:
         """
         if self._workspace.exists and self._moves[-1] not in self._done:
             self.progress("pulumi destroy")
-            # The stack may be locked by a command that was killed.
-            self._workspace.run("cancel", "--yes", "--stack", _STACK)
-            result = self._workspace.destroy()
-            self._log("remove", result)
-            # What is left goes now: unlike production, a copy has nothing to lose.
+            # If that fails, what it leaves goes now: unlike production, a copy has nothing to lose.
+            self._destroy(self._log("remove"))
         removed = self._copied.remove(self.progress)
         self.journal.end()
         return removed
@@ -245,7 +247,7 @@ class Rehearsal:
             self.progress(f"restoring {name} from {self.snapshot}")
             instance = self._copied.restore(self.source, self.snapshot, self.progress)
         self._log_in(instance)
-        if self.options.small:
+        if self.snapshot is None:
             with self._access.session(instance, read_timeout=600.0) as session:
                 fill(session)
         self._workspace.make(self.config.text)
@@ -280,10 +282,9 @@ class Rehearsal:
         number, _, phase = move.partition("-")
         self.progress(f"move {number} of {len(self._moves)}: {phase}")
         self.observations.record("move", move=move, event="begin")
-        begun = time.monotonic()
+        begun, log = time.monotonic(), self._log(move)
         for attempt in range(1, _ATTEMPTS + 1):
-            result = self._take(move)
-            log = self._log(move, result)
+            result = self._take(move, log)
             if result.ok:
                 break
             self.observations.record("move", move=move, event="failed", seconds=round(result.seconds, 3))
@@ -301,23 +302,25 @@ class Rehearsal:
         )
         self._keep_reports(move)
 
-    def _take(self, move: str) -> Result:
-        # A command that was killed leaves the stack locked.
-        self._workspace.run("cancel", "--yes", "--stack", _STACK)
+    def _take(self, move: str, log: Path) -> Result:
         if move == self._moves[-1]:
-            return self._workspace.destroy(listen=self._listen)
+            return self._destroy(log)
+        self._unlock()
         self._workspace.config_set("rds-encrypt:phase", move.partition("-")[2])
-        return self._workspace.up("--skip-preview", listen=self._listen)
+        return self._workspace.up("--skip-preview", listen=_into(log))
 
-    def _listen(self, line: str) -> None:
-        with (self.options.directory / "output.txt").open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+    def _destroy(self, log: Path) -> Result:
+        self._unlock()
+        return self._workspace.destroy(listen=_into(log))
 
-    def _log(self, move: str, result: Result) -> Path:
-        path = self.options.directory / "logs" / f"{move}.txt"
+    def _unlock(self) -> None:
+        """Take away the lock of a command that was killed; this rehearsal is the only one that runs commands on the stack."""
+        self._workspace.run("cancel", "--yes", "--stack", _STACK)
+
+    def _log(self, name: str) -> Path:
+        """Return the log of Pulumi's output in a move, which can be followed while it grows."""
+        path = self.options.directory / "logs" / f"{name}.txt"
         path.parent.mkdir(exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(result.output)
         return path
 
     def _keep_reports(self, move: str) -> None:
@@ -350,3 +353,13 @@ def _gap(writer: Writer, begun: float) -> float:
     writer.wait_for_write(time.monotonic(), _COMES_BACK)
     moments = (write.monotonic for write in writer.acknowledged)
     return round(longest_gap(moments, begun, time.monotonic()).seconds, 3)
+
+
+def _into(log: Path) -> Callable[[str], None]:
+    """Return what appends a line to a file."""
+
+    def listen(line: str) -> None:
+        with log.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    return listen

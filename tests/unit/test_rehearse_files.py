@@ -55,10 +55,11 @@ def test_without_a_rehearsal_nothing_is_traced(tmp_path: Path, monkeypatch: pyte
 def test_the_journal_knows_what_is_done_until_the_end(tmp_path: Path) -> None:
     kept = Journal(tmp_path / "rehearsal")
     assert not kept.exists
-    kept.begin("orders")
+    kept.begin("orders", "rds:orders-1")
     kept.note_done("copy")
     kept.note_done("1-replicate")
     assert Journal(kept.directory).done == ["copy", "1-replicate"]
+    assert Journal(kept.directory).snapshot == "rds:orders-1"
     kept.end()
     assert not kept.exists
 
