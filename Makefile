@@ -22,7 +22,8 @@ IN_FILES := --dist loadfile --no-loadscope-reorder
 # A sample of what `make chaos-cutover` does; the rest of tests/chaos takes longer and is `make test-long`.
 CHAOS   := tests/chaos/test_cutover.py tests/chaos/test_no_dead_ends.py tests/chaos/roads/test_sample.py
 LONG    := tests/chaos/test_fence_edges.py tests/chaos/test_way_back.py tests/chaos/test_expired_credentials.py tests/chaos/test_given_up.py \
-           tests/chaos/test_late_answers.py tests/chaos/test_meddling.py tests/chaos/test_slow_renames.py
+           tests/chaos/test_late_answers.py tests/chaos/test_meddling.py tests/chaos/test_slow_renames.py \
+           tests/chaos/test_cascade.py
 
 # The language host takes the Python that is first on PATH.
 export PATH := $(CURDIR)/.cache/venv/bin:$(CURDIR)/.cache/bin:$(PATH)
@@ -79,7 +80,7 @@ test: lint ## the whole gate: lint, unit, sandbox and engine tests, and a few in
 	$(call heading,'a sample of tests/chaos and all of tests/engine and tests/conformance and tests/sandbox')
 	@$(PY) -m pytest -q -n $(WORKERS) $(IN_FILES) --durations 20 $(CHAOS) tests/engine tests/conformance tests/sandbox
 
-test-long: setup ## what the gate leaves out: what others do meanwhile, late answers, expired credentials, old states, rare clients, grants on 5.7 and 9.7, 500 tables
+test-long: setup ## what the gate leaves out: what others do meanwhile, late answers, expired credentials, old states, rare clients, replicas of replicas, grants on 5.7 and 9.7, 500 tables
 	@WRITES_BEFORE_ROLLBACK=60 $(PY) -m pytest -q $(LONG)
 	@ENGINE=5.7 $(PY) -m pytest -q tests/engine/test_least_privilege.py
 	@ENGINE=9.7 $(PY) -m pytest -q tests/engine/test_least_privilege.py

@@ -38,8 +38,8 @@ class Rehearsed:
 def deviate(stage: Stage) -> None:
     """Let RDS do five things that rds-encrypt does not expect of it."""
     faults = stage.sandbox.faults
-    faults.duration("rename", 9)
-    faults.duration("read_only", 5)
+    faults.duration("rename", 4.5)
+    faults.duration("read_only", 3)
     faults.duration("unheard", 1.5)
     faults.refuse_procedure("rds_stop_replication", UNKNOWN)
     faults.purge()
@@ -58,7 +58,7 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
             DIRECTORY: str(directory / "build"),
         }
         done = subprocess.run(
-            [*stage.command, "--yes", "--limit", "rename=8", "--limit", "read_only=4"],
+            [*stage.command, "--yes", "--limit", "rename=4", "--limit", "read_only=2.5"],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,
@@ -96,7 +96,7 @@ def test_every_operation_that_plans_estimate_is_measured(rehearsed: Rehearsed) -
     operations = rehearsed.report["operations"]
     for name in ("replica", "snapshot", "copy", "restore", "rename", "stop", "delete"):
         assert operations[name]["seconds"]["median"] > 0, name
-    assert operations["rename"]["seconds"]["low"] > 8
+    assert operations["rename"]["seconds"]["low"] > 4
     assert '"on": "20' in rehearsed.output
 
 

@@ -1,0 +1,103 @@
+"""A replica of a replica, and what happens on its way: deleted by hand, readers first, destroyed, killed, rolled back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dev.sandbox.seed import await_available
+from tests.engine.account import look
+from tests.engine.cascade import ABOVE, BELOW, cascading, chain
+from tests.engine.checks import unfolded, wait_until
+from tests.engine.readers import require_read, write
+from tests.engine.road import Road
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def cascade(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    with cascading(tmp_path_factory.mktemp("cascade")) as road:
+        yield road
+
+
+@pytest.fixture(scope="module")
+def cascade_before(cascade: Road) -> dict[str, Any]:
+    return look(cascade)
+
+
+def test_the_replica_of_a_replica_gets_a_counterpart_that_follows_the_one_above(cascade: Road) -> None:
+    cascade.up("replicate")
+    assert chain(cascade, f"{BELOW}-encrypted") == [f"{ABOVE}-encrypted", "orders-encrypted"]
+    counterpart = cascade.instance(f"{BELOW}-encrypted")
+    assert counterpart["StorageEncrypted"]
+    assert counterpart["DBInstanceClass"] == "db.t3.medium"
+    assert cascade.instance(f"{ABOVE}-encrypted")["BackupRetentionPeriod"] == 3
+    assert cascade.tags(f"{BELOW}-encrypted")["readers"] == "exports"
+    write(cascade, "two levels")
+    require_read(cascade, f"{BELOW}-encrypted", "two levels")
+
+
+def test_without_the_counterpart_above_the_deeper_one_is_made_again_too(cascade: Road) -> None:
+    rds = cascade.client("rds")
+    rds.delete_db_instance(DBInstanceIdentifier=f"{ABOVE}-encrypted", SkipFinalSnapshot=True)
+    wait_until(lambda: f"{ABOVE}-encrypted" not in cascade.names(), seconds=120.0)
+    wait_until(lambda: not chain(cascade, f"{BELOW}-encrypted"), seconds=120.0)
+    cascade.configure("replicate")
+    refused = cascade.note(cascade.workspace.preview())
+    assert not refused.ok
+    assert "it is no longer a replica, so its data does not change" in unfolded(refused.output)
+
+    await_available(rds, f"{BELOW}-encrypted")
+    rds.delete_db_instance(DBInstanceIdentifier=f"{BELOW}-encrypted", SkipFinalSnapshot=True)
+    wait_until(lambda: f"{BELOW}-encrypted" not in cascade.names(), seconds=120.0)
+    cascade.note(cascade.workspace.refresh("--skip-preview"))
+    cascade.up("replicate")
+    assert chain(cascade, f"{BELOW}-encrypted") == [f"{ABOVE}-encrypted", "orders-encrypted"]
+
+
+def test_the_readers_of_both_can_move_first(cascade: Road) -> None:
+    cascade.up("replicate", replicas={"readsFirst": True})
+    assert chain(cascade, BELOW) == [ABOVE, "orders-encrypted"]
+    write(cascade, "read first")
+    require_read(cascade, BELOW, "read first")
+    cascade.require_rest()
+
+
+def test_destroy_gives_the_readers_of_both_back_and_deletes_the_deeper_one_first(
+    cascade: Road, cascade_before: dict[str, Any]
+) -> None:
+    cascade.destroy()
+    after = look(cascade)
+    for part, was in cascade_before.items():
+        assert after[part] == was, part
+    write(cascade, "as found")
+    require_read(cascade, BELOW, "as found")
+
+
+def test_a_counterpart_of_the_cascade_that_a_killed_run_left_without_backups_is_told(cascade: Road) -> None:
+    above, rds = f"{ABOVE}-encrypted", cascade.client("rds")
+    cascade.killed_up("replicate", f"Instance {above} creating", lambda: above in cascade.names())
+    await_available(rds, above)
+    assert cascade.instance(above)["BackupRetentionPeriod"] == 0
+    refused = cascade.note(cascade.workspace.preview())
+    assert not refused.ok
+    said = unfolded(refused.output)
+    assert f"--db-instance-identifier {above} --backup-retention-period 3 --apply-immediately" in said
+
+    rds.modify_db_instance(DBInstanceIdentifier=above, BackupRetentionPeriod=3, ApplyImmediately=True)
+    wait_until(lambda: cascade.instance(above)["BackupRetentionPeriod"] == 3, seconds=120.0)
+    await_available(rds, above)
+    cascade.up("replicate")
+    assert chain(cascade, f"{BELOW}-encrypted") == [above, "orders-encrypted"]
+
+
+def test_a_rollback_takes_both_names_of_the_cascade_back(cascade: Road) -> None:
+    cascade.up("cutover")
+    cascade.up("rollback")
+    write(cascade, "rolled back")
+    assert not cascade.instance(BELOW)["StorageEncrypted"]
+    require_read(cascade, BELOW, "rolled back")
+    assert cascade.names() > {f"{ABOVE}-encrypted", f"{BELOW}-encrypted"}
