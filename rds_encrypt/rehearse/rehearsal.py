@@ -164,6 +164,7 @@ class Rehearsal:
         Raises:
             ActionRequired: a move failed several times.
         """
+        self._unlock()
         with self._observing():
             self._make_copy()
             with ExitStack() as stack:
@@ -184,7 +185,8 @@ class Rehearsal:
         if self._workspace.exists and self._moves[-1] not in self._done:
             self.progress("pulumi destroy")
             # If that fails, what it leaves goes now: unlike production, a copy has nothing to lose.
-            self._destroy(self._log("remove"))
+            self._unlock()
+            self._workspace.destroy(listen=_into(self._log("remove")))
         removed = self._copied.remove(self.progress)
         self.journal.end()
         return removed
@@ -304,18 +306,16 @@ class Rehearsal:
 
     def _take(self, move: str, log: Path) -> Result:
         if move == self._moves[-1]:
-            return self._destroy(log)
-        self._unlock()
-        self._workspace.config_set("rds-encrypt:phase", move.partition("-")[2])
-        return self._workspace.up("--skip-preview", listen=_into(log))
-
-    def _destroy(self, log: Path) -> Result:
-        self._unlock()
-        return self._workspace.destroy(listen=_into(log))
+            return self._workspace.destroy(listen=_into(log))
+        phase = move.partition("-")[2]
+        return self._workspace.up(
+            "--skip-preview", "--config", f"rds-encrypt:phase={phase}", listen=_into(log)
+        )
 
     def _unlock(self) -> None:
         """Take away the lock of a command that was killed; this rehearsal is the only one that runs commands on the stack."""
-        self._workspace.run("cancel", "--yes", "--stack", _STACK)
+        if self._workspace.exists:
+            self._workspace.run("cancel", "--yes", "--stack", _STACK)
 
     def _log(self, name: str) -> Path:
         """Return the log of Pulumi's output in a move, which can be followed while it grows."""

@@ -26,7 +26,7 @@ __all__ = ["HOWS", "Point", "drawn", "run_point"]
 
 HOWS = ("interrupt", "kill", "kill all")
 """Ctrl-C; the rehearsal alone dies, so that its Pulumi outlives it; the machine dies."""
-_LONGEST = 400.0
+_LONGEST = 200.0
 """Seconds that a whole rehearsal takes here, about."""
 _ENDS = 900.0
 

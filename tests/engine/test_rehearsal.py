@@ -16,7 +16,8 @@ from dev.workload.workspace import ROOT
 from rds_encrypt.reports.files import DIRECTORY
 from tests.engine import iam
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow]
+# A whole rehearsal on a busy machine takes longer than a test may.
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
 
 CALLER = "AKIAREHEARSAL"
 DEVIATIONS = {"rename-time", "read-only", "refusal-texts", "instance-statuses", "binlog-retention"}
