@@ -92,6 +92,11 @@ class Access:
         """Whether an instance refuses the account only because the master password was changed on production alone."""
         return rotation.missed(self._aws, instance, self.credentials(instance), self._accepted_by)
 
+    def named_by_secret(self) -> frozenset[str]:
+        """Return the address and the name of an instance that the secret has beside the account; nothing without a secret."""
+        secret = self._settings.secret_id
+        return self._read(secret).instance if secret is not None else frozenset()
+
     def locks_out(self, instance: Instance, account: Credentials) -> bool:
         """Whether MySQL refuses a login with a locked account; attempts one."""
         tls = Tls(str(authorities_of(self._settings)))

@@ -116,6 +116,12 @@ class Aws:
             return self._session.client("dms", config=self._config)
 
     @cached_property
+    def events(self) -> Any:
+        """EventBridge, for rules that name instances."""
+        with self._making:
+            return self._session.client("events", config=self._config)
+
+    @cached_property
     def sts(self) -> STSClient:
         """STS, for the caller's identity."""
         with self._making:

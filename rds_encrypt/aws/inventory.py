@@ -126,6 +126,18 @@ class AccountInventory:
             }
 
     @cached_property
+    def event_rules(self) -> Mapping[str, str]:
+        """The patterns of the rules of the default event bus, as JSON, by the rule's name."""
+        with sorted_errors("EventBridge rules"):
+            pages = self._aws.events.get_paginator("list_rules").paginate()
+            return {
+                each["Name"]: each["EventPattern"]
+                for page in pages
+                for each in page["Rules"]
+                if each.get("EventPattern")
+            }
+
+    @cached_property
     def alarms(self) -> list[Alarm]:
         """The metric alarms of the region, up to the number that a preview can read within seconds."""
         with sorted_errors("CloudWatch alarms"):

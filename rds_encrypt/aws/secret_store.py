@@ -18,6 +18,8 @@ class Account:
 
     username: str | None
     password: str = field(repr=False)
+    instance: frozenset[str] = frozenset()
+    """The address and the name of an instance, as far as the secret has them (`host`, `dbInstanceIdentifier`)."""
 
 
 def read_account(aws: Aws, secret_id: str) -> Account:
@@ -30,7 +32,10 @@ def read_account(aws: Aws, secret_id: str) -> Account:
         text = aws.secrets.get_secret_value(SecretId=secret_id).get("SecretString", "")
     try:
         content = json.loads(text)
-        return Account(content.get("username"), content["password"])
+        named = (content.get(key) for key in ("host", "dbInstanceIdentifier"))
+        return Account(
+            content.get("username"), content["password"], frozenset(str(each) for each in named if each)
+        )
     except (ValueError, AttributeError, TypeError, KeyError):
         # `from None`: the chained error could quote the secret's text.
         raise ActionRequired(

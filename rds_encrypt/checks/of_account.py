@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from rds_encrypt.aws import metrics
@@ -17,6 +18,7 @@ __all__ = [
     "alarms",
     "cnames",
     "dms_endpoints",
+    "event_rules",
     "fence_by_accounts",
     "groups_free",
     "integrations",
@@ -25,6 +27,7 @@ __all__ = [
     "proxies",
     "quotas",
     "room",
+    "secret",
     "snapshots_free",
     "subscriptions",
 ]
@@ -187,6 +190,27 @@ def subscriptions(context: CheckContext) -> Iterator[Finding]:
         yield from _by_name(context, f"event subscriptions name it: {', '.join(found)}")
 
 
+def event_rules(context: CheckContext) -> Iterator[Finding]:
+    """EventBridge rules whose patterns name the instance, alone or at the end of its ARN."""
+    named = re.compile(rf'[":]{re.escape(context.name)}"')
+    found = sorted(name for name, pattern in context.around.event_rules.items() if named.search(pattern))
+    if found:
+        yield from _by_name(context, f"EventBridge rules name it: {', '.join(found)}")
+
+
+def secret(context: CheckContext) -> Iterator[Finding]:
+    """A secret that tells applications which instance to use, where that name stays with the unencrypted one."""
+    if context.access is None or context.name_moves:
+        return
+    named = context.access.named_by_secret()
+    if named & {context.name, context.source.address or ""}:
+        yield context.warning(
+            "the secret in `credentials.secretId` has its address or its name",
+            why=f"with strategy `{context.plan.strategy.name}` both stay with the unencrypted instance, and so do applications that read it",
+            fix=f"After the cutover, put those of `{context.plan.topology.names.encrypted}` into the secret",
+        )
+
+
 def alarms(context: CheckContext) -> Iterator[Finding]:
     """Alarms about the instance, by name or by identity."""
     found = context.around.alarms
@@ -253,7 +277,7 @@ def _by_name(context: CheckContext, what: str) -> Iterator[Finding]:
     if context.name_moves:
         yield context.note(
             what,
-            why="they follow the name: after the cutover they watch the encrypted instance; the renames may trigger them",
+            why="they follow the name: after the cutover they mean the encrypted instance; the renames may trigger them",
         )
     else:
         yield context.warning(

@@ -66,6 +66,8 @@ AWS: tuple[Check[AwsCheck], ...] = (
     Check("proxies", _PREVIEW, _WARNING, of_account.proxies),
     Check("dms-endpoints", _PREVIEW, _WARNING, of_account.dms_endpoints),
     Check("subscriptions", _PREVIEW, _WARNING, of_account.subscriptions),
+    Check("event-rules", _PREVIEW, _WARNING, of_account.event_rules),
+    Check("secret", _PREVIEW, _WARNING, of_account.secret),
     Check("alarms", _PREVIEW, _WARNING, of_account.alarms),
     Check("cnames", _PREVIEW, _WARNING, of_account.cnames),
     Check("pending-maintenance", _PREVIEW, _WARNING, of_account.maintenance),

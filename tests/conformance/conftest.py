@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any, cast
 
 import boto3
@@ -19,3 +20,10 @@ def account(request: pytest.FixtureRequest) -> Account:
         return Account(cast(Any, boto3.client), Elsewhere(), authorities)
     sandbox: Sandbox = request.getfixturevalue("sandbox")
     return Account.of(sandbox)
+
+
+@pytest.fixture(autouse=True)
+def nothing_provoked_is_left(account: Account) -> Iterator[None]:
+    """What a test has provoked must not meet the next one."""
+    yield
+    account.provoke.clear()

@@ -285,6 +285,7 @@ _HOW: Mapping[str, Callable[[str, Mapping[str, Any], World], Iterator[Ask]]] = {
             "rds:DescribePendingMaintenanceActions",
             "cloudwatch:DescribeAlarms",
             "dms:DescribeEndpoints",
+            "events:ListRules",
             "iam:GetAccountAuthorizationDetails",
             "kms:GetKeyPolicy",
             "rds:DescribeDBInstances",

@@ -79,6 +79,9 @@ def point_at_it(road: Road) -> None:
         ServerName=road.seeded.address,
         Port=3306,
     )
+    road.client("events").put_rule(
+        Name="page", EventPattern=json.dumps({"detail": {"SourceIdentifier": ["orders"]}})
+    )
     road.client("cloudwatch").put_metric_alarm(
         AlarmName="orders-cpu",
         Namespace="AWS/RDS",
@@ -162,6 +165,7 @@ def test_the_policies_that_logins_need_are_named(said: str) -> None:
     [
         "deletion protection is on.",
         "event subscriptions name it: pager. They follow the name",
+        "EventBridge rules name it: page. They follow the name",
         "CloudWatch alarms name it: orders-cpu. They follow the name",
         "it has 1 enabled event: shop.heartbeat.",
         "the caller's permissions were not simulated.",

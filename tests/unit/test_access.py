@@ -53,9 +53,11 @@ BY_SECRET = AccessSettings(secret_id="orders/master")
 
 
 def test_an_account_is_read_from_a_secret_as_rds_writes_it() -> None:
-    assert read_account(Vault('{"username": "admin", "password": "p", "host": "x"}'), "s") == Account(
-        "admin", "p"
+    written = (
+        '{"username": "admin", "password": "p", "host": "x", "dbInstanceIdentifier": "orders", "port": 1}'
     )
+    found = read_account(Vault(written), "s")
+    assert found == Account("admin", "p", frozenset({"x", "orders"}))
     assert read_account(Vault('{"password": "p"}'), "s").username is None
     assert "hunter2" not in repr(Account("admin", "hunter2"))
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import boto3
 import pytest
@@ -57,6 +58,7 @@ class Around(AccountInventory):
             "alarms": [],
             "maintenance": {},
             "subscriptions": {},
+            "event_rules": {},
             "zones": [],
             "aliases": [],
             "groups": {},
@@ -268,10 +270,41 @@ def test_what_points_at_the_name_follows_it_only_if_it_moves(
     strategy: StrategyName, severity: Severity
 ) -> None:
     alarm = Alarm("cpu", frozenset({"orders"}), "")
-    around = Around(alarms=[alarm], subscriptions={"pager": frozenset({"orders"})})
+    rules = {
+        "page": '{"detail": {"SourceIdentifier": ["orders"]}}',
+        "by-arn": '{"resources": ["arn:aws:rds:eu-west-1:1:db:orders"]}',
+        "others": '{"resources": ["arn:aws:rds:eu-west-1:1:db:old-orders", "orders-reader"]}',
+    }
+    around = Around(
+        alarms=[alarm],
+        subscriptions={"pager": frozenset({"orders"})},
+        event_rules=rules,
+    )
     what = context(around=around, strategy=strategy)
+    rule = one(of_account.event_rules, what)
+    assert (rule.severity, rule.what) == (severity, "EventBridge rules name it: by-arn, page")
     assert one(of_account.alarms, what).severity is severity
     assert one(of_account.subscriptions, what).severity is severity
+
+
+@pytest.mark.parametrize(
+    ("strategy", "named", "warned"),
+    [
+        ("dns", {"orders"}, True),
+        ("none", {"orders.example"}, True),
+        ("none", {"billing.example"}, False),
+        ("rename", {"orders"}, False),
+    ],
+)
+def test_a_secret_that_names_the_instance_stays_behind_with_the_name(
+    strategy: StrategyName, named: set[str], *, warned: bool
+) -> None:
+    access = SimpleNamespace(named_by_secret=lambda: frozenset(named))
+    what = replace(context(strategy=strategy), access=cast(Any, access))
+    found = seen(of_account.secret, what)
+    assert bool(found) is warned
+    if found:
+        assert found[0].what == "the secret in `credentials.secretId` has its address or its name"
 
 
 def test_what_points_at_the_identity_stays_behind() -> None:
