@@ -28,6 +28,7 @@ def cascade_before(cascade: Road) -> dict[str, Any]:
     return look(cascade)
 
 
+@pytest.mark.usefixtures("cascade_before")
 def test_the_replica_of_a_replica_gets_a_counterpart_that_follows_the_one_above(cascade: Road) -> None:
     cascade.up("replicate")
     assert chain(cascade, f"{BELOW}-encrypted") == [f"{ABOVE}-encrypted", "orders-encrypted"]
