@@ -85,8 +85,17 @@ class Access:
                 refused = still
         if not (self._mends and self.has_missed_a_rotation(instance)):
             raise refused
-        rotation.give(self._aws, instance, self.credentials(instance), self._accepted_by)
+        self.give_password(instance)
         return attempt()
+
+    def give_password(self, instance: Instance) -> None:
+        """Give an instance the account's password, and wait until it accepts it; RDS sets only that of the master user.
+
+        Raises:
+            ActionRequired: AWS refused.
+            TimedOut: it still refused the account at the deadline.
+        """
+        rotation.give(self._aws, instance, self.credentials(instance), self._accepted_by)
 
     def has_missed_a_rotation(self, instance: Instance) -> bool:
         """Whether an instance refuses the account only because the master password was changed on production alone."""

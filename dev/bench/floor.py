@@ -8,7 +8,8 @@ from typing import Any
 
 import pymysql
 
-from rds_encrypt.rehearse.client import Account, Address, connect
+from rds_encrypt.mysql.session import Credentials
+from rds_encrypt.rehearse.client import Address, connect
 
 __all__ = ["swap_barely"]
 
@@ -16,7 +17,9 @@ _LOOK = 0.1
 _DEADLINE = 300.0
 
 
-def swap_barely(rds: Any, *, name: str, aside: str, successor: str, where: Address, who: Account) -> float:
+def swap_barely(
+    rds: Any, *, name: str, aside: str, successor: str, where: Address, who: Credentials
+) -> float:
     """Rename ``name`` to ``aside``, then ``successor`` to ``name``; return the seconds until the name takes a connection.
 
     The clock runs from the first request on. The instance is looked at every 0.1 s, the name is tried every 0.02 s, as the
@@ -50,7 +53,7 @@ def _available(rds: Any, identifier: str) -> bool:
     return bool(found) and found[0]["DBInstanceStatus"] == "available"
 
 
-def _answers(where: Address, who: Account) -> bool:
+def _answers(where: Address, who: Credentials) -> bool:
     try:
         connect(where, who, timeout=5.0).close()
     except (pymysql.err.MySQLError, OSError):

@@ -20,7 +20,8 @@ from dev.bench.writer import application, make_table, numbers_in
 from dev.sandbox import Sandbox
 from dev.sandbox.seed import Seeded, seed
 from dev.workload.workspace import Workspace
-from rds_encrypt.rehearse.client import Account, Address, connected
+from rds_encrypt.mysql.session import Credentials
+from rds_encrypt.rehearse.client import Address, connected
 from rds_encrypt.rehearse.writer import Resolve, account_for, longest_gap
 
 __all__ = ["Ours", "Place", "measure_floors", "place", "run_ours", "run_runbook", "runbook_of"]
@@ -61,12 +62,12 @@ class Place:
         return Address(self.seeded.address, self.seeded.port, self.seeded.ca_bundle)
 
     @property
-    def master(self) -> Account:
-        return Account(self.seeded.master_user, self.seeded.master_password)
+    def master(self) -> Credentials:
+        return Credentials(self.seeded.master_user, self.seeded.master_password)
 
     @property
-    def application(self) -> Account:
-        return Account(self.seeded.application_user, self.seeded.application_password)
+    def application(self) -> Credentials:
+        return Credentials(self.seeded.application_user, self.seeded.application_password)
 
 
 @contextmanager

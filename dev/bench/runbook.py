@@ -16,7 +16,8 @@ import pymysql
 
 from dev.bench.command import BenchFailed, Say
 from dev.workload.database import address, rows
-from rds_encrypt.rehearse.client import Account, Address, Connection, connected
+from rds_encrypt.mysql.session import Credentials
+from rds_encrypt.rehearse.client import Address, Connection, connected
 
 __all__ = ["Runbook"]
 
@@ -39,7 +40,7 @@ class Runbook:
 
     rds: Any
     source: str
-    master: Account
+    master: Credentials
     authorities: Path
     kms_key: str
     delay: float

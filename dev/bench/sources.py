@@ -17,7 +17,8 @@ from dev.sandbox.seed import (
     store,
 )
 from dev.workload.database import address as address_of
-from rds_encrypt.rehearse.client import Account, connected
+from rds_encrypt.mysql.session import Credentials
+from rds_encrypt.rehearse.client import connected
 
 __all__ = ["SECRET", "Sources", "make_sources"]
 
@@ -42,7 +43,7 @@ class Sources:
 
     sandbox: Sandbox
     names: tuple[str, ...]
-    master: Account = field(repr=False)
+    master: Credentials = field(repr=False)
 
     def rows(self, name: str) -> int:
         """Return how many rows the database at that name holds."""
@@ -78,7 +79,7 @@ def make_sources(sandbox: Sandbox, count: int, engine: str = "8.0", *, replicas:
     vpc = make_network(ec2, rds, "fleet")
     groups = [make_security_group(ec2, vpc, f"fleet-{number}") for number in range(count)]
     names = tuple(f"shop-{number:02}" for number in range(1, count + 1))
-    found = Sources(sandbox, names, Account(_USER, password))
+    found = Sources(sandbox, names, Credentials(_USER, password))
 
     def make(name: str, group: str) -> None:
         _make(sandbox.client("rds"), name, engine, password, group)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rds_encrypt.rehearse.client import Account, Connection
+from rds_encrypt.mysql.session import Credentials
+from rds_encrypt.rehearse.client import Connection
 from rds_encrypt.rehearse.writer import Resolve, Writer
 
 __all__ = ["application", "make_table", "numbers_in"]
@@ -18,7 +19,7 @@ _CREATE = f"""CREATE TABLE {_TABLE} (
 _INSERT = f"INSERT INTO {_TABLE} (number, payload) VALUES (%s, %s)"  # noqa: S608 - a constant
 
 
-def application(resolve: Resolve, who: Account, database: str) -> Writer:
+def application(resolve: Resolve, who: Credentials, database: str) -> Writer:
     """Return the application: short transactions on eight connections, and long ones on one."""
     return Writer(resolve, who, database, _INSERT, connections=8, long_connections=1)
 

@@ -20,8 +20,9 @@ from dev.workload import database
 from dev.workload.gtids import mismatches
 from dev.workload.reader import Reader, wrong_reads
 from dev.workload.workspace import ROOT, Workspace
+from rds_encrypt.mysql.session import Credentials
 from rds_encrypt.rehearse import client
-from rds_encrypt.rehearse.client import Account, Address
+from rds_encrypt.rehearse.client import Address
 from rds_encrypt.rehearse.workspace import Result
 from rds_encrypt.rehearse.writer import TABLE, Writer, account_for, longest_gap
 
@@ -83,8 +84,8 @@ class _Run:
         return self.sandbox.client("rds")
 
     @property
-    def master(self) -> Account:
-        return Account(self.seeded.master_user, self.seeded.master_password)
+    def master(self) -> Credentials:
+        return Credentials(self.seeded.master_user, self.seeded.master_password)
 
     def address(self, identifier: str) -> Address:
         return database.address(self.rds, identifier, self.seeded.ca_bundle)
@@ -146,9 +147,9 @@ def _prepare(options: Options, terminal: Terminal, sandbox: Sandbox) -> _Run:
         f"Pulumi stack `{workspace.stack}`: its state and config lie in {_shown(options.directory)}"
     )
     where = Address(seeded.address, seeded.port, seeded.ca_bundle)
-    application = Account(seeded.application_user, seeded.application_password)
+    application = Credentials(seeded.application_user, seeded.application_password)
     writer = Writer(where, application, seeded.database)
-    master = Account(seeded.master_user, seeded.master_password)
+    master = Credentials(seeded.master_user, seeded.master_password)
     with client.connected(where, master) as connection:
         before = inventory.take(sandbox.client("rds"), sandbox.client("ec2"), connection)
     readers = {
@@ -261,7 +262,7 @@ def _check_unchanged(run: _Run, phase: str) -> None:
 def _compare(run: _Run) -> None:
     """Compare the old instance, which is fenced but can be read, with the one that has its name now."""
     name = run.seeded.database
-    application = Account(run.seeded.application_user, run.seeded.application_password)
+    application = Credentials(run.seeded.application_user, run.seeded.application_password)
     where = run.address(f"{_IDENTIFIER}-old")
     with (
         client.connected(where, run.master, database=name) as old,

@@ -67,7 +67,7 @@ class FaultBook:
             self._met = {each for each in self._met if each[0] != "refusal"}
 
     def purge(self) -> None:
-        """Let binary logs be purged once on each instance, also on later ones, whatever their retention."""
+        """Let binary logs be purged once on each instance, also on later ones, despite their retention."""
         with self._lock:
             self._purging = True
 

@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError, WaiterError
 
 from dev.sandbox.process import SandboxError
 from dev.sandbox.shop import DATABASE, fill, finish, grant_application, make_tables
-from rds_encrypt.rehearse.client import Account, Address, connected
+from rds_encrypt.mysql.session import Credentials
+from rds_encrypt.rehearse.client import Address, connected
 
 __all__ = [
     "Seeded",
@@ -93,7 +94,7 @@ def seed(
     endpoint = instance["Endpoint"]
     bundle = target.directory / "ca.pem"
     where = Address(endpoint["Address"], endpoint["Port"], bundle)
-    with connected(where, Account(MASTER_USER, password), database=DATABASE) as connection:
+    with connected(where, Credentials(MASTER_USER, password), database=DATABASE) as connection:
         make_tables(connection)
         made = fill(connection, rows)
         finish(connection)

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from dev.sandbox.mysql.vocabulary import run
-from rds_encrypt.rehearse.client import Account, Address, Connection
+from rds_encrypt.mysql.session import Credentials
+from rds_encrypt.rehearse.client import Address, Connection
 
 __all__ = ["account", "address", "rows", "value"]
 
 
-def account(secrets: Any, secret: str) -> Account:
+def account(secrets: Any, secret: str) -> Credentials:
     """Read an account from Secrets Manager."""
     found = json.loads(secrets.get_secret_value(SecretId=secret)["SecretString"])
-    return Account(found["username"], found["password"])
+    return Credentials(found["username"], found["password"])
 
 
 def address(rds: Any, identifier: str, authorities: Path) -> Address:

@@ -13,7 +13,8 @@ from itertools import accumulate
 import pymysql
 
 from dev.workload.database import value
-from rds_encrypt.rehearse.client import Account, Address, Connection, connect
+from rds_encrypt.mysql.session import Credentials
+from rds_encrypt.rehearse.client import Address, Connection, connect
 from rds_encrypt.rehearse.writer import TABLE
 
 __all__ = ["Read", "Reader", "wrong_reads"]
@@ -36,7 +37,7 @@ class Reader:
     """Reads the newest row under a name, over one connection, until it is stopped."""
 
     where: Address
-    who: Account
+    who: Credentials
     database: str
     reads: list[Read] = field(default_factory=list, repr=False)
     _stopping: threading.Event = field(default_factory=threading.Event, repr=False)

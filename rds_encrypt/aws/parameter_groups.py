@@ -14,6 +14,8 @@ from rds_encrypt.aws.instances import Instances
 __all__ = ["Description", "ParameterGroups", "is_default"]
 
 _NOT_FOUND = {"DBParameterGroupNotFound", "DBParameterGroupNotFoundFault"}
+_AT_ONCE = 20
+"""Parameters in one call (ModifyDBParameterGroup, RDS API Reference)."""
 
 
 def is_default(name: str) -> bool:
@@ -85,18 +87,20 @@ class ParameterGroups:
 
     def set_as(self, name: str, values: Mapping[str, tuple[str, str]]) -> None:
         """Set parameters with an apply method each, as ``user_values`` returns them."""
-        with sorted_errors(f"parameter group {name}"):
-            self._aws.rds.modify_db_parameter_group(
-                DBParameterGroupName=name,
-                Parameters=[
-                    {
-                        "ParameterName": key,
-                        "ParameterValue": value,
-                        "ApplyMethod": "immediate" if method == "immediate" else "pending-reboot",
-                    }
-                    for key, (value, method) in values.items()
-                ],
-            )
+        given = list(values.items())
+        for begin in range(0, len(given), _AT_ONCE):
+            with sorted_errors(f"parameter group {name}"):
+                self._aws.rds.modify_db_parameter_group(
+                    DBParameterGroupName=name,
+                    Parameters=[
+                        {
+                            "ParameterName": key,
+                            "ParameterValue": value,
+                            "ApplyMethod": "immediate" if method == "immediate" else "pending-reboot",
+                        }
+                        for key, (value, method) in given[begin : begin + _AT_ONCE]
+                    ],
+                )
 
     def modifiable(self, name: str, parameters: Sequence[str]) -> list[str]:
         """Return those of the parameters that the group's family has and a user may set."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import botocore.exceptions
 
@@ -18,10 +19,11 @@ _NOT_FOUND = {"DBSnapshotNotFound", "DBSnapshotNotFoundFault"}
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A snapshot's status in AWS, such as ``failed``, and its tags."""
+    """A snapshot's status in AWS, such as ``failed``, its tags, and AWS's whole description."""
 
     status: str
     tags: dict[str, str]
+    description: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def existing(aws: Aws, identifiers: Iterable[str]) -> dict[str, Snapshot]:
@@ -43,7 +45,7 @@ def _described(aws: Aws, names: list[str]) -> Iterator[tuple[str, Snapshot]]:
         for page in pages:
             for each in page["DBSnapshots"]:
                 tags = {tag["Key"]: tag["Value"] for tag in each.get("TagList", [])}
-                yield each["DBSnapshotIdentifier"], Snapshot(each["Status"], tags)
+                yield each["DBSnapshotIdentifier"], Snapshot(each["Status"], tags, each)
     except botocore.exceptions.ClientError as error:
         if code_of(error) not in _NOT_FOUND:
             raise

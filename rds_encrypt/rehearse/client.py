@@ -11,9 +11,10 @@ from typing import TypeAlias
 import pymysql
 from pymysql.cursors import DictCursor
 
+from rds_encrypt.mysql.session import Credentials
 from rds_encrypt.mysql.tunnel import Endpoint, OpenTunnel
 
-__all__ = ["Account", "Address", "Connection", "connect", "connected"]
+__all__ = ["Address", "Connection", "connect", "connected"]
 
 # As a careful application does: what it depends on, it does not leave to the server's parameter group.
 _PINNED = (
@@ -24,14 +25,6 @@ _PINNED = (
 
 # A name only: at run time the class takes no parameter.
 Connection: TypeAlias = "pymysql.Connection[DictCursor]"
-
-
-@dataclass(frozen=True)
-class Account:
-    """A MySQL account; the password never shows in ``repr``."""
-
-    user: str
-    password: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -46,7 +39,7 @@ class Address:
 
 
 def connect(
-    where: Address, who: Account, *, database: str | None = None, timeout: float = 30.0
+    where: Address, who: Credentials, *, database: str | None = None, timeout: float = 30.0
 ) -> Connection:
     """Open one connection in autocommit mode that does not depend on the server's parameter group."""
     connection = pymysql.connect(
@@ -73,7 +66,7 @@ def connect(
 
 
 @contextmanager
-def connected(where: Address, who: Account, *, database: str | None = None) -> Iterator[Connection]:
+def connected(where: Address, who: Credentials, *, database: str | None = None) -> Iterator[Connection]:
     """Open one connection for the length of a ``with`` block."""
     connection = connect(where, who, database=database)
     try:

@@ -26,8 +26,6 @@ _HOUR = 3600.0
 _RESTORED = 12 * _HOUR
 """The longest wait for the copy: its first backup comes before its first `available`, and takes hours."""
 _DELETED = 3 * _HOUR
-_AT_ONCE = 20
-"""Parameters in one call (ModifyDBParameterGroup, RDS API Reference)."""
 
 # Argument of RestoreDBInstanceFromDBSnapshot → key of DescribeDBInstances; copied as they are, where the source has them.
 _RESTORED_WITH = {
@@ -130,11 +128,6 @@ class CopiedInstance:
                 )
         return self._await(progress)
 
-    def give_password(self, password: str, progress: Progress) -> None:
-        """Give the copy the master password of the config: the snapshot may have an older one."""
-        found = self._await(progress)
-        self._instances.modify(found.resource_id, MasterUserPassword=password)
-
     def remove(self, progress: Progress) -> list[str]:
         """Delete the copy and everything that its migration made of it; return what was deleted.
 
@@ -224,9 +217,7 @@ class CopiedInstance:
                     Description=f"{origin}, for a rehearsal of {self.source}",
                     Tags=[{"Key": TAG, "Value": self.source}],
                 )
-        values = list(groups.user_values(origin).items())
-        for begin in range(0, len(values), _AT_ONCE):
-            groups.set_as(self.names.source, dict(values[begin : begin + _AT_ONCE]))
+        groups.set_as(self.names.source, groups.user_values(origin))
         return self.names.source
 
 

@@ -6,14 +6,14 @@ status is not slow for that reason, and its other statuses are still those of a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rds_encrypt.rehearse import facts_of_instances, facts_of_mysql
 from rds_encrypt.rehearse.evidence import Answer, Evidence, Verdict
 from rds_encrypt.rehearse.limits import Limits
 from rds_encrypt.rehearse.measurements import Measurements
-from rds_encrypt.rehearse.observations import Observations
+from rds_encrypt.rehearse.observations import Observation
 
 __all__ = ["FACTS", "Answer", "Fact", "Judgement", "judge"]
 
@@ -52,7 +52,7 @@ class Judgement:
 
 
 def judge(
-    observations: Observations, measured: Measurements, limits: Limits | None = None
+    observations: Iterable[Observation], measured: Measurements, limits: Limits | None = None
 ) -> tuple[Judgement, ...]:
     """Return what a rehearsal makes of each fact."""
     evidence = Evidence(tuple(observations), measured, limits or Limits())

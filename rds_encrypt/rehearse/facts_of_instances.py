@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from rds_encrypt.rehearse import known
 from rds_encrypt.rehearse.evidence import NOT_OBSERVED, Evidence, Verdict, counted, verdict
+from rds_encrypt.rehearse.measurements import initializing
 from rds_encrypt.rehearse.operations import Operation
 from rds_encrypt.reports.durations import duration
 
@@ -72,7 +73,7 @@ def first_backup(evidence: Evidence) -> Verdict:
 
 def initialization(evidence: Evidence) -> Verdict:
     seconds = evidence.measured.hydration
-    reported = any("nitializ" in str(each["storage"]) for each in evidence.of("instance"))
+    reported = any(map(initializing, evidence.of("instance")))
     return verdict([], (f"for {duration(seconds)}" if seconds is not None else "reported") * reported)
 
 

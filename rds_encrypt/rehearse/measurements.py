@@ -6,7 +6,7 @@ the rehearsal did not observe them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 from rds_encrypt.cutover.timeline import Moment, Outage, moments_from, outage
 from rds_encrypt.names import Names
-from rds_encrypt.rehearse.observations import Observation, Observations
+from rds_encrypt.rehearse.observations import Observation
 from rds_encrypt.rehearse.operations import Kind, Operation, Window, interruptions, operations, overlaps
 from rds_encrypt.reports.files import Files
 from rds_encrypt.reports.logbook import Ending
@@ -192,7 +192,7 @@ class Measurements:
         return Range.of(each.at_most for each in self.complete_cutovers)
 
 
-def measure(observations: Observations, reports: Path, source: str) -> Measurements:
+def measure(observations: Iterable[Observation], reports: Path, source: str) -> Measurements:
     """Return what a rehearsal measured.
 
     Args:
@@ -209,14 +209,14 @@ def measure(observations: Observations, reports: Path, source: str) -> Measureme
         began=every[0].at if every else None,
         ended=every[-1].at if every else None,
         gib=sizes[-1] if sizes else None,
-        operations=operations(observations, source),
+        operations=operations(every, source),
         procedures=tuple(_procedures(each for each in every if each.kind == "procedure")),
         moves=moves,
         cutovers=tuple(_cutovers(begun, moves, reports, source)),
         gaps=tuple(
             _gaps(
                 (each for each in every if each.kind == "name" and each["identifier"] == source),
-                interruptions(observations),
+                interruptions(every),
             )
         ),
         verifications=tuple(_verifications(begun, reports, source)),
@@ -345,11 +345,15 @@ def _verifications(names: Sequence[str], reports: Path, source: str) -> Iterator
         )
 
 
+def initializing(instance: Observation) -> bool:
+    """Return whether AWS said that it initializes the storage of an instance."""
+    return "nitializ" in str(instance["storage"])
+
+
 def _hydration(instances: Sequence[Observation], names: Names) -> float | None:
     """Return how long AWS said that it initializes the storage of the restored instance."""
     restored = next((each["id"] for each in instances if each["identifier"] == names.encrypted), None)
     life = [each for each in instances if each["id"] == restored]
-    initializing: Callable[[Observation], bool] = lambda each: "nitializ" in str(each["storage"])  # noqa: E731
     began = next((each.at for each in life if initializing(each)), None)
     if began is None:
         return None

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 
 from rds_encrypt.names import Names
+from rds_encrypt.rehearse.config import SUFFIX
 
-__all__ = ["SUFFIX", "neutral"]
+__all__ = ["neutral"]
 
-SUFFIX = "-rehearsal"
-"""The end of the name of the copy that a rehearsal works on."""
 _PRIVATE = (
     (r"arn:aws[\w-]*:\S+", "(ARN)"),
     (r"[\w.%+-]+@(?:[\w-]+\.)+[a-z]{2,}", "(address)"),

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rds_encrypt.access import Access
+from rds_encrypt.aws import snapshots
 from rds_encrypt.aws.clients import Aws
-from rds_encrypt.aws.errors import sorted_errors
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.core.errors import MigrationError
@@ -85,14 +85,8 @@ class Observer:
         self._poll_snapshots()
 
     def _poll_snapshots(self) -> None:
-        found: dict[str, Mapping[str, Any]] = {}
-        with sorted_errors("snapshots"):
-            for name in (self.names.replica, self.names.encrypted):
-                pages = self.aws.rds.get_paginator("describe_db_snapshots").paginate(
-                    Filters=[{"Name": "db-snapshot-id", "Values": [name]}]
-                )
-                for each in (each for page in pages for each in page["DBSnapshots"]):
-                    found[each["DBSnapshotIdentifier"]] = _of_snapshot(each)
+        existing = snapshots.existing(self.aws, [self.names.replica, self.names.encrypted])
+        found = {name: _of_snapshot(each.description) for name, each in existing.items()}
         for kind, key in list(self._known):
             if kind == "snapshot" and key not in found:
                 found[key] = {**self._known[kind, key], "status": None}

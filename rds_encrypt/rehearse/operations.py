@@ -13,7 +13,8 @@ from typing import Literal
 
 from rds_encrypt.aws.changes import USABLE
 from rds_encrypt.names import Names
-from rds_encrypt.rehearse.observations import Observation, Observations
+from rds_encrypt.rehearse.observations import Kind as ObservationKind
+from rds_encrypt.rehearse.observations import Observation
 
 __all__ = ["Kind", "Operation", "Passed", "Window", "interruptions", "operations", "overlaps"]
 
@@ -85,7 +86,7 @@ class Operation:
         return self.gib / self.seconds * 60 if self.gib and self.seconds else None
 
 
-def interruptions(observations: Observations) -> list[Window]:
+def interruptions(observations: Sequence[Observation]) -> list[Window]:
     """Return when nothing was watched: from the last observation of a killed rehearsal until the resumed one repeats its move."""
     under_way: str | None = None
     last: datetime | None = None
@@ -100,15 +101,15 @@ def interruptions(observations: Observations) -> list[Window]:
     return found
 
 
-def operations(observations: Observations, source: str) -> tuple[Operation, ...]:
+def operations(observations: Sequence[Observation], source: str) -> tuple[Operation, ...]:
     """Return all operations in the order in which they began.
 
     Args:
         source: the identifier of the copy that the rehearsal works on.
     """
     names, unwatched = Names(source), interruptions(observations)
-    instances = _grouped(observations.of("instance"), lambda each: str(each["id"]))
-    snapshots = _grouped(observations.of("snapshot"), lambda each: str(each["identifier"]))
+    instances = _grouped(observations, "instance", lambda each: str(each["id"]))
+    snapshots = _grouped(observations, "snapshot", lambda each: str(each["identifier"]))
     found = [each for rows in instances for each in _of_instance(rows, names)]
     found += [each for rows in snapshots for each in _of_snapshot(rows)]
     return tuple(
@@ -122,10 +123,13 @@ def overlaps(began: datetime, ended: datetime | None, windows: Sequence[Window])
     return any((ended is None or start < ended) and began < end for start, end in windows)
 
 
-def _grouped(rows: Iterable[Observation], key: Callable[[Observation], str]) -> list[list[Observation]]:
+def _grouped(
+    rows: Iterable[Observation], kind: ObservationKind, key: Callable[[Observation], str]
+) -> list[list[Observation]]:
     found: dict[str, list[Observation]] = {}
     for each in rows:
-        found.setdefault(key(each), []).append(each)
+        if each.kind == kind:
+            found.setdefault(key(each), []).append(each)
     return list(found.values())
 
 

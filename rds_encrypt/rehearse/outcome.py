@@ -21,8 +21,9 @@ _FIXED = ("rename", "stop")
 
 def outcome(rehearsal: Rehearsal, limits: Limits) -> Iterator[str]:
     """Write the report of as much as was rehearsed, and yield its essentials in sentences."""
-    measured = measure(rehearsal.observations, rehearsal.reports, rehearsal.config.names.source)
-    judged = judge(rehearsal.observations, measured, limits)
+    observations = list(rehearsal.observations)
+    measured = measure(observations, rehearsal.reports, rehearsal.config.names.source)
+    judged = judge(observations, measured, limits)
     source = rehearsal.source.description
     subject = Subject(
         source=rehearsal.config.source,

@@ -261,13 +261,10 @@ class Rehearsal:
             with self._access.session(instance, patience=60.0):
                 return
         except AccountRefused:
-            account = self._access.credentials(instance)
-            if account.user != instance.description.get("MasterUsername"):
+            if self._access.credentials(instance).user != instance.description.get("MasterUsername"):
                 raise
         self.progress("giving the copy the config's master password: the snapshot has an older one")
-        self._copied.give_password(account.password, self.progress)
-        with self._access.session(instance, patience=120.0):
-            return
+        self._access.give_password(instance)
 
     def _move_all(self, writer: Writer | None, moves: tuple[str, ...]) -> None:
         for move in moves:

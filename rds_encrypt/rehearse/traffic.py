@@ -13,8 +13,8 @@ from rds_encrypt.access import Access, AccessSettings, authorities_of, endpoint_
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.connection import tunnel_opener
-from rds_encrypt.mysql.session import Session
-from rds_encrypt.rehearse.client import Account, Address
+from rds_encrypt.mysql.session import Credentials, Session
+from rds_encrypt.rehearse.client import Address
 from rds_encrypt.rehearse.writer import Accounting, Write, Writer, account_for
 
 __all__ = ["SCHEMA", "Traffic", "fill"]
@@ -47,7 +47,7 @@ class Traffic:
     @contextmanager
     def writing(self, instance: Instance) -> Iterator[Writer]:
         """Write to the address of an instance for the length of a ``with`` block."""
-        account = Account(SCHEMA, secrets.token_urlsafe(24))
+        account = Credentials(SCHEMA, secrets.token_urlsafe(24))
         with Access(self.aws, self.settings).session(instance) as session:
             _prepare(session, account)
             first = 1 + int(session.value(f"SELECT COALESCE(MAX(token), 0) FROM {SCHEMA}.writes"))  # noqa: S608 - a constant
@@ -99,7 +99,7 @@ def fill(session: Session) -> None:
         session.execute(f"INSERT INTO {SCHEMA}.filling (text) SELECT text FROM {SCHEMA}.filling")  # noqa: S608
 
 
-def _prepare(session: Session, account: Account) -> None:
+def _prepare(session: Session, account: Credentials) -> None:
     """Make schema, table and account, with a new password: that of a former run is not kept."""
     session.execute(f"CREATE DATABASE IF NOT EXISTS {SCHEMA}")
     session.execute(_TABLE)

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 
 import pymysql
 
-from rds_encrypt.rehearse.client import Account, Address, Connection, connect
+from rds_encrypt.mysql.session import Credentials
+from rds_encrypt.rehearse.client import Address, Connection, connect
 
 __all__ = ["INSERT", "TABLE", "Accounting", "Gap", "Resolve", "Write", "Writer", "account_for", "longest_gap"]
 
@@ -86,7 +87,7 @@ class Writer:
     """
 
     where: Address | Resolve
-    who: Account
+    who: Credentials
     database: str
     insert: str = INSERT
     connections: int = 4

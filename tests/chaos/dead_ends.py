@@ -53,10 +53,10 @@ from rds_encrypt.discovery import discover
 from rds_encrypt.journal import Role, Tag
 from rds_encrypt.mysql import accounts, channel
 from rds_encrypt.mysql.coordinates import current
-from rds_encrypt.mysql.session import Row, Session
+from rds_encrypt.mysql.session import Credentials, Row, Session
 from rds_encrypt.names import Names
 from rds_encrypt.phases import Phase
-from rds_encrypt.rehearse.client import Account, Address, connected
+from rds_encrypt.rehearse.client import Address, connected
 from rds_encrypt.reports.files import DIRECTORY
 from rds_encrypt.settings import CutoverSettings, VerifySettings
 from tests.chaos import invariants
@@ -167,8 +167,8 @@ class Ground:
         return Address(endpoint["Address"], endpoint["Port"], self.seeded.ca_bundle)
 
     @property
-    def master(self) -> Account:
-        return Account(self.seeded.master_user, self.seeded.master_password)
+    def master(self) -> Credentials:
+        return Credentials(self.seeded.master_user, self.seeded.master_password)
 
     def until(self, done: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + _PATIENCE
@@ -620,7 +620,7 @@ def ground(directory: Path) -> Iterator[Ground]:
         patch.setattr(cutover_protocol, "CutoverContext", partial(CutoverContext, deadlines=deadlines))
         patch.setattr(channel, "_CONNECT", 6.0)
         seeded = seed(sandbox, rows=300, identifier=NAMES.source)
-        traffic = Traffic(Account(seeded.application_user, seeded.application_password), seeded.database)
+        traffic = Traffic(Credentials(seeded.application_user, seeded.application_password), seeded.database)
         with _Compass(sandbox, seeded).turning() as compass:
             place = Ground(sandbox, seeded, traffic, compass, seeded.resource_id)
             _take_snapshots(place)

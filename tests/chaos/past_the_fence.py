@@ -13,7 +13,8 @@ from typing import TypeVar
 import pymysql
 
 from dev.workload.database import rows
-from rds_encrypt.rehearse.client import Account, Connection, connect
+from rds_encrypt.mysql.session import Credentials
+from rds_encrypt.rehearse.client import Connection, connect
 from tests.chaos import invariants
 from tests.chaos.child import Child
 from tests.chaos.stage import Direction, Stage
@@ -54,7 +55,7 @@ def swapping(stage: Stage) -> Iterator[tuple[Direction, Child]]:
     assert not wrong, wrong
 
 
-def opened(stage: Stage, who: Account) -> Connection:
+def opened(stage: Stage, who: Credentials) -> Connection:
     """Open a connection to whoever has the name now."""
     return connect(stage.road.address("orders"), who, database=stage.road.seeded.database, timeout=10.0)
 

@@ -6,7 +6,6 @@ Afterwards the account must be as before, and every call about the source must o
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import re
 import signal
@@ -20,7 +19,7 @@ from pathlib import Path
 from dev.demo import inventory
 from dev.demo.rehearsal import Stage
 from dev.workload.workspace import ROOT
-from rds_encrypt.rehearse.workspace import session_of
+from tests.engine.road import kill_pulumi_of
 
 __all__ = ["HOWS", "Point", "drawn", "run_point"]
 
@@ -108,31 +107,11 @@ def _end(process: subprocess.Popen[bytes], how: str) -> None:
     if how == "interrupt":
         process.send_signal(signal.SIGINT)
     else:
-        # Pulumi has a session of its own, so its processes are found by their parent.
-        children = _children(process.pid) if how == "kill all" else []
+        process.send_signal(signal.SIGSTOP)
+        if how == "kill all":
+            kill_pulumi_of(process.pid)
         process.kill()
-        for child in children:
-            for each in (*session_of(child), child):
-                _kill(each)
     process.wait(_ENDS)
-
-
-def _children(parent: int) -> list[int]:
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
-                found.append(int(entry.name))
-        except (OSError, ValueError):
-            continue
-    return found
-
-
-def _kill(process: int) -> None:
-    try:
-        os.kill(process, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
 def main() -> None:

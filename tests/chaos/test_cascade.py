@@ -9,7 +9,7 @@ import pytest
 
 from dev.sandbox.seed import await_available
 from tests.engine.account import look
-from tests.engine.cascade import ABOVE, BELOW, cascading, chain
+from tests.engine.cascade import ABOVE, BELOW, cascading, chain, require_counterparts
 from tests.engine.checks import unfolded, wait_until
 from tests.engine.readers import require_read, write
 from tests.engine.road import Road
@@ -31,14 +31,7 @@ def cascade_before(cascade: Road) -> dict[str, Any]:
 @pytest.mark.usefixtures("cascade_before")
 def test_the_replica_of_a_replica_gets_a_counterpart_that_follows_the_one_above(cascade: Road) -> None:
     cascade.up("replicate")
-    assert chain(cascade, f"{BELOW}-encrypted") == [f"{ABOVE}-encrypted", "orders-encrypted"]
-    counterpart = cascade.instance(f"{BELOW}-encrypted")
-    assert counterpart["StorageEncrypted"]
-    assert counterpart["DBInstanceClass"] == "db.t3.medium"
-    assert cascade.instance(f"{ABOVE}-encrypted")["BackupRetentionPeriod"] == 3
-    assert cascade.tags(f"{BELOW}-encrypted")["readers"] == "exports"
-    write(cascade, "two levels")
-    require_read(cascade, f"{BELOW}-encrypted", "two levels")
+    require_counterparts(cascade)
 
 
 def test_without_the_counterpart_above_the_deeper_one_is_made_again_too(cascade: Road) -> None:

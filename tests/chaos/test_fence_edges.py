@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import pytest
 
 from dev.workload.database import rows, value
-from rds_encrypt.rehearse.client import Account, Connection
+from rds_encrypt.mysql.session import Credentials
+from rds_encrypt.rehearse.client import Connection
 from tests.chaos import invariants
 from tests.chaos.past_the_fence import answer, each_moment, opened, swapping, taken
 from tests.chaos.stage import ACCEPTED, Stage, staged
@@ -20,7 +21,7 @@ from tests.chaos.traffic import TABLE
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
 
-BROAD = Account("auditor", "throw-away-Password-1")
+BROAD = Credentials("auditor", "throw-away-Password-1")
 
 
 @pytest.fixture(scope="module")

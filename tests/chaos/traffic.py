@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import pymysql
 
 from dev.workload.database import rows, value
-from rds_encrypt.rehearse.client import Account, Address, Connection, connect
+from rds_encrypt.mysql.session import Credentials
+from rds_encrypt.rehearse.client import Address, Connection, connect
 
 __all__ = ["TABLE", "Ack", "Traffic", "create_table"]
 
@@ -58,7 +59,7 @@ def create_table(connection: Connection) -> None:
 class Traffic:
     """All clients together; `trial` says to which trial the writes from now on belong."""
 
-    def __init__(self, who: Account, database: str) -> None:
+    def __init__(self, who: Credentials, database: str) -> None:
         self.trial = 0
         self.errors: Counter[str] = Counter()
         self._who = who

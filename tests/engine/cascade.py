@@ -10,9 +10,10 @@ import pytest
 
 from dev.sandbox.seed import await_available
 from tests.engine.checks import wait_until
+from tests.engine.readers import require_read, write
 from tests.engine.road import Road, driving
 
-__all__ = ["ABOVE", "BELOW", "cascading", "chain"]
+__all__ = ["ABOVE", "BELOW", "cascading", "chain", "require_counterparts"]
 
 ABOVE = "orders-c1"
 BELOW = "orders-c2"
@@ -46,3 +47,15 @@ def chain(road: Road, name: str) -> list[str]:
     """Return the names of the instances that a replica gets its data through."""
     source = road.instance(name).get("ReadReplicaSourceDBInstanceIdentifier")
     return [source, *chain(road, source)] if source else []
+
+
+def require_counterparts(road: Road) -> None:
+    """Require both counterparts, each with its own settings, the deeper one following the one above."""
+    assert chain(road, f"{BELOW}-encrypted") == [f"{ABOVE}-encrypted", "orders-encrypted"]
+    counterpart = road.instance(f"{BELOW}-encrypted")
+    assert counterpart["StorageEncrypted"]
+    assert counterpart["DBInstanceClass"] == "db.t3.medium"
+    assert road.instance(f"{ABOVE}-encrypted")["BackupRetentionPeriod"] == 3
+    assert road.tags(f"{BELOW}-encrypted")["readers"] == "exports"
+    write(road, "two levels")
+    require_read(road, f"{BELOW}-encrypted", "two levels")

@@ -18,12 +18,13 @@ from dev.sandbox.seed import Seeded, seed, set_parameters
 from dev.workload.database import address
 from dev.workload.workspace import Workspace
 from rds_encrypt.journal import Tag
-from rds_encrypt.rehearse.client import Account, Address, Connection, connected
+from rds_encrypt.mysql.session import Credentials
+from rds_encrypt.rehearse.client import Address, Connection, connected
 from rds_encrypt.rehearse.workspace import Result, session_of
 from rds_encrypt.reports.files import DIRECTORY, Files
 from tests.engine.rows import Row, read_rows
 
-__all__ = ["HOSTILE", "IDENTIFIER", "ROWS", "Road", "driving"]
+__all__ = ["HOSTILE", "IDENTIFIER", "ROWS", "Road", "driving", "kill_pulumi_of"]
 
 IDENTIFIER = "orders"
 ROWS = 2_000
@@ -150,7 +151,7 @@ class Road:
             deadline = time.monotonic() + _PATIENCE
             while not reached() and time.monotonic() < deadline:
                 time.sleep(0.02)
-            _kill_sessions_of_our_children()
+            kill_pulumi_of(os.getpid())
 
         result = self.note(self.workspace.up("--skip-preview", listen=listen))
         assert result.returncode == -signal.SIGKILL, result.output
@@ -205,12 +206,12 @@ class Road:
         return address(self.client("rds"), identifier, self.seeded.ca_bundle)
 
     @property
-    def master(self) -> Account:
-        return Account(self.seeded.master_user, self.seeded.master_password)
+    def master(self) -> Credentials:
+        return Credentials(self.seeded.master_user, self.seeded.master_password)
 
     @property
-    def application(self) -> Account:
-        return Account(self.seeded.application_user, self.seeded.application_password)
+    def application(self) -> Credentials:
+        return Credentials(self.seeded.application_user, self.seeded.application_password)
 
     @contextmanager
     def connected(self, identifier: str, *, application: bool = False) -> Iterator[Connection]:
@@ -257,16 +258,14 @@ def _set(sandbox: Sandbox, identifier: str, parameters: Mapping[str, str]) -> No
         time.sleep(0.1)
 
 
-def _kill_sessions_of_our_children() -> None:
-    """Kill every `pulumi` that this process started, with all that belongs to its session.
+def kill_pulumi_of(parent: int) -> None:
+    """Kill every `pulumi` that a process started, with all that belongs to its session.
 
     All are stopped before the first is killed: a step that sees its engine die undoes what it has begun, and an engine that
     sees a plugin die ends with a failure of its own.
     """
     leaders = [
-        process.number
-        for process in _processes()
-        if process.parent == os.getpid() and process.name == "pulumi"
+        process.number for process in _processes() if process.parent == parent and process.name == "pulumi"
     ]
     victims = [number for leader in leaders for number in (leader, *session_of(leader))]
     for sent in (signal.SIGSTOP, signal.SIGKILL):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.engine.account import look
-from tests.engine.cascade import ABOVE, BELOW, cascading, chain
+from tests.engine.cascade import ABOVE, BELOW, cascading, chain, require_counterparts
 from tests.engine.checks import unfolded
 from tests.engine.readers import require_read, write
 from tests.engine.road import Road
@@ -43,14 +43,7 @@ def test_the_preview_says_that_the_replica_of_a_replica_comes_along(
 
 def test_the_replica_of_a_replica_gets_a_counterpart_that_follows_the_one_above(cascade: Road) -> None:
     cascade.up("replicate")
-    assert chain(cascade, f"{BELOW}-encrypted") == [f"{ABOVE}-encrypted", "orders-encrypted"]
-    counterpart = cascade.instance(f"{BELOW}-encrypted")
-    assert counterpart["StorageEncrypted"]
-    assert counterpart["DBInstanceClass"] == "db.t3.medium"
-    assert cascade.instance(f"{ABOVE}-encrypted")["BackupRetentionPeriod"] == 3
-    assert cascade.tags(f"{BELOW}-encrypted")["readers"] == "exports"
-    write(cascade, "two levels")
-    require_read(cascade, f"{BELOW}-encrypted", "two levels")
+    require_counterparts(cascade)
 
 
 def test_both_names_of_the_cascade_follow_that_of_the_source(cascade: Road) -> None:

@@ -17,7 +17,8 @@ from rds_encrypt.aws.clients import Aws, AwsSettings
 from rds_encrypt.check import Severity
 from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.existing import look_up
-from rds_encrypt.rehearse.client import Account, connected
+from rds_encrypt.mysql.session import Credentials
+from rds_encrypt.rehearse.client import connected
 from rds_encrypt.scan.__main__ import main
 from rds_encrypt.scan.candidates import candidates
 from rds_encrypt.settings import CredentialSettings, SourceSettings
@@ -29,7 +30,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 READING = ("Describe", "Get", "List", "GET ")
 MASTER = CredentialSettings(secret_id="orders/master")
-GONE = Account("gone", "a-good-Password1")
+GONE = Credentials("gone", "a-good-Password1")
 
 
 @pytest.fixture(scope="module")

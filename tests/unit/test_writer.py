@@ -8,8 +8,9 @@ from typing import Any
 import pymysql
 import pytest
 
+from rds_encrypt.mysql.session import Credentials
 from rds_encrypt.rehearse import writer as subject
-from rds_encrypt.rehearse.client import Account, Address
+from rds_encrypt.rehearse.client import Address
 from rds_encrypt.rehearse.writer import Writer
 
 OLD = Address("192.0.2.1", 3306, Path("ca.pem"))
@@ -25,7 +26,7 @@ class Server:
         self.connected: list[Address] = []
         self.commits_lost = 0
 
-    def connect(self, where: Address, _who: Account, **_options: Any) -> Connection:
+    def connect(self, where: Address, _who: Credentials, **_options: Any) -> Connection:
         self.connected.append(where)
         return Connection(self, where)
 
@@ -76,7 +77,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
 
 
 def make(resolve: subject.Resolve, connections: int = 2) -> Writer:
-    return Writer(resolve, Account("app", "secret"), "shop", connections=connections, long_connections=0)
+    return Writer(resolve, Credentials("app", "secret"), "shop", connections=connections, long_connections=0)
 
 
 def wait_until(done: Callable[[], bool]) -> None:
