@@ -19,7 +19,7 @@ from rds_encrypt.core.waiting import Wait, until
 from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import accounts, events, writes
 from rds_encrypt.mysql.accounts import Account
-from rds_encrypt.mysql.connected_clients import application_sessions
+from rds_encrypt.mysql.connected_clients import application_sessions, logins
 from rds_encrypt.mysql.session import Session
 
 __all__ = ["AccountFence", "obstacle"]
@@ -76,6 +76,7 @@ class AccountFence:
         for account in accounts.of_applications(session):
             if not account.locked:
                 accounts.lock(session, account)
+        begun = logins(session)
         until(
             Wait(
                 f"the sessions of applications on {session.endpoint} to end",
@@ -83,7 +84,8 @@ class AccountFence:
                 first=0.05,
                 longest=0.5,
             ),
-            lambda: writes.end_application_sessions(session),
+            # Logins first: between the two looks, one that succeeds becomes a session.
+            lambda: writes.end_logins(session, begun) + writes.end_application_sessions(session),
             done=lambda left: left == 0,
             describe=lambda left: f"{left} are left",
         )

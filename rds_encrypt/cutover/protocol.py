@@ -182,7 +182,7 @@ def _promote(
     context.instances.tag(context.direction.candidate_id, tags)
     if wrote_since(primary, final) or not fence.holds(primary):
         raise ActionRequired(
-            f"{context.names.source} was written to despite the fence",
+            f"applications wrote to {context.names.source} despite the fence, or could have",
             where=context.names.source,
             fix="Find the account that the fence does not stop, then run `pulumi up` again",
         )

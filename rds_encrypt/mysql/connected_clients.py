@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from rds_encrypt.mysql.rds_accounts import RDS_THREADS
 from rds_encrypt.mysql.session import Row, Session
 
-__all__ = ["Client", "application_sessions", "clients", "other_sessions"]
+__all__ = ["Client", "application_sessions", "clients", "logins", "other_sessions"]
 
 
 @dataclass(frozen=True, order=True)
@@ -52,6 +52,11 @@ def application_sessions(session: Session) -> list[int]:
     return [int(row["Id"]) for row in _of_applications(session)]
 
 
+def logins(session: Session) -> set[int]:
+    """Return the connections that have not logged in yet."""
+    return {int(row["Id"]) for row in other_sessions(session) if _logs_in(row)}
+
+
 def other_sessions(session: Session) -> list[Row]:
     """Return the server's other sessions.
 
@@ -65,8 +70,16 @@ def _of_applications(session: Session) -> list[Row]:
     return [
         row
         for row in other_sessions(session)
-        if not row["Command"].startswith("Binlog Dump") and row["User"] not in RDS_THREADS
+        if row["User"] not in RDS_THREADS
+        if not row["Command"].startswith("Binlog Dump") and not _logs_in(row)
     ]
+
+
+def _logs_in(row: Row) -> bool:
+    """Whether the connection has not logged in yet; MySQL may show its account already, even one that it is about to refuse."""
+    return row["User"] == "unauthenticated user" or (
+        row["Command"] == "Connect" and row["User"] not in RDS_THREADS
+    )
 
 
 def _host(address: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 from rds_encrypt.core.errors import (
@@ -16,7 +16,7 @@ from rds_encrypt.core.errors import (
     WriteRefused,
 )
 from rds_encrypt.core.waiting import Wait, until
-from rds_encrypt.mysql.connected_clients import application_sessions, other_sessions
+from rds_encrypt.mysql.connected_clients import application_sessions, logins, other_sessions
 from rds_encrypt.mysql.coordinates import Coordinates, current, wrote_since
 from rds_encrypt.mysql.dialect import dialect_of
 from rds_encrypt.mysql.rds_accounts import RDS_THREADS, RDS_USERS
@@ -25,6 +25,7 @@ from rds_encrypt.mysql.session import Row, Session
 __all__ = [
     "definition_changes",
     "end_application_sessions",
+    "end_logins",
     "end_writing_sessions",
     "long_transactions",
     "prepared_transactions",
@@ -150,6 +151,17 @@ def end_application_sessions(session: Session) -> int:
     Otherwise pools that hold connections to a fenced instance would keep failing instead of connecting to the other one.
     """
     found = application_sessions(session)
+    for thread in found:
+        _end(session, thread)
+    return len(found)
+
+
+def end_logins(session: Session, begun: Collection[int]) -> int:
+    """Kill those of the connections ``begun`` that have not logged in yet, and return their number.
+
+    MySQL reads whether an account is locked when a login begins, so one that began before the lock succeeds after it.
+    """
+    found = logins(session).intersection(begun)
     for thread in found:
         _end(session, thread)
     return len(found)

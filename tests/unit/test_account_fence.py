@@ -82,3 +82,10 @@ def test_what_would_write_on_is_an_obstacle() -> None:
 def test_the_fence_that_an_instance_has_is_told_by_its_tag() -> None:
     assert fence(read_only_before="accounts").put_back()
     assert not fence().put_back()
+
+
+def test_a_login_that_mysql_is_about_to_refuse_is_no_session() -> None:
+    here = session(("app", 1))
+    for command, holds in (("Connect", True), ("Sleep", False)):
+        here.answers["SHOW PROCESSLIST"] = [{"Id": 7, "User": "app", "Command": command}]
+        assert fence().holds(here) is holds
