@@ -104,8 +104,6 @@ def _make(rds: Any, name: str, engine: str, password: str, group: str) -> None:
         DBName=_DATABASE,
         AllocatedStorage=20,
         BackupRetentionPeriod=1,
-        PreferredBackupWindow="03:10-03:40",
-        PreferredMaintenanceWindow="sun:04:30-sun:05:00",
         DBSubnetGroupName="fleet",
         VpcSecurityGroupIds=[group],
         DBParameterGroupName=f"{name}-mysql",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pymysql.cursors import DictCursor
 
 from dev.sandbox.mysql import CertificateAuthority, MySQLBinaries, MySQLServer, find_binaries
 from dev.sandbox.mysql.vocabulary import run, spoken
+from dev.sandbox.network import Network
 
 VERSIONS = ("8.0", "5.7", "9.7")
 ALL_WORDS = (*VERSIONS, "8.0.15")
@@ -27,9 +27,6 @@ NO_MORE: Mapping[str, str] = {}
 T = TypeVar("T")
 _numbers = itertools.count(1)
 
-# A network for each run: what a killed one left behind must not be in the next one's way.
-_NETWORK = 90 + os.getpid() % 30
-
 
 class Farm:
     """Servers of one version in one directory; whatever happens, none outlives it."""
@@ -38,6 +35,7 @@ class Farm:
         self.directory = directory
         self.binaries: MySQLBinaries = find_binaries(version)
         self.certificates = CertificateAuthority(directory)
+        self._network = Network.acquire(directory)
         self._servers: list[MySQLServer] = []
 
     def _place(self) -> MySQLServer:
@@ -46,7 +44,7 @@ class Farm:
         server = MySQLServer(
             directory=self.directory / f"server-{number}",
             binaries=self.binaries,
-            address=f"127.{_NETWORK}.{number // 250}.{number % 250 + 1}",
+            address=self._network.address(f"server-{number}"),
             port=3306,
             server_id=100 + number,
             certificates=self.certificates,
@@ -72,6 +70,7 @@ class Farm:
     def close(self) -> None:
         for server in self._servers:
             server.kill()
+        self._network.release()
 
     @classmethod
     @contextmanager
