@@ -12,7 +12,7 @@ from tests.chaos.roads.journey import lose_state
 from tests.chaos.roads.points import Point
 from tests.engine.road import driving
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow]
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
 
 POINTS = (
     Point("ReplicationUser orders", "before", "Ctrl-C"),
