@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from rds_encrypt.mysql.rds_accounts import RDS_THREADS
 from rds_encrypt.mysql.session import Row, Session
 
-__all__ = ["Client", "application_sessions", "clients", "logins", "other_sessions"]
+__all__ = ["Client", "application_sessions", "clients", "logins", "of_applications", "other_sessions"]
 
 
 @dataclass(frozen=True, order=True)
@@ -43,18 +43,18 @@ def clients(session: Session, before: Iterable[Client] = ()) -> tuple[Client, ..
     """
     known = {(each.account, each.host): each.since for each in before}
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    found = Counter((str(row["User"]), _host(str(row["Host"] or ""))) for row in _of_applications(session))
+    found = Counter((str(row["User"]), _host(str(row["Host"] or ""))) for row in of_applications(session))
     return tuple(sorted(Client(*who, sessions, known.get(who, now)) for who, sessions in found.items()))
 
 
 def application_sessions(session: Session) -> list[int]:
     """Return the sessions except this one, RDS's own and replication's."""
-    return [int(row["Id"]) for row in _of_applications(session)]
+    return [int(row["Id"]) for row in of_applications(session)]
 
 
 def logins(session: Session) -> set[int]:
     """Return the connections that have not logged in yet."""
-    return {int(row["Id"]) for row in other_sessions(session) if _logs_in(row)}
+    return {int(row["Id"]) for row in other_sessions(session) if _logs_in(row) and not _is_over(row)}
 
 
 def other_sessions(session: Session) -> list[Row]:
@@ -66,12 +66,13 @@ def other_sessions(session: Session) -> list[Row]:
     return [row for row in session.rows("SHOW PROCESSLIST") if row["Id"] != own]
 
 
-def _of_applications(session: Session) -> list[Row]:
+def of_applications(session: Session) -> list[Row]:
+    """Return the rows of ``application_sessions``."""
     return [
         row
         for row in other_sessions(session)
         if row["User"] not in RDS_THREADS
-        if not row["Command"].startswith("Binlog Dump") and not _logs_in(row)
+        if not row["Command"].startswith("Binlog Dump") and not _logs_in(row) and not _is_over(row)
     ]
 
 
@@ -80,6 +81,11 @@ def _logs_in(row: Row) -> bool:
     return row["User"] == "unauthenticated user" or (
         row["Command"] == "Connect" and row["User"] not in RDS_THREADS
     )
+
+
+def _is_over(row: Row) -> bool:
+    """Whether the session was killed and runs nothing: MySQL 5.7.22 may list one long after its connection is closed."""
+    return row["Command"] == "Killed" and row["Info"] is None
 
 
 def _host(address: str) -> str:

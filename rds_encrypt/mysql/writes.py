@@ -16,7 +16,7 @@ from rds_encrypt.core.errors import (
     WriteRefused,
 )
 from rds_encrypt.core.waiting import Wait, until
-from rds_encrypt.mysql.connected_clients import application_sessions, logins, other_sessions
+from rds_encrypt.mysql.connected_clients import application_sessions, logins, of_applications, other_sessions
 from rds_encrypt.mysql.coordinates import Coordinates, current, wrote_since
 from rds_encrypt.mysql.dialect import dialect_of
 from rds_encrypt.mysql.rds_accounts import RDS_THREADS, RDS_USERS
@@ -179,7 +179,7 @@ def _end(session: Session, thread: int) -> None:
 def sessions_of_our_account(session: Session) -> list[str]:
     """Return the other sessions that use this session's account."""
     user, _, _ = str(session.value("SELECT USER()")).rpartition("@")
-    return [str(row["Id"]) for row in other_sessions(session) if row["User"] == user]
+    return [str(row["Id"]) for row in of_applications(session) if row["User"] == user]
 
 
 def prepared_transactions(session: Session) -> int:

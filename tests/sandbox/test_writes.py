@@ -122,6 +122,7 @@ def test_sessions_that_come_and_go_are_ended_without_an_error(
         for client in clients:
             client.join()
     assert ended > 0
+    until(lambda: writes.end_application_sessions(session), lambda left: left == 0)
 
 
 def test_a_locked_account_is_told_so(place: tuple[Farm, MySQLServer], session: Session) -> None:
@@ -155,7 +156,6 @@ def test_a_login_that_began_before_its_account_was_locked_is_ended(
         assert login.result(10).query("SELECT 1") == 1, "MySQL refuses it"
         login.result().close()
     accounts.unlock(session, account)
-    until(lambda: writes.end_application_sessions(session), lambda left: left == 0)  # of other tests, too
     with logging_in(where, slow) as (login, go_on):
         found = instance(tags={Tag.FENCE_BEFORE: AccountFence.kind})
         AccountFence(Instances(FakeAws(found)), LocksOut(), found.resource_id).apply(session, deadline=30)

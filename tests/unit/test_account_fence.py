@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,8 +85,18 @@ def test_the_fence_that_an_instance_has_is_told_by_its_tag() -> None:
     assert not fence().put_back()
 
 
-def test_a_login_that_mysql_is_about_to_refuse_is_no_session() -> None:
+@pytest.mark.parametrize(
+    ("command", "statement", "holds"),
+    [
+        ("Sleep", None, False),
+        ("Connect", None, True),
+        ("Killed", None, True),
+        ("Killed", "INSERT INTO t VALUES (1)", False),
+    ],
+)
+def test_a_login_that_mysql_is_about_to_refuse_and_what_is_over_are_no_sessions(
+    command: str, statement: str | None, *, holds: bool
+) -> None:
     here = session(("app", 1))
-    for command, holds in (("Connect", True), ("Sleep", False)):
-        here.answers["SHOW PROCESSLIST"] = [{"Id": 7, "User": "app", "Command": command}]
-        assert fence().holds(here) is holds
+    here.answers["SHOW PROCESSLIST"] = [{"Id": 7, "User": "app", "Command": command, "Info": statement}]
+    assert fence().holds(here) is holds
