@@ -142,10 +142,7 @@ class AwsResources:
             source_db_snapshot_identifier=snapshot.db_snapshot_arn,
             target_db_snapshot_identifier=self._source.names.encrypted,
             kms_key_id=self._source.existing.key.arn,
-            tags={
-                **tags_for(Role.ENCRYPTED, self._source.source_id),
-                Tag.COORDINATES: snapshot.tags.apply(lambda tags: (tags or {}).get(Tag.COORDINATES, "")),
-            },
+            tags={**tags_for(Role.ENCRYPTED, self._source.source_id), Tag.COORDINATES: _held(snapshot)},
             # An alias that moves to another key must not replace the copy in the middle of a migration.
             opts=pulumi.ResourceOptions(
                 parent=self._parent,
@@ -156,12 +153,13 @@ class AwsResources:
             ),
         )
 
-    def encrypted(self, copy: aws.rds.SnapshotCopy) -> aws.rds.Instance:
-        """Declare the instance that is restored from the encrypted copy."""
+    def encrypted(self, copy: aws.rds.SnapshotCopy, *, noted: bool = False) -> aws.rds.Instance:
+        """Declare the instance that is restored from the encrypted copy; if ``noted``, it is tagged with the copy's coordinates."""
         source = self._source.require_instance()
         hold = self._group(self._source.names.encrypted, follows=True)
         settings = owner_settings(source, self._source.topology.encrypted)
         settings["tags"] |= tags_for(Role.ENCRYPTED, source.resource_id)
+        settings["tags"] |= {Tag.COORDINATES: _held(copy)} if noted else {}
         return aws.rds.Instance(
             self._source.names.encrypted,
             identifier=self._source.names.encrypted,
@@ -245,3 +243,8 @@ class AwsResources:
                 ignore_changes=[] if self._source.follows_source else _EVERYTHING_OF_GROUPS,
             ),
         )
+
+
+def _held(snapshot: aws.rds.Snapshot | aws.rds.SnapshotCopy) -> pulumi.Output[str]:
+    """Return the coordinates that a snapshot holds: those of its own tag, since a killed run may have left it."""
+    return snapshot.tags.apply(lambda tags: (tags or {}).get(Tag.COORDINATES, ""))

@@ -173,7 +173,7 @@ class Migration(pulumi.ComponentResource):
         at = pulumi.Output.format("{0}:{1}", fence.file, fence.position)
         snapshot = self._aws.snapshot(names.source, [fence], at)
         copy = self._aws.copy(snapshot, [self._steps.copy_slot(snapshot.db_snapshot_arn, snapshot)])
-        encrypted = self._aws.encrypted(copy)
+        encrypted = self._aws.encrypted(copy, noted=True)
         guard = self._steps.deletion_guard(encrypted.id, [encrypted, fence])
         self.outputs |= {"coordinates": at, "encrypted_instance": encrypted.id}
         self._cutover(Cutover, encrypted.id, [guard], snapshot_at=at, moments=fence.moments)

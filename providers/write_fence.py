@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -9,11 +10,16 @@ import pulumi
 from providers.arguments import StepArgs
 from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
+from rds_encrypt.aws import snapshots
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.cutover.fence import ParameterGroupFence
+from rds_encrypt.cutover.snapshot_age import require_none_stale
 from rds_encrypt.cutover.timeline import Moment, Timeline
 from rds_encrypt.discovery import find_encrypted
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import writes
+from rds_encrypt.names import Names
 from rds_encrypt.state import state_of
 
 __all__ = ["WriteFence", "WriteFenceArgs", "WriteFenceProvider"]
@@ -40,7 +46,9 @@ class WriteFenceProvider(Step[WriteFenceArgs]):
     def perform(self, context: StepContext, args: WriteFenceArgs) -> Outputs:
         """Close the fence, end what still writes, and return the source's final coordinates."""
         fence, timeline = _fence(context, args), Timeline()
-        with context.session(args.source_id) as session:
+        source = context.instances.get(args.source_id)
+        with context.access.session(source) as session:
+            require_none_stale(session, source, _left(context, source))
             timeline.mark(Moment.FENCE_REQUESTED)
             fence.apply(session, deadline=args.seconds)
             writes.require_settled(session)
@@ -56,8 +64,11 @@ class WriteFenceProvider(Step[WriteFenceArgs]):
             return {} if writes.read_only(session) else None
 
     def undo(self, context: StepContext, args: WriteFenceArgs) -> None:
-        """Lift the fence, unless the names have begun to move: then the old instance stays fenced."""
-        source = context.usable(args.source_id)
+        """Lift the fence, unless the names have begun to move: then the old instance stays fenced.
+
+        AWS's API puts the parameter back even if MySQL is down, so a stopped source accepts writes once it is started.
+        """
+        source = context.instances.find(args.source_id)
         if source is None:
             return
         encrypted = find_encrypted(context.instances, args.source_id, source)
@@ -66,8 +77,19 @@ class WriteFenceProvider(Step[WriteFenceArgs]):
         fence = _fence(context, args)
         if not fence.put_back():
             return
+        if context.instances.serving(args.source_id) is None:
+            context.instances.untag(args.source_id, [Tag.FENCE_BEFORE])
+            return
         with context.session(args.source_id) as session:
             fence.reopen(session)
+
+
+def _left(context: StepContext, source: Instance) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Yield what an earlier run may have left, with its tags: snapshots, and the instance that RDS restored from them."""
+    names = Names(source.identifier)
+    found = snapshots.existing(context.aws, [names.replica, names.encrypted])
+    yield from ((f"snapshot {name}", each.tags) for name, each in found.items())
+    yield from ((name, each.tags) for name, each in context.instances.named([names.encrypted]).items())
 
 
 def _fence(context: StepContext, args: WriteFenceArgs) -> ParameterGroupFence:

@@ -69,6 +69,11 @@ class Instance:
         return self.status in SERVING
 
     @property
+    def down(self) -> bool:
+        """Whether its MySQL is down, and nothing brings it back by itself."""
+        return self.broken or self.status in {"stopping", "stopped", "deleting"}
+
+    @property
     def broken(self) -> bool:
         """Whether it is in a status that it does not leave on its own."""
         return self.status in _BROKEN

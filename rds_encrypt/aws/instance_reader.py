@@ -22,6 +22,7 @@ _PAUSES = (0.3, 0.7, 1.5)
 """Seconds between the polls for an instance that should exist but is not listed."""
 
 _UNHURRIED = 1.0
+_RESTART = 900.0
 """Waits with at least this many seconds between polls may share their requests with other threads."""
 
 
@@ -103,6 +104,17 @@ class InstanceReader:
             progress=progress,
             longest=longest,
         )
+
+    def serving(self, resource_id: str, *, deadline: float = _RESTART) -> Instance | None:
+        """Return the instance once its MySQL serves, and wait out a change or a reboot; ``None`` if it is gone or down.
+
+        Raises:
+            TimedOut: ``deadline`` seconds were not enough.
+        """
+        found = self.find(resource_id)
+        if found is not None and not (found.serving or found.down):
+            found = self.wait(resource_id, "serve", lambda seen: seen.serving or seen.down, deadline=deadline)
+        return found if found is not None and found.serving else None
 
     def wait(
         self,

@@ -16,7 +16,7 @@ from rds_encrypt.access import endpoint_of
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import ActionRequired, OutcomeUnknown, Retryable, TimedOut
 from rds_encrypt.core.waiting import stop_if_orphaned
-from rds_encrypt.cutover import checks, due_events, hooks, release
+from rds_encrypt.cutover import checks, due_events, hooks, release, snapshot_age
 from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.cutover.fence import Fence
 from rds_encrypt.cutover.fences import fence_noted, fence_of
@@ -138,12 +138,8 @@ def _drain(context: CutoverContext, primary: Session, candidate: Session, final:
     context.progress(f"draining to {final}")
     if context.snapshot_coordinates is None:
         lag.drain(candidate, final, deadline=context.settings.max_write_outage / 2)
-    elif wrote_since(primary, context.snapshot_coordinates):
-        raise ActionRequired(
-            f"the source was written to after its snapshot was taken at {context.snapshot_coordinates}",
-            where=context.names.source,
-            fix="Something wrote past the fence: run `pulumi destroy` and start over",
-        )
+    else:
+        snapshot_age.require_current(context, primary)
     context.timeline.mark(Moment.DRAINED)
 
 
@@ -276,7 +272,11 @@ def _settle_events(context: CutoverContext, opened: Session, left: Session | Non
             wanted = events.inventory(left)
     if wanted is not None:
         return due_events.settle(opened, wanted)
-    return due_events.settle_as_noted(opened, context.candidate().tags.get(Tag.EVENTS))
+    try:
+        return due_events.settle_as_noted(opened, context.candidate().tags.get(Tag.EVENTS))
+    except ActionRequired as error:
+        context.warn(str(error))
+        return ()
 
 
 def _complete(context: CutoverContext) -> str:
@@ -308,6 +308,7 @@ def _clear(context: CutoverContext, found: Mapping[str, Instance]) -> str:
             Tag.FENCE_NOTE,
             Tag.LOCKED_BEFORE,
             Tag.EVENTS,
+            Tag.COORDINATES,
         ],
     )
     for resource_id in dict.fromkeys((direction.encrypted_id, direction.primary_id)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -53,6 +54,52 @@ def test_destroy_after_a_kill_behind_the_fence_gives_the_source_back(
 
     chain = follow(road, "destroy", "destroy", ())
 
+    assert chain.wrong == []
+    assert judge.as_it_was(road, before) == []
+
+
+def test_a_copy_from_before_the_last_write_never_becomes_production(
+    road: Road, before: dict[str, Any]
+) -> None:
+    """The fence is lifted after a kill, while RDS still takes the snapshot; what the kill left is older than the next fence."""
+    road.configure("cutover")
+    ending = Run(road, "up", [Point("Instance orders-encrypted", "inside", "kill everything", 2)]).ending()
+    assert ending.kind == "killed"
+    road.workspace.run("cancel", "--yes", "--stack", road.workspace.stack)
+    road.up("replicate")
+    with road.connected("orders", application=True) as connection:
+        rows(connection, "UPDATE orders SET note = 'after the fence' WHERE id = 1")
+    road.configure("cutover")
+
+    refused = road.note(road.workspace.up())
+
+    assert not refused.ok
+    # RDS may have purged the binlogs that would tell: back in phase `replicate`, their retention is the owner's again.
+    assert re.search(r"applications have written there since|binlogs since \S+ are gone", refused.output)
+    with road.connected("orders", application=True) as connection:
+        rows(connection, "UPDATE orders SET note = 'still open' WHERE id = 1")
+
+    chain = follow(road, "destroy", "destroy", ())
+
+    assert chain.wrong == []
+    assert judge.as_it_was(road, before) == []
+
+
+def test_a_kill_while_the_snapshot_is_taken_leaves_no_fence(road: Road, before: dict[str, Any]) -> None:
+    """RDS shows the source as `backing-up` meanwhile."""
+    road.up("replicate")
+    road.configure("cutover")
+    ending = Run(
+        road, "up", [Point("Snapshot orders-not-encrypted", "inside", "kill everything", 2)]
+    ).ending()
+    assert ending.kind == "killed"
+    road.workspace.run("cancel", "--yes", "--stack", road.workspace.stack)
+
+    road.up("replicate")
+
+    with road.connected("orders", application=True) as connection:
+        rows(connection, "UPDATE orders SET note = 'open' WHERE id = 1")
+    chain = follow(road, "destroy", "destroy", ())
     assert chain.wrong == []
     assert judge.as_it_was(road, before) == []
 
