@@ -174,7 +174,7 @@ def close_reverse_replication(
     encrypted, old = found.get(encrypted_id), found.get(source_id)
     if encrypted is None or old is None or not state_of(encrypted=encrypted).cutover_begun:
         return
-    if not (encrypted.available and old.available):
+    if not (encrypted.serving and old.serving):
         return
     try:
         with context.access.session(old) as behind:

@@ -110,7 +110,7 @@ def _finish(context: StepContext, production: Instance, source_id: str, warn: Pr
     """Unlock accounts and enable events if a run was killed right after it opened production; no other step does."""
     tags = production.tags
     locked, events = tags.get(Tag.FENCE_NOTE) == AccountFence.kind, tags.get(Tag.EVENTS)
-    if not (locked or events) or not production.available:
+    if not (locked or events) or not production.serving:
         return
     try:
         with context.access.session(production) as session:

@@ -46,7 +46,7 @@ def put_retention_back(
     def write(session: Session) -> None:
         retention.write(session, int(noted) or None)
 
-    for instance in _running(source, successor):
+    for instance in _running(instances, source, successor):
         _on(access, instance, write, source if _moved(successor) else None, warn)
     for each in (source, successor):
         untag_or_warn(instances, each, [Tag.RETENTION_BEFORE], warn, needed=not _moved(successor))
@@ -59,9 +59,7 @@ def drop_replication_user(
     kept: list[str] = []
     source = instances.find(source_id)
     successor = find_encrypted(instances, source_id, source)
-    # Production first: replication carries the change to the other instance.
-    both = (successor, source) if _moved(successor) else (source, successor)
-    for instance in _running(*both):
+    for instance in _running(instances, source, successor):
         try:
             _on(access, instance, accounts.drop, source if _moved(successor) else None, warn)
         except WriteRefused:
@@ -104,6 +102,13 @@ def _moved(successor: Instance | None) -> bool:
     return state_of(encrypted=successor).cutover_begun
 
 
-def _running(*instances: Instance | None) -> Iterator[Instance]:
-    """Yield the available instances: the binlogs and accounts of a stopped one no longer matter."""
-    yield from (instance for instance in instances if instance is not None and instance.available)
+def _running(instances: Instances, source: Instance | None, successor: Instance | None) -> Iterator[Instance]:
+    """Yield the instances that serve, production first: replication carries a change to the other one.
+
+    Production is waited for, since nothing comes back to it. The binlogs and accounts of a stopped instance no longer matter.
+    """
+    production, other = (successor, source) if _moved(successor) else (source, successor)
+    if production is not None and (serving := instances.serving(production.resource_id)) is not None:
+        yield serving
+    if other is not None and other.serving:
+        yield other

@@ -54,7 +54,7 @@ class AccountFence:
     access: Access
     instance_id: str
     locked_before: str | None = None
-    """What the other instance's tags say of it, in case this one is gone."""
+    """What the other instance's tags say of it, in case this one or its tag is gone."""
 
     def __str__(self) -> str:
         return "lock all accounts but ours, and end their sessions; reads pause too"
@@ -116,7 +116,7 @@ class AccountFence:
     def hand_over(self, session: Session) -> None:
         """Unlock there what we locked here: the locks replicated."""
         found = self.instances.find(self.instance_id)
-        before = found.tags.get(Tag.LOCKED_BEFORE) if found is not None else self.locked_before
+        before = (found.tags.get(Tag.LOCKED_BEFORE) if found is not None else None) or self.locked_before
         if before is None:
             return  # without the tag we cannot tell which locks are ours
         for account in accounts.of_applications(session):

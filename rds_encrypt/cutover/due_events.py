@@ -20,10 +20,11 @@ __all__ = ["note", "settle", "settle_as_noted"]
 _DIGITS = 8
 _ROOM = 256 // (_DIGITS + 1)
 """How many digests a tag's value can hold."""
+_TOO_MANY = "too many"
 
 
 def note(primary: Session, candidate: Session) -> dict[str, str]:
-    """Return, as tags, which events fire on the primary and would not on the candidate; none if there are too many."""
+    """Return, as tags, which events fire on the primary and would not on the candidate, or that there are too many to note."""
     there = {(event.schema, event.name): event for event in events.inventory(candidate)}
     due = [
         event
@@ -32,9 +33,9 @@ def note(primary: Session, candidate: Session) -> dict[str, str]:
         and (event.schema, event.name) in there
         and not there[event.schema, event.name].enabled
     ]
-    if not due or len(due) > _ROOM:
+    if not due:
         return {}
-    return {Tag.EVENTS: " ".join(map(_digest, due))}
+    return {Tag.EVENTS: " ".join(map(_digest, due)) if len(due) <= _ROOM else _TOO_MANY}
 
 
 def settle(opened: Session, wanted: Iterable[Event]) -> tuple[str, ...]:
@@ -43,7 +44,17 @@ def settle(opened: Session, wanted: Iterable[Event]) -> tuple[str, ...]:
 
 
 def settle_as_noted(opened: Session, noted: str | None) -> tuple[str, ...]:
-    """Set events as noted before the fence closed; all others keep the status that they had when the instance was restored."""
+    """Set events as noted before the fence closed; all others keep the status that they had when the instance was restored.
+
+    Raises:
+        ActionRequired: there were too many to note.
+    """
+    if noted == _TOO_MANY:
+        raise ActionRequired(
+            f"more than {_ROOM} events were enabled on the old instance, which no longer tells which",
+            where=f"MySQL at {opened.endpoint}",
+            fix="Look for `REPLICA_SIDE_DISABLED` in information_schema.events, and enable those that must run",
+        )
     due = set((noted or "").split())
     here = [event for event in events.inventory(opened) if _digest(event) in due]
     return _set(opened, [Event(event.schema, event.name, event.definer, "ENABLED") for event in here])

@@ -103,7 +103,7 @@ class ParameterGroupFence:
     instance_id: str
     group: str
     noted: str | None = None
-    """What the other instance's tags say of it, in case this one is gone."""
+    """What the other instance's tags say of it, in case this one or its tag is gone."""
 
     def __str__(self) -> str:
         return f"read_only = 1 in parameter group {self.group}; reads go on"
@@ -148,7 +148,7 @@ class ParameterGroupFence:
     def put_back(self) -> bool:
         """Restore the group's own value of `read_only`; return whether we had changed it."""
         fenced = self.instances.find(self.instance_id)
-        noted = fenced.tags.get(Tag.FENCE_BEFORE) if fenced is not None else self.noted
+        noted = (fenced.tags.get(Tag.FENCE_BEFORE) if fenced is not None else None) or self.noted
         if noted is None:
             return False
         if noted not in _VALUES:

@@ -35,9 +35,9 @@ def fence_noted(context: CutoverContext) -> Fence:
 
 
 def fence_left(context: CutoverContext, group: str) -> Fence:
-    """Return the fence to lift after the point of no return, whether or not the primary still exists."""
+    """Return the fence to lift after the point of no return, whether or not the primary and its tags still exist."""
     noted, primary = context.candidate().tags, context.find_primary()
-    kind = noted.get(Tag.FENCE_NOTE) if primary is None else _noted(primary.tags)
+    kind = (_noted(primary.tags) if primary is not None else None) or noted.get(Tag.FENCE_NOTE)
     if kind == AccountFence.kind:
         return AccountFence(
             context.instances, context.access, context.direction.primary_id, noted.get(Tag.LOCKED_BEFORE)

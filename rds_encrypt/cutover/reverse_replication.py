@@ -11,7 +11,7 @@ from contextlib import ExitStack
 
 from rds_encrypt.access import endpoint_of
 from rds_encrypt.aws.parameter_groups import ParameterGroups
-from rds_encrypt.core.errors import ActionRequired, MigrationError, Retryable
+from rds_encrypt.core.errors import ActionRequired, MigrationError, OutcomeUnknown, Retryable
 from rds_encrypt.core.waiting import Wait, stop_if_orphaned, until
 from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.cutover.former_primary import Unreachable, reach
@@ -63,7 +63,7 @@ def _opened(context: CutoverContext) -> str:
             path = _attempt(context, renew=renew)
         except _Lost as lost:
             return f"{LOST}{lost}"
-        except Retryable as error:
+        except (Retryable, OutcomeUnknown) as error:
             stop_if_orphaned("the primary to follow")
             if time.monotonic() > deadline:
                 return f"{UNCONFIRMED}{context.direction.primary_name} does not follow yet ({error.what})"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.cutover.account_fence import AccountFence, digest, digests, obstacle
-from rds_encrypt.mysql.accounts import Account
+from rds_encrypt.mysql.accounts import Account, issue_probe
 from tests.unit.fakes import FakeAws, FakeSession, instance
 
 ACCOUNTS = st.builds(Account, user=st.text(max_size=32), host=st.text(max_size=60), locked=st.just(True))
@@ -55,10 +57,26 @@ def test_only_what_was_open_before_is_unlocked() -> None:
     assert unlocked(here.sent) == ["app"]
 
 
+def test_the_other_instance_s_note_serves_if_another_tool_removed_the_tags() -> None:
+    here = session(("app", 1), ("clerk", 1))
+    before = digest(Account("clerk", "%", locked=True))
+    replace(fence(), locked_before=before).hand_over(here)
+    assert unlocked(here.sent) == ["app"]
+
+
 def test_without_the_note_nothing_is_unlocked() -> None:
     here = session(("app", 1))
     fence(read_only_before="accounts").hand_over(here)
     assert unlocked(here.sent) == []
+
+
+def test_a_password_has_a_character_of_each_kind_and_few_that_rds_s_procedure_must_quote() -> None:
+    """MySQL's validate_password demands the former in its default policy; RDS's procedure builds a statement from it."""
+    for _ in range(200):
+        password = issue_probe(session()).password
+        assert len(password) == 32
+        assert all(re.search(kind, password) for kind in ("[a-z]", "[A-Z]", "[0-9]", "[^A-Za-z0-9]"))
+        assert re.fullmatch(r"[A-Za-z0-9_-]+", password)
 
 
 def test_rds_and_we_are_no_applications() -> None:

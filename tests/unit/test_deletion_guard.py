@@ -104,10 +104,11 @@ def test_what_cannot_be_settled_is_told(no_groups: list[str]) -> None:
 @pytest.mark.parametrize(
     ("note", "kind"), [({}, ParameterGroupFence), ({Tag.FENCE_NOTE: "accounts"}, AccountFence)]
 )
-def test_the_fence_around_an_instance_that_is_gone_is_known_from_the_other(
-    note: dict[str, str], kind: type[Any]
+@pytest.mark.parametrize("there", [[], [instance("orders-old", DbiResourceId="db-ORDERS")]])
+def test_the_fence_around_an_instance_that_is_gone_or_has_lost_its_tags_is_known_from_the_other(
+    there: list[Instance], note: dict[str, str], kind: type[Any]
 ) -> None:
-    aws = FakeAws(production(**note))
+    aws = FakeAws(production(**note), *there)
     context = CutoverContext(
         aws=aws,
         access=cast(Any, None),
@@ -136,4 +137,9 @@ def test_the_owners_group_gets_its_value_back_without_the_instance(word: str | N
     fence = ParameterGroupFence(context.instances, cast(Any, Groups()), "db-ORDERS", "orders-mysql80", word)
     assert fence.put_back() is (word is not None)
     assert done == ([lifted] if lifted else [])
+    # Another tool has removed the tags of the instance.
+    context = StepContext(FakeAws(instance()), cast(Any, None), silent)
+    fence = ParameterGroupFence(context.instances, cast(Any, Groups()), "db-ORDERS", "orders-mysql80", word)
+    assert fence.put_back() is (word is not None)
+    assert done == ([lifted, lifted] if lifted else [])
     assert fence.note({Tag.FENCE_BEFORE: "off"}) == {Tag.FENCE_NOTE: "off"}

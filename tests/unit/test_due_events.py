@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.cutover import due_events
 from rds_encrypt.journal import Tag
@@ -29,11 +31,13 @@ def test_what_would_not_fire_there_is_noted_in_few_digits() -> None:
     assert due_events.note(session(*CANDIDATE), session(*CANDIDATE)) == {}
 
 
-def test_too_many_for_a_tag_are_not_noted() -> None:
+def test_too_many_for_a_tag_are_reported_if_the_old_instance_is_gone() -> None:
     many = [(f"e{number}", "ENABLED") for number in range(29)]
     asleep = [(name, "REPLICA_SIDE_DISABLED") for name, _ in many]
     assert len(due_events.note(session(*many[:28]), session(*asleep))[Tag.EVENTS]) <= 256
-    assert due_events.note(session(*many), session(*asleep)) == {}
+    noted = due_events.note(session(*many), session(*asleep))[Tag.EVENTS]
+    with pytest.raises(ActionRequired, match="more than 28 events were enabled"):
+        due_events.settle_as_noted(session(*asleep), noted)
 
 
 def test_without_the_losing_instance_the_note_serves() -> None:

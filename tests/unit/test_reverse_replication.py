@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from rds_encrypt.core.errors import ActionRequired, Retryable, TimedOut
+from rds_encrypt.core.errors import ActionRequired, OutcomeUnknown, Retryable, TimedOut
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.cutover import reverse_replication
 from rds_encrypt.cutover.context import Aside, CutoverContext, Deadlines
@@ -96,6 +96,17 @@ def test_one_that_cannot_follow_for_good_is_told_and_noted_as_a_tag_may_hold_it(
     assert path == "lost: orders-old can no longer follow orders (13114: Got fatal error 1236: purged)"
     assert place.noted == {Tag.ROLLBACK_LOST: as_tag_value(path.removeprefix("lost: "))}
     assert settled(path)
+
+
+def test_a_connection_that_is_lost_meanwhile_loses_no_rollback_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RDS may reboot the old instance just then; its agent starts the channel afterwards."""
+    cut = OutcomeUnknown("the connection was lost during a statement")
+    place = Place(monkeypatch, left(), starts=[cut, None])
+    assert open_reverse_replication(place.context) == "open"
+    assert place.tried == ["start", "start"]
+    place = Place(monkeypatch, left(), starts=[cut])
+    assert not settled(open_reverse_replication(place.context))
+    assert place.noted == {}
 
 
 def test_an_account_that_was_dropped_is_made_again_once(monkeypatch: pytest.MonkeyPatch) -> None:

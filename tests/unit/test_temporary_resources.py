@@ -66,6 +66,10 @@ class Place(FakeAws):
             raise Retryable("it cannot be reached")
         yield self.servers[found.resource_id]
 
+    def back(self, resource_id: str) -> None:
+        """Let an instance serve again."""
+        self._named(self.world.instances.get(resource_id).arn)["DBInstanceStatus"] = "available"
+
     def _add(self, ResourceName: str, Tags: list[dict[str, str]]) -> None:  # noqa: N803 - AWS's names
         self._named(ResourceName)["TagList"] += Tags
 
@@ -80,13 +84,14 @@ class Place(FakeAws):
 
 
 def source(**changes: Any) -> Instance:
+    """The owner kept binlogs for a day."""
     tags = {**tags_for(Role.SOURCE, MIGRATION), Tag.PARTNER: "db-E", Tag.RETENTION_BEFORE: "24"}
     return instance("orders", tags, **changes)
 
 
-def encrypted(**tags: str) -> Instance:
+def encrypted(status: str = "available", **tags: str) -> Instance:
     marks = {**tags_for(Role.ENCRYPTED, MIGRATION), **tags}
-    return instance("orders-encrypted", marks, DbiResourceId="db-E")
+    return instance("orders-encrypted", marks, DbiResourceId="db-E", DBInstanceStatus=status)
 
 
 MOVED = {Tag.CUTOVER_BEGAN: "1", Tag.OPENED: "2", Tag.RETENTION_BEFORE: "24"}
@@ -114,6 +119,27 @@ def test_both_end_with_what_the_owner_had_and_production_even_without_the_source
     put_retention_back(place.world.instances, place.world.access, MIGRATION)
     assert {server.hours for server in place.servers.values()} == {24}
     assert Tag.RETENTION_BEFORE not in place.tags("db-E")
+
+
+def test_production_gets_it_back_during_a_backup() -> None:
+    place = Place(source(DBInstanceStatus="backing-up"), encrypted("backing-up", **MOVED))
+    put_retention_back(place.world.instances, place.world.access, MIGRATION)
+    assert {server.hours for server in place.servers.values()} == {24}
+
+
+def test_production_that_rds_reboots_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place(source(), encrypted("rebooting", **MOVED))
+    monkeypatch.setattr("rds_encrypt.core.waiting.time.sleep", lambda _seconds: place.back("db-E"))
+    put_retention_back(place.world.instances, place.world.access, MIGRATION)
+    assert place.servers["db-E"].hours == 24
+
+
+@pytest.mark.parametrize("status", ["stopped", "stopping", "deleting", "failed"])
+def test_a_source_that_is_down_is_not_waited_for(status: str) -> None:
+    place = Place(source(DBInstanceStatus=status), encrypted())
+    put_retention_back(place.world.instances, place.world.access, MIGRATION)
+    assert place.servers[MIGRATION].hours is None
+    assert Tag.RETENTION_BEFORE not in place.tags(MIGRATION)
 
 
 def test_an_old_instance_that_cannot_be_reached_is_left_with_a_sentence() -> None:
