@@ -20,15 +20,15 @@ from dev.workload.workspace import ROOT
 __all__ = ["CHAPTERS", "LOG", "PAGE", "Chapter", "differences", "main", "rendered", "told"]
 
 PAGE = ROOT / "docs" / "first-hour.md"
+_COUNTED = re.compile(r"[+~=-] \d+ to ")
 LOG = ROOT / "build" / "first-hour.log"
 
 _INTRODUCTION = """\
 # The first hour
 
-Somebody has a clone of this repository, [the README](../README.md), and no AWS account. This page is what happens: every
-command was typed into a shell in a fresh copy of the repository, with an empty home, by `python -m dev.demo.first_hour`,
-which also wrote the page (`make docs-first-hour`). A test types them again and requires the same commands and the same
-errors.
+You have a clone of this repository, [the README](../README.md), and no AWS account. Every command on this page was typed into a
+shell in a fresh copy of the repository, with an empty home directory, by `python -m dev.demo.first_hour`, which also wrote the
+page (`make docs-first-hour`). A test types them again and requires the same commands, errors and numbers of changes.
 
 Left out of Pulumi's output are only the rows of its table, blank lines, the stack's outputs, two sentences with which
 the engine and the language host end every failure (`Resource monitor has terminated…`, `an unhandled error occurred…`),
@@ -66,16 +66,16 @@ CHAPTERS = (
     Chapter(
         "The first preview",
         "`Pulumi.dev.yaml` is a config that fits the sandbox. (Pulumi has just written the stack's `encryptionsalt` into it:\n"
-        "`git restore Pulumi.dev.yaml` when the sandbox is gone.) The preview only reads. It says what to mind, then the plan:",
+        "`git restore Pulumi.dev.yaml` when the sandbox is gone.) The preview only reads. It shows warnings, then the plan:",
         ("pulumi preview",),
         whole=True,
     ),
     Chapter(
         "Break it",
-        "Ten mistakes that are easily made, each with what is printed, and the command that mends it. Nothing but the\n"
-        "config is touched by any of them. Two more are told by Pulumi itself, in its words, before the program runs: no\n"
-        "`sources` at all (*is missing configuration value 'sources'*), and one that is not a list of objects (*must be of\n"
-        "type 'array<object>'*). [The configuration](configuration.md) shows how it is written.",
+        "Ten common mistakes, each with the output and the command that corrects it. They change nothing but the config.\n"
+        "Pulumi itself reports two more before the program runs: no `sources` at all (*is missing configuration value\n"
+        "'sources'*), and one that is not a list of objects (*must be of type 'array<object>'*). [The\n"
+        "configuration](configuration.md) shows the format.",
         (),
     ),
     _broken(
@@ -293,9 +293,9 @@ def _speaks(text: str, *, speaking: bool) -> bool:
 
 
 def _essence(page: str) -> list[str]:
-    """Return the commands and errors of a page, without what differs from run to run."""
+    """Return the commands, errors and numbers of changes of a page, without what differs from run to run."""
     lines = [line.strip() for line in page.splitlines()]
-    kept = [line for line in lines if line.startswith(("$ ", "error:"))]
+    kept = [line for line in lines if line.startswith(("$ ", "error:")) or _COUNTED.match(line)]
     return [re.sub(r"127\.\d+\.\d+\.\d+|db-[A-Z0-9]+|_ssl\.c:\d+", "…", line) for line in kept]
 
 

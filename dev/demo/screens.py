@@ -7,7 +7,6 @@ something to catch up with. Needs tmux.
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -16,10 +15,9 @@ import threading
 import time
 from pathlib import Path
 
-from rich.console import Console
-from rich.terminal_theme import DIMMED_MONOKAI
 from rich.text import Text
 
+from dev.demo.picture import draw
 from dev.sandbox import Sandbox
 from dev.sandbox.seed import Seeded, seed
 from dev.workload.database import address
@@ -28,7 +26,7 @@ from rds_encrypt.mysql.session import Credentials
 from rds_encrypt.rehearse.client import Connection, connected
 from rds_encrypt.reports.files import DIRECTORY
 
-__all__ = ["draw", "main"]
+__all__ = ["main"]
 
 _PICTURE = ROOT / "docs" / "pictures" / "terminal-catch-up-140.svg"
 _SLOWER = 12.0
@@ -37,8 +35,6 @@ _PATIENCE = 240.0
 _LINES, _COLUMNS = 50, 140
 _MOMENT = " left, "
 """What the row says once there is an estimate."""
-_WEB_FONT = re.compile(r"\s*(@font-face \{[^}]*\}|<!--.*?-->)", re.DOTALL)
-_FONT = 'ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans Mono", monospace'
 
 
 def main() -> int:
@@ -67,7 +63,7 @@ def _watch(script: Path, sandbox: Sandbox, seeded: Seeded) -> None:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"there was nothing to catch up with:\n{screen}")
             time.sleep(0.3)
-        draw(screen, _COLUMNS, _PICTURE)
+        draw(Text.from_ansi(screen.rstrip("\n")), _COLUMNS, _PICTURE, title=f"{_COLUMNS} columns")
         writing.join()
     finally:
         _tmux("kill-server")
@@ -77,19 +73,6 @@ def _tmux(*arguments: str) -> str:
     """Ask a server of our own, which ends with all that runs in it."""
     command = ["tmux", "-L", f"screens-{os.getpid()}", "-f", os.devnull, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
-
-
-def draw(screen: str, columns: int, file: Path) -> None:
-    """Write the screen as a picture."""
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
-        console = Console(
-            record=True, width=columns, file=nowhere, force_terminal=True, color_system="truecolor"
-        )
-        console.print(Text.from_ansi(screen.rstrip("\n")), no_wrap=True, crop=True)
-        picture = console.export_svg(title=f"{columns} columns", theme=DIMMED_MONOKAI, unique_id=file.stem)
-    # Looked at without a network, and by whoever must not be told of it.
-    picture = _WEB_FONT.sub("", picture.replace("Fira Code, monospace", _FONT))
-    file.write_text(picture, encoding="utf-8")
 
 
 def _script(workspace: Workspace, place: Path) -> Path:

@@ -1,7 +1,7 @@
 """Every check: its name, when it runs, the most severe finding that it can report, and its function.
 
-To add one, write the function and enter it here, in ``tests/unit/frozen_names.json`` and in the table of ``docs/concepts.md``. Checks of
-the cutover are listed in ``rds_encrypt.cutover.checks``, which cannot import this module.
+To add one, write the function and enter it here, and in the table of ``docs/concepts.md``. Checks of the cutover are listed in
+``rds_encrypt.cutover.checks``, which cannot import this module.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def replication_lag(context: CutoverContext, primary: Session, candidate: Sessio
     if context.snapshot_coordinates is not None:
         return passed(f"nothing replicates; the snapshot was taken at {context.snapshot_coordinates}")
     if channel.status(candidate) is None:
-        return failed(f"{context.candidate().identifier} follows nobody")
+        return failed(f"{context.candidate().identifier} follows no source")
     seen = lag.measure(primary, candidate)
     if not seen.status.running:
         return failed(f"replication to {context.candidate().identifier} is {seen.status}")
@@ -50,7 +50,7 @@ def verification_fresh(context: CutoverContext, _primary: Session, _candidate: S
     found = verified(context.primary().tags, context.direction.encrypted_id)
     if found is None:
         return failed(f"{context.candidate().identifier} has not been verified, or not found equal")
-    ago = f"{found.age.total_seconds() / 3600:.1f} h ago in mode {found.level}"
+    ago = f"{found.age.total_seconds() / 3600:.1f} h ago at level {found.level}"
     wanted = f"(wanted: {level}, at most {hours} h old)"
     return (passed if found.serves(level, hours) else failed)(f"verified {ago} {wanted}")
 

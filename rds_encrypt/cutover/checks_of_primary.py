@@ -76,4 +76,4 @@ def no_running_ddl(_site: CutoverContext, primary: Session, _candidate: Session)
     found = writes.definition_changes(primary, 1)
     if found:
         return failed(f"sessions are changing definitions: {', '.join(found)}")
-    return passed("nobody changes a table's definition")
+    return passed("no session changes a table's definition")

@@ -40,7 +40,7 @@ class Ending(StrEnum):
 
 def suffix_of(verb: str) -> str:
     """Return the suffix of that direction's log: ``cutover.json`` or ``rollback.json``."""
-    return f"{verb.replace('-', '')}.json"
+    return f"{verb}.json"
 
 
 class Logbook:

@@ -232,10 +232,10 @@ class FakeContext:
         (
             lambda: FakeContext(tags(1)),
             True,
-            r"verified 1\.\d h ago in mode full \(wanted: full, at most 24 h old\)",
+            r"verified 1\.\d h ago at level full \(wanted: full, at most 24 h old\)",
         ),
         (lambda: FakeContext(tags(25)), False, r"verified 25\.\d h ago"),
-        (lambda: FakeContext(tags(1, "counts")), False, "in mode counts"),
+        (lambda: FakeContext(tags(1, "counts")), False, "at level counts"),
         (lambda: FakeContext({}), False, "orders-encrypted has not been verified, or not found equal"),
         (lambda: FakeContext({}, VerifySettings(level="off")), True, "verification is off"),
         (lambda: FakeContext({}, back=True), True, "not asked of a rollback"),

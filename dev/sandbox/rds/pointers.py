@@ -1,4 +1,5 @@
-"""What points at instances: event subscriptions, proxies and zero-ETL integrations. They are only kept and listed; nothing comes of them.
+"""What points at instances: event subscriptions, proxies and zero-ETL integrations. They are kept and listed,
+and a proxy takes one target; nothing else comes of them.
 
 Whether a proxy's target follows a rename AWS does not say: the name stays as it was registered, unless `proxies-follow` is provoked.
 """

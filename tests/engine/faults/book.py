@@ -33,7 +33,7 @@ docs-errors` provokes them all and writes this page. `…` stands for what diffe
 | kind | means |
 | --- | --- |
 | retry | the world was not ready, or a call was lost: run the same command again (after `pulumi cancel`, if a killed run has left the stack locked) |
-| action required | running it again changes nothing until somebody acts |
+| action required | running it again changes nothing until you act |
 | outcome unknown | the connection died in the middle: run it again, it looks before it acts |
 
 Errors of the AWS provider, which makes replica, snapshot, copy and encrypted instance, are AWS's own sentences.

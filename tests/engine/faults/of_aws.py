@@ -78,7 +78,7 @@ def _denied(stage: Stage) -> None:
     stage.instances.modify(stage.encrypted_id, BackupRetentionPeriod=8)
 
 
-@fault("An instance is busy", "AWS", "Somebody, or RDS, is changing the instance at the moment.")
+@fault("An instance is busy", "AWS", "RDS, or another user, is changing the instance at the moment.")
 def _busy(stage: Stage) -> None:
     stage.in_status("modifying")
     stage.instances.modify(stage.encrypted_id, BackupRetentionPeriod=8)
@@ -171,12 +171,12 @@ def _deadline(stage: Stage) -> None:
     stage.instances.wait_until_available(stage.encrypted_id, deadline=0.5)
 
 
-@fault("An instance is gone", "Instances", "Somebody has deleted an instance that a step needs.")
+@fault("An instance is gone", "Instances", "An instance that a step needs was deleted.")
 def _gone(stage: Stage) -> None:
     stage.instances.get("db-NOSUCHINSTANCE")
 
 
-@fault("Another stack is at it", "Instances", "A second stack wants to migrate the same source.")
+@fault("Another stack already migrates it", "Instances", "A second stack wants to migrate the same source.")
 def _claimed(stage: Stage) -> None:
     ClaimProvider().perform(
         stage.world(), stage.args(ClaimArgs, owner="rds-encrypt/elsewhere", backend="another")
@@ -184,7 +184,7 @@ def _claimed(stage: Stage) -> None:
 
 
 @fault(
-    "Another backend is at it",
+    "A stack in another backend already migrates it",
     "Instances",
     "A stack of the same name, whose state lies in another backend, wants to migrate the same source.",
 )
@@ -193,9 +193,9 @@ def _claimed_elsewhere(stage: Stage) -> None:
 
 
 @fault(
-    "Given up while names move",
+    "`pulumi destroy` while names move",
     "Instances",
-    "`pulumi destroy` after a cutover, or a rollback, that was interrupted while it swapped the names.",
+    "`pulumi destroy` after a cutover, or a rollback, that was interrupted while it moved the names.",
 )
 def _given_up(stage: Stage) -> None:
     stage.later.callback(stage.instances.untag, stage.encrypted_id, [Tag.CUTOVER_BEGAN])
@@ -206,7 +206,7 @@ def _given_up(stage: Stage) -> None:
 @fault(
     "The encrypted instance is unlike the source",
     "Instances",
-    "Somebody has changed a setting of the source, or of the encrypted instance, during the migration.",
+    "A setting of the source, or of the encrypted instance, was changed during the migration.",
 )
 def _unlike(stage: Stage) -> None:
     stage.instances.modify(stage.encrypted_id, BackupRetentionPeriod=5)
@@ -243,7 +243,9 @@ def _too_early(stage: Stage) -> None:
     RetirementProvider().perform(stage.world(), stage.args(RetirementArgs, fate="stop"))
 
 
-@fault("The source follows somebody", "Instances", "The source itself replicates from outside RDS.")
+@fault(
+    "The source replicates from outside RDS", "Instances", "The source itself replicates from outside RDS."
+)
 def _follows_somebody(stage: Stage) -> None:
     with stage.session(stage.source_id) as session:
         session.call(

@@ -58,7 +58,7 @@ def _set(stage: Stage, name: str, value: str) -> None:
 @fault(
     "An instance is being rebooted",
     SECTION,
-    "Somebody reboots, modifies or fails over one of the two instances.",
+    "One of the two instances is being rebooted, modified or failed over.",
 )
 def _rebooting(stage: Stage) -> None:
     # Still reachable: a reboot says so a while before it cuts the connections.
@@ -66,9 +66,7 @@ def _rebooting(stage: Stage) -> None:
     _ask(stage)
 
 
-@fault(
-    "Replication has stopped", SECTION, "Somebody has stopped it, and nobody has run `pulumi refresh` since."
-)
+@fault("Replication has stopped", SECTION, "It was stopped, and `pulumi refresh` was not run since.")
 def _stopped(stage: Stage) -> None:
     with stage.session(stage.encrypted_id) as encrypted:
         channel.stop(encrypted)
@@ -92,7 +90,7 @@ def _not_verified(stage: Stage) -> None:
 @fault(
     "The encrypted instance accepts writes",
     SECTION,
-    "Somebody has opened it by mistake: `read_only` was switched off in its parameter group.",
+    "It was opened by mistake: `read_only` was switched off in its parameter group.",
 )
 def _opened(stage: Stage) -> None:
     stage.later.callback(_set, stage, "read_only", "1")
@@ -103,7 +101,7 @@ def _opened(stage: Stage) -> None:
 @fault(
     "Events would fire twice",
     SECTION,
-    "Somebody has switched the event scheduler of the encrypted instance on.",
+    "The event scheduler of the encrypted instance was switched on.",
 )
 def _scheduler(stage: Stage) -> None:
     stage.later.callback(_set, stage, "event_scheduler", "OFF")
@@ -114,7 +112,7 @@ def _scheduler(stage: Stage) -> None:
 @fault(
     "An event is on one side only",
     SECTION,
-    "Somebody has made or dropped a scheduled event on one of the two.",
+    "A scheduled event was made or dropped on one of the two.",
 )
 def _event(stage: Stage) -> None:
     with stage.host(stage.encrypted_id) as host:
@@ -152,7 +150,7 @@ def _copied(stage: Stage, *, copied: bool) -> None:
 @fault(
     "The encrypted instance purges its binlogs at once",
     SECTION,
-    "Somebody has set its `binlog retention hours` to NULL; the old instance could not follow it after the cutover.",
+    "Its `binlog retention hours` were set to NULL; the old instance could not follow it after the cutover.",
 )
 def _purges(stage: Stage) -> None:
     stage.later.callback(_keep_binlogs, stage, 72)
@@ -165,7 +163,7 @@ def _keep_binlogs(stage: Stage, hours: int | None) -> None:
         retention.write(session, hours)
 
 
-@fault("A transaction is open for long", SECTION, "A report, or a client that was forgotten.")
+@fault("A long transaction is open", SECTION, "A report, or a client that was forgotten.")
 def _long(stage: Stage) -> None:
     holder = stage.later.enter_context(stage.road.connected("orders"))
     holder.begin()
@@ -198,7 +196,7 @@ def _roll_back(stage: Stage) -> None:
 @fault(
     "An account passes `read_only`",
     SECTION,
-    "Somebody has given CONNECTION_ADMIN to an account of an application.",
+    "An account of an application was granted CONNECTION_ADMIN.",
 )
 def _slips_past(stage: Stage) -> None:
     account = f"'{stage.road.seeded.application_user}'@'%'"

@@ -43,7 +43,7 @@ def _down(stage: Stage) -> None:
     _open_tunnel(stage, _bastion(stage, up=False).bastion)
 
 
-@fault("A bastion that nobody knows", SECTION, "The known-hosts file has no key of the bastion.")
+@fault("The bastion's host key is unknown", SECTION, "The known-hosts file has no key of the bastion.")
 def _unknown_key(stage: Stage) -> None:
     running = _bastion(stage)
     empty = running.keys.directory / "empty"

@@ -101,7 +101,7 @@ def _reload(stage: Stage) -> None:
 @fault(
     "TLS is stripped",
     "Keys, secrets and certificates",
-    "Somebody between us and the server says that the server knows no TLS.",
+    "A man in the middle says that the server knows no TLS.",
 )
 def _stripped(stage: Stage) -> None:
     with relaying(_endpoint(stage), strip_tls=True) as relay:
@@ -143,7 +143,7 @@ def _kill(stage: Stage, resource_id: str, number: int) -> None:
         execute(host, f"KILL {number}")
 
 
-@fault("A lock is held", "MySQL", "Somebody's transaction holds what a statement needs, for too long.")
+@fault("A lock is held", "MySQL", "A transaction holds what a statement needs, for too long.")
 def _locked(stage: Stage) -> None:
     holder = stage.later.enter_context(stage.road.connected("orders"))
     holder.begin()
@@ -177,7 +177,7 @@ def _full(stage: Stage) -> None:
         session.execute(f"INSERT INTO shop.small VALUES {', '.join(['(REPEAT(1, 250))'] * 500)}")
 
 
-@fault("Tables that are not InnoDB", "MySQL", "The source has MyISAM tables; told at preview.")
+@fault("Tables that are not InnoDB", "MySQL", "The source has MyISAM tables; preview refuses them.")
 def _not_innodb(stage: Stage) -> None:
     with stage.road.connected("orders") as source:
         rows(source, "CREATE TABLE ledger (id INT PRIMARY KEY) ENGINE=MyISAM")

@@ -61,9 +61,9 @@ def _start(stage: Stage) -> None:
 
 
 @fault(
-    "It follows somebody else",
+    "It follows another server",
     "Replication",
-    "Somebody has let the encrypted instance follow another server.",
+    "The encrypted instance was made to follow another server.",
 )
 def _somebody_else(stage: Stage) -> None:
     with stage.session(stage.encrypted_id) as encrypted:
@@ -75,7 +75,7 @@ def _somebody_else(stage: Stage) -> None:
         )
 
 
-@fault("It follows nobody", "Replication", "Somebody has reset the channel, or promoted the instance.")
+@fault("It follows no source", "Replication", "The channel was reset, or the instance was promoted.")
 def _nobody(stage: Stage) -> None:
     with stage.session(stage.source_id) as source:
         channel.start(source)
@@ -116,13 +116,13 @@ def _moved(stage: Stage) -> None:
 @fault(
     "The snapshot holds other coordinates",
     "Replication",
-    "Somebody has deleted the replica, and the encrypted instance; both were made again, the snapshot was not.",
+    "The replica and the encrypted instance were deleted; both were made again, the snapshot was not.",
 )
 def _other_coordinates(stage: Stage) -> None:
     _attached_at(stage, stage.replica_id, Coordinates("mysql-bin-changelog.000099", 4))
 
 
-@fault("The channel was reset", "Replication", "Somebody has reset the channel of the encrypted instance.")
+@fault("The channel was reset", "Replication", "The channel of the encrypted instance was reset.")
 def _reset(stage: Stage) -> None:
     _attached_at(stage, stage.encrypted_id, Coordinates("mysql-bin-changelog.000001", 4))
 
@@ -135,7 +135,7 @@ def _attached_at(stage: Stage, encrypted_id: str, coordinates: Coordinates) -> N
         ExternalReplicationProvider()._attach(world, args, source, encrypted, follower)
 
 
-@fault("Duplicate key (1062)", "Replication", "Somebody has inserted a row into the encrypted instance.")
+@fault("Duplicate key (1062)", "Replication", "A row was inserted into the encrypted instance.")
 def _duplicate(stage: Stage) -> None:
     insert = f"INSERT INTO shop.customers (id, name, email) VALUES ({_ROW}, 'x', 'x@example.com')"
     _behind_its_back(stage, insert)
@@ -145,7 +145,7 @@ def _duplicate(stage: Stage) -> None:
     _follow(stage)
 
 
-@fault("Missing row (1032)", "Replication", "Somebody has deleted a row of the encrypted instance.")
+@fault("Missing row (1032)", "Replication", "A row of the encrypted instance was deleted.")
 def _missing(stage: Stage) -> None:
     _behind_its_back(stage, f"DELETE FROM shop.customers WHERE id = {_ROW}")
     stage.later.callback(_start, stage)
@@ -228,7 +228,7 @@ def _tls(stage: Stage, authority: str, certificate: str, key: str) -> None:
         _end_dumps(host)
 
 
-@fault("The replication account is gone", "Replication", "Somebody has dropped it, or changed its password.")
+@fault("The replication account is gone", "Replication", "It was dropped, or its password was changed.")
 def _no_account(stage: Stage) -> None:
     stage.later.callback(mend, stage)
     with stage.host(stage.source_id) as host:
