@@ -21,7 +21,7 @@ WORKERS ?= 4
 IN_FILES := --dist loadfile --no-loadscope-reorder
 # A sample of what `make chaos-cutover` does; the rest of tests/chaos takes longer and is `make test-long`.
 CHAOS   := tests/chaos/test_cutover.py tests/chaos/test_no_dead_ends.py tests/chaos/roads/test_sample.py
-LONG    := tests/chaos/test_fence_edges.py tests/chaos/test_way_back.py tests/chaos/test_expired_credentials.py tests/chaos/test_given_up.py \
+LONG    := tests/chaos/test_fence_edges.py tests/chaos/test_rollback_path.py tests/chaos/test_expired_credentials.py tests/chaos/test_given_up.py \
            tests/chaos/test_late_answers.py tests/chaos/test_meddling.py tests/chaos/test_slow_renames.py \
            tests/chaos/test_cascade.py
 

@@ -76,7 +76,7 @@ def test_after_cutover_nothing_is_left_to_do(road: Road) -> None:
     road.require_rest()
 
 
-def test_there_is_no_way_back_and_the_preview_says_so(road: Road) -> None:
+def test_there_is_no_rollback_and_the_preview_says_so(road: Road) -> None:
     road.configure("rollback", **MODE)
     result = road.note(road.workspace.preview())
     assert not result.ok

@@ -335,7 +335,7 @@ def test_the_preview_of_cleanup_names_what_goes_and_nothing_that_carries_product
     }
 
 
-def test_the_preview_of_cleanup_says_that_it_ends_the_way_back(road: Road) -> None:
+def test_the_preview_of_cleanup_says_that_it_ends_the_rollback_path(road: Road) -> None:
     said = road.printed[-1].output
 
     assert "Plan for orders, phase `cleanup`" in said

@@ -150,7 +150,7 @@ def settled(road: Road, identifier: str, group: str) -> bool:
     return (found["DBParameterGroupName"], found["ParameterApplyStatus"]) == (group, "in-sync")
 
 
-def test_the_run_after_that_confirms_and_opens_the_way_back(road: Road) -> None:
+def test_the_run_after_that_confirms_and_opens_the_rollback_path(road: Road) -> None:
     road.up("cutover", cutover={"postpone": True})
 
     assert has_tag(road, "orders", Tag.OPENED)

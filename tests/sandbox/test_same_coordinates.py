@@ -230,7 +230,7 @@ def settle(stage: Stage) -> None:
             lag.drain(follower, end, deadline=30.0)
 
 
-@pytest.mark.parametrize("killed", ["before it was level", "when it was level", "while both stood still"])
+@pytest.mark.parametrize("killed", ["before it was level", "when it was level", "while both were stopped"])
 def test_what_a_killed_run_left_behind_goes_on(stage: Stage, killed: str) -> None:
     with stage.openers[0]() as one, stage.openers[1]() as other, session(stage.source) as source:
         before = channel.stop(other).executed
@@ -249,7 +249,7 @@ def test_what_a_killed_run_left_behind_goes_on(stage: Stage, killed: str) -> Non
             assert status is not None
             assert status.until
             assert status.executed == end > before
-        if killed == "while both stood still":
+        if killed == "while both were stopped":
             channel.stop(other)
     resume(*stage.openers)
     assert stage.following() == [True, True]

@@ -211,7 +211,7 @@ def test_the_json_beside_the_report_has_all_of_it(files: Files) -> None:
     assert len(found["unencrypted"]) == 3
 
 
-def test_the_way_there_and_the_way_back_are_both_in_it(files: Files) -> None:
+def test_cutover_and_rollback_are_both_in_it(files: Files) -> None:
     later = (NOON + timedelta(hours=1)).isoformat()
     files.write_json("rollback.json", log(verb="rollback", began=later))
     files.write_json("cutover.json", log())

@@ -177,7 +177,7 @@ def test_a_channel_that_is_not_ours_is_left_alone(
     assert place.tried == []
 
 
-def test_one_that_takes_writes_in_a_group_of_its_owner_has_no_way_back(
+def test_one_that_takes_writes_in_a_group_of_its_owner_has_no_rollback_path(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     place = Place(monkeypatch, left())

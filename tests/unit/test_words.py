@@ -16,14 +16,14 @@ WORDS = {
     r"hand-over|handover": "ownership transfer",
     r"likeness|alike": "settings diff, match",
     r"leftovers?": "temporary resources",
-    r"stand-?still|stand_still|stands? still|at rest": "stopped at the same coordinates",
+    r"stand-?still|stand_still|(stands?|stood) still|at rest": "stopped at the same coordinates",
     r"headway": "progress, throughput",
     r"companion": "supervised process",
     r"surroundings": "inventory",
     r"outlooks?": "existing",
     r"NeedsHuman|needs a human": "ActionRequired, action required",
     r"lanes?": "worker",
-    r"way back": "rollback path, reverse replication",
+    r"way back|way_back(?!_open)": "rollback path, reverse replication",
     r"papers": "reports",
 }
 ENGLISH = {
