@@ -136,10 +136,11 @@ def primary_keys(context: CheckContext, session: Session) -> Iterator[Finding]:
 
 def account(context: CheckContext, session: Session) -> Iterator[Finding]:
     """Global privileges that the account lacks, whether granted to itself or through a role."""
-    if not (lacking := privileges.lacking(session)):
+    lacking = f"{', '.join(missing)} on *.*" if (missing := privileges.lacking(session)) else ""
+    if not (lacks := [*filter(None, [lacking]), *privileges.revoked(session)]):
         return
     yield context.warning(
-        f"the account {session.value('SELECT CURRENT_USER()')} lacks {', '.join(lacking)} on *.*",
+        f"the account {session.value('SELECT CURRENT_USER()')} lacks {'; '.join(lacks)}",
         why="a step that needs one would fail",
         fix="Use the instance's master user, or run rds_encrypt/policies/mysql-grants.sql for this account",
     )

@@ -13,7 +13,7 @@ import re
 
 from rds_encrypt.mysql.session import Session
 
-__all__ = ["NEEDED", "lacking"]
+__all__ = ["NEEDED", "lacking", "revoked"]
 
 NEEDED = (
     "SELECT",
@@ -27,13 +27,33 @@ NEEDED = (
 )
 """The global privileges that rds_encrypt/policies/mysql-grants.sql gives an account of its own, in MySQL's order."""
 _GLOBAL = re.compile(r"^GRANT (.+?) ON \*\.\* TO ")
+_PARTIAL = re.compile(r"^REVOKE (.+?) ON `(.+)`\.\* FROM ")
+_SYSTEM = {"mysql", "sys"}
 
 
 def lacking(session: Session) -> list[str]:
     """Return those of ``NEEDED`` that the account has neither directly nor through an active role."""
-    have: set[str] = set()
-    for row in session.rows("SHOW GRANTS"):
-        if found := _GLOBAL.match(str(next(iter(row.values())))):
-            have |= {each.strip() for each in found[1].split(",")}
+    have = {
+        each for line in _grants(session) if (held := _GLOBAL.match(line)) for each in held[1].split(", ")
+    }
     # Without a line, the privileges are unknown.
     return [each for each in NEEDED if each not in have] if have and "ALL PRIVILEGES" not in have else []
+
+
+def revoked(session: Session) -> list[str]:
+    """Return what a server with ``partial_revokes`` takes away of ``NEEDED`` in single schemas, as ``SELECT on shop``.
+
+    In MySQL's own schemas only SELECT is needed.
+    """
+    return [
+        f"{each} on {schema}"
+        for line in _grants(session)
+        if (taken := _PARTIAL.match(line))
+        for schema in (taken[2],)
+        for each in taken[1].split(", ")
+        if each in NEEDED and (each == "SELECT" or schema not in _SYSTEM)
+    ]
+
+
+def _grants(session: Session) -> list[str]:
+    return [str(next(iter(row.values()))) for row in session.rows("SHOW GRANTS")]

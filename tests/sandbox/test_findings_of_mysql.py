@@ -13,6 +13,7 @@ from rds_encrypt.check import Finding, Scope, Severity
 from rds_encrypt.checks.context import CheckContext, Plan
 from rds_encrypt.checks.run import mysql_findings
 from rds_encrypt.discovery import Topology
+from rds_encrypt.mysql.privileges import NEEDED, lacking, revoked
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.names import Names
 from rds_encrypt.phases import Method
@@ -114,6 +115,28 @@ def test_what_a_master_user_has_through_a_role_counts(
         assert boss.value("SELECT select_priv FROM mysql.user WHERE user = 'boss'") == "N"
         assert found(boss, *Severity) == []
         assert "'😀'" in read_definitions(boss)["table", "shop.items"]
+
+
+def test_what_partial_revokes_take_away_is_named(server: MySQLServer, master: Session) -> None:
+    needs_roles(master)
+    if master.version < (8, 0, 16):
+        pytest.skip("partial_revokes came with 8.0.16")
+    with server.admin() as host:
+        for statement in (
+            "SET GLOBAL partial_revokes = ON",
+            "CREATE USER part@'%' IDENTIFIED BY 'a secret'",
+            f"GRANT {', '.join(NEEDED)} ON *.* TO part@'%'",
+            "REVOKE SELECT, EVENT ON shop.* FROM part@'%'",
+            "REVOKE EVENT, TRIGGER ON mysql.* FROM part@'%'",
+        ):
+            execute(host, statement)
+        try:
+            with session(server, user="part", password="a secret") as opened:
+                assert lacking(opened) == []
+                assert revoked(opened) == ["SELECT on shop", "EVENT on shop"]
+        finally:
+            execute(host, "DROP USER part@'%'")
+            execute(host, "SET GLOBAL partial_revokes = OFF")
 
 
 def test_an_account_of_its_own_that_lacks_privileges_is_told(server: MySQLServer, master: Session) -> None:
