@@ -22,6 +22,7 @@ from providers.progress import warning_for
 from providers.reports import after_refresh
 from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
+from rds_encrypt.aws.changes import RETIRED
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.core.errors import ActionRequired, Cancelled, MigrationError
@@ -38,8 +39,6 @@ from rds_encrypt.state import Position, state_of
 
 __all__ = ["Cutover", "CutoverArgs", "CutoverProvider"]
 
-_RETIRED = {"stopping", "stopped", "deleting"}
-"""Statuses in which the old instance can no longer be reached."""
 _FENCE = 60.0
 
 
@@ -78,7 +77,7 @@ class CutoverProvider(Step[CutoverArgs]):
         state = state_of(encrypted=context.instances.get(args.encrypted_id))
         if direction.noted(state):
             old = context.instances.find(args.source_id)
-            if old is None or old.status in _RETIRED:
+            if old is None or old.status in RETIRED:
                 return _completed(context, args, told(context, direction, state))
         return _completed(context, args, run_protocol(context, args, direction))
 
@@ -138,7 +137,7 @@ def _old_now(context: StepContext, args: CutoverArgs) -> Outputs:
     """Check whether the old instance follows, and who is connected to it; report nothing for one that is between two statuses."""
     found = context.instances.find_several([args.encrypted_id, args.source_id])
     encrypted, old = found.get(args.encrypted_id), found.get(args.source_id)
-    if old is None or old.status in _RETIRED:
+    if old is None or old.status in RETIRED:
         return {"old_clients": []}
     if encrypted is None or not old.available or not _complete(context, args):
         return {}

@@ -13,7 +13,7 @@ from rds_encrypt.aws.errors import code_of
 from rds_encrypt.core.errors import MigrationError
 from rds_encrypt.core.waiting import stop_if_orphaned
 
-__all__ = ["MODIFIED_IN", "SERVING", "USABLE", "Attempts", "busy", "has", "insist", "name_taken"]
+__all__ = ["MODIFIED_IN", "RETIRED", "SERVING", "USABLE", "Attempts", "busy", "has", "insist", "name_taken"]
 
 USABLE = frozenset({"available", "storage-optimization", "storage-initialization"})
 """Statuses in which an instance is fully operational: in the last two only its storage is busy, sometimes for hours.
@@ -23,6 +23,9 @@ Source: "Viewing DB instance status" in the Amazon RDS User Guide.
 
 SERVING = USABLE | {"backing-up"}
 """Statuses in which MySQL serves; during a backup, RDS does not accept changes to an instance."""
+
+RETIRED = frozenset({"stopping", "stopped", "deleting"})
+"""Statuses in which MySQL is down, or about to be, and stays so unless somebody starts the instance."""
 
 MODIFIED_IN = USABLE | {"storage-full"}
 """Statuses in which RDS may accept changes: in ``storage-full`` it accepts more storage; AWS does not document the rest."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rds_encrypt.aws.changes import SERVING, USABLE
+from rds_encrypt.aws.changes import RETIRED, SERVING, USABLE
 from rds_encrypt.core.errors import ActionRequired
 
 __all__ = ["Instance", "status_error"]
@@ -71,7 +71,7 @@ class Instance:
     @property
     def down(self) -> bool:
         """Whether its MySQL is down, and nothing brings it back by itself."""
-        return self.broken or self.status in {"stopping", "stopped", "deleting"}
+        return self.broken or self.status in RETIRED
 
     @property
     def broken(self) -> bool:

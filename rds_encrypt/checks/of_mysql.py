@@ -136,8 +136,10 @@ def primary_keys(context: CheckContext, session: Session) -> Iterator[Finding]:
 
 def account(context: CheckContext, session: Session) -> Iterator[Finding]:
     """Global privileges that the account lacks, whether granted to itself or through a role."""
-    lacking = f"{', '.join(missing)} on *.*" if (missing := privileges.lacking(session)) else ""
-    if not (lacks := [*filter(None, [lacking]), *privileges.revoked(session)]):
+    granted = privileges.grants(session)
+    missing = ", ".join(privileges.lacking(granted))
+    lacks = ([f"{missing} on *.*"] if missing else []) + privileges.revoked(granted)
+    if not lacks:
         return
     yield context.warning(
         f"the account {session.value('SELECT CURRENT_USER()')} lacks {'; '.join(lacks)}",

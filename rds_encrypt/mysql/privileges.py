@@ -10,10 +10,11 @@ RDS 8.0 master users and the privileges of an RDS 8.4.10, as quoted in public is
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from rds_encrypt.mysql.session import Session
 
-__all__ = ["NEEDED", "lacking", "revoked"]
+__all__ = ["NEEDED", "grants", "lacking", "revoked"]
 
 NEEDED = (
     "SELECT",
@@ -31,29 +32,27 @@ _PARTIAL = re.compile(r"^REVOKE (.+?) ON `(.+)`\.\* FROM ")
 _SYSTEM = {"mysql", "sys"}
 
 
-def lacking(session: Session) -> list[str]:
+def grants(session: Session) -> list[str]:
+    """Return the statements that SHOW GRANTS lists."""
+    return [str(next(iter(row.values()))) for row in session.rows("SHOW GRANTS")]
+
+
+def lacking(granted: Iterable[str]) -> list[str]:
     """Return those of ``NEEDED`` that the account has neither directly nor through an active role."""
-    have = {
-        each for line in _grants(session) if (held := _GLOBAL.match(line)) for each in held[1].split(", ")
-    }
+    have = {each for line in granted if (held := _GLOBAL.match(line)) for each in held[1].split(", ")}
     # Without a line, the privileges are unknown.
     return [each for each in NEEDED if each not in have] if have and "ALL PRIVILEGES" not in have else []
 
 
-def revoked(session: Session) -> list[str]:
+def revoked(granted: Iterable[str]) -> list[str]:
     """Return what a server with ``partial_revokes`` takes away of ``NEEDED`` in single schemas, as ``SELECT on shop``.
 
     In MySQL's own schemas only SELECT is needed.
     """
     return [
-        f"{each} on {schema}"
-        for line in _grants(session)
+        f"{each} on {taken[2]}"
+        for line in granted
         if (taken := _PARTIAL.match(line))
-        for schema in (taken[2],)
         for each in taken[1].split(", ")
-        if each in NEEDED and (each == "SELECT" or schema not in _SYSTEM)
+        if each in NEEDED and (each == "SELECT" or taken[2] not in _SYSTEM)
     ]
-
-
-def _grants(session: Session) -> list[str]:
-    return [str(next(iter(row.values()))) for row in session.rows("SHOW GRANTS")]

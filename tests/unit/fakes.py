@@ -8,7 +8,11 @@ from typing import Any, cast
 from rds_encrypt.access import AccessSettings
 from rds_encrypt.aws.clients import Aws, AwsSettings
 from rds_encrypt.aws.instance import Instance
+from rds_encrypt.cutover.context import CutoverContext
+from rds_encrypt.cutover.direction import cutover_direction
 from rds_encrypt.mysql.session import Endpoint, Row, Session
+from rds_encrypt.names import Names
+from rds_encrypt.settings import CutoverSettings, VerifySettings
 
 __all__ = ["ACCESS", "FakeAws", "FakeSession", "instance", "replica_row"]
 
@@ -145,4 +149,19 @@ def instance(identifier: str = "orders", tags: Mapping[str, str] | None = None, 
             "TagList": [{"Key": key, "Value": value} for key, value in (tags or {}).items()],
             **changes,
         }
+    )
+
+
+def cutover_context(aws: Aws, encrypted_id: str) -> CutoverContext:
+    """A cutover of `orders` to the encrypted instance; it asks nobody but ``aws``."""
+    names = Names("orders")
+    return CutoverContext(
+        aws=aws,
+        access=cast(Any, None),
+        names=names,
+        direction=cutover_direction(names, "db-ORDERS", encrypted_id),
+        source_group="orders-mysql80",
+        strategy=cast(Any, None),
+        settings=CutoverSettings(),
+        verify=VerifySettings(),
     )

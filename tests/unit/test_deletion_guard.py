@@ -17,16 +17,13 @@ from rds_encrypt.core.errors import Retryable
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.cutover import due_events
 from rds_encrypt.cutover.account_fence import AccountFence, digest
-from rds_encrypt.cutover.context import CutoverContext
-from rds_encrypt.cutover.direction import cutover_direction
 from rds_encrypt.cutover.fence import ParameterGroupFence
 from rds_encrypt.cutover.fences import fence_left
 from rds_encrypt.journal import Role, Tag, tags_for
 from rds_encrypt.mysql import events
 from rds_encrypt.mysql.accounts import Account
 from rds_encrypt.names import Names
-from rds_encrypt.settings import CutoverSettings, VerifySettings
-from tests.unit.fakes import ACCESS, FakeAws, FakeSession, instance
+from tests.unit.fakes import ACCESS, FakeAws, FakeSession, cutover_context, instance
 
 NAMES = Names("orders")
 ARGS = PairArgs(identifier="orders", source_id="db-ORDERS", encrypted_id="db-E", access=ACCESS)
@@ -109,17 +106,7 @@ def test_the_fence_around_an_instance_that_is_gone_or_has_lost_its_tags_is_known
     there: list[Instance], note: dict[str, str], kind: type[Any]
 ) -> None:
     aws = FakeAws(production(**note), *there)
-    context = CutoverContext(
-        aws=aws,
-        access=cast(Any, None),
-        names=NAMES,
-        direction=cutover_direction(NAMES, "db-ORDERS", "db-E"),
-        source_group="orders-mysql80",
-        strategy=cast(Any, None),
-        settings=CutoverSettings(),
-        verify=VerifySettings(),
-    )
-    assert isinstance(fence_left(context, "orders-mysql80"), kind)
+    assert isinstance(fence_left(cutover_context(aws, "db-E"), "orders-mysql80"), kind)
 
 
 @pytest.mark.parametrize(("word", "lifted"), [("default", "reset"), ("off", "set to 0"), (None, "")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -12,13 +13,9 @@ from rds_encrypt.aws import snapshots
 from rds_encrypt.aws.snapshots import Snapshot
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.cutover import protocol, snapshot_age
-from rds_encrypt.cutover.context import CutoverContext
-from rds_encrypt.cutover.direction import cutover_direction
 from rds_encrypt.journal import Role, Tag, tags_for
 from rds_encrypt.mysql.coordinates import Coordinates
-from rds_encrypt.names import Names
-from rds_encrypt.settings import CutoverSettings, VerifySettings
-from tests.unit.fakes import ACCESS, FakeAws, FakeSession, instance
+from tests.unit.fakes import ACCESS, FakeAws, FakeSession, cutover_context, instance
 from tests.unit.test_temporary_resources import Place
 
 ARGS = WriteFenceArgs(source_id="db-ORDERS", group="orders-mysql80", seconds=30.0, access=ACCESS)
@@ -113,18 +110,9 @@ def test_what_is_new_enough_or_not_ours_does_not_keep_the_fence_open(
 def test_the_candidate_s_own_coordinates_decide_not_those_of_the_fence(
     monkeypatch: pytest.MonkeyPatch, tags: dict[str, str], refusal: str | None
 ) -> None:
-    names = Names("orders")
     aws = FakeAws(instance(), instance("orders-encrypted", tags=tags))
-    context = CutoverContext(
-        aws=aws,
-        access=cast(Any, None),
-        names=names,
-        direction=cutover_direction(names, "db-ORDERS", "db-ORDERS-ENCRYPTED"),
-        source_group="orders-mysql80",
-        strategy=cast(Any, None),
-        settings=CutoverSettings(),
-        verify=VerifySettings(),
-        snapshot_coordinates=Coordinates("b.000003", 400),
+    context = replace(
+        cutover_context(aws, "db-ORDERS-ENCRYPTED"), snapshot_coordinates=Coordinates("b.000003", 400)
     )
     monkeypatch.setattr(snapshot_age, "wrote_since", wrote("b.000002:4"))
     primary = cast(Any, FakeSession({}))

@@ -42,30 +42,36 @@ def before(road: Road) -> dict[str, Any]:
     return look(road)
 
 
+def killed_in(road: Road, step: str) -> None:
+    """Kill a cutover while it makes something, and unlock the stack."""
+    road.configure("cutover")
+    ending = Run(road, "up", [Point(step, "inside", "kill everything", 2)]).ending()
+    assert ending.kind == "killed"
+    road.workspace.run("cancel", "--yes", "--stack", road.workspace.stack)
+
+
+def require_given_back(road: Road, before: dict[str, Any]) -> None:
+    """Require that `pulumi destroy` leaves the account and the source as they were."""
+    chain = follow(road, "destroy", "destroy", ())
+    assert chain.wrong == []
+    assert judge.as_it_was(road, before) == []
+
+
 def test_destroy_after_a_kill_behind_the_fence_gives_the_source_back(
     road: Road, before: dict[str, Any]
 ) -> None:
     road.up("replicate")
-    road.configure("cutover")
-    ending = Run(road, "up", [Point("Instance orders-encrypted", "inside", "kill everything", 2)]).ending()
-    assert ending.kind == "killed"
+    killed_in(road, "Instance orders-encrypted")
     require_fenced(road, "orders")
-    road.workspace.run("cancel", "--yes", "--stack", road.workspace.stack)
 
-    chain = follow(road, "destroy", "destroy", ())
-
-    assert chain.wrong == []
-    assert judge.as_it_was(road, before) == []
+    require_given_back(road, before)
 
 
 def test_a_copy_from_before_the_last_write_never_becomes_production(
     road: Road, before: dict[str, Any]
 ) -> None:
     """The fence is lifted after a kill, while RDS still takes the snapshot; what the kill left is older than the next fence."""
-    road.configure("cutover")
-    ending = Run(road, "up", [Point("Instance orders-encrypted", "inside", "kill everything", 2)]).ending()
-    assert ending.kind == "killed"
-    road.workspace.run("cancel", "--yes", "--stack", road.workspace.stack)
+    killed_in(road, "Instance orders-encrypted")
     road.up("replicate")
     with road.connected("orders", application=True) as connection:
         rows(connection, "UPDATE orders SET note = 'after the fence' WHERE id = 1")
@@ -79,29 +85,19 @@ def test_a_copy_from_before_the_last_write_never_becomes_production(
     with road.connected("orders", application=True) as connection:
         rows(connection, "UPDATE orders SET note = 'still open' WHERE id = 1")
 
-    chain = follow(road, "destroy", "destroy", ())
-
-    assert chain.wrong == []
-    assert judge.as_it_was(road, before) == []
+    require_given_back(road, before)
 
 
 def test_a_kill_while_the_snapshot_is_taken_leaves_no_fence(road: Road, before: dict[str, Any]) -> None:
     """RDS shows the source as `backing-up` meanwhile."""
     road.up("replicate")
-    road.configure("cutover")
-    ending = Run(
-        road, "up", [Point("Snapshot orders-not-encrypted", "inside", "kill everything", 2)]
-    ).ending()
-    assert ending.kind == "killed"
-    road.workspace.run("cancel", "--yes", "--stack", road.workspace.stack)
+    killed_in(road, "Snapshot orders-not-encrypted")
 
     road.up("replicate")
 
     with road.connected("orders", application=True) as connection:
         rows(connection, "UPDATE orders SET note = 'open' WHERE id = 1")
-    chain = follow(road, "destroy", "destroy", ())
-    assert chain.wrong == []
-    assert judge.as_it_was(road, before) == []
+    require_given_back(road, before)
 
 
 def test_a_cut_over_comes_to_its_end_whatever_happens_on_the_way(road: Road, before: dict[str, Any]) -> None:
