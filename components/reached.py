@@ -7,6 +7,7 @@ from typing import Any
 
 import pulumi
 
+from rds_encrypt.core.words import counted, duration
 from rds_encrypt.phases import Method, Phase
 
 __all__ = ["ALL", "reached", "summary", "together", "told"]
@@ -89,12 +90,10 @@ def _moved(phase: Phase, known: Mapping[str, Any]) -> str:
     what = "cut over" if phase == "cutover" else "rolled back"
     outage = known.get("write_outage")
     if isinstance(outage, Mapping) and outage.get("at_most") is not None:
-        what += f"; writes were refused for {float(outage['at_most']):.1f} s at most"
+        what += f"; writes were refused for {duration(float(outage['at_most']))} at most"
     if left := known.get("old_clients"):
         sessions = sum(int(each["sessions"]) for each in left)
-        what += (
-            f"; the old instance still has {sessions} session{'' if sessions == 1 else 's'} of applications"
-        )
+        what += f"; the old instance still has {counted(sessions, 'session')} of applications"
     return what
 
 

@@ -18,8 +18,9 @@ from rds_encrypt.aws.inventory import AccountInventory
 from rds_encrypt.check import Finding, Severity
 from rds_encrypt.checks import run
 from rds_encrypt.checks.context import CheckContext, Plan
-from rds_encrypt.checks.words import as_markdown, folded
+from rds_encrypt.checks.words import as_markdown
 from rds_encrypt.core.errors import AccountRefused, MigrationError, PreconditionFailed
+from rds_encrypt.core.words import folded
 from rds_encrypt.cutover.strategies import strategy_called
 from rds_encrypt.discovery import Topology, discover
 from rds_encrypt.mysql.dialect import dialect_of
@@ -158,9 +159,14 @@ def _tell(args: PreflightArgs, seen: list[Finding]) -> None:
     warn, remark = warning_for(args.urn), remark_for(args.urn)
     for finding in seen:
         if finding.severity is Severity.WARNING:
-            warn(folded(str(finding), before=len("warning: ")))
+            warn(_within(len("warning: "), str(finding)))
     if notes := [str(finding) for finding in seen if finding.severity is Severity.NOTE]:
-        remark("\n".join(["Good to know:", *(f"- {folded(note, before=2)}" for note in notes)]))
+        remark("\n".join(["Good to know:", *(f"- {_within(2, note)}" for note in notes)]))
+
+
+def _within(before: int, sentences: str) -> str:
+    """Return sentences in lines that fit, the first one after that many characters of another text."""
+    return "\n".join(folded(sentences, " " * before)).lstrip()
 
 
 def _refused(args: PreflightArgs, blocking: list[str], seen: Sequence[Finding] = ()) -> list[str]:

@@ -10,6 +10,7 @@ from rds_encrypt.aws.instances import Instances
 from rds_encrypt.aws.inventory import ZONES
 from rds_encrypt.check import Finding
 from rds_encrypt.checks.context import CheckContext
+from rds_encrypt.core.words import gib
 from rds_encrypt.cutover.checks_of_instances import FREE_PERCENT
 from rds_encrypt.journal import Tag
 from rds_encrypt.needs import COUNTED
@@ -256,7 +257,7 @@ def room(context: CheckContext) -> Iterator[Finding]:
     percent = 100 * free / (context.source.allocated_gib * 2**30)
     if percent < _LITTLE:
         yield context.warning(
-            f"its storage has {free / 2**30:.1f} GiB free ({percent:.0f} %)",
+            f"its storage has {gib(free)} free ({percent:.0f} %)",
             why="it keeps its binlogs until the encrypted instance has fetched them, and a full volume refuses writes;"
             f" below {FREE_PERCENT} % check `free-storage` fails",
             fix="Give it more storage first",

@@ -9,6 +9,7 @@ from rds_encrypt.aws.changes import USABLE
 from rds_encrypt.check import Finding
 from rds_encrypt.checks.context import CheckContext
 from rds_encrypt.core.errors import MigrationError
+from rds_encrypt.core.words import about
 from rds_encrypt.cutover.windows import minutes_until_maintenance
 
 __all__ = [
@@ -88,7 +89,7 @@ def maintenance_window(context: CheckContext) -> Iterator[Finding]:
     window = str(context.source.description.get("PreferredMaintenanceWindow") or "")
     minutes = minutes_until_maintenance(window, datetime.now(UTC)) if window else _SOON
     if minutes < _SOON:
-        opens = f"opens in {minutes // 60} h {minutes % 60} min" if minutes else "is open"
+        opens = f"opens in {about(60 * minutes)}" if minutes else "is open"
         yield context.note(
             f"its maintenance window ({window}, UTC) {opens}",
             why="AWS may restart the instance in it; replication survives that, and no cutover begins in it",

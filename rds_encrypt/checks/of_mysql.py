@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rds_encrypt.check import Finding
 from rds_encrypt.checks.context import CheckContext
+from rds_encrypt.core.words import counted, gib
 from rds_encrypt.cutover import account_fence
 from rds_encrypt.mysql import definitions, events, privileges, writes
 from rds_encrypt.mysql.dialect import dialect_of
@@ -110,7 +111,7 @@ def memory_tables(context: CheckContext, session: Session) -> Iterator[Finding]:
     found = [table for table in definitions.in_memory(session) if table.rows]
     if not found:
         return
-    names = [f"{table.name} ({table.rows} row{'' if table.rows == 1 else 's'})" for table in found]
+    names = [f"{table.name} ({counted(table.rows, 'row')})" for table in found]
     follows = context.plan.method == "online"
     stops = "; if the source then changes or deletes one, replication in row format stops with error 1032"
     yield context.warning(
@@ -196,7 +197,7 @@ def transactions(context: CheckContext, session: Session) -> Iterator[Finding]:
 
 
 def _counted(found: list[str], what: str) -> str:
-    return f"it has {len(found)} {what}{'s' if len(found) > 1 else ''}"
+    return f"it has {counted(len(found), what)}"
 
 
 def _some(found: list[str]) -> str:
@@ -206,4 +207,4 @@ def _some(found: list[str]) -> str:
 
 def _size(octets: int) -> str:
     """Return the size of a table where it is large enough to matter."""
-    return f" ({octets / 2**30:.1f} GiB)" if octets >= _LARGE else ""
+    return f" ({gib(octets)})" if octets >= _LARGE else ""

@@ -1,28 +1,13 @@
-"""Findings as text: folded for a terminal, and as Markdown for a comment on a pull request."""
+"""Findings as Markdown for a comment on a pull request."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
 from rds_encrypt.check import Finding, Severity
+from rds_encrypt.core.words import counted
 
-__all__ = ["as_markdown", "folded"]
-
-_WIDTH = 76
-"""A terminal of 80 columns, in which the engine indents by four. On its own, a terminal breaks words."""
-
-
-def folded(sentences: str, *, before: int) -> str:
-    """Return the sentences in lines that fit; the first one has room for ``before`` characters in front."""
-    return textwrap.fill(
-        sentences,
-        _WIDTH,
-        initial_indent=" " * before,
-        subsequent_indent="  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    ).lstrip()
+__all__ = ["as_markdown"]
 
 
 def as_markdown(blocking: Sequence[str], seen: Sequence[Finding]) -> str:
@@ -36,8 +21,7 @@ def as_markdown(blocking: Sequence[str], seen: Sequence[Finding]) -> str:
     if not lines:
         lines = ["Preflight found nothing to act on."]
     if notes:
-        many = "1 note" if len(notes) == 1 else f"{len(notes)} notes"
-        lines += ["", f"<details><summary>{many}: good to know</summary>", ""]
+        lines += ["", f"<details><summary>{counted(len(notes), 'note')}: good to know</summary>", ""]
         lines += [f"- {each}" for each in notes]
         lines += ["", "</details>"]
     return "\n".join([*lines, ""])

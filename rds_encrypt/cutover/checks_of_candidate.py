@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rds_encrypt.check import Finding, failed, passed
+from rds_encrypt.core.words import about
 from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.durability import less_durable
 from rds_encrypt.mysql import channel, events, lag, retention, writes
@@ -50,7 +51,7 @@ def verification_fresh(context: CutoverContext, _primary: Session, _candidate: S
     found = verified(context.primary().tags, context.direction.encrypted_id)
     if found is None:
         return failed(f"{context.candidate().identifier} has not been verified, or not found equal")
-    ago = f"{found.age.total_seconds() / 3600:.1f} h ago at level {found.level}"
+    ago = f"{about(found.age.total_seconds())} ago at level {found.level}"
     wanted = f"(wanted: {level}, at most {hours} h old)"
     return (passed if found.serves(level, hours) else failed)(f"verified {ago} {wanted}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rds_encrypt.aws import metrics
 from rds_encrypt.check import Finding, failed, passed
+from rds_encrypt.core.words import gib
 from rds_encrypt.cutover import growth
 from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.mysql.session import Session
@@ -59,7 +60,7 @@ def free_storage(context: CutoverContext, _primary: Session, _candidate: Session
             seen.append(f"no figure for {instance.identifier}")
             continue
         percent = 100 * free / (instance.allocated_gib * 2**30)
-        seen.append(f"{instance.identifier} has {free / 2**30:.1f} GiB free ({percent:.0f} %)")
+        seen.append(f"{instance.identifier} has {gib(free)} free ({percent:.0f} %)")
         if percent < FREE_PERCENT:
             return failed(f"{seen[-1]}, less than {FREE_PERCENT} %")
     return passed("; ".join(seen))

@@ -11,6 +11,7 @@ from typing import Any
 from rds_encrypt.aws import metrics
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import Cancelled, MigrationError
+from rds_encrypt.core.words import gib
 from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.settings_diff import Difference
 
@@ -60,4 +61,4 @@ def _room(context: CutoverContext, candidate: Instance) -> str | None:
     free = metrics.free_storage(context.aws, candidate.identifier)
     if free is None or 100 * free < _ROOM * candidate.allocated_gib * 2**30:
         return None
-    return f"{free / 2**30:.1f} GiB free"
+    return f"{gib(free)} free"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from rds_encrypt.check import Finding, failed, passed
+from rds_encrypt.core.words import about
 from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.mysql.session import Session
 
@@ -49,7 +50,7 @@ def _none_near(
                 f"the {kind.lower()} window of {instance.identifier} ({window} UTC) is near or open"
             )
         nearest = min(nearest, minutes)
-    return passed(f"the next {kind.lower()} window opens in {nearest // 60} h")
+    return passed(f"the next {kind.lower()} window opens in {about(60 * nearest)}")
 
 
 def minutes_until_backup(window: str, now: datetime) -> int:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rds_encrypt.core.words import about
 from rds_encrypt.mysql.coordinates import Coordinates
 
 __all__ = ["CatchUpProgress"]
@@ -49,16 +50,9 @@ class CatchUpProgress:
         percent = 100 * (self._most - behind) // self._most
         applied = (self._between(then.executed) - behind) / seconds
         gained = (then.behind - behind) / seconds
-        left = f"{_duration(behind / gained)} left" if gained > 0 else "not gaining on the source"
+        left = f"{about(behind / gained)} left" if gained > 0 else "not gaining on the source"
         return f"{percent} %, {left}, applies {_rate(applied)}"
 
 
 def _rate(bytes_a_second: float) -> str:
     return f"{bytes_a_second / 1e6:.1f} MB/s" if bytes_a_second >= 1e5 else f"{bytes_a_second / 1e3:.0f} kB/s"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

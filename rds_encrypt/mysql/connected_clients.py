@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from rds_encrypt.core.words import counted
 from rds_encrypt.mysql.rds_accounts import RDS_THREADS
 from rds_encrypt.mysql.session import Row, Session
 
@@ -30,8 +31,7 @@ class Client:
     since: str
 
     def __str__(self) -> str:
-        sessions = "1 session" if self.sessions == 1 else f"{self.sessions} sessions"
-        return f"{self.account} from {self.host} ({sessions})"
+        return f"{self.account} from {self.host} ({counted(self.sessions, 'session')})"
 
 
 def clients(session: Session, before: Iterable[Client] = ()) -> tuple[Client, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.core.waiting import Progress, Wait, silent, until
+from rds_encrypt.core.words import about
 from rds_encrypt.mysql import channel
 from rds_encrypt.mysql.catch_up_progress import CatchUpProgress
 from rds_encrypt.mysql.coordinates import Coordinates, bytes_between, current
@@ -137,7 +138,7 @@ class _Stuck:
         if seconds < _STUCK:
             return ""
         tables = tables_in_use(self._replica)
-        return f"{seconds / 60:.0f} min on one change to {', '.join(tables)}" if tables else ""
+        return f"{about(seconds)} on one change to {', '.join(tables)}" if tables else ""
 
 
 def tables_in_use(session: Session) -> list[str]:

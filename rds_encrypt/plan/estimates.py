@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from rds_encrypt.core.words import about
 from rds_encrypt.settings import MeasuredSettings
 
 __all__ = ["MOMENT", "RATES", "Estimates", "Operation", "Rate", "Span", "total"]
@@ -50,10 +51,10 @@ class Span:
 
     def __str__(self) -> str:
         if self.low == self.high:
-            return f"about {_exact(self.low)}"
+            return f"about {about(self.low)}"
         if self.high < _MINUTE:
             return "seconds"
-        low, high = _rounded(self.low), _rounded(self.high)
+        low, high = about(self.low, in_minutes=True), about(self.high, in_minutes=True)
         if low == high:
             return f"about {high}"
         number, unit = low.split(" ")
@@ -120,14 +121,3 @@ class Estimates:
 def total(spans: Iterable[Span]) -> Span:
     """Return the sum."""
     return sum(spans, Span(0, 0))
-
-
-def _exact(seconds: float) -> str:
-    return f"{max(round(seconds), 1)} s" if seconds < 100 else _rounded(seconds)
-
-
-def _rounded(seconds: float) -> str:
-    if seconds < 90 * _MINUTE:
-        return f"{max(round(seconds / _MINUTE), 1)} min"
-    hours = seconds / 3600
-    return f"{hours:.1f} h" if hours < 10 else f"{hours:.0f} h"

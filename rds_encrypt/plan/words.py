@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rds_encrypt.core.words import WIDTH, folded
 from rds_encrypt.cutover.briefing import Briefing
 from rds_encrypt.cutover.timeline import CheckResult
 from rds_encrypt.plan.estimates import RATES
@@ -14,8 +14,6 @@ from rds_encrypt.plan.phases import PhasePlan, Stage
 
 __all__ = ["as_line", "as_markdown", "as_text"]
 
-_WIDTH = 76
-"""A terminal of 80 columns, where the preview indents by four."""
 _TIME = 16
 _NO_RETURN = "from here on, running again rolls forward"
 _GUESS = "Durations are estimates: AWS publishes none."
@@ -23,15 +21,15 @@ _GUESS = "Durations are estimates: AWS publishes none."
 
 def as_text(plan: PhasePlan) -> str:
     """Return the plan in lines that fit a terminal of 80 columns."""
-    lines = [f"Plan for {plan.identifier}, phase `{plan.phase}`", *_wrapped(plan.goal, "", "")]
+    lines = [f"Plan for {plan.identifier}, phase `{plan.phase}`", *folded(plan.goal, rest="")]
     if plan.briefing is not None:
         lines += ["", "Checks, as they are now:", *_guards(plan.briefing)]
     lines += ["", "Moves, in this order:", *_stages(plan.stages)]
     lines.append("")
     for name, words in _facts(plan):
-        lines += _wrapped(words, f"{name}: ", "  ")
+        lines += folded(words, f"{name}: ", "  ")
     if plan.rehearsed is not None:
-        lines += _wrapped(_basis(plan), "Note: ", "  ")
+        lines += folded(_basis(plan), "Note: ", "  ")
     return "\n".join(lines)
 
 
@@ -105,14 +103,14 @@ def _stages(stages: tuple[Stage, ...]) -> Iterator[str]:
     for number, stage in enumerate(stages, 1):
         if _turns(stages, number - 1):
             yield f"  ── {_NO_RETURN} ──"
-        first, *rest = _wrapped(stage.what, f"{number:>4}. ", "      ", _WIDTH - _TIME)
-        yield f"{first:<{_WIDTH - _TIME}}{_takes(stage):>{_TIME}}".rstrip()
+        first, *rest = folded(stage.what, f"{number:>4}. ", "      ", WIDTH - _TIME)
+        yield f"{first:<{WIDTH - _TIME}}{_takes(stage):>{_TIME}}".rstrip()
         yield from rest
 
 
 def _guards(briefing: Briefing) -> Iterator[str]:
     for check, sign, saw in _signs(briefing):
-        yield from _wrapped(f"{check.name}: {saw}", f"  {sign:<5}", "       ")
+        yield from folded(f"{check.name}: {saw}", f"  {sign:<5}", "       ")
 
 
 def _signs(briefing: Briefing) -> Iterator[tuple[CheckResult, str, str]]:
@@ -132,17 +130,6 @@ def _turns(stages: tuple[Stage, ...], index: int) -> bool:
 
 def _takes(stage: Stage) -> str:
     return str(stage.takes) if stage.takes is not None else "varies"
-
-
-def _wrapped(words: str, first: str, rest: str, width: int = _WIDTH) -> list[str]:
-    return textwrap.wrap(
-        words,
-        width,
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def _escaped(words: str) -> str:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
+from rds_encrypt.core.words import counted
 from rds_encrypt.rehearse import known
 from rds_encrypt.rehearse.limits import Limits
 from rds_encrypt.rehearse.measurements import Measurements, Reply, reply_of
 from rds_encrypt.rehearse.observations import Kind, Observation
 
-__all__ = ["NOT_OBSERVED", "Answer", "Evidence", "Verdict", "counted", "verdict"]
+__all__ = ["NOT_OBSERVED", "Answer", "Evidence", "Verdict", "observed", "verdict"]
 
 
 class Answer(StrEnum):
@@ -59,5 +60,6 @@ def verdict(different: list[str], seen: str) -> Verdict:
     return (Answer.AS_EXPECTED, seen) if seen else NOT_OBSERVED
 
 
-def counted(number: int, noun: str) -> str:
-    return "" if not number else f"{number} {noun}{'s' if number > 1 else ''}"
+def observed(number: int, noun: str) -> str:
+    """Return how many there were, and nothing if there was none."""
+    return counted(number, noun) if number else ""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from rds_encrypt.core.words import counted, duration
 from rds_encrypt.rehearse import known
-from rds_encrypt.rehearse.evidence import NOT_OBSERVED, Evidence, Verdict, counted, verdict
+from rds_encrypt.rehearse.evidence import NOT_OBSERVED, Evidence, Verdict, verdict
 from rds_encrypt.rehearse.measurements import initializing
 from rds_encrypt.rehearse.operations import Operation
-from rds_encrypt.reports.durations import duration
 
 __all__ = [
     "creation",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from rds_encrypt.core.words import counted, duration
 from rds_encrypt.rehearse import known
-from rds_encrypt.rehearse.evidence import Evidence, Verdict, counted, verdict
+from rds_encrypt.rehearse.evidence import Evidence, Verdict, observed, verdict
 from rds_encrypt.rehearse.measurements import Procedure
 from rds_encrypt.rehearse.observations import Observation
-from rds_encrypt.reports.durations import duration
 
 __all__ = [
     "external_source",
@@ -41,20 +41,20 @@ def read_only(evidence: Evidence) -> Verdict:
 def refusal_texts(evidence: Evidence) -> Verdict:
     refusals = [(reply, text) for reply, code, text in evidence.errors() if code == known.REFUSED]
     unknown = [f"`{reply.procedure}`: “{text}”" for reply, text in refusals if not known.known_refusal(text)]
-    return verdict(unknown, counted(len(refusals), "refusal"))
+    return verdict(unknown, observed(len(refusals), "refusal"))
 
 
 def success_texts(evidence: Evidence) -> Verdict:
     told = [each for each in evidence.replies if each.ok and "set_external" not in each.procedure]
     unknown = [f"`{each.procedure}`: “{each.text}”" for each in told if not known.known_success(each.text)]
-    return verdict(unknown, counted(len(told), "answer"))
+    return verdict(unknown, observed(len(told), "answer"))
 
 
 def refusal_number(evidence: Evidence) -> Verdict:
     expected = known.TRANSIENT | {known.REFUSED, known.NO_SUCH_PROCEDURE}
     errors = list(evidence.errors())
     others = [f"`{reply.procedure}`: {code} {text}" for reply, code, text in errors if code not in expected]
-    return verdict(others, counted(sum(code == known.REFUSED for _, code, _ in errors), "refusal"))
+    return verdict(others, observed(sum(code == known.REFUSED for _, code, _ in errors), "refusal"))
 
 
 def procedure_names(evidence: Evidence) -> Verdict:
@@ -67,7 +67,7 @@ def procedure_names(evidence: Evidence) -> Verdict:
 def external_source(evidence: Evidence) -> Verdict:
     answers = [each for each in evidence.replies if each.ok and "rds_set_external" in each.procedure]
     different = [f"“{each.text}”" for each in answers if each.text]
-    return verdict(different, counted(len(answers), "empty answer"))
+    return verdict(different, observed(len(answers), "empty answer"))
 
 
 def pauses(evidence: Evidence) -> Verdict:
@@ -103,7 +103,7 @@ def retention(evidence: Evidence) -> Verdict:
                 f"{counted(gone, 'file')} went {duration((after.at - age).total_seconds())} after the first observation,"
                 f" with a retention of {hours} h"
             )
-    return verdict(different, counted(kept, "observation"))
+    return verdict(different, observed(kept, "observation"))
 
 
 def purged(evidence: Evidence) -> Verdict:
@@ -112,7 +112,7 @@ def purged(evidence: Evidence) -> Verdict:
         for before, after in _binlog_changes(evidence)
         if before["hours"] is None and after["hours"] is None
     )
-    return verdict([], counted(gone, "file"))
+    return verdict([], observed(gone, "file"))
 
 
 class _Since:

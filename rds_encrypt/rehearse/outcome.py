@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from rds_encrypt.core.words import duration
 from rds_encrypt.rehearse.facts import Answer, judge
 from rds_encrypt.rehearse.limits import Limits
 from rds_encrypt.rehearse.measurements import Measurements, measure
@@ -55,4 +56,4 @@ def _writes(measured: Measurements) -> Iterator[str]:
         found = measured.writes
         yield f"Writes: {found.acknowledged} acknowledged, {found.lost} lost, {found.duplicates} twice."
     if measured.outage is not None:
-        yield f"Longest time without a write in a cutover: {measured.outage.high:.1f} s."
+        yield f"Longest time without a write in a cutover: {duration(measured.outage.high)}."

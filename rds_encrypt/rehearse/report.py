@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rds_encrypt.core.words import duration, utc
 from rds_encrypt.plan.costs import Kept, hourly
 from rds_encrypt.plan.estimates import RATES, Operation, Span
 from rds_encrypt.rehearse.facts import Answer, Judgement
@@ -15,7 +16,6 @@ from rds_encrypt.rehearse.limits import Limits
 from rds_encrypt.rehearse.measurements import Measurements, Range
 from rds_encrypt.rehearse.neutral import neutral
 from rds_encrypt.rehearse.operations import Kind
-from rds_encrypt.reports.durations import duration, utc
 from rds_encrypt.reports.files import Files
 from rds_encrypt.reports.lag_curve import curve
 from rds_encrypt.reports.lag_log import FILE as LAG

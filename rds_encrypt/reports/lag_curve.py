@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from rds_encrypt.reports.durations import duration, utc
+from rds_encrypt.core.words import duration, utc
 
 __all__ = ["HEIGHT", "WIDTH", "curve"]
 

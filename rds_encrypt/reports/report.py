@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from rds_encrypt.aws.instance import Instance
+from rds_encrypt.core.words import duration, utc
 from rds_encrypt.cutover.timeline import Moment, moments_from
 from rds_encrypt.names import Names
-from rds_encrypt.reports.durations import duration, utc
 from rds_encrypt.reports.files import Files
 from rds_encrypt.reports.lag_curve import curve
 from rds_encrypt.reports.lag_log import FILE as LAG

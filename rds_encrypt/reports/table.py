@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from rds_encrypt.core.words import duration, utc
 from rds_encrypt.cutover.timeline import Moment, moments_from
-from rds_encrypt.reports.durations import duration, utc
 from rds_encrypt.reports.logbook import Ending
 
 __all__ = ["WORDS", "summary", "table"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 
 from rds_encrypt.check import Severity
+from rds_encrypt.core.words import counted, folded
 from rds_encrypt.scan.candidates import Candidate
 
 __all__ = ["rendered"]
@@ -31,7 +31,11 @@ def rendered(found: Sequence[Candidate], region: str, *, details: bool) -> str:
 def _row(candidate: Candidate) -> tuple[str, ...]:
     described = candidate.instance.description
     counts = [(len(candidate.of(severity)), severity) for severity in Severity]
-    told = ", ".join(_counted(count, severity) for count, severity in counts if count)
+    told = ", ".join(
+        f"{count} {severity}" if severity is Severity.BLOCKING else counted(count, severity)
+        for count, severity in counts
+        if count
+    )
     return (
         candidate.identifier,
         str(described["EngineVersion"]),
@@ -39,11 +43,6 @@ def _row(candidate: Candidate) -> tuple[str, ...]:
         f"{candidate.instance.allocated_gib} GiB",
         told or "none",
     )
-
-
-def _counted(count: int, severity: Severity) -> str:
-    plural = "s" if count > 1 and severity is not Severity.BLOCKING else ""
-    return f"{count} {severity}{plural}"
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
@@ -54,6 +53,4 @@ def _findings(candidate: Candidate, *, details: bool) -> Iterator[str]:
     for finding in candidate.findings:
         if details or finding.severity is Severity.BLOCKING:
             text = f"{finding.severity}: {finding}"
-            yield from textwrap.wrap(
-                text, _WIDTH, initial_indent="  - ", subsequent_indent="    ", break_on_hyphens=False
-            )
+            yield from folded(text, "  - ", "    ", _WIDTH)

@@ -13,6 +13,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from rds_encrypt.core.words import counted
 from rds_encrypt.mysql.dialect import dialect_of
 from rds_encrypt.mysql.session import Row, Session
 from rds_encrypt.verification.columns import row_text
@@ -188,7 +189,7 @@ def _differing_without_key(pair: Pair, table: Table, limit: int) -> Iterator[Dif
 
 
 def _times(count: int) -> str:
-    return "missing" if count == 0 else f"present {count} time{'s' if count > 1 else ''}"
+    return "missing" if count == 0 else f"present {counted(count, 'time')}"
 
 
 def _aggregate(rows: list[Row]) -> Aggregate:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from rds_encrypt.core.waiting import Progress
+from rds_encrypt.core.words import about
 
 __all__ = ["ComparisonProgress"]
 
@@ -35,4 +36,4 @@ class ComparisonProgress:
         percent = min(99.0, 100 * done / self._estimated)
         speed = self._done / seconds
         left = max(self._estimated - done, 0) / speed if speed else 0
-        return f"verifying {percent:.0f} %, {speed:,.0f} rows/s, {left:.0f} s left"
+        return f"verifying {percent:.0f} %, {speed:,.0f} rows/s, {about(left)} left"

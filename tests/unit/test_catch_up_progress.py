@@ -42,7 +42,7 @@ def test_rate_and_time_left_by_what_was_executed() -> None:
 def test_writes_meanwhile_lengthen_the_way_but_not_the_rate() -> None:
     chase = Chase()
     chase.look()
-    assert chase.look(10, writes=10 * MB, executes=20 * MB) == "10 %, 2 min left, applies 2.0 MB/s"
+    assert chase.look(10, writes=10 * MB, executes=20 * MB) == "10 %, 90 s left, applies 2.0 MB/s"
 
 
 def test_a_source_that_writes_faster_is_said_not_to_be_reached() -> None:
@@ -63,10 +63,10 @@ def test_rates_are_those_of_the_last_minute() -> None:
     assert chase.look(10, executes=5 * MB) == "35 %, 2 min left, applies 0.5 MB/s"
 
 
-def test_long_ways_are_told_in_hours_and_slow_ones_in_kilobytes() -> None:
+def test_a_long_time_is_shown_in_hours_and_slow_ones_in_kilobytes() -> None:
     chase = Chase()
     chase.look()
-    assert chase.look(100, executes=MB) == "1 %, 2 h 45 min left, applies 10 kB/s"
+    assert chase.look(100, executes=MB) == "1 %, 2.8 h left, applies 10 kB/s"
 
 
 def test_at_the_end_nothing_is_left_to_say() -> None:

@@ -106,15 +106,6 @@ def test_a_finding_reads_in_the_order_of_an_error() -> None:
     assert str(refusal(error)) == str(error)
 
 
-def test_findings_are_folded_between_words() -> None:
-    said = words.folded(f"orders: {'it has a flaw, ' * 12}{'x' * 90} and no end.", before=len("warning: "))
-    first, *rest = said.splitlines()
-    assert first.startswith("orders: it has")
-    assert len(f"warning: {first}") <= 76
-    assert all(line.startswith("  ") and (len(line) <= 76 or "x" * 90 in line) for line in rest)
-    assert " ".join(said.split()) == f"orders: {'it has a flaw, ' * 12}{'x' * 90} and no end."
-
-
 def test_in_markdown_the_gravest_come_first_and_only_notes_are_folded_up() -> None:
     seen = [Finding(severity, f"a {severity}", "orders") for severity in (Severity.NOTE, Severity.WARNING)]
     text = words.as_markdown(["orders: it is stopped."], seen)

@@ -18,7 +18,6 @@ from rds_encrypt.cutover.protocol import Outcome
 from rds_encrypt.cutover.timeline import CheckResult, Moment, Timeline, moments_from, outage
 from rds_encrypt.journal import Tag
 from rds_encrypt.names import Names
-from rds_encrypt.reports.durations import duration
 from rds_encrypt.reports.files import DIRECTORY, Files
 from rds_encrypt.reports.logbook import Logbook
 from rds_encrypt.reports.table import WORDS, summary, table
@@ -307,18 +306,3 @@ def test_the_table_fits_a_terminal_and_is_read_by_the_clock() -> None:
 
 def test_every_moment_has_words() -> None:
     assert set(WORDS) == set(Moment)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.04, "0.0 s"),
-        (99.94, "99.9 s"),
-        (100, "1 min 40 s"),
-        (3599.6, "1 h 00 min"),
-        (7500, "2 h 05 min"),
-        (190000, "2 d 4 h"),
-    ],
-)
-def test_durations_read_well(seconds: float, words: str) -> None:
-    assert duration(seconds) == words

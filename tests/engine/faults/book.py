@@ -57,7 +57,7 @@ _PLACES: tuple[tuple[str, str], ...] = (
     (r"\bWorker \d+", "Worker …"),
     (r"(_ssl\.c:)\d+", r"\1…"),
     (r"\b\d+ \(\d+ s\)", "… (… s)"),
-    (r"\b\d+\.\d+ h ago", "… h ago"),
+    (r"\b[\d.]+ (s|min|h) ago", "… ago"),
     (r"hosted zone [A-Z0-9]{10,}", "hosted zone …"),
 )
 
