@@ -20,7 +20,7 @@ WORKERS ?= 4
 # A file's tests share servers. The long files begin, so that no worker is left alone with one at the end.
 IN_FILES := --dist loadfile --no-loadscope-reorder
 # A sample of what `make chaos-cutover` does; the rest of tests/chaos takes longer and is `make test-long`.
-CHAOS   := tests/chaos/test_cutover.py tests/chaos/test_no_dead_ends.py tests/chaos/roads/test_sample.py
+CHAOS   := tests/chaos/test_cutover.py tests/chaos/test_no_dead_ends.py tests/chaos/procedure/test_sample.py
 LONG    := tests/chaos/test_fence_edges.py tests/chaos/test_rollback_path.py tests/chaos/test_expired_credentials.py tests/chaos/test_given_up.py \
            tests/chaos/test_late_answers.py tests/chaos/test_meddling.py tests/chaos/test_slow_renames.py \
            tests/chaos/test_cascade.py
@@ -87,8 +87,8 @@ test-long: setup ## what the gate leaves out: what others do meanwhile, late ans
 	@CASES=250 $(PY) -m pytest -q tests/sandbox/test_verification_properties.py
 
 chaos: setup ## interrupt every phase and destroy, at every step, on both engines (SEED=…, ENGINE=…, MOMENTS=1 to 3 of each step)
-	@$(PY) -m pytest -q tests/chaos/roads
-	@$(PY) -m tests.chaos.roads --moments $(MOMENTS) $(if $(filter command line environment,$(origin ENGINE)),--engine $(ENGINE)) $(if $(SEED),--seed $(SEED))
+	@$(PY) -m pytest -q tests/chaos/procedure
+	@$(PY) -m tests.chaos.procedure --moments $(MOMENTS) $(if $(filter command line environment,$(origin ENGINE)),--engine $(ENGINE)) $(if $(SEED),--seed $(SEED))
 
 soak: setup ## migrate back to back for an hour, and look for leaks (MINUTES=…, ENGINE=…)
 	@$(PY) -m tests.chaos.soak --minutes $(MINUTES) --engine $(ENGINE)

@@ -16,7 +16,7 @@ from typing import Any
 
 from dev.sandbox.rds.clock import TimeModel
 
-__all__ = ["OURS", "Operation", "Road", "operations"]
+__all__ = ["OURS", "Operation", "Procedure", "operations"]
 
 OURS = "rds-encrypt"
 """What stands in the user agent of the program's own calls."""
@@ -27,7 +27,7 @@ _PARTS: Mapping[str, tuple[str, ...]] = {
     "RestoreDBInstanceFromDBSnapshot": ("restore", "configure"),
     "ModifyDBInstance": ("notice", "modify"),
 }
-"""What the time model charges for each request of the road, by the names of its parts."""
+"""What the time model charges for each request of the procedure, by the names of its parts."""
 _DONE: Mapping[str, str] = {
     "CreateDBInstanceReadReplica": "DB instance created",
     "CreateDBSnapshot": "Manual snapshot created",
@@ -44,7 +44,7 @@ _TARGET = ("TargetDBSnapshotIdentifier", "DBSnapshotIdentifier", "DBInstanceIden
 
 @dataclass(frozen=True)
 class Operation:
-    """One request of the road that AWS takes its time for; moments in seconds since the run began.
+    """One request of the procedure that AWS takes its time for; moments in seconds since the run began.
 
     Attributes:
         imposed: what the time model charges for it.
@@ -61,13 +61,13 @@ class Operation:
 
 
 @dataclass(frozen=True)
-class Road:
+class Procedure:
     """A run in `replicate`, cut into what it waited for.
 
     Attributes:
         seconds: from the start of the command to its end.
         factor: how many seconds here stand for one second of the profile.
-        operations: in the order of the road.
+        operations: in the order of the procedure.
         calls: of AWS's API, by the program and the AWS provider, or by whoever else drove.
         own_calls: those of them that the program made.
     """
@@ -145,7 +145,7 @@ def operations(
     *,
     looks_once: bool = False,
 ) -> list[Operation]:
-    """Find the road's operations in what the sandbox recorded while a command ran.
+    """Find the procedure's operations in what the sandbox recorded while a command ran.
 
     Args:
         began: when the command did, as seconds of the wall clock.

@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def measure(directory: Path, engine: str, strategy: Strategy, pairs: int, say: Say) -> Bench:
-    """Drive both roads so many times, each in a fresh sandbox, and measure the floor in the runbook's."""
+    """Drive both procedures so many times, each in a fresh sandbox, and measure the floor in the runbook's."""
     model = model_for(strategy)
     found: list[Pair] = []
     floors: list[float] = []

@@ -1,6 +1,6 @@
 """How long `pulumi up` in phase `replicate` takes, beside what AWS imposes, and beside the plain runbook.
 
-Both roads run at the same time, each in a sandbox of its own, in the profile `realistic` times a factor. They wait nearly all of
+Both procedures run at the same time, each in a sandbox of its own, in the profile `realistic` times a factor. They wait nearly all of
 the time, so neither disturbs the other. With a factor below 1, what depends on the time model is stretched to the profile's pace
 afterwards (`dev.bench.critical_path`); what does not, such as our own seconds, is taken as it was measured.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dev.bench.command import Say
-from dev.bench.critical_path import OURS, Road, operations
+from dev.bench.critical_path import OURS, Procedure, operations
 from dev.bench.lines import Line, at_most
 from dev.bench.model import Model
 from dev.bench.run import Ours, Place, place, runbook_of
@@ -32,17 +32,17 @@ _WAITERS = "plain runbook, AWS CLI waiters of 30 s"
 
 @dataclass(frozen=True)
 class InSync:
-    """Both roads, from the first command until the encrypted instance follows and has caught up; ours has also verified it."""
+    """Both procedures, from the first command until the encrypted instance follows and has caught up; ours has also verified it."""
 
-    ours: Road
-    runbook: Road
+    ours: Procedure
+    runbook: Procedure
 
 
 def measure(directory: Path, engine: str, factor: float, say: Say) -> InSync:
-    """Take two sources as far as in sync, one over each road."""
+    """Take two sources as far as in sync, one over each procedure."""
     model = Model(factor, PROFILE)
     names = ("ours", "runbook")
-    # Whoever interrupts this ends the sandboxes first, without which neither road gets any further.
+    # Whoever interrupts this ends the sandboxes first, without which neither procedure gets any further.
     with ThreadPoolExecutor(len(names)) as executor, ExitStack() as stack:
         making = [
             executor.submit(stack.enter_context, place(directory / name, engine, model, _prefixed(say, name)))
@@ -54,22 +54,22 @@ def measure(directory: Path, engine: str, factor: float, say: Say) -> InSync:
         ours = executor.submit(_ours, mine, directory / "stack")
         runbook = executor.submit(_runbook, theirs)
         found = InSync(ours.result(), runbook.result())
-    for name, road in zip(names, (found.ours, found.runbook), strict=True):
-        say(f"{name}: {_account(road)}")
+    for name, procedure in zip(names, (found.ours, found.runbook), strict=True):
+        say(f"{name}: {_account(procedure)}")
     return found
 
 
-def _ours(where: Place, directory: Path) -> Road:
-    road = Ours(where, directory)
-    road.configure("replicate")
-    return _driven(where, lambda: road.up("replicate"), looks_once=False)
+def _ours(where: Place, directory: Path) -> Procedure:
+    procedure = Ours(where, directory)
+    procedure.configure("replicate")
+    return _driven(where, lambda: procedure.up("replicate"), looks_once=False)
 
 
-def _runbook(where: Place) -> Road:
+def _runbook(where: Place) -> Procedure:
     return _driven(where, runbook_of(where).build, looks_once=True)
 
 
-def _driven(where: Place, drive: Callable[[], None], *, looks_once: bool) -> Road:
+def _driven(where: Place, drive: Callable[[], None], *, looks_once: bool) -> Procedure:
     before = len(where.sandbox.calls())
     began, clock = time.time(), time.monotonic()
     drive()
@@ -78,7 +78,7 @@ def _driven(where: Place, drive: Callable[[], None], *, looks_once: bool) -> Roa
     calls = where.sandbox.calls()[before:]
     found = operations(calls, _events(where, seconds), model, began, looks_once=looks_once)
     own = sum(OURS in call["agent"] for call in calls)
-    return Road(seconds, where.model.factor, found, len(calls), own)
+    return Procedure(seconds, where.model.factor, found, len(calls), own)
 
 
 def _events(where: Place, seconds: float) -> list[dict[str, Any]]:
@@ -108,13 +108,13 @@ def lines_of(found: InSync) -> Iterator[Line]:
     yield Line("our AWS calls in a minute of waiting", ours.own_rate, "", runbook.rate, _WAITERS)
 
 
-def _beyond(road: Road) -> float:
-    return road.seconds_unscaled - road.path_unscaled
+def _beyond(procedure: Procedure) -> float:
+    return procedure.seconds_unscaled - procedure.path_unscaled
 
 
-def _account(road: Road) -> str:
-    gaps = ", ".join(f"{where} {seconds:.1f} s" for where, seconds in road.gaps)
+def _account(procedure: Procedure) -> str:
+    gaps = ", ".join(f"{where} {seconds:.1f} s" for where, seconds in procedure.gaps)
     return (
-        f"{road.seconds:.1f} s, of them path {road.imposed:.1f}, polling {road.polling:.1f}, servers {road.servers:.1f},"
-        f" own {road.own:.1f} ({gaps})"
+        f"{procedure.seconds:.1f} s, of them path {procedure.imposed:.1f}, polling {procedure.polling:.1f}, servers {procedure.servers:.1f},"
+        f" own {procedure.own:.1f} ({gaps})"
     )

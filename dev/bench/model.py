@@ -1,4 +1,4 @@
-"""The time model of the bench: AWS's minutes in seconds, the same for both roads."""
+"""The time model of the bench: AWS's minutes in seconds, the same for both procedures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Acknowledged writes over time, both roads above each other: the data as CSV, and a picture."""
+"""Acknowledged writes over time, both procedures above each other: the data as CSV, and a picture."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def write_data(bench: Bench, path: Path) -> None:
     """Write the counts of all runs."""
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow(["pair", "road", "second", "acknowledged_writes", "lost_writes"])
-        for number, road, run in _runs(bench.pairs):
-            table.writerows([number, road, bar.second, bar.acknowledged, bar.lost] for bar in bars(run))
+        table.writerow(["pair", "procedure", "second", "acknowledged_writes", "lost_writes"])
+        for number, procedure, run in _runs(bench.pairs):
+            table.writerows([number, procedure, bar.second, bar.acknowledged, bar.lost] for bar in bars(run))
 
 
 def write_picture(bench: Bench, path: Path) -> int:
@@ -77,7 +77,7 @@ def write_picture(bench: Bench, path: Path) -> int:
     return chosen + 1
 
 
-def _draw(axes: Axes, run: Run, road: str, bench: Bench) -> None:
+def _draw(axes: Axes, run: Run, procedure: str, bench: Bench) -> None:
     counted = bars(run)
     seconds = [bar.second for bar in counted]
     axes.axvspan(0, run.outage.seconds, color=_OUTAGE, zorder=0)
@@ -100,7 +100,7 @@ def _draw(axes: Axes, run: Run, road: str, bench: Bench) -> None:
     )
     axes.axvline(bench.floor, color="black", linewidth=0.8, linestyle="--", label="floor: two bare renames")
     axes.set_title(
-        f"{road}: {run.outage.seconds:.2f} s without a write, {len(run.accounting.lost):,} writes lost",
+        f"{procedure}: {run.outage.seconds:.2f} s without a write, {len(run.accounting.lost):,} writes lost",
         loc="left",
         fontsize=10,
     )

@@ -1,4 +1,4 @@
-"""One run: a fresh sandbox with a seeded source, a writer on its name, one of the two roads, and the accounting."""
+"""One run: a fresh sandbox with a seeded source, a writer on its name, one of the two procedures, and the accounting."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _AFTERWARDS = 3.0
 _COMES_BACK = 120.0
 
 
-class _Road(Protocol):
+class _Procedure(Protocol):
     """What is measured: everything that may take its time, then the swap."""
 
     def build(self) -> None: ...
@@ -86,17 +86,17 @@ def place(directory: Path, engine: str, model: Model, say: Say) -> Iterator[Plac
 
 
 def run_ours(where: Place, directory: Path, strategy: Strategy) -> Run:
-    """Take the source over the program's road, with the real Pulumi CLI."""
-    road = Ours(where, directory)
+    """Take the source over the program's procedure, with the real Pulumi CLI."""
+    procedure = Ours(where, directory)
     if strategy == "rename":
-        return _measure(where, road, lambda: where.name)
+        return _measure(where, procedure, lambda: where.name)
     record = make_record(where.sandbox.client("route53"), where.name)
-    road.follow_record(record)
-    return _measure(where, road, record)
+    procedure.follow_record(record)
+    return _measure(where, procedure, record)
 
 
 def run_runbook(where: Place) -> Run:
-    """Take the source over the plain runbook's road."""
+    """Take the source over the plain runbook's procedure."""
     return _measure(where, runbook_of(where), lambda: where.name)
 
 
@@ -133,16 +133,16 @@ def measure_floors(where: Place, times: int) -> list[float]:
     return found
 
 
-def _measure(where: Place, road: _Road, resolve: Resolve) -> Run:
+def _measure(where: Place, procedure: _Procedure, resolve: Resolve) -> Run:
     """Write, build, write on undisturbed, swap, write on; then count what arrived."""
     begun = time.monotonic()
     writer = application(resolve, where.application, where.seeded.database)
     with writer.writing():
-        road.build()
+        procedure.build()
         time.sleep(_STEADY)
         swap_began = time.monotonic()
         steady = sum(swap_began - _STEADY < write.monotonic for write in writer.acknowledged)
-        road.swap()
+        procedure.swap()
         if not writer.wait_for_write(time.monotonic(), _COMES_BACK):
             raise BenchFailed(f"the application cannot write after the swap: {dict(writer.errors)}")
         time.sleep(_AFTERWARDS)
@@ -157,7 +157,7 @@ def _measure(where: Place, road: _Road, resolve: Resolve) -> Run:
         accounting=account_for(written, present),
         rate=steady / _STEADY,
         writes=written,
-        timeline=road.timeline if isinstance(road, Ours) else {},
+        timeline=procedure.timeline if isinstance(procedure, Ours) else {},
         seconds=time.monotonic() - begun,
     )
     where.say(
@@ -178,7 +178,7 @@ def _require_encrypted(where: Place, resolve: Resolve) -> None:
 
 @dataclass
 class Ours:
-    """The program's road: `pulumi up` in phase `replicate`, then in phase `cutover`."""
+    """The program's procedure: `pulumi up` in phase `replicate`, then in phase `cutover`."""
 
     where: Place
     directory: Path

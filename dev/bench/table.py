@@ -39,14 +39,17 @@ def details(console: Console, bench: Bench) -> None:
 
 
 def _pairs(bench: Bench) -> Table:
-    titles = ("pair", "road", "outage", "× floor", "acknowledged", "writes/s", "lost", "twice")
-    table = command.table(titles, {"road"})
-    roads = {"ours": [pair.ours for pair in bench.pairs], "runbook": [pair.runbook for pair in bench.pairs]}
+    titles = ("pair", "procedure", "outage", "× floor", "acknowledged", "writes/s", "lost", "twice")
+    table = command.table(titles, {"procedure"})
+    procedures = {
+        "ours": [pair.ours for pair in bench.pairs],
+        "runbook": [pair.runbook for pair in bench.pairs],
+    }
     for number in range(len(bench.pairs)):
-        for place, (road, runs) in enumerate(roads.items()):
-            table.add_row("" if place else str(number + 1), road, *_cells(runs[number], bench.floor))
-    for place, (road, runs) in enumerate(roads.items()):
-        table.add_row("" if place else "median", road, *_medians(runs, bench.floor), style="bold")
+        for place, (procedure, runs) in enumerate(procedures.items()):
+            table.add_row("" if place else str(number + 1), procedure, *_cells(runs[number], bench.floor))
+    for place, (procedure, runs) in enumerate(procedures.items()):
+        table.add_row("" if place else "median", procedure, *_medians(runs, bench.floor), style="bold")
     return table
 
 

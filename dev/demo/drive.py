@@ -44,7 +44,7 @@ _PHASES = {
 
 
 class DemoFailed(Exception):
-    """The road ended early."""
+    """The procedure ended early."""
 
 
 @dataclass(frozen=True)

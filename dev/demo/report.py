@@ -63,7 +63,7 @@ class Report:
 
     Attributes:
         outage_seconds: longest time without an acknowledged write, on any connection, in the phase ``cutover``.
-        findings: what the checks along the road found, as sentences; empty if everything was as promised.
+        findings: what the checks on the way found, as sentences; empty if everything was as promised.
     """
 
     engine_version: str

@@ -75,7 +75,7 @@ class Strike:
 
     def begin(self, stage: Stage, direction: Direction, child: Child) -> Callable[[], None]:
         """Do it, and return what ends it: to be called once, when its time is over."""
-        faults = stage.road.sandbox.faults
+        faults = stage.deployment.sandbox.faults
         ids = {"primary": direction.primary, "candidate": direction.candidate}
         match self.kind.split():
             case ["kill", "runner", *rest]:
@@ -175,7 +175,9 @@ def _once_it_runs(strike: Callable[[], None]) -> None:
 
 def _name(stage: Stage, resource_id: str) -> str:
     """The fault API goes by name, which may be about to change."""
-    found = {each["resource_id"]: each["identifier"] for each in stage.road.sandbox.status()["instances"]}
+    found = {
+        each["resource_id"]: each["identifier"] for each in stage.deployment.sandbox.status()["instances"]
+    }
     name: str = found[resource_id]
     return name
 

@@ -57,7 +57,9 @@ def swapping(stage: Stage) -> Iterator[tuple[Direction, Child]]:
 
 def opened(stage: Stage, who: Credentials) -> Connection:
     """Open a connection to whoever has the name now."""
-    return connect(stage.road.address("orders"), who, database=stage.road.seeded.database, timeout=10.0)
+    return connect(
+        stage.deployment.address("orders"), who, database=stage.deployment.seeded.database, timeout=10.0
+    )
 
 
 def answer(connection: Connection, statement: str, *arguments: object) -> int | None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from dev.demo import inventory
 from dev.demo.rehearsal import Stage
 from dev.workload.workspace import ROOT
-from tests.engine.road import kill_pulumi_of
+from tests.engine.deployment import kill_pulumi_of
 
 __all__ = ["HOWS", "Point", "drawn", "run_point"]
 

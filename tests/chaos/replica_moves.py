@@ -32,7 +32,7 @@ from rds_encrypt.aws.clients import Aws, AwsSettings
 from rds_encrypt.core.errors import MigrationError
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.rehearse.writer import TABLE, Writer, account_for, longest_gap
-from tests.engine.road import Road, driving
+from tests.engine.deployment import Deployment, driving
 
 __all__ = ["KINDS", "Point", "Stage", "drawn", "run", "staged"]
 
@@ -79,7 +79,7 @@ class Point:
 class Stage:
     """A source with one replica, and its encrypted instance with the replica's counterpart."""
 
-    road: Road
+    deployment: Deployment
     writer: Writer
     original_id: str
     copy_id: str
@@ -87,7 +87,7 @@ class Stage:
     encrypted_id: str
 
     def arguments(self, *, moved: bool) -> ReplicaNamesArgs:
-        seeded = self.road.seeded
+        seeded = self.deployment.seeded
         return ReplicaNamesArgs(
             source_id=self.source_id,
             access=AccessSettings(secret_id=seeded.master_secret, ca_file=str(seeded.ca_bundle.resolve())),
@@ -105,7 +105,7 @@ class Stage:
         return StepContext(aws, Access(aws, args.access), silent)
 
     def identity(self, name: str) -> str:
-        return str(self.road.instance(name)["DbiResourceId"])
+        return str(self.deployment.instance(name)["DbiResourceId"])
 
     def taker(self, point: Point) -> str:
         return self.copy_id if point.moved else self.original_id
@@ -115,7 +115,7 @@ class Stage:
 
     def name_of(self, resource_id: str) -> str | None:
         """Return the present name; ``None`` if it was deleted."""
-        listed = self.road.client("rds").describe_db_instances()["DBInstances"]
+        listed = self.deployment.client("rds").describe_db_instances()["DBInstances"]
         return next(
             (each["DBInstanceIdentifier"] for each in listed if each["DbiResourceId"] == resource_id), None
         )
@@ -124,14 +124,14 @@ class Stage:
         """Delete a replica, as somebody would in the console, and wait until it is gone."""
         name = self.name_of(resource_id)
         assert name is not None
-        self.road.client("rds").delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+        self.deployment.client("rds").delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
         deadline = time.monotonic() + _PATIENCE
         while self.name_of(resource_id) is not None and time.monotonic() < deadline:
             time.sleep(0.1)
 
     def replace_deleted(self) -> None:
         """Make another replica for each one that was deleted, as the next `pulumi up`, or its owner, would."""
-        rds = self.road.client("rds")
+        rds = self.deployment.client("rds")
         for role, source, name in (
             ("original_id", "orders", f"{READER}-old"),
             ("copy_id", "orders-encrypted", f"{READER}-encrypted"),
@@ -157,11 +157,11 @@ def drawn(seed: int, count: int) -> list[Point]:
 def run(stage: Stage, point: Point) -> Point:
     """Run the step until it succeeds, and judge what came of it."""
     began, token = time.time(), f"point-{point.number}-{time.time_ns()}"
-    with stage.road.connected("orders", application=True) as connection:
+    with stage.deployment.connected("orders", application=True) as connection:
         rows(connection, "UPDATE orders SET note = %s WHERE id = 1", token)
     with _struck(stage, point):
         _attempt(stage, point)
-    stage.road.sandbox.faults.clear()
+    stage.deployment.sandbox.faults.clear()
     if stage.name_of(stage.taker(point)) is None:
         stage.replace_deleted()
     while point.wrong and point.attempts < _ATTEMPTS:
@@ -202,7 +202,10 @@ def _reads(stage: Stage, name: str, token: str) -> bool:
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         # One that has crashed is back soon.
-        with suppress(pymysql.err.MySQLError), stage.road.connected(name, application=True) as connection:
+        with (
+            suppress(pymysql.err.MySQLError),
+            stage.deployment.connected(name, application=True) as connection,
+        ):
             if value(connection, "SELECT note FROM orders WHERE id = 1") == token:
                 return True
         time.sleep(0.2)
@@ -212,7 +215,7 @@ def _reads(stage: Stage, name: str, token: str) -> bool:
 @contextmanager
 def _struck(stage: Stage, point: Point) -> Iterator[None]:
     """Let the blow fall during the first run."""
-    faults, taker = stage.road.sandbox.faults, f"{READER}-encrypted" if point.moved else f"{READER}-old"
+    faults, taker = stage.deployment.sandbox.faults, f"{READER}-encrypted" if point.moved else f"{READER}-old"
     match point.kind:
         case "throttle":
             faults.throttle("ModifyDBInstance", count=4 * point.call)
@@ -257,28 +260,28 @@ def _strike_at_call(patch: pytest.MonkeyPatch, stage: Stage, point: Point) -> No
 @contextmanager
 def staged(directory: Path) -> Iterator[Stage]:
     """Bring a source with one replica into phase `replicate`, through the real CLI, with an application at work."""
-    with driving(directory) as road, pytest.MonkeyPatch.context() as patch:
-        for name, setting in road.sandbox.settings().items():
+    with driving(directory) as deployment, pytest.MonkeyPatch.context() as patch:
+        for name, setting in deployment.sandbox.settings().items():
             patch.setenv(name, setting)
         patch.setattr(replica_names, "_HIDDEN", 10.0)  # no rename takes that long here
-        rds = road.client("rds")
+        rds = deployment.client("rds")
         rds.create_db_instance_read_replica(
             DBInstanceIdentifier=READER, SourceDBInstanceIdentifier="orders", DBInstanceClass="db.t3.small"
         )
         await_available(rds, READER)
-        road.up("replicate", replicas="take")
-        where, seeded = road.address("orders"), road.seeded
-        writer = Writer(where, road.application, seeded.database)
+        deployment.up("replicate", replicas="take")
+        where, seeded = deployment.address("orders"), deployment.seeded
+        writer = Writer(where, deployment.application, seeded.database)
         with writer.writing():
             yield Stage(
-                road,
+                deployment,
                 writer,
-                original_id=str(road.instance(READER)["DbiResourceId"]),
-                copy_id=str(road.instance(f"{READER}-encrypted")["DbiResourceId"]),
-                source_id=str(road.instance("orders")["DbiResourceId"]),
-                encrypted_id=str(road.instance("orders-encrypted")["DbiResourceId"]),
+                original_id=str(deployment.instance(READER)["DbiResourceId"]),
+                copy_id=str(deployment.instance(f"{READER}-encrypted")["DbiResourceId"]),
+                source_id=str(deployment.instance("orders")["DbiResourceId"]),
+                encrypted_id=str(deployment.instance("orders-encrypted")["DbiResourceId"]),
             )
-        with road.connected("orders") as connection:
+        with deployment.connected("orders") as connection:
             present = [str(row["token"]) for row in rows(connection, f"SELECT token FROM {TABLE}")]
         lost = account_for(writer.acknowledged, present)
         assert not lost.lost, f"the source lost {lost.lost} writes"

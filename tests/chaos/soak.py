@@ -20,7 +20,7 @@ from dev.sandbox.seed import seed
 from dev.workload.database import rows
 from dev.workload.workspace import Workspace
 from rds_encrypt.rehearse.writer import TABLE, Writer, account_for
-from tests.engine.road import Road
+from tests.engine.deployment import Deployment
 
 _REPORT = Path("build/soak.json")
 _ROWS = 2_000
@@ -92,20 +92,22 @@ def soak(directory: Path, *, engine: str, seconds: float) -> Iterator[Lap]:
 def _lap(sandbox: Sandbox, workspace: Workspace, number: int, engine: str) -> Lap:
     begun = time.monotonic()
     name = f"lap-{number}"
-    road = Road(sandbox, seed(sandbox, engine=engine, rows=_ROWS, identifier=name), workspace)
-    before = _inventory(road, name)
-    writer = Writer(road.address(name), road.application, road.seeded.database, connections=2)
+    deployment = Deployment(sandbox, seed(sandbox, engine=engine, rows=_ROWS, identifier=name), workspace)
+    before = _inventory(deployment, name)
+    writer = Writer(
+        deployment.address(name), deployment.application, deployment.seeded.database, connections=2
+    )
     with writer.writing():
         for phase in ("replicate", "cutover", "cleanup"):
-            road.up(phase)
+            deployment.up(phase)
         assert writer.wait_for_write(time.monotonic(), 30.0), writer.errors
-    road.destroy()
-    with road.connected(name) as connection:
+    deployment.destroy()
+    with deployment.connected(name) as connection:
         found = account_for(
             writer.acknowledged, [row["token"] for row in rows(connection, f"SELECT token FROM {TABLE}")]
         )
     kept = {f"{name}-old", f"{name}-fence"}
-    left_behind = inventory.left_behind(before, _inventory(road, name), kept)
+    left_behind = inventory.left_behind(before, _inventory(deployment, name), kept)
     _delete(sandbox.client("rds"), [name, f"{name}-old"])
     _delete_groups(sandbox.client("rds"), name)
     return Lap(
@@ -163,9 +165,9 @@ def summary(laps: list[Lap]) -> str:
     return "\n".join(lines)
 
 
-def _inventory(road: Road, name: str) -> inventory.Inventory:
-    with road.connected(name) as connection:
-        return inventory.take(road.client("rds"), road.client("ec2"), connection)
+def _inventory(deployment: Deployment, name: str) -> inventory.Inventory:
+    with deployment.connected(name) as connection:
+        return inventory.take(deployment.client("rds"), deployment.client("ec2"), connection)
 
 
 def _delete(rds: Any, names: list[str]) -> None:

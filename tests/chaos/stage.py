@@ -19,7 +19,7 @@ from rds_encrypt.journal import Role, Tag
 from rds_encrypt.rehearse.client import Address, Connection, connected
 from tests.chaos.child import Child
 from tests.chaos.traffic import TABLE, Traffic, create_table
-from tests.engine.road import IDENTIFIER, Road, driving
+from tests.engine.deployment import IDENTIFIER, Deployment, driving
 
 __all__ = ["ACCEPTED", "CUTOVER", "Direction", "FenceKind", "Stage", "staged"]
 
@@ -56,7 +56,7 @@ class Direction:
 class Stage:
     """The world of the trials."""
 
-    road: Road
+    deployment: Deployment
     source_id: str
     encrypted_id: str
     servers: dict[str, str]
@@ -79,7 +79,7 @@ class Stage:
 
     @property
     def directory(self) -> Path:
-        return self.road.workspace.directory
+        return self.deployment.workspace.directory
 
     def start(self, direction: Direction, *holds: str) -> Child:
         """Start one run of the cutover in a process of its own; whatever it needs to know is in the world."""
@@ -94,7 +94,7 @@ class Stage:
             self._spare.ending()
 
     def _child(self) -> Child:
-        workspace = self.road.workspace
+        workspace = self.deployment.workspace
         return Child(
             environment=workspace.environment,
             project=workspace.project,
@@ -104,7 +104,7 @@ class Stage:
     # Looks at the world.
 
     def describe(self, resource_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.road.client("rds").describe_db_instances(
+        found: dict[str, Any] = self.deployment.client("rds").describe_db_instances(
             Filters=[{"Name": "dbi-resource-id", "Values": [resource_id]}]
         )["DBInstances"][0]
         return found
@@ -120,14 +120,14 @@ class Stage:
     def connected(self, resource_id: str) -> Iterator[Connection]:
         """Open a session as the master user, at the instance's present address."""
         endpoint = self.describe(resource_id)["Endpoint"]
-        where = Address(endpoint["Address"], endpoint["Port"], self.road.seeded.ca_bundle)
-        with connected(where, self.road.master, database=self.road.seeded.database) as connection:
+        where = Address(endpoint["Address"], endpoint["Port"], self.deployment.seeded.ca_bundle)
+        with connected(where, self.deployment.master, database=self.deployment.seeded.database) as connection:
             yield connection
 
     @contextmanager
     def host(self, resource_id: str) -> Iterator[AdminSession]:
         """Open a session as RDS's own account, over the server's socket: for breaking things."""
-        found = {each["resource_id"]: each for each in self.road.sandbox.status()["instances"]}
+        found = {each["resource_id"]: each for each in self.deployment.sandbox.status()["instances"]}
         directory = Path(found[resource_id]["directory"])
         with admin_session(directory, HostSecrets.of(directory / "data").admin, timeout=2.0) as session:
             yield session
@@ -150,8 +150,8 @@ class Stage:
 class _Compass:
     """Knows where each instance answers at the moment, by its DbiResourceId."""
 
-    def __init__(self, road: Road) -> None:
-        self._road = road
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
         self._found: dict[str, Address] = {}
         self._stopping = threading.Event()
 
@@ -169,10 +169,10 @@ class _Compass:
         return self._found.get(resource_id)
 
     def _run(self) -> None:
-        bundle = self._road.seeded.ca_bundle
+        bundle = self._deployment.seeded.ca_bundle
         while not self._stopping.wait(_LOOK_EVERY):
             try:
-                found = self._road.sandbox.status()["instances"]
+                found = self._deployment.sandbox.status()["instances"]
             except (urllib.error.URLError, OSError):
                 continue
             self._found = {
@@ -186,26 +186,33 @@ def staged(
 ) -> Iterator[Stage]:
     """Bring a sandbox into phase `replicate`, through the real CLI, with applications at work, and take it down again."""
     with ExitStack() as stack:
-        road = stack.enter_context(driving(directory, engine, gtids=gtids))
+        deployment = stack.enter_context(driving(directory, engine, gtids=gtids))
         if fence == "accounts":
-            _use_default_group(road, engine)
-        with road.connected(IDENTIFIER) as connection:
+            _use_default_group(deployment, engine)
+        with deployment.connected(IDENTIFIER) as connection:
             create_table(connection)
             event = str(value(connection, _EVENT))
-        bystander = _bystander(road, engine)
-        road.up("replicate", cutover=CUTOVER, accept=ACCEPTED)
-        source_id = road.instance(IDENTIFIER)["DbiResourceId"]
-        encrypted_id = road.outputs()["encrypted_instance"]
+        bystander = _bystander(deployment, engine)
+        deployment.up("replicate", cutover=CUTOVER, accept=ACCEPTED)
+        source_id = deployment.instance(IDENTIFIER)["DbiResourceId"]
+        encrypted_id = deployment.outputs()["encrypted_instance"]
         servers = {
-            source_id: _server(road, IDENTIFIER),
-            encrypted_id: _server(road, f"{IDENTIFIER}-encrypted"),
+            source_id: _server(deployment, IDENTIFIER),
+            encrypted_id: _server(deployment, f"{IDENTIFIER}-encrypted"),
         }
-        traffic = Traffic(road.application, road.seeded.database)
+        traffic = Traffic(deployment.application, deployment.seeded.database)
         stage = Stage(
-            road, source_id, encrypted_id, servers, _inputs_of_a_swap(road), traffic, bystander, event
+            deployment,
+            source_id,
+            encrypted_id,
+            servers,
+            _inputs_of_a_swap(deployment),
+            traffic,
+            bystander,
+            event,
         )
-        name = road.address(IDENTIFIER)
-        compass = stack.enter_context(_Compass(road).turning())
+        name = deployment.address(IDENTIFIER)
+        compass = stack.enter_context(_Compass(deployment).turning())
         stack.enter_context(
             traffic.flowing(
                 [lambda: name] * _WRITERS,
@@ -216,10 +223,10 @@ def staged(
         yield stage
 
 
-def _inputs_of_a_swap(road: Road) -> dict[str, Any]:
+def _inputs_of_a_swap(deployment: Deployment) -> dict[str, Any]:
     """Ask the engine what it would give to the step that cuts over; the one that rolls back gets the same."""
-    road.configure("cutover", cutover=CUTOVER, accept=ACCEPTED)
-    planned = road.workspace.preview("--json")
+    deployment.configure("cutover", cutover=CUTOVER, accept=ACCEPTED)
+    planned = deployment.workspace.preview("--json")
     assert planned.ok, planned.output
     steps = json.loads(planned.output[planned.output.index("{") :])["steps"]
     found = [
@@ -232,16 +239,16 @@ def _inputs_of_a_swap(road: Road) -> dict[str, Any]:
     return {key: value for key, value in found[0].items() if key not in {"urn", "__provider"}}
 
 
-def _use_default_group(road: Road, engine: str) -> None:
+def _use_default_group(deployment: Deployment, engine: str) -> None:
     """Give the source AWS's default group, which cannot carry a fence; the event would write on behind locked accounts."""
-    rds, family = road.client("rds"), f"mysql{engine}"
-    with road.connected(IDENTIFIER) as connection:
+    rds, family = deployment.client("rds"), f"mysql{engine}"
+    with deployment.connected(IDENTIFIER) as connection:
         rows(connection, "ALTER EVENT heartbeat DISABLE")
     rds.modify_db_instance(
         DBInstanceIdentifier=IDENTIFIER, DBParameterGroupName=f"default.{family}", ApplyImmediately=True
     )
     _await(lambda: _rebooted(rds))
-    _await(lambda: _at_rest(road, "in-sync"))
+    _await(lambda: _at_rest(deployment, "in-sync"))
 
 
 def _rebooted(rds: Any) -> bool:
@@ -253,8 +260,8 @@ def _rebooted(rds: Any) -> bool:
     return True
 
 
-def _at_rest(road: Road, group_status: str) -> bool:
-    found = road.instance(IDENTIFIER)
+def _at_rest(deployment: Deployment, group_status: str) -> bool:
+    found = deployment.instance(IDENTIFIER)
     status = found["DBParameterGroups"][0]["ParameterApplyStatus"]
     return bool(found["DBInstanceStatus"] == "available" and status == group_status)
 
@@ -267,14 +274,14 @@ def _await(done: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def _server(road: Road, identifier: str) -> str:
-    with road.connected(identifier) as connection:
+def _server(deployment: Deployment, identifier: str) -> str:
+    with deployment.connected(identifier) as connection:
         return str(value(connection, "SELECT @@server_uuid"))
 
 
-def _bystander(road: Road, engine: str) -> dict[str, Any]:
+def _bystander(deployment: Deployment, engine: str) -> dict[str, Any]:
     """Make an instance that no cutover may touch, though it is tagged as a part of some other migration."""
-    rds = road.client("rds")
+    rds = deployment.client("rds")
     rds.create_db_instance(
         DBInstanceIdentifier=BYSTANDER,
         DBInstanceClass="db.t3.medium",
@@ -290,7 +297,7 @@ def _bystander(road: Road, engine: str) -> dict[str, Any]:
     )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        found: dict[str, Any] = road.instance(BYSTANDER)
+        found: dict[str, Any] = deployment.instance(BYSTANDER)
         if found["DBInstanceStatus"] == "available":
             return {key: value for key, value in found.items() if key != "LatestRestorableTime"}
         time.sleep(0.2)

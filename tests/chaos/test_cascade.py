@@ -11,30 +11,30 @@ from dev.sandbox.seed import await_available
 from tests.engine.account import look
 from tests.engine.cascade import ABOVE, BELOW, cascading, chain, require_counterparts
 from tests.engine.checks import unfolded, wait_until
+from tests.engine.deployment import Deployment
 from tests.engine.readers import require_read, write
-from tests.engine.road import Road
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def cascade(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
-    with cascading(tmp_path_factory.mktemp("cascade")) as road:
-        yield road
+def cascade(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with cascading(tmp_path_factory.mktemp("cascade")) as deployment:
+        yield deployment
 
 
 @pytest.fixture(scope="module")
-def cascade_before(cascade: Road) -> dict[str, Any]:
+def cascade_before(cascade: Deployment) -> dict[str, Any]:
     return look(cascade)
 
 
 @pytest.mark.usefixtures("cascade_before")
-def test_the_replica_of_a_replica_gets_a_counterpart_that_follows_the_one_above(cascade: Road) -> None:
+def test_the_replica_of_a_replica_gets_a_counterpart_that_follows_the_one_above(cascade: Deployment) -> None:
     cascade.up("replicate")
     require_counterparts(cascade)
 
 
-def test_without_the_counterpart_above_the_deeper_one_is_made_again_too(cascade: Road) -> None:
+def test_without_the_counterpart_above_the_deeper_one_is_made_again_too(cascade: Deployment) -> None:
     rds = cascade.client("rds")
     rds.delete_db_instance(DBInstanceIdentifier=f"{ABOVE}-encrypted", SkipFinalSnapshot=True)
     wait_until(lambda: f"{ABOVE}-encrypted" not in cascade.names(), seconds=120.0)
@@ -52,7 +52,7 @@ def test_without_the_counterpart_above_the_deeper_one_is_made_again_too(cascade:
     assert chain(cascade, f"{BELOW}-encrypted") == [f"{ABOVE}-encrypted", "orders-encrypted"]
 
 
-def test_the_readers_of_both_can_move_first(cascade: Road) -> None:
+def test_the_readers_of_both_can_move_first(cascade: Deployment) -> None:
     cascade.up("replicate", replicas={"readsFirst": True})
     assert chain(cascade, BELOW) == [ABOVE, "orders-encrypted"]
     write(cascade, "read first")
@@ -61,7 +61,7 @@ def test_the_readers_of_both_can_move_first(cascade: Road) -> None:
 
 
 def test_destroy_gives_the_readers_of_both_back_and_deletes_the_deeper_one_first(
-    cascade: Road, cascade_before: dict[str, Any]
+    cascade: Deployment, cascade_before: dict[str, Any]
 ) -> None:
     cascade.destroy()
     after = look(cascade)
@@ -71,7 +71,9 @@ def test_destroy_gives_the_readers_of_both_back_and_deletes_the_deeper_one_first
     require_read(cascade, BELOW, "as found")
 
 
-def test_a_counterpart_of_the_cascade_that_a_killed_run_left_without_backups_is_told(cascade: Road) -> None:
+def test_a_counterpart_of_the_cascade_that_a_killed_run_left_without_backups_is_told(
+    cascade: Deployment,
+) -> None:
     above, rds = f"{ABOVE}-encrypted", cascade.client("rds")
     cascade.killed_up("replicate", f"Instance {above} creating", lambda: above in cascade.names())
     await_available(rds, above)
@@ -88,7 +90,7 @@ def test_a_counterpart_of_the_cascade_that_a_killed_run_left_without_backups_is_
     assert chain(cascade, f"{BELOW}-encrypted") == [above, "orders-encrypted"]
 
 
-def test_a_rollback_takes_both_names_of_the_cascade_back(cascade: Road) -> None:
+def test_a_rollback_takes_both_names_of_the_cascade_back(cascade: Deployment) -> None:
     cascade.up("cutover")
     cascade.up("rollback")
     write(cascade, "rolled back")

@@ -62,7 +62,7 @@ def test_a_user_with_all_that_the_master_user_can_grant(stage: Stage) -> None:
 
 def test_a_transaction_prepared_before_the_fence(stage: Stage) -> None:
     """XA: what is prepared survives the end of its session, and `read_only` lets it be committed: no cutover with it."""
-    held = opened(stage, stage.road.application)
+    held = opened(stage, stage.deployment.application)
     rows(held, "XA START 'fence'")
     rows(held, f"INSERT INTO {TABLE} (trial, token, batch) VALUES (0, 'xa', 'fence')")
     rows(held, "XA END 'fence'")
@@ -81,7 +81,7 @@ def test_a_transaction_prepared_before_the_fence(stage: Stage) -> None:
     assert "a prepared (XA) transaction could be committed behind the fence" in behind.sentence
     assert invariants.safely_aborted(stage, direction, ended) == []
 
-    rows(opened(stage, stage.road.application), "XA COMMIT 'fence'")
+    rows(opened(stage, stage.deployment.application), "XA COMMIT 'fence'")
     with swapping(stage):
         pass
     with stage.connected(direction.candidate) as connection:
@@ -90,7 +90,7 @@ def test_a_transaction_prepared_before_the_fence(stage: Stage) -> None:
 
 def test_ddl_that_waits_for_a_reader_when_the_fence_closes(stage: Stage) -> None:
     """It holds the server's write lock, so that the fence cannot close; the cutover may give up, but not lose anything."""
-    reader, alterer = opened(stage, stage.road.application), opened(stage, stage.road.master)
+    reader, alterer = opened(stage, stage.deployment.application), opened(stage, stage.deployment.master)
     reader.begin()
     rows(reader, "SELECT COUNT(*) FROM products")
     answers: list[int | None] = []

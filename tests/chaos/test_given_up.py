@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from dev.workload.database import rows, value
-from tests.chaos.roads.points import Point
-from tests.chaos.roads.run import Run
+from tests.chaos.procedure.points import Point
+from tests.chaos.procedure.run import Run
 from tests.engine.checks import differing
-from tests.engine.road import Road, driving
+from tests.engine.deployment import Deployment, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -39,55 +39,61 @@ class States:
 
 
 @pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
-    with driving(tmp_path_factory.mktemp("too-late")) as road:
-        yield road
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with driving(tmp_path_factory.mktemp("too-late")) as deployment:
+        yield deployment
 
 
 @pytest.fixture(scope="module")
-def states(road: Road) -> States:
-    road.up("replicate")
-    replicate = road.export_state()
-    road.up("cutover")
-    with road.connected("orders") as connection:
+def states(deployment: Deployment) -> States:
+    deployment.up("replicate")
+    replicate = deployment.export_state()
+    deployment.up("cutover")
+    with deployment.connected("orders") as connection:
         customers = int(value(connection, "SELECT COUNT(*) FROM customers"))
-    cutover = road.export_state()
-    return States(replicate, cutover, road.instance("orders"), road.instance("orders-old"), customers)
+    cutover = deployment.export_state()
+    return States(
+        replicate, cutover, deployment.instance("orders"), deployment.instance("orders-old"), customers
+    )
 
 
-def require_both_alive(road: Road, states: States) -> None:
+def require_both_alive(deployment: Deployment, states: States) -> None:
     """Require that both instances are what they were, that production takes writes, and that old has its data."""
-    assert road.names() == {"orders", "orders-old"}
-    assert not differing(states.new, road.instance("orders"), MOVES)
-    assert not differing(states.old, road.instance("orders-old"), MOVES)
-    with road.connected("orders", application=True) as connection:
+    assert deployment.names() == {"orders", "orders-old"}
+    assert not differing(states.new, deployment.instance("orders"), MOVES)
+    assert not differing(states.old, deployment.instance("orders-old"), MOVES)
+    with deployment.connected("orders", application=True) as connection:
         rows(connection, "UPDATE orders SET note = 'still here' WHERE id = 1")
         assert value(connection, "SELECT COUNT(*) FROM customers") == states.customers
 
 
-def unprotected(road: Road) -> None:
-    assert road.note(road.workspace.run("state", "unprotect", "--all", "--yes", "--stack", "dev")).ok
+def unprotected(deployment: Deployment) -> None:
+    assert deployment.note(
+        deployment.workspace.run("state", "unprotect", "--all", "--yes", "--stack", "dev")
+    ).ok
 
 
-def destroy_until_done(road: Road, *options: str) -> None:
+def destroy_until_done(deployment: Deployment, *options: str) -> None:
     """Destroy, and require that it comes to its end."""
-    result = road.note(road.workspace.destroy("--skip-preview", *options))
+    result = deployment.note(deployment.workspace.destroy("--skip-preview", *options))
     assert "Traceback" not in result.output
     assert result.ok, result.output[-3000:]
 
 
-def test_a_cleanup_that_is_killed_and_given_up(road: Road, states: States) -> None:
-    road.configure("cleanup")
-    ending = Run(road, "up", [Point("Retirement orders", "inside", "kill everything", calls=6)]).ending()
+def test_a_cleanup_that_is_killed_and_given_up(deployment: Deployment, states: States) -> None:
+    deployment.configure("cleanup")
+    ending = Run(
+        deployment, "up", [Point("Retirement orders", "inside", "kill everything", calls=6)]
+    ).ending()
     assert ending.kind == "killed"
-    road.workspace.run("cancel", "--yes", "--stack", road.workspace.stack)
+    deployment.workspace.run("cancel", "--yes", "--stack", deployment.workspace.stack)
 
-    destroy_until_done(road)
+    destroy_until_done(deployment)
 
-    require_both_alive(road, states)
-    assert road.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"] == []
+    require_both_alive(deployment, states)
+    assert deployment.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"] == []
     for name in ("orders", "orders-old"):
-        assert not [key for key in road.tags(name) if key.startswith("rds-encrypt:")]
+        assert not [key for key in deployment.tags(name) if key.startswith("rds-encrypt:")]
 
 
 @pytest.mark.parametrize(
@@ -95,28 +101,28 @@ def test_a_cleanup_that_is_killed_and_given_up(road: Road, states: States) -> No
 )
 @pytest.mark.parametrize("of", ["replicate", "cutover"])
 def test_a_state_of_long_ago_takes_neither_with_it(
-    road: Road, states: States, of: str, options: list[str]
+    deployment: Deployment, states: States, of: str, options: list[str]
 ) -> None:
     """Nothing marks the two any more, and the state calls them by names that have moved."""
-    road.import_state(getattr(states, of))
-    unprotected(road)
-    road.configure(of)
+    deployment.import_state(getattr(states, of))
+    unprotected(deployment)
+    deployment.configure(of)
 
-    destroy_until_done(road, *options)
+    destroy_until_done(deployment, *options)
 
-    require_both_alive(road, states)
+    require_both_alive(deployment, states)
 
 
-def test_the_same_with_old_at_rest(road: Road, states: States) -> None:
-    road.client("rds").stop_db_instance(DBInstanceIdentifier="orders-old")
+def test_the_same_with_old_at_rest(deployment: Deployment, states: States) -> None:
+    deployment.client("rds").stop_db_instance(DBInstanceIdentifier="orders-old")
     deadline = time.monotonic() + 60
-    while road.instance("orders-old")["DBInstanceStatus"] != "stopped":
+    while deployment.instance("orders-old")["DBInstanceStatus"] != "stopped":
         assert time.monotonic() < deadline
         time.sleep(0.2)
     for of in ("replicate", "cutover"):
-        road.import_state(getattr(states, of))
-        road.configure(of)
+        deployment.import_state(getattr(states, of))
+        deployment.configure(of)
 
-        destroy_until_done(road)
+        destroy_until_done(deployment)
 
-        require_both_alive(road, states)
+        require_both_alive(deployment, states)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.roads import judge
-from tests.chaos.roads.chain import follow
+from tests.chaos.procedure import judge
+from tests.chaos.procedure.chain import follow
 from tests.engine.account import look
 from tests.engine.checks import wait_until
-from tests.engine.road import Road, driving
+from tests.engine.deployment import Deployment, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -21,50 +21,55 @@ LATE = 800
 
 
 @pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
-    with driving(tmp_path_factory.mktemp("late")) as road:
-        yield road
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with driving(tmp_path_factory.mktemp("late")) as deployment:
+        yield deployment
 
 
 @pytest.fixture(scope="module")
-def before(road: Road) -> dict[str, Any]:
-    return look(road)
+def before(deployment: Deployment) -> dict[str, Any]:
+    return look(deployment)
 
 
 @contextmanager
-def late(road: Road) -> Iterator[None]:
-    road.sandbox.faults.lag(LATE)
+def late(deployment: Deployment) -> Iterator[None]:
+    deployment.sandbox.faults.lag(LATE)
     try:
         yield
     finally:
-        road.sandbox.faults.lag(0)
+        deployment.sandbox.faults.lag(0)
 
 
-def reaches(road: Road, phase: str, end: Callable[[], list[str]]) -> None:
+def reaches(deployment: Deployment, phase: str, end: Callable[[], list[str]]) -> None:
     """Go to a phase while answers are late, and look at it when they are not.
 
     A run may end with a sentence of ours, and the next one go on: the stand-in for the AWS provider waits as briefly as the sandbox
     is quick, so it goes on from an instance that it has not seen change yet.
     """
-    road.configure(phase)
-    with late(road):
-        chain = follow(road, "up", phase, ())
+    deployment.configure(phase)
+    with late(deployment):
+        chain = follow(deployment, "up", phase, ())
     assert chain.wrong == []
     # And it has written old settings into the state.
-    assert road.note(road.workspace.refresh("--skip-preview")).ok
+    assert deployment.note(deployment.workspace.refresh("--skip-preview")).ok
     assert end() == []
 
 
-def test_an_answer_is_as_old_as_the_fault_makes_it(road: Road) -> None:
-    rds = road.client("rds")
-    with late(road):
+def test_an_answer_is_as_old_as_the_fault_makes_it(deployment: Deployment) -> None:
+    rds = deployment.client("rds")
+    with late(deployment):
         rds.modify_db_instance(DBInstanceIdentifier="orders", BackupRetentionPeriod=6, ApplyImmediately=True)
-        assert road.instance("orders")["BackupRetentionPeriod"] == 7
+        assert deployment.instance("orders")["BackupRetentionPeriod"] == 7
         rds.create_db_instance_read_replica(DBInstanceIdentifier="new", SourceDBInstanceIdentifier="orders")
         with pytest.raises(rds.exceptions.DBInstanceNotFoundFault):
-            road.instance("new")
-    assert road.instance("new")["DBInstanceStatus"] in {"creating", "backing-up", "modifying", "available"}
-    wait_until(lambda: road.instance("orders")["BackupRetentionPeriod"] == 6)
+            deployment.instance("new")
+    assert deployment.instance("new")["DBInstanceStatus"] in {
+        "creating",
+        "backing-up",
+        "modifying",
+        "available",
+    }
+    wait_until(lambda: deployment.instance("orders")["BackupRetentionPeriod"] == 6)
     rds.get_waiter("db_instance_available").wait(
         DBInstanceIdentifier="new", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )
@@ -74,24 +79,24 @@ def test_an_answer_is_as_old_as_the_fault_makes_it(road: Road) -> None:
     )
 
 
-def test_replicate(road: Road, before: dict[str, Any]) -> None:
-    reaches(road, "replicate", lambda: judge.replicating(road))
+def test_replicate(deployment: Deployment, before: dict[str, Any]) -> None:
+    reaches(deployment, "replicate", lambda: judge.replicating(deployment))
 
 
-def test_destroy(road: Road, before: dict[str, Any]) -> None:
-    with late(road):
-        road.destroy()
-    assert judge.as_it_was(road, before) == []
+def test_destroy(deployment: Deployment, before: dict[str, Any]) -> None:
+    with late(deployment):
+        deployment.destroy()
+    assert judge.as_it_was(deployment, before) == []
 
 
-def test_there_and_back_and_there_again(road: Road, before: dict[str, Any]) -> None:
-    source = road.instance("orders")
-    reaches(road, "replicate", lambda: judge.replicating(road))
-    reaches(road, "cutover", lambda: judge.cut_over(road))
-    reaches(road, "rollback", lambda: judge.rolled_back(road, source))
-    reaches(road, "cutover", lambda: judge.cut_over(road))
+def test_there_and_back_and_there_again(deployment: Deployment, before: dict[str, Any]) -> None:
+    source = deployment.instance("orders")
+    reaches(deployment, "replicate", lambda: judge.replicating(deployment))
+    reaches(deployment, "cutover", lambda: judge.cut_over(deployment))
+    reaches(deployment, "rollback", lambda: judge.rolled_back(deployment, source))
+    reaches(deployment, "cutover", lambda: judge.cut_over(deployment))
 
 
-def test_cleanup(road: Road, before: dict[str, Any]) -> None:
+def test_cleanup(deployment: Deployment, before: dict[str, Any]) -> None:
     source = before["instances"]["orders"]
-    reaches(road, "cleanup", lambda: judge.cleaned_up(road, source))
+    reaches(deployment, "cleanup", lambda: judge.cleaned_up(deployment, source))

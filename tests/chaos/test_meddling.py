@@ -10,12 +10,12 @@ import pytest
 
 from dev.workload.database import rows
 from rds_encrypt.journal import Tag
-from tests.chaos.roads import judge
-from tests.chaos.roads.chain import follow
-from tests.chaos.roads.run import Run
+from tests.chaos.procedure import judge
+from tests.chaos.procedure.chain import follow
+from tests.chaos.procedure.run import Run
 from tests.engine.account import look
 from tests.engine.checks import beats, wait_until
-from tests.engine.road import Road, driving
+from tests.engine.deployment import Deployment, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -23,17 +23,17 @@ READ_ONLY = 1290
 
 
 @pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
-    with driving(tmp_path_factory.mktemp("meddling")) as road:
-        road.client("rds").modify_db_instance(
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with driving(tmp_path_factory.mktemp("meddling")) as deployment:
+        deployment.client("rds").modify_db_instance(
             DBInstanceIdentifier="orders", DeletionProtection=False, MultiAZ=True, ApplyImmediately=True
         )
-        wait_until(lambda: settled(road, "orders", DeletionProtection=False, MultiAZ=True))
-        yield road
+        wait_until(lambda: settled(deployment, "orders", DeletionProtection=False, MultiAZ=True))
+        yield deployment
 
 
-def settled(road: Road, identifier: str, **wanted: Any) -> bool:
-    found = road.instance(identifier)
+def settled(deployment: Deployment, identifier: str, **wanted: Any) -> bool:
+    found = deployment.instance(identifier)
     return (
         found["DBInstanceStatus"] == "available"
         and not found["PendingModifiedValues"]
@@ -41,20 +41,22 @@ def settled(road: Road, identifier: str, **wanted: Any) -> bool:
     )
 
 
-def modify(road: Road, identifier: str, **changes: Any) -> None:
+def modify(deployment: Deployment, identifier: str, **changes: Any) -> None:
     """Modify an instance as its owner would, and wait until it is so."""
-    road.client("rds").modify_db_instance(DBInstanceIdentifier=identifier, ApplyImmediately=True, **changes)
-    wait_until(lambda: settled(road, identifier, **changes))
+    deployment.client("rds").modify_db_instance(
+        DBInstanceIdentifier=identifier, ApplyImmediately=True, **changes
+    )
+    wait_until(lambda: settled(deployment, identifier, **changes))
 
 
-def reboot(road: Road, identifier: str, **how: Any) -> None:
-    road.client("rds").reboot_db_instance(DBInstanceIdentifier=identifier, **how)
+def reboot(deployment: Deployment, identifier: str, **how: Any) -> None:
+    deployment.client("rds").reboot_db_instance(DBInstanceIdentifier=identifier, **how)
 
 
-def said_by(road: Road, phase: str) -> str:
+def said_by(deployment: Deployment, phase: str) -> str:
     """Run a phase that must not get to its end, and return what was printed."""
-    road.configure(phase)
-    result = road.note(road.workspace.up("--skip-preview"))
+    deployment.configure(phase)
+    result = deployment.note(deployment.workspace.up("--skip-preview"))
     assert not result.ok, result.output
     assert "Traceback" not in result.output
     assert "This is a bug" not in result.output
@@ -62,8 +64,8 @@ def said_by(road: Road, phase: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def before(road: Road) -> dict[str, Any]:
-    return look(road)
+def before(deployment: Deployment) -> dict[str, Any]:
+    return look(deployment)
 
 
 # Not `storage-full`: the AWS provider waits for that to pass, since storage that RDS may enlarge by itself will.
@@ -74,70 +76,74 @@ def before(road: Road) -> dict[str, Any]:
         ("incompatible-parameters", "Correct the parameter that its events name"),
     ],
 )
-def test_a_restore_that_ends_badly(road: Road, before: dict[str, Any], status: str, advice: str) -> None:
+def test_a_restore_that_ends_badly(
+    deployment: Deployment, before: dict[str, Any], status: str, advice: str
+) -> None:
     """The provider's own sentence comes first; the next run says what it means, and `destroy` takes away what there is."""
-    road.sandbox.faults.fail_restore(status)
-    said_by(road, "replicate")
+    deployment.sandbox.faults.fail_restore(status)
+    said_by(deployment, "replicate")
 
-    said = said_by(road, "replicate")
+    said = said_by(deployment, "replicate")
 
     assert f"orders-encrypted: its status is {status}, which it will not leave on its own" in said
     assert advice in said
-    road.destroy()
-    assert judge.as_it_was(road, before) == []
+    deployment.destroy()
+    assert judge.as_it_was(deployment, before) == []
 
 
-def test_a_key_that_is_disabled_before_the_snapshot_is_copied(road: Road, before: dict[str, Any]) -> None:
-    kms = road.client("kms")
-    road.configure("replicate")
-    run = Run(road, "up")
+def test_a_key_that_is_disabled_before_the_snapshot_is_copied(
+    deployment: Deployment, before: dict[str, Any]
+) -> None:
+    kms = deployment.client("kms")
+    deployment.configure("replicate")
+    run = Run(deployment, "up")
     assert run.shows("Snapshot orders-not-encrypted", "creating"), run.output
-    key = road.seeded.key_arn.rpartition("/")[2]
+    key = deployment.seeded.key_arn.rpartition("/")[2]
     kms.disable_key(KeyId=key)
 
     ending = run.ending()
 
     assert ending.kind == "failed", run.output
     assert "KMSKeyNotAccessibleFault" in ending.said
-    assert "the key is Disabled. Enable it, or choose another" in said_by(road, "replicate")
+    assert "the key is Disabled. Enable it, or choose another" in said_by(deployment, "replicate")
     kms.enable_key(KeyId=key)
-    assert judge_after_up(road, "replicate", judge.replicating) == []
-    road.destroy()
+    assert judge_after_up(deployment, "replicate", judge.replicating) == []
+    deployment.destroy()
 
 
-def test_a_replica_that_rds_reboots_after_its_snapshot(road: Road) -> None:
+def test_a_replica_that_rds_reboots_after_its_snapshot(deployment: Deployment) -> None:
     """What the snapshot holds is known by then."""
-    road.configure("replicate")
-    run = Run(road, "up")
+    deployment.configure("replicate")
+    run = Run(deployment, "up")
     assert run.shows("SnapshotCopy orders-encrypted", "creating"), run.output
-    road.sandbox.faults.reboot_by_rds("orders-not-encrypted")
+    deployment.sandbox.faults.reboot_by_rds("orders-not-encrypted")
 
     ending = run.ending()
 
     assert ending.kind == "completed", run.output
-    assert judge.replicating(road) == []
-    road.destroy()
+    assert judge.replicating(deployment) == []
+    deployment.destroy()
 
 
-def test_a_replica_that_rds_reboots_while_it_is_compared(road: Road) -> None:
+def test_a_replica_that_rds_reboots_while_it_is_compared(deployment: Deployment) -> None:
     """What was compared until then does not count, so the comparison begins again."""
-    road.configure("replicate")
-    run = Run(road, "up")
+    deployment.configure("replicate")
+    run = Run(deployment, "up")
     assert run.shows("Verification orders", "creating"), run.output
-    road.sandbox.faults.reboot_by_rds("orders-not-encrypted")
+    deployment.sandbox.faults.reboot_by_rds("orders-not-encrypted")
 
     ending = run.ending()
 
     assert ending.kind == "completed", run.output
-    assert judge.replicating(road) == []
-    road.destroy()
+    assert judge.replicating(deployment) == []
+    deployment.destroy()
 
 
-def test_a_source_that_is_modified_and_fails_over_while_it_is_replicated(road: Road) -> None:
-    road.configure("replicate")
-    run = Run(road, "up")
+def test_a_source_that_is_modified_and_fails_over_while_it_is_replicated(deployment: Deployment) -> None:
+    deployment.configure("replicate")
+    run = Run(deployment, "up")
     assert run.shows("Instance orders-encrypted", "creating"), run.output
-    road.client("rds").modify_db_instance(
+    deployment.client("rds").modify_db_instance(
         DBInstanceIdentifier="orders",
         DBInstanceClass="db.t3.xlarge",
         DeletionProtection=True,
@@ -149,99 +155,103 @@ def test_a_source_that_is_modified_and_fails_over_while_it_is_replicated(road: R
     assert first.ours, first
     if first.kind != "completed":
         assert "its settings differ from the source's" in first.said, first
-    wait_until(lambda: settled(road, "orders", DBInstanceClass="db.t3.xlarge", DeletionProtection=True))
-    reboot(road, "orders", ForceFailover=True)
-    road.configure("replicate")
-    assert judge_after_up(road, "replicate", judge.replicating) == []
-    assert road.instance("orders-encrypted")["DBInstanceClass"] == "db.t3.xlarge"
-    assert road.instance("orders-encrypted")["DeletionProtection"] is True
+    wait_until(lambda: settled(deployment, "orders", DBInstanceClass="db.t3.xlarge", DeletionProtection=True))
+    reboot(deployment, "orders", ForceFailover=True)
+    deployment.configure("replicate")
+    assert judge_after_up(deployment, "replicate", judge.replicating) == []
+    assert deployment.instance("orders-encrypted")["DBInstanceClass"] == "db.t3.xlarge"
+    assert deployment.instance("orders-encrypted")["DeletionProtection"] is True
 
 
-def judge_after_up(road: Road, phase: str, end: Callable[[Road], list[str]]) -> list[str]:
+def judge_after_up(deployment: Deployment, phase: str, end: Callable[[Deployment], list[str]]) -> list[str]:
     """Run a phase until it comes to its end: one run may tell what the next one then does."""
-    chain = follow(road, "up", phase, ())
-    return chain.wrong or end(road)
+    chain = follow(deployment, "up", phase, ())
+    return chain.wrong or end(deployment)
 
 
-def test_a_class_that_is_changed_before_the_cut_over_calls_it_off(road: Road) -> None:
-    modify(road, "orders", DBInstanceClass="db.t3.medium")
+def test_a_class_that_is_changed_before_the_cut_over_calls_it_off(deployment: Deployment) -> None:
+    modify(deployment, "orders", DBInstanceClass="db.t3.medium")
 
-    said = said_by(road, "cutover")
+    said = said_by(deployment, "cutover")
 
     assert "settings-match (orders-encrypted is not like orders: DBInstanceClass is 'db.t3.xlarge'" in said
     assert "Nothing was touched: applications write as before and replication goes on" in said
-    road.up("replicate")
-    assert road.instance("orders-encrypted")["DBInstanceClass"] == "db.t3.medium"
+    deployment.up("replicate")
+    assert deployment.instance("orders-encrypted")["DBInstanceClass"] == "db.t3.medium"
 
 
-def test_a_parameter_group_that_is_exchanged_before_the_cut_over_calls_it_off(road: Road) -> None:
-    rds = road.client("rds")
+def test_a_parameter_group_that_is_exchanged_before_the_cut_over_calls_it_off(deployment: Deployment) -> None:
+    rds = deployment.client("rds")
     rds.create_db_parameter_group(
         DBParameterGroupName="orders-new", DBParameterGroupFamily="mysql8.0", Description="another"
     )
-    before = road.instance("orders")["DBParameterGroups"][0]["DBParameterGroupName"]
-    give_group(road, "orders-new")
+    before = deployment.instance("orders")["DBParameterGroups"][0]["DBParameterGroupName"]
+    give_group(deployment, "orders-new")
 
     try:
-        said = said_by(road, "cutover")
+        said = said_by(deployment, "cutover")
     finally:
-        give_group(road, before)
+        give_group(deployment, before)
 
     assert f"fence-possible (orders does not run with parameter group {before}" in said
 
 
-def give_group(road: Road, group: str) -> None:
-    rds = road.client("rds")
+def give_group(deployment: Deployment, group: str) -> None:
+    rds = deployment.client("rds")
     rds.modify_db_instance(DBInstanceIdentifier="orders", DBParameterGroupName=group, ApplyImmediately=True)
-    wait_until(lambda: settled(road, "orders"))
-    reboot(road, "orders")
+    wait_until(lambda: settled(deployment, "orders"))
+    reboot(deployment, "orders")
     wait_until(
         lambda: (
-            settled(road, "orders")
-            and road.instance("orders")["DBParameterGroups"]
+            settled(deployment, "orders")
+            and deployment.instance("orders")["DBParameterGroups"]
             == [{"DBParameterGroupName": group, "ParameterApplyStatus": "in-sync"}]
         )
     )
 
 
 @pytest.mark.parametrize("identifier", ["orders-encrypted", "orders"])
-def test_an_instance_that_fails_over_while_the_other_follows(road: Road, identifier: str) -> None:
-    road.configure("replicate")
-    reboot(road, identifier, ForceFailover=True)
+def test_an_instance_that_fails_over_while_the_other_follows(deployment: Deployment, identifier: str) -> None:
+    deployment.configure("replicate")
+    reboot(deployment, identifier, ForceFailover=True)
 
-    assert judge_after_up(road, "replicate", judge.replicating) == []
+    assert judge_after_up(deployment, "replicate", judge.replicating) == []
 
 
-def test_an_encrypted_instance_that_somebody_opens_and_writes_to_calls_the_cut_over_off(road: Road) -> None:
-    rds = road.client("rds")
+def test_an_encrypted_instance_that_somebody_opens_and_writes_to_calls_the_cut_over_off(
+    deployment: Deployment,
+) -> None:
+    rds = deployment.client("rds")
     opened = [{"ParameterName": "read_only", "ParameterValue": "0", "ApplyMethod": "immediate"}]
     rds.modify_db_parameter_group(DBParameterGroupName="orders-encrypted", Parameters=opened)
-    wait_until(lambda: writes(road, "UPDATE orders SET note = 'by mistake' WHERE id = 2"))
+    wait_until(lambda: writes(deployment, "UPDATE orders SET note = 'by mistake' WHERE id = 2"))
 
-    said = said_by(road, "cutover")
+    said = said_by(deployment, "cutover")
 
     assert "candidate-read-only (orders-encrypted accepts writes" in said
-    road.configure("replicate")
-    assert "update" in " ".join(str(row) for row in road.preview("--refresh") if "ParameterGroup" in row.type)
-    road.note(road.workspace.refresh("--skip-preview"))
-    road.up("replicate")
-    assert not writes(road, "UPDATE orders SET note = 'by mistake' WHERE id = 2")
+    deployment.configure("replicate")
+    assert "update" in " ".join(
+        str(row) for row in deployment.preview("--refresh") if "ParameterGroup" in row.type
+    )
+    deployment.note(deployment.workspace.refresh("--skip-preview"))
+    deployment.up("replicate")
+    assert not writes(deployment, "UPDATE orders SET note = 'by mistake' WHERE id = 2")
     # It is held again; what was written remains, and whoever verifies finds it.
-    said = said_by_verification(road)
+    said = said_by_verification(deployment)
     assert "shop.orders" in said
 
 
-def said_by_verification(road: Road) -> str:
+def said_by_verification(deployment: Deployment) -> str:
     """Let a verification be due again, as it is after a day."""
-    road.client("rds").remove_tags_from_resource(
-        ResourceName=road.instance("orders")["DBInstanceArn"], TagKeys=[Tag.VERIFIED]
+    deployment.client("rds").remove_tags_from_resource(
+        ResourceName=deployment.instance("orders")["DBInstanceArn"], TagKeys=[Tag.VERIFIED]
     )
-    return said_by(road, "replicate")
+    return said_by(deployment, "replicate")
 
 
-def writes(road: Road, statement: str) -> bool:
+def writes(deployment: Deployment, statement: str) -> bool:
     """Whether the application may write to the encrypted instance."""
-    with road.connected("orders-encrypted", application=True) as connection:
+    with deployment.connected("orders-encrypted", application=True) as connection:
         try:
             rows(connection, statement)
         except pymysql.err.OperationalError as refused:
@@ -251,9 +261,9 @@ def writes(road: Road, statement: str) -> bool:
     return True
 
 
-def test_and_the_migration_begins_anew_after_that(road: Road) -> None:
-    road.destroy()
-    road.up("replicate")
-    with road.connected("orders") as source, road.connected("orders-encrypted") as encrypted:
+def test_and_the_migration_begins_anew_after_that(deployment: Deployment) -> None:
+    deployment.destroy()
+    deployment.up("replicate")
+    with deployment.connected("orders") as source, deployment.connected("orders-encrypted") as encrypted:
         last = beats(source)[-1]
         assert beats(encrypted, until=last)[-1] >= last

@@ -40,7 +40,7 @@ def _trial(stage: Stage, planner: Planner) -> Trial:
     number, dice = planner.dice()
     trial = Trial(number, direction.verb)
     stage.traffic.trial = number
-    stage.road.configure(direction.phase, cutover=CUTOVER, accept=ACCEPTED)
+    stage.deployment.configure(direction.phase, cutover=CUTOVER, accept=ACCEPTED)
     began = time.monotonic()
     target, change, pause = (
         dice.choice(_TARGETS),
@@ -73,7 +73,7 @@ def _trial(stage: Stage, planner: Planner) -> Trial:
         trial.done = ending.kind == "completed"
         if not trial.done:
             # As a user would after a crash: the lock is the dead CLI's.
-            stage.road.workspace.run("cancel", "--yes", "--stack", stage.road.workspace.stack)
+            stage.deployment.workspace.run("cancel", "--yes", "--stack", stage.deployment.workspace.stack)
     trial.seconds = time.monotonic() - began
     judge(stage, direction, trial)
     return trial
@@ -83,9 +83,9 @@ class _Up:
     """One `pulumi up` that can be killed in parts."""
 
     def __init__(self, stage: Stage) -> None:
-        workspace = stage.road.workspace
+        workspace = stage.deployment.workspace
         environment = workspace.environment
-        self._calls = stage.road.sandbox.directory / "calls.jsonl"
+        self._calls = stage.deployment.sandbox.directory / "calls.jsonl"
         self._from = self._calls.stat().st_size
         self._log = workspace.directory / "up.log"
         self._killed = ""

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from dev.workload.database import rows, value
-from tests.engine.road import Road
+from tests.engine.deployment import Deployment
 
 __all__ = ["look"]
 
 _MOVING = "LatestRestorableTime"
 
 
-def look(road: Road) -> dict[str, Any]:
+def look(deployment: Deployment) -> dict[str, Any]:
     """Return the whole account, and the source's MySQL, as nested plain values."""
-    rds, ec2 = road.client("rds"), road.client("ec2")
-    with road.connected(road.seeded.identifier) as connection:
+    rds, ec2 = deployment.client("rds"), deployment.client("ec2")
+    with deployment.connected(deployment.seeded.identifier) as connection:
         mysql = {
             "accounts": _accounts(connection),
             "binlog retention hours": value(

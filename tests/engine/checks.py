@@ -14,7 +14,7 @@ import pytest
 from dev.demo import compare
 from dev.workload.database import rows, value
 from rds_encrypt.rehearse.client import Connection
-from tests.engine.road import Road
+from tests.engine.deployment import Deployment
 
 __all__ = [
     "MAY_DIFFER",
@@ -131,32 +131,32 @@ def definitions(connection: Connection) -> dict[str, Any]:
     return found
 
 
-def require_equal_tables(road: Road, old: str, new: str) -> None:
+def require_equal_tables(deployment: Deployment, old: str, new: str) -> None:
     """Require that all tables have the same definition, count and checksum, up to the last row that is on old."""
-    with road.connected(old) as one, road.connected(new) as other:
+    with deployment.connected(old) as one, deployment.connected(new) as other:
         upto = {
             table: int(value(one, f"SELECT COALESCE(MAX(id), 0) FROM {table}"))
             for table in ("writes", "heartbeats")
         }
-        tables, different = compare.compare(one, other, road.seeded.database, upto)
+        tables, different = compare.compare(one, other, deployment.seeded.database, upto)
     assert different == []
     assert tables == _TABLES
 
 
-def require_fenced(road: Road, identifier: str) -> None:
+def require_fenced(deployment: Deployment, identifier: str) -> None:
     """Require that neither the master user nor the application can write to the instance."""
     for application in (False, True):
         with (
-            road.connected(identifier, application=application) as connection,
+            deployment.connected(identifier, application=application) as connection,
             pytest.raises(pymysql.err.MySQLError) as refused,
         ):
             rows(connection, "UPDATE orders SET note = 'slipped past' WHERE id = 1")
         assert refused.value.args[0] == _READ_ONLY
 
 
-def require_one_event(road: Road, running: str, quiet: str) -> None:
+def require_one_event(deployment: Deployment, running: str, quiet: str) -> None:
     """Require that every beat since the cutover comes from one instance; the other may only replicate them."""
-    with road.connected(quiet) as old, road.connected(running) as new:
+    with deployment.connected(quiet) as old, deployment.connected(running) as new:
         first, second = (int(value(each, "SELECT @@server_id")) for each in (old, new))
         before = _beats_by_server(new)
         deadline = time.monotonic() + _FIRST_BEAT
@@ -198,21 +198,21 @@ class Production:
     customers: int
 
 
-def snapshot_of_production(road: Road) -> Production:
-    with road.connected("orders") as new, road.connected("orders-old") as old:
+def snapshot_of_production(deployment: Deployment) -> Production:
+    with deployment.connected("orders") as new, deployment.connected("orders-old") as old:
         return Production(
-            new=road.instance("orders"),
-            old=road.instance("orders-old"),
+            new=deployment.instance("orders"),
+            old=deployment.instance("orders-old"),
             new_uuid=str(value(new, "SELECT @@server_uuid")),
             old_uuid=str(value(old, "SELECT @@server_uuid")),
             customers=int(value(new, "SELECT COUNT(*) FROM customers")),
         )
 
 
-def require_production_untouched(road: Road, before: Production) -> None:
+def require_production_untouched(deployment: Deployment, before: Production) -> None:
     """Require that both instances are what they were, serve their data, and that one of them takes writes."""
     moves = {"LatestRestorableTime", "ReadReplicaDBInstanceIdentifiers"}
-    now = snapshot_of_production(road)
+    now = snapshot_of_production(deployment)
     assert not differing(before.new, now.new, moves)
     assert not differing(before.old, now.old, moves)
     assert (now.new_uuid, now.old_uuid, now.customers) == (
@@ -220,10 +220,10 @@ def require_production_untouched(road: Road, before: Production) -> None:
         before.old_uuid,
         before.customers,
     )
-    with road.connected("orders", application=True) as connection:
+    with deployment.connected("orders", application=True) as connection:
         rows(connection, "UPDATE orders SET note = 'still here' WHERE id = 1")
         assert value(connection, "SELECT note FROM orders WHERE id = 1") == "still here"
-    require_fenced(road, "orders-old")
+    require_fenced(deployment, "orders-old")
 
 
 def unfolded(output: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 # A failed assertion in a helper says as much as one in a test.
-pytest.register_assert_rewrite("tests.engine.checks", "tests.engine.road", "tests.engine.account")
+pytest.register_assert_rewrite("tests.engine.checks", "tests.engine.deployment", "tests.engine.account")
 
 from tests.engine.faults.stage import Stage, staged  # noqa: E402 - what it imports is rewritten only from here on
 

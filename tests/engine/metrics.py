@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from tests.engine.road import Road
+from tests.engine.deployment import Deployment
 
 __all__ = ["note_free_storage"]
 
 
-def note_free_storage(road: Road, identifier: str, *, gib: float, ago: timedelta) -> None:
+def note_free_storage(deployment: Deployment, identifier: str, *, gib: float, ago: timedelta) -> None:
     """Tell CloudWatch what RDS would, which it keeps; it is asked by whole seconds, so what is not a second old may be left out."""
-    road.client("cloudwatch").put_metric_data(
+    deployment.client("cloudwatch").put_metric_data(
         Namespace="AWS/RDS",
         MetricData=[
             {

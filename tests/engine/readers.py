@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from dev.workload.database import rows, value
 from tests.engine.checks import wait_until
-from tests.engine.road import Road
+from tests.engine.deployment import Deployment
 
 __all__ = ["require_read", "write"]
 
 
-def write(road: Road, note: str) -> None:
+def write(deployment: Deployment, note: str) -> None:
     """Write a note to the source as the application does."""
-    with road.connected("orders", application=True) as connection:
+    with deployment.connected("orders", application=True) as connection:
         rows(connection, "UPDATE orders SET note = %s WHERE id <= 10", note)
 
 
-def require_read(road: Road, identifier: str, note: str) -> None:
+def require_read(deployment: Deployment, identifier: str, note: str) -> None:
     """Require that a reader of this name sees a write soon."""
 
     def seen() -> bool:
-        with road.connected(identifier, application=True) as connection:
+        with deployment.connected(identifier, application=True) as connection:
             return int(value(connection, "SELECT COUNT(*) FROM orders WHERE note = %s", note)) == 10
 
     wait_until(seen, seconds=60.0)

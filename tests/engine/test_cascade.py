@@ -10,25 +10,25 @@ import pytest
 from tests.engine.account import look
 from tests.engine.cascade import ABOVE, BELOW, cascading, chain, require_counterparts
 from tests.engine.checks import unfolded
+from tests.engine.deployment import Deployment
 from tests.engine.readers import require_read, write
-from tests.engine.road import Road
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def cascade(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
-    with cascading(tmp_path_factory.mktemp("cascade")) as road:
-        yield road
+def cascade(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with cascading(tmp_path_factory.mktemp("cascade")) as deployment:
+        yield deployment
 
 
 @pytest.fixture(scope="module")
-def cascade_before(cascade: Road) -> dict[str, Any]:
+def cascade_before(cascade: Deployment) -> dict[str, Any]:
     return look(cascade)
 
 
 def test_the_preview_says_that_the_replica_of_a_replica_comes_along(
-    cascade: Road, cascade_before: dict[str, Any]
+    cascade: Deployment, cascade_before: dict[str, Any]
 ) -> None:
     assert chain(cascade, BELOW) == [ABOVE, "orders"]
     assert {ABOVE, BELOW} < cascade_before["instances"].keys()
@@ -41,12 +41,12 @@ def test_the_preview_says_that_the_replica_of_a_replica_comes_along(
     assert f"its replicas come along: {ABOVE}, {BELOW} (a replica of {ABOVE})" in said
 
 
-def test_the_replica_of_a_replica_gets_a_counterpart_that_follows_the_one_above(cascade: Road) -> None:
+def test_the_replica_of_a_replica_gets_a_counterpart_that_follows_the_one_above(cascade: Deployment) -> None:
     cascade.up("replicate")
     require_counterparts(cascade)
 
 
-def test_both_names_of_the_cascade_follow_that_of_the_source(cascade: Road) -> None:
+def test_both_names_of_the_cascade_follow_that_of_the_source(cascade: Deployment) -> None:
     cascade.up("cutover")
     write(cascade, "cut over")
     assert chain(cascade, BELOW) == [ABOVE, "orders"]
@@ -58,7 +58,9 @@ def test_both_names_of_the_cascade_follow_that_of_the_source(cascade: Road) -> N
     cascade.require_rest()
 
 
-def test_cleanup_deletes_the_old_replica_of_a_replica_before_the_one_that_it_follows(cascade: Road) -> None:
+def test_cleanup_deletes_the_old_replica_of_a_replica_before_the_one_that_it_follows(
+    cascade: Deployment,
+) -> None:
     cascade.up("cutover")
     cascade.up("cleanup")
     assert cascade.names() == {"orders", "orders-old", ABOVE, BELOW}
@@ -68,7 +70,7 @@ def test_cleanup_deletes_the_old_replica_of_a_replica_before_the_one_that_it_fol
     cascade.require_rest()
 
 
-def test_destroy_keeps_the_cascade_of_production_and_no_tag_of_ours(cascade: Road) -> None:
+def test_destroy_keeps_the_cascade_of_production_and_no_tag_of_ours(cascade: Deployment) -> None:
     cascade.destroy()
     assert chain(cascade, BELOW) == [ABOVE, "orders"]
     for name in cascade.names():

@@ -13,7 +13,7 @@ import pytest
 from dev.workload.database import rows, value
 from rds_encrypt.rehearse.workspace import Result
 from tests.engine.checks import unfolded
-from tests.engine.road import Road, driving
+from tests.engine.deployment import Deployment, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -25,11 +25,11 @@ PATIENCE = 240.0
 
 
 @pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A source whose owner has set one of the two parameters: that is to be put back, the other to be reset."""
-    with driving(tmp_path_factory.mktemp("catch-up")) as road:
-        road.client("rds").modify_db_parameter_group(
-            DBParameterGroupName=owner_group(road),
+    with driving(tmp_path_factory.mktemp("catch-up")) as deployment:
+        deployment.client("rds").modify_db_parameter_group(
+            DBParameterGroupName=owner_group(deployment),
             Parameters=[
                 {
                     "ParameterName": "innodb_flush_log_at_trx_commit",
@@ -38,22 +38,22 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
                 }
             ],
         )
-        road.up("replicate", **SETTINGS)
-        yield road
+        deployment.up("replicate", **SETTINGS)
+        yield deployment
 
 
-def owner_group(road: Road) -> str:
-    return str(road.instance("orders")["DBParameterGroups"][0]["DBParameterGroupName"])
+def owner_group(deployment: Deployment) -> str:
+    return str(deployment.instance("orders")["DBParameterGroups"][0]["DBParameterGroupName"])
 
 
-def live(road: Road, identifier: str = "orders-encrypted") -> dict[str, str]:
-    with road.connected(identifier) as connection:
+def live(deployment: Deployment, identifier: str = "orders-encrypted") -> dict[str, str]:
+    with deployment.connected(identifier) as connection:
         return {name: str(value(connection, f"SELECT @@GLOBAL.{name}")) for name in DURABLE}
 
 
-def in_group(road: Road, group: str = "orders-encrypted") -> dict[str, str]:
+def in_group(deployment: Deployment, group: str = "orders-encrypted") -> dict[str, str]:
     pages = (
-        road.client("rds")
+        deployment.client("rds")
         .get_paginator("describe_db_parameters")
         .paginate(DBParameterGroupName=group, Source="user")
     )
@@ -65,120 +65,124 @@ def in_group(road: Road, group: str = "orders-encrypted") -> dict[str, str]:
     }
 
 
-def writes_of_durability(road: Road) -> list[str]:
+def writes_of_durability(deployment: Deployment) -> list[str]:
     """Return what was asked of the two parameters so far, by the program or its provider.
 
     Others may be changed as well: a comparison reduces the appliers when it finds the copies at different coordinates.
     """
     return [
         f"{call['action']} {call['parameters']}"
-        for call in road.sandbox.calls()
+        for call in deployment.sandbox.calls()
         if call["action"] in {"ModifyDBParameterGroup", "ResetDBParameterGroup"}
         and any(name in str(call["parameters"]) for name in DURABLE)
     ]
 
 
 @contextmanager
-def far_behind(road: Road) -> Iterator[None]:
+def far_behind(deployment: Deployment) -> Iterator[None]:
     """Keep the encrypted instance from applying what it has fetched, and write 2 MB that it has to fetch.
 
     The steps from its attachment on are taken out of the state, so that the next `up` does them.
     """
-    urn = next(each["urn"] for each in road.workspace.resources() if "ExternalReplication" in each["urn"])
-    road.workspace.run(
-        "state", "delete", urn, "--target-dependents", "--yes", "--stack", road.workspace.stack
+    urn = next(
+        each["urn"] for each in deployment.workspace.resources() if "ExternalReplication" in each["urn"]
     )
-    with road.connected("orders-encrypted") as lock, road.connected("orders") as source:
+    deployment.workspace.run(
+        "state", "delete", urn, "--target-dependents", "--yes", "--stack", deployment.workspace.stack
+    )
+    with deployment.connected("orders-encrypted") as lock, deployment.connected("orders") as source:
         rows(lock, "LOCK TABLES orders READ")
         for _ in range(12):
             rows(source, "UPDATE orders SET note = CONCAT(LEFT(SHA2(RAND(), 224), 8), %s)", ROW)
         yield
 
 
-def up_until_relaxed(road: Road) -> Result:
+def up_until_relaxed(deployment: Deployment) -> Result:
     """Run `up` behind a lock that is released as soon as durability is relaxed."""
     results: list[Result] = []
     said: list[str] = []
-    with far_behind(road):
-        road.configure("replicate", **SETTINGS)
+    with far_behind(deployment):
+        deployment.configure("replicate", **SETTINGS)
         run = threading.Thread(
-            target=lambda: results.append(road.workspace.up("--skip-preview", listen=said.append)),
+            target=lambda: results.append(deployment.workspace.up("--skip-preview", listen=said.append)),
             daemon=True,
         )
         run.start()
         deadline = time.monotonic() + PATIENCE
-        while live(road) != RELAXED:
+        while live(deployment) != RELAXED:
             assert run.is_alive(), "\n".join(said)
             assert time.monotonic() < deadline, "\n".join(said)
             time.sleep(0.1)
     run.join(PATIENCE)
-    return road.note(results[0])
+    return deployment.note(results[0])
 
 
-def test_it_is_relaxed_while_it_catches_up_and_put_back_when_it_is_level(road: Road) -> None:
-    result = up_until_relaxed(road)
+def test_it_is_relaxed_while_it_catches_up_and_put_back_when_it_is_level(deployment: Deployment) -> None:
+    result = up_until_relaxed(deployment)
 
     assert result.ok, result.output
-    assert live(road) == DURABLE
-    assert in_group(road) == {"innodb_flush_log_at_trx_commit": "1"}
-    assert live(road, "orders") == DURABLE
-    (step,) = (each for each in road.workspace.resources() if "CatchUp" in each["urn"])
+    assert live(deployment) == DURABLE
+    assert in_group(deployment) == {"innodb_flush_log_at_trx_commit": "1"}
+    assert live(deployment, "orders") == DURABLE
+    (step,) = (each for each in deployment.workspace.resources() if "CatchUp" in each["urn"])
     assert step["outputs"]["relaxed"] == list(RELAXED)
-    road.require_rest()
+    deployment.require_rest()
 
 
-def test_it_stays_as_it_is_when_that_is_off_or_nothing_would_notice_a_crash(road: Road) -> None:
+def test_it_stays_as_it_is_when_that_is_off_or_nothing_would_notice_a_crash(deployment: Deployment) -> None:
     for setting in (
         {"catchUp": {"relaxed": "off", "farBehind": 1}},
         {**SETTINGS, "verify": {"level": "counts"}},
     ):
-        with far_behind(road):
+        with far_behind(deployment):
             pass
-        before = writes_of_durability(road)
-        road.up("replicate", **setting)
-        assert writes_of_durability(road) == before
+        before = writes_of_durability(deployment)
+        deployment.up("replicate", **setting)
+        assert writes_of_durability(deployment) == before
 
 
-def killed_while_relaxed(road: Road) -> None:
-    with far_behind(road):
-        road.killed_up("replicate", "CatchUp orders creating", lambda: live(road) == RELAXED, **SETTINGS)
-    assert live(road) == RELAXED, "nobody has put it back yet"
+def killed_while_relaxed(deployment: Deployment) -> None:
+    with far_behind(deployment):
+        deployment.killed_up(
+            "replicate", "CatchUp orders creating", lambda: live(deployment) == RELAXED, **SETTINGS
+        )
+    assert live(deployment) == RELAXED, "nobody has put it back yet"
 
 
-def test_after_a_kill_no_cut_over_begins_and_the_next_up_puts_it_back(road: Road) -> None:
-    killed_while_relaxed(road)
+def test_after_a_kill_no_cut_over_begins_and_the_next_up_puts_it_back(deployment: Deployment) -> None:
+    killed_while_relaxed(deployment)
 
-    road.configure("cutover", **SETTINGS)
-    plan = road.note(road.workspace.preview())
+    deployment.configure("cutover", **SETTINGS)
+    plan = deployment.note(deployment.workspace.preview())
     told = unfolded(plan.output)
     assert "candidate-durable: orders-encrypted is less durable than parameter group" in told
     assert "innodb_flush_log_at_trx_commit is 2, not 1, sync_binlog is 1000, not 1" in told
 
-    road.up("replicate", **SETTINGS)
-    assert live(road) == DURABLE
-    assert in_group(road) == {"innodb_flush_log_at_trx_commit": "1"}
-    road.require_rest()
+    deployment.up("replicate", **SETTINGS)
+    assert live(deployment) == DURABLE
+    assert in_group(deployment) == {"innodb_flush_log_at_trx_commit": "1"}
+    deployment.require_rest()
 
 
-def test_after_a_kill_and_a_refresh_as_well(road: Road) -> None:
-    killed_while_relaxed(road)
-    result = road.note(road.workspace.refresh("--skip-preview"))
+def test_after_a_kill_and_a_refresh_as_well(deployment: Deployment) -> None:
+    killed_while_relaxed(deployment)
+    result = deployment.note(deployment.workspace.refresh("--skip-preview"))
     assert result.ok, result.output
 
-    road.up("replicate", **SETTINGS)
+    deployment.up("replicate", **SETTINGS)
 
-    assert live(road) == DURABLE
-    assert in_group(road) == {"innodb_flush_log_at_trx_commit": "1"}
-    road.require_rest()
+    assert live(deployment) == DURABLE
+    assert in_group(deployment) == {"innodb_flush_log_at_trx_commit": "1"}
+    deployment.require_rest()
 
 
-def set_by_hand(road: Road, value: str) -> None:
+def set_by_hand(deployment: Deployment, value: str) -> None:
     parameter = {"ParameterName": "sync_binlog", "ParameterValue": value, "ApplyMethod": "immediate"}
-    road.client("rds").modify_db_parameter_group(
+    deployment.client("rds").modify_db_parameter_group(
         DBParameterGroupName="orders-encrypted", Parameters=[parameter]
     )
     deadline = time.monotonic() + PATIENCE
-    while live(road)["sync_binlog"] != value:
+    while live(deployment)["sync_binlog"] != value:
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
@@ -187,24 +191,24 @@ def dns_by_command() -> dict[str, Any]:
     return {"strategy": "dns", "hooks": {"move": ["true"]}}
 
 
-def test_a_cut_over_refuses_to_begin_while_it_is_relaxed(road: Road) -> None:
-    set_by_hand(road, RELAXED["sync_binlog"])
-    road.configure("cutover", cutover=dns_by_command(), **SETTINGS)
+def test_a_cut_over_refuses_to_begin_while_it_is_relaxed(deployment: Deployment) -> None:
+    set_by_hand(deployment, RELAXED["sync_binlog"])
+    deployment.configure("cutover", cutover=dns_by_command(), **SETTINGS)
 
-    refused = road.note(road.workspace.up("--skip-preview"))
+    refused = deployment.note(deployment.workspace.up("--skip-preview"))
 
     assert not refused.ok
     assert "candidate-durable (orders-encrypted is less durable than parameter group" in refused.output
-    with road.connected("orders", application=True) as connection:
+    with deployment.connected("orders", application=True) as connection:
         rows(connection, "UPDATE orders SET note = 'goes on' WHERE id = 1")
-    set_by_hand(road, "1")
+    set_by_hand(deployment, "1")
 
 
-def test_with_strategy_dns_production_is_as_durable_on_the_clone_as_it_was(road: Road) -> None:
-    killed_while_relaxed(road)
+def test_with_strategy_dns_production_is_as_durable_on_the_clone_as_it_was(deployment: Deployment) -> None:
+    killed_while_relaxed(deployment)
 
-    road.up("cutover", cutover=dns_by_command(), **SETTINGS)
+    deployment.up("cutover", cutover=dns_by_command(), **SETTINGS)
 
-    assert live(road) == DURABLE
-    with road.connected("orders-encrypted", application=True) as connection:
+    assert live(deployment) == DURABLE
+    with deployment.connected("orders-encrypted", application=True) as connection:
         rows(connection, "UPDATE orders SET note = 'on the encrypted one' WHERE id = 1")

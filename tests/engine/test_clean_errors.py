@@ -7,25 +7,25 @@ from collections.abc import Iterator
 import pytest
 
 from rds_encrypt.journal import Tag
-from tests.engine.road import Road, driving
+from tests.engine.deployment import Deployment, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
-    with driving(tmp_path_factory.mktemp("errors")) as road:
-        yield road
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with driving(tmp_path_factory.mktemp("errors")) as deployment:
+        yield deployment
 
 
-def test_a_source_that_another_stack_is_migrating(road: Road) -> None:
-    road.client("rds").add_tags_to_resource(
-        ResourceName=road.instance("orders")["DBInstanceArn"],
+def test_a_source_that_another_stack_is_migrating(deployment: Deployment) -> None:
+    deployment.client("rds").add_tags_to_resource(
+        ResourceName=deployment.instance("orders")["DBInstanceArn"],
         Tags=[{"Key": Tag.OWNER, "Value": "rds-encrypt/elsewhere"}],
     )
-    road.configure("replicate")
+    deployment.configure("replicate")
 
-    result = road.note(road.workspace.up("--skip-preview"))
+    result = deployment.note(deployment.workspace.up("--skip-preview"))
 
     assert not result.ok
     assert (
@@ -33,4 +33,4 @@ def test_a_source_that_another_stack_is_migrating(road: Road) -> None:
         " Continue there. If that stack no longer exists, remove the tag rds-encrypt:owner." in result.output
     )
     assert "Traceback" not in result.output
-    assert road.names() == {"orders"}
+    assert deployment.names() == {"orders"}

@@ -13,93 +13,99 @@ from tests.engine.checks import (
     require_production_untouched,
     snapshot_of_production,
 )
-from tests.engine.road import Road, driving
+from tests.engine.deployment import Deployment, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
-    with driving(tmp_path_factory.mktemp("given-up")) as road:
-        road.up("replicate")
-        yield road
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with driving(tmp_path_factory.mktemp("given-up")) as deployment:
+        deployment.up("replicate")
+        yield deployment
 
 
-def listed(road: Road) -> dict[str, dict[str, Any]]:
+def listed(deployment: Deployment) -> dict[str, dict[str, Any]]:
     """Return all instances by DbiResourceId: in the middle of a rename AWS may not find one by its name, but lists it."""
-    found = road.client("rds").describe_db_instances()["DBInstances"]
+    found = deployment.client("rds").describe_db_instances()["DBInstances"]
     return {instance["DbiResourceId"]: instance for instance in found}
 
 
-def journal_of(road: Road) -> dict[str, set[str]]:
+def journal_of(deployment: Deployment) -> dict[str, set[str]]:
     """Return which of our tags each instance has."""
     return {
         resource_id: {tag["Key"] for tag in instance["TagList"] if tag["Key"] in KEYS}
-        for resource_id, instance in listed(road).items()
+        for resource_id, instance in listed(deployment).items()
     }
 
 
-def urn_of(road: Road, step: str) -> str:
+def urn_of(deployment: Deployment, step: str) -> str:
     return next(
-        str(found["urn"]) for found in road.workspace.resources() if f"dynamic/rds:{step}::" in found["urn"]
+        str(found["urn"])
+        for found in deployment.workspace.resources()
+        if f"dynamic/rds:{step}::" in found["urn"]
     )
 
 
-def require_refused(road: Road, phase: str, *options: str) -> None:
+def require_refused(deployment: Deployment, phase: str, *options: str) -> None:
     """Require that a destroy says what to do instead, and that no instance and no tag is gone."""
-    before = journal_of(road)
+    before = journal_of(deployment)
 
-    result = road.note(road.workspace.destroy("--skip-preview", *options))
+    result = deployment.note(deployment.workspace.destroy("--skip-preview", *options))
 
     assert not result.ok, result.output
     assert "its name is moving between two instances" in result.output
     assert f"Run `pulumi up` in phase `{phase}`, which completes the move" in result.output
-    assert journal_of(road) == before
+    assert journal_of(deployment) == before
 
 
-def test_nothing_is_given_up_while_a_cut_over_moves_the_names(road: Road) -> None:
-    road.killed_up(
+def test_nothing_is_given_up_while_a_cut_over_moves_the_names(deployment: Deployment) -> None:
+    deployment.killed_up(
         "cutover",
         "Cutover orders creating",
-        lambda: "orders-old" in {each["DBInstanceIdentifier"] for each in listed(road).values()},
+        lambda: "orders-old" in {each["DBInstanceIdentifier"] for each in listed(deployment).values()},
     )
 
-    require_refused(road, "cutover")
+    require_refused(deployment, "cutover")
     # Nor in part: these three would take the journal, the fence or the instance away.
     for step in ("Claim", "DeletionGuard", "ResumedReplication"):
-        require_refused(road, "cutover", "--target", urn_of(road, step), "--target-dependents")
+        require_refused(deployment, "cutover", "--target", urn_of(deployment, step), "--target-dependents")
 
 
-def test_what_was_refused_is_complete_after_one_more_up(road: Road) -> None:
-    road.up("cutover")
+def test_what_was_refused_is_complete_after_one_more_up(deployment: Deployment) -> None:
+    deployment.up("cutover")
 
-    assert road.instance("orders")["StorageEncrypted"] is True
-    require_fenced(road, "orders-old")
-    road.require_rest()
+    assert deployment.instance("orders")["StorageEncrypted"] is True
+    require_fenced(deployment, "orders-old")
+    deployment.require_rest()
 
 
-def test_nothing_is_given_up_while_a_rollback_moves_the_names(road: Road) -> None:
-    encrypted = road.instance("orders")["DbiResourceId"]
-    road.killed_up(
+def test_nothing_is_given_up_while_a_rollback_moves_the_names(deployment: Deployment) -> None:
+    encrypted = deployment.instance("orders")["DbiResourceId"]
+    deployment.killed_up(
         "rollback",
         "Rollback orders creating",
-        lambda: listed(road)[encrypted]["DBInstanceIdentifier"] == "orders-encrypted",
+        lambda: listed(deployment)[encrypted]["DBInstanceIdentifier"] == "orders-encrypted",
     )
 
-    require_refused(road, "rollback")
+    require_refused(deployment, "rollback")
 
-    road.up("rollback")
-    assert road.instance("orders")["StorageEncrypted"] is False
-    road.up("cutover")
+    deployment.up("rollback")
+    assert deployment.instance("orders")["StorageEncrypted"] is False
+    deployment.up("cutover")
 
 
-def test_destroy_after_a_rollback_killed_behind_its_fence_gives_production_back(road: Road) -> None:
-    production = snapshot_of_production(road)
-    road.killed_behind_the_fence(lambda: Tag.FENCE_BEFORE in road.tags("orders"), phase="rollback")
+def test_destroy_after_a_rollback_killed_behind_its_fence_gives_production_back(
+    deployment: Deployment,
+) -> None:
+    production = snapshot_of_production(deployment)
+    deployment.killed_behind_the_fence(
+        lambda: Tag.FENCE_BEFORE in deployment.tags("orders"), phase="rollback"
+    )
 
-    road.destroy()
+    deployment.destroy()
 
-    require_production_untouched(road, production)
-    assert road.names() == {"orders", "orders-old"}
-    assert not any(journal_of(road).values())
-    assert road.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"] == []
+    require_production_untouched(deployment, production)
+    assert deployment.names() == {"orders", "orders-old"}
+    assert not any(journal_of(deployment).values())
+    assert deployment.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"] == []

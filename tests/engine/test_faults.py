@@ -22,7 +22,7 @@ Said = dict[str, tuple[str, str]]
 
 @pytest.fixture(scope="module")
 def stage(broken_stage: Stage) -> Stage:
-    """It is left broken; tests/engine/test_roads.py goes on from there."""
+    """It is left broken; tests/engine/test_procedure_interrupted.py goes on from there."""
     return broken_stage
 
 

@@ -40,7 +40,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 def test_what_is_not_in_order_keeps_it_from_beginning(stage: Stage) -> None:
     direction = stage.direction
     trigger = "CREATE TRIGGER shop.stray BEFORE DELETE ON shop.orders FOR EACH ROW SET @stray = 1"
-    note_free_storage(stage.road, "orders", gib=0.5, ago=timedelta(minutes=5))
+    note_free_storage(stage.deployment, "orders", gib=0.5, ago=timedelta(minutes=5))
     with stage.host(direction.candidate) as host:
         execute(host, "SET SESSION sql_log_bin = 0")
         execute(host, trigger)
@@ -52,11 +52,11 @@ def test_what_is_not_in_order_keeps_it_from_beginning(stage: Stage) -> None:
     assert "free-storage (orders has 0.5 GiB free (2 %), less than 5 %)" in ending.sentence
     assert "on one side only: trigger shop.stray on orders, before delete" in ending.sentence
     assert "Nothing was touched" in ending.sentence
-    note_free_storage(stage.road, "orders", gib=10, ago=timedelta(minutes=1))
+    note_free_storage(stage.deployment, "orders", gib=10, ago=timedelta(minutes=1))
 
 
 def test_a_connection_held_open_in_autocommit_mode(stage: Stage) -> None:
-    held = opened(stage, stage.road.application)
+    held = opened(stage, stage.deployment.application)
     assert answer(held, INSERT, 0, "held-before") is None
 
     with swapping(stage) as (_, child):
@@ -65,7 +65,7 @@ def test_a_connection_held_open_in_autocommit_mode(stage: Stage) -> None:
 
 
 def test_a_transaction_that_was_open_before_the_fence(stage: Stage) -> None:
-    held = opened(stage, stage.road.application)
+    held = opened(stage, stage.deployment.application)
     held.begin()
     rows(held, INSERT, 0, "long-before")
 
@@ -79,7 +79,7 @@ def test_a_transaction_that_was_open_before_the_fence(stage: Stage) -> None:
 
 
 def test_a_transaction_that_only_read_before_the_fence(stage: Stage) -> None:
-    held = opened(stage, stage.road.application)
+    held = opened(stage, stage.deployment.application)
     held.begin()
     rows(held, f"SELECT COUNT(*) FROM {TABLE} WHERE trial = 0")
 
@@ -91,7 +91,7 @@ def test_a_transaction_that_only_read_before_the_fence(stage: Stage) -> None:
 
 
 def test_a_locking_read_that_was_open_before_the_fence(stage: Stage) -> None:
-    held = opened(stage, stage.road.application)
+    held = opened(stage, stage.deployment.application)
     held.begin()
     rows(held, "SELECT id FROM orders WHERE id < 50 FOR UPDATE")
 
@@ -100,7 +100,7 @@ def test_a_locking_read_that_was_open_before_the_fence(stage: Stage) -> None:
 
 
 def test_ddl_during_the_drain(stage: Stage) -> None:
-    held = opened(stage, stage.road.master)
+    held = opened(stage, stage.deployment.master)
     statements = (
         "CREATE TABLE past_the_fence (id INT PRIMARY KEY)",
         "ALTER TABLE orders ADD COLUMN past_the_fence INT",

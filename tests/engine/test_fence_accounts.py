@@ -42,7 +42,7 @@ def test_events_that_would_write_on_keep_the_fence_from_being_chosen(stage: Stag
 
 
 def test_connections_from_before_are_cut_and_nobody_comes_in(stage: Stage) -> None:
-    held = opened(stage, stage.road.application)
+    held = opened(stage, stage.deployment.application)
     assert answer(held, INSERT, 0, "held-before") is None
 
     with swapping(stage) as (_, child):
@@ -89,7 +89,7 @@ def unlock_by_hand(stage: Stage, primary: str) -> None:
 def login(stage: Stage) -> int | None:
     """Return the number of the error with which a login as the application is refused, ``None`` if it is not."""
     try:
-        opened(stage, stage.road.application).close()
+        opened(stage, stage.deployment.application).close()
     except pymysql.err.MySQLError as error:
         return int(error.args[0])
     return None
@@ -103,8 +103,8 @@ def require_accounts_as_before(stage: Stage) -> None:
                 row["user"]: row["locked"]
                 for row in rows(connection, "SELECT user AS user, account_locked AS locked FROM mysql.user")
             }
-        assert locked[stage.road.application.user] == "N"
+        assert locked[stage.deployment.application.user] == "N"
         assert locked[RETIRED] == "Y"
         assert "rds_encrypt_probe" not in locked
-    with opened(stage, stage.road.application) as connection:
+    with opened(stage, stage.deployment.application) as connection:
         assert value(connection, "SELECT @@server_uuid") == stage.servers[stage.direction.primary]

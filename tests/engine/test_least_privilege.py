@@ -31,9 +31,9 @@ from rds_encrypt.journal import Tag
 from rds_encrypt.rehearse.workspace import Result
 from rds_encrypt.reports.files import DIRECTORY
 from tests.engine.checks import require_fenced
+from tests.engine.deployment import IDENTIFIER, ROWS, Deployment
 from tests.engine.iam import MAIN, Policy, World, follow
 from tests.engine.leaks import Processes, contents, leaks, watching_processes
-from tests.engine.road import IDENTIFIER, ROWS, Road
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -60,7 +60,7 @@ def password() -> str:
 
 
 @pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory, password: str) -> Iterator[Road]:
+def deployment(tmp_path_factory: pytest.TempPathFactory, password: str) -> Iterator[Deployment]:
     directory = tmp_path_factory.mktemp("least")
     with ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox.running(directory / "sandbox"))
@@ -74,10 +74,10 @@ def road(tmp_path_factory: pytest.TempPathFactory, password: str) -> Iterator[Ro
         }
         workspace = Workspace(directory / "workspace", environment=settings)
         workspace.create()
-        road = Road(sandbox, seeded, workspace)
-        make_account(road, password)
-        log_everything(road)
-        yield road
+        deployment = Deployment(sandbox, seeded, workspace)
+        make_account(deployment, password)
+        log_everything(deployment)
+        yield deployment
 
 
 @pytest.fixture(scope="module")
@@ -87,67 +87,67 @@ def processes() -> Iterator[Processes]:
 
 
 @pytest.fixture(scope="module")
-def passwords(road: Road, password: str) -> dict[str, str]:
+def passwords(deployment: Deployment, password: str) -> dict[str, str]:
     """All that must not be seen anywhere, by what it is; replication's are added as they come up."""
     return {
         "the account's password": password,
-        "the master password": road.seeded.master_password,
-        "the application's password": road.seeded.application_password,
+        "the master password": deployment.seeded.master_password,
+        "the application's password": deployment.seeded.application_password,
         "AWS's secret key": SECRET_KEY,
         "AWS's session token": SESSION_TOKEN,
     }
 
 
-def make_account(road: Road, password: str) -> None:
+def make_account(deployment: Deployment, password: str) -> None:
     """Run rds_encrypt/policies/mysql-grants.sql as the master user, as far as it is for this engine, and store the account as the docs say."""
     left_out = re.compile(rf"leave it out on .*{re.escape(ENGINE)}")
     lines = [line for line in GRANTS.read_text("utf-8").splitlines() if not left_out.search(line)]
     text = "\n".join(line.partition("-- ")[0] for line in lines)
     statements = [statement.strip() for statement in text.replace("--\n", "\n").split(";")]
-    with road.connected(IDENTIFIER) as connection:
+    with deployment.connected(IDENTIFIER) as connection:
         for statement in filter(None, statements):
             rows(connection, statement.replace("'choose one'", connection.escape(password)))
-    road.client("secretsmanager").create_secret(
+    deployment.client("secretsmanager").create_secret(
         Name=ACCOUNT, SecretString=json.dumps({"username": "rds_encrypt", "password": password})
     )
 
 
-def hosts(road: Road) -> Iterator[Path]:
+def hosts(deployment: Deployment) -> Iterator[Path]:
     """Give the directory of every server that there is."""
-    for each in road.sandbox.status()["instances"]:
+    for each in deployment.sandbox.status()["instances"]:
         if each["directory"] and each["status"] == "available":
             yield Path(each["directory"])
 
 
-def log_everything(road: Road) -> None:
+def log_everything(deployment: Deployment) -> None:
     """Let the source's server write down every statement."""
-    for directory in hosts(road):
+    for directory in hosts(deployment):
         with admin_session(directory, HostSecrets.of(directory / "data").admin) as session:
             execute(session, "SET GLOBAL log_output = 'FILE'")
             execute(session, "SET GLOBAL general_log_file = 'statements.log'")
             execute(session, "SET GLOBAL general_log = ON")
 
 
-def note_replication_passwords(road: Road, passwords: dict[str, str]) -> None:
-    for directory in hosts(road):
+def note_replication_passwords(deployment: Deployment, passwords: dict[str, str]) -> None:
+    for directory in hosts(deployment):
         with admin_session(directory, HostSecrets.of(directory / "data").admin) as session:
             for row in query(session, "SELECT User_name, User_password FROM mysql.slave_master_info"):
                 if row["User_name"].startswith("rds_encrypt"):
                     passwords[f"{row['User_name']} {len(passwords)}"] = row["User_password"]
 
 
-def drive(road: Road, phase: str, *options: str, **source: Any) -> None:
+def drive(deployment: Deployment, phase: str, *options: str, **source: Any) -> None:
     """Go to a phase with the account of the docs."""
-    road.configure(phase, credentials={"secretId": ACCOUNT}, **source)
-    result = road.note(road.workspace.up("--skip-preview", *options))
+    deployment.configure(phase, credentials={"secretId": ACCOUNT}, **source)
+    result = deployment.note(deployment.workspace.up("--skip-preview", *options))
     assert result.ok, result.output[-4000:]
 
 
-def record(road: Road) -> dict[str, Any]:
+def record(deployment: Deployment) -> dict[str, Any]:
     """Make the record that applications use, and return the settings of a cutover that moves it."""
-    route53 = road.client("route53")
+    route53 = deployment.client("route53")
     zone = route53.create_hosted_zone(Name="orders.internal.", CallerReference="1")["HostedZone"]["Id"]
-    target = {"Value": road.instance(IDENTIFIER)["Endpoint"]["Address"]}
+    target = {"Value": deployment.instance(IDENTIFIER)["Endpoint"]["Address"]}
     changed = {"Name": RECORD, "Type": "CNAME", "TTL": 5, "ResourceRecords": [target]}
     route53.change_resource_record_sets(
         HostedZoneId=zone, ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": changed}]}
@@ -156,8 +156,8 @@ def record(road: Road) -> dict[str, Any]:
     return {"cutover": {"strategy": "dns", "dns": dns}}
 
 
-def test_a_preview_may_look_around(road: Road, processes: Processes) -> None:
-    rds = road.client("rds")
+def test_a_preview_may_look_around(deployment: Deployment, processes: Processes) -> None:
+    rds = deployment.client("rds")
     rds.create_db_proxy(
         DBProxyName="pool",
         EngineFamily="MYSQL",
@@ -165,80 +165,80 @@ def test_a_preview_may_look_around(road: Road, processes: Processes) -> None:
         VpcSubnetIds=["subnet-1"],
     )
     rds.register_db_proxy_targets(DBProxyName="pool", DBInstanceIdentifiers=[IDENTIFIER])
-    road.configure("replicate", credentials={"secretId": ACCOUNT})
-    printed = road.note(road.workspace.preview()).output
+    deployment.configure("replicate", credentials={"secretId": ACCOUNT})
+    printed = deployment.note(deployment.workspace.preview()).output
     assert "RDS Proxy has it as a target: pool" in printed
     assert "not checked" not in printed
 
 
-def target_of_pool(road: Road) -> list[str]:
-    found = road.client("rds").describe_db_proxy_targets(DBProxyName="pool")["Targets"]
+def target_of_pool(deployment: Deployment) -> list[str]:
+    found = deployment.client("rds").describe_db_proxy_targets(DBProxyName="pool")["Targets"]
     return [each["RdsResourceId"] for each in found]
 
 
-def test_replicate(road: Road, processes: Processes, passwords: dict[str, str]) -> None:
-    drive(road, "replicate", *TALKATIVE)
-    note_replication_passwords(road, passwords)
-    assert road.names() == {"orders", "orders-not-encrypted", "orders-encrypted"}
+def test_replicate(deployment: Deployment, processes: Processes, passwords: dict[str, str]) -> None:
+    drive(deployment, "replicate", *TALKATIVE)
+    note_replication_passwords(deployment, passwords)
+    assert deployment.names() == {"orders", "orders-not-encrypted", "orders-encrypted"}
 
 
-def test_cutover_and_rollback_by_record(road: Road, passwords: dict[str, str]) -> None:
-    by_record = record(road)
-    drive(road, "cutover", **by_record)
-    assert target_of_pool(road) == ["orders-encrypted"]
-    note_replication_passwords(road, passwords)
-    drive(road, "rollback", **by_record)
-    assert target_of_pool(road) == ["orders"]
-    assert road.names() == {"orders", "orders-not-encrypted", "orders-encrypted"}
+def test_cutover_and_rollback_by_record(deployment: Deployment, passwords: dict[str, str]) -> None:
+    by_record = record(deployment)
+    drive(deployment, "cutover", **by_record)
+    assert target_of_pool(deployment) == ["orders-encrypted"]
+    note_replication_passwords(deployment, passwords)
+    drive(deployment, "rollback", **by_record)
+    assert target_of_pool(deployment) == ["orders"]
+    assert deployment.names() == {"orders", "orders-not-encrypted", "orders-encrypted"}
 
 
-def test_a_preview_a_refresh_and_a_cut_over_that_fails(road: Road) -> None:
+def test_a_preview_a_refresh_and_a_cut_over_that_fails(deployment: Deployment) -> None:
     """For what they say, differences and exceptions among it: all of it is searched below."""
     for verb in ("preview", "refresh"):
-        result = road.note(road.workspace.run(verb, *_options(road, verb)))
+        result = deployment.note(deployment.workspace.run(verb, *_options(deployment, verb)))
         assert result.ok, result.output[-4000:]
-    road.configure("cutover", credentials={"secretId": ACCOUNT})
-    road.sandbox.faults.refuse("AccessDenied", "not authorized", action="AddTagsToResource", status=403)
+    deployment.configure("cutover", credentials={"secretId": ACCOUNT})
+    deployment.sandbox.faults.refuse("AccessDenied", "not authorized", action="AddTagsToResource", status=403)
 
-    result = road.note(road.workspace.up("--skip-preview", *TALKATIVE))
+    result = deployment.note(deployment.workspace.up("--skip-preview", *TALKATIVE))
 
-    road.sandbox.faults.clear()
+    deployment.sandbox.faults.clear()
     assert not result.ok
     assert "AWS refused AddTagsToResource" in result.output
 
 
-def _options(road: Road, verb: str) -> list[str]:
+def _options(deployment: Deployment, verb: str) -> list[str]:
     shown = (
         ["--diff", "--show-config", "--show-reads", "--show-sames"]
         if verb == "preview"
         else ["--yes", "--diff"]
     )
-    where = ["--stack", road.workspace.stack, "--config-file", str(road.workspace.config_file)]
+    where = ["--stack", deployment.workspace.stack, "--config-file", str(deployment.workspace.config_file)]
     return [*shown, *TALKATIVE, *where]
 
 
-def test_cutover_by_name(road: Road, passwords: dict[str, str]) -> None:
+def test_cutover_by_name(deployment: Deployment, passwords: dict[str, str]) -> None:
     # AWS does not say whether a target follows its instance: here it does, above it does not.
-    road.sandbox.faults.proxies_follow()
-    drive(road, "cutover", *TALKATIVE)
-    assert target_of_pool(road) == ["orders"]
-    note_replication_passwords(road, passwords)
-    assert road.instance("orders")["StorageEncrypted"] is True
-    require_fenced(road, "orders-old")
+    deployment.sandbox.faults.proxies_follow()
+    drive(deployment, "cutover", *TALKATIVE)
+    assert target_of_pool(deployment) == ["orders"]
+    note_replication_passwords(deployment, passwords)
+    assert deployment.instance("orders")["StorageEncrypted"] is True
+    require_fenced(deployment, "orders-old")
 
 
-def test_the_source_has_written_down_no_secret(road: Road, passwords: dict[str, str]) -> None:
+def test_the_source_has_written_down_no_secret(deployment: Deployment, passwords: dict[str, str]) -> None:
     """MySQL masks passwords in CREATE USER, but not in CALL, which RDS's procedure for a channel needs: once old follows, the
     password with which it does stands there.
     """
     others = {name: secret for name, secret in passwords.items() if "reverse" not in name}
-    logs = sorted((road.sandbox.directory / "instances").rglob("statements.log"))
+    logs = sorted((deployment.sandbox.directory / "instances").rglob("statements.log"))
     assert any(b"rds_encrypt_replication" in log.read_bytes() for log in logs)
     assert leaks(others, contents(*logs)) == []
 
 
-def test_the_account_could_do_nothing_else_on_production(road: Road, password: str) -> None:
-    where = road.address("orders")
+def test_the_account_could_do_nothing_else_on_production(deployment: Deployment, password: str) -> None:
+    where = deployment.address("orders")
     connection = pymysql.connect(
         host=where.host,
         port=where.port,
@@ -253,90 +253,98 @@ def test_the_account_could_do_nothing_else_on_production(road: Road, password: s
                 cursor.execute(statement)
 
 
-def test_cleanup_keeps_old_then_deletes_it(road: Road) -> None:
-    drive(road, "cleanup")
+def test_cleanup_keeps_old_then_deletes_it(deployment: Deployment) -> None:
+    drive(deployment, "cleanup")
     # A week later, when its backups are replaced.
-    production = road.instance("orders")
+    production = deployment.instance("orders")
     passed = (datetime.now(UTC) - timedelta(days=8)).isoformat()
-    road.client("rds").add_tags_to_resource(
+    deployment.client("rds").add_tags_to_resource(
         ResourceName=production["DBInstanceArn"], Tags=[{"Key": Tag.OPENED, "Value": passed}]
     )
-    drive(road, "cleanup", cleanup={"old": "delete"})
-    assert road.names() == {"orders"}
+    drive(deployment, "cleanup", cleanup={"old": "delete"})
+    assert deployment.names() == {"orders"}
 
 
-def test_destroy(road: Road) -> None:
-    result = road.note(road.workspace.destroy("--skip-preview"))
+def test_destroy(deployment: Deployment) -> None:
+    result = deployment.note(deployment.workspace.destroy("--skip-preview"))
     assert result.ok, result.output
-    assert road.names() == {"orders"}
-    with road.connected("orders", application=True) as connection:
+    assert deployment.names() == {"orders"}
+    with deployment.connected("orders", application=True) as connection:
         assert value(connection, "SELECT COUNT(*) FROM orders") > 0
 
 
-def its_calls(road: Road) -> list[dict[str, Any]]:
-    return [call for call in road.sandbox.calls() if call["caller"] == CALLER]
+def its_calls(deployment: Deployment) -> list[dict[str, Any]]:
+    return [call for call in deployment.sandbox.calls() if call["caller"] == CALLER]
 
 
-def followed(road: Road) -> tuple[Policy, list[str]]:
+def followed(deployment: Deployment) -> tuple[Policy, list[str]]:
     """Return the policy with what it refused of our calls."""
     policy = Policy(MAIN)
-    return policy, follow(policy, road.sandbox.calls(), CALLER)
+    return policy, follow(policy, deployment.sandbox.calls(), CALLER)
 
 
-def test_the_policy_allows_every_call(road: Road) -> None:
-    assert len(its_calls(road)) > 200
-    assert sorted(set(followed(road)[1])) == []
+def test_the_policy_allows_every_call(deployment: Deployment) -> None:
+    assert len(its_calls(deployment)) > 200
+    assert sorted(set(followed(deployment)[1])) == []
 
 
-def test_the_policy_allows_nothing_that_was_not_needed(road: Road) -> None:
-    assert followed(road)[0].unused == NEVER_HERE
+def test_the_policy_allows_nothing_that_was_not_needed(deployment: Deployment) -> None:
+    assert followed(deployment)[0].unused == NEVER_HERE
 
 
 @pytest.mark.parametrize("extra", ["DeleteDBSnapshot", "DeleteDBInstance", "ModifyDBInstance"])
-def test_a_call_more_is_noticed(road: Road, extra: str) -> None:
+def test_a_call_more_is_noticed(deployment: Deployment, extra: str) -> None:
     planted = {
         "service": "rds",
         "action": extra,
         "parameters": {"DBInstanceIdentifier": "billing", "DBSnapshotIdentifier": "billing-2026"},
         "status": 200,
     }
-    assert Policy(MAIN).refused([*its_calls(road)[:20], planted], World())
+    assert Policy(MAIN).refused([*its_calls(deployment)[:20], planted], World())
 
 
-def test_the_docs_name_every_call(road: Road) -> None:
+def test_the_docs_name_every_call(deployment: Deployment) -> None:
     text = (ROOT / "docs" / "real-account.md").read_text("utf-8")
     permissions = text.partition("### Permissions")[2].partition("\n## ")[0]
     assert "iam-policy.json" in permissions
     differing = re.findall(r"^\| `([A-Za-z]+)`", permissions, re.MULTILINE)
-    made = {call["action"] for call in its_calls(road)}
+    made = {call["action"] for call in its_calls(deployment)}
     assert set(differing) <= made
 
 
-def searched(road: Road, processes: Processes) -> Iterator[tuple[str, bytes]]:
+def searched(deployment: Deployment, processes: Processes) -> Iterator[tuple[str, bytes]]:
     """Give everything that the run wrote, printed, sent to AWS, or showed on this machine."""
     yield from contents(
-        road.workspace.directory, road.sandbox.directory / "calls.jsonl", road.files.directory
+        deployment.workspace.directory,
+        deployment.sandbox.directory / "calls.jsonl",
+        deployment.files.directory,
     )
-    yield from ((f"output {number}", one.output.encode()) for number, one in enumerate(road.printed))
+    yield from ((f"output {number}", one.output.encode()) for number, one in enumerate(deployment.printed))
     yield from processes.seen
 
 
-def test_no_secret_is_left_anywhere(road: Road, processes: Processes, passwords: dict[str, str]) -> None:
+def test_no_secret_is_left_anywhere(
+    deployment: Deployment, processes: Processes, passwords: dict[str, str]
+) -> None:
     assert len(passwords) >= 7, "replication's passwords were not found: nothing was looked for"
-    things = list(searched(road, processes))
+    things = list(searched(deployment, processes))
     places = {where for where, _ in things}
     assert any("pulumi" in where for where in places if where.startswith("the process"))
     assert any(where.endswith("dev.json") for where in places)
     for report in ("plan.md", "cutover.json", "report.html", "verification.json", "ownership-transfer.md"):
         assert any(where.endswith(f"{REPORTS}/orders-{report}") for where in places), report
-    assert any('"level":"INFO"' in printed.output for printed in road.printed), "it was not talkative at all"
+    assert any('"level":"INFO"' in printed.output for printed in deployment.printed), (
+        "it was not talkative at all"
+    )
 
     assert leaks(passwords, things) == []
 
 
-def test_a_planted_secret_is_noticed(road: Road, passwords: dict[str, str]) -> None:
+def test_a_planted_secret_is_noticed(deployment: Deployment, passwords: dict[str, str]) -> None:
     state = next(
-        path for path in (road.workspace.directory / "state").rglob("*.json") if "Claim" in path.read_text()
+        path
+        for path in (deployment.workspace.directory / "state").rglob("*.json")
+        if "Claim" in path.read_text()
     )
     as_it_was = state.read_text("utf-8")
     hidden = {"__provider": passwords["the master password"]}
@@ -348,21 +356,24 @@ def test_a_planted_secret_is_noticed(road: Road, passwords: dict[str, str]) -> N
 
 @pytest.mark.parametrize("where", ["stack", "report", "output", "process"])
 def test_what_is_planted_among_what_is_searched_is_noticed(
-    road: Road, processes: Processes, passwords: dict[str, str], where: str
+    deployment: Deployment, processes: Processes, passwords: dict[str, str], where: str
 ) -> None:
     """In each of the places where a run could leave one."""
     secret = passwords["AWS's session token"]
-    file = {"stack": road.workspace.directory / "planted", "report": road.files.path("planted")}.get(where)
+    file = {
+        "stack": deployment.workspace.directory / "planted",
+        "report": deployment.files.path("planted"),
+    }.get(where)
     try:
         if file is not None:
             file.write_text(f"note: {secret}", encoding="utf-8")
         elif where == "output":
-            road.printed.append(Result(("pulumi",), f"debug: {secret}", 0, 0.0))
+            deployment.printed.append(Result(("pulumi",), f"debug: {secret}", 0, 0.0))
         else:
             subprocess.run([sys.executable, "-c", "import time; time.sleep(1)", secret], check=True)
-        assert leaks(passwords, searched(road, processes))
+        assert leaks(passwords, searched(deployment, processes))
     finally:
         if file is not None:
             file.unlink()
         elif where == "output":
-            road.printed.pop()
+            deployment.printed.pop()

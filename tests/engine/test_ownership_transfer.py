@@ -16,7 +16,7 @@ from components.owner_settings import owner_settings
 from dev.workload.workspace import ROOT, Workspace
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.rehearse.workspace import Result
-from tests.engine.road import Road, driving
+from tests.engine.deployment import Deployment, driving
 from tests.unit.policy_packages import packages
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -40,13 +40,13 @@ aws.rds.Instance("orders", **declared, opts=options)
 class Owner:
     """The stack that had the source in its code before anybody thought of encrypting it."""
 
-    def __init__(self, directory: Path, road: Road) -> None:
+    def __init__(self, directory: Path, deployment: Deployment) -> None:
         self.project = directory / "project"
         self.project.mkdir(parents=True)
         (self.project / "Pulumi.dev.yaml").write_text("config:\n  aws:region: us-east-1\n")
         (self.project / "Pulumi.yaml").write_text("name: owner\nruntime: python\n")
         (self.project / "__main__.py").write_text(PROGRAM)
-        source = Instance(road.instance("orders"))
+        source = Instance(deployment.instance("orders"))
         self.settings: dict[str, Any] = {
             **owner_settings(source),
             "identifier": "orders",
@@ -59,7 +59,7 @@ class Owner:
         }
         self.declare(**{"import": source.resource_id})
         self.workspace = Workspace(
-            directory / "workspace", environment=road.sandbox.settings(), project=self.project
+            directory / "workspace", environment=deployment.sandbox.settings(), project=self.project
         )
         self.workspace.create()
         self.good(self.workspace.up("--skip-preview"))
@@ -82,14 +82,14 @@ class Owner:
 
 
 @pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
-    with driving(tmp_path_factory.mktemp("transfer")) as road:
-        yield road
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with driving(tmp_path_factory.mktemp("transfer")) as deployment:
+        yield deployment
 
 
 @pytest.fixture(scope="module")
-def owner(road: Road, tmp_path_factory: pytest.TempPathFactory) -> Owner:
-    return Owner(tmp_path_factory.mktemp("owner"), road)
+def owner(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Owner:
+    return Owner(tmp_path_factory.mktemp("owner"), deployment)
 
 
 @pytest.fixture
@@ -113,9 +113,9 @@ def judged(workspace: Workspace, **settings: dict[str, Any]) -> tuple[Result, se
     return result, set(found)
 
 
-def commands(road: Road) -> list[str]:
+def commands(deployment: Deployment) -> list[str]:
     """Give the commands for Pulumi, as the page has them."""
-    page = road.files.path("ownership-transfer.md").read_text(encoding="utf-8")
+    page = deployment.files.path("ownership-transfer.md").read_text(encoding="utf-8")
     section = page.partition("## Pulumi\n")[2].partition("\n## ")[0]
     return [found.partition("  #")[0] for found in re.findall(r"^\$ (.*)$", section, re.MULTILINE)]
 
@@ -131,44 +131,44 @@ def test_a_policy_refuses_the_unencrypted_instance(owner: Owner, policies: None)
     assert "Its storage is not encrypted" in " ".join(result.output.split())
 
 
-def test_after_the_cut_over_the_owner_would_do_harm(road: Road, owner: Owner) -> None:
+def test_after_the_cut_over_the_owner_would_do_harm(deployment: Deployment, owner: Owner) -> None:
     """Which is why there is an ownership transfer."""
-    road.up("replicate")
-    road.up("cutover")
+    deployment.up("replicate")
+    deployment.up("cutover")
 
     result = owner.workspace.preview("--refresh", expect_no_changes=True)
     assert not result.ok
     assert "identifier" in result.output
 
 
-def test_policies_watch_the_migration_itself(road: Road, policies: None) -> None:
-    result, reported = judged(road.workspace, no_temporary_resources={"days": 0})
+def test_policies_watch_the_migration_itself(deployment: Deployment, policies: None) -> None:
+    result, reported = judged(deployment.workspace, no_temporary_resources={"days": 0})
     assert result.ok, result.output
     assert reported == {("advisory", "no-temporary-resources", "orders")}
 
-    result, reported = judged(road.workspace)
+    result, reported = judged(deployment.workspace)
     assert result.ok, result.output
     assert reported == set()
 
-    road.configure("cutover", verify={"level": "off"})
-    result, reported = judged(road.workspace)
-    road.configure("cutover")
+    deployment.configure("cutover", verify={"level": "off"})
+    result, reported = judged(deployment.workspace)
+    deployment.configure("cutover")
     assert not result.ok
     assert reported == {("mandatory", "verified-before-cutover", "orders")}
 
 
 def test_the_commands_of_the_page_hand_the_encrypted_instance_over(
-    road: Road, owner: Owner, policies: None
+    deployment: Deployment, owner: Owner, policies: None
 ) -> None:
-    show, forget, take_over = commands(road)
+    show, forget, take_over = commands(deployment)
     urns = owner.run(show).output
     (urn,) = re.findall(r"urn:pulumi:\S+aws:rds/instance:Instance::orders", urns)
 
     owner.run(forget.replace("<urn>", urn) + " --yes")
-    for file in road.files.directory.glob("orders-ownership-transfer-*.json"):
+    for file in deployment.files.directory.glob("orders-ownership-transfer-*.json"):
         shutil.copy(file, owner.project)
     owner.run(take_over + " --yes")
-    page = road.files.path("ownership-transfer.md").read_text(encoding="utf-8")
+    page = deployment.files.path("ownership-transfer.md").read_text(encoding="utf-8")
     (key,) = re.findall(r'kms_key_id="(.*)"', page)
     assert f"ignore_changes={json.dumps(TAGS)}" in page
     owner.declare(storage_encrypted=True, kms_key_id=key, ignore=TAGS)
@@ -179,23 +179,23 @@ def test_the_commands_of_the_page_hand_the_encrypted_instance_over(
     assert result.ok, result.output
     assert reported == set()
     (instance,) = [each for each in owner.workspace.resources() if "Instance::" in each["urn"]]
-    assert instance["id"] == road.instance("orders")["DbiResourceId"]
+    assert instance["id"] == deployment.instance("orders")["DbiResourceId"]
     assert instance["outputs"]["storageEncrypted"] is True
 
 
-def test_the_owner_owns_it(road: Road, owner: Owner) -> None:
+def test_the_owner_owns_it(deployment: Deployment, owner: Owner) -> None:
     owner.declare(backup_retention_period=9, ignore=TAGS)
     owner.good(owner.workspace.up("--skip-preview"))
 
-    assert road.instance("orders")["BackupRetentionPeriod"] == 9
-    assert road.instance("orders-old")["BackupRetentionPeriod"] == 7
+    assert deployment.instance("orders")["BackupRetentionPeriod"] == 9
+    assert deployment.instance("orders-old")["BackupRetentionPeriod"] == 7
 
 
-def test_the_migration_goes_on_beside_the_new_owner(road: Road, owner: Owner) -> None:
-    road.up("cleanup")
-    road.destroy()
+def test_the_migration_goes_on_beside_the_new_owner(deployment: Deployment, owner: Owner) -> None:
+    deployment.up("cleanup")
+    deployment.destroy()
 
     owner.declare()
     owner.good(owner.workspace.refresh("--skip-preview"))
     owner.good(owner.workspace.preview(expect_no_changes=True))
-    assert "Unencrypted data remains" in road.files.path("report.html").read_text(encoding="utf-8")
+    assert "Unencrypted data remains" in deployment.files.path("report.html").read_text(encoding="utf-8")

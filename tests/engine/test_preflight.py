@@ -23,7 +23,7 @@ from rds_encrypt.scan.__main__ import main
 from rds_encrypt.scan.candidates import candidates
 from rds_encrypt.settings import CredentialSettings, SourceSettings
 from tests.engine.checks import unfolded
-from tests.engine.road import Road, driving
+from tests.engine.deployment import Deployment, driving
 from tests.unit.policy_packages import packages
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -34,16 +34,16 @@ GONE = Credentials("gone", "a-good-Password1")
 
 
 @pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
-    with driving(tmp_path_factory.mktemp("preflight")) as road:
-        point_at_it(road)
-        define(road)
-        yield road
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with driving(tmp_path_factory.mktemp("preflight")) as deployment:
+        point_at_it(deployment)
+        define(deployment)
+        yield deployment
 
 
-def point_at_it(road: Road) -> None:
+def point_at_it(deployment: Deployment) -> None:
     """Let a subscription, a proxy, a DMS endpoint and an alarm name the source."""
-    rds = road.client("rds")
+    rds = deployment.client("rds")
     rds.create_event_subscription(
         SubscriptionName="pager",
         SnsTopicArn="arn:aws:sns:us-east-1:123456789012:pager",
@@ -60,9 +60,9 @@ def point_at_it(road: Road) -> None:
     login = {
         "Effect": "Allow",
         "Action": "rds-db:connect",
-        "Resource": f"arn:aws:rds-db:us-east-1:123456789012:dbuser:{road.seeded.resource_id}/app",
+        "Resource": f"arn:aws:rds-db:us-east-1:123456789012:dbuser:{deployment.seeded.resource_id}/app",
     }
-    iam = road.client("iam")
+    iam = deployment.client("iam")
     iam.create_user(UserName="reader")
     iam.put_user_policy(
         UserName="reader",
@@ -73,17 +73,17 @@ def point_at_it(road: Road) -> None:
         PolicyName="logins",
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [login]}),
     )
-    road.client("dms").create_endpoint(
+    deployment.client("dms").create_endpoint(
         EndpointIdentifier="lake",
         EndpointType="source",
         EngineName="mysql",
-        ServerName=road.seeded.address,
+        ServerName=deployment.seeded.address,
         Port=3306,
     )
-    road.client("events").put_rule(
+    deployment.client("events").put_rule(
         Name="page", EventPattern=json.dumps({"detail": {"SourceIdentifier": ["orders"]}})
     )
-    road.client("cloudwatch").put_metric_alarm(
+    deployment.client("cloudwatch").put_metric_alarm(
         AlarmName="orders-cpu",
         Namespace="AWS/RDS",
         MetricName="CPUUtilization",
@@ -96,27 +96,27 @@ def point_at_it(road: Road) -> None:
     )
 
 
-def define(road: Road) -> None:
+def define(deployment: Deployment) -> None:
     """Make a table without a key, and a view whose definer is dropped, as only RDS itself still can."""
-    with road.connected("orders") as connection, connection.cursor() as cursor:
+    with deployment.connected("orders") as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE keyless (a INT)")
         cursor.execute("CREATE USER gone@'%%' IDENTIFIED BY %s REQUIRE SSL", (GONE.password,))
         cursor.execute("GRANT ALL ON shop.* TO gone@'%'")
     with (
-        connected(road.address("orders"), GONE, database="shop") as connection,
+        connected(deployment.address("orders"), GONE, database="shop") as connection,
         connection.cursor() as cursor,
     ):
         cursor.execute("CREATE VIEW orphan AS SELECT 1 AS a")
-    host = Path(next(each["directory"] for each in road.sandbox.status()["instances"]))
+    host = Path(next(each["directory"] for each in deployment.sandbox.status()["instances"]))
     with admin_session(host, HostSecrets.of(host / "data").admin) as session:
         execute(session, "DROP USER gone@'%'")
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_touched(road: Road) -> Iterator[None]:
-    before = len(road.sandbox.calls())
+def _nothing_is_touched(deployment: Deployment) -> Iterator[None]:
+    before = len(deployment.sandbox.calls())
     yield
-    asked = {call["action"] for call in road.sandbox.calls()[before:]}
+    asked = {call["action"] for call in deployment.sandbox.calls()[before:]}
     planted = {
         "CreateIntegration",
         "CreateDBSnapshot",
@@ -127,10 +127,10 @@ def _nothing_is_touched(road: Road) -> Iterator[None]:
     assert {action for action in asked if not action.startswith(READING)} - planted == set()
 
 
-def told(road: Road) -> str:
+def told(deployment: Deployment) -> str:
     """Preview, and return what stands under the heading of Preflight, its lines joined."""
-    road.configure("replicate")
-    result = road.note(road.workspace.preview())
+    deployment.configure("replicate")
+    result = deployment.note(deployment.workspace.preview())
     assert result.ok, result.output
     diagnostics = result.output.partition("Diagnostics:")[2]
     under_it = diagnostics.partition("Preflight (orders):")[2].partition("\n\n")[0]
@@ -139,8 +139,8 @@ def told(road: Road) -> str:
 
 
 @pytest.fixture(scope="module")
-def said(road: Road) -> str:
-    return told(road)
+def said(deployment: Deployment) -> str:
+    return told(deployment)
 
 
 @pytest.mark.parametrize(
@@ -176,8 +176,8 @@ def test_what_is_good_to_know_is_a_note(said: str, note: str) -> None:
     assert f"- orders: {note}" in said
 
 
-def test_a_comment_on_a_pull_request_has_the_findings_too(road: Road, said: str) -> None:
-    written = road.files.path("findings.md").read_text(encoding="utf-8")
+def test_a_comment_on_a_pull_request_has_the_findings_too(deployment: Deployment, said: str) -> None:
+    written = deployment.files.path("findings.md").read_text(encoding="utf-8")
     assert written.count("**Warning**: orders: ") == said.count("warning: ") == 5
     assert "**Blocking**" not in written
     for line in written.splitlines():
@@ -190,35 +190,35 @@ def test_nothing_else_is_said(said: str) -> None:
     assert "not checked" not in said
 
 
-def test_what_the_caller_may_not_see_is_said_and_stops_nothing(road: Road) -> None:
+def test_what_the_caller_may_not_see_is_said_and_stops_nothing(deployment: Deployment) -> None:
     for action, service in (
         ("DescribeDBProxies", "rds"),
         ("DescribeAlarms", "monitoring"),
         ("DescribeAccountAttributes", "rds"),
     ):
-        road.sandbox.faults.refuse(
+        deployment.sandbox.faults.refuse(
             "AccessDenied", "not authorized", action=action, status=403, service=service
         )
-    said = told(road)
+    said = told(deployment)
     assert "not checked: quotas (not allowed: DescribeAccountAttributes)" in said
     assert "proxies (not allowed: DescribeDBProxies)" in said
     assert "alarms (not allowed: DescribeAlarms)" in said
     assert "shop.keyless" in said
 
 
-def test_the_program_asks_for_everything_at_once(road: Road, aws: Aws) -> None:
+def test_the_program_asks_for_everything_at_once(deployment: Deployment, aws: Aws) -> None:
     """On AWS an answer takes a while: one after the other, those for ten sources would take many seconds."""
-    road.sandbox.faults.slow(500, "*", count=20)
+    deployment.sandbox.faults.slow(500, "*", count=20)
     began = time.monotonic()
     (seen,) = look_up(aws, [SourceSettings("orders", MASTER, kms_key="alias/orders")])
     took = time.monotonic() - began
-    road.sandbox.faults.clear()
+    deployment.sandbox.faults.clear()
     # Which group the source has is known from the topology, and what is set in it is asked for then; its family's parameters come in
     # four pages, one after the other. Beside those, everything is asked for at once.
     assert 1.0 <= took < 6.0, took
     assert seen.topology.source is not None
     assert seen.topology.source.identifier == "orders"
-    assert seen.key.arn == road.seeded.key_arn
+    assert seen.key.arn == deployment.seeded.key_arn
     assert seen.group is not None
     assert (seen.group.family, seen.group.values["event_scheduler"][0]) == ("mysql8.0", "ON")
     assert (seen.snapshots, seen.groups) == ({}, {"orders-encrypted": None, "orders-fence": None})
@@ -235,19 +235,21 @@ def test_of_several_sources_that_are_wrong_the_first_is_named(aws: Aws) -> None:
         look_up(aws, wrong[::-1])
 
 
-def test_a_policy_pack_has_its_say_in_the_preview(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_policy_pack_has_its_say_in_the_preview(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The real engine starts the pack, and asks it about what the preview declares."""
     monkeypatch.setenv("PYTHONPATH", str(packages()))
-    settings = road.workspace.directory / "policy.json"
+    settings = deployment.workspace.directory / "policy.json"
     demanded = {
-        "demanded": road.seeded.key_arn,
-        "another": road.seeded.key_arn.replace(":key/", ":key/other-"),
+        "demanded": deployment.seeded.key_arn,
+        "another": deployment.seeded.key_arn.replace(":key/", ":key/other-"),
     }
     said = {}
     for key, arn in demanded.items():
         settings.write_text(json.dumps({"key-of-your-own": {"keys": [arn]}}), encoding="utf-8")
-        said[key] = road.note(
-            road.workspace.preview(
+        said[key] = deployment.note(
+            deployment.workspace.preview(
                 "--policy-pack",
                 str(ROOT / "examples" / "policy-pack" / "start"),
                 "--policy-pack-config",
@@ -264,9 +266,9 @@ def test_a_policy_pack_has_its_say_in_the_preview(road: Road, monkeypatch: pytes
 
 
 @pytest.fixture
-def taken(road: Road) -> Iterator[None]:
+def taken(deployment: Deployment) -> Iterator[None]:
     """A snapshot and a parameter group of somebody else have names that the migration needs, and a quota is used up."""
-    rds = road.client("rds")
+    rds = deployment.client("rds")
     rds.create_db_snapshot(DBInstanceIdentifier="orders", DBSnapshotIdentifier="orders-encrypted")
     rds.get_waiter("db_snapshot_available").wait(
         DBSnapshotIdentifier="orders-encrypted", WaiterConfig={"Delay": 1, "MaxAttempts": 30}
@@ -274,16 +276,16 @@ def taken(road: Road) -> Iterator[None]:
     rds.create_db_parameter_group(
         DBParameterGroupName="orders-fence", DBParameterGroupFamily="mysql8.0", Description="somebody's"
     )
-    road.sandbox.faults.quota("DBInstances", 2)
+    deployment.sandbox.faults.quota("DBInstances", 2)
     yield
-    road.sandbox.faults.quota("DBInstances", 40)
+    deployment.sandbox.faults.quota("DBInstances", 40)
     rds.delete_db_parameter_group(DBParameterGroupName="orders-fence")
     rds.delete_db_snapshot(DBSnapshotIdentifier="orders-encrypted")
 
 
-def test_names_that_are_taken_and_quotas_fail_the_preview(road: Road, taken: None) -> None:
-    road.configure("replicate")
-    result = road.note(road.workspace.preview())
+def test_names_that_are_taken_and_quotas_fail_the_preview(deployment: Deployment, taken: None) -> None:
+    deployment.configure("replicate")
+    result = deployment.note(deployment.workspace.preview())
     assert not result.ok
     assert (
         "orders-encrypted: a snapshot with this name exists, but not from this migration of orders"
@@ -291,19 +293,19 @@ def test_names_that_are_taken_and_quotas_fail_the_preview(road: Road, taken: Non
     )
     assert "orders-fence: a parameter group with this name exists" in result.output
     assert "the account may have 2 DB instances and has 1, but this source needs 2 more" in result.output
-    written = road.files.path("findings.md").read_text(encoding="utf-8")
+    written = deployment.files.path("findings.md").read_text(encoding="utf-8")
     assert written.count("**Blocking**") == 3
     assert "Traceback" not in result.output
 
 
 @pytest.fixture
-def aws(road: Road, monkeypatch: pytest.MonkeyPatch) -> Aws:
-    for name, value in road.sandbox.environment().items():
+def aws(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Aws:
+    for name, value in deployment.sandbox.environment().items():
         monkeypatch.setenv(name, value)
     return Aws(AwsSettings(region="us-east-1"))
 
 
-def test_the_command_finds_the_same(road: Road, aws: Aws, taken: None) -> None:
+def test_the_command_finds_the_same(deployment: Deployment, aws: Aws, taken: None) -> None:
     found = candidates(aws)
     assert [each.identifier for each in found] == ["orders"]
     assert len(found[0].blocking) == 3
@@ -311,7 +313,7 @@ def test_the_command_finds_the_same(road: Road, aws: Aws, taken: None) -> None:
 
 
 def test_the_command_writes_a_config_that_works(
-    road: Road, aws: Aws, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    deployment: Deployment, aws: Aws, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "Pulumi.prod.yaml"
     arguments: list[Any] = ["--region", "us-east-1", "--write", str(file), "--kms-key", "alias/orders"]
@@ -321,12 +323,12 @@ def test_the_command_writes_a_config_that_works(
     assert "3 warnings" in printed.out
     written = file.read_text(encoding="utf-8")
 
-    salt = road.workspace.config_file.read_text(encoding="utf-8").partition("\n")[0]
+    salt = deployment.workspace.config_file.read_text(encoding="utf-8").partition("\n")[0]
     trusted = written.replace(
-        "credentials:", f"caFile: {road.seeded.ca_bundle.resolve()}\n      credentials:"
+        "credentials:", f"caFile: {deployment.seeded.ca_bundle.resolve()}\n      credentials:"
     )
-    road.workspace.config_file.write_text(f"{salt}\n{trusted}", encoding="utf-8")
-    assert road.note(road.workspace.preview()).ok, road.printed[-1].output
+    deployment.workspace.config_file.write_text(f"{salt}\n{trusted}", encoding="utf-8")
+    assert deployment.note(deployment.workspace.preview()).ok, deployment.printed[-1].output
 
     assert main(arguments) == 2
     assert "this file exists" in capsys.readouterr().err
@@ -337,19 +339,19 @@ def test_a_name_that_is_nobodys_is_refused(aws: Aws, capsys: pytest.CaptureFixtu
     assert "oders: no unencrypted MySQL instance" in capsys.readouterr().err
 
 
-def test_an_integration_stops_the_migration_unless_the_config_accepts_it(road: Road) -> None:
-    road.client("rds").create_integration(
+def test_an_integration_stops_the_migration_unless_the_config_accepts_it(deployment: Deployment) -> None:
+    deployment.client("rds").create_integration(
         IntegrationName="lake",
-        SourceArn=road.instance("orders")["DBInstanceArn"],
+        SourceArn=deployment.instance("orders")["DBInstanceArn"],
         TargetArn="arn:aws:redshift-serverless:us-east-1:123456789012:namespace/lake",
     )
     what = "orders: zero-ETL integrations read from it: lake."
-    road.configure("replicate")
-    refused = road.note(road.workspace.preview())
+    deployment.configure("replicate")
+    refused = deployment.note(deployment.workspace.preview())
     assert not refused.ok
     assert what in unfolded(refused.output)
-    road.configure("replicate", accept={"integrations": "the lake keeps the old one"})
-    accepted = road.note(road.workspace.preview())
+    deployment.configure("replicate", accept={"integrations": "the lake keeps the old one"})
+    accepted = deployment.note(deployment.workspace.preview())
     assert accepted.ok, accepted.output
     assert f"warning: {what}" in unfolded(accepted.output)
     assert "You accept this: the lake keeps the old one." in unfolded(accepted.output)

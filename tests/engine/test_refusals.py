@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.road import Road, driving
+from tests.engine.deployment import Deployment, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -16,16 +16,16 @@ READING = ("Describe", "Get", "List")
 
 
 @pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
-    with driving(tmp_path_factory.mktemp("refusals")) as road:
-        make(road, "bare", BackupRetentionPeriod=0)
-        make(road, "vault", StorageEncrypted=True, BackupRetentionPeriod=1)
-        yield road
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with driving(tmp_path_factory.mktemp("refusals")) as deployment:
+        make(deployment, "bare", BackupRetentionPeriod=0)
+        make(deployment, "vault", StorageEncrypted=True, BackupRetentionPeriod=1)
+        yield deployment
 
 
-def make(road: Road, identifier: str, **settings: Any) -> None:
+def make(deployment: Deployment, identifier: str, **settings: Any) -> None:
     """Make an instance that cannot be migrated, with AWS's default parameter group."""
-    rds = road.client("rds")
+    rds = deployment.client("rds")
     rds.create_db_instance(
         DBInstanceIdentifier=identifier,
         DBInstanceClass="db.t3.medium",
@@ -42,17 +42,17 @@ def make(road: Road, identifier: str, **settings: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_touched(road: Road) -> Iterator[None]:
+def _nothing_is_touched(deployment: Deployment) -> Iterator[None]:
     """Whatever a test previews, AWS is only ever asked."""
-    before = len(road.sandbox.calls())
+    before = len(deployment.sandbox.calls())
     yield
-    asked = {call["action"] for call in road.sandbox.calls()[before:]}
+    asked = {call["action"] for call in deployment.sandbox.calls()[before:]}
     assert {action for action in asked if not action.startswith(READING)} - {"CreateSecret"} == set()
 
 
-def refused(road: Road) -> str:
+def refused(deployment: Deployment) -> str:
     """Preview, and return the sentences that it ended with: one error and nothing that only a programmer reads."""
-    result = road.note(road.workspace.preview())
+    result = deployment.note(deployment.workspace.preview())
     assert not result.ok, result.output
     assert "Traceback" not in result.output
     assert "This is a bug" not in result.output
@@ -66,56 +66,56 @@ def refused(road: Road) -> str:
     return "\n".join(line for line in errors if not line.startswith(engines))
 
 
-def test_an_unknown_phase(road: Road) -> None:
-    road.configure("switchover")
-    said = refused(road)
+def test_an_unknown_phase(deployment: Deployment) -> None:
+    deployment.configure("switchover")
+    said = refused(deployment)
     assert said.startswith("rds-encrypt:phase: must be one of 'replicate', 'cutover', 'rollback', 'cleanup'")
     assert said.count("\n") == 0
 
 
-def test_a_missing_identifier(road: Road) -> None:
-    road.configure("replicate", identifier=None)
-    assert refused(road) == (
+def test_a_missing_identifier(deployment: Deployment) -> None:
+    deployment.configure("replicate", identifier=None)
+    assert refused(deployment) == (
         "rds-encrypt:sources[0].identifier: this key is missing."
         " `pulumi config set --path 'rds-encrypt:sources[0].identifier' …`."
     )
 
 
-def test_an_identifier_that_is_nobodys(road: Road) -> None:
-    road.configure("replicate", identifier="oders")
-    assert refused(road) == (
+def test_an_identifier_that_is_nobodys(deployment: Deployment) -> None:
+    deployment.configure("replicate", identifier="oders")
+    assert refused(deployment) == (
         "identifier 'oders': there is no DB instance of this name in us-east-1."
         " Correct `identifier`, or `aws:region`."
     )
 
 
-def test_an_identifier_too_long_once_suffixed(road: Road) -> None:
-    road.configure("replicate", identifier="a" * 50)
-    said = refused(road)
+def test_an_identifier_too_long_once_suffixed(deployment: Deployment) -> None:
+    deployment.configure("replicate", identifier="a" * 50)
+    said = refused(deployment)
     assert "would have 64 characters, but RDS allows 63. Rename the instance to at most 49 characters" in said
     assert said.count("\n") == 0
 
 
-def test_a_source_that_is_encrypted_already(road: Road) -> None:
-    road.configure("replicate", identifier="vault")
-    said = refused(road)
+def test_a_source_that_is_encrypted_already(deployment: Deployment) -> None:
+    deployment.configure("replicate", identifier="vault")
+    said = refused(deployment)
     assert said.startswith("vault: its storage is already encrypted (with arn:aws:kms:")
     assert said.endswith("Remove it from `sources`: there is nothing to do.")
 
 
-def test_an_unknown_key(road: Road) -> None:
-    road.configure("replicate", kmsKey="alias/nobodys")
-    said = refused(road)
+def test_an_unknown_key(deployment: Deployment) -> None:
+    deployment.configure("replicate", kmsKey="alias/nobodys")
+    said = refused(deployment)
     assert said.startswith(
         "kmsKey alias/nobodys: KMS in us-east-1 has no such key. Give the id, ARN or alias"
     )
     assert said.count("\n") == 0
 
 
-def test_no_backups_and_a_default_parameter_group_are_one_sentence_each(road: Road) -> None:
+def test_no_backups_and_a_default_parameter_group_are_one_sentence_each(deployment: Deployment) -> None:
     """With strategy `rename` the group would do: accounts are locked then."""
-    road.configure("replicate", identifier="bare", cutover={"strategy": "none"})
-    said = refused(road).splitlines()
+    deployment.configure("replicate", identifier="bare", cutover={"strategy": "none"})
+    said = refused(deployment).splitlines()
     assert len(said) == 2
     assert "its backup retention period is 0, so RDS writes no binlog" in said[0]
     assert "parameter group default.mysql8.0 is AWS's default, which cannot be changed" in said[1]
@@ -129,32 +129,32 @@ def test_no_backups_and_a_default_parameter_group_are_one_sentence_each(road: Ro
         ("cleanup", "phase `cleanup` needs the cutover to be complete, and it is not"),
     ],
 )
-def test_a_phase_that_would_skip_another(road: Road, phase: str, sentence: str) -> None:
-    road.configure(phase)
-    said = refused(road)
+def test_a_phase_that_would_skip_another(deployment: Deployment, phase: str, sentence: str) -> None:
+    deployment.configure(phase)
+    said = refused(deployment)
     assert sentence in said
     assert said.count("\n") == 0
 
 
-def test_a_secret_that_is_not_there(road: Road) -> None:
-    road.configure("replicate", credentials={"secretId": "orders/nobodys"})
-    said = refused(road)
+def test_a_secret_that_is_not_there(deployment: Deployment) -> None:
+    deployment.configure("replicate", credentials={"secretId": "orders/nobodys"})
+    said = refused(deployment)
     assert "secret orders/nobodys" in said
     assert said.count("\n") == 0
 
 
-def test_a_secret_with_the_wrong_password(road: Road) -> None:
-    vault = road.client("secretsmanager")
+def test_a_secret_with_the_wrong_password(deployment: Deployment) -> None:
+    vault = deployment.client("secretsmanager")
     vault.create_secret(
         Name="orders/wrong", SecretString=json.dumps({"username": "admin", "password": "not-the-Password1"})
     )
-    road.configure("replicate", credentials={"secretId": "orders/wrong"})
-    said = refused(road)
+    deployment.configure("replicate", credentials={"secretId": "orders/wrong"})
+    said = refused(deployment)
     assert "Access denied for user 'admin'" in said
     assert "not-the-Password1" not in said
     assert said.count("\n") == 0
 
 
-def test_a_variable_that_holds_no_password(road: Road) -> None:
-    road.configure("replicate", credentials={"environment": "NOBODYS_PASSWORD"})
-    assert "the environment variable NOBODYS_PASSWORD holds no password" in refused(road)
+def test_a_variable_that_holds_no_password(deployment: Deployment) -> None:
+    deployment.configure("replicate", credentials={"environment": "NOBODYS_PASSWORD"})
+    assert "the environment variable NOBODYS_PASSWORD holds no password" in refused(deployment)

@@ -8,8 +8,8 @@ import pytest
 
 from dev.sandbox.seed import await_available
 from tests.engine.checks import unfolded, wait_until
+from tests.engine.deployment import Deployment, driving
 from tests.engine.readers import require_read, write
-from tests.engine.road import Road, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -18,10 +18,10 @@ STAYING = "orders-r2"
 
 
 @pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
-    with driving(tmp_path_factory.mktemp("replicas")) as road:
-        road.always = {"replicas": {"overrides": {STAYING: "leave"}}}
-        rds = road.client("rds")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with driving(tmp_path_factory.mktemp("replicas")) as deployment:
+        deployment.always = {"replicas": {"overrides": {STAYING: "leave"}}}
+        rds = deployment.client("rds")
         rds.create_db_instance_read_replica(
             DBInstanceIdentifier=READER,
             SourceDBInstanceIdentifier="orders",
@@ -31,12 +31,12 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
         rds.create_db_instance_read_replica(DBInstanceIdentifier=STAYING, SourceDBInstanceIdentifier="orders")
         for name in (READER, STAYING):
             await_available(rds, name)
-        yield road
+        yield deployment
 
 
-def test_the_preview_says_which_come_along(road: Road) -> None:
-    road.configure("replicate")
-    plan = road.note(road.workspace.preview())
+def test_the_preview_says_which_come_along(deployment: Deployment) -> None:
+    deployment.configure("replicate")
+    plan = deployment.note(deployment.workspace.preview())
     assert plan.ok, plan.output
     said = unfolded(plan.output)
     assert "create encrypted replicas of it: orders-r1-encrypted" in said
@@ -44,76 +44,78 @@ def test_the_preview_says_which_come_along(road: Road) -> None:
     assert "it has replicas that do not come along: orders-r2" in said
 
 
-def test_a_replica_gets_an_encrypted_counterpart(road: Road) -> None:
-    road.up("replicate")
-    write(road, "replicated")
-    counterpart = road.instance(f"{READER}-encrypted")
+def test_a_replica_gets_an_encrypted_counterpart(deployment: Deployment) -> None:
+    deployment.up("replicate")
+    write(deployment, "replicated")
+    counterpart = deployment.instance(f"{READER}-encrypted")
     assert counterpart["StorageEncrypted"]
     assert counterpart["ReadReplicaSourceDBInstanceIdentifier"] == "orders-encrypted"
     assert counterpart["DBInstanceClass"] == "db.t3.small"
-    assert road.tags(f"{READER}-encrypted")["readers"] == "reports"
-    require_read(road, f"{READER}-encrypted", "replicated")
+    assert deployment.tags(f"{READER}-encrypted")["readers"] == "reports"
+    require_read(deployment, f"{READER}-encrypted", "replicated")
 
 
-def test_readers_can_move_first_and_back(road: Road) -> None:
-    original = road.instance(READER)["DbiResourceId"]
-    first = {"replicas": {**road.always["replicas"], "readsFirst": True}}
-    road.up("replicate", **first)
-    write(road, "read first")
-    assert road.instance(READER)["StorageEncrypted"]
-    require_read(road, READER, "read first")
-    assert road.outputs()["replicas"][READER]["serves"] == road.instance(READER)["DbiResourceId"]
-    assert not road.instance("orders")["StorageEncrypted"]
+def test_readers_can_move_first_and_back(deployment: Deployment) -> None:
+    original = deployment.instance(READER)["DbiResourceId"]
+    first = {"replicas": {**deployment.always["replicas"], "readsFirst": True}}
+    deployment.up("replicate", **first)
+    write(deployment, "read first")
+    assert deployment.instance(READER)["StorageEncrypted"]
+    require_read(deployment, READER, "read first")
+    assert deployment.outputs()["replicas"][READER]["serves"] == deployment.instance(READER)["DbiResourceId"]
+    assert not deployment.instance("orders")["StorageEncrypted"]
 
-    road.up("replicate")
-    assert road.instance(READER)["DbiResourceId"] == original
-    assert f"{READER}-encrypted" in road.names()
-
-
-def test_a_counterpart_that_was_deleted_by_hand_is_made_again(road: Road) -> None:
-    former = road.instance(f"{READER}-encrypted")["DbiResourceId"]
-    road.client("rds").delete_db_instance(DBInstanceIdentifier=f"{READER}-encrypted", SkipFinalSnapshot=True)
-    wait_until(lambda: f"{READER}-encrypted" not in road.names(), seconds=60.0)
-    road.note(road.workspace.refresh("--skip-preview"))
-    road.up("replicate")
-    write(road, "made again")
-    assert road.instance(f"{READER}-encrypted")["DbiResourceId"] != former
-    require_read(road, f"{READER}-encrypted", "made again")
+    deployment.up("replicate")
+    assert deployment.instance(READER)["DbiResourceId"] == original
+    assert f"{READER}-encrypted" in deployment.names()
 
 
-def test_the_name_of_the_replica_follows_that_of_the_source(road: Road) -> None:
-    counterpart = road.instance(f"{READER}-encrypted")["DbiResourceId"]
-    road.up("cutover")
-    write(road, "cut over")
-    assert road.instance(READER)["DbiResourceId"] == counterpart
-    require_read(road, READER, "cut over")
-    require_read(road, f"{READER}-old", "cut over")
-    road.require_rest()
+def test_a_counterpart_that_was_deleted_by_hand_is_made_again(deployment: Deployment) -> None:
+    former = deployment.instance(f"{READER}-encrypted")["DbiResourceId"]
+    deployment.client("rds").delete_db_instance(
+        DBInstanceIdentifier=f"{READER}-encrypted", SkipFinalSnapshot=True
+    )
+    wait_until(lambda: f"{READER}-encrypted" not in deployment.names(), seconds=60.0)
+    deployment.note(deployment.workspace.refresh("--skip-preview"))
+    deployment.up("replicate")
+    write(deployment, "made again")
+    assert deployment.instance(f"{READER}-encrypted")["DbiResourceId"] != former
+    require_read(deployment, f"{READER}-encrypted", "made again")
 
 
-def test_a_rollback_takes_it_back(road: Road) -> None:
-    road.up("rollback")
-    write(road, "rolled back")
-    assert not road.instance(READER)["StorageEncrypted"]
-    require_read(road, READER, "rolled back")
-    assert f"{READER}-encrypted" in road.names()
+def test_the_name_of_the_replica_follows_that_of_the_source(deployment: Deployment) -> None:
+    counterpart = deployment.instance(f"{READER}-encrypted")["DbiResourceId"]
+    deployment.up("cutover")
+    write(deployment, "cut over")
+    assert deployment.instance(READER)["DbiResourceId"] == counterpart
+    require_read(deployment, READER, "cut over")
+    require_read(deployment, f"{READER}-old", "cut over")
+    deployment.require_rest()
 
 
-def test_cleanup_deletes_the_old_replica_and_stops_the_old_instance(road: Road) -> None:
-    road.up("cutover")
+def test_a_rollback_takes_it_back(deployment: Deployment) -> None:
+    deployment.up("rollback")
+    write(deployment, "rolled back")
+    assert not deployment.instance(READER)["StorageEncrypted"]
+    require_read(deployment, READER, "rolled back")
+    assert f"{READER}-encrypted" in deployment.names()
+
+
+def test_cleanup_deletes_the_old_replica_and_stops_the_old_instance(deployment: Deployment) -> None:
+    deployment.up("cutover")
     # What its owner left stays until its owner deletes it, and until then RDS does not stop the old instance.
-    road.client("rds").delete_db_instance(DBInstanceIdentifier=STAYING, SkipFinalSnapshot=True)
-    wait_until(lambda: STAYING not in road.names(), seconds=60.0)
-    road.up("cleanup")
-    assert road.names() == {"orders", "orders-old", READER}
-    assert road.instance("orders-old")["DBInstanceStatus"] in {"stopping", "stopped"}
-    write(road, "cleaned up")
-    require_read(road, READER, "cleaned up")
-    road.require_rest()
+    deployment.client("rds").delete_db_instance(DBInstanceIdentifier=STAYING, SkipFinalSnapshot=True)
+    wait_until(lambda: STAYING not in deployment.names(), seconds=60.0)
+    deployment.up("cleanup")
+    assert deployment.names() == {"orders", "orders-old", READER}
+    assert deployment.instance("orders-old")["DBInstanceStatus"] in {"stopping", "stopped"}
+    write(deployment, "cleaned up")
+    require_read(deployment, READER, "cleaned up")
+    deployment.require_rest()
 
 
-def test_destroy_leaves_what_carries_production_and_no_tag_of_ours(road: Road) -> None:
-    road.destroy()
-    assert road.names() == {"orders", "orders-old", READER}
-    for name in road.names():
-        assert not [key for key in road.tags(name) if key.startswith("rds-encrypt:")]
+def test_destroy_leaves_what_carries_production_and_no_tag_of_ours(deployment: Deployment) -> None:
+    deployment.destroy()
+    assert deployment.names() == {"orders", "orders-old", READER}
+    for name in deployment.names():
+        assert not [key for key in deployment.tags(name) if key.startswith("rds-encrypt:")]

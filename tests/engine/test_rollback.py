@@ -9,7 +9,7 @@ import pytest
 
 from dev.workload.database import rows, value
 from tests.engine.checks import differing, require_fenced, require_one_event
-from tests.engine.road import Road, driving
+from tests.engine.deployment import Deployment, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -17,75 +17,81 @@ NOTE = "written after the cutover"
 
 
 @pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
-    with driving(tmp_path_factory.mktemp("rollback")) as road:
-        yield road
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with driving(tmp_path_factory.mktemp("rollback")) as deployment:
+        yield deployment
 
 
 @pytest.fixture(scope="module")
-def source(road: Road) -> dict[str, Any]:
-    return road.instance("orders")
+def source(deployment: Deployment) -> dict[str, Any]:
+    return deployment.instance("orders")
 
 
-def test_rollback_gives_the_name_back_with_every_write_made_since(road: Road, source: dict[str, Any]) -> None:
-    road.up("replicate")
-    road.up("cutover")
+def test_rollback_gives_the_name_back_with_every_write_made_since(
+    deployment: Deployment, source: dict[str, Any]
+) -> None:
+    deployment.up("replicate")
+    deployment.up("cutover")
     # The state now says that the encrypted instance is called `orders`.
-    assert road.note(road.workspace.refresh("--skip-preview")).ok
-    with road.connected("orders", application=True) as connection:
+    assert deployment.note(deployment.workspace.refresh("--skip-preview")).ok
+    with deployment.connected("orders", application=True) as connection:
         rows(connection, "UPDATE orders SET note = %s WHERE id = 1", NOTE)
 
-    road.up("rollback")
+    deployment.up("rollback")
 
-    assert road.names() == {"orders", "orders-not-encrypted", "orders-encrypted"}
-    assert road.instance("orders")["DbiResourceId"] == source["DbiResourceId"]
-    with road.connected("orders", application=True) as connection:
+    assert deployment.names() == {"orders", "orders-not-encrypted", "orders-encrypted"}
+    assert deployment.instance("orders")["DbiResourceId"] == source["DbiResourceId"]
+    with deployment.connected("orders", application=True) as connection:
         assert value(connection, "SELECT note FROM orders WHERE id = 1") == NOTE
-        assert value(connection, "SELECT @@server_uuid") == road.outputs()["server_uuid"]
+        assert value(connection, "SELECT @@server_uuid") == deployment.outputs()["server_uuid"]
         rows(connection, "UPDATE orders SET note = 'and again' WHERE id = 1")
-    require_fenced(road, "orders-encrypted")
+    require_fenced(deployment, "orders-encrypted")
 
 
-def test_each_way_has_a_log_of_its_own(road: Road) -> None:
-    there, back = (road.files.read_json(name) for name in ("cutover.json", "rollback.json"))
+def test_each_way_has_a_log_of_its_own(deployment: Deployment) -> None:
+    there, back = (deployment.files.read_json(name) for name in ("cutover.json", "rollback.json"))
 
     assert there is not None
     assert back is not None
     assert (there["outcome"], back["outcome"]) == ("complete", "complete")
     assert there["moments"]["open"] < back["moments"]["fence_requested"]
-    assert road.outputs()["timeline"] == back["moments"]
-    assert "Rollback of orders: complete" in road.printed[-1].output
+    assert deployment.outputs()["timeline"] == back["moments"]
+    assert "Rollback of orders: complete" in deployment.printed[-1].output
     # There is nothing to hand over any more, and the report tells both ways.
-    assert not list(road.files.directory.glob("orders-ownership-transfer*"))
-    report = road.files.path("report.html").read_text(encoding="utf-8")
+    assert not list(deployment.files.directory.glob("orders-ownership-transfer*"))
+    report = deployment.files.path("report.html").read_text(encoding="utf-8")
     assert 0 < report.index("Cutover: ") < report.index("Rollback: ")
     # The lag was looked at by the catch-up and after the verification, and the drain ends the curve.
-    watched = road.files.read_json("lag.json")
+    watched = deployment.files.read_json("lag.json")
     assert watched is not None
-    assert watched["encrypted"] == road.outputs()["encrypted_instance"]
+    assert watched["encrypted"] == deployment.outputs()["encrypted_instance"]
     assert len(watched["looks"]) >= 2
     assert f"{len(watched['looks']) + 1} measurements, during each catch-up" in report
 
 
-def test_the_event_runs_on_the_source_only_again(road: Road) -> None:
-    require_one_event(road, "orders", "orders-encrypted")
+def test_the_event_runs_on_the_source_only_again(deployment: Deployment) -> None:
+    require_one_event(deployment, "orders", "orders-encrypted")
 
 
-def test_back_in_replicate_nothing_is_done_to_the_source(road: Road, source: dict[str, Any]) -> None:
+def test_back_in_replicate_nothing_is_done_to_the_source(
+    deployment: Deployment, source: dict[str, Any]
+) -> None:
     """The AWS provider updates by the name in its state, which is the source's again: nobody has refreshed since."""
-    road.configure("replicate")
-    plan = road.preview()
+    deployment.configure("replicate")
+    plan = deployment.preview()
     assert [str(row) for row in plan if row.type.startswith("aws:")] == []
 
-    road.up("replicate")
+    deployment.up("replicate")
 
     moving = {"LatestRestorableTime", "ReadReplicaDBInstanceIdentifiers", "PendingModifiedValues"}
-    assert not differing(source, road.instance("orders"), moving)
-    role = [tag["Value"] for tag in road.instance("orders")["TagList"] if tag["Key"] == "rds-encrypt:role"]
+    assert not differing(source, deployment.instance("orders"), moving)
+    role = [
+        tag["Value"] for tag in deployment.instance("orders")["TagList"] if tag["Key"] == "rds-encrypt:role"
+    ]
     assert role == ["source"]
-    with road.connected("orders", application=True) as connection:
+    with deployment.connected("orders", application=True) as connection:
         rows(connection, "UPDATE orders SET note = 'still writable' WHERE id = 1")
 
 
-def test_back_in_replicate_nothing_is_left_to_do(road: Road) -> None:
-    road.require_rest()
+def test_back_in_replicate_nothing_is_left_to_do(deployment: Deployment) -> None:
+    deployment.require_rest()

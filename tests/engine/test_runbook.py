@@ -19,7 +19,7 @@ from dev.workload.workspace import Workspace
 from rds_encrypt.journal import Tag
 from tests.engine import aws_cli
 from tests.engine.checks import wait_until
-from tests.engine.road import Road, driving
+from tests.engine.deployment import Deployment, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -29,9 +29,9 @@ _GROUP = "orders-mysql80"
 
 
 @pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
-    with driving(tmp_path_factory.mktemp("runbook")) as road:
-        yield road
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with driving(tmp_path_factory.mktemp("runbook")) as deployment:
+        yield deployment
 
 
 LOOK = "### 1. Look"
@@ -41,9 +41,9 @@ HOLD = "## Hold the cutover, then let it go"
 BROKEN = "## Replication is broken"
 
 
-def by_hand(road: Road, heading: str, *, block: int = 0) -> list[Any]:
+def by_hand(deployment: Deployment, heading: str, *, block: int = 0) -> list[Any]:
     """Run the AWS commands of a part of the page, each when AWS is ready for it; return the answers."""
-    return [in_time(road, command) for command in commands(heading, block=block)]
+    return [in_time(deployment, command) for command in commands(heading, block=block)]
 
 
 def commands(heading: str, *, language: str = "console", block: int = 0) -> list[str]:
@@ -55,111 +55,115 @@ def commands(heading: str, *, language: str = "console", block: int = 0) -> list
     return [line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")]
 
 
-def in_time(road: Road, command: str) -> Any:
+def in_time(deployment: Deployment, command: str) -> Any:
     """Run a command when AWS is ready for it: a person waits and types it again."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            return aws_cli.run(command, road.client)
+            return aws_cli.run(command, deployment.client)
         except Exception as error:
             if "InvalidDBInstanceState" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.2)
 
 
-def writes(road: Road, identifier: str = "orders") -> bool:
+def writes(deployment: Deployment, identifier: str = "orders") -> bool:
     """Whether the application may write there."""
     try:
-        with road.connected(identifier, application=True) as connection:
+        with deployment.connected(identifier, application=True) as connection:
             rows(connection, "UPDATE orders SET note = 'by hand' WHERE id = 1")
     except pymysql.err.MySQLError:
         return False
     return True
 
 
-def by_name(road: Road) -> dict[str, dict[str, Any]]:
+def by_name(deployment: Deployment) -> dict[str, dict[str, Any]]:
     """Return all instances; in the middle of a rename one is not found by its name, but listed."""
-    found = road.client("rds").describe_db_instances()["DBInstances"]
+    found = deployment.client("rds").describe_db_instances()["DBInstances"]
     return {instance["DBInstanceIdentifier"]: instance for instance in found}
 
 
-def has_tag(road: Road, identifier: str, key: str) -> bool:
-    instance = by_name(road).get(identifier, {})
+def has_tag(deployment: Deployment, identifier: str, key: str) -> bool:
+    instance = by_name(deployment).get(identifier, {})
     return any(tag["Key"] == key for tag in instance.get("TagList", []))
 
 
-def test_a_fence_that_a_dead_run_left_is_lifted_by_hand(road: Road) -> None:
-    road.up("replicate")
-    road.killed_behind_the_fence(lambda: has_tag(road, "orders-encrypted", Tag.PROMOTED_AT))
-    assert not writes(road)
-    (seen,) = by_hand(road, LOOK)
+def test_a_fence_that_a_dead_run_left_is_lifted_by_hand(deployment: Deployment) -> None:
+    deployment.up("replicate")
+    deployment.killed_behind_the_fence(lambda: has_tag(deployment, "orders-encrypted", Tag.PROMOTED_AT))
+    assert not writes(deployment)
+    (seen,) = by_hand(deployment, LOOK)
     tags = {name: {tag["Key"]: tag["Value"] for tag in tags} for name, _, _, tags in seen}
     assert tags["orders"][Tag.FENCE_BEFORE] == "default"
     assert Tag.CUTOVER_BEGAN not in tags["orders-encrypted"]
 
-    by_hand(road, LIFT)
+    by_hand(deployment, LIFT)
 
-    wait_until(lambda: writes(road))
+    wait_until(lambda: writes(deployment))
     # The same where the group had a value of its own.
-    by_hand(road, LIFT, block=1)
-    by_hand(road, LIFT)
-    with road.connected("orders") as connection:
+    by_hand(deployment, LIFT, block=1)
+    by_hand(deployment, LIFT)
+    with deployment.connected("orders") as connection:
         (check,) = commands(LIFT, language="sql")
         assert [list(row.values()) for row in rows(connection, check)] == [[0]]
 
 
-def test_the_next_run_puts_that_right_and_what_it_leaves_half_done_is_ended_by_hand(road: Road) -> None:
+def test_the_next_run_puts_that_right_and_what_it_leaves_half_done_is_ended_by_hand(
+    deployment: Deployment,
+) -> None:
     # What names begin with is refused until the run is dead, so that both renames are left to do.
-    road.sandbox.faults.throttle("ModifyDBInstance", count=10_000)
-    road.killed_up("cutover", "postponed", lambda: released_and_moving(road), cutover={"postpone": True})
-    road.sandbox.faults.clear()
-    assert not writes(road)
+    deployment.sandbox.faults.throttle("ModifyDBInstance", count=10_000)
+    deployment.killed_up(
+        "cutover", "postponed", lambda: released_and_moving(deployment), cutover={"postpone": True}
+    )
+    deployment.sandbox.faults.clear()
+    assert not writes(deployment)
     first, second, *rest = commands(END)
-    in_time(road, first)
-    wait_until(lambda: settled(road, "orders-old", "orders-fence"))
-    in_time(road, second)
-    wait_until(lambda: settled(road, "orders", _GROUP))
+    in_time(deployment, first)
+    wait_until(lambda: settled(deployment, "orders-old", "orders-fence"))
+    in_time(deployment, second)
+    wait_until(lambda: settled(deployment, "orders", _GROUP))
 
     for command in rest:
-        in_time(road, command)
+        in_time(deployment, command)
 
-    wait_until(lambda: writes(road))
-    assert not writes(road, "orders-old")
+    wait_until(lambda: writes(deployment))
+    assert not writes(deployment, "orders-old")
     (check,) = commands(END, language="sql")
-    with road.connected("orders") as connection:
+    with deployment.connected("orders") as connection:
         assert [list(row.values()) for row in rows(connection, check)] == [
-            [road.tags("orders")[Tag.SERVER], 0]
+            [deployment.tags("orders")[Tag.SERVER], 0]
         ]
-    assert road.instance("orders")["StorageEncrypted"] is True
+    assert deployment.instance("orders")["StorageEncrypted"] is True
 
 
-def released_and_moving(road: Road) -> bool:
+def released_and_moving(deployment: Deployment) -> bool:
     """Release the cutover as the page says, and wait until the names begin to move."""
-    if not has_tag(road, "orders", Tag.RELEASE) and "orders" in by_name(road):
-        arn, _ = by_hand(road, HOLD)
-        assert arn == road.instance("orders")["DBInstanceArn"]
-    return has_tag(road, "orders-encrypted", Tag.CUTOVER_BEGAN)
+    if not has_tag(deployment, "orders", Tag.RELEASE) and "orders" in by_name(deployment):
+        arn, _ = by_hand(deployment, HOLD)
+        assert arn == deployment.instance("orders")["DBInstanceArn"]
+    return has_tag(deployment, "orders-encrypted", Tag.CUTOVER_BEGAN)
 
 
-def settled(road: Road, identifier: str, group: str) -> bool:
+def settled(deployment: Deployment, identifier: str, group: str) -> bool:
     """Whether an instance of that name is available and runs with that group in effect."""
-    instance = by_name(road).get(identifier)
+    instance = by_name(deployment).get(identifier)
     if instance is None or instance["DBInstanceStatus"] != "available":
         return False
     (found,) = instance["DBParameterGroups"]
     return (found["DBParameterGroupName"], found["ParameterApplyStatus"]) == (group, "in-sync")
 
 
-def test_the_run_after_that_confirms_and_opens_the_rollback_path(road: Road) -> None:
-    road.up("cutover", cutover={"postpone": True})
+def test_the_run_after_that_confirms_and_opens_the_rollback_path(deployment: Deployment) -> None:
+    deployment.up("cutover", cutover={"postpone": True})
 
-    assert has_tag(road, "orders", Tag.OPENED)
-    with road.connected("orders", application=True) as connection:
-        assert value(connection, "SELECT @@server_uuid") == road.outputs()["server_uuid"]
-    with road.connected("orders-old") as connection:
+    assert has_tag(deployment, "orders", Tag.OPENED)
+    with deployment.connected("orders", application=True) as connection:
+        assert value(connection, "SELECT @@server_uuid") == deployment.outputs()["server_uuid"]
+    with deployment.connected("orders-old") as connection:
         (status,) = rows(connection, *commands(BROKEN, language="sql"))
     assert status["Replica_IO_Running"] == "Yes"
-    road.require_rest()
+    deployment.require_rest()
 
 
 def test_a_state_that_cannot_be_loaded_is_whole(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from dev.workload.database import rows, value
 from rds_encrypt.journal import Tag
 from rds_encrypt.rehearse.workspace import Result
 from tests.engine.checks import require_fenced, wait_until
-from tests.engine.road import Road, driving
+from tests.engine.deployment import Deployment, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -30,12 +30,12 @@ HOLDING = 4.0
 
 
 @pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
-    with driving(tmp_path_factory.mktemp("strategies")) as road:
-        rds = road.client("rds")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with driving(tmp_path_factory.mktemp("strategies")) as deployment:
+        rds = deployment.client("rds")
         rds.create_db_instance_read_replica(DBInstanceIdentifier=READER, SourceDBInstanceIdentifier="orders")
         await_available(rds, READER)
-        yield road
+        yield deployment
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +54,9 @@ def hook(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def zone(road: Road) -> str:
+def zone(deployment: Deployment) -> str:
     """A zone with the records that writers and readers use."""
-    route53 = road.client("route53")
+    route53 = deployment.client("route53")
     made: str = route53.create_hosted_zone(Name="shop.internal", CallerReference="test")["HostedZone"]["Id"]
     zone = made.removeprefix("/hostedzone/")
     route53.change_resource_record_sets(
@@ -69,7 +69,7 @@ def zone(road: Road) -> str:
                         "Name": record,
                         "Type": "CNAME",
                         "TTL": 5,
-                        "ResourceRecords": [{"Value": road.address(instance).host}],
+                        "ResourceRecords": [{"Value": deployment.address(instance).host}],
                     },
                 }
                 for record, instance in ((RECORD, "orders"), (READS, READER))
@@ -92,8 +92,8 @@ def settings(zone: str, hook: Path, **changes: Any) -> dict[str, Any]:
     }
 
 
-def points_at(road: Road, zone: str, record: str = RECORD) -> str:
-    found = road.client("route53").list_resource_record_sets(HostedZoneId=zone, StartRecordName=record)
+def points_at(deployment: Deployment, zone: str, record: str = RECORD) -> str:
+    found = deployment.client("route53").list_resource_record_sets(HostedZoneId=zone, StartRecordName=record)
     target: str = found["ResourceRecordSets"][0]["ResourceRecords"][0]["Value"]
     return target.rstrip(".")
 
@@ -104,48 +104,50 @@ def told(hook: Path, event: str) -> dict[str, str]:
 
 
 def test_a_hook_that_says_no_calls_it_off_before_anything_is_touched(
-    road: Road, zone: str, hook: Path
+    deployment: Deployment, zone: str, hook: Path
 ) -> None:
-    road.up("replicate")
+    deployment.up("replicate")
     (hook.parent / "veto").touch()
-    road.configure("cutover", **settings(zone, hook))
+    deployment.configure("cutover", **settings(zone, hook))
 
-    refused = road.note(road.workspace.up("--skip-preview"))
+    refused = deployment.note(deployment.workspace.up("--skip-preview"))
 
     assert not refused.ok
     assert "hook `before` failed (exit 3: change freeze until Monday)" in refused.output
-    assert Tag.FENCE_BEFORE not in road.tags("orders")
-    assert points_at(road, zone) == road.address("orders").host
-    with road.connected("orders", application=True) as connection:
+    assert Tag.FENCE_BEFORE not in deployment.tags("orders")
+    assert points_at(deployment, zone) == deployment.address("orders").host
+    with deployment.connected("orders", application=True) as connection:
         rows(connection, "UPDATE orders SET note = 'after the veto' WHERE id = 1")
     (hook.parent / "veto").unlink()
     (hook.parent / "cutover-before").unlink()
 
 
-def protect(road: Road, *, protected: bool) -> None:
+def protect(deployment: Deployment, *, protected: bool) -> None:
     """Switch the source's deletion protection, as its owner would in the console."""
-    road.client("rds").modify_db_instance(
+    deployment.client("rds").modify_db_instance(
         DBInstanceIdentifier="orders", DeletionProtection=protected, ApplyImmediately=True
     )
-    wait_until(lambda: road.instance("orders")["DeletionProtection"] is protected, 30)
+    wait_until(lambda: deployment.instance("orders")["DeletionProtection"] is protected, 30)
 
 
-def test_up_in_replicate_gives_the_size_and_the_protection_that_the_source_has_by_now(road: Road) -> None:
-    road.sandbox.faults.grow("orders", 30)
-    protect(road, protected=False)
+def test_up_in_replicate_gives_the_size_and_the_protection_that_the_source_has_by_now(
+    deployment: Deployment,
+) -> None:
+    deployment.sandbox.faults.grow("orders", 30)
+    protect(deployment, protected=False)
 
-    road.up("replicate")
+    deployment.up("replicate")
 
-    there = road.instance("orders-encrypted")
+    there = deployment.instance("orders-encrypted")
     assert (there["AllocatedStorage"], there["DeletionProtection"]) == (30, False)
     # Switched on again after that: nothing that a cutover could not make up for.
-    protect(road, protected=True)
+    protect(deployment, protected=True)
 
 
 def test_a_postponed_cut_over_waits_for_its_release_with_writes_going_on(
-    road: Road, zone: str, hook: Path
+    deployment: Deployment, zone: str, hook: Path
 ) -> None:
-    road.configure("cutover", **settings(zone, hook, postpone=True))
+    deployment.configure("cutover", **settings(zone, hook, postpone=True))
     begun = threading.Event()
     results: list[Result] = []
 
@@ -154,62 +156,62 @@ def test_a_postponed_cut_over_waits_for_its_release_with_writes_going_on(
             begun.set()
 
     run = threading.Thread(
-        target=lambda: results.append(road.workspace.up("--skip-preview", listen=listen)), daemon=True
+        target=lambda: results.append(deployment.workspace.up("--skip-preview", listen=listen)), daemon=True
     )
     run.start()
     assert begun.wait(60)
     time.sleep(HOLDING)
     assert not (hook.parent / "cutover-before").exists()
-    with road.connected("orders", application=True) as connection:
+    with deployment.connected("orders", application=True) as connection:
         rows(connection, "UPDATE orders SET note = 'while it waits' WHERE id = 2")
-    instance = road.instance("orders")
-    road.client("rds").add_tags_to_resource(
+    instance = deployment.instance("orders")
+    deployment.client("rds").add_tags_to_resource(
         ResourceName=instance["DBInstanceArn"], Tags=[{"Key": Tag.RELEASE, "Value": "now"}]
     )
     run.join(120)
 
-    assert [result.ok for result in results] == [True], road.note(results[0]).output
-    assert Tag.RELEASE not in road.tags("orders"), "a release is good for one cutover"
-    assert road.outputs()["rollback_path"] == "open"
-    wait_until(lambda: road.instance("orders-encrypted")["DeletionProtection"] is True, 30)
+    assert [result.ok for result in results] == [True], deployment.note(results[0]).output
+    assert Tag.RELEASE not in deployment.tags("orders"), "a release is good for one cutover"
+    assert deployment.outputs()["rollback_path"] == "open"
+    wait_until(lambda: deployment.instance("orders-encrypted")["DeletionProtection"] is True, 30)
 
 
 def test_the_record_leads_to_the_encrypted_instance_and_both_keep_their_names(
-    road: Road, zone: str, hook: Path
+    deployment: Deployment, zone: str, hook: Path
 ) -> None:
-    assert points_at(road, zone) == road.address("orders-encrypted").host
-    assert points_at(road, zone, READS) == road.address(f"{READER}-encrypted").host
-    assert road.names() == {
+    assert points_at(deployment, zone) == deployment.address("orders-encrypted").host
+    assert points_at(deployment, zone, READS) == deployment.address(f"{READER}-encrypted").host
+    assert deployment.names() == {
         "orders",
         "orders-not-encrypted",
         "orders-encrypted",
         READER,
         f"{READER}-encrypted",
     }
-    require_fenced(road, "orders")
-    with road.connected("orders-encrypted", application=True) as connection:
+    require_fenced(deployment, "orders")
+    with deployment.connected("orders-encrypted", application=True) as connection:
         assert value(connection, "SELECT note FROM orders WHERE id = 2") == "while it waits"
         rows(connection, "UPDATE orders SET note = 'on the encrypted one' WHERE id = 3")
     before, after = told(hook, "cutover-before"), told(hook, "cutover-after")
     assert before == {**after, "EVENT": "cutover before"}
     assert after["IDENTIFIER"] == "orders"
-    assert after["FROM_ADDRESS"] == road.address("orders").host
-    assert after["TO_ADDRESS"] == road.address("orders-encrypted").host
+    assert after["FROM_ADDRESS"] == deployment.address("orders").host
+    assert after["TO_ADDRESS"] == deployment.address("orders-encrypted").host
 
 
-def test_back_with_every_write_and_there_again(road: Road, zone: str, hook: Path) -> None:
-    road.up("rollback", **settings(zone, hook))
-    assert points_at(road, zone) == road.address("orders").host
-    assert points_at(road, zone, READS) == road.address(READER).host
-    require_fenced(road, "orders-encrypted")
-    with road.connected("orders", application=True) as connection:
+def test_back_with_every_write_and_there_again(deployment: Deployment, zone: str, hook: Path) -> None:
+    deployment.up("rollback", **settings(zone, hook))
+    assert points_at(deployment, zone) == deployment.address("orders").host
+    assert points_at(deployment, zone, READS) == deployment.address(READER).host
+    require_fenced(deployment, "orders-encrypted")
+    with deployment.connected("orders", application=True) as connection:
         assert value(connection, "SELECT note FROM orders WHERE id = 3") == "on the encrypted one"
         rows(connection, "UPDATE orders SET note = 'back on the source' WHERE id = 4")
 
-    road.up("cutover", **settings(zone, hook))
+    deployment.up("cutover", **settings(zone, hook))
 
-    assert points_at(road, zone) == road.address("orders-encrypted").host
-    with road.connected("orders-encrypted", application=True) as connection:
+    assert points_at(deployment, zone) == deployment.address("orders-encrypted").host
+    with deployment.connected("orders-encrypted", application=True) as connection:
         assert value(connection, "SELECT note FROM orders WHERE id = 4") == "back on the source"
-    require_fenced(road, "orders")
+    require_fenced(deployment, "orders")
     assert "rollback before" in json.dumps(told(hook, "rollback-before"))

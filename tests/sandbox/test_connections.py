@@ -1,6 +1,6 @@
 """Sessions with a real server, straight and through a bastion: what must not be trusted, and what is lost on the way.
 
-A certificate that nobody should trust is refused in one sentence, before a password is sent. The road does not matter: over a
+A certificate that nobody should trust is refused in one sentence, before a password is sent. The deployment does not matter: over a
 bastion, the name that counts is still the instance's.
 """
 

@@ -48,7 +48,7 @@ _TYPED = Run(FIRST_HOUR, "first_hour")
 """Typed as it stands; whether it is among what is typed is looked up there."""
 _FAULTS = Run("dev/sandbox/faults.py", 'FAULTS_PATH = "/_sandbox/faults"')
 """The tests' own client sends the same requests."""
-_ROLLBACK = Run("tests/engine/test_rollback.py", 'road.up("rollback")')
+_ROLLBACK = Run("tests/engine/test_rollback.py", 'deployment.up("rollback")')
 _CONFIG = Run("tests/unit/test_docs.py", "test_the_values_that_pages_set_are_accepted")
 
 REGISTER: dict[str, Entry] = {
@@ -60,7 +60,7 @@ REGISTER: dict[str, Entry] = {
     "pulumi up --skip-preview --continue-on-error --parallel 40": Run(
         "tests/engine/fleet.py", '"--skip-preview", "--continue-on-error", "--parallel"'
     ),
-    "pulumi refresh": Run("tests/engine/test_road.py", 'road.outputs()["old_clients"]'),
+    "pulumi refresh": Run("tests/engine/test_procedure.py", 'deployment.outputs()["old_clients"]'),
     "pulumi stack output all_sources": Run("tests/engine/test_fleet.py", "summary(fleet)"),
     "pulumi stack select --create dev": _TYPED,
     "pulumi preview": _TYPED,
@@ -103,7 +103,7 @@ REGISTER: dict[str, Entry] = {
     "rm state/.pulumi/stacks/rds-encrypt/production.json.attrs": Run(
         RUNBOOK, '"failed to load checkpoint: EOF"'
     ),
-    "pulumi cancel --yes": Run("tests/engine/road.py", '"cancel", "--yes"'),
+    "pulumi cancel --yes": Run("tests/engine/deployment.py", '"cancel", "--yes"'),
     "pulumi config set --path 'rds-encrypt:sources[0].cutover.hooks.before[0]' /bin/false": Run(
         "tests/engine/test_interrupted.py", '{"hooks": {"before": ["false"]}}'
     ),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dev.bench.critical_path import Operation, Road, operations
+from dev.bench.critical_path import Operation, Procedure, operations
 from dev.bench.in_sync import InSync, lines_of
 from dev.sandbox.rds.clock import TimeModel
 
@@ -53,7 +53,7 @@ def found(calls: list[dict[str, Any]], events: list[dict[str, Any]], **options: 
     return operations(calls, events, MODEL, BEGAN.timestamp(), **options)
 
 
-def test_each_request_of_the_road_is_charged_what_the_time_model_says() -> None:
+def test_each_request_of_the_procedure_is_charged_what_the_time_model_says() -> None:
     assert [each.imposed for each in found(CALLS, EVENTS)] == [
         pytest.approx(MODEL.seconds("replica")),
         pytest.approx(MODEL.seconds("snapshot")),
@@ -76,7 +76,7 @@ def test_a_waiter_of_the_cli_has_seen_enough_with_its_first_look() -> None:
     assert found(CALLS, EVENTS, looks_once=True)[0].noticed == pytest.approx(42)
 
 
-def test_what_was_asked_for_in_vain_is_not_of_the_road() -> None:
+def test_what_was_asked_for_in_vain_is_not_part_of_the_procedure() -> None:
     assert found([{**SNAPSHOT, "error_code": "InvalidDBInstanceState"}, *CALLS], EVENTS) == found(
         CALLS, EVENTS
     )
@@ -109,7 +109,7 @@ def test_a_record_of_something_unfinished_is_refused() -> None:
         found(CALLS, EVENTS[:2])
 
 
-ROAD = Road(
+PROCEDURE = Procedure(
     seconds=62.0,
     factor=0.1,
     operations=[Operation("replica", 36.0, 5.0, 41.5, 44.0), Operation("snapshot", 12.0, 46.0, 58.2, 59.0)],
@@ -119,30 +119,30 @@ ROAD = Road(
 
 
 def test_a_run_is_all_of_its_parts() -> None:
-    assert ROAD.imposed == pytest.approx(48.0)
-    assert ROAD.servers == pytest.approx(0.7)
-    assert ROAD.polling == pytest.approx(3.3)
-    assert ROAD.own == pytest.approx(5 + 2 + 3)
-    assert sum(seconds for _, seconds in ROAD.gaps) == pytest.approx(ROAD.own)
+    assert PROCEDURE.imposed == pytest.approx(48.0)
+    assert PROCEDURE.servers == pytest.approx(0.7)
+    assert PROCEDURE.polling == pytest.approx(3.3)
+    assert PROCEDURE.own == pytest.approx(5 + 2 + 3)
+    assert sum(seconds for _, seconds in PROCEDURE.gaps) == pytest.approx(PROCEDURE.own)
 
 
 def test_only_what_depends_on_the_time_model_is_stretched() -> None:
-    assert ROAD.seconds_unscaled == pytest.approx(480 + 33 + 0.7 + 10)
+    assert PROCEDURE.seconds_unscaled == pytest.approx(480 + 33 + 0.7 + 10)
 
 
 def test_at_the_profiles_own_pace_nothing_is_stretched() -> None:
-    road = replace(ROAD, factor=1.0)
-    assert road.seconds_unscaled == pytest.approx(road.seconds)
-    assert road.rate == pytest.approx(100 / 62 * 60)
+    procedure = replace(PROCEDURE, factor=1.0)
+    assert procedure.seconds_unscaled == pytest.approx(procedure.seconds)
+    assert procedure.rate == pytest.approx(100 / 62 * 60)
 
 
 def test_the_limit_is_on_what_is_ours_and_the_whole_is_shown_above_it() -> None:
-    lines = {line.name: line for line in lines_of(InSync(ROAD, ROAD))}
+    lines = {line.name: line for line in lines_of(InSync(PROCEDURE, PROCEDURE))}
     whole = lines["time to in-sync (at 0.1 of its times, stretched)"]
     assert whole.ratio == pytest.approx(523.7 / 480)
     assert lines["time to in-sync without those two"].ratio == pytest.approx(490 / 480)
     assert lines["time to in-sync without those two"].complaint is None
-    slow = replace(ROAD, seconds=ROAD.seconds + 20)
-    assert {line.name: line for line in lines_of(InSync(slow, ROAD))}[
+    slow = replace(PROCEDURE, seconds=PROCEDURE.seconds + 20)
+    assert {line.name: line for line in lines_of(InSync(slow, PROCEDURE))}[
         "time to in-sync without those two"
     ].complaint

@@ -40,7 +40,7 @@ BEFORE = [
 AFTER = ["move", "confirm"]
 
 
-class Road:
+class Deployment:
     """A context whose moves only note that they were made, or fail."""
 
     def __init__(
@@ -95,59 +95,63 @@ class Road:
 
 
 @pytest.fixture
-def road(monkeypatch: pytest.MonkeyPatch) -> Road:
-    return Road(monkeypatch)
+def deployment(monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    return Deployment(monkeypatch)
 
 
-def test_the_moves_come_in_their_order(road: Road) -> None:
-    assert run(road.context).server_uuid == "uuid"
-    assert road.moves == BEFORE + AFTER
+def test_the_moves_come_in_their_order(deployment: Deployment) -> None:
+    assert run(deployment.context).server_uuid == "uuid"
+    assert deployment.moves == BEFORE + AFTER
 
 
 @pytest.mark.parametrize("move", BEFORE)
 def test_a_failure_before_the_point_of_no_return_is_undone_and_its_cause_raised(
-    road: Road, move: str
+    deployment: Deployment, move: str
 ) -> None:
     cause = TimedOut("too slow")
-    road.failing[move] = cause
+    deployment.failing[move] = cause
     with pytest.raises(TimedOut) as raised:
-        run(road.context)
+        run(deployment.context)
     assert raised.value is cause
     made = BEFORE[: BEFORE.index(move) + 1]
-    assert road.moves == [*made, "undo"]
+    assert deployment.moves == [*made, "undo"]
 
 
-def test_an_interrupt_is_undone_as_well(road: Road) -> None:
-    road.failing["drain"] = KeyboardInterrupt()
+def test_an_interrupt_is_undone_as_well(deployment: Deployment) -> None:
+    deployment.failing["drain"] = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
-        run(road.context)
-    assert road.moves[-1] == "undo"
+        run(deployment.context)
+    assert deployment.moves[-1] == "undo"
 
 
-def test_nothing_begins_that_nobody_is_left_to_finish(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_begins_that_nobody_is_left_to_finish(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(waiting, "_COORDINATOR", -1)  # no process has that number
     with pytest.raises(Cancelled):
-        run(road.context)
-    assert "begin" not in road.moves
-    assert road.moves[-1] == "undo"
+        run(deployment.context)
+    assert "begin" not in deployment.moves
+    assert deployment.moves[-1] == "undo"
 
 
 @pytest.mark.parametrize("move", AFTER)
-def test_a_failure_after_the_point_of_no_return_undoes_nothing(road: Road, move: str) -> None:
-    road.failing[move] = ActionRequired("a rename failed")
+def test_a_failure_after_the_point_of_no_return_undoes_nothing(deployment: Deployment, move: str) -> None:
+    deployment.failing[move] = ActionRequired("a rename failed")
     with pytest.raises(ActionRequired):
-        run(road.context)
-    assert road.moves.count("undo") == 1
+        run(deployment.context)
+    assert deployment.moves.count("undo") == 1
 
 
 def test_run_again_after_the_point_of_no_return_it_rolls_forward(monkeypatch: pytest.MonkeyPatch) -> None:
-    road = Road(monkeypatch, begun=True)
-    run(road.context)
-    assert road.moves == AFTER
+    deployment = Deployment(monkeypatch, begun=True)
+    run(deployment.context)
+    assert deployment.moves == AFTER
 
 
-def test_an_undoing_that_fails_hides_neither_cause(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
-    road.failing["promote"] = ActionRequired("written to despite the fence")
+def test_an_undoing_that_fails_hides_neither_cause(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment.failing["promote"] = ActionRequired("written to despite the fence")
     looks = iter([None, TimedOut("still read-only")])
 
     def undo(*_arguments: Any) -> None:
@@ -156,7 +160,7 @@ def test_an_undoing_that_fails_hides_neither_cause(road: Road, monkeypatch: pyte
 
     monkeypatch.setattr(protocol, "_undo", undo)
     with pytest.raises(BaseExceptionGroup, match="the cutover failed, and so did undoing it") as raised:
-        run(road.context)
+        run(deployment.context)
     assert [str(error) for error in raised.value.exceptions] == [
         "written to despite the fence.",
         "still read-only.",
@@ -165,11 +169,11 @@ def test_an_undoing_that_fails_hides_neither_cause(road: Road, monkeypatch: pyte
 
 def test_in_mode_snapshot_a_failure_leaves_the_fence(monkeypatch: pytest.MonkeyPatch) -> None:
     """One write would make the copy worthless, and downtime was agreed to."""
-    road = Road(monkeypatch, method="offline")
-    road.failing["promote"] = TimedOut("too slow")
+    deployment = Deployment(monkeypatch, method="offline")
+    deployment.failing["promote"] = TimedOut("too slow")
     with pytest.raises(TimedOut):
-        run(road.context)
-    assert road.moves == BEFORE[: BEFORE.index("promote") + 1]
+        run(deployment.context)
+    assert deployment.moves == BEFORE[: BEFORE.index("promote") + 1]
 
 
 def test_a_budget_that_is_spent_calls_the_cut_over_off() -> None:

@@ -25,6 +25,7 @@ WORDS = {
     r"lanes?": "worker",
     r"way back|way_back(?!_open)": "rollback path, reverse replication",
     r"papers": "reports",
+    r"roads?": "procedure",
 }
 ENGLISH = {
     r"anew": "again",

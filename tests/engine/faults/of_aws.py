@@ -99,7 +99,7 @@ def _quota(stage: Stage) -> None:
     stage.faults.refuse(
         "SnapshotQuotaExceeded", "Cannot create more than 100 manual snapshots", action="DeleteDBInstance"
     )
-    stage.road.client("rds").modify_db_instance(
+    stage.deployment.client("rds").modify_db_instance(
         DBInstanceIdentifier="orders-encrypted", DeletionProtection=False, ApplyImmediately=True
     )
     stage.instances.wait(
@@ -139,7 +139,7 @@ def _unknown(stage: Stage) -> None:
 
 @fault("The record is not there", "AWS", "`cutover.dns` names a record that the zone does not have.")
 def _no_record(stage: Stage) -> None:
-    zone = stage.road.client("route53").create_hosted_zone(Name="shop.internal.", CallerReference="f")
+    zone = stage.deployment.client("route53").create_hosted_zone(Name="shop.internal.", CallerReference="f")
     dns = DnsSettings(zone["HostedZone"]["Id"].rpartition("/")[2], "db.shop.internal.")
     dns_records.target(stage.aws(), dns)
 
@@ -268,7 +268,7 @@ def _follow_nobody(stage: Stage) -> None:
 
 
 def _key(stage: Stage, action: str, **arguments: object) -> str:
-    kms = stage.road.client("kms")
+    kms = stage.deployment.client("kms")
     key: str = kms.create_key(Description="of a fault")["KeyMetadata"]["KeyId"]
     kms.create_alias(AliasName=f"alias/{action.replace('_', '-')}", TargetKeyId=key)
     getattr(kms, action)(KeyId=key, **arguments)

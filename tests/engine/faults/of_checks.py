@@ -44,7 +44,7 @@ def _ask(stage: Stage, **settings: int) -> None:
 def _set(stage: Stage, name: str, value: str) -> None:
     """Change a parameter of the encrypted instance's group, and wait until it is in effect."""
     parameter = {"ParameterName": name, "ParameterValue": value, "ApplyMethod": "immediate"}
-    stage.road.client("rds").modify_db_parameter_group(
+    stage.deployment.client("rds").modify_db_parameter_group(
         DBParameterGroupName="orders-encrypted", Parameters=[parameter]
     )
     with stage.session(stage.encrypted_id) as session:
@@ -165,7 +165,7 @@ def _keep_binlogs(stage: Stage, hours: int | None) -> None:
 
 @fault("A long transaction is open", SECTION, "A report, or a client that was forgotten.")
 def _long(stage: Stage) -> None:
-    holder = stage.later.enter_context(stage.road.connected("orders"))
+    holder = stage.later.enter_context(stage.deployment.connected("orders"))
     holder.begin()
     rows(holder, "SELECT id FROM orders WHERE id = 1 FOR UPDATE")
     time.sleep(2.5)
@@ -176,7 +176,7 @@ def _long(stage: Stage) -> None:
     "A transaction is prepared", SECTION, "An XA transaction waits for its COMMIT, and its session has ended."
 )
 def _prepared(stage: Stage) -> None:
-    with stage.road.connected("orders") as connection:
+    with stage.deployment.connected("orders") as connection:
         for statement in (
             "XA START 'left'",
             "UPDATE orders SET note = 'xa' WHERE id = 3",
@@ -189,7 +189,7 @@ def _prepared(stage: Stage) -> None:
 
 
 def _roll_back(stage: Stage) -> None:
-    with stage.road.connected("orders") as connection:
+    with stage.deployment.connected("orders") as connection:
         rows(connection, "XA ROLLBACK 'left'")
 
 
@@ -199,7 +199,7 @@ def _roll_back(stage: Stage) -> None:
     "An account of an application was granted CONNECTION_ADMIN.",
 )
 def _slips_past(stage: Stage) -> None:
-    account = f"'{stage.road.seeded.application_user}'@'%'"
+    account = f"'{stage.deployment.seeded.application_user}'@'%'"
     with stage.host(stage.source_id) as host:
         execute(host, f"GRANT CONNECTION_ADMIN ON *.* TO {account}")
     stage.later.callback(_revoke, stage, account)
@@ -213,7 +213,7 @@ def _revoke(stage: Stage, account: str) -> None:
 
 @fault("The storage is nearly full", SECTION, "Binlogs and relay logs have grown, or the data has.")
 def _nearly_full(stage: Stage) -> None:
-    note = partial(note_free_storage, stage.road, "orders-encrypted", ago=timedelta(seconds=1))
+    note = partial(note_free_storage, stage.deployment, "orders-encrypted", ago=timedelta(seconds=1))
     stage.later.callback(note, gib=15)
     note(gib=0.25)
     _ask(stage)

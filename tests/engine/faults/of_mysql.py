@@ -22,7 +22,7 @@ __all__: list[str] = []
 
 
 def _secret(stage: Stage, name: str, text: str) -> AccessSettings:
-    stage.road.client("secretsmanager").create_secret(Name=name, SecretString=text)
+    stage.deployment.client("secretsmanager").create_secret(Name=name, SecretString=text)
     return replace(stage.access, secret_id=name)
 
 
@@ -113,7 +113,7 @@ def _endpoint(stage: Stage) -> Endpoint:
 
 
 def _log_in_at(stage: Stage, endpoint: Endpoint) -> None:
-    seeded = stage.road.seeded
+    seeded = stage.deployment.seeded
     account = Credentials(seeded.master_user, seeded.master_password)
     with connect(endpoint, account, Tls(str(seeded.ca_bundle)), patience=0.0):
         pass
@@ -145,7 +145,7 @@ def _kill(stage: Stage, resource_id: str, number: int) -> None:
 
 @fault("A lock is held", "MySQL", "A transaction holds what a statement needs, for too long.")
 def _locked(stage: Stage) -> None:
-    holder = stage.later.enter_context(stage.road.connected("orders"))
+    holder = stage.later.enter_context(stage.deployment.connected("orders"))
     holder.begin()
     rows(holder, "SELECT id FROM orders WHERE id = 1 FOR UPDATE")
     with stage.session(stage.source_id) as session:
@@ -155,7 +155,7 @@ def _locked(stage: Stage) -> None:
 
 @fault("A privilege is missing", "MySQL", "The account of the migration may not do what a step needs.")
 def _denied(stage: Stage) -> None:
-    seeded = stage.road.seeded
+    seeded = stage.deployment.seeded
     text = json.dumps({"username": seeded.application_user, "password": seeded.application_password})
     with stage.world(_secret(stage, "orders/of-the-application", text)).session(stage.source_id) as session:
         session.call("mysql.rds_set_configuration", "binlog retention hours", 24)
@@ -179,7 +179,7 @@ def _full(stage: Stage) -> None:
 
 @fault("Tables that are not InnoDB", "MySQL", "The source has MyISAM tables; preview refuses them.")
 def _not_innodb(stage: Stage) -> None:
-    with stage.road.connected("orders") as source:
+    with stage.deployment.connected("orders") as source:
         rows(source, "CREATE TABLE ledger (id INT PRIMARY KEY) ENGINE=MyISAM")
     stage.later.callback(_drop_ledger, stage)
     with stage.session(stage.source_id) as session:
@@ -187,7 +187,7 @@ def _not_innodb(stage: Stage) -> None:
 
 
 def _drop_ledger(stage: Stage) -> None:
-    with stage.road.connected("orders") as source:
+    with stage.deployment.connected("orders") as source:
         rows(source, "DROP TABLE ledger")
 
 

@@ -51,7 +51,7 @@ def _behind_its_back(stage: Stage, statement: str) -> None:
 
 
 def _write(stage: Stage, statement: str) -> None:
-    with stage.road.connected("orders") as source:
+    with stage.deployment.connected("orders") as source:
         rows(source, statement)
 
 

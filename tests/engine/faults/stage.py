@@ -21,7 +21,7 @@ from rds_encrypt.aws.instances import Instances
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.mysql.session import Session
 from tests.engine.account import look
-from tests.engine.road import Road, driving
+from tests.engine.deployment import Deployment, driving
 
 __all__ = ["Stage", "staged"]
 
@@ -32,7 +32,7 @@ A = TypeVar("A", bound=StepArgs)
 class Stage:
     """A source in phase `replicate`; ``later`` takes what puts it back after a fault."""
 
-    road: Road
+    deployment: Deployment
     source_id: str
     encrypted_id: str
     replica_id: str
@@ -42,11 +42,11 @@ class Stage:
 
     @property
     def faults(self) -> Faults:
-        return self.road.sandbox.faults
+        return self.deployment.sandbox.faults
 
     @property
     def access(self) -> AccessSettings:
-        seeded = self.road.seeded
+        seeded = self.deployment.seeded
         return AccessSettings(secret_id=seeded.master_secret, ca_file=str(seeded.ca_bundle))
 
     def aws(self, attempts: int = 1) -> Aws:
@@ -88,7 +88,7 @@ class Stage:
 
     def directory(self, resource_id: str) -> Path:
         """Where the server of an instance keeps its files."""
-        found = {each["resource_id"]: each for each in self.road.sandbox.status()["instances"]}
+        found = {each["resource_id"]: each for each in self.deployment.sandbox.status()["instances"]}
         return Path(found[resource_id]["directory"])
 
     def in_status(self, status: str, identifier: str = "orders-encrypted") -> None:
@@ -103,16 +103,16 @@ class Stage:
 @contextmanager
 def staged(directory: Path) -> Iterator[Stage]:
     """Bring a sandbox into phase `replicate`; this process is a client of it meanwhile."""
-    with driving(directory) as road, pytest.MonkeyPatch.context() as patch:
-        for name, value in road.workspace.environment.items():
+    with driving(directory) as deployment, pytest.MonkeyPatch.context() as patch:
+        for name, value in deployment.workspace.environment.items():
             if name.startswith("AWS_"):
                 patch.setenv(name, value)
-        before = look(road)
-        road.up("replicate")
+        before = look(deployment)
+        deployment.up("replicate")
         yield Stage(
-            road,
-            road.instance("orders")["DbiResourceId"],
-            road.instance("orders-encrypted")["DbiResourceId"],
-            road.instance("orders-not-encrypted")["DbiResourceId"],
+            deployment,
+            deployment.instance("orders")["DbiResourceId"],
+            deployment.instance("orders-encrypted")["DbiResourceId"],
+            deployment.instance("orders-not-encrypted")["DbiResourceId"],
             before,
         )

@@ -1,4 +1,4 @@
-"""One source on its road: a sandbox with a seeded database, a stack of its own, and looks at both."""
+"""A deployment: a sandbox with a seeded database, a stack of its own, and looks at both."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rds_encrypt.rehearse.workspace import Result, session_of
 from rds_encrypt.reports.files import DIRECTORY, Files
 from tests.engine.rows import Row, read_rows
 
-__all__ = ["HOSTILE", "IDENTIFIER", "ROWS", "Road", "driving", "kill_pulumi_of"]
+__all__ = ["HOSTILE", "IDENTIFIER", "ROWS", "Deployment", "driving", "kill_pulumi_of"]
 
 IDENTIFIER = "orders"
 ROWS = 2_000
@@ -61,7 +61,7 @@ _POINT_OF_NO_RETURN = {
 
 
 @dataclass
-class Road:
+class Deployment:
     """A seeded source, the stack that migrates it, and everything that the CLI printed so far."""
 
     sandbox: Sandbox
@@ -69,7 +69,7 @@ class Road:
     workspace: Workspace
     printed: list[Result] = field(default_factory=list, repr=False)
     always: dict[str, Any] = field(default_factory=dict)
-    """Settings of the source that every config of this road has."""
+    """Settings of the source that every config of this deployment has."""
 
     # Config.
 
@@ -83,7 +83,7 @@ class Road:
             **self.always,
             **source,
         }
-        # Watching the lag costs seconds in each of some fifty cutovers; tests/engine/test_road.py asks for what users get.
+        # Watching the lag costs seconds in each of some fifty cutovers; tests/engine/test_procedure.py asks for what users get.
         settings["cutover"] = {"lagSteady": 0, **(settings.get("cutover") or {})}
         self.configure_plainly(phase, [{key: value for key, value in settings.items() if value is not None}])
 
@@ -224,7 +224,7 @@ class Road:
 @contextmanager
 def driving(
     directory: Path, engine: str = "8.0", *, hostile: bool = False, gtids: bool = False
-) -> Iterator[Road]:
+) -> Iterator[Deployment]:
     """Run a sandbox with a seeded source and an empty stack for the length of a ``with`` block.
 
     With ``hostile``, the source's parameter group sets everything that a session could depend on; with ``gtids``, `gtid-mode`.
@@ -237,9 +237,9 @@ def driving(
         environment = {**sandbox.settings(), DIRECTORY: str(directory / "reports")}
         workspace = Workspace(directory / "workspace", environment=environment)
         workspace.create()
-        road = Road(sandbox, seeded, workspace)
-        road.configure("replicate")
-        yield road
+        deployment = Deployment(sandbox, seeded, workspace)
+        deployment.configure("replicate")
+        yield deployment
 
 
 def _set(sandbox: Sandbox, identifier: str, parameters: Mapping[str, str]) -> None:

@@ -18,9 +18,9 @@ import pymysql
 
 from dev.sandbox.mysql.accounts import HostSecrets
 from dev.sandbox.mysql.sessions import admin_session, end_those_of
+from tests.chaos.procedure.points import ARMED, HIDDEN, Point
 from tests.chaos.processes import all_of, command_of
-from tests.chaos.roads.points import ARMED, HIDDEN, Point
-from tests.engine.road import Road
+from tests.engine.deployment import Deployment
 
 __all__ = ["Ending", "Run"]
 
@@ -47,12 +47,12 @@ class Ending:
 
 
 class Run:
-    """`pulumi up` or `pulumi destroy` on a road's stack, in a session of its own."""
+    """`pulumi up` or `pulumi destroy` on a deployment's stack, in a session of its own."""
 
-    def __init__(self, road: Road, verb: str, points: Sequence[Point] = ()) -> None:
-        self._road = road
+    def __init__(self, deployment: Deployment, verb: str, points: Sequence[Point] = ()) -> None:
+        self._deployment = deployment
         self._points = list(points)
-        self._calls = road.sandbox.directory / "calls.jsonl"
+        self._calls = deployment.sandbox.directory / "calls.jsonl"
         self._printed: list[str] = []
         self._inside: list[tuple[Point, int]] = []
         self._killed = False
@@ -61,7 +61,7 @@ class Run:
         """What it was struck with, in this order; the last may be what it ended of."""
         for point in self.strikes:
             self._arm(point)
-        workspace = road.workspace
+        workspace = deployment.workspace
         pulumi = shutil.which("pulumi", path=workspace.environment["PATH"]) or "pulumi"
         command = [pulumi, verb, "--yes", "--skip-preview", "--suppress-progress", "--suppress-permalink"]
         command += ["--stack", workspace.stack, "--config-file", str(workspace.config_file)]
@@ -107,7 +107,7 @@ class Run:
         finally:
             self._reader.join(10)
             self._watcher.join(10)
-            self._road.sandbox.faults.clear()
+            self._deployment.sandbox.faults.clear()
         if code == 0:
             # A `destroy` that was interrupted ends with 0 as well.
             interrupted = any(point.fault == "Ctrl-C" for point in self.strikes)
@@ -164,7 +164,7 @@ class Run:
             if self._over or self._process.poll() is not None:
                 return
             self.strikes.append(point)
-        faults = self._road.sandbox.faults
+        faults = self._deployment.sandbox.faults
         match point.fault:
             case "kill everything":
                 self._kill(all_of(self._process.pid))
@@ -191,7 +191,7 @@ class Run:
                 faults.error(count=3, status=503, service="*")
 
     def _arm(self, point: Point) -> None:
-        faults = self._road.sandbox.faults
+        faults = self._deployment.sandbox.faults
         match point.fault:
             case "no capacity":
                 faults.refuse(
@@ -223,7 +223,7 @@ class Run:
 
     def _lose_connections(self) -> None:
         """End the sessions of the master user, whose client sleeps, wherever a server answers."""
-        for instance in self._road.sandbox.status()["instances"]:
+        for instance in self._deployment.sandbox.status()["instances"]:
             if not instance["directory"]:
                 continue
             directory = Path(instance["directory"])
@@ -231,7 +231,7 @@ class Run:
                 suppress(pymysql.err.MySQLError, OSError),
                 admin_session(directory, HostSecrets.of(directory / "data").admin, timeout=2.0) as session,
             ):
-                end_those_of(session, self._road.seeded.master_user)
+                end_those_of(session, self._deployment.seeded.master_user)
 
     def _kill(self, victims: list[int]) -> None:
         self._killed = True

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.chaos.roads.points import Point
-from tests.chaos.roads.run import Ending, Run
-from tests.engine.road import Road
+from tests.chaos.procedure.points import Point
+from tests.chaos.procedure.run import Ending, Run
+from tests.engine.deployment import Deployment
 
 __all__ = ["Chain", "Result", "follow"]
 
@@ -56,13 +56,15 @@ class Chain:
     runs: int = 0
 
 
-def follow(road: Road, verb: str, command: str, points: Sequence[Point], tell: Tell = print) -> Chain:
+def follow(
+    deployment: Deployment, verb: str, command: str, points: Sequence[Point], tell: Tell = print
+) -> Chain:
     """Run a command again and again, struck at the first of the remaining points that it comes to."""
-    engine = road.seeded.engine_version
+    engine = deployment.seeded.engine_version
     chain, left, again = Chain([]), list(points), 0
     ending = Ending("failed")
     while again < _RUNS_AGAIN:
-        run = Run(road, verb, left)
+        run = Run(deployment, verb, left)
         ending = run.ending()
         chain.runs += 1
         _continue(chain, ending, struck=bool(run.strikes))
@@ -84,7 +86,7 @@ def follow(road: Road, verb: str, command: str, points: Sequence[Point], tell: T
             _end(chain)
             return chain
         # What every user of Pulumi does after a crash: the lock of a dead run goes.
-        road.workspace.run("cancel", "--yes", "--stack", road.workspace.stack)
+        deployment.workspace.run("cancel", "--yes", "--stack", deployment.workspace.stack)
     chain.wrong.append(f"`{command}` did not come to its end in {_RUNS_AGAIN} undisturbed runs: {ending}")
     return chain
 

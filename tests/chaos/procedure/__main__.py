@@ -1,4 +1,4 @@
-"""`python -m tests.chaos.roads`: interrupt replicate, cleanup and destroy at every step, and see whether they come to their end."""
+"""`python -m tests.chaos.procedure`: interrupt replicate, cleanup and destroy at every step, and see whether they come to their end."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chaos.roads.journey import journey
-from tests.chaos.roads.report import Report
+from tests.chaos.procedure.journey import journey
+from tests.chaos.procedure.report import Report
 
 _REPORT = Path("build/chaos.json")
 
 
 def main() -> int:
     """Go through all phases on each engine, print what became of every point, and return 1 if one went wrong."""
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos.roads", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.procedure", description=__doc__)
     parser.add_argument("--engine", action="append", choices=("8.0", "5.7", "9.7"), help="default: both")
     parser.add_argument("--seed", type=int, default=None, help="decides every point; printed")
     parser.add_argument(

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.chaos.roads.chain import Result
+from tests.chaos.procedure.chain import Result
 
 __all__ = ["Report"]
 

@@ -1,4 +1,4 @@
-"""The whole road on 8.0, in order: each test goes on where the one before it stopped."""
+"""The whole procedure on 8.0, in order: each test goes on where the one before it stopped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.engine.checks import (
     secrets_in,
     unfolded,
 )
-from tests.engine.road import Road, driving
+from tests.engine.deployment import Deployment, driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -34,16 +34,16 @@ STEP = "pulumi-python:dynamic/rds"
 
 
 @pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
-    with driving(tmp_path_factory.mktemp("road"), hostile=True) as road:
-        road.always["cutover"] = {"lagSteady": 5}
-        yield road
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with driving(tmp_path_factory.mktemp("deployment"), hostile=True) as deployment:
+        deployment.always["cutover"] = {"lagSteady": 5}
+        yield deployment
 
 
 @pytest.fixture(scope="module")
-def source(road: Road) -> dict[str, Any]:
+def source(deployment: Deployment) -> dict[str, Any]:
     """The description of the source from before the migration."""
-    return road.instance("orders")
+    return deployment.instance("orders")
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +53,14 @@ def replication_passwords() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def writer(road: Road) -> Writer:
-    return Writer(road.address("orders"), road.application, road.seeded.database, connections=2)
+def writer(deployment: Deployment) -> Writer:
+    return Writer(
+        deployment.address("orders"), deployment.application, deployment.seeded.database, connections=2
+    )
 
 
-def test_the_preview_of_replicate_names_the_road(road: Road, source: dict[str, Any]) -> None:
-    plan = road.preview()
+def test_the_preview_of_replicate_names_the_moves(deployment: Deployment, source: dict[str, Any]) -> None:
+    plan = deployment.preview()
 
     assert {str(row) for row in plan if "Stack" not in row.type} == {
         "pulumi:providers:pulumi-python worker-1 create",
@@ -101,8 +103,11 @@ def test_the_preview_of_replicate_names_the_road(road: Road, source: dict[str, A
     assert [name for name in shown if name in milestones] == milestones
 
 
-def test_the_preview_tells_the_plan_and_writes_it_down_for_a_pull_request(road: Road) -> None:
-    said, written = road.printed[-1].output, road.files.path("plan.md").read_text(encoding="utf-8")
+def test_the_preview_tells_the_plan_and_writes_it_down_for_a_pull_request(deployment: Deployment) -> None:
+    said, written = (
+        deployment.printed[-1].output,
+        deployment.files.path("plan.md").read_text(encoding="utf-8"),
+    )
 
     # The terminal folds a move that is longer than its line: only what fits is looked for there.
     for words in ("create the replica orders-not-encrypted", "two snapshots of up to 20 GiB"):
@@ -112,34 +117,36 @@ def test_the_preview_tells_the_plan_and_writes_it_down_for_a_pull_request(road: 
     assert said.count("Moves, in this order:") == 1
 
 
-def test_a_preview_touches_nothing(road: Road, source: dict[str, Any]) -> None:
-    assert road.names() == {"orders"}
-    assert not differing(source, road.instance("orders"), {"LatestRestorableTime"})
+def test_a_preview_touches_nothing(deployment: Deployment, source: dict[str, Any]) -> None:
+    assert deployment.names() == {"orders"}
+    assert not differing(source, deployment.instance("orders"), {"LatestRestorableTime"})
 
 
-def test_replicate_ends_with_a_live_encrypted_replica(road: Road) -> None:
-    road.up("replicate")
+def test_replicate_ends_with_a_live_encrypted_replica(deployment: Deployment) -> None:
+    deployment.up("replicate")
 
-    assert road.names() == {"orders", "orders-not-encrypted", "orders-encrypted"}
-    with road.connected("orders") as source:
+    assert deployment.names() == {"orders", "orders-not-encrypted", "orders-encrypted"}
+    with deployment.connected("orders") as source:
         last = beats(source)[-1]
-    with road.connected("orders-encrypted") as encrypted:
+    with deployment.connected("orders-encrypted") as encrypted:
         assert beats(encrypted, until=last)[-1] >= last
 
 
 def test_replication_has_a_user_and_a_password_of_its_own(
-    road: Road, replication_passwords: list[str]
+    deployment: Deployment, replication_passwords: list[str]
 ) -> None:
-    with road.connected("orders-encrypted") as encrypted:
+    with deployment.connected("orders-encrypted") as encrypted:
         (channel,) = rows(encrypted, "SELECT User_name, User_password FROM mysql.slave_master_info")
     assert channel["User_name"] == "rds_encrypt_replication"
     assert len(channel["User_password"]) >= 24
     replication_passwords.append(channel["User_password"])
 
 
-def test_the_aws_provider_knows_each_timeout_that_it_is_given(road: Road) -> None:
+def test_the_aws_provider_knows_each_timeout_that_it_is_given(deployment: Deployment) -> None:
     """The engine warns about any other, at every run."""
-    declared = {each["urn"]: each for each in json.loads(road.export_state())["deployment"]["resources"]}
+    declared = {
+        each["urn"]: each for each in json.loads(deployment.export_state())["deployment"]["resources"]
+    }
     given = {
         (each["type"], operation)
         for each in declared.values()
@@ -153,33 +160,35 @@ def test_the_aws_provider_knows_each_timeout_that_it_is_given(road: Road) -> Non
     }
 
 
-def test_after_replicate_nothing_is_left_to_do(road: Road) -> None:
-    road.require_rest()
+def test_after_replicate_nothing_is_left_to_do(deployment: Deployment) -> None:
+    deployment.require_rest()
 
 
-def test_the_encrypted_instance_is_like_the_source(road: Road, source: dict[str, Any]) -> None:
+def test_the_encrypted_instance_is_like_the_source(deployment: Deployment, source: dict[str, Any]) -> None:
     assert set(ALLOWED) == MAY_DIFFER
-    encrypted = road.instance("orders-encrypted")
+    encrypted = deployment.instance("orders-encrypted")
 
     assert not differing(source, encrypted, MAY_DIFFER)
     assert encrypted["StorageEncrypted"] is True
-    assert encrypted["KmsKeyId"] == road.seeded.key_arn
+    assert encrypted["KmsKeyId"] == deployment.seeded.key_arn
 
 
-def test_the_source_differs_in_nothing_but_its_replica(road: Road, source: dict[str, Any]) -> None:
+def test_the_source_differs_in_nothing_but_its_replica(
+    deployment: Deployment, source: dict[str, Any]
+) -> None:
     moments = {"LatestRestorableTime", "ReadReplicaDBInstanceIdentifiers"}
-    assert not differing(source, road.instance("orders"), moments)
+    assert not differing(source, deployment.instance("orders"), moments)
 
 
-def test_the_encrypted_instance_is_held(road: Road) -> None:
-    require_fenced(road, "orders-encrypted")
-    with road.connected("orders-encrypted") as encrypted:
+def test_the_encrypted_instance_is_held(deployment: Deployment) -> None:
+    require_fenced(deployment, "orders-encrypted")
+    with deployment.connected("orders-encrypted") as encrypted:
         assert value(encrypted, "SELECT @@GLOBAL.event_scheduler") == "OFF"
 
 
-def test_the_preview_of_cutover_names_the_cut_over(road: Road) -> None:
-    road.configure("cutover")
-    plan = road.preview()
+def test_the_preview_of_cutover_names_the_cut_over(deployment: Deployment) -> None:
+    deployment.configure("cutover")
+    plan = deployment.preview()
 
     assert [str(row) for row in plan if "Stack" not in row.type] == [
         f"{STEP}:Preflight orders update [diff: ~phase]",
@@ -188,8 +197,8 @@ def test_the_preview_of_cutover_names_the_cut_over(road: Road) -> None:
     ]
 
 
-def test_the_preview_of_cutover_briefs_whoever_decides(road: Road) -> None:
-    said = road.printed[-1].output
+def test_the_preview_of_cutover_briefs_whoever_decides(deployment: Deployment) -> None:
+    said = deployment.printed[-1].output
 
     assert " FAIL " not in said
     # What will happen, in which order, what it costs and how to come back.
@@ -208,22 +217,26 @@ def test_the_preview_of_cutover_briefs_whoever_decides(road: Road) -> None:
     assert all(words in said for words in wanted)
 
 
-def test_cutover_loses_no_acknowledged_write(road: Road, writer: Writer) -> None:
+def test_cutover_loses_no_acknowledged_write(deployment: Deployment, writer: Writer) -> None:
     with writer.writing():
         assert writer.wait_for_write(0.0, 10.0), writer.errors
-        road.up("cutover")
+        deployment.up("cutover")
         before = len(writer.acknowledged)
         assert writer.wait_for_write(writer.acknowledged[-1].monotonic, 10.0), writer.errors
 
-    with road.connected("orders") as connection:
+    with deployment.connected("orders") as connection:
         present = [row["token"] for row in rows(connection, f"SELECT token FROM {TABLE}")]
     found = account_for(writer.acknowledged, present)
     assert (found.lost, found.duplicates) == ((), ())
     assert found.acknowledged > before > 0
 
 
-def test_cutover_shows_when_each_moment_was_and_writes_it_down(road: Road) -> None:
-    said, log, outputs = road.printed[-1].output, road.files.read_json("cutover.json"), road.outputs()
+def test_cutover_shows_when_each_moment_was_and_writes_it_down(deployment: Deployment) -> None:
+    said, log, outputs = (
+        deployment.printed[-1].output,
+        deployment.files.read_json("cutover.json"),
+        deployment.outputs(),
+    )
 
     assert log is not None
     assert (log["outcome"], log["identifier"], log["earlier"]) == ("complete", "orders", [])
@@ -246,70 +259,76 @@ def test_cutover_shows_when_each_moment_was_and_writes_it_down(road: Road) -> No
     assert "of which AWS's renames took" in summary(log)
 
 
-def test_the_name_belongs_to_the_encrypted_instance(road: Road, source: dict[str, Any]) -> None:
-    outputs, now = road.outputs(), road.instance("orders")
+def test_the_name_belongs_to_the_encrypted_instance(deployment: Deployment, source: dict[str, Any]) -> None:
+    outputs, now = deployment.outputs(), deployment.instance("orders")
 
     assert now["DbiResourceId"] == outputs["encrypted_instance"] != source["DbiResourceId"]
-    assert (now["StorageEncrypted"], now["KmsKeyId"]) == (True, road.seeded.key_arn)
+    assert (now["StorageEncrypted"], now["KmsKeyId"]) == (True, deployment.seeded.key_arn)
     assert now["Endpoint"]["Address"] == source["Endpoint"]["Address"]
-    assert road.instance("orders-old")["DbiResourceId"] == source["DbiResourceId"]
-    with road.connected("orders", application=True) as connection:
+    assert deployment.instance("orders-old")["DbiResourceId"] == source["DbiResourceId"]
+    with deployment.connected("orders", application=True) as connection:
         assert value(connection, "SELECT @@server_uuid") == outputs["server_uuid"]
 
 
-def test_old_refuses_writes(road: Road) -> None:
-    require_fenced(road, "orders-old")
+def test_old_refuses_writes(deployment: Deployment) -> None:
+    require_fenced(deployment, "orders-old")
 
 
-def test_every_table_is_equal_on_old_and_new_up_to_the_cut_over(road: Road) -> None:
-    require_equal_tables(road, "orders-old", "orders")
+def test_every_table_is_equal_on_old_and_new_up_to_the_cut_over(deployment: Deployment) -> None:
+    require_equal_tables(deployment, "orders-old", "orders")
 
 
-def test_routines_triggers_views_and_accounts_are_equal_on_old_and_new(road: Road) -> None:
-    with road.connected("orders-old") as old, road.connected("orders") as new:
+def test_routines_triggers_views_and_accounts_are_equal_on_old_and_new(deployment: Deployment) -> None:
+    with deployment.connected("orders-old") as old, deployment.connected("orders") as new:
         assert definitions(old) == definitions(new)
 
 
-def test_the_event_runs_on_the_encrypted_instance_only(road: Road) -> None:
-    require_one_event(road, "orders", "orders-old")
+def test_the_event_runs_on_the_encrypted_instance_only(deployment: Deployment) -> None:
+    require_one_event(deployment, "orders", "orders-old")
 
 
-def test_after_cutover_nothing_is_left_to_do(road: Road) -> None:
-    road.require_rest()
+def test_after_cutover_nothing_is_left_to_do(deployment: Deployment) -> None:
+    deployment.require_rest()
 
 
-def test_a_client_that_still_uses_old_is_reported_and_keeps_cleanup_from_stopping_it(road: Road) -> None:
-    user = road.seeded.application_user
-    with road.connected("orders-old", application=True):
-        refreshed = road.note(road.workspace.refresh("--skip-preview"))
+def test_a_client_that_still_uses_old_is_reported_and_keeps_cleanup_from_stopping_it(
+    deployment: Deployment,
+) -> None:
+    user = deployment.seeded.application_user
+    with deployment.connected("orders-old", application=True):
+        refreshed = deployment.note(deployment.workspace.refresh("--skip-preview"))
         assert refreshed.ok, refreshed.output
         assert f"orders-old is still in use: {user} from 127.0.0.1 (1 session)" in unfolded(refreshed.output)
-        road.up("cutover")
-        (client,) = road.outputs()["old_clients"]
+        deployment.up("cutover")
+        (client,) = deployment.outputs()["old_clients"]
         assert (client["account"], client["host"], client["sessions"]) == (user, "127.0.0.1", 1)
-        assert "Still connected to the old instance" in road.files.path("report.html").read_text("utf-8")
+        assert "Still connected to the old instance" in deployment.files.path("report.html").read_text(
+            "utf-8"
+        )
 
-        road.configure("cleanup")
-        plan = road.note(road.workspace.preview())
+        deployment.configure("cleanup")
+        plan = deployment.note(deployment.workspace.preview())
         assert plan.ok, plan.output
         assert f"applications are still connected to it: {user}" in unfolded(plan.output)
-        refused = road.note(road.workspace.up("--skip-preview"))
+        refused = deployment.note(deployment.workspace.up("--skip-preview"))
         assert not refused.ok
         assert "accept the check `old-unused` with a reason. Nothing was removed." in unfolded(refused.output)
-        assert road.instance("orders-old")["DBInstanceStatus"] == "available"
-        assert "orders-not-encrypted" in road.names()
+        assert deployment.instance("orders-old")["DBInstanceStatus"] == "available"
+        assert "orders-not-encrypted" in deployment.names()
 
-    road.configure("cutover")
-    refreshed = road.note(road.workspace.refresh("--skip-preview"))
+    deployment.configure("cutover")
+    refreshed = deployment.note(deployment.workspace.refresh("--skip-preview"))
     assert refreshed.ok, refreshed.output
-    road.up("cutover")
-    assert road.outputs()["old_clients"] == []
-    road.require_rest()
+    deployment.up("cutover")
+    assert deployment.outputs()["old_clients"] == []
+    deployment.require_rest()
 
 
-def test_the_preview_of_cleanup_names_what_goes_and_nothing_that_carries_production(road: Road) -> None:
-    road.configure("cleanup")
-    plan = [row for row in road.preview() if "Stack" not in row.type]
+def test_the_preview_of_cleanup_names_what_goes_and_nothing_that_carries_production(
+    deployment: Deployment,
+) -> None:
+    deployment.configure("cleanup")
+    plan = [row for row in deployment.preview() if "Stack" not in row.type]
 
     assert {str(row) for row in plan if not row.action.startswith("delete")} == {
         f"{STEP}:Preflight orders update [diff: ~phase]",
@@ -335,8 +354,8 @@ def test_the_preview_of_cleanup_names_what_goes_and_nothing_that_carries_product
     }
 
 
-def test_the_preview_of_cleanup_says_that_it_ends_the_rollback_path(road: Road) -> None:
-    said = road.printed[-1].output
+def test_the_preview_of_cleanup_says_that_it_ends_the_rollback_path(deployment: Deployment) -> None:
+    said = deployment.printed[-1].output
 
     assert "Plan for orders, phase `cleanup`" in said
     assert "Undo: none, because this phase ends the rollback path" in said
@@ -344,25 +363,27 @@ def test_the_preview_of_cleanup_says_that_it_ends_the_rollback_path(road: Road) 
     assert "`delete[retain]` for orders-encrypted and orders-fence" in " ".join(said.split())
 
 
-def test_cleanup_leaves_the_encrypted_instance_and_a_stopped_old_one(road: Road) -> None:
-    road.up("cleanup")
+def test_cleanup_leaves_the_encrypted_instance_and_a_stopped_old_one(deployment: Deployment) -> None:
+    deployment.up("cleanup")
 
-    assert road.names() == {"orders", "orders-old"}
-    assert road.instance("orders-old")["DBInstanceStatus"] in {"stopping", "stopped"}
-    outputs = road.outputs()
+    assert deployment.names() == {"orders", "orders-old"}
+    assert deployment.instance("orders-old")["DBInstanceStatus"] in {"stopping", "stopped"}
+    outputs = deployment.outputs()
     assert outputs["old"] == "orders-old"
     assert outputs["automatic_snapshots_wanted"] == 7
 
 
-def test_the_encrypted_instance_has_all_that_the_owner_had_set(road: Road, source: dict[str, Any]) -> None:
-    now = road.instance("orders")
+def test_the_encrypted_instance_has_all_that_the_owner_had_set(
+    deployment: Deployment, source: dict[str, Any]
+) -> None:
+    now = deployment.instance("orders")
 
     # The parameter group is the owner's own again, and in effect.
     assert not differing(source, now, MAY_DIFFER - {"DBParameterGroups", "Endpoint", "DBInstanceArn"})
 
 
-def test_cleanup_leaves_nothing_of_the_migration_in_mysql(road: Road) -> None:
-    with road.connected("orders") as connection:
+def test_cleanup_leaves_nothing_of_the_migration_in_mysql(deployment: Deployment) -> None:
+    with deployment.connected("orders") as connection:
         accounts = rows(connection, "SELECT user FROM mysql.user WHERE user LIKE 'rds_encrypt%%'")
         kept = value(
             connection, "SELECT value FROM mysql.rds_configuration WHERE name = 'binlog retention hours'"
@@ -371,23 +392,23 @@ def test_cleanup_leaves_nothing_of_the_migration_in_mysql(road: Road) -> None:
     assert (accounts, kept, follows) == ([], None, [])
 
 
-def test_after_cleanup_nothing_is_left_to_do(road: Road) -> None:
-    road.require_rest()
+def test_after_cleanup_nothing_is_left_to_do(deployment: Deployment) -> None:
+    deployment.require_rest()
 
 
 def test_no_secret_is_in_the_state_or_in_anything_printed(
-    road: Road, replication_passwords: list[str]
+    deployment: Deployment, replication_passwords: list[str]
 ) -> None:
-    vault = road.client("secretsmanager")
+    vault = deployment.client("secretsmanager")
     texts = [
         vault.get_secret_value(SecretId=name)["SecretString"] for name in ("orders/master", "orders/app")
     ]
     passwords = [json.loads(text)["password"] for text in texts]
-    places = (road.workspace.directory, road.files.directory)
+    places = (deployment.workspace.directory, deployment.files.directory)
     files = [path for place in places for path in Path(place).rglob("*") if path.is_file()]
 
     assert any(path.name.endswith(".json") for path in files)
     assert len({*passwords, *replication_passwords}) == 3
     assert not secrets_in(
-        [*passwords, *replication_passwords], files, (result.output for result in road.printed)
+        [*passwords, *replication_passwords], files, (result.output for result in deployment.printed)
     )

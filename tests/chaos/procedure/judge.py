@@ -15,71 +15,71 @@ from tests.engine.checks import (
     require_fenced,
     require_one_event,
 )
-from tests.engine.road import Road
+from tests.engine.deployment import Deployment
 
 __all__ = ["as_it_was", "cleaned_up", "cut_over", "replicating", "retired", "rolled_back"]
 
 _OURS = "rds-encrypt:"
 
 
-def replicating(road: Road) -> list[str]:
+def replicating(deployment: Deployment) -> list[str]:
     """One replica, one snapshot and its copy, one encrypted instance like the source, that follows and refuses writes."""
 
     def follows() -> None:
-        with road.connected("orders") as source, road.connected("orders-encrypted") as encrypted:
+        with deployment.connected("orders") as source, deployment.connected("orders-encrypted") as encrypted:
             last = beats(source)[-1]
             assert beats(encrypted, until=last)[-1] >= last
 
     def like() -> None:
-        found = differing(road.instance("orders"), road.instance("orders-encrypted"), MAY_DIFFER)
+        found = differing(deployment.instance("orders"), deployment.instance("orders-encrypted"), MAY_DIFFER)
         assert not found, found
 
     def recorded() -> None:
         # The run that takes over what a killed one left completes it as it is; one more records its settings in the state.
-        road.up("replicate")
+        deployment.up("replicate")
 
     return _wrong(
         recorded,
-        lambda: _same(road.names(), {"orders", "orders-not-encrypted", "orders-encrypted"}),
-        lambda: _same(_snapshots(road), {"orders-not-encrypted", "orders-encrypted"}),
+        lambda: _same(deployment.names(), {"orders", "orders-not-encrypted", "orders-encrypted"}),
+        lambda: _same(_snapshots(deployment), {"orders-not-encrypted", "orders-encrypted"}),
         follows,
         like,
-        lambda: require_fenced(road, "orders-encrypted"),
-        road.require_rest,
+        lambda: require_fenced(deployment, "orders-encrypted"),
+        deployment.require_rest,
     )
 
 
-def cut_over(road: Road) -> list[str]:
+def cut_over(deployment: Deployment) -> list[str]:
     """The name is the encrypted instance's, old refuses writes, events run on one."""
     return _wrong(
-        lambda: _same(road.names(), {"orders", "orders-old", "orders-not-encrypted"}),
-        lambda: _same(road.instance("orders")["StorageEncrypted"], True),
-        lambda: require_fenced(road, "orders-old"),
-        lambda: require_one_event(road, "orders", "orders-old"),
-        lambda: require_equal_tables(road, "orders-old", "orders"),
-        lambda: _takes_writes(road),
-        road.require_rest,
+        lambda: _same(deployment.names(), {"orders", "orders-old", "orders-not-encrypted"}),
+        lambda: _same(deployment.instance("orders")["StorageEncrypted"], True),
+        lambda: require_fenced(deployment, "orders-old"),
+        lambda: require_one_event(deployment, "orders", "orders-old"),
+        lambda: require_equal_tables(deployment, "orders-old", "orders"),
+        lambda: _takes_writes(deployment),
+        deployment.require_rest,
     )
 
 
-def rolled_back(road: Road, source: dict[str, Any]) -> list[str]:
+def rolled_back(deployment: Deployment, source: dict[str, Any]) -> list[str]:
     """The name is the source's again, and the encrypted instance follows it and refuses writes."""
     return _wrong(
-        lambda: _same(road.names(), {"orders", "orders-not-encrypted", "orders-encrypted"}),
-        lambda: _same(road.instance("orders")["DbiResourceId"], source["DbiResourceId"]),
-        lambda: require_fenced(road, "orders-encrypted"),
-        lambda: require_one_event(road, "orders", "orders-encrypted"),
-        lambda: require_equal_tables(road, "orders-encrypted", "orders"),
-        lambda: _takes_writes(road),
-        road.require_rest,
+        lambda: _same(deployment.names(), {"orders", "orders-not-encrypted", "orders-encrypted"}),
+        lambda: _same(deployment.instance("orders")["DbiResourceId"], source["DbiResourceId"]),
+        lambda: require_fenced(deployment, "orders-encrypted"),
+        lambda: require_one_event(deployment, "orders", "orders-encrypted"),
+        lambda: require_equal_tables(deployment, "orders-encrypted", "orders"),
+        lambda: _takes_writes(deployment),
+        deployment.require_rest,
     )
 
 
-def cleaned_up(road: Road, source: dict[str, Any]) -> list[str]:
+def cleaned_up(deployment: Deployment, source: dict[str, Any]) -> list[str]:
     """Only the two instances are left, the new one with all that the owner had set, nothing of ours in MySQL."""
 
     def nothing_in_mysql() -> None:
-        with road.connected("orders") as connection:
+        with deployment.connected("orders") as connection:
             accounts = rows(connection, "SELECT user FROM mysql.user WHERE user LIKE 'rds_encrypt%%'")
             kept = value(
                 connection, "SELECT value FROM mysql.rds_configuration WHERE name = 'binlog retention hours'"
@@ -88,51 +88,53 @@ def cleaned_up(road: Road, source: dict[str, Any]) -> list[str]:
 
     def like() -> None:
         allowed = MAY_DIFFER - {"DBParameterGroups", "Endpoint", "DBInstanceArn"}
-        found = differing(source, road.instance("orders"), allowed)
+        found = differing(source, deployment.instance("orders"), allowed)
         assert not found, found
 
     return _wrong(
-        lambda: _same(road.names(), {"orders", "orders-old"}),
-        lambda: _same(_snapshots(road), set()),
-        lambda: _same(road.instance("orders-old")["DBInstanceStatus"], "stopped"),
+        lambda: _same(deployment.names(), {"orders", "orders-old"}),
+        lambda: _same(_snapshots(deployment), set()),
+        lambda: _same(deployment.instance("orders-old")["DBInstanceStatus"], "stopped"),
         nothing_in_mysql,
         like,
-        lambda: _takes_writes(road),
-        road.require_rest,
+        lambda: _takes_writes(deployment),
+        deployment.require_rest,
     )
 
 
-def retired(road: Road) -> list[str]:
+def retired(deployment: Deployment) -> list[str]:
     """After the last destroy: both instances are there, without a tag of ours, and production serves."""
 
     def untagged() -> None:
         for name in ("orders", "orders-old"):
-            keys = [key for key in road.tags(name) if key.startswith(_OURS)]
+            keys = [key for key in deployment.tags(name) if key.startswith(_OURS)]
             _same(keys, [])
 
     return _wrong(
-        lambda: _same(road.names(), {"orders", "orders-old"}), untagged, lambda: _takes_writes(road)
+        lambda: _same(deployment.names(), {"orders", "orders-old"}),
+        untagged,
+        lambda: _takes_writes(deployment),
     )
 
 
-def as_it_was(road: Road, before: dict[str, Any]) -> list[str]:
+def as_it_was(deployment: Deployment, before: dict[str, Any]) -> list[str]:
     """The whole account, and the source's MySQL, as before the migration."""
-    after = look(road)
+    after = look(deployment)
     found = [
         f"after destroy, {part} is {after[part]} instead of {was}"
         for part, was in before.items()
         if after[part] != was
     ]
-    return found + _wrong(lambda: _takes_writes(road))
+    return found + _wrong(lambda: _takes_writes(deployment))
 
 
-def _takes_writes(road: Road) -> None:
-    with road.connected("orders", application=True) as connection:
+def _takes_writes(deployment: Deployment) -> None:
+    with deployment.connected("orders", application=True) as connection:
         rows(connection, "UPDATE orders SET note = 'still here' WHERE id = 1")
 
 
-def _snapshots(road: Road) -> set[str]:
-    found = road.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
+def _snapshots(deployment: Deployment) -> set[str]:
+    found = deployment.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
     return {snapshot["DBSnapshotIdentifier"] for snapshot in found}
 
 

@@ -1,4 +1,4 @@
-"""A sample of the roads for the gate: a migration that dies three times on its way, and whose state is lost at its end."""
+"""A sample of the interruptions for the gate: a migration that dies three times on its way, and whose state is lost at its end."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.roads import judge
-from tests.chaos.roads.chain import follow
-from tests.chaos.roads.journey import lose_state
-from tests.chaos.roads.points import Point
-from tests.engine.road import driving
+from tests.chaos.procedure import judge
+from tests.chaos.procedure.chain import follow
+from tests.chaos.procedure.journey import lose_state
+from tests.chaos.procedure.points import Point
+from tests.engine.deployment import driving
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -23,12 +23,12 @@ POINTS = (
 
 
 def test_a_migration_that_dies_on_its_way_is_completed_by_running_it_again(tmp_path: Path) -> None:
-    with driving(tmp_path) as road:
-        road.configure("replicate")
+    with driving(tmp_path) as deployment:
+        deployment.configure("replicate")
 
-        chain = follow(road, "up", "replicate", POINTS)
+        chain = follow(deployment, "up", "replicate", POINTS)
 
         assert {result.point for result in chain.results} == set(POINTS)
         assert [text for result in chain.results for text in result.wrong] + chain.wrong == []
-        assert judge.replicating(road) == []
-        assert lose_state(road, "replicate", lambda: judge.replicating(road)).wrong == []
+        assert judge.replicating(deployment) == []
+        assert lose_state(deployment, "replicate", lambda: judge.replicating(deployment)).wrong == []

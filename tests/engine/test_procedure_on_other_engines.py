@@ -1,0 +1,119 @@
+"""The deployment on 5.7 and on 9.7, in order and with fewer stops than on 8.0; all the way through a bastion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dev.workload.database import rows, value
+from rds_encrypt.rehearse.writer import TABLE, Writer, account_for
+from tests.bastion import Keys, Running, asyncssh_server, free_port, left_of
+from tests.engine.checks import (
+    MAY_DIFFER,
+    definitions,
+    differing,
+    require_equal_tables,
+    require_fenced,
+    require_one_event,
+)
+from tests.engine.deployment import Deployment, driving
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    return Keys.made(tmp_path_factory.mktemp("bastion") / "it's 100% mine")
+
+
+@pytest.fixture(scope="module", params=["5.7", "9.7"])
+def deployment(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Deployment]:
+    with driving(tmp_path_factory.mktemp("deployment"), engine=request.param, hostile=True) as deployment:
+        yield deployment
+
+
+@pytest.fixture(scope="module")
+def bastion(deployment: Deployment, keys: Keys) -> Iterator[Running]:
+    """The bastion that all of the program's sessions go through; the test's own do not."""
+    with asyncssh_server(keys, free_port()) as running:
+        deployment.always["connection"] = running.config
+        yield running
+
+
+@pytest.fixture(scope="module")
+def source(deployment: Deployment) -> dict[str, Any]:
+    return deployment.instance("orders")
+
+
+def test_a_bastion_that_is_down_is_named_at_preview(deployment: Deployment, keys: Keys) -> None:
+    nobody = Running(keys, free_port())
+    deployment.configure("replicate", connection=nobody.config)
+    refused = deployment.note(deployment.workspace.preview())
+    assert not refused.ok
+    assert f"bastion 127.0.0.1:{nobody.port}: it cannot be reached" in " ".join(refused.output.split())
+    assert "Traceback" not in refused.output
+
+
+def test_replicate(deployment: Deployment, source: dict[str, Any], bastion: Running) -> None:
+    assert source["EngineVersion"].startswith(("5.7.", "9.7."))
+    deployment.up("replicate")
+
+    assert not differing(source, deployment.instance("orders-encrypted"), MAY_DIFFER)
+    require_fenced(deployment, "orders-encrypted")
+
+
+def test_cutover_loses_no_acknowledged_write(deployment: Deployment, source: dict[str, Any]) -> None:
+    writer = Writer(
+        deployment.address("orders"), deployment.application, deployment.seeded.database, connections=2
+    )
+    with writer.writing():
+        assert writer.wait_for_write(0.0, 10.0), writer.errors
+        deployment.up("cutover")
+        assert writer.wait_for_write(writer.acknowledged[-1].monotonic, 10.0), writer.errors
+
+    now = deployment.instance("orders")
+    assert (now["StorageEncrypted"], now["KmsKeyId"]) == (True, deployment.seeded.key_arn)
+    with deployment.connected("orders") as connection:
+        present = [row["token"] for row in rows(connection, f"SELECT token FROM {TABLE}")]
+        assert value(connection, "SELECT @@server_uuid") == deployment.outputs()["server_uuid"]
+    found = account_for(writer.acknowledged, present)
+    assert (found.lost, found.duplicates) == ((), ())
+
+
+def test_old_and_new_hold_the_same_and_the_event_runs_on_one(deployment: Deployment) -> None:
+    require_fenced(deployment, "orders-old")
+    require_equal_tables(deployment, "orders-old", "orders")
+    with deployment.connected("orders-old") as old, deployment.connected("orders") as new:
+        assert definitions(old) == definitions(new)
+    require_one_event(deployment, "orders", "orders-old")
+
+
+def test_after_cutover_nothing_is_left_to_do(deployment: Deployment) -> None:
+    deployment.require_rest()
+
+
+def test_cleanup(deployment: Deployment, source: dict[str, Any]) -> None:
+    deployment.up("cleanup")
+
+    assert deployment.names() == {"orders", "orders-old"}
+    assert not differing(
+        source, deployment.instance("orders"), MAY_DIFFER - {"DBParameterGroups", "Endpoint", "DBInstanceArn"}
+    )
+    with deployment.connected("orders") as connection:
+        assert rows(connection, "SELECT user FROM mysql.user WHERE user LIKE 'rds_encrypt%%'") == []
+        assert rows(connection, "SHOW SLAVE STATUS") == []
+
+
+def test_all_sessions_went_through_the_bastion_and_nothing_is_left_of_them(
+    deployment: Deployment, bastion: Running
+) -> None:
+    names = ("orders", "orders-old", "orders-encrypted", "orders-not-encrypted")
+    assert len(set(bastion.asked)) == len(names)
+    assert f"{deployment.instance('orders')['Endpoint']['Address']}:3306" in bastion.asked
+    assert left_of(bastion.port) == []
+    # Inside of AWS, nothing does: the encrypted instance followed the source by its name.
+    assert "127.0.0.1" not in {place.partition(":")[0] for place in bastion.asked}
