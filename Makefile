@@ -72,11 +72,11 @@ format: setup ## let ruff put the code in order
 	@ruff check --fix --quiet . ; ruff format .
 
 test: SERVERS = 8.0 5.7 8.0.15
-test: lint ## the whole gate: lint, unit, sandbox and engine tests, and a few interrupted cutovers
+test: setup ## the whole gate: lint, unit, sandbox and engine tests, and a few interrupted cutovers
 	@# From Debian, not from Maven: where that cannot be, the rest is tested all the same.
 	@$(PYTHON) dev/tools/setup.py --only-servers --server 9.7 || echo 'MySQL 9.7 is not to be had: its tests are skipped'
-	$(call heading,'tests/unit')
-	@$(PY) -m pytest -q -n $(WORKERS) tests/unit
+	@# mypy uses one processor: the unit tests use the other.
+	@$(MAKE) --no-print-directory -j2 --output-sync=target lint test-unit
 	$(call heading,'a sample of tests/chaos and all of tests/engine and tests/conformance and tests/sandbox')
 	@$(PY) -m pytest -q -n $(WORKERS) $(IN_FILES) --durations 20 $(CHAOS) tests/engine tests/conformance tests/sandbox
 
@@ -139,7 +139,8 @@ bench-catch-up: setup ## measure catching up against the plain replica (MEGABYTE
 	@$(PY) -m dev.bench.catch_up --engine $(ENGINE) $(if $(MEGABYTES),--megabytes $(MEGABYTES))
 
 test-unit: setup ## the quick tests only
-	@$(PY) -m pytest -q -m 'not slow and not engine' tests/unit
+	$(call heading,'tests/unit')
+	@$(PY) -m pytest -q -n $(WORKERS) tests/unit
 
 clean: ## remove everything that was made, the tool chain included
 	@if [ -x $(PY) ] && [ -d .cache/sandbox ]; then $(PY) -m dev.sandbox down; fi

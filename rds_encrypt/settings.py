@@ -54,12 +54,11 @@ class _Group:
     SHORT: ClassVar[str | None] = None
     """The key that a plain word in place of the group stands for, if there is one."""
     # Read by pydantic, if that validates: also what a program gives as an instance is validated.
-    __pydantic_config__: ClassVar[Mapping[str, Any]] = {
+    __pydantic_config__: ClassVar[dict[str, Any]] = {
         "extra": "forbid",
         "alias_generator": key_of,
         "populate_by_name": True,
         "revalidate_instances": "always",
-        "use_attribute_docstrings": True,
     }
 
 
@@ -346,7 +345,7 @@ class SourceSettings(_Group):
 
     def __post_init__(self) -> None:
         records = self.replicas.records.values()
-        if self.cutover.dns is not None and self.cutover.dns.record in {each.record for each in records}:
+        if self.cutover.dns is not None and self.cutover.dns.record in {record.record for record in records}:
             raise ValueError(
                 f"`replicas.records` has {self.cutover.dns.record}, which is the record of the source (`cutover.dns`)"
             )
