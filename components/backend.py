@@ -44,14 +44,14 @@ def backend_mark() -> str:
 def backend_url(environment: Mapping[str, str], project: Path) -> str:
     """Return the backend that the CLI uses; it looks in this order, and does not pass the result to the program."""
     home = Path(environment.get("PULUMI_HOME") or Path.home() / ".pulumi")
-    found = (
+    configured = (
         environment.get("PULUMI_BACKEND_URL")
         or (_read(project).get("backend") or {}).get("url")
         # The backend that `pulumi login` has chosen; nothing else in this file is read.
         or _read(home / "credentials.json").get("current")
         or _CLOUD
     )
-    url = str(found)
+    url = str(configured)
     # Options of a directory say how files are written there, not which directory it is; those of a bucket may name its endpoint.
     return (url.partition("?")[0] if url.startswith("file:") else url).rstrip("/")
 
@@ -60,7 +60,7 @@ def _read(file: Path) -> Mapping[str, Any]:
     """Return the content of a file of Pulumi's; nothing if it is missing or cannot be read."""
     try:
         text = file.read_text(encoding="utf-8")
-        found = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
+        content = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
     except (OSError, ValueError, yaml.YAMLError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -54,8 +54,8 @@ def complaint(error: ValidationError) -> PreconditionFailed:
     match first["type"]:
         case "missing":
             # A mapping cannot be set to a value: the advice is for the key that is usually needed.
-            wanted = f"{key}.secretId" if path[-1] == "credentials" else key
-            return PreconditionFailed("this key is missing", where=key, fix=_set(wanted))
+            key_to_set = f"{key}.secretId" if path[-1] == "credentials" else key
+            return PreconditionFailed("this key is missing", where=key, fix=_set(key_to_set))
         case "unexpected_keyword_argument":
             return _unknown(key, str(path[-1]), _keys_beside(path))
         case "value_error":
@@ -65,18 +65,18 @@ def complaint(error: ValidationError) -> PreconditionFailed:
 
 def stray(names: Iterable[str], known: Iterable[str]) -> PreconditionFailed | None:
     """Return the error for the first unknown key of the stack; ``None`` if all are known."""
-    wanted = sorted(known)
+    keys = sorted(known)
     for name in sorted(names):
-        if name in wanted:
+        if name in keys:
             continue
-        if any(name.startswith((f"{each}.", f"{each}[")) for each in wanted):
+        if any(name.startswith((f"{key}.", f"{key}[")) for key in keys):
             # `pulumi config set` without `--path` takes the brackets as part of the name.
             return PreconditionFailed(
                 "this is a path, set as if it were the name of a key",
                 where=f"{NAMESPACE}:{name}",
                 fix=f"`pulumi config rm '{NAMESPACE}:{name}'`, then set it again with `--path`",
             )
-        return _unknown(f"{NAMESPACE}:{name}", name, wanted)
+        return _unknown(f"{NAMESPACE}:{name}", name, keys)
     return None
 
 
@@ -90,7 +90,7 @@ def _set(key: str) -> str:
 
 
 def _unknown(key: str, name: str, known: Iterable[str]) -> PreconditionFailed:
-    lowered = {each.lower(): each for each in known}
+    lowered = {known_key.lower(): known_key for known_key in known}
     close = difflib.get_close_matches(name.lower(), lowered, n=1)
     meant = f"Did you mean `{lowered[close[0]]}`? {PAGE}" if close else PAGE
     return PreconditionFailed("unknown key", where=key, fix=f"{meant} lists all keys")

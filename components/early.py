@@ -37,7 +37,7 @@ def start_aws_plugin() -> None:
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Keep the garbage collector off what is imported: nothing of it becomes garbage, neither now nor when Python ends."""
+    """Keep the garbage collector away from imported objects: none of them becomes garbage, neither now nor when Python ends."""
     gc.disable()
     try:
         yield

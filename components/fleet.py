@@ -14,12 +14,12 @@ __all__ = ["Fleet", "fleet_of"]
 
 @dataclass(frozen=True)
 class Fleet:
-    """What concerns all sources of a stack.
+    """Facts that concern all sources of a stack.
 
     Attributes:
         sources: how many there are.
         copies_at_once: how many snapshots of the region may be copied at the same time.
-        needs: what they still have to create, in the order of the config.
+        needs: the resources that they still have to create, in the order of the config.
     """
 
     sources: int
@@ -30,8 +30,8 @@ class Fleet:
 def fleet_of(stack: Settings, existing: Sequence[Existing]) -> Fleet:
     """Return what the sources share; ``existing`` is in the order of the config."""
     needs = [
-        need_of(existing.topology, stack.phase_of(source), source.method, existing.replicas)
-        for source, existing in zip(stack.sources, existing, strict=True)
+        need_of(resources.topology, stack.phase_of(source), source.method, resources.replicas)
+        for source, resources in zip(stack.sources, existing, strict=True)
     ]
     return Fleet(
         len(stack.sources), stack.fleet.copies_at_once, tuple(need for need in needs if need is not None)

@@ -141,8 +141,8 @@ class Migration(pulumi.ComponentResource):
             "encrypted_instance": encrypted.id,
         }
         # The name in the state may be old, or the source's again.
-        found = self._source.topology.encrypted
-        name = found.identifier if found is not None else encrypted.identifier
+        existing = self._source.topology.encrypted
+        name = existing.identifier if existing is not None else encrypted.identifier
         replicas = Replicas(self._source, self._aws, name, [done, resumed])
         # A replica that is being made would delay the renames.
         ready = [done, resumed, *replicas.made]

@@ -6,7 +6,7 @@ import pulumi
 
 from components import settings
 from components.migration import Migration
-from components.reached import ALL, together
+from components.reached import ALL, combined_summary
 from components.run_errors import as_run_errors
 from components.stack import Stack
 
@@ -26,4 +26,4 @@ def declare() -> None:
         migration = Migration(source.identifier, source, stack=stack)
         pulumi.export(source.identifier, migration.outputs)
         reached[source.identifier] = migration.reached
-    pulumi.export(ALL, together(reached))
+    pulumi.export(ALL, combined_summary(reached))

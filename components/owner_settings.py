@@ -45,35 +45,37 @@ def owner_settings(source: Instance, encrypted: Instance | None = None) -> dict[
 
     RDS never shrinks storage: an encrypted instance that has more than the source keeps it.
     """
-    found = source.description
+    description = source.description
     settings = {
-        argument: found[key] for argument, key in _PLAIN.items() if found.get(key) not in (None, "", [])
+        argument: description[key]
+        for argument, key in _PLAIN.items()
+        if description.get(key) not in (None, "", [])
     }
     settings |= storage_settings(source)
     settings["allocated_storage"] = max(
-        each.allocated_gib for each in (source, encrypted) if each is not None
+        instance.allocated_gib for instance in (source, encrypted) if instance is not None
     )
     settings["port"] = source.port
-    settings["db_subnet_group_name"] = (found.get("DBSubnetGroup") or {}).get("DBSubnetGroupName")
+    settings["db_subnet_group_name"] = (description.get("DBSubnetGroup") or {}).get("DBSubnetGroupName")
     settings["vpc_security_group_ids"] = sorted(
-        group["VpcSecurityGroupId"] for group in found["VpcSecurityGroups"]
+        group["VpcSecurityGroupId"] for group in description["VpcSecurityGroups"]
     )
-    settings["option_group_name"] = found["OptionGroupMemberships"][0]["OptionGroupName"]
+    settings["option_group_name"] = description["OptionGroupMemberships"][0]["OptionGroupName"]
     settings["tags"] = owner_tags(source.tags)
     return settings
 
 
 def storage_settings(source: Instance) -> dict[str, Any]:
     """Return type, growth limit, IOPS and throughput of the storage, where RDS accepts them."""
-    found = source.description
-    kind = found.get("StorageType")
+    description = source.description
+    kind = description.get("StorageType")
     settings: dict[str, Any] = {"storage_type": kind}
-    if limit := found.get("MaxAllocatedStorage"):
+    if limit := description.get("MaxAllocatedStorage"):
         settings["max_allocated_storage"] = limit
-    if kind in {"io1", "io2"} or (kind == "gp3" and found["AllocatedStorage"] >= _GP3_THRESHOLD_GIB):
+    if kind in {"io1", "io2"} or (kind == "gp3" and description["AllocatedStorage"] >= _GP3_THRESHOLD_GIB):
         settings |= {
-            argument: found[key]
+            argument: description[key]
             for argument, key in (("iops", "Iops"), ("storage_throughput", "StorageThroughput"))
-            if found.get(key)
+            if description.get(key)
         }
     return settings

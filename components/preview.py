@@ -26,18 +26,18 @@ _IN_FULL: Final = 4
 
 def show_plan(source: Source, migration: pulumi.Resource) -> None:
     """Show in the migration's row what the phase will do, and write it to a file."""
-    files = Files(source.names.source, warn=lambda words: pulumi.log.warn(words, resource=migration))
+    files = Files(source.names.source, warn=lambda message: pulumi.log.warn(message, resource=migration))
     try:
-        found = plan(
+        phase_plan = plan(
             source.settings, source.phase, source.topology, _briefing(source), source.existing.replicas
         )
     except MigrationError as error:
         pulumi.log.warn(f"the plan cannot be shown now: {error}", resource=migration)
         return
-    written = files.write("plan.md", as_markdown(found, source.names.source, source.phase))
-    if found is not None:
-        brief = source.fleet.sources > _IN_FULL and not found.stopped
-        pulumi.log.info(as_line(found, written) if brief else as_text(found), resource=migration)
+    written = files.write("plan.md", as_markdown(phase_plan, source.names.source, source.phase))
+    if phase_plan is not None:
+        brief = source.fleet.sources > _IN_FULL and not phase_plan.stopped
+        pulumi.log.info(as_line(phase_plan, written) if brief else as_text(phase_plan), resource=migration)
 
 
 def _briefing(source: Source) -> Briefing | None:

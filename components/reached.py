@@ -10,7 +10,7 @@ import pulumi
 from rds_encrypt.core.words import counted, duration
 from rds_encrypt.phases import Method, Phase
 
-__all__ = ["ALL", "reached", "summary", "together", "told"]
+__all__ = ["ALL", "combined_summary", "reached", "state_reached", "summary"]
 
 ALL = "all_sources"
 """The output's name: with an underscore, it cannot be a DB instance's."""
@@ -24,7 +24,7 @@ _PROOF = {
     ("offline", "cleanup"): "old_status",
 }
 """By method and phase: the output of the last step that counts; unknown if that step, or one before it, has failed."""
-_SAID = (
+_REPORTED_OUTPUTS = (
     "verify_level",
     "verified_at",
     "verified_rows",
@@ -39,15 +39,15 @@ def reached(
     phase: Phase, method: Method, outputs: Mapping[str, pulumi.Input[Any]]
 ) -> pulumi.Output[str | None]:
     """Return the state that a source has reached; ``None`` if it has not reached its phase."""
-    given = {key: outputs[key] for key in _SAID if key in outputs}
+    given = {key: outputs[key] for key in _REPORTED_OUTPUTS if key in outputs}
     # Also with unknown outputs: with `--continue-on-error`, those of a failed step stay unknown.
     return pulumi.Output.all(**given).apply(
-        lambda values: told(phase, method, values), run_with_unknowns=True
+        lambda values: state_reached(phase, method, values), run_with_unknowns=True
     )
 
 
-def told(phase: Phase, method: Method, outputs: object) -> str | None:
-    """Return the sentence; unknown outputs are not plain values."""
+def state_reached(phase: Phase, method: Method, outputs: object) -> str | None:
+    """Return the state as a sentence; unknown outputs are not plain values."""
     proof = _PROOF.get((method, phase))
     if proof is None:
         return "prepared; phase `cutover` makes the copy"
@@ -63,19 +63,19 @@ def told(phase: Phase, method: Method, outputs: object) -> str | None:
     )
 
 
-def together(sources: Mapping[str, pulumi.Output[str | None]]) -> pulumi.Output[dict[str, Any]]:
+def combined_summary(sources: Mapping[str, pulumi.Output[str | None]]) -> pulumi.Output[dict[str, Any]]:
     """Return the summary: how many sources there are, how many have reached their phase, which have not, and each one's sentence."""
     return pulumi.Output.all(**sources).apply(summary)
 
 
-def summary(said: Mapping[str, str | None]) -> dict[str, Any]:
+def summary(sentences: Mapping[str, str | None]) -> dict[str, Any]:
     """Return the output's value."""
-    behind = [name for name, sentence in said.items() if sentence is None]
+    behind = [name for name, sentence in sentences.items() if sentence is None]
     return {
-        "sources": len(said),
-        "as_configured": len(said) - len(behind),
+        "sources": len(sentences),
+        "as_configured": len(sentences) - len(behind),
         "behind": behind,
-        "each": {name: sentence or "has not reached its phase" for name, sentence in said.items()},
+        "each": {name: sentence or "has not reached its phase" for name, sentence in sentences.items()},
     }
 
 
@@ -91,8 +91,8 @@ def _moved(phase: Phase, known: Mapping[str, Any]) -> str:
     outage = known.get("write_outage")
     if isinstance(outage, Mapping) and outage.get("at_most") is not None:
         what += f"; writes were refused for {duration(float(outage['at_most']))} at most"
-    if left := known.get("old_clients"):
-        sessions = sum(int(each["sessions"]) for each in left)
+    if clients := known.get("old_clients"):
+        sessions = sum(int(client["sessions"]) for client in clients)
         what += f"; the old instance still has {counted(sessions, 'session')} of applications"
     return what
 

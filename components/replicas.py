@@ -1,6 +1,6 @@
 """The owner's replicas that come along: their encrypted counterparts, and the steps that move their readers, in an order that RDS allows.
 
-RDS makes an instance of its own of a replica whose source is deleted. So undo and retirement begin with the replicas of replicas.
+RDS turns a replica whose source is deleted into an independent instance. So undo and retirement begin with the replicas of replicas.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Replicas:
         encrypted instance carries production, but the steps delete the old replicas: there, replicas of replicas come first.
         """
         pairs = self._source.existing.replicas
-        levels = [[each for each in pairs if (each.above is not None) == deeper] for deeper in (False, True)]
+        levels = [[pair for pair in pairs if (pair.above is not None) == deeper] for deeper in (False, True)]
         if self._source.phase == "cleanup":
             levels.reverse()
         done: list[pulumi.Resource] = [last]

@@ -33,7 +33,7 @@ def load(config: pulumi.Config) -> Settings:
     """
     names = (key.partition(":") for key in get_config_env())
     ours = [name for namespace, _, name in names if namespace == config.name]
-    known = [each.name for each in fields(Settings)]
+    known = [field.name for field in fields(Settings)]
     if refused := stray(ours, known):
         raise refused
     values = {key: config.get(key) if key == "phase" else config.get_object(key) for key in known}
@@ -63,7 +63,7 @@ def _plain(kind: Any, value: Any) -> Any:
     if kind is date and isinstance(value, str):
         return value.removesuffix(_MIDNIGHT)
     if isinstance(value, list | tuple):
-        return [_plain(kind, each) for each in value]
+        return [_plain(kind, item) for item in value]
     group = group_in(kind)
     if group is not None and isinstance(value, str) and (key := getattr(group, "SHORT", None)):
         return {key: value}

@@ -51,9 +51,11 @@ class Stack:
         """
         config = pulumi.Config("aws")
         aws = Aws(AwsSettings(region=config.get("region"), profile=config.get("profile")))
-        found = look_up(aws, settings.sources)
-        existing = {source.identifier: each for source, each in zip(settings.sources, found, strict=True)}
-        return cls(settings, aws, this_stack(), existing, fleet_of(settings, found))
+        existing = look_up(aws, settings.sources)
+        by_identifier = {
+            source.identifier: resources for source, resources in zip(settings.sources, existing, strict=True)
+        }
+        return cls(settings, aws, this_stack(), by_identifier, fleet_of(settings, existing))
 
     def source(self, settings: SourceSettings) -> Source:
         """Return one of the sources, for its migration."""

@@ -140,8 +140,12 @@ class Steps:
         if verify.level == "off":
             return "off"
         encrypted = topology.encrypted
-        found = verified(tags, encrypted.resource_id) if encrypted is not None else None
-        return str(found) if found is not None and found.serves(verify.level, verify.max_age) else due
+        verification = verified(tags, encrypted.resource_id) if encrypted is not None else None
+        return (
+            str(verification)
+            if verification is not None and verification.serves(verify.level, verify.max_age)
+            else due
+        )
 
     def replica_names(
         self,

@@ -35,7 +35,7 @@ def recorded(default: T) -> T:
 
 @dataclass(frozen=True, kw_only=True)
 class StepArgs:
-    """The arguments of every step. At preview, what another resource will output is ``Unknown``.
+    """The arguments of every step. At preview, the future outputs of other resources are ``Unknown``.
 
     A field that is added later needs a default, because older states lack it.
 
@@ -62,18 +62,20 @@ class StepArgs:
     @classmethod
     def declared(cls) -> frozenset[str]:
         """Return the keys of the inputs."""
-        return frozenset(each.name for each in fields(cls) if _RECORDED not in each.metadata)
+        return frozenset(argument.name for argument in fields(cls) if _RECORDED not in argument.metadata)
 
     @classmethod
     def to_inputs(cls, **given: Any) -> dict[str, Any]:
-        """Return the inputs of a resource, with defaults; outputs of other resources stay what they are.
+        """Return the inputs of a resource, with defaults; outputs of other resources stay as they are.
 
         Raises:
             TypeError: a key is missing, or is not an argument.
         """
         cls(**given)
         declared = cls.declared()
-        defaults = {each.name: each.default for each in fields(cls) if each.default is not MISSING}
+        defaults = {
+            argument.name: argument.default for argument in fields(cls) if argument.default is not MISSING
+        }
         inputs = {**{key: value for key, value in defaults.items() if key in declared}, **given}
         return {key: as_inputs(value) for key, value in inputs.items()}
 
@@ -110,19 +112,19 @@ class PairArgs(NamedArgs, EncryptedArgs):
 
 
 def as_inputs(value: Any) -> Any:
-    """Return a dataclass as plain values, which a state can hold; what is ``None`` is left out."""
+    """Return a dataclass as plain values, which a state can hold; leave out ``None``."""
     if is_dataclass(value):
-        given = {each.name: getattr(value, each.name) for each in fields(value)}
+        given = {attribute.name: getattr(value, attribute.name) for attribute in fields(value)}
         return {name: as_inputs(inner) for name, inner in given.items() if inner is not None}
     if isinstance(value, Mapping):
         return {name: as_inputs(inner) for name, inner in value.items()}
-    return [as_inputs(each) for each in value] if isinstance(value, tuple) else value
+    return [as_inputs(item) for item in value] if isinstance(value, tuple) else value
 
 
 def read(kind: type[T], values: Mapping[str, Any]) -> T:
-    """Return a dataclass of plain values, converted to what its annotations say; what is missing takes its default."""
+    """Return a dataclass of plain values, converted to its annotated types; missing values take their defaults."""
     hints = get_type_hints(kind)
-    names = [each.name for each in fields(kind)]  # type: ignore[arg-type] # a dataclass
+    names = [attribute.name for attribute in fields(kind)]  # type: ignore[arg-type] # a dataclass
     return kind(**{name: _typed(hints[name], values[name]) for name in names if values.get(name) is not None})
 
 
@@ -137,7 +139,7 @@ def _typed(hint: Any, value: Any) -> Any:
     if origin is Mapping:
         return {name: _typed(parts[1], inner) for name, inner in value.items()}
     if origin is tuple:
-        return tuple(_typed(parts[0], each) for each in value)
+        return tuple(_typed(parts[0], item) for item in value)
     if hint in {int, float}:
         return hint(value)
     return read(hint, value) if is_dataclass(hint) else value  # type: ignore[arg-type] # a class

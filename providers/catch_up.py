@@ -100,7 +100,7 @@ def _may_relax(
 def _alone(context: StepContext, instance: Instance) -> bool:
     """Whether no other instance uses its parameter group."""
     group = instance.parameter_group
-    users = [each.resource_id for each in context.instances.all() if group in each.parameter_groups]
+    users = [user.resource_id for user in context.instances.all() if group in user.parameter_groups]
     return users == [instance.resource_id]
 
 

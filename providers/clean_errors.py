@@ -46,7 +46,7 @@ class _Formatter:
 _to_exception = settings.grpc_error_to_exception
 
 
-def _cancelled_is_told(exn: grpc.RpcError) -> Exception:
+def _explain_cancelled(exn: grpc.RpcError) -> Exception:
     if exn.code() == grpc.StatusCode.CANCELLED:
         return RunError("The engine has cancelled the rest")
     return _to_exception(exn)
@@ -54,7 +54,7 @@ def _cancelled_is_told(exn: grpc.RpcError) -> Exception:
 
 def install() -> None:
     """Install the formatter if this process is the dynamic provider's host, and the handler of cancelled requests."""
-    settings.grpc_error_to_exception = _cancelled_is_told
+    settings.grpc_error_to_exception = _explain_cancelled
     host = sys.modules["__main__"]
     if hasattr(host, "DynamicResourceProviderServicer"):
         host.traceback = _Formatter  # type: ignore[attr-defined]

@@ -36,8 +36,8 @@ _making = Lock()
 def shared_clients(settings: AwsSettings) -> Clients:
     """Return this process's clients; replace those older than a minute."""
     with _making:
-        found = _made.get(settings)
-        if found is None or not found.fresh:
+        clients = _made.get(settings)
+        if clients is None or not clients.fresh:
             aws = Aws(settings)
-            found = _made[settings] = Clients(aws, AccountInventory(aws))
-        return found
+            clients = _made[settings] = Clients(aws, AccountInventory(aws))
+        return clients

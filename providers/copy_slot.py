@@ -63,7 +63,7 @@ class CopySlotProvider(Step[CopySlotArgs]):
             ),
             queue.look,
             done=queue.may_begin,
-            describe=_told,
+            describe=_describe,
             progress=context.progress,
         )
         return {}
@@ -92,14 +92,14 @@ def _require_unmoved(
     """Note on the snapshot that the replica has not moved since it stopped: from now on, rebooting it changes nothing.
 
     RDS reboots replicas, which starts their replication (RDS-EVENT-0396). If that has happened already, copy and restore would take
-    hours for nothing. A replica that cannot be asked now is left to the step that attaches the encrypted instance.
+    hours for nothing. A replica that cannot be queried now is left to the step that attaches the encrypted instance.
 
     Raises:
         ActionRequired: it moved before its snapshot was complete.
     """
     names = Names(context.instances.get(args.source_id).identifier)
-    found = snapshots.existing(context.aws, [names.replica, names.encrypted])
-    noted = found[names.replica].tags.get(Tag.UNMOVED) if names.replica in found else None
+    existing = snapshots.existing(context.aws, [names.replica, names.encrypted])
+    noted = existing[names.replica].tags.get(Tag.UNMOVED) if names.replica in existing else None
     replica = context.instances.find(replica_id)
     if noted == str(coordinates) or replica is None or not replica.serving:
         return
@@ -107,16 +107,16 @@ def _require_unmoved(
         status = channel.status(session)
     if stayed_at(coordinates, status):
         copies.tag(context.aws, args.snapshot, {Tag.UNMOVED: str(coordinates)})
-    elif names.encrypted not in found:
+    elif names.encrypted not in existing:
         raise replica_moved(replica, status, coordinates)
 
 
-def _told(found: CopySlots | None) -> str:
-    if found is None:
+def _describe(slots: CopySlots | None) -> str:
+    if slots is None:
         return "waiting for a copy slot"
-    named, more = found.busy[:_NAMED], len(found.busy) - _NAMED
+    named, more = slots.busy[:_NAMED], len(slots.busy) - _NAMED
     return (
-        f"waiting for {len(found.busy)} copies: {', '.join(named)}{f' and {more} more' if more > 0 else ''}"
+        f"waiting for {len(slots.busy)} copies: {', '.join(named)}{f' and {more} more' if more > 0 else ''}"
     )
 
 

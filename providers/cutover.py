@@ -13,9 +13,9 @@ from providers.cutover_protocol import (
     ProtocolArgs,
     close_reverse_replication,
     cutover_context,
+    outputs_from_tags,
     position_of,
     run_protocol,
-    told,
     warn,
 )
 from providers.progress import warning_for
@@ -78,7 +78,7 @@ class CutoverProvider(Step[CutoverArgs]):
         if direction.noted(state):
             old = context.instances.find(args.source_id)
             if old is None or old.status in RETIRED:
-                return _completed(context, args, told(context, direction, state))
+                return _completed(context, args, outputs_from_tags(context, direction, state))
         return _completed(context, args, run_protocol(context, args, direction))
 
     def seen(self, context: StepContext, args: CutoverArgs) -> Outputs | None:
@@ -96,11 +96,11 @@ class CutoverProvider(Step[CutoverArgs]):
             _close_again(self.context(news), news)
         if not olds.named:
             _require_name(self.context(news), news)
-        recorded = super().update(_id, _olds, _news)
+        result = super().update(_id, _olds, _news)
         if not olds.following:
-            found = _follow_again(self.context(news), news)
-            return UpdateResult({**(recorded.outs or {}), **found})
-        return recorded
+            retried = _follow_again(self.context(news), news)
+            return UpdateResult({**(result.outs or {}), **retried})
+        return result
 
     def undo(self, context: StepContext, args: CutoverArgs) -> None:
         """Keep the cutover; end the rollback path, which no step maintains any more."""
@@ -116,15 +116,15 @@ def _complete(context: StepContext, args: CutoverArgs) -> bool:
 
 
 def _completed(context: StepContext, args: CutoverArgs, outputs: Outputs) -> Outputs:
-    """Add what a refresh will look at again."""
-    seen: Outputs = {}
+    """Add the outputs that a refresh will check again."""
+    current: Outputs = {}
     try:
-        seen = _old_now(context, args)
+        current = _old_now(context, args)
     except Cancelled:
         raise
     except MigrationError as error:
         warning_for(args.urn)(f"rds-encrypt cannot check who still uses the old instance: {error}")
-    return {**_with_following(context, args, outputs), "old_clients": seen.get("old_clients", [])}
+    return {**_with_following(context, args, outputs), "old_clients": current.get("old_clients", [])}
 
 
 def _with_following(context: StepContext, args: CutoverArgs, outputs: Outputs) -> Outputs:
@@ -135,8 +135,8 @@ def _with_following(context: StepContext, args: CutoverArgs, outputs: Outputs) -
 
 def _old_now(context: StepContext, args: CutoverArgs) -> Outputs:
     """Check whether the old instance follows, and who is connected to it; report nothing for one that is between two statuses."""
-    found = context.instances.find_several([args.encrypted_id, args.source_id])
-    encrypted, old = found.get(args.encrypted_id), found.get(args.source_id)
+    instances = context.instances.find_several([args.encrypted_id, args.source_id])
+    encrypted, old = instances.get(args.encrypted_id), instances.get(args.source_id)
     if old is None or old.status in RETIRED:
         return {"old_clients": []}
     if encrypted is None or not old.available or not _complete(context, args):
@@ -158,11 +158,11 @@ def _path(session: Session, encrypted: Instance) -> Outputs:
 
 def _clients(session: Session, old: Instance, args: CutoverArgs) -> list[Outputs]:
     """Return who is connected to the old instance, warn about them, and write them into the report."""
-    found = clients(session, args.old_clients)
-    listed = [as_inputs(each) for each in found]
-    if found:
-        warning_for(args.urn)(f"{old.identifier} is still in use: {', '.join(map(str, found))}")
-    if found or args.old_clients:
+    connected = clients(session, args.old_clients)
+    listed = [as_inputs(client) for client in connected]
+    if connected:
+        warning_for(args.urn)(f"{old.identifier} is still in use: {', '.join(map(str, connected))}")
+    if connected or args.old_clients:
         after_refresh(args, {"old_clients": listed})
     return listed
 
@@ -207,8 +207,8 @@ def _lifted(context: StepContext, args: CutoverArgs) -> bool:
 
     Once it neither follows nor uses the fence's parameter group, it belongs to its owner again.
     """
-    found = context.instances.find_several([args.encrypted_id, args.source_id])
-    encrypted, old = found.get(args.encrypted_id), found.get(args.source_id)
+    instances = context.instances.find_several([args.encrypted_id, args.source_id])
+    encrypted, old = instances.get(args.encrypted_id), instances.get(args.source_id)
     if encrypted is None or old is None or not _complete(context, args):
         return False
     if not old.available:

@@ -32,9 +32,9 @@ __all__ = [
     "ProtocolArgs",
     "close_reverse_replication",
     "cutover_context",
+    "outputs_from_tags",
     "position_of",
     "run_protocol",
-    "told",
     "warn",
 ]
 
@@ -99,14 +99,14 @@ def run_protocol(context: StepContext, args: ProtocolArgs, direction: Direction)
 
 
 def warn(args: ProtocolArgs, cutover: CutoverContext) -> None:
-    """Show what failed and production does not need."""
+    """Show the failures of parts that production does not need."""
     show = warning_for(args.urn)
-    for words in cutover.aside.warnings:
-        show(words)
+    for warning in cutover.aside.warnings:
+        show(warning)
 
 
-def told(context: StepContext, direction: Direction, state: MigrationState) -> Outputs:
-    """Return what the encrypted instance's tags still tell of a complete cutover whose state was lost."""
+def outputs_from_tags(context: StepContext, direction: Direction, state: MigrationState) -> Outputs:
+    """Return the outputs of a complete cutover whose state was lost, as far as the encrypted instance's tags hold them."""
     with context.session(direction.candidate_id) as session:
         uuid = str(session.value("SELECT @@server_uuid"))
     return {
@@ -149,18 +149,18 @@ def cutover_context(context: StepContext, args: ProtocolArgs, direction: Directi
 def _owner_group(context: StepContext, args: ProtocolArgs) -> str:
     """Return the owner's parameter group when the source, which used it, is gone: the description of our clone names it."""
     names = args.names
-    found = context.instances.get(args.encrypted_id).parameter_group
-    if found != names.encrypted:
-        return found
+    group = context.instances.get(args.encrypted_id).parameter_group
+    if group != names.encrypted:
+        return group
     description = ParameterGroups(context.aws).description(names.encrypted) or ""
     return description.removesuffix(f", {names.group_purpose}")
 
 
 def position_of(context: StepContext, args: ProtocolArgs) -> Position:
     """Return where the name is, by tags, or by a look-up where tags do not tell."""
-    found = context.instances.find_several([args.encrypted_id, args.source_id])
-    encrypted = found.get(args.encrypted_id) or context.instances.get(args.encrypted_id)
-    return find_position(context.aws, args.names, encrypted, found.get(args.source_id))
+    instances = context.instances.find_several([args.encrypted_id, args.source_id])
+    encrypted = instances.get(args.encrypted_id) or context.instances.get(args.encrypted_id)
+    return find_position(context.aws, args.names, encrypted, instances.get(args.source_id))
 
 
 def close_reverse_replication(
@@ -170,8 +170,8 @@ def close_reverse_replication(
 
     The rollback path ends here in any case, so a failure is only a warning.
     """
-    found = context.instances.find_several([encrypted_id, source_id])
-    encrypted, old = found.get(encrypted_id), found.get(source_id)
+    instances = context.instances.find_several([encrypted_id, source_id])
+    encrypted, old = instances.get(encrypted_id), instances.get(source_id)
     if encrypted is None or old is None or not state_of(encrypted=encrypted).cutover_begun:
         return
     if not (encrypted.serving and old.serving):

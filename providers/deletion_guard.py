@@ -89,16 +89,20 @@ class DeletionGuardProvider(Step[PairArgs]):
 def _require_settings_match(source: Instance, encrypted: Instance, *, first_look: bool) -> None:
     """Refuse an instance whose settings differ from the source's.
 
-    One that a killed run was creating lacks those that RDS accepts only after a restore; ``complete`` has set most of them. If
-    others are missing, the next run compares it with the declaration and updates it.
+    One that a killed run was creating lacks the settings that RDS accepts only after a restore; ``complete`` has set most of them.
+    If others are missing, the next run compares it with the declaration and updates it.
     """
     # Storage that has grown meanwhile is harmless, and the next `pulumi up` declares it.
-    unlike = [each for each in differences(source, encrypted) if each.setting != "AllocatedStorage"]
-    if not unlike:
+    mismatches = [
+        difference
+        for difference in differences(source, encrypted)
+        if difference.setting != "AllocatedStorage"
+    ]
+    if not mismatches:
         return
     kind = Retryable if first_look else ActionRequired
     raise kind(
-        f"its settings differ from the source's: {'; '.join(map(str, unlike))}",
+        f"its settings differ from the source's: {'; '.join(map(str, mismatches))}",
         where=encrypted.identifier,
         fix="Run `pulumi up` again, which corrects them"
         if first_look

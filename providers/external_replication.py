@@ -134,8 +134,8 @@ def _starts(encrypted: Session) -> bool:
     try:
         channel.start(encrypted)
     except ActionRequired:
-        found = channel.status(encrypted)
-        if found is None or not mended_by_attaching(found.error):
+        status = channel.status(encrypted)
+        if status is None or not mended_by_attaching(status.error):
             raise
         return False
     return True

@@ -81,12 +81,12 @@ class PreflightProvider(Step[PreflightArgs]):
     def refuse(self, context: StepContext, args: PreflightArgs) -> list[str]:
         """Return what blocks this phase, read-only; at preview, also show warnings and notes."""
         try:
-            found = discover(context.aws, Names.of(args.identifier))
-            along = find_pairs(context.instances, found, args.method, args.along)
+            topology = discover(context.aws, Names.of(args.identifier))
+            along = find_pairs(context.instances, topology, args.method, args.along)
             plan = Plan(
                 args.phase,
                 args.method,
-                found,
+                topology,
                 strategy_called(args.strategy),
                 args.kms_key_arn,
                 args.accept,
@@ -97,11 +97,12 @@ class PreflightProvider(Step[PreflightArgs]):
             checks = CheckContext(context.aws, around, plan, args.fleet, context.access)
             if obstacles := [str(finding) for finding in run.obstacles(checks)]:
                 return _refused(args, obstacles)
-            seen = _looked(context, found, checks, remarks=args.preview)
+            findings = _findings(context, topology, checks, remarks=args.preview)
         except MigrationError as error:
             return _refused(args, [str(error)])
-        _tell(args, seen)
-        return _refused(args, [str(each) for each in seen if each.severity is Severity.BLOCKING], seen)
+        _tell(args, findings)
+        blocking = [str(finding) for finding in findings if finding.severity is Severity.BLOCKING]
+        return _refused(args, blocking, findings)
 
     def perform(self, context: StepContext, args: PreflightArgs) -> Outputs:
         """Do nothing: ``check`` has decided already."""
@@ -115,30 +116,32 @@ class PreflightProvider(Step[PreflightArgs]):
 
 
 def _require_allowed(args: PreflightArgs) -> None:
-    """Fail with what ``check`` found, if that did not end the run for the other sources."""
+    """Fail with the checks that failed, unless they have ended the run for all sources."""
     if args.refused:
         raise PreconditionFailed(" ".join(args.refused))
 
 
-def _looked(context: StepContext, found: Topology, checks: CheckContext, *, remarks: bool) -> list[Finding]:
+def _findings(
+    context: StepContext, topology: Topology, checks: CheckContext, *, remarks: bool
+) -> list[Finding]:
     """Open sessions, so that a wrong secret, route or certificate, or a table that cannot be copied, shows now; run the other checks."""
     late: list[Finding] = []
-    if found.encrypted is not None and found.encrypted.available:
+    if topology.encrypted is not None and topology.encrypted.available:
         try:
-            with context.access.session(found.encrypted) as session:
+            with context.access.session(topology.encrypted) as session:
                 dialect_of(session)
         except AccountRefused as error:
-            late.append(_late(context, found.encrypted, error))
-    if found.source is None or not found.source.available:
+            late.append(_late(context, topology.encrypted, error))
+    if topology.source is None or not topology.source.available:
         return [*late, *run.findings(checks, None, remarks=remarks)]
     try:
-        with context.access.session(found.source) as session:
+        with context.access.session(topology.source) as session:
             dialect_of(session)
-            if found.encrypted is None:
+            if topology.encrypted is None:
                 require_transactional(session)
             return [*late, *run.findings(checks, session, remarks=remarks)]
     except AccountRefused as error:
-        return [*late, _late(context, found.source, error), *run.findings(checks, None, remarks=remarks)]
+        return [*late, _late(context, topology.source, error), *run.findings(checks, None, remarks=remarks)]
 
 
 def _late(context: StepContext, instance: Instance, refusal: AccountRefused) -> Finding:
@@ -154,13 +157,13 @@ def _late(context: StepContext, instance: Instance, refusal: AccountRefused) -> 
     )
 
 
-def _tell(args: PreflightArgs, seen: list[Finding]) -> None:
+def _tell(args: PreflightArgs, findings: list[Finding]) -> None:
     """Show warnings one by one, and notes together, under this resource."""
     warn, remark = warning_for(args.urn), remark_for(args.urn)
-    for finding in seen:
+    for finding in findings:
         if finding.severity is Severity.WARNING:
             warn(_within(len("warning: "), str(finding)))
-    if notes := [str(finding) for finding in seen if finding.severity is Severity.NOTE]:
+    if notes := [str(finding) for finding in findings if finding.severity is Severity.NOTE]:
         remark("\n".join(["Good to know:", *(f"- {_within(2, note)}" for note in notes)]))
 
 
@@ -169,10 +172,10 @@ def _within(before: int, sentences: str) -> str:
     return "\n".join(folded(sentences, " " * before)).lstrip()
 
 
-def _refused(args: PreflightArgs, blocking: list[str], seen: Sequence[Finding] = ()) -> list[str]:
+def _refused(args: PreflightArgs, blocking: list[str], findings: Sequence[Finding] = ()) -> list[str]:
     """Return what blocks the phase; at preview, write all findings beside the plan, for a comment on a pull request."""
     if args.preview:
-        files_of(args).write("findings.md", as_markdown(blocking, seen))
+        files_of(args).write("findings.md", as_markdown(blocking, findings))
     return blocking
 
 

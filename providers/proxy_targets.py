@@ -45,7 +45,7 @@ class ProxyTargetsArgs(PairArgs):
 
 
 class ProxyTargetsProvider(Step[ProxyTargetsArgs]):
-    """Moves proxies. Outputs: ``proxies``, what came of each, by its name; ``settled``, whether nothing is left to try.
+    """Moves proxies. Outputs: ``proxies``, the result for each, by its name; ``settled``, whether nothing is left to try.
 
     AWS does not document whether a target follows the name of an instance or the instance, so the step goes by what each proxy reports
     after the names have moved. It never fails: production does not need it, and the next `pulumi up` tries again.
@@ -64,7 +64,7 @@ class ProxyTargetsProvider(Step[ProxyTargetsArgs]):
             warn(
                 f"rds-encrypt cannot check whether an RDS Proxy has {args.identifier} as its target: {error}"
             )
-            # What AWS does not allow it will not allow the next time either.
+            # If AWS denies it now, it will deny it the next time too.
             return {"proxies": {}, "settled": denied(error) is not None}
         for proxy, trouble in done.items():
             if trouble:
@@ -76,9 +76,9 @@ class ProxyTargetsProvider(Step[ProxyTargetsArgs]):
         }
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """Try again what did not succeed."""
-        found = super().diff(_id, _olds, _news)
-        return found if self.read_args(_olds).settled else DiffResult(changes=True, replaces=found.replaces)
+        """Retry the moves that did not succeed."""
+        result = super().diff(_id, _olds, _news)
+        return result if self.read_args(_olds).settled else DiffResult(changes=True, replaces=result.replaces)
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Run again: another phase wants them elsewhere, or one was not moved."""
@@ -86,34 +86,36 @@ class ProxyTargetsProvider(Step[ProxyTargetsArgs]):
 
     def _moved(self, context: StepContext, args: ProxyTargetsArgs) -> dict[str, str]:
         """Move each proxy; return, by proxy, what went wrong."""
-        found = context.instances.find_several([args.encrypted_id, args.source_id])
-        wanted = found.get(args.encrypted_id if args.moved else args.source_id)
-        journal = found.get(args.encrypted_id)
-        if wanted is None or journal is None:
+        instances = context.instances.find_several([args.encrypted_id, args.source_id])
+        production = instances.get(args.encrypted_id if args.moved else args.source_id)
+        journal = instances.get(args.encrypted_id)
+        if production is None or journal is None:
             return {}
         ours, targets = set(args.names.all), proxies.targets(context.aws)
-        known = {each.proxy for each in targets if each.identifier in ours}
-        # One that a killed run left without a target; if it has another by now, its owner gave it that.
+        known = {target.proxy for target in targets if target.identifier in ours}
+        # A proxy that a killed run left without a target; if it has another by now, its owner registered that one.
         noted = journal.tags.get(Tag.PROXIES)
         left = {noted} & proxies.without_target(context.aws, targets) if noted else set()
-        return {proxy: self._settled(context, journal, proxy, wanted, ours) for proxy in sorted(known | left)}
+        return {
+            proxy: self._settled(context, journal, proxy, production, ours) for proxy in sorted(known | left)
+        }
 
     def _settled(
-        self, context: StepContext, journal: Instance, proxy: str, wanted: Instance, ours: set[str]
+        self, context: StepContext, journal: Instance, proxy: str, production: Instance, ours: set[str]
     ) -> str:
-        """Let a proxy use the wanted instance; return what went wrong.
+        """Let a proxy use the instance that carries production; return what went wrong.
 
         One that has the right target but does not reach it is registered again: it may still mean the instance that had the name.
         """
-        name = wanted.identifier
+        name = production.identifier
         try:
             if _look(context, proxy, ours) == [name] and not _reached(context, proxy, name):
                 return ""
             # AWS registers no instance in another status.
             context.instances.wait(
-                wanted.resource_id,
+                production.resource_id,
                 "be in a status in which AWS registers it with a proxy",
-                lambda seen: seen.status in _REGISTERED_IN,
+                lambda instance: instance.status in _REGISTERED_IN,
                 deadline=_BUSY,
                 progress=context.progress,
             )
@@ -145,21 +147,21 @@ def _register(context: StepContext, proxy: str, name: str) -> None:
 
 def _look(context: StepContext, proxy: str, ours: set[str]) -> list[str]:
     """Return those of the migration's names that the proxy has as targets."""
-    found = proxies.targets_of(context.aws, proxy)
-    return [each.identifier for each in found if each.identifier in ours]
+    targets = proxies.targets_of(context.aws, proxy)
+    return [target.identifier for target in targets if target.identifier in ours]
 
 
-def _reached(context: StepContext, proxy: str, wanted: str) -> str:
+def _reached(context: StepContext, proxy: str, name: str) -> str:
     """Wait until the proxy reaches its target; return why it does not."""
 
     def look() -> ProxyTarget:
-        found = proxies.targets_of(context.aws, proxy)
-        missing = ProxyTarget(proxy, wanted, usable=False, trouble="it is not registered")
-        return next((each for each in found if each.identifier == wanted), missing)
+        targets = proxies.targets_of(context.aws, proxy)
+        missing = ProxyTarget(proxy, name, usable=False, trouble="it is not registered")
+        return next((target for target in targets if target.identifier == name), missing)
 
     try:
         until(
-            Wait(f"RDS Proxy {proxy} to reach {wanted}", deadline=_REACHED, longest=5.0),
+            Wait(f"RDS Proxy {proxy} to reach {name}", deadline=_REACHED, longest=5.0),
             look,
             done=lambda target: target.usable,
             describe=lambda target: f"RDS Proxy {proxy}: {target.trouble or 'it reaches its target'}",

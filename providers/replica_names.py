@@ -44,7 +44,7 @@ class ReplicaNamesProvider(Step[ReplicaNamesArgs]):
     """Moves the readers of a replica. Outputs: ``serves``, the DbiResourceId of the replica that they use, and ``old_clients``, who is
     still connected to the owner's replica once the counterpart serves.
 
-    Names and record tell how far a run came.
+    The names and the record show how far a run got.
     """
 
     identity = ("original_id", "replica_id")
@@ -56,21 +56,21 @@ class ReplicaNamesProvider(Step[ReplicaNamesArgs]):
         taker, giver = (
             (args.replica_id, args.original_id) if args.moved else (args.original_id, args.replica_id)
         )
-        found = context.instances.find_several([taker, giver])
-        if original := found.get(args.original_id):
+        instances = context.instances.find_several([taker, giver])
+        if original := instances.get(args.original_id):
             tags = {**tags_for(Role.ORIGINAL_REPLICA, args.source_id), Tag.READERS_NAME: args.replica}
             context.instances.tag(original, tags)
-        served = taker in found and serves(context, args, found[taker], found.get(giver))
-        # RDS makes an instance of its own of a replica whose source is deleted.
-        if taker not in found or (found[taker].replica_of is None and (args.moved or not served)):
-            raise cannot_serve(args, found.get(taker))
+        served = taker in instances and serves(context, args, instances[taker], instances.get(giver))
+        # RDS turns a replica whose source is deleted into an independent instance.
+        if taker not in instances or (instances[taker].replica_of is None and (args.moved or not served)):
+            raise cannot_serve(args, instances.get(taker))
         if not served:
             require_in_sync(context, args, taker)
-            _move(context, args, found[taker], found.get(giver))
-        elif not (found[taker].available or found[taker].broken):
+            _move(context, args, instances[taker], instances.get(giver))
+        elif not (instances[taker].available or instances[taker].broken):
             # A run that was killed has renamed it, which reboots it.
             context.instances.wait_until_available(taker, deadline=_RENAME, progress=context.progress)
-        if args.retired and giver in found:
+        if args.retired and giver in instances:
             _retire(context, args, giver)
         return {"serves": taker, "old_clients": _old_clients(context, args)}
 
@@ -82,11 +82,11 @@ class ReplicaNamesProvider(Step[ReplicaNamesArgs]):
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Compare the inputs that matter, a record that the config no longer has included."""
-        found = super().diff(_id, _olds, _news)
+        result = super().diff(_id, _olds, _news)
         return DiffResult(
-            changes=found.changes or _olds.get("record") != _news.get("record"),
-            replaces=found.replaces,
-            delete_before_replace=found.delete_before_replace,
+            changes=result.changes or _olds.get("record") != _news.get("record"),
+            replaces=result.replaces,
+            delete_before_replace=result.delete_before_replace,
         )
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
@@ -115,8 +115,8 @@ class ReplicaNamesProvider(Step[ReplicaNamesArgs]):
             _give_back(context, args, original, copy)
             _delete(context, args, copy, warn)
             copy = None
-        for each in (original, copy):
-            untag_or_warn(context.instances, each, list(KEYS), warn, needed=False)
+        for replica in (original, copy):
+            untag_or_warn(context.instances, replica, list(KEYS), warn, needed=False)
 
 
 def _irreplaceable(
@@ -131,7 +131,7 @@ def _irreplaceable(
         return "the replica that it replaces is gone"
     if encrypted is None:
         return "the encrypted instance is gone"
-    # RDS makes an instance of its own of a replica whose source is deleted.
+    # RDS turns a replica whose source is deleted into an independent instance.
     if original.replica_of is None and _has_readers(context, args, copy):
         return (
             f"{original.identifier}, which it replaces, is no longer a replica, so its data does not change"
@@ -195,19 +195,21 @@ def _leave_to_owner(
 
 def _retire(context: StepContext, args: ReplicaNamesArgs, resource_id: str) -> None:
     """Delete it unless applications use it: RDS stops no instance that has replicas, and it has no data of its own."""
-    found = context.instances.get(resource_id)
-    if not found.broken:
-        found = context.instances.wait_until_available(resource_id, deadline=HOUR, progress=context.progress)
+    replica = context.instances.get(resource_id)
+    if not replica.broken:
+        replica = context.instances.wait_until_available(
+            resource_id, deadline=HOUR, progress=context.progress
+        )
     # RDS may list one that was deleted a moment ago.
-    there = context.instances.named(found.replicas_here)
-    if left := [each for each in found.replicas if ":" in each or each in there]:
+    existing = context.instances.named(replica.replicas_here)
+    if remaining := [name for name in replica.replicas if ":" in name or name in existing]:
         raise ActionRequired(
-            f"it has replicas of its own, which would become independent instances: {', '.join(left)}",
-            where=found.identifier,
+            f"it has replicas of its own, which would become independent instances: {', '.join(remaining)}",
+            where=replica.identifier,
             fix="Delete them, or set `cleanup.old` to `keep`; then run `pulumi up` again",
             safe="Production is not affected",
         )
-    require_unused(context, found, args.accept, warning_for(args.urn))
+    require_unused(context, replica, args.accept, warning_for(args.urn))
     context.instances.delete(resource_id, final_snapshot=None, deadline=3 * HOUR, progress=context.progress)
 
 
@@ -219,15 +221,15 @@ def _old_clients(context: StepContext, args: ReplicaNamesArgs) -> list[Outputs]:
     warn = warning_for(args.urn)
     try:
         with context.access.session(original) as session:
-            found = clients(session, args.old_clients)
+            connected = clients(session, args.old_clients)
     except Cancelled:
         raise
     except MigrationError as error:
         warn(f"rds-encrypt cannot check who still uses {original.identifier}: {error}")
         return []
-    if found:
-        warn(f"{original.identifier} is still in use: {', '.join(map(str, found))}")
-    return [as_inputs(each) for each in found]
+    if connected:
+        warn(f"{original.identifier} is still in use: {', '.join(map(str, connected))}")
+    return [as_inputs(client) for client in connected]
 
 
 def _move(context: StepContext, args: ReplicaNamesArgs, taker: Instance, giver: Instance | None) -> None:
@@ -244,22 +246,22 @@ def _move(context: StepContext, args: ReplicaNamesArgs, taker: Instance, giver: 
 
 def _rename(context: StepContext, moves: list[tuple[Instance, str]]) -> None:
     """Rename all; each request goes out as soon as RDS accepts it, because reads fail meanwhile."""
-    for each, identifier in moves:
+    for instance, identifier in moves:
         context.instances.ask_rename(
-            each.resource_id,
+            instance.resource_id,
             identifier,
-            parameter_group=each.parameter_group,
+            parameter_group=instance.parameter_group,
             deadline=_RENAME,
             progress=context.progress,
         )
     (taker, name), *givers = moves[::-1]
     _await_rename(context, taker, name, _RENAME)
-    for each, identifier in givers:
+    for instance, identifier in givers:
         try:
-            _await_rename(context, each, identifier, _HIDDEN)
+            _await_rename(context, instance, identifier, _HIDDEN)
         except TimedOut:
-            if context.instances.find(each.resource_id) is not None:
-                _await_rename(context, each, identifier, _RENAME)
+            if context.instances.find(instance.resource_id) is not None:
+                _await_rename(context, instance, identifier, _RENAME)
 
 
 def _await_rename(context: StepContext, renamed: Instance, identifier: str, deadline: float) -> None:
@@ -289,7 +291,7 @@ def _point_back(context: StepContext, args: ReplicaNamesArgs, original: Instance
 def _give_back(
     context: StepContext, args: ReplicaNamesArgs, original: Instance, copy: Instance | None
 ) -> None:
-    """Give its name back to the owner's replica, unless a third one has it; even if the config has another strategy by now."""
+    """Give its name back to the owner's replica, unless a third instance has it; even if the config has another strategy by now."""
     if original.identifier != args.replica and (moves := list(_back(context, args, original, copy))):
         _rename(context, moves)
 

@@ -40,8 +40,8 @@ def after_cutover(cutover: CutoverContext, files: Files) -> None:
     """Write the report, whether or not the cutover succeeded."""
     with _only_warned(files):
         encrypted_id, source_id = cutover.direction.encrypted_id, _source_id(cutover)
-        found = cutover.instances.find_several([source_id, encrypted_id])
-        facts = report.facts_of(found.get(source_id), found.get(encrypted_id) or cutover.encrypted())
+        instances = cutover.instances.find_several([source_id, encrypted_id])
+        facts = report.facts_of(instances.get(source_id), instances.get(encrypted_id) or cutover.encrypted())
         report.publish(files, {**facts, "old_clients": []})
 
 
@@ -61,16 +61,16 @@ def after_cleanup(context: StepContext, args: PairArgs, outputs: Mapping[str, An
     files = files_of(args)
     with _only_warned(files):
         source_id, encrypted_id = args.source_id, args.encrypted_id
-        found = context.instances.find_several([source_id, encrypted_id])
-        production = found.get(encrypted_id) or context.instances.get(encrypted_id)
-        facts = report.facts_of(found.get(source_id), production)
+        instances = context.instances.find_several([source_id, encrypted_id])
+        production = instances.get(encrypted_id) or context.instances.get(encrypted_id)
+        facts = report.facts_of(instances.get(source_id), production)
         # Compared at the cutover, when both ran; a stopped or deleted instance adds nothing.
         facts.pop("settings", None)
         report.publish(files, {**facts, "old_clients": [], "cleanup": _cleanup(args.names, outputs)})
 
 
 def after_refresh(args: NamedArgs, facts: Mapping[str, Any]) -> None:
-    """Write the report again, with what a refresh has seen."""
+    """Write the report again, with the results of a refresh."""
     files = files_of(args)
     with _only_warned(files):
         report.publish(files, facts)
@@ -110,5 +110,5 @@ def _only_warned(files: Files) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001 - a faulty report must not fail a cutover or hide why one failed
-        told = str(error) if isinstance(error, MigrationError) else f"{type(error).__name__}: {error}"
-        files.warn(f"the reports are not up to date ({told})")
+        message = str(error) if isinstance(error, MigrationError) else f"{type(error).__name__}: {error}"
+        files.warn(f"the reports are not up to date ({message})")

@@ -54,9 +54,9 @@ class RetirementProvider(Step[RetirementArgs]):
     def perform(self, context: StepContext, args: RetirementArgs) -> Outputs:
         """Confirm which instance carries production, then remove what only the migration needed, in the order RDS allows."""
         names = args.names
-        found = context.instances.find_several([args.encrypted_id, args.source_id])
-        old = found.get(args.source_id)
-        production = found.get(args.encrypted_id) or context.instances.get(args.encrypted_id)
+        instances = context.instances.find_several([args.encrypted_id, args.source_id])
+        old = instances.get(args.source_id)
+        production = instances.get(args.encrypted_id) or context.instances.get(args.encrypted_id)
         _require_cut_over(context, production, old, names)
         warn = warning_for(args.urn)
         if old is not None and args.fate != "keep":
@@ -140,7 +140,7 @@ def require_unused(
         words: see ``rds_encrypt.checks.of_old.require_unused``.
 
     Raises:
-        ActionRequired: applications use it, or it does not tell.
+        ActionRequired: applications use it, or that cannot be checked.
     """
     if not old.serving:
         return

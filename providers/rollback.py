@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pulumi
 
-from providers.cutover_protocol import ProtocolArgs, cutover_context, run_protocol, told, warn
+from providers.cutover_protocol import ProtocolArgs, cutover_context, outputs_from_tags, run_protocol, warn
 from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
 from rds_encrypt.cutover import hooks
@@ -38,7 +38,7 @@ class RollbackProvider(Step[ProtocolArgs]):
         with cutover.not_needed("hook `after` did not succeed"):
             hooks.run(cutover, "after")  # as after a cutover, it may run twice
         warn(args, cutover)
-        return {**told(context, direction, state), "rollback_path": path}
+        return {**outputs_from_tags(context, direction, state), "rollback_path": path}
 
 
 class Rollback(StepResource, provider=RollbackProvider):

@@ -76,8 +76,8 @@ class StepContext:
 
     def usable(self, resource_id: str) -> Instance | None:
         """Return the instance if it exists and is available."""
-        found = self.instances.find(resource_id)
-        return found if found is not None and found.available else None
+        instance = self.instances.find(resource_id)
+        return instance if instance is not None and instance.available else None
 
 
 class Step(ResourceProvider, Generic[A]):
@@ -222,7 +222,7 @@ def require_no_names_moving(context: StepContext, args: StepArgs) -> None:
 
 def _names_of(source: Instance | None, encrypted: Instance) -> Names:
     """Derive the names of a migration from either instance's name."""
-    for found, ending in ((source, "-old"), (encrypted, "-encrypted")):
-        if found is not None and found.identifier.endswith(ending):
-            return Names(found.identifier.removesuffix(ending))
+    for instance, suffix in ((source, "-old"), (encrypted, "-encrypted")):
+        if instance is not None and instance.identifier.endswith(suffix):
+            return Names(instance.identifier.removesuffix(suffix))
     return Names(source.identifier if source is not None else encrypted.identifier)

@@ -97,11 +97,11 @@ class VerificationProvider(Step[VerificationArgs]):
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Compare the inputs that matter, and check whether a verification is due."""
-        found = super().diff(_id, _olds, _news)
+        result = super().diff(_id, _olds, _news)
         return DiffResult(
-            changes=bool(found.changes) or self._due(_olds, _news),
-            replaces=found.replaces,
-            delete_before_replace=found.delete_before_replace,
+            changes=bool(result.changes) or self._due(_olds, _news),
+            replaces=result.replaces,
+            delete_before_replace=result.delete_before_replace,
         )
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
@@ -111,9 +111,9 @@ class VerificationProvider(Step[VerificationArgs]):
         return UpdateResult({**_olds, **_news, **self.carry_out(_news)})
 
     def _due(self, _olds: dict[str, Any], _news: dict[str, Any]) -> bool:
-        """Whether the program wants a verification that has not run yet; a refresh compares with what it wanted last."""
-        olds, wanted = self.read_args(_olds), self.read_args(_news).wanted
-        return wanted is not None and wanted not in (olds.counted, olds.wanted)
+        """Whether the program requests a verification that has not run yet; a refresh compares with what it requested last."""
+        olds, requested = self.read_args(_olds), self.read_args(_news).wanted
+        return requested is not None and requested not in (olds.counted, olds.wanted)
 
 
 def _passes(error: BaseException) -> bool:
@@ -200,7 +200,7 @@ class _Visit:
 
     def report(self, result: Result, differences: tuple[Difference, ...]) -> Outputs:
         """Write the result to a file and, if it is clean, to the tag that the cutover checks."""
-        found = Verified(self.at, self.args.verify.level, self.args.encrypted_id)
+        verified = Verified(self.at, self.args.verify.level, self.args.encrypted_id)
         outputs: Outputs = {
             "verified_at": self.at.isoformat(timespec="seconds"),
             "verified_coordinates": str(self.coordinates[-1]),
@@ -220,17 +220,17 @@ class _Visit:
                 **outputs,
                 # Two keys keep the names that readers of this file expect.
                 "verify_mode": outputs["verify_level"],
-                "stand_stills": [str(each) for each in self.coordinates],
+                "stand_stills": [str(coordinates) for coordinates in self.coordinates],
                 "chunks_resumed": result.resumed,
                 "differences": [difference.as_plain() for difference in differences],
             },
         )
         if not differences:
-            self.context.instances.tag(self.args.source_id, {Tag.VERIFIED: str(found)})
+            self.context.instances.tag(self.args.source_id, {Tag.VERIFIED: str(verified)})
             self.context.progress(
                 f"verified: {result.rows:,} rows of {result.tables} tables are equal, in {result.seconds:.1f} s"
             )
-        return {**outputs, "counted": str(found)}
+        return {**outputs, "counted": str(verified)}
 
     def _checkpoint(self, coordinates: Coordinates) -> Checkpoint:
         """Return a killed run's checkpoint, if both instances are still at its coordinates."""

@@ -21,5 +21,5 @@ def widen() -> None:
     """Raise the limit if this process is the dynamic provider's host, which has one pool by now."""
     if not hasattr(sys.modules["__main__"], "DynamicResourceProviderServicer"):
         return
-    for pool in [each for each in gc.get_objects() if type(each) is ThreadPoolExecutor]:
+    for pool in [obj for obj in gc.get_objects() if type(obj) is ThreadPoolExecutor]:
         pool._max_workers = max(pool._max_workers, WIDTH)  # noqa: SLF001 - there is no public way

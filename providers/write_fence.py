@@ -85,11 +85,13 @@ class WriteFenceProvider(Step[WriteFenceArgs]):
 
 
 def _left(context: StepContext, source: Instance) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Yield what an earlier run may have left, with its tags: snapshots, and the instance that RDS restored from them."""
+    """Yield the leftovers of an earlier run, with their tags: snapshots, and the instance that RDS restored from them."""
     names = Names(source.identifier)
-    found = snapshots.existing(context.aws, [names.replica, names.encrypted])
-    yield from ((f"snapshot {name}", each.tags) for name, each in found.items())
-    yield from ((name, each.tags) for name, each in context.instances.named([names.encrypted]).items())
+    existing = snapshots.existing(context.aws, [names.replica, names.encrypted])
+    yield from ((f"snapshot {name}", snapshot.tags) for name, snapshot in existing.items())
+    yield from (
+        (name, instance.tags) for name, instance in context.instances.named([names.encrypted]).items()
+    )
 
 
 def _fence(context: StepContext, args: WriteFenceArgs) -> ParameterGroupFence:

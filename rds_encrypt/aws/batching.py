@@ -26,7 +26,7 @@ class _Batch(Generic[V]):
     keys: frozenset[str]
     began: float
     over: bool = False
-    found: Mapping[str, V] | None = None
+    answers: Mapping[str, V] | None = None
     error: Exception | None = None
 
 
@@ -67,22 +67,22 @@ class RequestBatcher(Generic[V]):
         Raises:
             Exception: what ``request`` raised.
         """
-        wanted = frozenset(keys)
-        if not wanted:
+        requested = frozenset(keys)
+        if not requested:
             return {}
-        batch, ours = self._join(wanted, window)
+        batch, ours = self._join(requested, window)
         if ours:
             self._make(batch, request)
         else:
             self._await(batch)
-        if batch.error is not None and (self._shared(batch.error) or (ours and batch.keys == wanted)):
+        if batch.error is not None and (self._shared(batch.error) or (ours and batch.keys == requested)):
             raise batch.error
-        found = batch.found if batch.found is not None else request(sorted(wanted))
-        return {key: found[key] for key in wanted if key in found}
+        answers = batch.answers if batch.answers is not None else request(sorted(requested))
+        return {key: answers[key] for key in requested if key in answers}
 
-    def _join(self, wanted: frozenset[str], window: float) -> tuple[_Batch[V], bool]:
+    def _join(self, keys: frozenset[str], window: float) -> tuple[_Batch[V], bool]:
         """Return a request that has not begun before now, and whether this caller makes it."""
-        mine: _Waiter[V] = _Waiter(wanted)
+        mine: _Waiter[V] = _Waiter(keys)
         patient_until = time.monotonic() + window
         with self._changed:
             self._waiting.append(mine)
@@ -109,7 +109,7 @@ class RequestBatcher(Generic[V]):
 
     def _make(self, batch: _Batch[V], request: Request[V]) -> None:
         try:
-            batch.found = request(sorted(batch.keys))
+            batch.answers = request(sorted(batch.keys))
         except Exception as error:  # noqa: BLE001 - every waiting caller must get any error; an interrupt is this caller's alone
             batch.error = error
         finally:

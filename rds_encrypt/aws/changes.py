@@ -1,4 +1,4 @@
-"""Changes that RDS refuses for a while, or accepts although its answer is an error: when to send them, and when again."""
+"""Changes that RDS refuses for a while, or accepts although its answer is an error: when to send them, and when to repeat them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class _Described(Protocol):
     def status(self) -> str: ...
 
 
-Seen = TypeVar("Seen", bound=_Described)
+T = TypeVar("T", bound=_Described)
 
 
 def busy(error: MigrationError) -> bool:
@@ -85,7 +85,7 @@ def _has(description: Mapping[str, Any], name: str, value: Any) -> bool:
 
 
 def insist(
-    what: str, look: Callable[[], Seen], send: Callable[[Seen], None], happened: Callable[[Seen], bool]
+    what: str, look: Callable[[], T], send: Callable[[T], None], happened: Callable[[T], bool]
 ) -> None:
     """Send a request and repeat it while RDS is busy; after any error, check whether it took effect.
 

@@ -36,14 +36,14 @@ def listed(aws: Aws) -> list[Listed]:
         pages = aws.rds.get_paginator("describe_db_snapshots").paginate(SnapshotType="manual")
         return [
             Listed(
-                each["DBSnapshotIdentifier"],
-                each["DBSnapshotArn"],
-                each["Status"],
-                each.get("SourceDBSnapshotIdentifier"),
-                {tag["Key"]: tag["Value"] for tag in each.get("TagList", [])},
+                snapshot["DBSnapshotIdentifier"],
+                snapshot["DBSnapshotArn"],
+                snapshot["Status"],
+                snapshot.get("SourceDBSnapshotIdentifier"),
+                {tag["Key"]: tag["Value"] for tag in snapshot.get("TagList", [])},
             )
             for page in pages
-            for each in page["DBSnapshots"]
+            for snapshot in page["DBSnapshots"]
         ]
 
 

@@ -51,19 +51,23 @@ def point(aws: Aws, dns: DnsSettings, address: str) -> None:
 
 def _record(aws: Aws, dns: DnsSettings) -> ResourceRecordSetOutputTypeDef:
     with sorted_errors(f"record {dns.record}"):
-        found = aws.route53.list_resource_record_sets(
+        records = aws.route53.list_resource_record_sets(
             HostedZoneId=dns.hosted_zone_id, StartRecordName=dns.record, StartRecordType="CNAME", MaxItems="1"
         )["ResourceRecordSets"]
-    if not found or found[0]["Type"] != "CNAME" or found[0]["Name"].rstrip(".") != dns.record.rstrip("."):
+    if (
+        not records
+        or records[0]["Type"] != "CNAME"
+        or records[0]["Name"].rstrip(".") != dns.record.rstrip(".")
+    ):
         raise PreconditionFailed(
             "there is no such CNAME",
             where=f"record {dns.record} in hosted zone {dns.hosted_zone_id}",
             fix="Correct it in the config, or create the record, pointing at the present instance, and let applications use it",
         )
-    if "SetIdentifier" in found[0]:
+    if "SetIdentifier" in records[0]:
         raise PreconditionFailed(
             "it is one of several records of this name (weighted, latency or the like), which rds-encrypt does not change",
             where=f"record {dns.record} in hosted zone {dns.hosted_zone_id}",
             fix="Give the config a simple CNAME, or move this record yourself",
         )
-    return found[0]
+    return records[0]

@@ -22,7 +22,7 @@ _AGAIN = "then run the same command again; it continues where it stopped"
 
 @dataclass(frozen=True)
 class _Kind:
-    """What a group of AWS's error codes means; ``{operation}``, ``{code}`` and ``{said}`` are filled in.
+    """What a group of AWS's error codes means; ``{operation}``, ``{code}`` and ``{message}`` are filled in.
 
     With ``text``, a pattern, an error is of this kind only if AWS's message matches; without codes any code fits then, since AWS uses
     some codes for many things.
@@ -34,9 +34,9 @@ class _Kind:
     fix: str
     text: str = ""
 
-    def fits(self, code: str, said: str) -> bool:
+    def fits(self, code: str, message: str) -> bool:
         """Return whether AWS's answer is of this kind."""
-        if self.text and not re.search(self.text, said, re.IGNORECASE):
+        if self.text and not re.search(self.text, message, re.IGNORECASE):
             return False
         return code in self.codes if self.codes else bool(self.text)
 
@@ -49,56 +49,56 @@ _BY_TEXT = (
     _Kind(
         _ANY_CODE,
         ActionRequired,
-        "AWS does not encrypt a replica of an unencrypted instance ({operation}: {said})",
+        "AWS does not encrypt a replica of an unencrypted instance ({operation}: {message})",
         "Create the replica without a KMS key: rds-encrypt encrypts a copy of its snapshot instead",
         text="encrypted Read Replica from an unencrypted",
     ),
     _Kind(
         _ANY_CODE,
         ActionRequired,
-        "AWS does not create a replica of an instance whose master password RDS manages ({operation}: {said})",
+        "AWS does not create a replica of an instance whose master password RDS manages ({operation}: {message})",
         f"Set a master password of your own for the duration of the migration, or use method `offline`, {_AGAIN}",
         text="ManageMasterUserPassword is enabled is not supported",
     ),
     _Kind(
         _ANY_CODE,
         Retryable,
-        "it is being deleted ({operation}: {said})",
+        "it is being deleted ({operation}: {message})",
         f"Wait until it is gone, {_AGAIN}",
         text="is already being deleted",
     ),
     _Kind(
         _ANY_CODE,
         Retryable,
-        "the instance is busy with something else ({operation}: {said})",
+        "the instance is busy with something else ({operation}: {message})",
         f"Wait until it is available, {_AGAIN}",
         text="in-progress management operation|is not in available state|is not in the available state",
     ),
     _Kind(
         _ANY_CODE,
         ActionRequired,
-        "it would have more tags than the 50 that AWS allows ({operation}: {said})",
+        "it would have more tags than the 50 that AWS allows ({operation}: {message})",
         f"Remove some of its tags, {_AGAIN}",
         text=r"\b50 tags|too many tags|tag limit|maximum number of tags",
     ),
     _Kind(
         _ANY_CODE,
         ActionRequired,
-        "AWS refused a tag ({operation}: {said})",
+        "AWS refused a tag ({operation}: {message})",
         f"Rename or remove that tag on the source, {_AGAIN}",
         text="reserved prefix",
     ),
     _Kind(
         _ANY_CODE,
         ActionRequired,
-        "AWS neither stops nor starts an instance that is a replica or has replicas ({said})",
+        "AWS neither stops nor starts an instance that is a replica or has replicas ({message})",
         f"Delete its replicas first, or leave it running (`cleanup.old: keep`), {_AGAIN}",
         text="Cannot stop or start a Read-?Replica|(has|with) (a )?read replicas?",
     ),
     _Kind(
         _ANY_CODE,
         ActionRequired,
-        "the KMS key cannot be used ({operation}: {said})",
+        "the KMS key cannot be used ({operation}: {message})",
         f"Enable the key, and let its policy allow RDS and the caller to use it, {_AGAIN}",
         text="KMS key .*(does not exist|is not enabled|permissions? to access)",
     ),
@@ -144,7 +144,7 @@ _KINDS = (
     _Kind(
         _DENIED,
         ActionRequired,
-        "AWS refused {operation} ({said})",
+        "AWS refused {operation} ({message})",
         "Allow {operation} to the caller: rds_encrypt/policies/iam-policy.json lists everything that a migration needs",
     ),
     _Kind(
@@ -157,13 +157,13 @@ _KINDS = (
             }
         ),
         ActionRequired,
-        "this endpoint does not know {operation} ({code}: {said})",
+        "this endpoint does not know {operation} ({code}: {message})",
         "Check `AWS_ENDPOINT_URL` and `aws:region`: RDS itself knows it, an older or local endpoint may not",
     ),
     _Kind(
         frozenset({"ResourceNotFoundException"}),
         ActionRequired,
-        "it does not exist ({operation}: {said})",
+        "it does not exist ({operation}: {message})",
         f"Correct its name in the config, or `aws:region`, {_AGAIN}",
     ),
     _Kind(
@@ -178,31 +178,31 @@ _KINDS = (
             }
         ),
         ActionRequired,
-        "it does not exist, or AWS does not list it yet ({operation}: {said})",
+        "it does not exist, or AWS does not list it yet ({operation}: {message})",
         f"Run `pulumi refresh` to see what is gone, {_AGAIN}",
     ),
     _Kind(
         frozenset({"InvalidDBSnapshotState", "InvalidDBSnapshotStateFault"}),
         Retryable,
-        "the snapshot is busy with something else ({operation}: {said})",
+        "the snapshot is busy with something else ({operation}: {message})",
         f"Wait until it is available, {_AGAIN}",
     ),
     _Kind(
         frozenset({"InvalidDBParameterGroupState", "InvalidDBParameterGroupStateFault"}),
         Retryable,
-        "the parameter group is in use or being changed ({operation}: {said})",
+        "the parameter group is in use or being changed ({operation}: {message})",
         f"Wait until AWS has finished, {_AGAIN}",
     ),
     _Kind(
         frozenset({"InvalidDBInstanceState", "InvalidDBInstanceStateFault"}),
         Retryable,
-        "the instance is busy with something else ({operation}: {said})",
+        "the instance is busy with something else ({operation}: {message})",
         f"Wait until it is available, {_AGAIN}",
     ),
     _Kind(
         frozenset({"InsufficientDBInstanceCapacity", "InsufficientDBInstanceCapacityFault"}),
         Retryable,
-        "AWS has no capacity for this class in the zones of its subnet group ({said})",
+        "AWS has no capacity for this class in the zones of its subnet group ({message})",
         f"Wait, or choose another class for the source, {_AGAIN}",
     ),
     _Kind(
@@ -226,7 +226,7 @@ _KINDS = (
     _Kind(
         frozenset({"KMSKeyNotAccessibleFault", "DisabledException", "KMSInvalidStateException"}),
         ActionRequired,
-        "the KMS key cannot be used ({operation}: {said})",
+        "the KMS key cannot be used ({operation}: {message})",
         f"Enable the key, and let its policy allow RDS and the caller to use it, {_AGAIN}",
     ),
 )
@@ -243,7 +243,7 @@ _AWAY = _Kind(
 _ANYTHING = _Kind(
     frozenset(),
     ActionRequired,
-    "{operation} failed with {code}: {said}",
+    "{operation} failed with {code}: {message}",
     f"Correct what AWS objects to, {_AGAIN}",
 )
 
@@ -300,9 +300,9 @@ def passes(error: Exception) -> bool:
 
 def _classified(error: botocore.exceptions.ClientError, where: str) -> MigrationError:
     code = code_of(error)
-    said = error.response.get("Error", {}).get("Message", "").rstrip(".")
+    message = error.response.get("Error", {}).get("Message", "").rstrip(".")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     fallback = _AWAY if status >= 500 else _ANYTHING
-    found = next((kind for kind in (*_BY_TEXT, *_KINDS) if kind.fits(code, said)), fallback)
-    words = {"operation": error.operation_name, "code": code, "said": said}
-    return found.error(found.what.format(**words), where=where, fix=found.fix.format(**words))
+    kind = next((candidate for candidate in (*_BY_TEXT, *_KINDS) if candidate.fits(code, message)), fallback)
+    words = {"operation": error.operation_name, "code": code, "message": message}
+    return kind.error(kind.what.format(**words), where=where, fix=kind.fix.format(**words))

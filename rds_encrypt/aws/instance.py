@@ -70,7 +70,7 @@ class Instance:
 
     @property
     def down(self) -> bool:
-        """Whether its MySQL is down, and nothing brings it back by itself."""
+        """Whether its MySQL is down, and will not come back on its own."""
         return self.broken or self.status in RETIRED
 
     @property
@@ -152,7 +152,7 @@ class Instance:
     @property
     def replicas_here(self) -> list[str]:
         """The identifiers of its replicas in this region."""
-        return [each for each in self.replicas if ":" not in each]
+        return [replica for replica in self.replicas if ":" not in replica]
 
     @property
     def replica_of(self) -> str | None:
@@ -163,12 +163,14 @@ class Instance:
         return f"{self.identifier} is {self.status}"
 
 
-def status_error(seen: Instance) -> ActionRequired | None:
+def status_error(instance: Instance) -> ActionRequired | None:
     """Return the error for a status that the instance does not leave on its own, or ``None``."""
-    fix = _BROKEN.get(seen.status)
+    fix = _BROKEN.get(instance.status)
     return (
         ActionRequired(
-            f"its status is {seen.status}, which it will not leave on its own", where=seen.identifier, fix=fix
+            f"its status is {instance.status}, which it will not leave on its own",
+            where=instance.identifier,
+            fix=fix,
         )
         if fix is not None
         else None

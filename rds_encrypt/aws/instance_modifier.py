@@ -38,7 +38,7 @@ class InstanceModifier(InstanceReader):
             "RDS to accept a change",
             lambda: self.get(resource_id),
             lambda now: self._send(now, changes),
-            lambda seen: has(seen.description, changes),
+            lambda instance: has(instance.description, changes),
         )
 
     def ask_group(self, resource_id: str, parameter_group: str) -> bool:
@@ -68,20 +68,22 @@ class InstanceModifier(InstanceReader):
             ActionRequired: AWS refused for another reason, or the instance is in a status in which it cannot be renamed.
             TimedOut: the name stayed taken for ``deadline`` seconds.
         """
-        wanted = {"NewDBInstanceIdentifier": identifier, "DBParameterGroupName": parameter_group}
+        changes = {"NewDBInstanceIdentifier": identifier, "DBParameterGroupName": parameter_group}
         attempts, holder = Attempts(), self.named([identifier]).get(identifier)
 
         def ask() -> tuple[bool, Instance]:
             nonlocal holder
             others = [] if holder is None or holder.resource_id == resource_id else [holder.resource_id]
-            found = self.find_several([resource_id, *others])
-            now = found.get(resource_id) or self.get(resource_id)
-            former = found.get(others[0]) if others else None
-            state = [(each.status, each.identifier) for each in (now, former) if each is not None]
+            instances = self.find_several([resource_id, *others])
+            now = instances.get(resource_id) or self.get(resource_id)
+            former = instances.get(others[0]) if others else None
+            state = [
+                (instance.status, instance.identifier) for instance in (now, former) if instance is not None
+            ]
             taken = former is not None and former.identifier == identifier
             if taken or now.status not in _RENAMED_IN or not attempts.due(state):
                 return False, now
-            if self._asked(now, wanted):
+            if self._asked(now, changes):
                 return True, now
             attempts.refused(state)
             if former is None:  # another instance may have it by now
@@ -124,11 +126,11 @@ class InstanceModifier(InstanceReader):
         renamed = self.wait(
             resource_id,
             f"be available as {identifier} with parameter group {parameter_group}",
-            lambda seen: (
-                seen.identifier == identifier
-                and seen.serving
-                and seen.parameter_group == parameter_group
-                and seen.parameter_status != "applying"
+            lambda instance: (
+                instance.identifier == identifier
+                and instance.serving
+                and instance.parameter_group == parameter_group
+                and instance.parameter_status != "applying"
             ),
             deadline=deadline,
             progress=progress,
@@ -140,7 +142,7 @@ class InstanceModifier(InstanceReader):
         return self.wait(
             resource_id,
             f"be available with parameter group {parameter_group} in effect",
-            lambda seen: seen.available and seen.parameters_in_sync,
+            lambda instance: instance.available and instance.parameters_in_sync,
             deadline=deadline,
             progress=progress,
             longest=0.3,
@@ -157,22 +159,22 @@ class InstanceModifier(InstanceReader):
             "RDS to accept a reboot",
             lambda: self.get(resource_id),
             self._reboot,
-            lambda seen: seen.status == "rebooting" or seen.parameters_in_sync,
+            lambda instance: instance.status == "rebooting" or instance.parameters_in_sync,
         )
 
-    def _asked(self, now: Instance, wanted: Mapping[str, str]) -> bool:
+    def _asked(self, now: Instance, changes: Mapping[str, str]) -> bool:
         """Request the missing changes; return whether RDS has accepted all of them.
 
         After an error, the instance's description decides.
         """
         present = {"NewDBInstanceIdentifier": now.identifier, "DBParameterGroupName": now.parameter_group}
-        changes = {key: value for key, value in wanted.items() if present[key] != value}
-        if not changes:
+        missing = {key: value for key, value in changes.items() if present[key] != value}
+        if not missing:
             return True
         try:
-            self._send(now, changes)
+            self._send(now, missing)
         except MigrationError as error:
-            if has(self.get(now.resource_id).description, changes):
+            if has(self.get(now.resource_id).description, missing):
                 return True
             if isinstance(error, Retryable) or name_taken(error):
                 return False
@@ -190,13 +192,13 @@ class InstanceModifier(InstanceReader):
             self._aws.rds.reboot_db_instance(DBInstanceIdentifier=now.identifier)
 
 
-def _not_renamed(seen: Instance) -> ActionRequired | None:
+def _not_renamed(instance: Instance) -> ActionRequired | None:
     """Return why RDS cannot rename the instance until you act, or ``None``."""
-    if seen.status == "stopped":
+    if instance.status == "stopped":
         return ActionRequired(
             "it is stopped, and RDS does not rename a stopped instance",
-            where=seen.identifier,
-            fix=f"Start it (`aws rds start-db-instance --db-instance-identifier {seen.identifier}`),"
+            where=instance.identifier,
+            fix=f"Start it (`aws rds start-db-instance --db-instance-identifier {instance.identifier}`),"
             " then run the same command again",
         )
-    return None if seen.status in MODIFIED_IN else status_error(seen)
+    return None if instance.status in MODIFIED_IN else status_error(instance)

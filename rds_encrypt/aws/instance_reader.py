@@ -21,8 +21,8 @@ __all__ = ["InstanceReader"]
 _PAUSES = (0.3, 0.7, 1.5)
 """Seconds between the polls for an instance that should exist but is not listed."""
 
-_UNHURRIED = 1.0
 _RESTART = 900.0
+_UNHURRIED = 1.0
 """Waits with at least this many seconds between polls may share their requests with other threads."""
 
 
@@ -38,16 +38,16 @@ class InstanceReader:
 
     def named(self, identifiers: Iterable[str]) -> dict[str, Instance]:
         """Return those of the given names that exist, by name."""
-        wanted = sorted({identifier.lower() for identifier in identifiers})
-        with sorted_errors(", ".join(wanted)):
-            return self._with_recent_tags(self._batches.by_name.ask(wanted, self._called))
+        names = sorted({identifier.lower() for identifier in identifiers})
+        with sorted_errors(", ".join(names)):
+            return self._with_recent_tags(self._batches.by_name.ask(names, self._called))
 
     def all(self) -> list[Instance]:
         """Return all instances of the region."""
         region = self._aws.region
         with sorted_errors(f"DB instances in {region}"):
             listed = self._batches.all.ask([region], lambda _: {region: self._described()})[region]
-        return list(self._with_recent_tags({each.resource_id: each for each in listed}).values())
+        return list(self._with_recent_tags({instance.resource_id: instance for instance in listed}).values())
 
     def find(self, resource_id: str) -> Instance | None:
         """Return the instance with this DbiResourceId, or ``None`` if there is none."""
@@ -55,9 +55,9 @@ class InstanceReader:
 
     def find_several(self, resource_ids: Iterable[str], *, window: float = 0.0) -> dict[str, Instance]:
         """Return those of the given instances that exist, by DbiResourceId, as of one moment."""
-        wanted = sorted(set(resource_ids))
-        with sorted_errors(", ".join(wanted)):
-            return self._with_recent_tags(self._batches.by_id.ask(wanted, self._identified, window=window))
+        ids = sorted(set(resource_ids))
+        with sorted_errors(", ".join(ids)):
+            return self._with_recent_tags(self._batches.by_id.ask(ids, self._identified, window=window))
 
     def get(self, resource_id: str) -> Instance:
         """Return the instance with this DbiResourceId.
@@ -73,19 +73,19 @@ class InstanceReader:
         Raises:
             ActionRequired: one does not exist.
         """
-        found = self.find_several(resource_ids)
+        instances = self.find_several(resource_ids)
         for pause in _PAUSES:  # AWS does not list a new instance immediately
-            if all(each in found for each in resource_ids):
+            if all(resource_id in instances for resource_id in resource_ids):
                 break
             time.sleep(pause)
-            found = self.find_several(resource_ids)
-        if gone := [each for each in resource_ids if each not in found]:
+            instances = self.find_several(resource_ids)
+        if gone := [resource_id for resource_id in resource_ids if resource_id not in instances]:
             raise ActionRequired(
                 "this DB instance no longer exists",
                 where=", ".join(gone),
                 fix="Run `pulumi refresh` to see what else is gone",
             )
-        return tuple(found[each] for each in resource_ids)
+        return tuple(instances[resource_id] for resource_id in resource_ids)
 
     def wait_until_available(
         self, resource_id: str, *, deadline: float, progress: Progress = silent, longest: float = 10.0
@@ -99,7 +99,7 @@ class InstanceReader:
         return self.wait(
             resource_id,
             "be available",
-            lambda seen: seen.available,
+            lambda instance: instance.available,
             deadline=deadline,
             progress=progress,
             longest=longest,
@@ -111,10 +111,12 @@ class InstanceReader:
         Raises:
             TimedOut: ``deadline`` seconds were not enough.
         """
-        found = self.find(resource_id)
-        if found is not None and not (found.serving or found.down):
-            found = self.wait(resource_id, "serve", lambda seen: seen.serving or seen.down, deadline=deadline)
-        return found if found is not None and found.serving else None
+        instance = self.find(resource_id)
+        if instance is not None and not (instance.serving or instance.down):
+            instance = self.wait(
+                resource_id, "serve", lambda latest: latest.serving or latest.down, deadline=deadline
+            )
+        return instance if instance is not None and instance.serving else None
 
     def wait(
         self,
@@ -127,7 +129,7 @@ class InstanceReader:
         longest: float = 10.0,
     ) -> Instance:
         """Wait until ``done`` holds for the instance with this DbiResourceId, even if its name changes meanwhile."""
-        seen = until(
+        instance = until(
             Wait(
                 f"it to {purpose}",
                 where=resource_id,
@@ -136,18 +138,18 @@ class InstanceReader:
                 advice="Check the instance's events in the RDS console, then run the same command again",
             ),
             self._look_at(resource_id, patient=longest >= _UNHURRIED),
-            done=lambda found: found is not None and done(found),
-            failed=lambda found: status_error(found) if found is not None else None,
-            describe=lambda found: str(found) if found else "not listed at the moment",
+            done=lambda latest: latest is not None and done(latest),
+            failed=lambda latest: status_error(latest) if latest is not None else None,
+            describe=lambda latest: str(latest) if latest else "not listed at the moment",
             progress=progress,
         )
-        if seen is None:
+        if instance is None:
             raise Bug(f"a wait for {resource_id} ended with nothing seen")
-        return seen
+        return instance
 
-    def _with_recent_tags(self, found: Mapping[str, Instance]) -> dict[str, Instance]:
+    def _with_recent_tags(self, instances: Mapping[str, Instance]) -> dict[str, Instance]:
         recent = self._aws.recent_tags
-        return {key: Instance(recent.applied_to(each.description)) for key, each in found.items()}
+        return {key: Instance(recent.applied_to(instance.description)) for key, instance in instances.items()}
 
     def _look_at(self, resource_id: str, *, patient: bool) -> Callable[[], Instance | None]:
         """Return the poll of a wait: the first one runs immediately; in a patient wait, later ones wait for other threads."""
@@ -156,16 +158,16 @@ class InstanceReader:
 
     def _identified(self, resource_ids: Sequence[str]) -> dict[str, Instance]:
         return {
-            found.resource_id: found
+            instance.resource_id: instance
             for some in in_pages(resource_ids)
-            for found in self._filtered("dbi-resource-id", some)
+            for instance in self._filtered("dbi-resource-id", some)
         }
 
     def _called(self, identifiers: Sequence[str]) -> dict[str, Instance]:
         return {
-            found.identifier: found
+            instance.identifier: instance
             for some in in_pages(identifiers)
-            for found in self._filtered("db-instance-id", some)
+            for instance in self._filtered("db-instance-id", some)
         }
 
     def _filtered(self, name: str, values: list[str]) -> list[Instance]:
@@ -178,8 +180,8 @@ class InstanceReader:
             if len(values) == 1:
                 return []
             # The error does not say which one is unknown; the others exist.
-            return [found for value in values for found in self._filtered(name, [value])]
+            return [instance for value in values for instance in self._filtered(name, [value])]
 
     def _described(self, **arguments: Any) -> list[Instance]:
         pages = self._aws.rds.get_paginator("describe_db_instances").paginate(**arguments)
-        return [Instance(found) for page in pages for found in page["DBInstances"]]
+        return [Instance(description) for page in pages for description in page["DBInstances"]]

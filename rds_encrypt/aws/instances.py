@@ -36,7 +36,7 @@ class Instances(InstanceModifier):
         ready = self.wait(
             resource_id,
             "be available, which RDS requires before it stops an instance",
-            lambda seen: seen.status in _STOPPED_FROM,
+            lambda instance: instance.status in _STOPPED_FROM,
             deadline=deadline,
             progress=progress,
         )
@@ -45,12 +45,12 @@ class Instances(InstanceModifier):
                 "RDS to accept a stop",
                 lambda: self.get(resource_id),
                 self._stop,
-                lambda seen: seen.status in _STOPPED_FROM - {"available"},
+                lambda instance: instance.status in _STOPPED_FROM - {"available"},
             )
         return self.wait(
             resource_id,
             "be stopped",
-            lambda seen: seen.status == "stopped",
+            lambda instance: instance.status == "stopped",
             deadline=deadline,
             progress=progress,
         )
@@ -69,7 +69,7 @@ class Instances(InstanceModifier):
             "RDS to accept a start",
             lambda: self.get(now.resource_id),
             self._ask_start,
-            lambda seen: seen.status == "starting" or seen.available,
+            lambda instance: instance.status == "starting" or instance.available,
         )
         self.wait_until_available(now.resource_id, deadline=deadline, progress=progress)
 
@@ -99,7 +99,9 @@ class Instances(InstanceModifier):
             self.wait(
                 resource_id,
                 "lose its deletion protection",
-                lambda seen: seen.status in MODIFIED_IN and not seen.description.get("DeletionProtection"),
+                lambda instance: (
+                    instance.status in MODIFIED_IN and not instance.description.get("DeletionProtection")
+                ),
                 deadline=deadline,
             )
         if now.status != "deleting":
@@ -107,7 +109,7 @@ class Instances(InstanceModifier):
         until(
             Wait(f"{now} to be deleted", deadline=deadline),
             self._look_at(resource_id, patient=True),
-            done=lambda found: found is None,
+            done=lambda instance: instance is None,
             describe=str,
             progress=progress,
         )

@@ -64,8 +64,8 @@ class AccountInventory:
     def quotas(self) -> Mapping[str, Quota]:
         """RDS's quotas of the account by name, such as ``DBInstances``."""
         with sorted_errors("quotas"):
-            found = self._aws.rds.describe_account_attributes()["AccountQuotas"]
-        return {each["AccountQuotaName"]: Quota(int(each["Used"]), int(each["Max"])) for each in found}
+            quotas = self._aws.rds.describe_account_attributes()["AccountQuotas"]
+        return {quota["AccountQuotaName"]: Quota(int(quota["Used"]), int(quota["Max"])) for quota in quotas}
 
     def snapshots(self, identifiers: Iterable[str]) -> dict[str, Snapshot]:
         """Return those of the snapshots that exist, by name."""
@@ -73,7 +73,7 @@ class AccountInventory:
         if unknown := [name for name in names if name not in self._snapshots]:
             present = snapshots.existing(self._aws, unknown)
             self._snapshots |= {name: present.get(name) for name in unknown}
-        return {name: found for name in names if (found := self._snapshots[name]) is not None}
+        return {name: snapshot for name in names if (snapshot := self._snapshots[name]) is not None}
 
     @cached_property
     def groups(self) -> Mapping[str, Description]:
@@ -83,8 +83,8 @@ class AccountInventory:
     def options(self, group: str) -> Mapping[str, Any]:
         """Describe an option group."""
         with sorted_errors(f"option group {group}"):
-            found = self._aws.rds.describe_option_groups(OptionGroupName=group)["OptionGroupsList"]
-        return dict(found[0]) if found else {}
+            groups = self._aws.rds.describe_option_groups(OptionGroupName=group)["OptionGroupsList"]
+        return dict(groups[0]) if groups else {}
 
     @cached_property
     def proxy_targets(self) -> list[ProxyTarget]:
@@ -97,7 +97,9 @@ class AccountInventory:
         with sorted_errors("zero-ETL integrations"):
             pages = self._aws.rds.get_paginator("describe_integrations").paginate()
             return {
-                each["IntegrationName"]: each["SourceArn"] for page in pages for each in page["Integrations"]
+                integration["IntegrationName"]: integration["SourceArn"]
+                for page in pages
+                for integration in page["Integrations"]
             }
 
     @cached_property
@@ -108,9 +110,9 @@ class AccountInventory:
                 Filters=[{"Name": "endpoint-type", "Values": ["source"]}]
             )
             return [
-                (each["EndpointIdentifier"], str(each.get("ServerName", "")).lower())
+                (endpoint["EndpointIdentifier"], str(endpoint.get("ServerName", "")).lower())
                 for page in pages
-                for each in page["Endpoints"]
+                for endpoint in page["Endpoints"]
             ]
 
     @cached_property
@@ -119,10 +121,10 @@ class AccountInventory:
         with sorted_errors("event subscriptions"):
             pages = self._aws.rds.get_paginator("describe_event_subscriptions").paginate()
             return {
-                each["CustSubscriptionId"]: frozenset(each.get("SourceIdsList", []))
+                subscription["CustSubscriptionId"]: frozenset(subscription.get("SourceIdsList", []))
                 for page in pages
-                for each in page["EventSubscriptionsList"]
-                if each.get("SourceType") == "db-instance"
+                for subscription in page["EventSubscriptionsList"]
+                if subscription.get("SourceType") == "db-instance"
             }
 
     @cached_property
@@ -131,10 +133,10 @@ class AccountInventory:
         with sorted_errors("EventBridge rules"):
             pages = self._aws.events.get_paginator("list_rules").paginate()
             return {
-                each["Name"]: each["EventPattern"]
+                rule["Name"]: rule["EventPattern"]
                 for page in pages
-                for each in page["Rules"]
-                if each.get("EventPattern")
+                for rule in page["Rules"]
+                if rule.get("EventPattern")
             }
 
     @cached_property
@@ -144,7 +146,7 @@ class AccountInventory:
             pages = self._aws.cloudwatch.get_paginator("describe_alarms").paginate(
                 AlarmTypes=["MetricAlarm"], PaginationConfig={"MaxItems": _ALARMS}
             )
-            return [_alarm(each) for page in pages for each in page["MetricAlarms"]]
+            return [_alarm(alarm) for page in pages for alarm in page["MetricAlarms"]]
 
     @property
     def all_alarms(self) -> bool:
@@ -157,11 +159,11 @@ class AccountInventory:
         with sorted_errors("pending maintenance"):
             pages = self._aws.rds.get_paginator("describe_pending_maintenance_actions").paginate()
             return {
-                each["ResourceIdentifier"]: [
-                    detail["Action"] for detail in each["PendingMaintenanceActionDetails"]
+                resource["ResourceIdentifier"]: [
+                    detail["Action"] for detail in resource["PendingMaintenanceActionDetails"]
                 ]
                 for page in pages
-                for each in page["PendingMaintenanceActions"]
+                for resource in page["PendingMaintenanceActions"]
             }
 
     def key_policy(self, arn: str) -> Mapping[str, Any] | None:
@@ -169,18 +171,18 @@ class AccountInventory:
         with sorted_errors(f"policy of KMS key {arn}"):
             if self._aws.kms.describe_key(KeyId=arn)["KeyMetadata"].get("KeyManager") == "AWS":
                 return None
-            found: dict[str, Any] = json.loads(
+            policy: dict[str, Any] = json.loads(
                 self._aws.kms.get_key_policy(KeyId=arn, PolicyName="default")["Policy"]
             )
-            return found
+            return policy
 
     @cached_property
     def zones(self) -> list[str]:
         """The ids of the account's hosted zones, private ones first: applications seldom use public ones."""
         with sorted_errors("hosted zones"):
-            found = self._aws.route53.list_hosted_zones()["HostedZones"]
-        found.sort(key=lambda zone: not zone.get("Config", {}).get("PrivateZone"))
-        return [zone["Id"].rpartition("/")[2] for zone in found]
+            zones = self._aws.route53.list_hosted_zones()["HostedZones"]
+        zones.sort(key=lambda zone: not zone.get("Config", {}).get("PrivateZone"))
+        return [zone["Id"].rpartition("/")[2] for zone in zones]
 
     @cached_property
     def aliases(self) -> list[tuple[str, str]]:
@@ -208,24 +210,26 @@ class AccountInventory:
 
         Inline policies are named with their user, group or role: ``role app, policy login``.
         """
-        found: dict[str, frozenset[str]] = {}
+        logins: dict[str, frozenset[str]] = {}
         with sorted_errors("IAM policies"):
             pages = self._aws.iam.get_paginator("get_account_authorization_details").paginate(
                 Filter=["User", "Group", "Role", "LocalManagedPolicy"], PaginationConfig={"PageSize": 1_000}
             )
             for page in pages:
                 for policy in page["Policies"]:
-                    current = [each for each in policy["PolicyVersionList"] if each["IsDefaultVersion"]]
-                    found |= {
-                        f"policy {policy['Arn'].rpartition('/')[2]}": _logins(each["Document"])
-                        for each in current
+                    current = [
+                        version for version in policy["PolicyVersionList"] if version["IsDefaultVersion"]
+                    ]
+                    logins |= {
+                        f"policy {policy['Arn'].rpartition('/')[2]}": _logins(version["Document"])
+                        for version in current
                     }
                 for kind in ("User", "Group", "Role"):
                     for owner in page[f"{kind}DetailList"]:
                         for inline in owner.get(f"{kind}PolicyList", []):
                             name = f"{kind.lower()} {owner[f'{kind}Name']}, policy {inline['PolicyName']}"
-                            found[name] = _logins(inline["PolicyDocument"])
-        return {name: resources for name, resources in found.items() if resources}
+                            logins[name] = _logins(inline["PolicyDocument"])
+        return {name: resources for name, resources in logins.items() if resources}
 
     def not_allowed(
         self, caller: str, actions: list[str], resource: str, context: Mapping[str, str]
@@ -246,7 +250,7 @@ class AccountInventory:
                 ],
             )
         results = answer["EvaluationResults"]
-        return [each["EvalActionName"] for each in results if each["EvalDecision"] != "allowed"]
+        return [result["EvalActionName"] for result in results if result["EvalDecision"] != "allowed"]
 
 
 def _logins(document: Mapping[str, Any]) -> frozenset[str]:
@@ -266,8 +270,8 @@ def _several(value: Any) -> list[Any]:
 
 
 def _alarm(described: Mapping[str, Any]) -> Alarm:
-    stats = [each.get("MetricStat", {}).get("Metric", {}) for each in described.get("Metrics", [])]
+    stats = [query.get("MetricStat", {}).get("Metric", {}) for query in described.get("Metrics", [])]
     dimensions = [dimension for metric in (described, *stats) for dimension in metric.get("Dimensions", [])]
-    named = {each["Value"] for each in dimensions if each["Name"] == "DBInstanceIdentifier"}
-    parts = [str(each) for each in (described.get("Metrics"), dimensions)]
+    named = {dimension["Value"] for dimension in dimensions if dimension["Name"] == "DBInstanceIdentifier"}
+    parts = [str(part) for part in (described.get("Metrics"), dimensions)]
     return Alarm(described["AlarmName"], frozenset(named), " ".join(parts))

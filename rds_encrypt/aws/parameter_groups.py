@@ -42,24 +42,26 @@ class ParameterGroups:
         with sorted_errors(f"parameter groups in {self._aws.region}"):
             pages = self._aws.rds.get_paginator("describe_db_parameter_groups").paginate()
             return {
-                each["DBParameterGroupName"]: Description(each["Description"], each["DBParameterGroupFamily"])
+                group["DBParameterGroupName"]: Description(
+                    group["Description"], group["DBParameterGroupFamily"]
+                )
                 for page in pages
-                for each in page["DBParameterGroups"]
+                for group in page["DBParameterGroups"]
             }
 
     def description(self, name: str) -> str | None:
         """Return the group's description, or ``None`` if there is no such group."""
         with sorted_errors(f"parameter group {name}"):
             try:
-                found = self._aws.rds.describe_db_parameter_groups(DBParameterGroupName=name)
+                response = self._aws.rds.describe_db_parameter_groups(DBParameterGroupName=name)
             except botocore.exceptions.ClientError as error:
                 if code_of(error) in _NOT_FOUND:
                     return None
                 raise
-        return found["DBParameterGroups"][0]["Description"]
+        return response["DBParameterGroups"][0]["Description"]
 
     def user_values(self, name: str) -> dict[str, tuple[str, str]]:
-        """Return what a user set: parameter name → (value, apply method)."""
+        """Return the values that a user set: parameter name → (value, apply method)."""
         with sorted_errors(f"parameter group {name}"):
             pages = self._aws.rds.get_paginator("describe_db_parameters").paginate(
                 DBParameterGroupName=name, Source="user"
@@ -86,7 +88,7 @@ class ParameterGroups:
             )
 
     def set_as(self, name: str, values: Mapping[str, tuple[str, str]]) -> None:
-        """Set parameters with an apply method each, as ``user_values`` returns them."""
+        """Set parameters, each with its apply method, as ``user_values`` returns them."""
         given = list(values.items())
         for begin in range(0, len(given), _AT_ONCE):
             with sorted_errors(f"parameter group {name}"):
@@ -107,10 +109,10 @@ class ParameterGroups:
         with sorted_errors(f"parameter group {name}"):
             pages = self._aws.rds.get_paginator("describe_db_parameters").paginate(DBParameterGroupName=name)
             return [
-                each["ParameterName"]
+                parameter["ParameterName"]
                 for page in pages
-                for each in page["Parameters"]
-                if each["ParameterName"] in parameters and each.get("IsModifiable", True)
+                for parameter in page["Parameters"]
+                if parameter["ParameterName"] in parameters and parameter.get("IsModifiable", True)
             ]
 
     def reset_now(self, name: str, parameters: list[str]) -> None:
@@ -124,7 +126,7 @@ class ParameterGroups:
 
     def delete_unused(self, names: Iterable[str]) -> None:
         """Delete those of the groups that no instance uses; AWS refuses to delete one that an instance has started to use meanwhile."""
-        used = {group for each in Instances(self._aws).all() for group in each.parameter_groups}
+        used = {group for instance in Instances(self._aws).all() for group in instance.parameter_groups}
         for name in names:
             if name not in used:
                 self._delete(name)

@@ -68,17 +68,17 @@ class PortForwarding:
 
     def _port_for(self, aws: Aws, host: str, port: int) -> int:
         with self._opening:
-            found = self._open.get((host, port))
-            if found is not None and found[0].running:
-                return found[1]
-            if found is not None:
+            session = self._open.get((host, port))
+            if session is not None and session[0].running:
+                return session[1]
+            if session is not None:
                 self._open.pop((host, port))[0].close()
             process = self._start(aws, host, port)
             opened = _opened(process)
             if opened is None:
-                said = process.said
+                output = process.output
                 process.close()
-                raise _failure(self.where, said)
+                raise _failure(self.where, output)
             self._open[host, port] = (process, opened)
             return opened
 
@@ -113,8 +113,8 @@ def command(plugin: str, aws: Aws, request: Mapping[str, Any]) -> list[str]:
 
 def environment(response: Mapping[str, Any], base: Mapping[str, str]) -> dict[str, str]:
     """Return the plugin's environment, which holds the session's token."""
-    wanted = {key: response[key] for key in ("SessionId", "TokenValue", "StreamUrl")}
-    return {**base, _RESPONSE: json.dumps(wanted)}
+    session = {key: response[key] for key in ("SessionId", "TokenValue", "StreamUrl")}
+    return {**base, _RESPONSE: json.dumps(session)}
 
 
 def _plugin(where: str) -> str:
@@ -123,36 +123,36 @@ def _plugin(where: str) -> str:
     Raises:
         ActionRequired: there is none, or it is so old that it takes the token as an argument, which every user of this machine can read.
     """
-    found = shutil.which(PLUGIN)
-    if found is None:
+    path = shutil.which(PLUGIN)
+    if path is None:
         raise ActionRequired(
             f"there is no `{PLUGIN}` on the PATH",
             where=where,
             fix="Install AWS's Session Manager plugin",
         )
-    said = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout.strip()
-    if not re.fullmatch(r"\d+(\.\d+){0,3}", said) or tuple(map(int, said.split("."))) <= _LAST_WITHOUT:
+    version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    if not re.fullmatch(r"\d+(\.\d+){0,3}", version) or tuple(map(int, version.split("."))) <= _LAST_WITHOUT:
         raise ActionRequired(
-            f"`{PLUGIN}` is too old: this version ({said or 'unknown'}) takes the session's token as an argument",
+            f"`{PLUGIN}` is too old: this version ({version or 'unknown'}) takes the session's token as an argument",
             where=where,
             fix="Install the current one",
         )
-    return found
+    return path
 
 
 def _opened(process: SupervisedProcess) -> int | None:
     """Wait until the plugin listens, and return its local port."""
 
     def port() -> re.Match[str] | None:
-        return re.search(r"^Port (\d+) opened for sessionId", process.said, re.MULTILINE)
+        return re.search(r"^Port (\d+) opened for sessionId", process.output, re.MULTILINE)
 
     process.wait_until(lambda: port() is not None, seconds=_OPEN)
-    found = port()
-    return int(found[1]) if found and process.running else None
+    match = port()
+    return int(match[1]) if match and process.running else None
 
 
-def _failure(where: str, said: str) -> MigrationError:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+def _failure(where: str, output: str) -> MigrationError:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     reason = f" ({lines[-1][:300].rstrip('.')})" if lines else ""
     return Retryable(
         f"the session did not open{reason}",

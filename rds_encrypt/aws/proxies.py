@@ -36,32 +36,32 @@ def targets(aws: Aws) -> list[ProxyTarget]:
     """Return the targets of the account's proxies for MySQL."""
     with sorted_errors("RDS Proxy"):
         proxies = _names(aws)
-    return [each for proxy in proxies for each in targets_of(aws, proxy)]
+    return [target for proxy in proxies for target in targets_of(aws, proxy)]
 
 
 def targets_of(aws: Aws, proxy: str) -> list[ProxyTarget]:
     """Return the targets of one proxy; none if there is no such proxy."""
     with sorted_errors(f"RDS Proxy {proxy}"):
         try:
-            found = aws.rds.describe_db_proxy_targets(DBProxyName=proxy)["Targets"]
+            descriptions = aws.rds.describe_db_proxy_targets(DBProxyName=proxy)["Targets"]
         except aws.rds.exceptions.DBProxyNotFoundFault:
             return []  # deleted since it was listed
-    return [_target(proxy, each) for each in found]
+    return [_target(proxy, description) for description in descriptions]
 
 
 def without_target(aws: Aws, known: Iterable[ProxyTarget]) -> set[str]:
     """Return the proxies for MySQL that have none of the known targets."""
     with sorted_errors("RDS Proxy"):
-        return set(_names(aws)) - {each.proxy for each in known}
+        return set(_names(aws)) - {target.proxy for target in known}
 
 
 def _names(aws: Aws) -> list[str]:
     pages = aws.rds.get_paginator("describe_db_proxies").paginate()
     return [
-        each["DBProxyName"]
+        proxy["DBProxyName"]
         for page in pages
-        for each in page["DBProxies"]
-        if each.get("EngineFamily") == "MYSQL"
+        for proxy in page["DBProxies"]
+        if proxy.get("EngineFamily") == "MYSQL"
     ]
 
 
@@ -77,10 +77,10 @@ def register(aws: Aws, proxy: str, identifier: str) -> None:
         aws.rds.register_db_proxy_targets(DBProxyName=proxy, DBInstanceIdentifiers=[identifier])
 
 
-def _target(proxy: str, found: DBProxyTargetTypeDef) -> ProxyTarget:
-    health = found.get("TargetHealth") or {}
+def _target(proxy: str, description: DBProxyTargetTypeDef) -> ProxyTarget:
+    health = description.get("TargetHealth") or {}
     state = health.get("State", "AVAILABLE")
     usable, reason = state == "AVAILABLE", health.get("Reason") or health.get("Description") or ""
     return ProxyTarget(
-        proxy, found.get("RdsResourceId", ""), usable, "" if usable else f"{state} {reason}".strip()
+        proxy, description.get("RdsResourceId", ""), usable, "" if usable else f"{state} {reason}".strip()
     )

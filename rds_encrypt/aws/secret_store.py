@@ -34,7 +34,7 @@ def read_account(aws: Aws, secret_id: str) -> Account:
         content = json.loads(text)
         named = (content.get(key) for key in ("host", "dbInstanceIdentifier"))
         return Account(
-            content.get("username"), content["password"], frozenset(str(each) for each in named if each)
+            content.get("username"), content["password"], frozenset(str(name) for name in named if name)
         )
     except (ValueError, AttributeError, TypeError, KeyError):
         # `from None`: the chained error could quote the secret's text.

@@ -28,13 +28,13 @@ class Snapshot:
 
 def existing(aws: Aws, identifiers: Iterable[str]) -> dict[str, Snapshot]:
     """Return those of the given snapshots that exist, by name."""
-    wanted = sorted(identifiers)
+    sorted_names = sorted(identifiers)
 
     def request(names: Sequence[str]) -> dict[str, Snapshot]:
-        return {name: found for some in in_pages(names) for name, found in _described(aws, some)}
+        return {name: snapshot for some in in_pages(names) for name, snapshot in _described(aws, some)}
 
-    with sorted_errors(f"snapshots {', '.join(wanted)}"):
-        return shared_batches(aws.settings).snapshots.ask(wanted, request)
+    with sorted_errors(f"snapshots {', '.join(sorted_names)}"):
+        return shared_batches(aws.settings).snapshots.ask(sorted_names, request)
 
 
 def _described(aws: Aws, names: list[str]) -> Iterator[tuple[str, Snapshot]]:
@@ -43,9 +43,9 @@ def _described(aws: Aws, names: list[str]) -> Iterator[tuple[str, Snapshot]]:
             Filters=[{"Name": "db-snapshot-id", "Values": names}]
         )
         for page in pages:
-            for each in page["DBSnapshots"]:
-                tags = {tag["Key"]: tag["Value"] for tag in each.get("TagList", [])}
-                yield each["DBSnapshotIdentifier"], Snapshot(each["Status"], tags, each)
+            for snapshot in page["DBSnapshots"]:
+                tags = {tag["Key"]: tag["Value"] for tag in snapshot.get("TagList", [])}
+                yield snapshot["DBSnapshotIdentifier"], Snapshot(snapshot["Status"], tags, snapshot)
     except botocore.exceptions.ClientError as error:
         if code_of(error) not in _NOT_FOUND:
             raise
@@ -56,8 +56,8 @@ def _described(aws: Aws, names: list[str]) -> Iterator[tuple[str, Snapshot]]:
 
 def tags_of(aws: Aws, identifier: str) -> dict[str, str] | None:
     """Return the tags of a snapshot, or ``None`` if there is no such snapshot."""
-    found = existing(aws, [identifier]).get(identifier)
-    return found.tags if found is not None else None
+    snapshot = existing(aws, [identifier]).get(identifier)
+    return snapshot.tags if snapshot is not None else None
 
 
 def delete(aws: Aws, identifier: str) -> None:

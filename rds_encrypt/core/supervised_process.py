@@ -48,7 +48,7 @@ class SupervisedProcess:
         return self._supervisor.poll() is None and not (self.directory / "ended").exists()
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         """The program's output so far."""
         file = self.directory / "said"
         return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""

@@ -20,9 +20,9 @@ _GRACE = 5.0
 def main() -> None:
     """Start the program, wait for the end of standard input, end the program, remove the directory."""
     directory, *command = sys.argv[1:]
-    said = Path(directory, "said")
+    output = Path(directory, "said")
     ended = Path(directory, "ended")
-    with said.open("wb") as out:
+    with output.open("wb") as out:
         try:
             program = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         except OSError as error:

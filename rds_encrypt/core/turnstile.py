@@ -60,8 +60,8 @@ class Turnstile:
         self._path.write_text(repr(time.time()), encoding="ascii")
 
     def _rests(self, opened: int) -> bool:
-        said = os.pread(opened, 64, 0)
-        return bool(said) and 0 <= time.time() - float(said) < self._quiet
+        recorded = os.pread(opened, 64, 0)
+        return bool(recorded) and 0 <= time.time() - float(recorded) < self._quiet
 
 
 def _locked(opened: int) -> bool:

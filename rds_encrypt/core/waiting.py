@@ -38,7 +38,7 @@ class Wait:
     """How to wait for one thing.
 
     Attributes:
-        what: what is waited for ("orders to be available"), for the error when the deadline passes.
+        what: what to wait for ("orders to be available"), for the error when the deadline passes.
         deadline: seconds after which the wait fails.
         first: seconds before the second poll.
         longest: the longest pause, in seconds.
@@ -61,7 +61,7 @@ def until(
     look: Callable[[], T],
     *,
     done: Callable[[T], bool],
-    failed: Callable[[T], MigrationError | str | None] = lambda _seen: None,
+    failed: Callable[[T], MigrationError | str | None] = lambda _result: None,
     describe: Callable[[T], str] = repr,
     progress: Progress = silent,
 ) -> T:
@@ -75,20 +75,20 @@ def until(
     started = time.monotonic()
     pause = wait.first
     while True:
-        seen = look()
-        if done(seen):
-            return seen
-        if reason := failed(seen):
+        result = look()
+        if done(result):
+            return result
+        if reason := failed(result):
             if isinstance(reason, MigrationError):
                 raise reason
             raise ActionRequired(
                 f"waiting for {wait.what} is pointless: {reason}", where=wait.where, fix=wait.advice
             )
         elapsed = time.monotonic() - started
-        progress(describe(seen))
+        progress(describe(result))
         if elapsed > wait.deadline:
             raise TimedOut(
-                f"waited {elapsed:.0f} s for {wait.what}; last seen: {describe(seen)}",
+                f"waited {elapsed:.0f} s for {wait.what}; last seen: {describe(result)}",
                 where=wait.where,
                 fix=wait.advice,
             )

@@ -50,7 +50,7 @@ class BastionTunnels:
                 fix="Report this: the name comes from AWS",
             )
         shared = self._connected()
-        heard = len(shared.said)
+        logged = len(shared.output)
         host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
         words = command(self._bastion, shared.directory, "-W", f"{host}:{endpoint.port}")
         ours, client = _start(words)
@@ -60,7 +60,7 @@ class BastionTunnels:
         except BaseException:
             _hang_up(ours, client)
             raise
-        raise _refusal(self._bastion, endpoint, _hang_up(ours, client), shared.said[heard:])
+        raise _refusal(self._bastion, endpoint, _hang_up(ours, client), shared.output[logged:])
 
     def close(self) -> None:
         """Close the connection and all its tunnels; the next tunnel opens another."""
@@ -81,9 +81,9 @@ class BastionTunnels:
             if shared.wait_until((shared.directory / _CONTROL).exists, seconds=_CONNECT + _ANSWER):
                 self._shared = shared
                 return shared
-            said = shared.said
+            output = shared.output
             shared.close()
-            raise _failure(self._bastion, said)
+            raise _failure(self._bastion, output)
 
 
 def command(bastion: SshSettings, directory: Path, *what: str) -> list[str]:
@@ -164,12 +164,12 @@ def _hang_up(ours: socket.socket, client: subprocess.Popen[str]) -> str:
         return client.communicate()[1]
 
 
-def _refusal(bastion: SshSettings, endpoint: Endpoint, said: str, log: str) -> MigrationError:
+def _refusal(bastion: SshSettings, endpoint: Endpoint, output: str, log: str) -> MigrationError:
     """Return the error of a tunnel that did not open; a shared connection keeps the reason in its own log."""
-    # Only `said`, if the shared connection was gone and the client had to connect on its own.
-    reasons = re.findall(r"channel \d+: open failed: (.+)", f"{log}\n{said}")
+    # Only `output`, if the shared connection was gone and the client had to connect on its own.
+    reasons = re.findall(r"channel \d+: open failed: (.+)", f"{log}\n{output}")
     if not reasons:
-        return _failure(bastion, said)
+        return _failure(bastion, output)
     reason = _clean(reasons[-1]).removeprefix("connect failed: ")
     if "prohibited" in reason:
         return ActionRequired(
@@ -211,18 +211,18 @@ _AWAY = (
     r"|kex_exchange_identification:|client_loop:|mux_client_|Stdio forwarding request failed) ?.*$"
     r"|timed out|reset by peer|Broken pipe"
 )
-"""What ssh prints when the network fails, not the authentication."""
+"""The messages that ssh prints when the network fails, rather than the authentication."""
 
 
-def _failure(bastion: SshSettings, said: str) -> MigrationError:
+def _failure(bastion: SshSettings, output: str) -> MigrationError:
     """Return why there is no connection to the bastion, from what ssh printed."""
     where = str(bastion)
     for pattern, what, fix, safe in _HUMAN:
-        if re.search(pattern, said):
-            complaint = re.search(r"^(?:Load key|.*Identity file) .+$", said, re.MULTILINE)
+        if re.search(pattern, output):
+            complaint = re.search(r"^(?:Load key|.*Identity file) .+$", output, re.MULTILINE)
             reason = f" ({_clean(complaint[0])})" if complaint and not safe else ""
             return ActionRequired(f"{what}{reason}", where=where, fix=fix, safe=safe)
-    lines = [_clean(line) for line in said.splitlines() if line.strip()]
+    lines = [_clean(line) for line in output.splitlines() if line.strip()]
     away = [line for line in lines if re.search(_AWAY, line)]
     if away or not lines:
         reason = f" ({away[-1]})" if away else ""
@@ -239,5 +239,5 @@ def _failure(bastion: SshSettings, said: str) -> MigrationError:
 
 
 def _clean(line: str) -> str:
-    """Replace what is not printable: the remote side controls part of the line."""
+    """Replace unprintable characters: the remote side controls part of the line."""
     return "".join(letter if letter.isprintable() else "?" for letter in line.strip())[:300].rstrip(".")

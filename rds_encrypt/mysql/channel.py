@@ -41,8 +41,8 @@ def stop(session: Session) -> ReplicaStatus:
     return brought_about(
         session,
         Wait(f"replication to stop on {session.endpoint}", deadline=_SETTLE, first=0.05, longest=1.0),
-        done=lambda seen: seen.stopped,
-        missing=lambda _seen: _STOP,
+        done=lambda state: state.stopped,
+        missing=lambda _: _STOP,
     )
 
 
@@ -52,16 +52,16 @@ def stop_where_known(session: Session, *, progress: Progress = silent) -> Replic
     Raises:
         ActionRequired: it cannot connect to its source; the error says why.
     """
-    found = required_status(session)
-    if not found.executed.known:
-        if found.stopped:
+    before = required_status(session)
+    if not before.executed.known:
+        if before.stopped:
             start(session, progress=progress)
         try:
             until(
                 Wait(f"{session.endpoint} to connect to its source", deadline=_CONNECT, longest=5.0),
                 lambda: required_status(session),
-                done=lambda seen: seen.executed.known,
-                failed=lambda seen: seen.failure(session.endpoint),
+                done=lambda state: state.executed.known,
+                failed=lambda state: state.failure(session.endpoint),
                 describe=str,
                 progress=progress,
             )
@@ -82,10 +82,10 @@ def _uptime(session: Session) -> float:
     return float(row["Value"]) if row else math.inf
 
 
-def _never_connected(seen: ReplicaStatus, session: Session) -> ActionRequired:
+def _never_connected(state: ReplicaStatus, session: Session) -> ActionRequired:
     return ActionRequired(
-        f"the replica has not connected to its source {seen.source_host} yet, so it has no coordinates"
-        f" ({seen.error or 'MySQL reports no error'})",
+        f"the replica has not connected to its source {state.source_host} yet, so it has no coordinates"
+        f" ({state.error or 'MySQL reports no error'})",
         where=f"MySQL at {session.endpoint}",
         fix="Check that the source accepts connections from the replica (security groups, TLS versions, `max_connections`), then run"
         " `pulumi up` again",
@@ -105,23 +105,23 @@ def start(session: Session, *, progress: Progress = silent) -> ReplicaStatus:
     """
     started = False
 
-    def missing(seen: ReplicaStatus) -> Call | None:
+    def missing(state: ReplicaStatus) -> Call | None:
         nonlocal started
-        if seen.stopped:
+        if state.stopped:
             started = True
             return _START
-        if seen.until or not (seen.running or seen.connecting):
+        if state.until or not (state.running or state.connecting):
             return _STOP
-        return _STOP if seen.io_error and not started else None
+        return _STOP if state.io_error and not started else None
 
     return brought_about(
         session,
         Wait(f"replication to run on {session.endpoint}", deadline=_CONNECT, first=0.05, longest=1.0),
-        done=lambda seen: seen.running and not seen.until,
+        done=lambda state: state.running and not state.until,
         missing=missing,
         # The first start clears errors from before it.
-        failed=lambda seen: (
-            seen.failure(session.endpoint) if started and not interrupted(seen.io_error) else None
+        failed=lambda state: (
+            state.failure(session.endpoint) if started and not interrupted(state.io_error) else None
         ),
         progress=progress,
     )
@@ -133,8 +133,8 @@ def resume(session: Session, *, progress: Progress = silent) -> None:
     Raises:
         TimedOut: it still cannot connect.
     """
-    found = status(session)
-    if found is not None and found.ours and found.gave_up:
+    state = status(session)
+    if state is not None and state.ours and state.gave_up:
         progress("starting replication again: MySQL had given up connecting to the source")
         start(session, progress=progress)
 
@@ -154,21 +154,21 @@ def run_until(
 
     started = False
 
-    def missing(seen: ReplicaStatus) -> Call | None:
+    def missing(state: ReplicaStatus) -> Call | None:
         nonlocal started
-        if seen.stopped:
+        if state.stopped:
             started = True
             return ours
         # RDS starts a channel again when it reboots an instance; without end coordinates it would run past them.
-        return None if seen.until and (seen.running or seen.connecting) else _STOP
+        return None if state.until and (state.running or state.connecting) else _STOP
 
     brought_about(
         session,
         Wait(f"{session.endpoint} to execute {coordinates}", deadline=deadline, first=0.05, longest=2.0),
-        done=lambda seen: seen.executed >= coordinates,
+        done=lambda state: state.executed >= coordinates,
         missing=missing,
-        failed=lambda seen: (
-            seen.failure(session.endpoint) if started and not interrupted(seen.io_error) else None
+        failed=lambda state: (
+            state.failure(session.endpoint) if started and not interrupted(state.io_error) else None
         ),
         progress=progress,
     )
@@ -222,17 +222,17 @@ def detach(session: Session) -> None:
     Raises:
         ActionRequired: RDS refused.
     """
-    left, said = status(session), ""
+    left, answer = status(session), ""
     for _ in range(ATTEMPTS):
         if left is None:
             return
         tried = attempt(session, Call(dialect_of(session).reset_external))
-        left, said = status(session), tried.said
+        left, answer = status(session), tried.answer
         if left is not None and tried.error is not None and not worth_repeating(tried.error):
             raise tried.error
     if left is not None:
         raise ActionRequired(
-            f"the instance still follows {left.source_host}; RDS reported: {said}",
+            f"the instance still follows {left.source_host}; RDS reported: {answer}",
             where=f"MySQL at {session.endpoint}",
             fix=f"CALL {dialect_of(session).reset_external} by hand and read its answer",
         )
@@ -254,11 +254,11 @@ def _set_external(
         fresh = error is None or not _follows(before, source, coordinates)
         if fresh and _follows(after, source, coordinates):
             return True
-        if _READ_REPLICA.search(tried.said) and patient:
+        if _READ_REPLICA.search(tried.answer) and patient:
             return False
-        if error is None or not worth_repeating(error) or _READ_REPLICA.search(tried.said):
+        if error is None or not worth_repeating(error) or _READ_REPLICA.search(tried.answer):
             error = ActionRequired(
-                f"RDS did not set the external source; it reported: {tried.said}",
+                f"RDS did not set the external source; it reported: {tried.answer}",
                 where=f"MySQL at {session.endpoint}",
                 fix="Check that the instance is not an RDS-managed replica",
             )
@@ -266,11 +266,11 @@ def _set_external(
     raise error or ActionRequired("RDS did not set the external source", where=f"MySQL at {session.endpoint}")
 
 
-def _follows(seen: ReplicaStatus | None, source: Endpoint, coordinates: Coordinates) -> bool:
+def _follows(state: ReplicaStatus | None, source: Endpoint, coordinates: Coordinates) -> bool:
     """Return whether the channel is attached there; RDS may have started it, for example in a reboot."""
-    if seen is None or seen.source_host != source.host:
+    if state is None or state.source_host != source.host:
         return False
-    return seen.executed == coordinates or (not seen.stopped and seen.executed > coordinates)
+    return state.executed == coordinates or (not state.stopped and state.executed > coordinates)
 
 
 def _require_free_for(session: Session, source: Endpoint) -> None:

@@ -22,7 +22,7 @@ class Client:
         account: its user name.
         host: the address or name that it connects from.
         sessions: how many it has open.
-        since: when it was first seen, in ISO 8601: MySQL does not tell how long a session has been open.
+        since: when it was first seen, in ISO 8601: MySQL does not report how long a session has been open.
     """
 
     account: str
@@ -41,10 +41,10 @@ def clients(session: Session, before: Iterable[Client] = ()) -> tuple[Client, ..
         session: on that server.
         before: who was connected at an earlier check.
     """
-    known = {(each.account, each.host): each.since for each in before}
+    known = {(client.account, client.host): client.since for client in before}
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    found = Counter((str(row["User"]), _host(str(row["Host"] or ""))) for row in of_applications(session))
-    return tuple(sorted(Client(*who, sessions, known.get(who, now)) for who, sessions in found.items()))
+    counts = Counter((str(row["User"]), _host(str(row["Host"] or ""))) for row in of_applications(session))
+    return tuple(sorted(Client(*who, sessions, known.get(who, now)) for who, sessions in counts.items()))
 
 
 def application_sessions(session: Session) -> list[int]:

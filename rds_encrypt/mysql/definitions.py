@@ -54,12 +54,12 @@ class TableSize:
 def without_primary_key(session: Session) -> list[TableSize]:
     """Return the tables without a primary key, the largest first."""
     have = {(row["s"], row["n"]) for row in session.rows(_KEYS, *SYSTEM_SCHEMAS)}
-    found = [
+    tables = [
         TableSize(f"{row['s']}.{row['n']}", int(row["r"]), int(row["b"]))
         for row in session.rows(_TABLES, *SYSTEM_SCHEMAS)
         if (row["s"], row["n"]) not in have
     ]
-    return sorted(found, key=lambda table: (-table.bytes, table.name))
+    return sorted(tables, key=lambda table: (-table.bytes, table.name))
 
 
 def in_memory(session: Session) -> list[TableSize]:

@@ -83,7 +83,7 @@ def catch_up(
     """Wait until the replica has executed everything that the source had written at one poll, and return those coordinates.
 
     The source keeps writing meanwhile, so laps repeat until one is short: then the replica is close enough for a drain.
-    A channel that has given up connecting is started again first. ``watch`` receives the result of each poll.
+    If the channel has given up connecting, this starts it again first. ``watch`` receives the result of each poll.
 
     Raises:
         ActionRequired: replication is broken.
@@ -93,13 +93,13 @@ def catch_up(
     catch_up = CatchUpProgress(lambda since: bytes_between(source, since))
     stuck = _Stuck(replica)
 
-    def described(seen: Lag) -> str:
-        return seen.in_a_row(stuck.words(seen.status) or catch_up.words(seen.status.executed, seen.bytes))
+    def described(lag: Lag) -> str:
+        return lag.in_a_row(stuck.words(lag.status) or catch_up.words(lag.status.executed, lag.bytes))
 
     def look() -> Lag:
-        seen = measure(source, replica)
-        watch(seen)
-        return seen
+        lag = measure(source, replica)
+        watch(lag)
+        return lag
 
     while True:
         target, began = current(source), time.monotonic()
@@ -129,11 +129,11 @@ class _Stuck:
         self._at: Coordinates | None = None
         self._since = 0.0
 
-    def words(self, seen: ReplicaStatus) -> str:
+    def words(self, status: ReplicaStatus) -> str:
         """Record a poll, and name the tables if the applier has made no progress for a while."""
         now = self._clock()
-        if seen.executed != self._at or not seen.sql_running:
-            self._at, self._since = seen.executed, now
+        if status.executed != self._at or not status.sql_running:
+            self._at, self._since = status.executed, now
         seconds = now - self._since
         if seconds < _STUCK:
             return ""
@@ -158,16 +158,16 @@ def drain(replica: Session, final: Coordinates, *, deadline: float) -> Coordinat
     """
 
     def executed() -> ReplicaStatus:
-        found = channel.status(replica)
-        if found is None:
+        status = channel.status(replica)
+        if status is None:
             raise ActionRequired("the instance follows no source", where=f"MySQL at {replica.endpoint}")
-        return found
+        return status
 
-    seen = until(
+    drained = until(
         Wait(f"{replica.endpoint} to execute {final}", deadline=deadline, first=0.05, longest=0.1),
         executed,
-        done=lambda found: found.executed >= final,
-        failed=lambda found: found.failure(replica.endpoint),
+        done=lambda status: status.executed >= final,
+        failed=lambda status: status.failure(replica.endpoint),
         describe=str,
     )
-    return seen.executed
+    return drained.executed

@@ -39,20 +39,26 @@ def grants(session: Session) -> list[str]:
 
 def lacking(granted: Iterable[str]) -> list[str]:
     """Return those of ``NEEDED`` that the account has neither directly nor through an active role."""
-    have = {each for line in granted if (held := _GLOBAL.match(line)) for each in held[1].split(", ")}
+    have = {
+        privilege for line in granted if (held := _GLOBAL.match(line)) for privilege in held[1].split(", ")
+    }
     # Without a line, the privileges are unknown.
-    return [each for each in NEEDED if each not in have] if have and "ALL PRIVILEGES" not in have else []
+    return (
+        [privilege for privilege in NEEDED if privilege not in have]
+        if have and "ALL PRIVILEGES" not in have
+        else []
+    )
 
 
 def revoked(granted: Iterable[str]) -> list[str]:
-    """Return what a server with ``partial_revokes`` takes away of ``NEEDED`` in single schemas, as ``SELECT on shop``.
+    """Return those of ``NEEDED`` that a server with ``partial_revokes`` takes away in single schemas, as ``SELECT on shop``.
 
     In MySQL's own schemas only SELECT is needed.
     """
     return [
-        f"{each} on {taken[2]}"
+        f"{privilege} on {taken[2]}"
         for line in granted
         if (taken := _PARTIAL.match(line))
-        for each in taken[1].split(", ")
-        if each in NEEDED and (each == "SELECT" or taken[2] not in _SYSTEM)
+        for privilege in taken[1].split(", ")
+        if privilege in NEEDED and (privilege == "SELECT" or taken[2] not in _SYSTEM)
     ]

@@ -25,7 +25,7 @@ __all__ = ["ATTEMPTS", "Call", "Tried", "attempt", "brought_about", "worth_repea
 ATTEMPTS = 2
 """How often to make a call that fails and leaves the state unchanged."""
 _CALLS = 6
-"""Most calls that one function of `channel` makes; after them it only waits."""
+"""The most calls that one function of `channel` makes; after them it only waits."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Tried:
     """The outcome of a call: an error, or what RDS reported."""
 
     error: MigrationError | None
-    said: str
+    answer: str
 
 
 def worth_repeating(error: MigrationError) -> bool:
@@ -52,7 +52,7 @@ def worth_repeating(error: MigrationError) -> bool:
 def attempt(session: Session, call: Call) -> Tried:
     """Call a procedure; afterwards the session is usable, even if the call lost the connection."""
     try:
-        return Tried(None, _said(session.call(call.procedure, *call.arguments)))
+        return Tried(None, _joined(session.call(call.procedure, *call.arguments)))
     except OutcomeUnknown as error:
         try:
             session.reconnect()
@@ -69,7 +69,7 @@ def brought_about(
     *,
     done: Callable[[ReplicaStatus], bool],
     missing: Callable[[ReplicaStatus], Call | None],
-    failed: Callable[[ReplicaStatus], MigrationError | None] = lambda _seen: None,
+    failed: Callable[[ReplicaStatus], MigrationError | None] = lambda _status: None,
     progress: Progress = silent,
 ) -> ReplicaStatus:
     """Check the status, call the missing procedure, and check again, until ``done`` holds.
@@ -84,13 +84,13 @@ def brought_about(
     last: Call | None = None
     error: MigrationError | None = None
 
-    def needed(seen: ReplicaStatus) -> Call | None:
-        return None if done(seen) or failed(seen) is not None or calls >= _CALLS else missing(seen)
+    def needed(status: ReplicaStatus) -> Call | None:
+        return None if done(status) or failed(status) is not None or calls >= _CALLS else missing(status)
 
     def look() -> ReplicaStatus:
         nonlocal calls, failures, last, error
-        seen = required_status(session)
-        while (call := needed(seen)) is not None:
+        status = required_status(session)
+        while (call := needed(status)) is not None:
             again = call == last
             if not again:
                 failures, error = 0, None
@@ -99,13 +99,13 @@ def brought_about(
             calls, last = calls + 1, call
             error = attempt(session, call).error
             failures = failures + 1 if error else 0
-            seen = required_status(session)
+            status = required_status(session)
             if again or error is not None:
                 break
-        return seen
+        return status
 
     return until(wait, look, done=done, failed=failed, describe=str, progress=progress)
 
 
-def _said(answer: list[Row]) -> str:
-    return "; ".join(str(value) for row in answer for value in row.values()) or "nothing"
+def _joined(rows: list[Row]) -> str:
+    return "; ".join(str(value) for row in rows for value in row.values()) or "nothing"

@@ -125,14 +125,14 @@ def required_status(session: Session) -> ReplicaStatus:
     Raises:
         ActionRequired: the instance follows no source.
     """
-    found = status(session)
-    if found is None:
+    state = status(session)
+    if state is None:
         raise ActionRequired(
             "the instance follows no source, though it should",
             where=f"MySQL at {session.endpoint}",
             fix="Somebody may have reset or promoted it: destroy the stack in phase `replicate` and start over",
         )
-    return found
+    return state
 
 
 def _error(row: Row, number: str, text: str) -> str:

@@ -132,40 +132,39 @@ _ALL: Sequence[_Advice] = (
     _MISSING,
     _FULL,
 )
-_RETRIED_FOR_EVER = (_ACCOUNT, _TLS)
+_RETRIED_FOREVER = (_ACCOUNT, _TLS)
 """MySQL keeps trying to connect although each attempt fails."""
 
 
 def diagnosis(error: str, endpoint: Endpoint, follower: Follower = Follower.ENCRYPTED) -> ActionRequired:
     """Return what an error of a channel (``number: text``) means; ``endpoint`` is the follower's."""
     number, text = _parts(error)
-    found = next((each for each in _ALL if each.covers(number, text)), None)
-    what = found.what if found else "this instance cannot apply a change from the source"
+    advice = next((entry for entry in _ALL if entry.covers(number, text)), None)
+    what = advice.what if advice else "this instance cannot apply a change from the source"
     return ActionRequired(
         f"{what} ({number} {_brief(text)})",
         where=f"MySQL at {endpoint}",
-        fix=_fix(found, follower),
+        fix=_fix(advice, follower),
         safe=_SAFE[follower],
     )
 
 
-def _fix(found: _Advice | None, follower: Follower) -> str:
+def _fix(advice: _Advice | None, follower: Follower) -> str:
     if follower is Follower.OLD:
         return _WITHOUT_ROLLBACK
-    if found is None:
+    if advice is None:
         return f"Read MySQL's message; if you cannot fix the cause, {_BEGIN_AGAIN}"
-    return found.managed if follower is Follower.REPLICA and found.managed else found.fix
+    return advice.managed if follower is Follower.REPLICA and advice.managed else advice.fix
 
 
 def hopeless(error: str) -> bool:
     """Return whether MySQL retries something that cannot succeed until you act."""
     number, text = _parts(error)
-    return any(each.covers(number, text) for each in _RETRIED_FOR_EVER)
+    return any(advice.covers(number, text) for advice in _RETRIED_FOREVER)
 
 
 def gave_up(error: str) -> bool:
-    """Return whether starting the receiver again may be enough: its error is only the last of its attempts to connect, or a query of it was
-    ended.
+    """Return whether starting the receiver again may be enough: its last attempt to connect failed, or the source ended one of its queries.
 
     From 8.4 on MySQL makes ten attempts, a minute apart, where it made 86,400 before (SOURCE_RETRY_COUNT in its manual).
     """
@@ -181,7 +180,7 @@ def interrupted(error: str) -> bool:
 def mended_by_attaching(error: str) -> bool:
     """Return whether attaching the channel again at its coordinates fixes the error."""
     number, text = _parts(error)
-    return any(each.covers(number, text) for each in (_ACCOUNT, _RELAY_LOG))
+    return any(advice.covers(number, text) for advice in (_ACCOUNT, _RELAY_LOG))
 
 
 def met_itself(error: str) -> bool:

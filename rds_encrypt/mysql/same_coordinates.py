@@ -128,10 +128,10 @@ def _level(
 def _require_still(places: Iterable[tuple[Opener, Coordinates]]) -> None:
     for opener, place in places:
         with opener() as session:
-            found = channel.status(session)
-        if found is None or not found.stopped or found.executed != place:
+            status = channel.status(session)
+        if status is None or not status.stopped or status.executed != place:
             raise Retryable(
-                f"it should have been stopped at {place}, but it is {found or 'no longer a replica'}: it may have been rebooted",
+                f"it should have been stopped at {place}, but it is {status or 'no longer a replica'}: it may have been rebooted",
                 where=f"MySQL at {session.endpoint}",
                 fix="Run `pulumi up` again: this comparison does not count",
                 safe="The source is not affected",
@@ -141,20 +141,22 @@ def _require_still(places: Iterable[tuple[Opener, Coordinates]]) -> None:
 def _wait_for(
     session: Session, coordinates: Coordinates, *, deadline: float, together: Together, progress: Progress
 ) -> None:
-    """Wait until an instance, which may be stopped, has executed what the other has."""
+    """Wait until an instance, which may be stopped, has executed everything that the other has."""
 
     def look() -> ReplicaStatus:
-        found = channel.status(session)
-        if found is None:
+        status = channel.status(session)
+        if status is None:
             raise ActionRequired(
                 "the instance follows no source, though it should",
                 where=f"MySQL at {session.endpoint}",
                 fix="Run `pulumi refresh`, then `pulumi up`",
             )
-        return found
+        return status
 
-    def there(seen: ReplicaStatus) -> bool:
-        return seen.executed >= coordinates or (seen.executed.known and together(seen.executed, coordinates))
+    def there(status: ReplicaStatus) -> bool:
+        return status.executed >= coordinates or (
+            status.executed.known and together(status.executed, coordinates)
+        )
 
     if there(look()):
         return
@@ -163,7 +165,7 @@ def _wait_for(
         Wait(f"{session.endpoint} to execute {coordinates}", deadline=deadline, first=0.05, longest=5.0),
         look,
         done=there,
-        failed=lambda seen: seen.failure(session.endpoint),
+        failed=lambda status: status.failure(session.endpoint),
         describe=str,
         progress=progress,
     )

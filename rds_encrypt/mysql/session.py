@@ -104,8 +104,8 @@ class Session:
 
     def row(self, statement: str, *arguments: object) -> Row | None:
         """Run one statement and return its first row, if it has one."""
-        found = self.rows(statement, *arguments)
-        return found[0] if found else None
+        rows = self.rows(statement, *arguments)
+        return rows[0] if rows else None
 
     def value(self, statement: str, *arguments: object) -> Any:
         """Run one statement and return the first column of its first row."""
@@ -122,18 +122,18 @@ class Session:
         Older versions of RDS's procedures report some refusals as result sets, so every result set must be read.
         """
         placeholders = ", ".join(["%s"] * len(arguments))
-        found: list[Row] = []
+        rows: list[Row] = []
         with (
             traced(self.endpoint.host, procedure) as answer,
             self._sorted_errors(),
             self._connection.cursor() as cursor,
         ):
             cursor.execute(f"CALL {procedure}({placeholders})", arguments or None)
-            found.extend(cursor.fetchall())
+            rows.extend(cursor.fetchall())
             while cursor.nextset():
-                found.extend(cursor.fetchall())
-            answer.text = "; ".join(str(value) for row in found for value in row.values())
-        return found
+                rows.extend(cursor.fetchall())
+            answer.text = "; ".join(str(value) for row in rows for value in row.values())
+        return rows
 
     @contextmanager
     def character_set(self, client: str, collation: str) -> Iterator[None]:
@@ -358,16 +358,16 @@ def _classified(
     origin = getattr(error, "original_exception", None)
     if isinstance(origin, ssl.SSLCertVerificationError):
         return _distrust(origin, where)
-    found = next((kind for kind in _KINDS if code in kind.codes), None)
+    kind = next((candidate for candidate in _KINDS if code in candidate.codes), None)
     if connecting and code in _LOST:
-        found = _CANNOT_REACH
-    if found is None:
+        kind = _CANNOT_REACH
+    if kind is None:
         return ActionRequired(
             f"MySQL answered {code}: {text}",
             where=where,
             fix="Correct what it objects to, then run the same command again; if rds-encrypt is at fault, report it",
         )
-    return found.error(f"{found.what} ({code} {text})", where=where, fix=found.fix, safe=found.safe)
+    return kind.error(f"{kind.what} ({code} {text})", where=where, fix=kind.fix, safe=kind.safe)
 
 
 _EXPIRED = {9, 10}
@@ -387,5 +387,5 @@ def _distrust(error: ssl.SSLCertVerificationError, where: str) -> ActionRequired
     else:
         what = "the server's certificate is not signed by a trusted authority"
         fix = "If it should be Amazon's, find out who answers there; if it is your own, name it in `caFile`"
-    said = error.verify_message.rstrip(".")
-    return kind(f"{what} ({said})", where=where, fix=fix, safe="No password was sent")
+    reason = error.verify_message.rstrip(".")
+    return kind(f"{what} ({reason})", where=where, fix=fix, safe="No password was sent")

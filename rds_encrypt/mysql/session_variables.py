@@ -69,5 +69,5 @@ PINNED = (
 def pinning(version: Version) -> str:
     """Return the one statement that sets all variables that this version has."""
     return "SET " + ", ".join(
-        f"SESSION {each.name} = {each.value}" for each in PINNED if version >= each.since
+        f"SESSION {variable.name} = {variable.value}" for variable in PINNED if version >= variable.since
     )

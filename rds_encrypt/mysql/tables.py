@@ -23,12 +23,12 @@ def require_transactional(session: Session) -> None:
     Raises:
         PreconditionFailed: there are other tables.
     """
-    found = [f"{row['s']}.{row['n']} ({row['e']})" for row in session.rows(_OTHERS, *SYSTEM_SCHEMAS)]
-    if not found:
+    tables = [f"{row['s']}.{row['n']} ({row['e']})" for row in session.rows(_OTHERS, *SYSTEM_SCHEMAS)]
+    if not tables:
         return
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    more = f" and {len(tables) - _SHOWN} more" if len(tables) > _SHOWN else ""
     raise PreconditionFailed(
-        f"some tables are not InnoDB, and a snapshot may hold damaged copies of them: {', '.join(found[:_SHOWN])}{more}",
+        f"some tables are not InnoDB, and a snapshot may hold damaged copies of them: {', '.join(tables[:_SHOWN])}{more}",
         where=f"MySQL at {session.endpoint}",
         fix="Convert them first (ALTER TABLE … ENGINE=InnoDB)",
         safe="Nothing was changed",

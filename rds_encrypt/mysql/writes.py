@@ -44,7 +44,7 @@ _PROBE = "DROP DATABASE IF EXISTS `rds_encrypt_fence_probe`"
 """A write that changes nothing where writes are allowed: the schema never exists."""
 _DEFINES = re.compile(r"\s*(ALTER|CREATE|DROP|OPTIMIZE|RENAME|TRUNCATE|REPAIR)\s", re.IGNORECASE)
 _PATIENCE = 2.0
-"""Seconds to ask for a list again."""
+"""Seconds for which to ask for a list again."""
 
 
 def read_only(session: Session) -> bool:
@@ -112,7 +112,7 @@ def _transactions(session: Session, condition: str, *arguments: object) -> list[
 
 
 def _listed(ask: Callable[[], T]) -> T:
-    """Ask again, for a while, what MySQL 9.7 refuses while a statement with a character that utf8mb3 lacks, such as an emoji, runs.
+    """Repeat, for a while, a request that MySQL 9.7 refuses while a statement with a character that utf8mb3 lacks, such as an emoji, runs.
 
     It fails on information_schema's lists of transactions and of processes, which have the statements' text. RDS's procedure may read
     them, too. Most statements are short.
@@ -150,10 +150,10 @@ def end_application_sessions(session: Session) -> int:
 
     Otherwise pools that hold connections to a fenced instance would keep failing instead of connecting to the other one.
     """
-    found = application_sessions(session)
-    for thread in found:
+    threads = application_sessions(session)
+    for thread in threads:
         _end(session, thread)
-    return len(found)
+    return len(threads)
 
 
 def end_logins(session: Session, begun: Collection[int]) -> int:
@@ -161,10 +161,10 @@ def end_logins(session: Session, begun: Collection[int]) -> int:
 
     MySQL reads whether an account is locked when a login begins, so one that began before the lock succeeds after it.
     """
-    found = logins(session).intersection(begun)
-    for thread in found:
+    threads = logins(session).intersection(begun)
+    for thread in threads:
         _end(session, thread)
-    return len(found)
+    return len(threads)
 
 
 def _end(session: Session, thread: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pulumi.output import UNKNOWN
 
-from components.reached import summary, told
+from components.reached import state_reached, summary
 from rds_encrypt.phases import Method, Phase
 
 VERIFIED = {"verify_level": "full", "verified_at": "2026-11-25T08:00:00+00:00", "verified_rows": 1200}
@@ -51,7 +51,7 @@ VERIFIED = {"verify_level": "full", "verified_at": "2026-11-25T08:00:00+00:00", 
     ],
 )
 def test_what_a_source_has_reached(phase: Phase, method: Method, outputs: Any, sentence: str | None) -> None:
-    assert told(phase, method, outputs) == sentence
+    assert state_reached(phase, method, outputs) == sentence
 
 
 def test_those_that_are_behind_are_named() -> None:
