@@ -102,7 +102,7 @@ class Access:
         return rotation.missed(self._aws, instance, self.credentials(instance), self._accepted_by)
 
     def named_by_secret(self) -> frozenset[str]:
-        """Return the address and the name of an instance that the secret has beside the account; nothing without a secret."""
+        """Return the address and the name of an instance that the secret has alongside the account; nothing without a secret."""
         secret = self._settings.secret_id
         return self._read(secret).instance if secret is not None else frozenset()
 

@@ -1,4 +1,4 @@
-"""What every check has, and what it found: a severity, what it saw, why it matters, what to do."""
+"""The parts of a check, and its finding: severity, observation, why it matters, what to do."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Check(Generic[Run]):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found.
+    """The result of a check.
 
     Attributes:
         severity: how much it matters.

@@ -57,10 +57,10 @@ def complete(instances: Instances, source: Instance, encrypted: Instance, progre
     lacking = _lacking(source, encrypted)
     if not lacking:
         return encrypted
-    wanted = lacking.union(*(group for group in _TOGETHER if group & lacking))
+    settings = lacking.union(*(group for group in _TOGETHER if group & lacking))
     changes = {
         _ARGUMENTS[setting]: source.description[setting]
-        for setting in sorted(wanted)
+        for setting in sorted(settings)
         if source.description.get(setting) not in (None, "", [])
     }
     instances.modify(encrypted.resource_id, **changes)
@@ -68,7 +68,7 @@ def complete(instances: Instances, source: Instance, encrypted: Instance, progre
         encrypted.resource_id,
         f"have the source's {', '.join(sorted(lacking))}",
         # Just after the call the status is still `available`, so check the settings.
-        lambda seen: seen.available and not _lacking(source, seen),
+        lambda instance: instance.available and not _lacking(source, instance),
         deadline=_PATIENCE,
         progress=progress,
     )
@@ -77,7 +77,7 @@ def complete(instances: Instances, source: Instance, encrypted: Instance, progre
 def _lacking(source: Instance, encrypted: Instance) -> set[str]:
     """Return the settings that differ and have a value on the source."""
     return {
-        each.setting
-        for each in differences(source, encrypted)
-        if each.setting in _ARGUMENTS and each.source not in (None, "", [])
+        difference.setting
+        for difference in differences(source, encrypted)
+        if difference.setting in _ARGUMENTS and difference.source not in (None, "", [])
     }

@@ -18,10 +18,10 @@ def key_of(name: str) -> str:
 def keys_of(group: type) -> Mapping[str, Any]:
     """Return the keys of a group as the config spells them, and their types."""
     hints = get_type_hints(group)
-    return {key_of(each.name): hints[each.name] for each in fields(group)}
+    return {key_of(field.name): hints[field.name] for field in fields(group)}
 
 
 def group_in(kind: Any) -> type | None:
     """Return the group that a key of this type holds: one, perhaps one, or a list of them; ``None`` for other values."""
     kinds = (kind, *get_args(kind))
-    return next((each for each in kinds if isinstance(each, type) and is_dataclass(each)), None)
+    return next((part for part in kinds if isinstance(part, type) and is_dataclass(part)), None)

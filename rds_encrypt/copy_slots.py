@@ -18,7 +18,7 @@ __all__ = ["CopySlots", "Queue"]
 
 _LASTS = timedelta(minutes=10)
 """How long a slot counts as a copy that is about to begin: Pulumi may be busy with other resources. A killed run, or a copy that
-AWS refused, blocks other sources no longer."""
+AWS refused, then no longer blocks other sources."""
 _QUIET = 5.0
 """Seconds for which no other source of the stack checks after one found no free slot: calls must not grow with sources."""
 
@@ -38,12 +38,18 @@ class CopySlots:
     @classmethod
     def among(cls, snapshots: Sequence[Listed], migration: str, now: datetime) -> CopySlots:
         """Return the state as seen by one migration, identified by its source's DbiResourceId."""
-        made = {each.tags.get(Tag.MIGRATION) for each in snapshots if belongs(each.tags, Role.ENCRYPTED)}
-        copying = {each.identifier for each in snapshots if each.in_progress and _is_copy(each)}
+        made = {
+            snapshot.tags.get(Tag.MIGRATION)
+            for snapshot in snapshots
+            if belongs(snapshot.tags, Role.ENCRYPTED)
+        }
+        copying = {
+            snapshot.identifier for snapshot in snapshots if snapshot.in_progress and _is_copy(snapshot)
+        }
         called = {
-            each.identifier
-            for each in snapshots
-            if each.tags.get(Tag.MIGRATION) not in {*made, migration} and _called(each, now)
+            snapshot.identifier
+            for snapshot in snapshots
+            if snapshot.tags.get(Tag.MIGRATION) not in {*made, migration} and _called(snapshot, now)
         }
         return cls(migration in made, tuple(sorted(copying | called)))
 
@@ -74,9 +80,9 @@ class Queue:
             if not mine:
                 return None
             snapshots, now = copies.listed(self.aws), datetime.now(UTC)
-            found = CopySlots.among(snapshots, self.migration, now)
-            if self.may_begin(found) and not found.copied:
-                own = next((each for each in snapshots if each.arn == self.snapshot), None)
+            slots = CopySlots.among(snapshots, self.migration, now)
+            if self.may_begin(slots) and not slots.copied:
+                own = next((snapshot for snapshot in snapshots if snapshot.arn == self.snapshot), None)
                 if own is None:
                     raise ActionRequired(
                         "the snapshot to copy does not exist",
@@ -84,9 +90,9 @@ class Queue:
                         fix="Run `pulumi refresh`, then `pulumi up`, which takes it again",
                     )
                 copies.tag(self.aws, own.arn, {Tag.COPY_SLOT: now.isoformat(timespec="seconds")})
-            elif not found.copied:
+            elif not slots.copied:
                 turnstile.rest()
-            return found
+            return slots
 
     @property
     def name(self) -> str:
@@ -99,9 +105,9 @@ class Queue:
         account = self.snapshot.split(":")[4]
         return hashlib.sha256(f"{account} {self.aws.rds.meta.endpoint_url}".encode()).hexdigest()[:12]
 
-    def may_begin(self, found: CopySlots | None) -> bool:
+    def may_begin(self, slots: CopySlots | None) -> bool:
         """Whether the copy may be made now, or exists."""
-        return found is not None and (found.copied or len(found.busy) < self.at_once)
+        return slots is not None and (slots.copied or len(slots.busy) < self.at_once)
 
 
 def _is_copy(snapshot: Listed) -> bool:
@@ -109,5 +115,5 @@ def _is_copy(snapshot: Listed) -> bool:
 
 
 def _called(snapshot: Listed, now: datetime) -> bool:
-    said = snapshot.tags.get(Tag.COPY_SLOT)
-    return said is not None and now - datetime.fromisoformat(said) < _LASTS
+    taken_at = snapshot.tags.get(Tag.COPY_SLOT)
+    return taken_at is not None and now - datetime.fromisoformat(taken_at) < _LASTS

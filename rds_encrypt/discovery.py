@@ -37,7 +37,7 @@ class Topology:
     @property
     def state(self) -> MigrationState:
         """How far the migration is."""
-        return state_of(source=self.source, encrypted=self.encrypted, found=self.position)
+        return state_of(source=self.source, encrypted=self.encrypted, position=self.position)
 
     @property
     def can_roll_back(self) -> bool:
@@ -83,9 +83,9 @@ def discover_among(aws: Aws, names: Names, listed: Mapping[str, Instance]) -> To
         ActionRequired: the encrypted instance is gone, and the source does not have its name.
     """
     instances = Instances(aws)
-    found = {name: listed[name] for name in names.all if name in listed}
-    encrypted, replica = _with_role(found, Role.ENCRYPTED), _with_role(found, Role.REPLICA)
-    source = _with_role(found, Role.SOURCE)
+    present = {name: listed[name] for name in names.all if name in listed}
+    encrypted, replica = _with_role(present, Role.ENCRYPTED), _with_role(present, Role.REPLICA)
+    source = _with_role(present, Role.SOURCE)
     if encrypted is None and source is None and replica is not None:
         source = instances.find(replica.tags[Tag.MIGRATION])  # both were renamed
     if encrypted is not None and source is None:
@@ -97,9 +97,9 @@ def discover_among(aws: Aws, names: Names, listed: Mapping[str, Instance]) -> To
             else _renamed_partner(instances, partner, source, names)
         )
     if source is None and encrypted is None:
-        source = _untouched(aws, found, names)
+        source = _untouched(aws, present, names)
     position = find_position(aws, names, encrypted, source) if encrypted is not None else None
-    return Topology(names, source, encrypted, replica, found, position)
+    return Topology(names, source, encrypted, replica, present, position)
 
 
 def find_encrypted(instances: Instances, source_id: str, source: Instance | None) -> Instance | None:
@@ -109,9 +109,9 @@ def find_encrypted(instances: Instances, source_id: str, source: Instance | None
         return instances.find(partner) if partner else None
     return next(
         (
-            each
-            for each in instances.all()
-            if each.tags.get(Tag.MIGRATION) == source_id and belongs(each.tags, Role.ENCRYPTED)
+            instance
+            for instance in instances.all()
+            if instance.tags.get(Tag.MIGRATION) == source_id and belongs(instance.tags, Role.ENCRYPTED)
         ),
         None,
     )
@@ -120,7 +120,7 @@ def find_encrypted(instances: Instances, source_id: str, source: Instance | None
 def _renamed_partner(instances: Instances, resource_id: str, source: Instance, names: Names) -> Instance:
     """Find the encrypted instance by its identity: an interrupted rename may hide it for as long as a rename takes."""
     try:
-        found = until(
+        encrypted = until(
             Wait(f"the renamed instance {resource_id} to be listed again", deadline=_RENAME_GAP),
             lambda: instances.find(resource_id),
             done=lambda instance: instance is not None,
@@ -132,16 +132,16 @@ def _renamed_partner(instances: Instances, resource_id: str, source: Instance, n
             fix=f"If it was deleted, {source.identifier} has the newest data: rename it back to {names.source} (docs/runbook.md,"
             " `The source is gone, or the encrypted one`), then run `pulumi destroy`",
         ) from error
-    assert found is not None  # noqa: S101 - what `until` has waited for
-    return found
+    assert encrypted is not None  # noqa: S101 - what `until` has waited for
+    return encrypted
 
 
-def _with_role(found: Mapping[str, Instance], role: Role) -> Instance | None:
-    return next((instance for instance in found.values() if belongs(instance.tags, role)), None)
+def _with_role(present: Mapping[str, Instance], role: Role) -> Instance | None:
+    return next((instance for instance in present.values() if belongs(instance.tags, role)), None)
 
 
-def _untouched(aws: Aws, found: Mapping[str, Instance], names: Names) -> Instance:
-    source = found.get(names.source)
+def _untouched(aws: Aws, present: Mapping[str, Instance], names: Names) -> Instance:
+    source = present.get(names.source)
     if source is None:
         raise PreconditionFailed(
             f"there is no DB instance of this name in {aws.region}",

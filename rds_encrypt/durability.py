@@ -98,12 +98,12 @@ def crash_safe(session: Session) -> bool:
     It must write the position with the data, in InnoDB; fetch again what it had fetched; and parallel appliers must commit in the
     source's order, or a crash leaves gaps. RDS's defaults do so; a group of the owner's may not.
     """
-    found = variables(session, *_SAFE, *_APPLIERS, *_ORDER)
-    in_order = all(int(found.get(name, 0)) <= 1 for name in _APPLIERS) or any(
-        found.get(name) == "ON" for name in _ORDER
+    values = variables(session, *_SAFE, *_APPLIERS, *_ORDER)
+    in_order = all(int(values.get(name, 0)) <= 1 for name in _APPLIERS) or any(
+        values.get(name) == "ON" for name in _ORDER
     )
     # A version without one of these variables always behaves this way.
-    return in_order and all(found.get(name, wanted) == wanted for name, wanted in _SAFE.items())
+    return in_order and all(values.get(name, safe) == safe for name, safe in _SAFE.items())
 
 
 _SAFE = {"relay_log_recovery": "ON", "relay_log_info_repository": "TABLE"}

@@ -42,7 +42,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Existing:
-    """One source: what the declaration of its resources depends on.
+    """Everything that the declaration of one source's resources depends on.
 
     Attributes:
         topology: its instances.
@@ -69,18 +69,23 @@ def look_up(aws: Aws, sources: Sequence[SourceSettings]) -> list[Existing]:
     Raises:
         PreconditionFailed: an identifier cannot be one, a source does not exist, is encrypted already, or its key cannot be used.
     """
-    names, groups = [Names.of(source.identifier) for source in sources], ParameterGroups(aws)
+    all_names, groups = [Names.of(source.identifier) for source in sources], ParameterGroups(aws)
     with ThreadPoolExecutor(_THREADS) as pool:
-        listed = pool.submit(Instances(aws).named, [name for each in names for name in each.all])
+        listed = pool.submit(Instances(aws).named, [name for names in all_names for name in names.all])
         present = pool.submit(
-            snapshots.existing, aws, [name for each in names for name in (each.replica, each.encrypted)]
+            snapshots.existing,
+            aws,
+            [name for names in all_names for name in (names.replica, names.encrypted)],
         )
         described = pool.submit(groups.all)
-        resolved = {key: pool.submit(keys.resolve, aws, key) for key in {each.kms_key for each in sources}}
-        topologies = [pool.submit(discover_among, aws, each, listed.result()) for each in names]
-        owned = {_group_of(found.result()) for found in topologies if found.exception() is None}
+        resolved = {
+            key: pool.submit(keys.resolve, aws, key) for key in {source.kms_key for source in sources}
+        }
+        topologies = [pool.submit(discover_among, aws, names, listed.result()) for names in all_names]
+        owned = {_group_of(topology.result()) for topology in topologies if topology.exception() is None}
         pairs = [
-            pool.submit(_pairs, aws, source, found) for source, found in zip(sources, topologies, strict=True)
+            pool.submit(_pairs, aws, source, topology)
+            for source, topology in zip(sources, topologies, strict=True)
         ]
         values = {name: pool.submit(groups.user_values, name) for name in described.result() if name in owned}
         families = {described.result()[name].family: name for name in values}
@@ -92,11 +97,11 @@ def look_up(aws: Aws, sources: Sequence[SourceSettings]) -> list[Existing]:
                 topology=topology.result(),
                 key=resolved[source.kms_key].result(),
                 group=_group(topology.result(), described.result(), values, modes),
-                snapshots=_tags(present.result(), each),
-                groups=_purposes(described.result(), each),
+                snapshots=_tags(present.result(), names),
+                groups=_purposes(described.result(), names),
                 replicas=along.result(),
             )
-            for source, each, topology, along in zip(sources, names, topologies, pairs, strict=True)
+            for source, names, topology, along in zip(sources, all_names, topologies, pairs, strict=True)
         ]
 
 
@@ -104,23 +109,23 @@ def _pairs(aws: Aws, source: SourceSettings, topology: Future[Topology]) -> tupl
     return find_pairs(Instances(aws), topology.result(), source.method, source.replicas)
 
 
-def _group_of(found: Topology) -> str | None:
-    return owner_group(found.source) if found.source is not None else None
+def _group_of(topology: Topology) -> str | None:
+    return owner_group(topology.source) if topology.source is not None else None
 
 
 def _group(
-    found: Topology,
+    topology: Topology,
     described: Mapping[str, Description],
     values: Mapping[str, Future[dict[str, tuple[str, str]]]],
     modes: Mapping[str, Future[list[str]]],
 ) -> Group | None:
-    name = _group_of(found)
+    name = _group_of(topology)
     if name is None:
         return None
     if name not in described:
         raise PreconditionFailed(
             f"its parameter group {name}, which it had when the migration began, no longer exists",
-            where=found.names.source,
+            where=topology.names.source,
             fix="Create one with this name again: the encrypted instance will run with it",
         )
     family = described[name].family

@@ -30,7 +30,7 @@ class Along:
 
 @dataclass(frozen=True)
 class Need:
-    """What the migration of one source creates.
+    """The resources that the migration of one source creates.
 
     Attributes:
         gib: the storage of the source, and of each of its copies.
@@ -48,7 +48,7 @@ class Need:
         """The names of everything it creates, by quota."""
         names = Names(self.identifier)
         own = (names.replica, names.encrypted) if self.replica else (names.encrypted,)
-        instances = (*own, *(each.name for each in self.along))
+        instances = (*own, *(counterpart.name for counterpart in self.along))
         return {
             "DBInstances": instances,
             "AllocatedStorage": instances,
@@ -61,7 +61,7 @@ class Need:
         missing = set(self.names[quota]) - set(there)
         if quota != "AllocatedStorage":
             return len(missing)
-        along = {each.name: each.gib for each in self.along}
+        along = {counterpart.name: counterpart.gib for counterpart in self.along}
         return sum(along.get(name, self.gib) for name in missing)
 
 

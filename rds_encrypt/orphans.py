@@ -1,4 +1,4 @@
-"""Deletes what a killed run created and no state knows, found by name and tag, when the migration is cancelled."""
+"""Deletes resources that a killed run created and no state knows, found by name and tag, when the migration is cancelled."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def take_away(aws: Aws, access: Access, source: Instance, progress: Progress) ->
     names = Names(source.identifier)
     instances = Instances(aws)
     present = instances.named([names.replica, names.encrypted])
-    if any(state_of(encrypted=found).cutover_begun for found in present.values()):
+    if any(state_of(encrypted=instance).cutover_begun for instance in present.values()):
         return
     for name, role in ((names.encrypted, Role.ENCRYPTED), (names.replica, Role.REPLICA)):
-        found = present.get(name)
-        if found is not None and belongs(found.tags, role) and _ours(found.tags, source):
-            delete_counterparts(instances, found, source.resource_id, progress)
-            instances.delete(found.resource_id, final_snapshot=None, deadline=_PATIENCE, progress=progress)
+        instance = present.get(name)
+        if instance is not None and belongs(instance.tags, role) and _ours(instance.tags, source):
+            delete_counterparts(instances, instance, source.resource_id, progress)
+            instances.delete(instance.resource_id, final_snapshot=None, deadline=_PATIENCE, progress=progress)
     for original in find_originals(instances, source):
         instances.untag(original, list(KEYS))
     for name, snapshot in snapshots.existing(aws, [names.encrypted, names.replica]).items():

@@ -124,8 +124,8 @@ def applier_reduced(session: Session, present: Owner, owner: Owner) -> list[str]
     ours = [name for name in _NAMES if present.get(name, ("",))[0] == _ONE != owner.get(name, ("",))[0]]
     if not ours or _appliers(session) > 1:
         return []
-    wanted = owner.get(ours[0], ("the default",))[0]
-    return [f"{ours[0]} is {_ONE}, not {wanted}"]
+    expected = owner.get(ours[0], ("the default",))[0]
+    return [f"{ours[0]} is {_ONE}, not {expected}"]
 
 
 def _appliers(session: Session) -> int:

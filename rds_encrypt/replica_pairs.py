@@ -44,12 +44,12 @@ class ReplicaPair:
     @property
     def members(self) -> tuple[Instance, ...]:
         """Those of the two that exist."""
-        return tuple(each for each in (self.original, self.encrypted) if each is not None)
+        return tuple(instance for instance in (self.original, self.encrypted) if instance is not None)
 
     def at_name(self, *, encrypted: bool) -> bool:
         """Whether the encrypted counterpart, or else the owner's replica, has the name."""
-        found = self.encrypted if encrypted else self.original
-        return found is not None and found.identifier == self.name
+        instance = self.encrypted if encrypted else self.original
+        return instance is not None and instance.identifier == self.name
 
     @property
     def names(self) -> Names:
@@ -72,16 +72,16 @@ def find_pairs(
     """
     if method == "offline":
         return ()
-    both = [each for each in (topology.source, topology.encrypted) if each is not None]
+    both = [instance for instance in (topology.source, topology.encrypted) if instance is not None]
     moving = topology.state.cutover_begun
     pairs = _pairs_among(_replicas_of(instances, both, moving=moving), topology, settings)
-    members = [each for pair in pairs for each in pair.members]
-    listed = {each.identifier: each for each in _replicas_of(instances, members, moving=moving)}
+    members = [member for pair in pairs for member in pair.members]
+    listed = {replica.identifier: replica for replica in _replicas_of(instances, members, moving=moving)}
     deeper = [
-        found
+        below
         for pair in pairs
-        for found in _pairs_among(
-            [listed[name] for each in pair.members for name in each.replicas_here if name in listed],
+        for below in _pairs_among(
+            [listed[name] for member in pair.members for name in member.replicas_here if name in listed],
             topology,
             settings,
             pair,
@@ -97,20 +97,26 @@ def _pairs_among(
     above: ReplicaPair | None = None,
 ) -> list[ReplicaPair]:
     """Pair these replicas, which have the same two sources, and leave out what the config leaves."""
-    by_id = {each.resource_id: each for each in listed}
+    by_id = {replica.resource_id: replica for replica in listed}
     pairs = [
-        ReplicaPair(name, original_id, by_id.get(original_id), each, above)
-        for each in listed
-        if _is_counterpart(each, topology.source_id)
-        for original_id, name in [_stands_for(each)]
+        ReplicaPair(name, original_id, by_id.get(original_id), counterpart, above)
+        for counterpart in listed
+        if _is_counterpart(counterpart, topology.source_id)
+        for original_id, name in [_stands_for(counterpart)]
     ]
     if not topology.state.cutover_begun:
         paired = {pair.original_id for pair in pairs}
         pairs += [
             # Its readers may have moved first, and their name with them.
-            ReplicaPair(each.tags.get(Tag.READERS_NAME, each.identifier), each.resource_id, each, None, above)
-            for each in listed
-            if _may_come_along(each, topology) and each.resource_id not in paired
+            ReplicaPair(
+                replica.tags.get(Tag.READERS_NAME, replica.identifier),
+                replica.resource_id,
+                replica,
+                None,
+                above,
+            )
+            for replica in listed
+            if _may_come_along(replica, topology) and replica.resource_id not in paired
         ]
     return sorted((pair for pair in pairs if settings.take(pair.name)), key=lambda pair: pair.name)
 
@@ -157,9 +163,9 @@ def delete_counterparts(
     """
     encrypted = instances.get(encrypted.resource_id)
     ours = {
-        name: found
-        for name, found in instances.named(encrypted.replicas_here).items()
-        if _is_counterpart(found, source_id) and _stands_for(found)[1] != name
+        name: counterpart
+        for name, counterpart in instances.named(encrypted.replicas_here).items()
+        if _is_counterpart(counterpart, source_id) and _stands_for(counterpart)[1] != name
     }
     if others := sorted(set(encrypted.replicas) - ours.keys()):
         raise ActionRequired(
@@ -168,17 +174,20 @@ def delete_counterparts(
             fix="Run `pulumi up` in phase `replicate`, then `pulumi destroy` again; or delete these replicas yourself",
             safe="It was not deleted",
         )
-    for found in ours.values():
-        delete_counterparts(instances, found, source_id, progress)
-        instances.delete(found.resource_id, final_snapshot=None, deadline=_PATIENCE, progress=progress)
+    for counterpart in ours.values():
+        delete_counterparts(instances, counterpart, source_id, progress)
+        instances.delete(counterpart.resource_id, final_snapshot=None, deadline=_PATIENCE, progress=progress)
 
 
 def find_originals(instances: Instances, source: Instance) -> Iterator[Instance]:
     """Find the owner's replicas of a source, and their replicas, that a migration has tagged."""
     direct = _replicas_of(instances, [source])
-    for found in (*direct, *_replicas_of(instances, direct)):
-        if belongs(found.tags, Role.ORIGINAL_REPLICA) and found.tags.get(Tag.MIGRATION) == source.resource_id:
-            yield found
+    for replica in (*direct, *_replicas_of(instances, direct)):
+        if (
+            belongs(replica.tags, Role.ORIGINAL_REPLICA)
+            and replica.tags.get(Tag.MIGRATION) == source.resource_id
+        ):
+            yield replica
 
 
 def _replicas_of(instances: Instances, owners: Sequence[Instance], *, moving: bool = False) -> list[Instance]:
@@ -186,19 +195,19 @@ def _replicas_of(instances: Instances, owners: Sequence[Instance], *, moving: bo
 
     With ``moving``, wait for those that an interrupted rename hides: a step that is not declared would be undone.
     """
-    names, found = _listed(instances, owners)
-    if moving and names > found.keys():
-        ids = [each.resource_id for each in owners]
+    names, replicas = _listed(instances, owners)
+    if moving and names > replicas.keys():
+        ids = [owner.resource_id for owner in owners]
         with suppress(TimedOut):
-            _, found = until(
+            _, replicas = until(
                 Wait("the replicas that RDS renames to be listed again", deadline=_RENAME_GAP),
                 lambda: _listed(instances, list(instances.find_several(ids).values())),
-                done=lambda seen: seen[0] <= seen[1].keys(),
+                done=lambda listing: listing[0] <= listing[1].keys(),
             )
-    return list(found.values())
+    return list(replicas.values())
 
 
 def _listed(instances: Instances, owners: Iterable[Instance]) -> tuple[set[str], dict[str, Instance]]:
     """Return the names of the replicas of these instances, and those that exist."""
-    names = {name for each in owners for name in each.replicas_here}
+    names = {name for owner in owners for name in owner.replicas_here}
     return names, instances.named(names) if names else {}

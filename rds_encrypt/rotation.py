@@ -50,10 +50,10 @@ def give(aws: Aws, instance: Instance, account: Credentials, accepts: Accepts) -
     instances = Instances(aws)
 
     def given() -> bool:
-        found = instances.get(instance.resource_id)
-        if not found.available:
+        current = instances.get(instance.resource_id)
+        if not current.available:
             return False
-        if accepts(found):
+        if accepts(current):
             return True
         with suppress(Retryable):  # busy: another step of this run may be setting the same password right now
             instances.modify(instance.resource_id, MasterUserPassword=account.password)

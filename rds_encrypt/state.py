@@ -45,18 +45,18 @@ class MigrationState:
     Attributes:
         source: the source's tags; none if it is gone, or was not asked about.
         encrypted: the same of the encrypted instance.
-        found: the position that ``find_position`` returned; without it, tags alone decide.
+        observed: the position that ``find_position`` returned; without it, tags alone decide.
     """
 
     source: Mapping[str, str]
     encrypted: Mapping[str, str]
-    found: Position | None = None
+    observed: Position | None = None
 
     @property
     def position(self) -> Position:
         """Where the name is."""
-        if self.found is not None:
-            return self.found
+        if self.observed is not None:
+            return self.observed
         # First, since a rollback has the cutover's tags as well. Those of a complete one may remain, if AWS refused to remove them.
         if Tag.ROLLBACK_BEGAN in self.encrypted:
             over = self._completed(Tag.ROLLBACK_BEGAN, Tag.ROLLED_BACK)
@@ -124,13 +124,13 @@ class MigrationState:
 
 
 def state_of(
-    *, source: Instance | None = None, encrypted: Instance | None = None, found: Position | None = None
+    *, source: Instance | None = None, encrypted: Instance | None = None, position: Position | None = None
 ) -> MigrationState:
     """Return the state that the tags of these instances show."""
     return MigrationState(
         source=source.tags if source is not None else {},
         encrypted=encrypted.tags if encrypted is not None else {},
-        found=found,
+        observed=position,
     )
 
 

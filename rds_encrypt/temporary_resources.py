@@ -34,9 +34,9 @@ def put_retention_back(
     successor = find_encrypted(instances, source_id, source)
     noted = next(
         (
-            each.tags[Tag.RETENTION_BEFORE]
-            for each in (source, successor)
-            if each is not None and Tag.RETENTION_BEFORE in each.tags
+            instance.tags[Tag.RETENTION_BEFORE]
+            for instance in (source, successor)
+            if instance is not None and Tag.RETENTION_BEFORE in instance.tags
         ),
         None,
     )
@@ -48,8 +48,8 @@ def put_retention_back(
 
     for instance in _running(instances, source, successor):
         _on(access, instance, write, source if _moved(successor) else None, warn)
-    for each in (source, successor):
-        untag_or_warn(instances, each, [Tag.RETENTION_BEFORE], warn, needed=not _moved(successor))
+    for tagged in (source, successor):
+        untag_or_warn(instances, tagged, [Tag.RETENTION_BEFORE], warn, needed=not _moved(successor))
 
 
 def drop_replication_user(
@@ -105,7 +105,7 @@ def _moved(successor: Instance | None) -> bool:
 def _running(instances: Instances, source: Instance | None, successor: Instance | None) -> Iterator[Instance]:
     """Yield the instances that serve, production first: replication carries a change to the other one.
 
-    Production is waited for, since nothing comes back to it. The binlogs and accounts of a stopped instance no longer matter.
+    Wait for production, since nothing comes back to it. The binlogs and accounts of a stopped instance no longer matter.
     """
     production, other = (successor, source) if _moved(successor) else (source, successor)
     if production is not None and (serving := instances.serving(production.resource_id)) is not None:

@@ -29,7 +29,7 @@ __all__ = ["AwsCheck", "CheckContext", "MySQLCheck", "Plan"]
 @dataclass(frozen=True)
 class Plan:
     """The plan for a source: phase, method, how applications move, the key's ARN, if it is known, the checks to accept, the owner's
-    replicas that come along, and what the config says of replicas.
+    replicas that come along, and the config's settings for replicas.
     """
 
     phase: Phase
@@ -47,7 +47,7 @@ class CheckContext:
     """A source, the plan for it, and the account around it.
 
     ``fleet`` is what all sources of the stack still need, in the order of the config, if that is known. ``access`` opens sessions on
-    other instances than the source.
+    instances other than the source.
     """
 
     aws: Aws

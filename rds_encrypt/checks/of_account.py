@@ -44,8 +44,8 @@ _LITTLE = 10
 def snapshots_free(context: CheckContext) -> Iterator[Finding]:
     """No other snapshot has a name that the migration will give."""
     names = context.plan.topology.names
-    for name, found in context.around.snapshots([names.replica, names.encrypted]).items():
-        if found.tags.get(Tag.MIGRATION) != context.source.resource_id:
+    for name, snapshot in context.around.snapshots([names.replica, names.encrypted]).items():
+        if snapshot.tags.get(Tag.MIGRATION) != context.source.resource_id:
             yield context.blocking(
                 f"a snapshot with this name exists, but not from this migration of {context.name}",
                 where=name,
@@ -58,10 +58,10 @@ def groups_free(context: CheckContext) -> Iterator[Finding]:
     names = context.plan.topology.names
     ours = f"{context.group}, {names.group_purpose}"
     for name in (names.encrypted, names.fence):
-        found = context.around.groups.get(name)
-        if found is not None and found.purpose != ours:
+        group = context.around.groups.get(name)
+        if group is not None and group.purpose != ours:
             yield context.blocking(
-                f"a parameter group with this name exists, but not from this migration of {context.name} ({found.purpose!r})",
+                f"a parameter group with this name exists, but not from this migration of {context.name} ({group.purpose!r})",
                 where=name,
                 fix="Delete it, or copy it to another name first: the migration needs the name",
             )
@@ -75,13 +75,13 @@ def quotas(context: CheckContext) -> Iterator[Finding]:
         if quota is None or quota.left >= sum(need.of(name) for need in upto):
             continue
         there = _there(context, name)
-        wanted = {need.identifier: need.of(name, there) for need in context.needs}
-        own = wanted[context.name]
-        if own == 0 or quota.left >= sum(wanted[need.identifier] for need in upto):
+        needed = {need.identifier: need.of(name, there) for need in context.needs}
+        own = needed[context.name]
+        if own == 0 or quota.left >= sum(needed[need.identifier] for need in upto):
             continue
-        several = sum(more > 0 for more in wanted.values())
+        several = sum(more > 0 for more in needed.values())
         who = (
-            f"{several} sources of this stack need {sum(wanted.values())} more, and the {own} of this one would exceed the quota"
+            f"{several} sources of this stack need {sum(needed.values())} more, and the {own} of this one would exceed the quota"
             if several > 1
             else f"this source needs {own} more"
         )
@@ -108,16 +108,18 @@ def options(context: CheckContext) -> Iterator[Finding]:
     group = str(context.source.description["OptionGroupMemberships"][0]["OptionGroupName"])
     if group.startswith("default:"):
         return
-    found = context.around.options(group)
+    option_group = context.around.options(group)
     vpc = (context.source.description.get("DBSubnetGroup") or {}).get("VpcId")
-    bound = found.get("VpcId")
+    bound = option_group.get("VpcId")
     if bound and vpc and bound != vpc:
         yield context.blocking(
             f"its option group {group} is bound to {bound}, and the instance is in {vpc}",
             fix="Copy the option group and give the instance the copy",
         )
-    names = [str(each.get("OptionName")) for each in found.get("Options", [])]
-    if lasting := [each["OptionName"] for each in found.get("Options", []) if each.get("Permanent")]:
+    names = [str(option.get("OptionName")) for option in option_group.get("Options", [])]
+    if lasting := [
+        option["OptionName"] for option in option_group.get("Options", []) if option.get("Permanent")
+    ]:
         yield context.warning(
             f"its option group {group} has options that cannot be removed: {', '.join(lasting)}",
             why="an instance restored from its snapshot can never remove them either",
@@ -135,10 +137,10 @@ def integrations(context: CheckContext) -> Iterator[Finding]:
 
     Source: "Modifying Amazon RDS zero-ETL integrations" in the Amazon RDS User Guide: the source database cannot be changed.
     """
-    found = sorted(name for name, arn in context.around.integrations.items() if arn == context.source.arn)
-    if found:
+    names = sorted(name for name, arn in context.around.integrations.items() if arn == context.source.arn)
+    if names:
         yield context.blocking(
-            f"zero-ETL integrations read from it: {', '.join(found)}",
+            f"zero-ETL integrations read from it: {', '.join(names)}",
             why="AWS cannot point an integration at another instance",
             fix="Delete them first and create them for the encrypted instance after the cutover; or accept the check"
             " `integrations` if they may stay with the old instance",
@@ -161,11 +163,13 @@ def fence_by_accounts(context: CheckContext) -> Iterator[Finding]:
 
 def proxies(context: CheckContext) -> Iterator[Finding]:
     """RDS Proxies with the instance behind them."""
-    found = sorted(each.proxy for each in context.around.proxy_targets if each.identifier == context.name)
-    if not found:
+    names = sorted(
+        target.proxy for target in context.around.proxy_targets if target.identifier == context.name
+    )
+    if not names:
         return
     yield context.warning(
-        f"RDS Proxy has it as a target: {', '.join(found)}",
+        f"RDS Proxy has it as a target: {', '.join(names)}",
         why="rds-encrypt registers the encrypted instance with it right after the cutover, unless `cutover.proxies` is `leave`; AWS does not"
         " document what a proxy does while names move",
         fix="Rehearse it, and look at `aws rds describe-db-proxy-targets` after the cutover",
@@ -175,10 +179,10 @@ def proxies(context: CheckContext) -> Iterator[Finding]:
 def dms_endpoints(context: CheckContext) -> Iterator[Finding]:
     """Endpoints of Database Migration Service that read from the instance."""
     address = (context.source.address or "").lower()
-    found = sorted(name for name, server in context.around.dms_endpoints if address and server == address)
-    if found:
+    names = sorted(name for name, server in context.around.dms_endpoints if address and server == address)
+    if names:
         yield context.warning(
-            f"DMS endpoints read from it: {', '.join(found)}",
+            f"DMS endpoints read from it: {', '.join(names)}",
             why="a task that captures changes resumes at coordinates in the old instance's binlogs, which the encrypted one does not have",
             fix="Stop its tasks before the cutover, and start them again from the encrypted instance's coordinates afterwards",
         )
@@ -186,17 +190,17 @@ def dms_endpoints(context: CheckContext) -> Iterator[Finding]:
 
 def subscriptions(context: CheckContext) -> Iterator[Finding]:
     """Event subscriptions that name the instance."""
-    found = sorted(name for name, sources in context.around.subscriptions.items() if context.name in sources)
-    if found:
-        yield from _by_name(context, f"event subscriptions name it: {', '.join(found)}")
+    names = sorted(name for name, sources in context.around.subscriptions.items() if context.name in sources)
+    if names:
+        yield from _by_name(context, f"event subscriptions name it: {', '.join(names)}")
 
 
 def event_rules(context: CheckContext) -> Iterator[Finding]:
     """EventBridge rules whose patterns name the instance, alone or at the end of its ARN."""
     named = re.compile(rf'[":]{re.escape(context.name)}"')
-    found = sorted(name for name, pattern in context.around.event_rules.items() if named.search(pattern))
-    if found:
-        yield from _by_name(context, f"EventBridge rules name it: {', '.join(found)}")
+    names = sorted(name for name, pattern in context.around.event_rules.items() if named.search(pattern))
+    if names:
+        yield from _by_name(context, f"EventBridge rules name it: {', '.join(names)}")
 
 
 def secret(context: CheckContext) -> Iterator[Finding]:
@@ -214,17 +218,17 @@ def secret(context: CheckContext) -> Iterator[Finding]:
 
 def alarms(context: CheckContext) -> Iterator[Finding]:
     """Alarms about the instance, by name or by identity."""
-    found = context.around.alarms
-    if named := sorted(each.name for each in found if context.name in each.identifiers):
+    checked = context.around.alarms
+    if named := sorted(alarm.name for alarm in checked if context.name in alarm.identifiers):
         yield from _by_name(context, f"CloudWatch alarms name it: {', '.join(named)}")
-    if bound := sorted(each.name for each in found if context.source.resource_id in each.definition):
+    if bound := sorted(alarm.name for alarm in checked if context.source.resource_id in alarm.definition):
         yield context.warning(
             f"CloudWatch alarms are bound to its id {context.source.resource_id}: {', '.join(bound)}",
             why="they stay with the unencrypted instance",
             fix="After the cutover, change them to the id in the output `encrypted_instance`",
         )
     if not context.around.all_alarms:
-        yield context.note(f"only the first {len(found)} alarms of the region were checked")
+        yield context.note(f"only the first {len(checked)} alarms of the region were checked")
 
 
 def cnames(context: CheckContext) -> Iterator[Finding]:
@@ -232,15 +236,15 @@ def cnames(context: CheckContext) -> Iterator[Finding]:
     address = context.source.address
     if address is None:
         return
-    found = sorted(name for name, target in context.around.aliases if target == address.lower())
-    if found and context.name_moves:
+    names = sorted(name for name, target in context.around.aliases if target == address.lower())
+    if names and context.name_moves:
         yield context.note(
-            f"CNAMEs point at its address: {', '.join(found)}",
+            f"CNAMEs point at its address: {', '.join(names)}",
             why="they need no change: they point at the name, and so at the encrypted instance after the cutover",
         )
-    elif found:
+    elif names:
         yield context.warning(
-            f"CNAMEs point at its address: {', '.join(found)}",
+            f"CNAMEs point at its address: {', '.join(names)}",
             why=f"with strategy `{context.plan.strategy.name}` that address stays the unencrypted instance's; the cutover changes only the"
             " record in `cutover.dns`, if any",
             fix=f"Point the others at the address of `{context.plan.topology.names.encrypted}` when the applications move",

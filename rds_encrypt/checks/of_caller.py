@@ -114,9 +114,9 @@ def _concrete(resource: str | list[str], region: str, account: str, identifier: 
 
 def _context(condition: Mapping[str, Mapping[str, Any]], region: str) -> Iterator[tuple[str, str]]:
     for operator, keys in condition.items():
-        for key, wanted in keys.items():
+        for key, expected in keys.items():
             if operator != "Null":
-                value = wanted if isinstance(wanted, str) else wanted[0]
+                value = expected if isinstance(expected, str) else expected[0]
                 yield key, value.replace("rds.*", f"rds.{region}").replace("*", "any")
-            elif wanted == "false" and key != "aws:TagKeys":
+            elif expected == "false" and key != "aws:TagKeys":
                 yield key, "any"

@@ -40,22 +40,22 @@ def runs(context: CheckContext) -> Iterator[Finding]:
 
 def busy(context: CheckContext) -> Iterator[Finding]:
     """An operation of RDS on the instance makes the migration wait, or slows it down."""
-    found = context.source.status
-    if found == "available":
+    status = context.source.status
+    if status == "available":
         return
-    if found in USABLE:
+    if status in USABLE:
         yield context.note(
-            f"its status is {found}",
+            f"its status is {status}",
             why="it accepts reads and writes, but more slowly; AWS allows storage changes only after that",
         )
-    elif found == "backing-up":
+    elif status == "backing-up":
         yield context.warning(
             "RDS is backing it up",
             why="the migration waits until the backup is complete, which can take hours on a large volume; MySQL was not checked",
         )
-    elif not context.source.available and found not in _STOPPED:
+    elif not context.source.available and status not in _STOPPED:
         yield context.warning(
-            f"its status is {found}",
+            f"its status is {status}",
             why="the migration waits until it is available; MySQL was not checked",
         )
 
@@ -129,7 +129,9 @@ def _where_named(context: CheckContext, resource_id: str) -> str:
         policies = context.around.login_policies
     except MigrationError as error:
         return f" (rds-encrypt could not look for them: {error.what})"
-    named = sorted(name for name, found in policies.items() if any(resource_id in each for each in found))
+    named = sorted(
+        name for name, resources in policies.items() if any(resource_id in resource for resource in resources)
+    )
     return f": {'; '.join(named)}" if named else "; no policy of this account names the present one"
 
 

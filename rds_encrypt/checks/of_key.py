@@ -37,8 +37,8 @@ def key_policy(context: CheckContext) -> Iterator[Finding]:
 
 def _lets(statement: Mapping[str, Any], names: Iterable[str]) -> bool:
     """Whether a statement allows one of them the needed action; its conditions count as fulfilled."""
-    found = statement.get("Principal") or {}
-    principals = _listed(found.get("AWS") if isinstance(found, dict) else found)
+    element = statement.get("Principal") or {}
+    principals = _listed(element.get("AWS") if isinstance(element, dict) else element)
     return (
         statement.get("Effect") == "Allow"
         and any(fnmatchcase(_NEEDED.lower(), pattern.lower()) for pattern in _listed(statement.get("Action")))

@@ -48,22 +48,22 @@ def settings(context: CheckContext, session: Session) -> Iterator[Finding]:
     rows = session.rows(
         "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('sync_binlog', 'binlog_row_image', 'unique_checks')"
     )
-    found = {str(row["Variable_name"]): str(row["Value"]) for row in rows}
-    if found.get("sync_binlog", "1") != "1":
+    values = {str(row["Variable_name"]): str(row["Value"]) for row in rows}
+    if values.get("sync_binlog", "1") != "1":
         yield context.warning(
-            f"its sync_binlog is {found['sync_binlog']}",
+            f"its sync_binlog is {values['sync_binlog']}",
             why="after a failover or a crash its binlog may end before what the encrypted instance has read: replication then"
             " stops with error 1236, and the copy must start over",
             fix="Set it to 1 in the parameter group before phase `replicate`",
         )
-    if (image := found.get("binlog_row_image", "FULL").upper()) != "FULL":
+    if (image := values.get("binlog_row_image", "FULL").upper()) != "FULL":
         yield context.warning(
             f"its binlog_row_image is {image}",
             why="its binlog does not hold whole rows, so replication does not notice a row that differs, and in a table without a key it"
             " may change the wrong row",
             fix="Set it to FULL in the parameter group, and keep `verify` on",
         )
-    if found.get("unique_checks", "ON").upper() in {"OFF", "0"}:
+    if values.get("unique_checks", "ON").upper() in {"OFF", "0"}:
         yield context.warning(
             "its unique_checks is OFF",
             why="tables that were loaded this way may hold duplicates that the encrypted instance refuses: replication then stops with"
@@ -108,10 +108,10 @@ def delay_of_replicas(context: CheckContext, session: Session) -> Iterator[Findi
 
 def memory_tables(context: CheckContext, session: Session) -> Iterator[Finding]:
     """MEMORY tables, which lose their rows in every restore and reboot."""
-    found = [table for table in definitions.in_memory(session) if table.rows]
-    if not found:
+    tables = [table for table in definitions.in_memory(session) if table.rows]
+    if not tables:
         return
-    names = [f"{table.name} ({counted(table.rows, 'row')})" for table in found]
+    names = [f"{table.name} ({counted(table.rows, 'row')})" for table in tables]
     follows = context.plan.method == "online"
     stops = "; if the source then changes or deletes one, replication in row format stops with error 1032"
     yield context.warning(
@@ -125,8 +125,8 @@ def memory_tables(context: CheckContext, session: Session) -> Iterator[Finding]:
 
 def primary_keys(context: CheckContext, session: Session) -> Iterator[Finding]:
     """Tables without a primary key, in which each replicated change is a search."""
-    if found := definitions.without_primary_key(session):
-        names = [f"{table.name}{_size(table.bytes)}" for table in found]
+    if tables := definitions.without_primary_key(session):
+        names = [f"{table.name}{_size(table.bytes)}" for table in tables]
         yield context.warning(
             f"{_counted(names, 'table')} without a primary key: {_some(names)}",
             why="each change to one may cost the encrypted instance a full scan, so a busy one may keep it from catching up, and one big"
@@ -151,9 +151,9 @@ def account(context: CheckContext, session: Session) -> Iterator[Finding]:
 
 def definers(context: CheckContext, session: Session) -> Iterator[Finding]:
     """Definitions whose definer does not exist."""
-    if found := definitions.orphans(session):
+    if orphans := definitions.orphans(session):
         yield context.warning(
-            f"{_counted(found, 'definition')} whose definer does not exist: {_some(found)}",
+            f"{_counted(orphans, 'definition')} whose definer does not exist: {_some(orphans)}",
             why="they fail as they do today, and events among them cannot be enabled on the encrypted instance",
             fix="Give them an existing definer, or drop them",
         )
@@ -161,7 +161,7 @@ def definers(context: CheckContext, session: Session) -> Iterator[Finding]:
 
 def scheduled_events(context: CheckContext, session: Session) -> Iterator[Finding]:
     """Enabled events, which are off on the copy."""
-    enabled = [f"{each.schema}.{each.name}" for each in events.inventory(session) if each.enabled]
+    enabled = [f"{event.schema}.{event.name}" for event in events.inventory(session) if event.enabled]
     if enabled:
         yield context.note(
             f"{_counted(enabled, 'enabled event')}: {_some(enabled)}",
@@ -179,9 +179,9 @@ def past_the_fence(context: CheckContext, session: Session) -> Iterator[Finding]
                 why="check `fence-possible` fails until that ends",
                 fix="End it before the cutover, or give the instance its own parameter group",
             )
-    elif found := writes.unfenceable_accounts(session):
+    elif accounts := writes.unfenceable_accounts(session):
         yield context.warning(
-            f"read_only does not stop {_some(found)}",
+            f"read_only does not stop {_some(accounts)}",
             why="they have SUPER or CONNECTION_ADMIN, so check `no-fence-bypass` fails",
             fix="Revoke that, or lock the accounts, before the cutover",
         )
@@ -189,20 +189,20 @@ def past_the_fence(context: CheckContext, session: Session) -> Iterator[Finding]
 
 def transactions(context: CheckContext, session: Session) -> Iterator[Finding]:
     """Transactions that have been open for long."""
-    if found := writes.long_transactions(session, _LONG):
+    if threads := writes.long_transactions(session, _LONG):
         yield context.note(
-            f"transactions have been open for more than {_LONG} s: {_some(found)}",
+            f"transactions have been open for more than {_LONG} s: {_some(threads)}",
             why="they do not affect the copy; at the cutover, check `no-long-transaction` fails while they are open",
         )
 
 
-def _counted(found: list[str], what: str) -> str:
-    return f"it has {counted(len(found), what)}"
+def _counted(items: list[str], what: str) -> str:
+    return f"it has {counted(len(items), what)}"
 
 
-def _some(found: list[str]) -> str:
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return f"{', '.join(found[:_SHOWN])}{more}"
+def _some(items: list[str]) -> str:
+    more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
+    return f"{', '.join(items[:_SHOWN])}{more}"
 
 
 def _size(octets: int) -> str:

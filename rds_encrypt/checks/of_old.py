@@ -22,9 +22,9 @@ _WATCHED = 2.0
 
 def unused(context: CheckContext, session: Session) -> Iterator[Finding]:
     """Applications that are still connected to the old instance."""
-    if found := clients(session):
+    if connected := clients(session):
         yield context.warning(
-            _used(found),
+            _used(connected),
             why="phase `cleanup` ends its replication, and refuses to stop or delete it while it is in use",
             fix="Point them to the encrypted instance",
         )
@@ -52,15 +52,15 @@ def require_unused(
     """
     try:
         with open_session() as session:
-            found = _seen_for_a_while(session)
+            connected = _seen_for_a_while(session)
     except Cancelled:
         raise
     except MigrationError as error:
         what = f"rds-encrypt cannot check whether applications use it ({error.what})"
     else:
-        if not found:
+        if not connected:
             return None
-        what = _used(found)
+        what = _used(connected)
     if reason := accept.get(_NAME):
         return str(Finding(Severity.BLOCKING, what, old).accept(reason))
     raise ActionRequired(
@@ -72,16 +72,16 @@ def require_unused(
 
 
 def _seen_for_a_while(session: Session) -> tuple[Client, ...]:
-    seen: dict[tuple[str, str], Client] = {}
+    by_origin: dict[tuple[str, str], Client] = {}
     end = time.monotonic() + _WATCHED
     while True:
-        for each in clients(session):
-            who = (each.account, each.host)
-            seen[who] = max(each, seen.get(who, each))
+        for client in clients(session):
+            origin = (client.account, client.host)
+            by_origin[origin] = max(client, by_origin.get(origin, client))
         if time.monotonic() > end:
-            return tuple(sorted(seen.values()))
+            return tuple(sorted(by_origin.values()))
         time.sleep(0.1)
 
 
-def _used(found: tuple[Client, ...]) -> str:
-    return f"applications are still connected to it: {', '.join(map(str, found))}"
+def _used(connected: tuple[Client, ...]) -> str:
+    return f"applications are still connected to it: {', '.join(map(str, connected))}"

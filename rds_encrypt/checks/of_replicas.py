@@ -20,7 +20,7 @@ __all__ = ["delayed", "names_work", "replicas"]
 
 
 def replicas(context: CheckContext) -> Iterator[Finding]:
-    """Which replicas come along and what that means, which stay and why, and what of the config fits no replica."""
+    """Which replicas come along and what that means, which stay and why, and which keys of the config fit no replica."""
     yield from _coming(context)
     for pair in context.plan.replicas:
         yield from _of_pair(context, pair)
@@ -102,10 +102,10 @@ def delayed(context: CheckContext) -> Iterator[Finding]:
         if context.access is None or pair.original is None or not pair.original.available:
             continue
         with context.access.session(pair.original) as session:
-            found = channel.status(session)
-        if found is not None and found.delay:
+            status = channel.status(session)
+        if status is not None and status.delay:
             yield context.blocking(
-                f"it is a replica with a delay of {found.delay} s, which an encrypted counterpart cannot take over",
+                f"it is a replica with a delay of {status.delay} s, which an encrypted counterpart cannot take over",
                 where=pair.name,
                 fix=f"Set `replicas.overrides` to `{{{pair.name}: leave}}`, or end the delay (CALL mysql.rds_set_source_delay(0))",
                 safe="Nothing was changed",
@@ -133,8 +133,8 @@ def _described(pair: ReplicaPair) -> str:
 def _of_pair(context: CheckContext, pair: ReplicaPair) -> Iterator[Finding]:
     if pair.original is None:
         return
-    along = {each.identifier for other in context.plan.replicas for each in other.members}
-    if staying := [each for each in pair.original.replicas if each not in along]:
+    along = {member.identifier for other in context.plan.replicas for member in other.members}
+    if staying := [name for name in pair.original.replicas if name not in along]:
         becomes = f", as `{pair.names.old}`" if context.name_moves else ""
         yield context.warning(
             f"its replica {_described(pair)} has replicas that do not come along: {', '.join(staying)}",
@@ -156,7 +156,7 @@ def _of_pair(context: CheckContext, pair: ReplicaPair) -> Iterator[Finding]:
                 fix=f"Give it a record (`replicas.records`), or point its readers at {pair.names.encrypted} after the cutover",
             )
         return
-    addresses = [each.address for each in (pair.original, pair.encrypted) if each is not None]
+    addresses = [instance.address for instance in (pair.original, pair.encrypted) if instance is not None]
     try:
         target = dns_records.target(context.aws, record)
     except PreconditionFailed as error:
@@ -174,28 +174,28 @@ def _unlike(pair: ReplicaPair) -> list[str]:
     """Return the settings in which the counterpart differs, except what follows from whose replica it is."""
     if pair.original is None or pair.encrypted is None:
         return []
-    found = [
-        str(each)
-        for each in differences(pair.original, pair.encrypted)
-        if each.setting != "ReadReplicaSourceDBInstanceIdentifier"
+    unlike = [
+        str(difference)
+        for difference in differences(pair.original, pair.encrypted)
+        if difference.setting != "ReadReplicaSourceDBInstanceIdentifier"
     ]
     ours, theirs = pair.original.parameter_group, pair.encrypted.parameter_group
     if ours != theirs:
-        found.append(f"its parameter group is {theirs!r} instead of {ours!r}")
-    return found
+        unlike.append(f"its parameter group is {theirs!r} instead of {ours!r}")
+    return unlike
 
 
 def _staying(context: CheckContext) -> Iterator[Finding]:
     """Replicas stay with their source, not with its name, unless they come along."""
     names, pairs = context.plan.topology.names, context.plan.replicas
-    known = {names.replica, *(each.identifier for pair in pairs for each in pair.members)}
+    known = {names.replica, *(member.identifier for pair in pairs for member in pair.members)}
     others = [name for name in context.source.replicas if name not in known]
     if not others:
         return
     becomes = f"under its name `{names.old}`" if context.name_moves else "as it is"
     far = (
         " Those in other regions, shown as ARNs, cannot come along."
-        if any(":" in each for each in others)
+        if any(":" in name for name in others)
         else ""
     )
     yield context.warning(
@@ -221,7 +221,7 @@ def _misnamed(context: CheckContext) -> Iterator[Finding]:
     """Keys of the config that fit no replica; one that was deleted meanwhile is no mistake."""
     settings, pairs = context.plan.replica_settings, context.plan.replicas
     of_pairs = {
-        name for pair in pairs if pair.above is None for each in pair.members for name in each.replicas
+        name for pair in pairs if pair.above is None for member in pair.members for name in member.replicas
     }
     known = {*context.source.replicas, *of_pairs, *(pair.name for pair in pairs)}
     for key, given in (("overrides", settings.overrides), ("records", settings.records)):

@@ -108,10 +108,10 @@ def phase_follows(context: CheckContext) -> Iterator[Finding]:
 def names_free(context: CheckContext) -> Iterator[Finding]:
     """No other instance has a name that the migration will give."""
     names = context.topology.names
-    for name, found in {**context.topology.listed, **_at_names_of_replicas(context)}.items():
+    for name, instance in {**context.topology.listed, **_at_names_of_replicas(context)}.items():
         if name == names.source:
             continue
-        if found.tags.get(Tag.MIGRATION) != context.topology.source_id:
+        if instance.tags.get(Tag.MIGRATION) != context.topology.source_id:
             yield context.blocking(
                 f"an instance with this name exists, but not from this migration of {names.source}",
                 where=name,
@@ -123,10 +123,10 @@ def names_free(context: CheckContext) -> Iterator[Finding]:
 def _at_names_of_replicas(context: CheckContext) -> dict[str, Instance]:
     """Return the instances that have a name that the replicas which come along will have, without these replicas."""
     pairs = context.plan.replicas
-    wanted = [name for pair in pairs for name in (pair.names.encrypted, pair.names.old)]
+    names = [name for pair in pairs for name in (pair.names.encrypted, pair.names.old)]
     originals = {pair.original_id for pair in pairs}
-    listed = Instances(context.aws).named(wanted) if wanted else {}
-    return {name: found for name, found in listed.items() if found.resource_id not in originals}
+    listed = Instances(context.aws).named(names) if names else {}
+    return {name: instance for name, instance in listed.items() if instance.resource_id not in originals}
 
 
 def snapshots_usable(context: CheckContext) -> Iterator[Finding]:
@@ -134,8 +134,8 @@ def snapshots_usable(context: CheckContext) -> Iterator[Finding]:
     names = context.topology.names
     if context.topology.encrypted is not None:
         return
-    for name, found in context.around.snapshots((names.replica, names.encrypted)).items():
-        if found.status == "failed":
+    for name, snapshot in context.around.snapshots((names.replica, names.encrypted)).items():
+        if snapshot.status == "failed":
             yield context.blocking(
                 "this snapshot has failed, so nothing can be restored from it",
                 where=name,
@@ -256,7 +256,7 @@ def not_restorable(source: Instance, today: date) -> Finding | None:
 
 
 def tags_fit(context: CheckContext) -> Iterator[Finding]:
-    """The journal's tags fit on the source beside its owner's."""
+    """The journal's tags fit on the source alongside its owner's."""
     source = _ahead(context)
     if source is None or (excess := tag_limit.excess(source.tags)) == 0:
         return

@@ -46,31 +46,31 @@ def findings(context: CheckContext, session: Session | None, *, remarks: bool) -
         asked = [pool.submit(_carefully, check, context) for check in registry.AWS if check.scope in scopes]
         of_mysql = mysql_findings(context, session, scopes) if session is not None else []
         answers = [answer.result() for answer in asked]
-    found = [finding for answer in answers if isinstance(answer, list) for finding in answer]
+    of_aws = [finding for answer in answers if isinstance(answer, list) for finding in answer]
     unseen = [answer for answer in answers if isinstance(answer, _Unseen)]
-    return [*found, *of_mysql, *_not_checked(context, unseen)]
+    return [*of_aws, *of_mysql, *_not_checked(context, unseen)]
 
 
 def mysql_findings(context: CheckContext, session: Session, scopes: Collection[Scope]) -> list[Finding]:
     """Run the checks of MySQL that have one of the scopes; one that lacks a privilege or runs out of time becomes a note."""
-    found: list[Finding] = []
+    reported: list[Finding] = []
     checks = [check for check in registry.MYSQL if check.scope in scopes]
     if not checks:
-        return found
+        return reported
     session.execute("SET SESSION max_execution_time = %s", _LIMIT)
     try:
         for check in checks:
             try:
-                found += _accepted(check, check.run(context, session), context)
+                reported += _accepted(check, check.run(context, session), context)
             except MigrationError as error:
-                found.append(context.note(f"{_words(check.name)}: {error.what}; not checked"))
+                reported.append(context.note(f"{_words(check.name)}: {error.what}; not checked"))
     finally:
         session.execute("SET SESSION max_execution_time = 0")
-    return found
+    return reported
 
 
 def _scopes(context: CheckContext, *, remarks: bool) -> Iterator[Scope]:
-    """Yield the scopes that apply now, besides those of every run."""
+    """Yield the scopes that apply now, in addition to those of every run."""
     if remarks and context.plan.phase == "cleanup":
         yield Scope.CLEANUP
     if not context.ahead:
@@ -103,17 +103,17 @@ def _carefully(check: Check[AwsCheck], context: CheckContext) -> list[Finding] |
         return _Unseen(name, error.what, f"The migration works without it. {error.fix}".rstrip())
 
 
-def _accepted(check: Check[Any], found: Iterable[Finding], context: CheckContext) -> list[Finding]:
+def _accepted(check: Check[Any], reported: Iterable[Finding], context: CheckContext) -> list[Finding]:
     """Return the findings of a check; what the config accepts has the next lower severity."""
     reason = context.plan.accept.get(check.name)
-    return list(found) if reason is None else [finding.accept(reason) for finding in found]
+    return list(reported) if reason is None else [finding.accept(reason) for finding in reported]
 
 
 def _not_checked(context: CheckContext, unseen: Iterable[_Unseen]) -> Iterator[Finding]:
     """Yield one note for each remedy of the checks that could not run: only those that AWS denied name the IAM policy."""
     by_fix: dict[str, list[str]] = {}
-    for each in unseen:
-        by_fix.setdefault(each.fix, []).append(f"{each.check} ({each.why})")
+    for skipped in unseen:
+        by_fix.setdefault(skipped.fix, []).append(f"{skipped.check} ({skipped.why})")
     for fix, missed in by_fix.items():
         yield context.note(f"not checked: {', '.join(missed)}", fix=fix)
 

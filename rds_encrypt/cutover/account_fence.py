@@ -104,8 +104,8 @@ class AccountFence:
 
     def put_back(self) -> bool:
         """Change nothing, since AWS's API cannot unlock accounts; return whether we locked any."""
-        found = self.instances.find(self.instance_id)
-        return found is not None and Tag.FENCE_BEFORE in found.tags
+        instance = self.instances.find(self.instance_id)
+        return instance is not None and Tag.FENCE_BEFORE in instance.tags
 
     def reopen(self, session: Session, *, deadline: float = 60.0) -> None:
         """Unlock what we locked."""
@@ -115,8 +115,10 @@ class AccountFence:
 
     def hand_over(self, session: Session) -> None:
         """Unlock there what we locked here: the locks replicated."""
-        found = self.instances.find(self.instance_id)
-        before = (found.tags.get(Tag.LOCKED_BEFORE) if found is not None else None) or self.locked_before
+        instance = self.instances.find(self.instance_id)
+        before = (
+            instance.tags.get(Tag.LOCKED_BEFORE) if instance is not None else None
+        ) or self.locked_before
         if before is None:
             return  # without the tag we cannot tell which locks are ours
         for account in accounts.of_applications(session):
@@ -150,6 +152,6 @@ def digest(account: Account) -> str:
     return hashlib.sha256(str(account).encode()).hexdigest()[:_DIGITS]
 
 
-def digests(found: Iterable[Account]) -> str:
+def digests(locked: Iterable[Account]) -> str:
     """Return the value of the tag; ``none`` if no account was locked."""
-    return " ".join(digest(account) for account in found) or "none"
+    return " ".join(digest(account) for account in locked) or "none"

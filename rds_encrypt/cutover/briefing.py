@@ -35,7 +35,7 @@ def briefing(context: CutoverContext) -> Briefing:
     return Briefing(
         checks=tuple(CheckResult(name, finding.passed, finding.what) for name, finding in findings.items()),
         accept=context.accept,
-        undoable=tuple(_moves_until_swap(now)),
+        undoable=tuple(_undoable_moves(now)),
         final=(
             *context.strategy.moves(
                 context.direction,
@@ -48,7 +48,7 @@ def briefing(context: CutoverContext) -> Briefing:
     )
 
 
-def _moves_until_swap(context: CutoverContext) -> list[str]:
+def _undoable_moves(context: CutoverContext) -> list[str]:
     primary, candidate = context.primary().identifier, context.candidate().identifier
     moves = []
     if context.settings.postpone:

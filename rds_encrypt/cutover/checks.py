@@ -59,7 +59,9 @@ def read(context: CutoverContext, primary: Session, candidate: Session) -> dict[
     """Run the checks that concern this cutover, all about the same moment, and note what they see."""
     now, concerned = context.still(), (*_ALWAYS, *context.strategy.checks())
     findings = {check.name: check.run(now, primary, candidate) for check in concerned}
-    context.timeline.read(CheckResult(name, each.passed, each.what) for name, each in findings.items())
+    context.timeline.read(
+        CheckResult(name, finding.passed, finding.what) for name, finding in findings.items()
+    )
     return findings
 
 
@@ -73,7 +75,11 @@ def require_passed(context: CutoverContext, primary: Session, candidate: Session
     if context.snapshot_coordinates is None:
         with suppress(TimedOut):  # the check of the lag says why
             channel.resume(candidate, progress=context.progress)
-    failed = {name: each.what for name, each in read(context, primary, candidate).items() if not each.passed}
+    failed = {
+        name: finding.what
+        for name, finding in read(context, primary, candidate).items()
+        if not finding.passed
+    }
     stopping = [f"{name} ({saw})" for name, saw in failed.items() if name not in context.accept]
     if stopping:
         raise _failed(context, "; ".join(stopping))
@@ -91,8 +97,10 @@ def _await_applied(context: CutoverContext) -> None:
                 "changed parameters to be in effect", where=context.names.source, deadline=_APPLY, longest=1.0
             ),
             context.both,
-            done=lambda both: all(each.parameter_status != "applying" for each in both),
-            describe=lambda both: "; ".join(f"{each.identifier}: {each.parameter_status}" for each in both),
+            done=lambda both: all(instance.parameter_status != "applying" for instance in both),
+            describe=lambda both: "; ".join(
+                f"{instance.identifier}: {instance.parameter_status}" for instance in both
+            ),
             progress=context.progress,
         )
 
@@ -117,9 +125,9 @@ def require_steady(context: CutoverContext, primary: Session, candidate: Session
             longest=_LOOK,
         ),
         lambda: CHECKS[name].run(context, primary, candidate),
-        done=lambda seen: seen.passed and time.monotonic() - began >= steady,
-        failed=lambda seen: None if seen.passed else _failed(context, f"{name} ({seen.what})"),
-        describe=lambda seen: f"watching the lag for {steady:.0f} s: {seen.what}",
+        done=lambda finding: finding.passed and time.monotonic() - began >= steady,
+        failed=lambda finding: None if finding.passed else _failed(context, f"{name} ({finding.what})"),
+        describe=lambda finding: f"watching the lag for {steady:.0f} s: {finding.what}",
         progress=context.progress,
     )
 

@@ -26,21 +26,21 @@ _APPLIERS = ("replica_parallel_workers", "slave_parallel_workers")
 
 
 def replication_lag(context: CutoverContext, primary: Session, candidate: Session) -> Finding:
-    """The candidate replicates and is close behind; not asked in method ``offline``."""
+    """The candidate replicates and is close behind; skipped in method ``offline``."""
     if context.snapshot_coordinates is not None:
         return passed(f"nothing replicates; the snapshot was taken at {context.snapshot_coordinates}")
     if channel.status(candidate) is None:
         return failed(f"{context.candidate().identifier} follows no source")
-    seen = lag.measure(primary, candidate)
-    if not seen.status.running:
-        return failed(f"replication to {context.candidate().identifier} is {seen.status}")
-    behind = seen.status.seconds_behind
+    measured = lag.measure(primary, candidate)
+    if not measured.status.running:
+        return failed(f"replication to {context.candidate().identifier} is {measured.status}")
+    behind = measured.status.seconds_behind
     near = behind is not None and behind <= context.settings.max_lag
-    return (passed if near else failed)(f"{seen} (limit {context.settings.max_lag} s)")
+    return (passed if near else failed)(f"{measured} (limit {context.settings.max_lag} s)")
 
 
 def verification_fresh(context: CutoverContext, _primary: Session, _candidate: Session) -> Finding:
-    """The data was compared, found equal, and not too long ago; not asked in method ``offline``, nor of a rollback."""
+    """The data was compared, found equal, and not too long ago; skipped in method ``offline`` and for a rollback."""
     level, hours = context.verify.level, context.verify.max_age
     if context.snapshot_coordinates is not None:
         return passed("a snapshot of the fenced source has no replica to be compared with")
@@ -48,12 +48,12 @@ def verification_fresh(context: CutoverContext, _primary: Session, _candidate: S
         return passed("not asked of a rollback")
     if level == "off":
         return passed("verification is off")
-    found = verified(context.primary().tags, context.direction.encrypted_id)
-    if found is None:
+    verification = verified(context.primary().tags, context.direction.encrypted_id)
+    if verification is None:
         return failed(f"{context.candidate().identifier} has not been verified, or not found equal")
-    ago = f"{about(found.age.total_seconds())} ago at level {found.level}"
-    wanted = f"(wanted: {level}, at most {hours} h old)"
-    return (passed if found.serves(level, hours) else failed)(f"verified {ago} {wanted}")
+    ago = f"{about(verification.age.total_seconds())} ago at level {verification.level}"
+    required = f"(wanted: {level}, at most {hours} h old)"
+    return (passed if verification.serves(level, hours) else failed)(f"verified {ago} {required}")
 
 
 def candidate_read_only(context: CutoverContext, _primary: Session, candidate: Session) -> Finding:
@@ -95,7 +95,7 @@ def _appliers_reduced(context: CutoverContext, candidate: Session) -> list[str]:
     )
 
 
-def events_and_triggers(_site: CutoverContext, primary: Session, candidate: Session) -> Finding:
+def events_and_triggers(_context: CutoverContext, primary: Session, candidate: Session) -> Finding:
     """Both have the same scheduled events and triggers, so that they fire on the candidate as on the primary."""
     here = {f"event {event.schema}.{event.name}" for event in events.inventory(primary)}
     here |= {f"trigger {trigger}" for trigger in events.triggers(primary)}

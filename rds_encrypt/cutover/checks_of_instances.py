@@ -38,8 +38,8 @@ def settings_match(context: CutoverContext, _primary: Session, _candidate: Sessi
     """Nobody has changed a setting of the primary that applications would miss after the cutover."""
     primary, candidate = context.primary(), context.candidate()
     unlike = differences(primary, candidate)
-    later = {each.setting: growth.harmless(context, candidate, each) for each in unlike}
-    if missing := [each for each in unlike if later[each.setting] is None]:
+    later = {difference.setting: growth.harmless(context, candidate, difference) for difference in unlike}
+    if missing := [difference for difference in unlike if later[difference.setting] is None]:
         how = (
             "; `pulumi up` in phase `replicate` gives it these settings" if context.direction.forward else ""
         )
@@ -53,17 +53,17 @@ def settings_match(context: CutoverContext, _primary: Session, _candidate: Sessi
 
 def free_storage(context: CutoverContext, _primary: Session, _candidate: Session) -> Finding:
     """Neither volume is nearly full, by CloudWatch's last figure: binlogs and relay logs grow while one side waits."""
-    seen = []
+    figures = []
     for instance in (context.primary(), context.candidate()):
         free = metrics.free_storage(context.aws, instance.identifier)
         if free is None:
-            seen.append(f"no figure for {instance.identifier}")
+            figures.append(f"no figure for {instance.identifier}")
             continue
         percent = 100 * free / (instance.allocated_gib * 2**30)
-        seen.append(f"{instance.identifier} has {gib(free)} free ({percent:.0f} %)")
+        figures.append(f"{instance.identifier} has {gib(free)} free ({percent:.0f} %)")
         if percent < FREE_PERCENT:
-            return failed(f"{seen[-1]}, less than {FREE_PERCENT} %")
-    return passed("; ".join(seen))
+            return failed(f"{figures[-1]}, less than {FREE_PERCENT} %")
+    return passed("; ".join(figures))
 
 
 def volume_initialized(context: CutoverContext, _primary: Session, _candidate: Session) -> Finding:

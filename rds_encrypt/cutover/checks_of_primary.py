@@ -45,7 +45,7 @@ def no_fence_bypass(context: CutoverContext, primary: Session, _candidate: Sessi
     return passed("read_only stops every account")
 
 
-def no_prepared_xa(_site: CutoverContext, primary: Session, _candidate: Session) -> Finding:
+def no_prepared_xa(_context: CutoverContext, primary: Session, _candidate: Session) -> Finding:
     """No XA transaction waits for its COMMIT, which would pass `read_only`."""
     count = writes.prepared_transactions(primary)
     if count:
@@ -65,15 +65,15 @@ def primary_writable(context: CutoverContext, primary: Session, _candidate: Sess
 def no_long_transaction(context: CutoverContext, primary: Session, _candidate: Session) -> Finding:
     """No transaction has been open for long where the writes are."""
     limit = context.settings.long_transaction
-    found = writes.long_transactions(primary, limit)
-    if found:
-        return failed(f"sessions have had a transaction open for long: {', '.join(found)}")
+    transactions = writes.long_transactions(primary, limit)
+    if transactions:
+        return failed(f"sessions have had a transaction open for long: {', '.join(transactions)}")
     return passed(f"no transaction is older than {limit} s")
 
 
-def no_running_ddl(_site: CutoverContext, primary: Session, _candidate: Session) -> Finding:
+def no_running_ddl(_context: CutoverContext, primary: Session, _candidate: Session) -> Finding:
     """No ALTER or the like runs, or waits for a lock that would make every writer wait with it."""
-    found = writes.definition_changes(primary, 1)
-    if found:
-        return failed(f"sessions are changing definitions: {', '.join(found)}")
+    changes = writes.definition_changes(primary, 1)
+    if changes:
+        return failed(f"sessions are changing definitions: {', '.join(changes)}")
     return passed("no session changes a table's definition")

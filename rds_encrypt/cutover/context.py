@@ -49,7 +49,7 @@ class Deadlines:
 
 @dataclass
 class Aside:
-    """What failed after the point of no return and production does not need, in order.
+    """The failures after the point of no return in what production does not need, in order.
 
     Attributes:
         warnings: what failed, as sentences.
@@ -118,8 +118,8 @@ class CutoverContext:
         accept: the checks that need not pass, and why.
         snapshot_coordinates: in method ``offline``, the coordinates of the fenced source at its snapshot; nothing
             replicates then, and they must not change.
-        seen: both instances at one moment, instead of a look-up each time; only ``still`` sets it.
-        aside: what failed and production does not need.
+        frozen_instances: both instances at one moment, instead of a look-up each time; only ``still`` sets it.
+        aside: the failures in what production does not need.
     """
 
     aws: Aws
@@ -135,7 +135,7 @@ class CutoverContext:
     snapshot_coordinates: Coordinates | None = None
     progress: Progress = silent
     timeline: Timeline = field(default_factory=Timeline)
-    seen: Mapping[str, Instance] | None = None
+    frozen_instances: Mapping[str, Instance] | None = None
     aside: Aside = field(default_factory=Aside)
 
     @property
@@ -166,10 +166,12 @@ class CutoverContext:
 
     def still(self) -> CutoverContext:
         """Return the context frozen at this moment, for checks, which change nothing."""
-        return replace(self, seen={each.resource_id: each for each in self.both()})
+        return replace(self, frozen_instances={instance.resource_id: instance for instance in self.both()})
 
     def _look(self, resource_id: str) -> Instance:
-        return self.seen[resource_id] if self.seen is not None else self.instances.get(resource_id)
+        if self.frozen_instances is not None:
+            return self.frozen_instances[resource_id]
+        return self.instances.get(resource_id)
 
     def find_primary(self) -> Instance | None:
         """The instance that gives the name up, if it still exists."""

@@ -38,9 +38,9 @@ def note(primary: Session, candidate: Session) -> dict[str, str]:
     return {Tag.EVENTS: " ".join(map(_digest, due)) if len(due) <= _ROOM else _TOO_MANY}
 
 
-def settle(opened: Session, wanted: Iterable[Event]) -> tuple[str, ...]:
+def settle(opened: Session, on_primary: Iterable[Event]) -> tuple[str, ...]:
     """Set events as on the primary; return those whose definer we may not set."""
-    return _set(opened, wanted)
+    return _set(opened, on_primary)
 
 
 def settle_as_noted(opened: Session, noted: str | None) -> tuple[str, ...]:
@@ -60,12 +60,16 @@ def settle_as_noted(opened: Session, noted: str | None) -> tuple[str, ...]:
     return _set(opened, [Event(event.schema, event.name, event.definer, "ENABLED") for event in here])
 
 
-def _set(opened: Session, wanted: Iterable[Event]) -> tuple[str, ...]:
+def _set(opened: Session, desired: Iterable[Event]) -> tuple[str, ...]:
     here = {(event.schema, event.name): event for event in events.inventory(opened)}
     left: list[str] = []
-    for event in wanted:
-        found = here.get((event.schema, event.name))
-        if found is None or found.status == event.status or not (event.enabled or event.status == "DISABLED"):
+    for event in desired:
+        existing = here.get((event.schema, event.name))
+        if (
+            existing is None
+            or existing.status == event.status
+            or not (event.enabled or event.status == "DISABLED")
+        ):
             continue
         try:
             events.set_status(opened, event, enabled=event.enabled)

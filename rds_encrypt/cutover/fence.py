@@ -1,7 +1,7 @@
 """The fences: what keeps applications from writing to an instance.
 
-`read_only = 1` in a parameter group that only the source uses holds for existing connections and survives our death and a
-reboot, since the group outlives all of them; reads go on. Where the group cannot carry it, because it is AWS's default or shared,
+`read_only = 1` in a parameter group that only the source uses holds for existing connections and survives a reboot and the death
+of our process, since the group outlives all of them; reads go on. Where the group cannot carry it, because it is AWS's default or shared,
 rds-encrypt locks the accounts of applications and ends their sessions instead (``account_fence``).
 Source: "Working with parameter groups" and "Common DBA tasks for MySQL" in the Amazon RDS User Guide; `read_only` is dynamic
 there. FLUSH TABLES WITH READ LOCK is not permitted on RDS.
@@ -81,17 +81,17 @@ def group_cannot(aws: Aws, group: str, fenced: Instance, other: Instance | None)
         return f"parameter group {group} is AWS's default, which cannot be changed"
     everybody = Instances(aws).all()
     replicas = _replicas_at_any_depth([fenced, *([other] if other is not None else [])], everybody)
-    allowed = {fenced.resource_id, *(each.resource_id for each in replicas)}
-    users = {each.resource_id for each in everybody if group in each.parameter_groups}
+    allowed = {fenced.resource_id, *(replica.resource_id for replica in replicas)}
+    users = {instance.resource_id for instance in everybody if group in instance.parameter_groups}
     if strangers := users - allowed:
         return f"parameter group {group} is shared with {', '.join(sorted(strangers))}"
     return None
 
 
 def _replicas_at_any_depth(owners: Sequence[Instance], everybody: Sequence[Instance]) -> list[Instance]:
-    names = {name for each in owners for name in each.replicas}
-    found = [each for each in everybody if each.identifier in names]
-    return [*found, *_replicas_at_any_depth(found, everybody)] if found else []
+    names = {name for owner in owners for name in owner.replicas}
+    replicas = [instance for instance in everybody if instance.identifier in names]
+    return [*replicas, *_replicas_at_any_depth(replicas, everybody)] if replicas else []
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class ParameterGroupFence:
         self.instances.wait(
             self.instance_id,
             "have its parameter group applied",
-            lambda seen: seen.parameter_status != "applying",
+            lambda instance: instance.parameter_status != "applying",
             deadline=deadline,
         )
         writes.wait_until_writable(session, deadline=deadline)

@@ -32,9 +32,9 @@ class Unreachable(str):
     """Whether that will not change: it was deleted, or is being deleted."""
 
     def __new__(cls, reason: str, *, final: bool = False) -> Unreachable:
-        found = super().__new__(cls, reason)
-        found.final = final
-        return found
+        unreachable = super().__new__(cls, reason)
+        unreachable.final = final
+        return unreachable
 
 
 def reach(context: CutoverContext, stack: ExitStack, *, deadline: float) -> Session | Unreachable:
@@ -42,20 +42,20 @@ def reach(context: CutoverContext, stack: ExitStack, *, deadline: float) -> Sess
     until_then = time.monotonic() + deadline
     name = context.direction.primary_name
     while True:
-        found = _present(context)
-        if found is None:
+        instance = _present(context)
+        if instance is None:
             return Unreachable(f"{name} was deleted", final=True)
-        if found.status == _DELETING:
-            return Unreachable(f"{found.identifier} is being deleted", final=True)
-        if found.status in {_STOPPED, _STOPPING} or found.broken:
-            return Unreachable(f"{found.identifier} is {found.status}")
+        if instance.status == _DELETING:
+            return Unreachable(f"{instance.identifier} is being deleted", final=True)
+        if instance.status in {_STOPPED, _STOPPING} or instance.broken:
+            return Unreachable(f"{instance.identifier} is {instance.status}")
         try:
-            return stack.enter_context(context.access.session(found, patience=_ATTEMPT))
+            return stack.enter_context(context.access.session(instance, patience=_ATTEMPT))
         except (Retryable, AnotherHost) as error:
             if time.monotonic() > until_then:
-                return Unreachable(f"{found.identifier} cannot be reached ({error.what})")
+                return Unreachable(f"{instance.identifier} cannot be reached ({error.what})")
         except MigrationError as error:
-            return Unreachable(f"{found.identifier} cannot be queried ({error.what})")
+            return Unreachable(f"{instance.identifier} cannot be queried ({error.what})")
         time.sleep(0.5)
 
 
@@ -69,17 +69,20 @@ def give_up_name(context: CutoverContext) -> None:
     direction, instances, deadline = context.direction, context.instances, context.deadlines.rename
     until_then = time.monotonic() + deadline
     while time.monotonic() < until_then:
-        found = _present(context)
-        if found is None:
+        instance = _present(context)
+        if instance is None:
             context.warn(f"{context.names.source} is free: the instance that had the name was deleted")
             return
-        if found.identifier == direction.primary_name and found.parameter_group == direction.primary_group:
+        if (
+            instance.identifier == direction.primary_name
+            and instance.parameter_group == direction.primary_group
+        ):
             return
-        if found.status in {_DELETING, _STOPPING}:
+        if instance.status in {_DELETING, _STOPPING}:
             time.sleep(0.5)
             continue
         try:
-            if not _helped(context, found):
+            if not _helped(context, instance):
                 break
         except Retryable:
             time.sleep(1.0)
@@ -102,30 +105,33 @@ def await_harmless(context: CutoverContext) -> None:
 
     def look() -> Instance | None:
         nonlocal rebooted
-        found = _present(context)
+        instance = _present(context)
         # The reboot of the rename puts the group into effect; if it did not, another one does.
         if (
-            found is not None
-            and moved(found)
-            and _up(found)
-            and not found.parameters_in_sync
+            instance is not None
+            and moved(instance)
+            and _up(instance)
+            and not instance.parameters_in_sync
             and not rebooted
         ):
             with suppress(Retryable):
-                context.instances.ask_reboot(found.resource_id)
+                context.instances.ask_reboot(instance.resource_id)
                 rebooted = True
-        return found
+        return instance
 
-    def moved(found: Instance) -> bool:
-        return found.identifier == direction.primary_name and found.parameter_group == direction.primary_group
+    def moved(instance: Instance) -> bool:
+        return (
+            instance.identifier == direction.primary_name
+            and instance.parameter_group == direction.primary_group
+        )
 
-    def harmless(found: Instance | None) -> bool:
-        if found is None:
+    def harmless(instance: Instance | None) -> bool:
+        if instance is None:
             return True
-        at_rest = found.status == _STOPPED or found.broken
-        return moved(found) and (at_rest or (_up(found) and found.parameters_in_sync))
+        at_rest = instance.status == _STOPPED or instance.broken
+        return moved(instance) and (at_rest or (_up(instance) and instance.parameters_in_sync))
 
-    found = until(
+    primary = until(
         Wait(
             f"it to be available as {direction.primary_name}, or to be gone",
             where=direction.primary_id,
@@ -136,11 +142,11 @@ def await_harmless(context: CutoverContext) -> None:
         ),
         look,
         done=harmless,
-        describe=lambda seen: str(seen) if seen else "not listed",
+        describe=lambda instance: str(instance) if instance else "not listed",
         progress=context.progress,
     )
-    if found is None or not found.serving:
-        state = "was deleted" if found is None else f"is {found.status}"
+    if primary is None or not primary.serving:
+        state = "was deleted" if primary is None else f"is {primary.status}"
         context.warn(f"{direction.primary_name} {state}; rds-encrypt did not wait for it")
 
 
@@ -149,49 +155,49 @@ def grown(gib: int) -> int:
     return int(gib * _GROWTH) + 1
 
 
-def _helped(context: CutoverContext, found: Instance) -> bool:
+def _helped(context: CutoverContext, instance: Instance) -> bool:
     """Bring it into a state in which AWS renames it; return whether anything had to be done."""
-    if found.status == _STOPPED:
+    if instance.status == _STOPPED:
         context.warn(
-            f"{found.identifier} was stopped while it still had the name; rds-encrypt started it to rename it"
+            f"{instance.identifier} was stopped while it still had the name; rds-encrypt started it to rename it"
         )
         context.instances.start(
-            found.resource_id, deadline=context.deadlines.rename, progress=context.progress
+            instance.resource_id, deadline=context.deadlines.rename, progress=context.progress
         )
         return True
-    if make_room(context, found):
+    if make_room(context, instance):
         return True
-    if found.broken:
+    if instance.broken:
         raise ActionRequired(
-            f"it still has the name {context.names.source}, and AWS does not rename an instance whose status is {found.status}",
-            where=found.identifier,
-            fix=f"Delete it (`aws rds delete-db-instance --db-instance-identifier {found.identifier} --skip-final-snapshot`):"
+            f"it still has the name {context.names.source}, and AWS does not rename an instance whose status is {instance.status}",
+            where=instance.identifier,
+            fix=f"Delete it (`aws rds delete-db-instance --db-instance-identifier {instance.identifier} --skip-final-snapshot`):"
             f" {context.candidate().identifier} has all its data. Then run `pulumi up` again, which gives that instance the name",
             safe="No write is lost",
         )
     return False
 
 
-def _up(found: Instance) -> bool:
-    return found.serving and found.parameter_status != "applying"
+def _up(instance: Instance) -> bool:
+    return instance.serving and instance.parameter_status != "applying"
 
 
-def make_room(context: CutoverContext, found: Instance) -> bool:
+def make_room(context: CutoverContext, instance: Instance) -> bool:
     """Enlarge the storage of an instance that has to be renamed, if it is full; return whether it was.
 
     RDS does not rename an instance whose storage is full, and production is waiting for the name.
     """
-    if found.status != _FULL:
+    if instance.status != _FULL:
         return False
-    size = grown(found.allocated_gib)
+    size = grown(instance.allocated_gib)
     context.warn(
-        f"the storage of {found.identifier} was full; rds-encrypt enlarged it to {size} GiB so that RDS renames it"
+        f"the storage of {instance.identifier} was full; rds-encrypt enlarged it to {size} GiB so that RDS renames it"
     )
-    context.instances.modify(found.resource_id, AllocatedStorage=size)
+    context.instances.modify(instance.resource_id, AllocatedStorage=size)
     context.instances.wait(
-        found.resource_id,
+        instance.resource_id,
         "have room again",
-        lambda seen: seen.status != _FULL,
+        lambda current: current.status != _FULL,
         deadline=context.deadlines.rename,
         progress=context.progress,
     )
@@ -201,8 +207,8 @@ def make_room(context: CutoverContext, found: Instance) -> bool:
 def _present(context: CutoverContext) -> Instance | None:
     """Return it, or ``None`` once AWS has not listed it for long enough: a rename may hide it for a moment."""
     began = time.monotonic()
-    while (found := context.find_primary()) is None:
+    while (instance := context.find_primary()) is None:
         if time.monotonic() - began > context.deadlines.gone:
             return None
         time.sleep(0.5)
-    return found
+    return instance

@@ -46,9 +46,9 @@ def run(context: CutoverContext, which: Literal["before", "move", "after"]) -> N
             fix=f"Correct `cutover.hooks.{which}`",
         ) from error
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines()
+        output = (done.stderr or done.stdout).strip().splitlines()
         raise ActionRequired(
-            f"hook `{which}` failed (exit {done.returncode}{': ' + said[-1] if said else ''})",
+            f"hook `{which}` failed (exit {done.returncode}{': ' + output[-1] if output else ''})",
             where=context.names.source,
             fix="Run `pulumi up` again when it succeeds",
         )

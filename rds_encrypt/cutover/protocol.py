@@ -50,7 +50,7 @@ class Outcome:
         unenabled_events: events that only their definer may enable.
         accepted: failed checks that the config accepts, with what they saw and why they are accepted.
         rollback_path: ``open``, or that it is lost or not confirmed, and why.
-        warnings: what failed and production does not need, as sentences.
+        warnings: the failures in what production does not need, as sentences.
     """
 
     server_uuid: str
@@ -148,10 +148,10 @@ def _check(context: CutoverContext, primary: Session, candidate: Session) -> Non
     if context.verify.level == "off":
         return
     context.progress("comparing the last rows")
-    seen = spot_check(primary, candidate, seconds=_SPOT_CHECK)
-    if seen.differences:
+    comparison = spot_check(primary, candidate, seconds=_SPOT_CHECK)
+    if comparison.differences:
         raise ActionRequired(
-            f"the last writes differ: {'; '.join(sentences(seen.differences))}",
+            f"the last writes differ: {'; '.join(sentences(comparison.differences))}",
             where=context.candidate().identifier,
             fix="Run `pulumi destroy` in phase `replicate` and start over, or find out who wrote there",
             safe="The fence is lifted and replication goes on",
@@ -168,12 +168,12 @@ def _promote(
     """
     context.progress("promoting")
     server = str(candidate.value("SELECT @@server_uuid"))
-    seen = context.primary().tags
+    primary_tags = context.primary().tags
     tags = {
         Tag.PROMOTED_AT: str(final),
         Tag.SERVER: server,
-        **fence.note(seen),
-        **_owner_retention(context, seen),
+        **fence.note(primary_tags),
+        **_owner_retention(context, primary_tags),
     }
     context.instances.tag(context.direction.candidate_id, tags)
     if wrote_since(primary, final) or not fence.holds(primary):
@@ -266,12 +266,12 @@ def follow_up(context: CutoverContext) -> str:
 
 def _settle_events(context: CutoverContext, opened: Session, left: Session | None) -> tuple[str, ...]:
     """Give events the status that they had; return those whose definer we may not set."""
-    wanted = None
+    on_primary = None
     if left is not None:
         with suppress(Retryable, OutcomeUnknown):  # unreachable again
-            wanted = events.inventory(left)
-    if wanted is not None:
-        return due_events.settle(opened, wanted)
+            on_primary = events.inventory(left)
+    if on_primary is not None:
+        return due_events.settle(opened, on_primary)
     try:
         return due_events.settle_as_noted(opened, context.candidate().tags.get(Tag.EVENTS))
     except ActionRequired as error:
@@ -281,10 +281,10 @@ def _settle_events(context: CutoverContext, opened: Session, left: Session | Non
 
 def _complete(context: CutoverContext) -> str:
     """Note that it is complete, and return the noted final coordinates."""
-    direction, found = context.direction, _both(context)
+    direction, instances = context.direction, _both(context)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    context.note(found.get(direction.encrypted_id), {direction.marked: now})
-    return _clear(context, found)
+    context.note(instances.get(direction.encrypted_id), {direction.marked: now})
+    return _clear(context, instances)
 
 
 def clear(context: CutoverContext) -> str:
@@ -296,9 +296,9 @@ def _both(context: CutoverContext) -> Mapping[str, Instance]:
     return context.instances.find_several([context.direction.primary_id, context.direction.candidate_id])
 
 
-def _clear(context: CutoverContext, found: Mapping[str, Instance]) -> str:
+def _clear(context: CutoverContext, instances: Mapping[str, Instance]) -> str:
     direction = context.direction
-    candidate = found.get(direction.candidate_id)
+    candidate = instances.get(direction.candidate_id)
     context.forget(
         candidate,
         [
@@ -312,7 +312,7 @@ def _clear(context: CutoverContext, found: Mapping[str, Instance]) -> str:
         ],
     )
     for resource_id in dict.fromkeys((direction.encrypted_id, direction.primary_id)):
-        context.forget(found.get(resource_id), direction.cleared)
+        context.forget(instances.get(resource_id), direction.cleared)
     return candidate.tags.get(Tag.PROMOTED_AT, "") if candidate is not None else ""
 
 

@@ -16,11 +16,11 @@ __all__ = ["let_go", "reset"]
 
 def let_go(context: CutoverContext) -> None:
     """Reset it while the names move; if that fails, the protocol tries again once the candidate is open."""
-    found = context.candidate()
-    if found.identifier == context.names.source or not found.available:
+    instance = context.candidate()
+    if instance.identifier == context.names.source or not instance.available:
         return
     try:
-        with context.access.session(found) as candidate:
+        with context.access.session(instance) as candidate:
             reset(candidate)
     except Cancelled:
         raise

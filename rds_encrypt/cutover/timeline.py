@@ -42,18 +42,18 @@ class Timeline:
 
     def __init__(self) -> None:
         self._moments: dict[Moment, datetime] = {}
-        self._guards: dict[str, CheckResult] = {}
+        self._checks: dict[str, CheckResult] = {}
         self._noted: Callable[[], None] = _nobody
 
     @property
     def moments(self) -> Mapping[Moment, datetime]:
         """The moments reached so far, in the order of the clock."""
-        return dict(sorted(self._moments.items(), key=lambda found: found[1]))
+        return dict(sorted(self._moments.items(), key=lambda entry: entry[1]))
 
     @property
     def checks(self) -> tuple[CheckResult, ...]:
         """What the checks saw last, in the order in which they ran."""
-        return tuple(self._guards.values())
+        return tuple(self._checks.values())
 
     def watch(self, noted: Callable[[], None]) -> None:
         """Call ``noted`` after each new moment."""
@@ -73,7 +73,7 @@ class Timeline:
 
     def read(self, checks: Iterable[CheckResult]) -> None:
         """Record what the checks saw."""
-        self._guards |= {check.name: check for check in checks}
+        self._checks |= {check.name: check for check in checks}
 
     def as_outputs(self) -> dict[str, str]:
         """Return ISO 8601 times in UTC by moment; what a killed run had not written is missing."""
@@ -131,8 +131,8 @@ def outage(moments: Mapping[Moment, datetime]) -> Outage | None:
 
 def moments_from(outputs: Mapping[str, str]) -> dict[Moment, datetime]:
     """Read what ``as_outputs`` wrote, in the order of the clock: Pulumi sorts outputs by name."""
-    found = {Moment(name): datetime.fromisoformat(when) for name, when in outputs.items()}
-    return dict(sorted(found.items(), key=lambda entry: entry[1]))
+    moments = {Moment(name): datetime.fromisoformat(when) for name, when in outputs.items()}
+    return dict(sorted(moments.items(), key=lambda entry: entry[1]))
 
 
 def _renames(moments: Mapping[Moment, datetime]) -> float:

@@ -82,10 +82,10 @@ def plan(
         briefing: the moves and checks of a cutover or rollback between two existing instances; ``None`` if there is none.
         replicas: the owner's replicas that come along.
     """
-    found = _plan(settings, phase, topology, briefing, replicas)
-    if found is None or settings.measured is None or not found.together.measured:
-        return found
-    return replace(found, rehearsed=settings.measured.on)
+    phase_plan = _plan(settings, phase, topology, briefing, replicas)
+    if phase_plan is None or settings.measured is None or not phase_plan.together.measured:
+        return phase_plan
+    return replace(phase_plan, rehearsed=settings.measured.on)
 
 
 def _plan(
@@ -323,11 +323,11 @@ def _kept_too_short(hours: int, copy: list[Stage]) -> tuple[str, ...]:
     needed = total([stage.takes for stage in copy if stage.takes is not None])
     if needed.high <= hours * 3600:
         return ()
-    told = (
+    warning = (
         f"By these times the copy may take longer ({needed}) than the source keeps binlogs ({hours} h), and would"
         " then have to start over. Raise `binlogRetentionHours` (at most 168)."
     )
-    return (told,)
+    return (warning,)
 
 
 def _final(times: Estimates, moves: Iterable[Move]) -> list[Stage]:

@@ -23,7 +23,7 @@ def as_text(plan: PhasePlan) -> str:
     """Return the plan in lines that fit a terminal of 80 columns."""
     lines = [f"Plan for {plan.identifier}, phase `{plan.phase}`", *folded(plan.goal, rest="")]
     if plan.briefing is not None:
-        lines += ["", "Checks, as they are now:", *_guards(plan.briefing)]
+        lines += ["", "Checks, as they are now:", *_checks(plan.briefing)]
     lines += ["", "Moves, in this order:", *_stages(plan.stages)]
     lines.append("")
     for name, words in _facts(plan):
@@ -108,7 +108,7 @@ def _stages(stages: tuple[Stage, ...]) -> Iterator[str]:
         yield from rest
 
 
-def _guards(briefing: Briefing) -> Iterator[str]:
+def _checks(briefing: Briefing) -> Iterator[str]:
     for check, sign, saw in _signs(briefing):
         yield from folded(f"{check.name}: {saw}", f"  {sign:<5}", "       ")
 

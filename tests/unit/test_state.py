@@ -121,10 +121,10 @@ def test_every_question_about_the_name_has_the_answer_of_its_position(
 
 def test_what_a_look_up_found_outranks_the_tags() -> None:
     """AWS refused the tag that ends the move."""
-    opened = state_of(encrypted=encrypted("orders", LEAVING), found=Position.ENCRYPTED)
+    opened = state_of(encrypted=encrypted("orders", LEAVING), position=Position.ENCRYPTED)
     assert opened.cut_over
     assert opened.cut_over_at.isoformat() == EARLIER
-    closed = state_of(source=instance(tags={Tag.FENCE_BEFORE: "off"}), found=Position.SOURCE)
+    closed = state_of(source=instance(tags={Tag.FENCE_BEFORE: "off"}), position=Position.SOURCE)
     assert closed.fenced
 
 

@@ -65,15 +65,15 @@ class InPlace(Strategy):
 
     def _end_sessions(self, context: CutoverContext) -> None:
         """End sessions that stay on the primary, where pools would keep failing; one that does not run has none."""
-        found = context.find_primary()
-        if found is None or not found.serving:
+        primary = context.find_primary()
+        if primary is None or not primary.serving:
             context.warn(
-                f"{context.direction.primary_name if found is None else found.identifier} does not run, so it has no sessions to end"
+                f"{context.direction.primary_name if primary is None else primary.identifier} does not run, so it has no sessions to end"
             )
             return
         with (
-            context.not_needed(f"sessions may stay on {found.identifier}"),
-            context.access.session(found) as left,
+            context.not_needed(f"sessions may stay on {primary.identifier}"),
+            context.access.session(primary) as left,
         ):
             writes.end_application_sessions(left)
 
