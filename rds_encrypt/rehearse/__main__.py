@@ -1,4 +1,4 @@
-"""The command line: `python -m rds_encrypt.rehearse NAME --config Pulumi.STACK.yaml`; changes only what is called `NAME-rehearsal…`."""
+"""The command line: `python -m rds_encrypt.rehearse NAME --config Pulumi.STACK.yaml`; only changes resources named `NAME-rehearsal…`."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     # A terminated rehearsal ends its command of Pulumi first, as an interrupted one does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        found, options, progress = config.read(given.config, given.name), _options(given), _progress()
+        settings, options, progress = config.read(given.config, given.name), _options(given), _progress()
         with locked(options.directory, progress) as lock:
-            return _carry_out(Rehearsal(found, options, progress, lock), given)
+            return _carry_out(Rehearsal(settings, options, progress, lock), given)
     except MigrationError as error:
         print(f"rehearse: {error}", file=sys.stderr)
     except CommandFailed as error:
@@ -61,7 +61,7 @@ def _carry_out(rehearsal: Rehearsal, given: argparse.Namespace) -> int:
     try:
         rehearsal.run()
     finally:
-        # Also of an interrupted one: what it has measured so far has cost money.
+        # Also for an interrupted rehearsal: its measurements so far have cost money.
         for line in outcome(rehearsal, limits):
             print(line)
     return 0 if given.keep else _remove(rehearsal)
@@ -104,7 +104,7 @@ def _options(given: argparse.Namespace) -> Options:
 
 
 def _progress() -> Callable[[str], None]:
-    """Return what prints a message with the time since the beginning, unless it is the one before."""
+    """Return a function that prints a message with the time since the beginning, unless it repeats the last one."""
     begun, last = time.monotonic(), ""
 
     def progress(message: str) -> None:

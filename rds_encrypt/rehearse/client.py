@@ -16,7 +16,7 @@ from rds_encrypt.mysql.tunnel import Endpoint, OpenTunnel
 
 __all__ = ["Address", "Connection", "connect", "connected"]
 
-# As a careful application does: what it depends on, it does not leave to the server's parameter group.
+# As a careful application does: it sets what it depends on instead of leaving it to the server's parameter group.
 _PINNED = (
     "SET SESSION autocommit = 1, completion_type = NO_CHAIN, time_zone = '+00:00', sql_mode = 'NO_ENGINE_SUBSTITUTION', wait_timeout = 28800, max_execution_time = 0,"
     " sql_select_limit = 18446744073709551615, group_concat_max_len = 1048576, lock_wait_timeout = 60,"

@@ -1,4 +1,4 @@
-"""The config of a rehearsal: that of the source, with the copy in the source's place, and without what would reach beyond the copy."""
+"""The config of a rehearsal: that of the source, with the copy in the source's place, and without settings that reach beyond the copy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rds_encrypt.settings import PriceSettings
 __all__ = ["SUFFIX", "RehearsalConfig", "read"]
 
 SUFFIX = "-rehearsal"
-"""What a copy's name ends with; the IAM policy for rehearsals allows changes to such names only."""
+"""The suffix of a copy's name; the IAM policy for rehearsals allows changes to such names only."""
 _NAMESPACE = "rds-encrypt"
 _ONLINE: tuple[Phase, ...] = ("replicate", "cutover", "rollback", "replicate", "cutover", "cleanup")
 """The second cutover shows that the first and its rollback left nothing behind."""
@@ -34,7 +34,7 @@ _LEFT_OUT_OF_CUTOVER = ("strategy", "dns", "hooks", "postpone", "proxies")
 
 @dataclass(frozen=True)
 class RehearsalConfig:
-    """What a rehearsal needs of a stack's config.
+    """The parts of a stack's config that a rehearsal needs.
 
     Attributes:
         source: the identifier of the instance that is to be encrypted, which the rehearsal only describes.
@@ -100,7 +100,7 @@ def read(file: Path, identifier: str) -> RehearsalConfig:
 
 def _config_in(file: Path) -> Mapping[str, Any]:
     try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise PreconditionFailed(
             f"the file cannot be read ({error.strerror})",
@@ -109,16 +109,16 @@ def _config_in(file: Path) -> Mapping[str, Any]:
         ) from None
     except yaml.YAMLError as error:
         raise PreconditionFailed(f"this is not YAML: {error}", where=str(file), fix="Correct it") from None
-    return _mapping(_mapping(found, file, "the file").get("config"), file, "config")
+    return _mapping(_mapping(content, file, "the file").get("config"), file, "config")
 
 
 def _source_in(config: Mapping[str, Any], file: Path, identifier: str) -> dict[str, Any]:
     sources = config.get(f"{_NAMESPACE}:sources")
-    listed = [each for each in sources if isinstance(each, dict)] if isinstance(sources, list) else []
-    for each in listed:
-        if each.get("identifier") == identifier:
-            return each
-    known = ", ".join(str(each.get("identifier")) for each in listed)
+    listed = [source for source in sources if isinstance(source, dict)] if isinstance(sources, list) else []
+    for source in listed:
+        if source.get("identifier") == identifier:
+            return source
+    known = ", ".join(str(source.get("identifier")) for source in listed)
     raise PreconditionFailed(
         f"`{_NAMESPACE}:sources` has no source {identifier}" + (f", but {known}" if known else ""),
         where=str(file),

@@ -1,4 +1,4 @@
-"""The copy that a rehearsal migrates: makes it from a snapshot with the settings of the source, and removes all that came of it."""
+"""The copy that a rehearsal migrates: makes it from a snapshot with the settings of the source, and removes it and all that came from it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _RESTORED_WITH = {
     "EngineLifecycleSupport": "EngineLifecycleSupport",
 }
 _SMALL = {"DBInstanceClass": "db.t4g.micro", "StorageType": "gp3", "AllocatedStorage": 20, "MultiAZ": False}
-"""What `--small` has in place of the source's settings."""
+"""The settings of `--small`, in place of the source's."""
 
 
 def newest_snapshot(aws: Aws, source: str) -> str:
@@ -56,19 +56,24 @@ def newest_snapshot(aws: Aws, source: str) -> str:
         pages = aws.rds.get_paginator("describe_db_snapshots").paginate(
             DBInstanceIdentifier=source, SnapshotType="automated"
         )
-        found = [each for page in pages for each in page["DBSnapshots"] if each.get("Status") == "available"]
-    if not found:
+        available = [
+            snapshot
+            for page in pages
+            for snapshot in page["DBSnapshots"]
+            if snapshot.get("Status") == "available"
+        ]
+    if not available:
         raise PreconditionFailed(
             "it has no automated snapshot",
             where=source,
             fix="Name a snapshot with --snapshot, or rehearse on a small instance with --small",
         )
-    return max(found, key=lambda each: each["SnapshotCreateTime"])["DBSnapshotIdentifier"]
+    return max(available, key=lambda snapshot: snapshot["SnapshotCreateTime"])["DBSnapshotIdentifier"]
 
 
 @dataclass(frozen=True)
 class CopiedInstance:
-    """The instance that stands for the source, and what its migration makes of it.
+    """The instance that stands for the source, and everything that its migration makes from it.
 
     Attributes:
         source: the identifier of the source, which need not exist any more when the copy is removed.
@@ -129,19 +134,19 @@ class CopiedInstance:
         return self._await(progress)
 
     def remove(self, progress: Progress) -> list[str]:
-        """Delete the copy and everything that its migration made of it; return what was deleted.
+        """Delete the copy and everything that its migration made from it; return what was deleted.
 
         Raises:
             ActionRequired: something with such a name is not the rehearsal's, or AWS refused.
         """
         removed = []
-        found = self._instances.named(self.names.all)
-        self._require_ours(found)
-        # The replica first: RDS makes an instance of its own of one whose source is deleted.
-        for name in sorted(found, key=lambda each: found[each].replica_of is None):
+        instances = self._instances.named(self.names.all)
+        self._require_ours(instances)
+        # The replica first: RDS promotes a replica whose source is deleted.
+        for name in sorted(instances, key=lambda identifier: instances[identifier].replica_of is None):
             progress(f"deleting the instance {name}")
             self._instances.delete(
-                found[name].resource_id, final_snapshot=None, deadline=_DELETED, progress=progress
+                instances[name].resource_id, final_snapshot=None, deadline=_DELETED, progress=progress
             )
             removed.append(f"instance {name}")
         for name in snapshots.existing(self.aws, self._snapshots):
@@ -155,13 +160,13 @@ class CopiedInstance:
             removed.append(f"security group {self.names.source}")
         return removed
 
-    def _require_ours(self, found: Mapping[str, Instance]) -> None:
-        ids = {each.resource_id for each in found.values()}
-        for each in found.values():
-            if each.tags.get(TAG) != self.source and each.tags.get(Tag.MIGRATION) not in ids:
+    def _require_ours(self, instances: Mapping[str, Instance]) -> None:
+        ids = {instance.resource_id for instance in instances.values()}
+        for instance in instances.values():
+            if instance.tags.get(TAG) != self.source and instance.tags.get(Tag.MIGRATION) not in ids:
                 raise ActionRequired(
                     f"it lacks the tag {TAG}={self.source}, so it may not be the rehearsal's",
-                    where=each.identifier,
+                    where=instance.identifier,
                     fix="If it is, add the tag; otherwise rename it. Then run the same command again",
                     safe="It was not touched",
                 )
@@ -175,12 +180,14 @@ class CopiedInstance:
         return self.names.source, self.names.encrypted, self.names.fence
 
     def _await(self, progress: Progress) -> Instance:
-        found = self.find()
-        if found is None:
+        instance = self.find()
+        if instance is None:
             raise ActionRequired(
                 "the copy is gone", where=self.names.source, fix="Run --remove, then begin another rehearsal"
             )
-        return self._instances.wait_until_available(found.resource_id, deadline=_RESTORED, progress=progress)
+        return self._instances.wait_until_available(
+            instance.resource_id, deadline=_RESTORED, progress=progress
+        )
 
     def _shared(self, source: Instance) -> dict[str, Any]:
         """Return the arguments that a restore and a creation share: name, network, groups and tags; make the groups."""
@@ -190,7 +197,7 @@ class CopiedInstance:
             self.aws,
             self.names.source,
             described["DBSubnetGroup"]["VpcId"],
-            [each["VpcSecurityGroupId"] for each in described["VpcSecurityGroups"]],
+            [group["VpcSecurityGroupId"] for group in described["VpcSecurityGroups"]],
             {TAG: self.source},
         )
         return {

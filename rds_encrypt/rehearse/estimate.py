@@ -1,4 +1,4 @@
-"""What a rehearsal will take, in words, before it spends: time as a range, and money at the config's prices."""
+"""Estimates a rehearsal in words, before it spends: time as a range, and money at the config's prices."""
 
 from __future__ import annotations
 
@@ -43,4 +43,4 @@ def _spans(gib: int, renames: int) -> list[Span]:
     estimates = Estimates(gib)
     deleted: list[Operation] = ["delete"] * _INSTANCES
     renamed: list[Operation] = ["rename"] * renames
-    return [estimates.of(each) for each in (*_ONCE, *renamed, *deleted)]
+    return [estimates.of(operation) for operation in (*_ONCE, *renamed, *deleted)]

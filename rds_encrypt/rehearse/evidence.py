@@ -1,4 +1,4 @@
-"""What the judges of facts look at, and the answers that they give."""
+"""The evidence that the judges of facts look at, and the answers that they give."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["NOT_OBSERVED", "Answer", "Evidence", "Verdict", "observed", "verdict
 
 
 class Answer(StrEnum):
-    """What a rehearsal makes of a fact."""
+    """A rehearsal's answer to a fact."""
 
     AS_EXPECTED = "as expected"
     DIFFERENT = "different"
@@ -26,7 +26,7 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a judge may look at."""
+    """The evidence that a judge may look at."""
 
     observations: tuple[Observation, ...]
     measured: Measurements
@@ -34,12 +34,12 @@ class Evidence:
 
     def of(self, kind: Kind) -> list[Observation]:
         """Return the observations of one kind."""
-        return [each for each in self.observations if each.kind == kind]
+        return [observation for observation in self.observations if observation.kind == kind]
 
     @cached_property
     def replies(self) -> list[Reply]:
         """All calls of procedures."""
-        return [reply_of(each) for each in self.of("procedure")]
+        return [reply_of(observation) for observation in self.of("procedure")]
 
     def errors(self) -> Iterator[tuple[Reply, int, str]]:
         """Return the failed calls, each with MySQL's error number and text."""
@@ -53,11 +53,11 @@ Verdict = tuple[Answer, str]
 NOT_OBSERVED: Verdict = (Answer.NOT_OBSERVED, "")
 
 
-def verdict(different: list[str], seen: str) -> Verdict:
-    """Return "different" with what differs, if anything does; otherwise "as expected" with what was seen, if anything was."""
+def verdict(different: list[str], summary: str) -> Verdict:
+    """Return "different" with the differences, if there are any; otherwise "as expected" with the summary, unless it is empty."""
     if different:
         return Answer.DIFFERENT, "; ".join(dict.fromkeys(different))
-    return (Answer.AS_EXPECTED, seen) if seen else NOT_OBSERVED
+    return (Answer.AS_EXPECTED, summary) if summary else NOT_OBSERVED
 
 
 def observed(number: int, noun: str) -> str:

@@ -32,43 +32,59 @@ def instance_statuses(evidence: Evidence) -> Verdict:
         for passed in operation.statuses:
             if operation.kind not in {"snapshot", "copy"} and passed.status not in known.INSTANCE_STATUSES:
                 unknown.setdefault((passed.status, where), []).append(passed.seconds)
-    seen = {str(each["status"]) for each in evidence.of("instance") if each["status"] is not None}
+    statuses = {
+        str(observation["status"])
+        for observation in evidence.of("instance")
+        if observation["status"] is not None
+    }
     return verdict(
         [f"`{status}`{_for(times)} {where}" for (status, where), times in unknown.items()],
-        ", ".join(sorted(seen)),
+        ", ".join(sorted(statuses)),
     )
 
 
 def snapshot_statuses(evidence: Evidence) -> Verdict:
-    seen = {str(each["status"]) for each in evidence.of("snapshot") if each["status"] is not None}
-    return verdict([f"`{each}`" for each in sorted(seen - known.SNAPSHOT_STATUSES)], ", ".join(sorted(seen)))
+    statuses = {
+        str(observation["status"])
+        for observation in evidence.of("snapshot")
+        if observation["status"] is not None
+    }
+    return verdict(
+        [f"`{status}`" for status in sorted(statuses - known.SNAPSHOT_STATUSES)], ", ".join(sorted(statuses))
+    )
 
 
 def creation(evidence: Evidence) -> Verdict:
-    created = [each for kind in ("create", "replica", "restore") for each in evidence.measured.of(kind)]
+    created = [
+        operation for kind in ("create", "replica", "restore") for operation in evidence.measured.of(kind)
+    ]
     return verdict(
-        [f"{each.kind}: {_way(each)}" for each in created if set(_known(each)) - known.CREATING],
-        "; ".join(dict.fromkeys(f"{each.kind}: {_way(each)}" for each in created)),
+        [
+            f"{operation.kind}: {_way(operation)}"
+            for operation in created
+            if set(_known(operation)) - known.CREATING
+        ],
+        "; ".join(dict.fromkeys(f"{operation.kind}: {_way(operation)}" for operation in created)),
     )
 
 
 def first_backup(evidence: Evidence) -> Verdict:
     """A backup that a modification has caused may come later: that of the settings which a restore does not take."""
-    different, seen = [], ""
+    different, summary = [], ""
     for restored in evidence.measured.of("restore"):
         following = next(
             (
-                each
-                for each in evidence.measured.operations
-                if each.id == restored.id and each.began > restored.began
+                operation
+                for operation in evidence.measured.operations
+                if operation.id == restored.id and operation.began > restored.began
             ),
             None,
         )
         if "backing-up" in restored.names:
-            seen = _way(restored)
+            summary = _way(restored)
         elif restored.ended is not None and following is not None and following.kind == "backup":
             different.append(f"{_way(restored)}, available, {_way(following)}")
-    return verdict(different, seen)
+    return verdict(different, summary)
 
 
 def initialization(evidence: Evidence) -> Verdict:
@@ -81,35 +97,39 @@ def initialization(evidence: Evidence) -> Verdict:
 
 
 def _renames(evidence: Evidence) -> list[Operation]:
-    return [each for each in evidence.measured.of("rename") if each.watched]
+    return [rename for rename in evidence.measured.of("rename") if rename.watched]
 
 
 def rename_time(evidence: Evidence) -> Verdict:
-    times = [_known_seconds(each) for each in _renames(evidence) if each.seconds is not None]
+    times = [_known_seconds(rename) for rename in _renames(evidence) if rename.seconds is not None]
     if not times:
         return NOT_OBSERVED
-    told = f"{counted(len(times), 'rename')}, {duration(min(times))} to {duration(max(times))}"
-    return verdict([told] if max(times) > evidence.limits.rename else [], told)
+    summary = f"{counted(len(times), 'rename')}, {duration(min(times))} to {duration(max(times))}"
+    return verdict([summary] if max(times) > evidence.limits.rename else [], summary)
 
 
 def rename_statuses(evidence: Evidence) -> Verdict:
     renames = _renames(evidence)
-    different = [_way(each) for each in renames if not _in_order(_known(each))]
-    return verdict(different, "; ".join(dict.fromkeys(_way(each) for each in renames)))
+    different = [_way(rename) for rename in renames if not _in_order(_known(rename))]
+    return verdict(different, "; ".join(dict.fromkeys(_way(rename) for rename in renames)))
 
 
 def _in_order(statuses: tuple[str, ...]) -> bool:
     if set(statuses) - set(known.RENAMING):
         return False
-    places = [known.RENAMING.index(each) for each in statuses]
+    places = [known.RENAMING.index(status) for status in statuses]
     return places == sorted(places)
 
 
 def old_name(evidence: Evidence) -> Verdict:
     """Judge the renames that take the copy's name away; a client may see it before the status changes."""
     source = evidence.measured.source
-    states = [(each.at, each["state"]) for each in evidence.of("name") if each["identifier"] == source]
-    different, seen = [], []
+    states = [
+        (observation.at, observation["state"])
+        for observation in evidence.of("name")
+        if observation["identifier"] == source
+    ]
+    different, delays = [], []
     renames = _renames(evidence)
     for rename in renames:
         if rename.identifier != source or not states:
@@ -121,15 +141,17 @@ def old_name(evidence: Evidence) -> Verdict:
             shown = "for good" if late is None else f"for {duration(late)}"
             different.append(f"the old name answered {shown} after the status had changed")
         else:
-            seen.append(late)
-    return verdict(different, f"{duration(max(seen))} after the status had changed, or less" if seen else "")
+            delays.append(late)
+    return verdict(
+        different, f"{duration(max(delays))} after the status had changed, or less" if delays else ""
+    )
 
 
 def _lateness(
     rename: Operation, renames: list[Operation], states: list[tuple[datetime, str]]
 ) -> float | None:
     """Return how long after the change of status the old name stopped answering; ``None``: it did not, until it was taken."""
-    before = [each.ended for each in renames if each.ended is not None and each.ended <= rename.began]
+    before = [other.ended for other in renames if other.ended is not None and other.ended <= rename.began]
     earliest = max([rename.began - _UNNOTICED, *before])
     latest = rename.ended or datetime.max.replace(tzinfo=rename.began.tzinfo)
     closed = next((at for at, state in states if state != "open" and earliest <= at <= latest), None)
@@ -137,12 +159,12 @@ def _lateness(
 
 
 def _known(operation: Operation) -> tuple[str, ...]:
-    return tuple(each for each in operation.names if each in known.INSTANCE_STATUSES)
+    return tuple(status for status in operation.names if status in known.INSTANCE_STATUSES)
 
 
 def _known_seconds(operation: Operation) -> float:
     unknown = [
-        each.seconds or 0.0 for each in operation.statuses if each.status not in known.INSTANCE_STATUSES
+        passed.seconds or 0.0 for passed in operation.statuses if passed.status not in known.INSTANCE_STATUSES
     ]
     return (operation.seconds or 0.0) - sum(unknown)
 
@@ -152,6 +174,6 @@ def _way(operation: Operation) -> str:
 
 
 def _for(times: list[float | None]) -> str:
-    seconds = [each for each in times if each is not None]
+    seconds = [time for time in times if time is not None]
     longest = f" for {duration(max(seconds))}" if seconds else ""
     return longest if len(times) == 1 else f" {len(times)} times,{longest} at most,"

@@ -27,14 +27,14 @@ __all__ = [
 
 def read_only(evidence: Evidence) -> Verdict:
     most, different = [], []
-    for each in evidence.measured.cutovers:
-        at_least, at_most = each.read_only_at_least, each.read_only_at_most
+    for cutover in evidence.measured.cutovers:
+        at_least, at_most = cutover.read_only_at_least, cutover.read_only_at_most
         if at_most is not None:
             most.append(at_most)
             if at_most > evidence.limits.read_only:
-                different.append(f"{each.verb}: after {duration(at_least or 0.0)} to {duration(at_most)}")
+                different.append(f"{cutover.verb}: after {duration(at_least or 0.0)} to {duration(at_most)}")
         elif at_least is not None and at_least > evidence.limits.read_only:
-            different.append(f"{each.verb}: not within {duration(at_least)}")
+            different.append(f"{cutover.verb}: not within {duration(at_least)}")
     return verdict(different, f"after {duration(max(most))} at most" if most else "")
 
 
@@ -45,9 +45,11 @@ def refusal_texts(evidence: Evidence) -> Verdict:
 
 
 def success_texts(evidence: Evidence) -> Verdict:
-    told = [each for each in evidence.replies if each.ok and "set_external" not in each.procedure]
-    unknown = [f"`{each.procedure}`: “{each.text}”" for each in told if not known.known_success(each.text)]
-    return verdict(unknown, observed(len(told), "answer"))
+    replies = [reply for reply in evidence.replies if reply.ok and "set_external" not in reply.procedure]
+    unknown = [
+        f"`{reply.procedure}`: “{reply.text}”" for reply in replies if not known.known_success(reply.text)
+    ]
+    return verdict(unknown, observed(len(replies), "answer"))
 
 
 def refusal_number(evidence: Evidence) -> Verdict:
@@ -61,12 +63,12 @@ def procedure_names(evidence: Evidence) -> Verdict:
     missing = [
         f"`{reply.procedure}`" for reply, code, _ in evidence.errors() if code == known.NO_SUCH_PROCEDURE
     ]
-    return verdict(missing, ", ".join(f"`{each.name}`" for each in evidence.measured.procedures))
+    return verdict(missing, ", ".join(f"`{procedure.name}`" for procedure in evidence.measured.procedures))
 
 
 def external_source(evidence: Evidence) -> Verdict:
-    answers = [each for each in evidence.replies if each.ok and "rds_set_external" in each.procedure]
-    different = [f"“{each.text}”" for each in answers if each.text]
+    answers = [reply for reply in evidence.replies if reply.ok and "rds_set_external" in reply.procedure]
+    different = [f"“{reply.text}”" for reply in answers if reply.text]
     return verdict(different, observed(len(answers), "empty answer"))
 
 
@@ -80,9 +82,19 @@ def reset(evidence: Evidence) -> Verdict:
 
 def _quick(evidence: Evidence, names: tuple[str, ...], limit: float) -> Verdict:
     """Judge by the median: a busy machine delays single calls."""
-    found = [each for each in evidence.measured.procedures if each.name.removeprefix("mysql.") in names]
-    slow = [_taken(each) for each in found if each.seconds is not None and each.seconds.median > limit]
-    return verdict(slow, ", ".join(_taken(each) for each in found if each.seconds is not None))
+    procedures = [
+        procedure
+        for procedure in evidence.measured.procedures
+        if procedure.name.removeprefix("mysql.") in names
+    ]
+    slow = [
+        _taken(procedure)
+        for procedure in procedures
+        if procedure.seconds is not None and procedure.seconds.median > limit
+    ]
+    return verdict(
+        slow, ", ".join(_taken(procedure) for procedure in procedures if procedure.seconds is not None)
+    )
 
 
 def _taken(procedure: Procedure) -> str:
@@ -128,12 +140,12 @@ class _Since:
 def _binlog_changes(evidence: Evidence) -> Iterator[tuple[Observation, Observation]]:
     """Return each observation of an instance's binary logs with the one before it."""
     last: dict[str, Observation] = {}
-    for each in evidence.of("binlogs"):
-        if not each["first"]:
+    for observation in evidence.of("binlogs"):
+        if not observation["first"]:
             continue
-        if (before := last.get(each["id"])) is not None:
-            yield before, each
-        last[each["id"]] = each
+        if (before := last.get(observation["id"])) is not None:
+            yield before, observation
+        last[observation["id"]] = observation
 
 
 def _number(file: str) -> int:

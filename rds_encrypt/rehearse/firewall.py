@@ -23,12 +23,12 @@ _DETACHED = 600.0
 def find_group(aws: Aws, name: str) -> str | None:
     """Return the id of the copy's security group, if it is there."""
     with sorted_errors(f"security group {name}"):
-        found = aws.ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": [name]}])
-    return found["SecurityGroups"][0]["GroupId"] if found["SecurityGroups"] else None
+        response = aws.ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": [name]}])
+    return response["SecurityGroups"][0]["GroupId"] if response["SecurityGroups"] else None
 
 
 def make_group(aws: Aws, name: str, vpc: str, like: Sequence[str], tags: Mapping[str, str]) -> str:
-    """Make a security group with the ingress rules of some others, and return its id; add what a killed run left out."""
+    """Make a security group with the ingress rules of some others, and return its id; add the rules that a killed run left out."""
     group = find_group(aws, name)
     with sorted_errors(f"security group {name}"):
         if group is None:

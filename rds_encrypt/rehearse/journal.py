@@ -29,8 +29,8 @@ class Journal:
     @property
     def snapshot(self) -> str | None:
         """The snapshot; ``None`` for a small instance."""
-        found: str | None = self._read()["snapshot"]
-        return found
+        snapshot: str | None = self._read()["snapshot"]
+        return snapshot
 
     @property
     def done(self) -> list[str]:
@@ -51,8 +51,8 @@ class Journal:
         return self.directory / "journal.json"
 
     def _read(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
-        return found
+        content: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
+        return content
 
     def _write(self, content: object) -> None:
         fresh = self._file.with_name(".journal.json.new")

@@ -1,4 +1,4 @@
-"""What rds-encrypt knows of RDS's words: the statuses of instances and snapshots, and the answers of its procedures."""
+"""The words of RDS that rds-encrypt knows: the statuses of instances and snapshots, and the answers of its procedures."""
 
 from __future__ import annotations
 
@@ -98,14 +98,14 @@ _REFUSALS = (
 
 def code_of(answer: str) -> tuple[int | None, str]:
     """Return MySQL's error number and text from a failed call's answer; ``None`` if it has no number."""
-    found = _CODE.search(answer)
-    if found is None:
+    match = _CODE.search(answer)
+    if match is None:
         return None, answer
-    return int(found["one"] or found["other"]), found["text"] or found["rest"] or ""
+    return int(match["one"] or match["other"]), match["text"] or match["rest"] or ""
 
 
 def known_success(answer: str) -> bool:
-    """Return whether rds-encrypt knows what a procedure reports when it has worked."""
+    """Return whether rds-encrypt knows this answer of a procedure that has worked."""
     return not answer or _matches(_SUCCESSES, answer)
 
 
@@ -116,4 +116,4 @@ def known_refusal(text: str) -> bool:
 
 def _matches(patterns: tuple[str, ...], text: str) -> bool:
     old = re.sub(r"\bsource\b", "master", re.sub(r"\breplica\b", "slave", text, flags=re.I), flags=re.I)
-    return any(re.match(pattern, each, re.IGNORECASE) for pattern in patterns for each in (text, old))
+    return any(re.match(pattern, variant, re.IGNORECASE) for pattern in patterns for variant in (text, old))

@@ -32,11 +32,11 @@ class Limits:
         Raises:
             ValueError: there is no such limit, or it is not a number.
         """
-        known = {each.name for each in fields(self)}
-        found = self
+        known = {field.name for field in fields(self)}
+        limits = self
         for change in changes:
             name, _, seconds = change.partition("=")
             if name not in known:
                 raise ValueError(f"there is no limit {name!r}; there are {', '.join(sorted(known))}")
-            found = replace(found, **{name: float(seconds)})
-        return found
+            limits = replace(limits, **{name: float(seconds)})
+        return limits

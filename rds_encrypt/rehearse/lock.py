@@ -25,8 +25,8 @@ _PATIENCE = 900.0
 def locked(directory: Path, progress: Progress) -> Iterator[int]:
     """Lock a directory for the length of a ``with`` block; return a descriptor for Pulumi to inherit.
 
-    Pulumi and its plugins hold that second lock as long as they live. If they outlive their rehearsal, they are ended where the system
-    shows who they are (Linux), and awaited elsewhere.
+    Pulumi and its plugins hold that second lock as long as they live. If they outlive their rehearsal, this ends them where the system
+    shows who they are (Linux), and waits for them elsewhere.
 
     Raises:
         ActionRequired: another rehearsal runs, or an orphaned Pulumi does not end.
@@ -79,10 +79,12 @@ def _take(descriptor: int) -> bool:
 
 
 def _end_holders(file: Path) -> None:
-    """Kill every other process that has the file open: a killed step is what the next run is made for."""
+    """Kill every other process that has the file open: the next run is made to resume after a killed step."""
     for descriptors in Path("/proc").glob("[0-9]*/fd"):
         process = int(descriptors.parent.name)
         # A process of another user's, or one that has just ended.
         with suppress(OSError):
-            if process != os.getpid() and any(each.samefile(file) for each in descriptors.iterdir()):
+            if process != os.getpid() and any(
+                descriptor.samefile(file) for descriptor in descriptors.iterdir()
+            ):
                 os.kill(process, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What a rehearsal measured: AWS's operations, RDS's procedures, the outage of each cutover, rates, and lost writes.
+"""The measurements of a rehearsal: AWS's operations, RDS's procedures, the outage of each cutover, rates, and lost writes.
 
 All of it follows from the observations and from the files that the program wrote in each move. Seconds are floats, ``None`` where
 the rehearsal did not observe them.
@@ -46,7 +46,7 @@ class Range:
     @classmethod
     def of(cls, seconds: Iterable[float | None]) -> Range | None:
         """Return the range of those that are known, or ``None`` if none is."""
-        known = [each for each in seconds if each is not None]
+        known = [value for value in seconds if value is not None]
         return cls(min(known), round(median(known), 3), max(known)) if known else None
 
 
@@ -146,7 +146,7 @@ class Writes:
 
 @dataclass(frozen=True)
 class Measurements:
-    """All that a rehearsal measured.
+    """Everything that a rehearsal measured.
 
     Attributes:
         source: the identifier of the copy it worked on.
@@ -170,58 +170,68 @@ class Measurements:
 
     def of(self, kind: Kind) -> list[Operation]:
         """Return the operations of one kind."""
-        return [each for each in self.operations if each.kind == kind]
+        return [operation for operation in self.operations if operation.kind == kind]
 
     def seconds(self, kind: Kind) -> Range | None:
         """Return how long the operations of one kind took."""
-        return Range.of(each.seconds for each in self.of(kind))
+        return Range.of(operation.seconds for operation in self.of(kind))
 
     def rate(self, kind: Kind) -> float | None:
         """Return the GiB that the last operation of one kind handled in a minute."""
-        rates = [rate for each in self.of(kind) if (rate := each.gib_per_minute) is not None]
+        rates = [rate for operation in self.of(kind) if (rate := operation.gib_per_minute) is not None]
         return rates[-1] if rates else None
 
     @property
     def complete_cutovers(self) -> list[CutoverTime]:
         """The cutovers that were completed, without rollbacks."""
-        return [each for each in self.cutovers if each.verb == "cutover" and each.complete]
+        return [cutover for cutover in self.cutovers if cutover.verb == "cutover" and cutover.complete]
 
     @property
     def outage(self) -> Range | None:
         """How long writes were refused in a cutover, at most."""
-        return Range.of(each.at_most for each in self.complete_cutovers)
+        return Range.of(cutover.at_most for cutover in self.complete_cutovers)
 
 
 def measure(observations: Iterable[Observation], reports: Path, source: str) -> Measurements:
-    """Return what a rehearsal measured.
+    """Return the measurements of a rehearsal.
 
     Args:
-        observations: what it observed.
+        observations: the rehearsal's observations.
         reports: a directory with one directory for each move, called as the move, with the program's files.
         source: the identifier of the copy it worked on.
     """
     every, names = list(observations), Names(source)
-    instances = [each for each in every if each.kind == "instance"]
-    sizes = [each["gib"] for each in instances if each["identifier"] == source and each["gib"]]
-    moves, begun = _moves([each for each in every if each.kind == "move"])
+    instances = [observation for observation in every if observation.kind == "instance"]
+    sizes = [
+        observation["gib"]
+        for observation in instances
+        if observation["identifier"] == source and observation["gib"]
+    ]
+    moves, begun = _moves([observation for observation in every if observation.kind == "move"])
     return Measurements(
         source=source,
         began=every[0].at if every else None,
         ended=every[-1].at if every else None,
         gib=sizes[-1] if sizes else None,
         operations=operations(every, source),
-        procedures=tuple(_procedures(each for each in every if each.kind == "procedure")),
+        procedures=tuple(
+            _procedures(observation for observation in every if observation.kind == "procedure")
+        ),
         moves=moves,
         cutovers=tuple(_cutovers(begun, moves, reports, source)),
         gaps=tuple(
             _gaps(
-                (each for each in every if each.kind == "name" and each["identifier"] == source),
+                (
+                    observation
+                    for observation in every
+                    if observation.kind == "name" and observation["identifier"] == source
+                ),
                 interruptions(every),
             )
         ),
         verifications=tuple(_verifications(begun, reports, source)),
         hydration=_hydration(instances, names),
-        writes=_writes([each for each in every if each.kind == "writes"]),
+        writes=_writes([observation for observation in every if observation.kind == "writes"]),
     )
 
 
@@ -237,37 +247,37 @@ def reply_of(observation: Observation) -> Reply:
 
 def _procedures(rows: Iterable[Observation]) -> Iterator[Procedure]:
     calls: dict[str, list[Reply]] = {}
-    for each in map(reply_of, rows):
-        calls.setdefault(each.procedure, []).append(each)
+    for reply in map(reply_of, rows):
+        calls.setdefault(reply.procedure, []).append(reply)
     for name, replies in sorted(calls.items()):
-        succeeded = [each for each in replies if each.ok]
-        refused = [each for each in replies if not each.ok]
+        succeeded = [reply for reply in replies if reply.ok]
+        refused = [reply for reply in replies if not reply.ok]
         yield Procedure(
             name=name,
             calls=len(replies),
             refused=len(refused),
-            seconds=Range.of(each.seconds for each in succeeded),
+            seconds=Range.of(reply.seconds for reply in succeeded),
             answers=_distinct(succeeded),
             refusals=_distinct(refused),
         )
 
 
 def _distinct(replies: Sequence[Reply]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(each.text for each in replies))
+    return tuple(dict.fromkeys(reply.text for reply in replies))
 
 
 def _moves(rows: Sequence[Observation]) -> tuple[tuple[MoveTime, ...], list[str]]:
     """Return the moves that ended, and the names of all, in order."""
-    ended = [each for each in rows if each["event"] == "end"]
-    times = [MoveTime(str(each["move"]), each.facts.get("seconds"), each.facts.get("gap")) for each in ended]
-    return tuple(times), list(dict.fromkeys(str(each["move"]) for each in rows))
+    ended = [row for row in rows if row["event"] == "end"]
+    times = [MoveTime(str(row["move"]), row.facts.get("seconds"), row.facts.get("gap")) for row in ended]
+    return tuple(times), list(dict.fromkeys(str(row["move"]) for row in rows))
 
 
 def _cutovers(
     names: Sequence[str], moves: Sequence[MoveTime], reports: Path, source: str
 ) -> Iterator[CutoverTime]:
     """Return each attempt once: a log holds those before it, also of earlier moves."""
-    gaps = {each.move: each.gap for each in moves}
+    gaps = {move.move: move.gap for move in moves}
     seen = set()
     for name in names:
         verb = name.rpartition("-")[2]
@@ -352,13 +362,20 @@ def initializing(instance: Observation) -> bool:
 
 def _hydration(instances: Sequence[Observation], names: Names) -> float | None:
     """Return how long AWS said that it initializes the storage of the restored instance."""
-    restored = next((each["id"] for each in instances if each["identifier"] == names.encrypted), None)
-    life = [each for each in instances if each["id"] == restored]
-    began = next((each.at for each in life if initializing(each)), None)
+    restored = next(
+        (observation["id"] for observation in instances if observation["identifier"] == names.encrypted), None
+    )
+    life = [observation for observation in instances if observation["id"] == restored]
+    began = next((observation.at for observation in life if initializing(observation)), None)
     if began is None:
         return None
     ended = next(
-        (each.at for each in life if each.at > began and each["status"] and not initializing(each)), None
+        (
+            observation.at
+            for observation in life
+            if observation.at > began and observation["status"] and not initializing(observation)
+        ),
+        None,
     )
     return (ended - began).total_seconds() if ended is not None else None
 

@@ -1,4 +1,4 @@
-"""What a rehearsal observes, as lines of JSON in the order of the clock, so that a resumed rehearsal continues the file.
+"""The observations of a rehearsal, as lines of JSON in the order of the clock, so that a resumed rehearsal continues the file.
 
 Each line has ``at``, an ISO 8601 time in UTC, and ``kind``:
 
@@ -55,11 +55,11 @@ class Observations:
 
     def __iter__(self) -> Iterator[Observation]:
         """Return all observations so far, in the order of the clock; a line that a killed process left half-written is skipped."""
-        return iter(sorted(self._read(), key=lambda each: each.at))
+        return iter(sorted(self._read(), key=lambda observation: observation.at))
 
     def of(self, kind: Kind) -> list[Observation]:
         """Return the observations of one kind."""
-        return [each for each in self if each.kind == kind]
+        return [observation for observation in self if observation.kind == kind]
 
     def _read(self) -> Iterator[Observation]:
         if not self.path.exists():

@@ -31,7 +31,7 @@ _LOGS_EVERY = 5
 
 @dataclass
 class Observer:
-    """Records what changes, for the length of a ``with`` block.
+    """Records changes, for the length of a ``with`` block.
 
     Attributes:
         every: seconds between two polls of AWS.
@@ -67,18 +67,20 @@ class Observer:
             try:
                 look()
             except MigrationError:
-                # The program meets the same error, and tells; what cannot be observed now is observed at the next poll.
+                # The program meets the same error and reports it; the next poll observes what this one could not.
                 continue
 
     def _poll(self) -> None:
-        found = {each.resource_id: each for each in Instances(self.aws).named(self.names.all).values()}
-        for each in found.values():
-            self._missed.pop(each.resource_id, None)
-            self._note("instance", each.resource_id, _of_instance(each))
-            if each.identifier == self.names.source and each.address:
-                self._address = (each.address, each.port)
+        instances = {
+            instance.resource_id: instance for instance in Instances(self.aws).named(self.names.all).values()
+        }
+        for instance in instances.values():
+            self._missed.pop(instance.resource_id, None)
+            self._note("instance", instance.resource_id, _of_instance(instance))
+            if instance.identifier == self.names.source and instance.address:
+                self._address = (instance.address, instance.port)
         for kind, key in list(self._known):
-            if kind == "instance" and key not in found:
+            if kind == "instance" and key not in instances:
                 self._missed[key] = self._missed.get(key, 0) + 1
                 if self._missed[key] == _MISSED:
                     self._note("instance", key, {**self._known[kind, key], "status": None})
@@ -86,11 +88,11 @@ class Observer:
 
     def _poll_snapshots(self) -> None:
         existing = snapshots.existing(self.aws, [self.names.replica, self.names.encrypted])
-        found = {name: _of_snapshot(each.description) for name, each in existing.items()}
+        facts_by_name = {name: _of_snapshot(snapshot.description) for name, snapshot in existing.items()}
         for kind, key in list(self._known):
-            if kind == "snapshot" and key not in found:
-                found[key] = {**self._known[kind, key], "status": None}
-        for name, facts in found.items():
+            if kind == "snapshot" and key not in facts_by_name:
+                facts_by_name[key] = {**self._known[kind, key], "status": None}
+        for name, facts in facts_by_name.items():
             self._note("snapshot", name, facts)
 
     def _look_at_logs(self) -> None:
@@ -110,7 +112,7 @@ class Observer:
         self._note("name", "", {"identifier": self.names.source, "state": _met_at(self._address)})
 
     def _note(self, kind: Kind, key: str, facts: Mapping[str, Any]) -> None:
-        """Record what differs from what was known."""
+        """Record the facts if they differ from the known ones."""
         if self._known.get((kind, key)) != facts:
             self._known[kind, key] = facts
             self.observations.record(kind, **facts)
@@ -139,10 +141,10 @@ def _of_snapshot(described: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _met_at(address: tuple[str, int]) -> str:
-    """Return what a client meets at an address."""
+    """Return the state of an address as a client sees it."""
     try:
         with socket.create_connection(address, timeout=_PROBE * 4) as connection:
-            # MySQL speaks first; something else may listen at the address meanwhile.
+            # MySQL speaks first; something else may be listening at the address by now.
             return "open" if connection.recv(1) else "refused"
     except socket.gaierror:
         return "unresolved"

@@ -90,15 +90,15 @@ def interruptions(observations: Sequence[Observation]) -> list[Window]:
     """Return when nothing was watched: from the last observation of a killed rehearsal until the resumed one repeats its move."""
     under_way: str | None = None
     last: datetime | None = None
-    found: list[Window] = []
-    for each in observations:
-        if each.kind == "move":
-            begins = each["event"] == "begin"
-            if begins and under_way == each["move"] and last is not None:
-                found.append((last, each.at))
-            under_way = each["move"] if begins else None
-        last = each.at
-    return found
+    windows: list[Window] = []
+    for observation in observations:
+        if observation.kind == "move":
+            begins = observation["event"] == "begin"
+            if begins and under_way == observation["move"] and last is not None:
+                windows.append((last, observation.at))
+            under_way = observation["move"] if begins else None
+        last = observation.at
+    return windows
 
 
 def operations(observations: Sequence[Observation], source: str) -> tuple[Operation, ...]:
@@ -108,13 +108,13 @@ def operations(observations: Sequence[Observation], source: str) -> tuple[Operat
         source: the identifier of the copy that the rehearsal works on.
     """
     names, unwatched = Names(source), interruptions(observations)
-    instances = _grouped(observations, "instance", lambda each: str(each["id"]))
-    snapshots = _grouped(observations, "snapshot", lambda each: str(each["identifier"]))
-    found = [each for rows in instances for each in _of_instance(rows, names)]
-    found += [each for rows in snapshots for each in _of_snapshot(rows)]
+    instances = _grouped(observations, "instance", lambda observation: str(observation["id"]))
+    snapshots = _grouped(observations, "snapshot", lambda observation: str(observation["identifier"]))
+    all_operations = [operation for rows in instances for operation in _of_instance(rows, names)]
+    all_operations += [operation for rows in snapshots for operation in _of_snapshot(rows)]
     return tuple(
-        replace(each, watched=not overlaps(each.began, each.ended, unwatched))
-        for each in sorted(found, key=lambda each: each.began)
+        replace(operation, watched=not overlaps(operation.began, operation.ended, unwatched))
+        for operation in sorted(all_operations, key=lambda operation: operation.began)
     )
 
 
@@ -126,11 +126,11 @@ def overlaps(began: datetime, ended: datetime | None, windows: Sequence[Window])
 def _grouped(
     rows: Iterable[Observation], kind: ObservationKind, key: Callable[[Observation], str]
 ) -> list[list[Observation]]:
-    found: dict[str, list[Observation]] = {}
-    for each in rows:
-        if each.kind == kind:
-            found.setdefault(key(each), []).append(each)
-    return list(found.values())
+    groups: dict[str, list[Observation]] = {}
+    for row in rows:
+        if row.kind == kind:
+            groups.setdefault(key(row), []).append(row)
+    return list(groups.values())
 
 
 def _of_instance(rows: Sequence[Observation], names: Names) -> Iterator[Operation]:
@@ -160,8 +160,8 @@ def _operation(
     if before is None and first["status"] == "creating":
         kind = _created(identifier, names)
     else:
-        seen = {passed.status for passed in statuses}
-        kind = next((kind for status, kind in _BY_STATUS if status in seen), "change")
+        passed_statuses = {passed.status for passed in statuses}
+        kind = next((kind for status, kind in _BY_STATUS if status in passed_statuses), "change")
     return Operation(
         kind=kind,
         id=str(first["id"]),

@@ -1,4 +1,4 @@
-"""The outcome of a rehearsal: writes the report, and returns what the terminal shows of it."""
+"""The outcome of a rehearsal: writes the report, and returns its summary for the terminal."""
 
 from __future__ import annotations
 
@@ -36,9 +36,12 @@ def outcome(rehearsal: Rehearsal, limits: Limits) -> Iterator[str]:
     files = Files(rehearsal.config.source)
     page = publish(files, subject, measured, judged, reports=rehearsal.reports, limits=limits)
     yield from _writes(measured)
-    different = [each for each in judged if each.answer is Answer.DIFFERENT]
-    for each in different:
-        yield f"RDS answered differently: {each.fact.sentence}. Observed: {each.observed}. ({each.fact.name})"
+    different = [judgement for judgement in judged if judgement.answer is Answer.DIFFERENT]
+    for judgement in different:
+        yield (
+            f"RDS answered differently: {judgement.fact.sentence}. Observed: {judgement.observed}."
+            f" ({judgement.fact.name})"
+        )
     if not different:
         yield "RDS did nothing that rds-encrypt does not expect."
     if page is not None:
@@ -53,7 +56,7 @@ def outcome(rehearsal: Rehearsal, limits: Limits) -> Iterator[str]:
 
 def _writes(measured: Measurements) -> Iterator[str]:
     if measured.writes is not None:
-        found = measured.writes
-        yield f"Writes: {found.acknowledged} acknowledged, {found.lost} lost, {found.duplicates} twice."
+        writes = measured.writes
+        yield f"Writes: {writes.acknowledged} acknowledged, {writes.lost} lost, {writes.duplicates} twice."
     if measured.outage is not None:
         yield f"Longest time without a write in a cutover: {duration(measured.outage.high)}."

@@ -36,7 +36,7 @@ _COPIED, _ACCOUNTED = "copy", "writes"
 """The other entries of the journal: before the first move, and after the last one that leaves an instance to count on."""
 _STACK = "rehearsal"
 _ATTEMPTS = 3
-"""How often to run a phase that fails: what passes, passes with the next `pulumi up`."""
+"""How often to run a phase that fails: a transient failure is over with the next `pulumi up`."""
 _PAUSE = 10.0
 _COMES_BACK = 60.0
 """The longest wait for a write after a move, in seconds."""
@@ -83,14 +83,14 @@ class Rehearsal:
         Raises:
             PreconditionFailed: there is no such instance.
         """
-        found = Instances(self.aws).named([self.config.source]).get(self.config.source)
-        if found is None:
+        instance = Instances(self.aws).named([self.config.source]).get(self.config.source)
+        if instance is None:
             raise PreconditionFailed(
                 f"there is no such instance in {self.aws.region}",
                 where=self.config.source,
                 fix="Correct the name, or `aws:region` in the config",
             )
-        return found
+        return instance
 
     @property
     def journal(self) -> Journal:
@@ -99,7 +99,7 @@ class Rehearsal:
 
     @property
     def observations(self) -> Observations:
-        """What it observed."""
+        """Its observations."""
         return Observations(self.options.directory / "observations.jsonl")
 
     @property
@@ -117,7 +117,7 @@ class Rehearsal:
         return self.options.snapshot or newest_snapshot(self.aws, self.config.source)
 
     def require_possible(self) -> None:
-        """Refuse what cannot begin, before it asks for your consent.
+        """Refuse a rehearsal that cannot begin, before it asks for your consent.
 
         Raises:
             PreconditionFailed: another one is under way, a name is taken, or there is no Pulumi.
@@ -146,7 +146,7 @@ class Rehearsal:
         self.journal.begin(self.config.source, self.snapshot)
 
     def require_begun(self) -> None:
-        """Refuse to resume what was never begun.
+        """Refuse to resume a rehearsal that was never begun.
 
         Raises:
             PreconditionFailed: there is no journal.
@@ -184,7 +184,7 @@ class Rehearsal:
         """
         if self._workspace.exists and self._moves[-1] not in self._done:
             self.progress("pulumi destroy")
-            # If that fails, what it leaves goes now: unlike production, a copy has nothing to lose.
+            # If that fails, the removal below takes the rest: unlike production, a copy has nothing to lose.
             self._unlock()
             self._workspace.destroy(listen=_into(self._log("remove")))
         removed = self._copied.remove(self.progress)
@@ -328,14 +328,14 @@ class Rehearsal:
     def _account(self) -> None:
         if _ACCOUNTED in self.journal.done:
             return
-        found = self._copied.find()
-        if found is None:
+        instance = self._copied.find()
+        if instance is None:
             raise ActionRequired(
                 "no instance has the copy's name, so its writes cannot be counted",
                 where=self.config.names.source,
                 fix="Remove the rehearsal with --remove, and begin another",
             )
-        account = self._traffic.account(found)
+        account = self._traffic.account(instance)
         self.observations.record(
             "writes",
             acknowledged=account.acknowledged,
@@ -353,7 +353,7 @@ def _gap(writer: Writer, begun: float) -> float:
 
 
 def _into(log: Path) -> Callable[[str], None]:
-    """Return what appends a line to a file."""
+    """Return a function that appends a line to a file."""
 
     def listen(line: str) -> None:
         with log.open("a", encoding="utf-8") as file:

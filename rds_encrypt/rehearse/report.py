@@ -52,7 +52,7 @@ _ESTIMATED: Mapping[Kind, Operation] = {
 
 @dataclass(frozen=True)
 class Subject:
-    """What was rehearsed.
+    """The instance that was rehearsed.
 
     Attributes:
         source: the identifier of the real instance.
@@ -104,9 +104,11 @@ def publish(
         reports: the directory with the program's files of each move.
     """
     into = replace(files, identifier="rehearsal")
-    found = {answer: [each for each in judgements if each.answer is answer] for answer in Answer}
-    times = [each for kind in _WORDS if (each := timed(measured, kind)) is not None]
-    issue = _issue(subject, measured, found[Answer.DIFFERENT], limits or Limits())
+    by_answer = {
+        answer: [judgement for judgement in judgements if judgement.answer is answer] for answer in Answer
+    }
+    times = [timing for kind in _WORDS if (timing := timed(measured, kind)) is not None]
+    issue = _issue(subject, measured, by_answer[Answer.DIFFERENT], limits or Limits())
     into.write_json(f"{subject.source}.json", _figures(subject, measured, times, judgements))
     page = render(
         "rehearsal.html.j2",
@@ -117,13 +119,13 @@ def publish(
         began=_when(measured.began),
         ended=_when(measured.ended),
         outage=_between(measured.outage),
-        renames=_between(Range.of(each.renames for each in measured.complete_cutovers)),
+        renames=_between(Range.of(cutover.renames for cutover in measured.complete_cutovers)),
         cost=_cost(subject, measured),
         times=times,
-        differences=len(found[Answer.DIFFERENT]),
+        differences=len(by_answer[Answer.DIFFERENT]),
         issue=issue,
-        expected=found[Answer.AS_EXPECTED],
-        unseen=found[Answer.NOT_OBSERVED],
+        expected=by_answer[Answer.AS_EXPECTED],
+        unseen=by_answer[Answer.NOT_OBSERVED],
         lag=curve(_lag(measured, reports)),
         between=_between,
         lasted=_lasted,
@@ -139,7 +141,7 @@ def timed(measured: Measurements, kind: Kind) -> Timed | None:
     if not every:
         return None
     seconds = measured.seconds(kind)
-    gib = next((each.gib for each in every if each.gib), None) or 0
+    gib = next((operation.gib for operation in every if operation.gib), None) or 0
     estimate = rate.over(gib) if rate is not None else None
     sized = rate is not None and (rate.best or rate.worst or kind == "restore")
     return Timed(
@@ -150,14 +152,14 @@ def timed(measured: Measurements, kind: Kind) -> Timed | None:
         estimate=estimate,
         compared=_compared(seconds, estimate),
         gib_per_minute=measured.rate(kind) if sized else None,
-        ways=tuple(dict.fromkeys(", ".join(each.names) for each in every)),
+        ways=tuple(dict.fromkeys(", ".join(operation.names) for operation in every)),
     )
 
 
 def times_for_plans(measured: Measurements) -> dict[str, float]:
     """Return the median times of the operations that plans estimate, in seconds."""
-    found = {name: measured.seconds(kind) for kind, name in _ESTIMATED.items()}
-    return {name: seconds.median for name, seconds in found.items() if seconds is not None}
+    ranges = {name: measured.seconds(kind) for kind, name in _ESTIMATED.items()}
+    return {name: seconds.median for name, seconds in ranges.items() if seconds is not None}
 
 
 def _compared(seconds: Range | None, estimate: Span | None) -> str | None:
@@ -188,14 +190,14 @@ def _issue(subject: Subject, measured: Measurements, different: Sequence[Judgeme
         f"{subject.engine}, {subject.instance_class}{size}; rds-encrypt {VERSION}; {day}",
         "",
     ]
-    for each in different:
-        fact = each.fact
+    for judgement in different:
+        fact = judgement.fact
         limit = f" Limit: {getattr(limits, fact.limit):g} s." if fact.limit else ""
         test = f" Test: `{fact.test}`." if fact.test else ""
         lines += [
             f"- **{fact.name}**: {fact.sentence}.",
             f"  Known from: {fact.source}.{test}",
-            f"  Observed: {neutral(each.observed, measured.source)}.{limit}",
+            f"  Observed: {neutral(judgement.observed, measured.source)}.{limit}",
         ]
     return "\n".join(lines)
 
@@ -213,31 +215,32 @@ def _figures(
         "began": measured.began.isoformat() if measured.began else None,
         "ended": measured.ended.isoformat() if measured.ended else None,
         "outage": asdict(measured.outage) if measured.outage else None,
-        "operations": {each.kind: _figure(each) for each in times},
+        "operations": {timing.kind: _figure(timing) for timing in times},
         "procedures": {
-            each.name: {
-                "calls": each.calls,
-                "refused": each.refused,
-                "seconds": asdict(each.seconds) if each.seconds else None,
-                "answers": [neutral(text, measured.source) for text in each.answers],
-                "refusals": [neutral(text, measured.source) for text in each.refusals],
+            procedure.name: {
+                "calls": procedure.calls,
+                "refused": procedure.refused,
+                "seconds": asdict(procedure.seconds) if procedure.seconds else None,
+                "answers": [neutral(text, measured.source) for text in procedure.answers],
+                "refusals": [neutral(text, measured.source) for text in procedure.refusals],
             }
-            for each in measured.procedures
+            for procedure in measured.procedures
         },
-        "moves": [asdict(each) for each in measured.moves],
-        "cutovers": [asdict(each) for each in measured.cutovers],
-        "name_gaps": [each.seconds for each in measured.gaps],
+        "moves": [asdict(move) for move in measured.moves],
+        "cutovers": [asdict(cutover) for cutover in measured.cutovers],
+        "name_gaps": [gap.seconds for gap in measured.gaps],
         "verifications": [
-            {**asdict(each), "rows_per_second": each.rows_per_second} for each in measured.verifications
+            {**asdict(verification), "rows_per_second": verification.rows_per_second}
+            for verification in measured.verifications
         ],
         "hydration": measured.hydration,
         "writes": asdict(measured.writes) if measured.writes else None,
         "facts": {
-            each.fact.name: {
-                "answer": str(each.answer),
-                "observed": neutral(each.observed, measured.source),
+            judgement.fact.name: {
+                "answer": str(judgement.answer),
+                "observed": neutral(judgement.observed, measured.source),
             }
-            for each in judgements
+            for judgement in judgements
         },
     }
 
@@ -256,8 +259,8 @@ def _figure(times: Timed) -> dict[str, Any]:
 def _lag(measured: Measurements, reports: Path) -> dict[str, Any] | None:
     """Return the newest log of the lag: each move continues that of the one before it, if it finds it."""
     logs = (
-        Files(measured.source, directory=reports / each.move).read_json(LAG)
-        for each in reversed(measured.moves)
+        Files(measured.source, directory=reports / move.move).read_json(LAG)
+        for move in reversed(measured.moves)
     )
     return next((log for log in logs if log is not None), None)
 

@@ -86,7 +86,7 @@ class Traffic:
 
 
 def fill(session: Session) -> None:
-    """Fill a small copy with data of its own, unless it has some."""
+    """Fill a small copy with generated data, unless it has some."""
     session.execute(f"CREATE DATABASE IF NOT EXISTS {SCHEMA}")
     session.execute(
         f"CREATE TABLE IF NOT EXISTS {SCHEMA}.filling (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, text VARCHAR(512) NOT NULL)"

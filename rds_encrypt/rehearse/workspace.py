@@ -25,7 +25,7 @@ Listener = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Result:
-    """What one command of the CLI came to; ``output`` holds stdout and stderr as a terminal would show them."""
+    """The result of one command of the CLI; ``output`` holds stdout and stderr as a terminal would show them."""
 
     command: tuple[str, ...]
     output: str
@@ -53,7 +53,7 @@ class Workspace:
         directory: holds everything that is written: ``state/``, the stack's config.
         stack: the name of the stack.
         project: the directory of ``Pulumi.yaml``.
-        more: variables for the program, besides those that it inherits.
+        more: variables for the program, in addition to those that it inherits.
         inherited: descriptors that the CLI and its plugins keep open, such as a lock's.
     """
 
@@ -146,10 +146,10 @@ class Workspace:
         Raises:
             CommandFailed: they could not be read.
         """
-        found: dict[str, Any] = json.loads(
+        outputs: dict[str, Any] = json.loads(
             self._must("stack", "output", "--json", "--stack", self.stack).output or "{}"
         )
-        return found
+        return outputs
 
     def resources(self) -> list[dict[str, Any]]:
         """Return the resources in the stack's state, as the state file has them.
@@ -158,11 +158,11 @@ class Workspace:
             CommandFailed: the state could not be read.
         """
         deployment = json.loads(self._must("stack", "export", "--stack", self.stack).output)["deployment"]
-        found: list[dict[str, Any]] = deployment.get("resources") or []
-        return found
+        resources: list[dict[str, Any]] = deployment.get("resources") or []
+        return resources
 
     def run(self, *arguments: str, listen: Listener | None = None) -> Result:
-        """Run any command of the CLI and return what it came to; an interrupt ends it with all its plugins."""
+        """Run any command of the CLI and return its result; an interrupt ends it with all its plugins."""
         command = ("pulumi", *arguments)
         begun = time.monotonic()
         lines: list[str] = []
@@ -259,10 +259,10 @@ def state_url(directory: Path) -> str:
 
 def session_of(leader: int) -> list[int]:
     """Return the processes of a session; plugins have process groups of their own, but stay in it."""
-    found = []
+    processes = []
     for entry in Path("/proc").glob("[0-9]*"):
         number = int(entry.name)
         with _gone_already():
             if number != leader and os.getsid(number) == leader:
-                found.append(number)
-    return found
+                processes.append(number)
+    return processes

@@ -35,7 +35,7 @@ _LONG_ROWS, _LONG_PAUSE = 9, 0.5
 _READ_ONLY = {1290, 1792, 1836}
 
 Resolve = Callable[[], Address]
-"""Tells the address that the application's name for its database has now."""
+"""Returns the address that the application's name for its database has now."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Accounting:
     lost: tuple[str, ...]
     duplicates: tuple[str, ...]
     unacknowledged: int
-    """Rows whose acknowledgement never reached the writer; the writer was told nothing, so both outcomes are right."""
+    """Rows whose acknowledgement never reached the writer; it cannot know which outcome they had, so both are right."""
 
 
 @dataclass
@@ -77,13 +77,13 @@ class Writer:
     """Inserts rows under a name, on several connections, until it is stopped.
 
     Attributes:
-        where: the address, or what tells it whenever a connection is made.
+        where: the address, or a function that returns it, called whenever a connection is made.
         insert: takes a token, which is a number, and a text.
         connections: for short transactions.
         long_connections: for transactions of four seconds.
         every: seconds between the beginnings of two short transactions on one connection.
         first: the first token.
-        acknowledge: is told of each acknowledged write.
+        acknowledge: called with each acknowledged write.
     """
 
     where: Address | Resolve
@@ -126,7 +126,7 @@ class Writer:
 
     @property
     def acknowledged(self) -> list[Write]:
-        """What was acknowledged so far, in the order of the acknowledgements.
+        """The writes acknowledged so far, in the order of the acknowledgements.
 
         Raises:
             RuntimeError: a connection met an error that no application would get over.
@@ -138,7 +138,7 @@ class Writer:
 
     @property
     def errors(self) -> Counter[str]:
-        """How often the application saw which error."""
+        """How often the application saw each error."""
         return Counter(self._errors)
 
     def wait_for_write(self, after: float, deadline: float) -> bool:

@@ -68,7 +68,7 @@ class Files:
     def read_json(self, suffix: str) -> dict[str, Any] | None:
         """Return the content of a JSON file, or ``None`` if it is missing or unreadable."""
         try:
-            found = json.loads(self.path(suffix).read_text(encoding="utf-8"))
+            content = json.loads(self.path(suffix).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return found if isinstance(found, dict) else None
+        return content if isinstance(content, dict) else None

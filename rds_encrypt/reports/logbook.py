@@ -60,7 +60,7 @@ class Logbook:
         before: Mapping[str, str],
         sentence: Callable[[BaseException], str],
     ) -> None:
-        self._site = context
+        self._context = context
         self._files = files
         self._sentence = sentence
         self._suffix = suffix_of(context.direction.verb)
@@ -78,7 +78,7 @@ class Logbook:
         try:
             yield
         except BaseException as error:
-            moving = Moment.CUTOVER_BEGAN in self._site.timeline.moments
+            moving = Moment.CUTOVER_BEGAN in self._context.timeline.moments
             self._end(Ending.UNFINISHED if moving else Ending.ABORTED, error=self._sentence(error))
             raise
 
@@ -102,7 +102,7 @@ class Logbook:
     @property
     def content(self) -> dict[str, Any]:
         """The file's content."""
-        context, timeline = self._site, self._site.timeline
+        context, timeline = self._context, self._context.timeline
         refused = outage(timeline.moments)
         return {
             "version": VERSION,
@@ -128,9 +128,9 @@ class Logbook:
             "earlier": self._earlier,
         }
 
-    def _end(self, ending: Ending, **found: Any) -> None:
+    def _end(self, ending: Ending, **details: Any) -> None:
         ended = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._result = {"outcome": str(ending), "ended": ended, **found}
+        self._result = {"outcome": str(ending), "ended": ended, **details}
         self._write()
 
     def _write(self) -> None:
@@ -148,30 +148,30 @@ class Logbook:
             # Changed by hand, or by another version: that must not stop a cutover.
             self._files.warn(f"cannot parse {self.path} ({error!r}); starting a new log")
         # Without a file, the tags still have them, to the second.
-        self._site.timeline.resume(known)
+        self._context.timeline.resume(known)
 
     def _go_on_with(self, former: Mapping[str, Any]) -> None:
         moments, began = moments_from(former["moments"]), datetime.fromisoformat(former["began"])
         checks = [CheckResult(check["name"], check["green"], check["saw"]) for check in former["guards"]]
-        self._site.timeline.resume(moments)
-        self._site.timeline.read(checks)
+        self._context.timeline.resume(moments)
+        self._context.timeline.read(checks)
         self._began, self._earlier = began, list(former["earlier"])
 
     def _journalled(self) -> dict[Moment, datetime]:
         """Return the moments in the tags of a cutover that has begun."""
-        direction, state = self._site.direction, state_of(encrypted=self._site.encrypted())
+        direction, state = self._context.direction, state_of(encrypted=self._context.encrypted())
         if not direction.begun(state):
             return {}
-        found = {moment: datetime.fromisoformat(when) for moment, when in direction.moments(state).items()}
+        moments = {moment: datetime.fromisoformat(when) for moment, when in direction.moments(state).items()}
         # `marked` may date from before an earlier cutover and rollback.
-        return {moment: when for moment, when in found.items() if when >= found[Moment.CUTOVER_BEGAN]}
+        return {moment: when for moment, when in moments.items() if when >= moments[Moment.CUTOVER_BEGAN]}
 
     def _is_under_way(self, former: Mapping[str, Any], point: datetime) -> bool:
         """Whether a file describes the cutover that began to move names at ``point``: the same instances, moments just before."""
-        direction = self._site.direction
+        direction = self._context.direction
         if (former.get("losing"), former.get("winning")) != (direction.primary_id, direction.candidate_id):
             return False
         moments = moments_from(former.get("moments") or {})
         last = max((when for moment, when in moments.items() if moment in _BEFORE_THE_CUTOVER), default=None)
-        margin = timedelta(seconds=self._site.settings.max_write_outage)
+        margin = timedelta(seconds=self._context.settings.max_write_outage)
         return last is not None and abs(last - point) <= margin

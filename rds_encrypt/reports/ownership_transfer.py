@@ -39,18 +39,18 @@ class OwnershipTransfer:
     @property
     def page(self) -> str:
         """The steps for each tool, as Markdown."""
-        found = self.production.description
+        description = self.production.description
         return render(
             "ownership-transfer.md.j2",
             identifier=self.identifier,
             name=self.production.identifier,
             resource_id=self.production.resource_id,
             source_id=self.source_id,
-            key=found.get("KmsKeyId", ""),
+            key=description.get("KmsKeyId", ""),
             region=self.production.arn.split(":")[3],
             word=_word(self.identifier),
             logical=_logical(self.identifier),
-            instance=found,
+            instance=description,
             type=_TYPE,
             pulumi_file=f"{self.identifier}-{_PULUMI}",
             cloudformation_file=f"{self.identifier}-{_CLOUDFORMATION}",

@@ -133,12 +133,12 @@ def _cutover(log: Mapping[str, Any]) -> dict[str, Any]:
         "warnings": log.get("warnings") or [],
         "earlier": [
             {
-                "began": utc(datetime.fromisoformat(each["began"])),
-                "outcome": each["outcome"],
-                "error": each.get("error"),
-                "sentence": summary(each),
+                "began": utc(datetime.fromisoformat(attempt["began"])),
+                "outcome": attempt["outcome"],
+                "error": attempt.get("error"),
+                "sentence": summary(attempt),
             }
-            for each in log["earlier"]
+            for attempt in log["earlier"]
         ],
     }
 
@@ -146,7 +146,7 @@ def _cutover(log: Mapping[str, Any]) -> dict[str, Any]:
 def _refused(moment: Moment, log: Mapping[str, Any]) -> bool:
     """Whether writes are refused in the interval that begins with a moment."""
     moments = moments_from(log["moments"])
-    ends = [moments[each] for each in (Moment.OPEN, Moment.FENCE_LIFTED) if each in moments]
+    ends = [moments[end] for end in (Moment.OPEN, Moment.FENCE_LIFTED) if end in moments]
     return not ends or moments[moment] < min(ends)
 
 
@@ -162,8 +162,12 @@ def _settings(source: Instance, encrypted: Instance) -> dict[str, Any]:
         "equal": len(ours.keys() | theirs.keys()) - len(allowed) - len(unlike),
         "allowed": allowed,
         "different": [
-            {"setting": each.setting, "old": _shown(each.source), "new": _shown(each.encrypted)}
-            for each in unlike
+            {
+                "setting": difference.setting,
+                "old": _shown(difference.source),
+                "new": _shown(difference.encrypted),
+            }
+            for difference in unlike
         ],
     }
 
@@ -178,7 +182,7 @@ def _shown(value: Any) -> str:
         case [{"DBParameterGroupName": name, **_rest}, *_]:
             words = str(name)
         case dict():
-            words = ", ".join(f"{key}: {_shown(each)}" for key, each in value.items())
+            words = ", ".join(f"{key}: {_shown(item)}" for key, item in value.items())
         case list():
             words = ", ".join(map(_shown, value))
         case _:

@@ -20,21 +20,21 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     aws = Aws(AwsSettings(region=options.region, profile=options.profile))
     try:
-        found = candidates(aws, options.names)
-        print(table.rendered(found, aws.region, details=options.details or bool(options.names)), end="")
+        checked = candidates(aws, options.names)
+        print(table.rendered(checked, aws.region, details=options.details or bool(options.names)), end="")
         if options.write is None:
-            return int(bool(options.names) and any(each.blocking for each in found))
-        chosen = [each for each in found if not each.blocking]
-        text = config.rendered([each.identifier for each in chosen], aws.region, options.kms_key)
+            return int(bool(options.names) and any(candidate.blocking for candidate in checked))
+        chosen = [candidate for candidate in checked if not candidate.blocking]
+        text = config.rendered([candidate.identifier for candidate in chosen], aws.region, options.kms_key)
         _write(options.write, text)
     except MigrationError as error:
         print(f"scan: {error}", file=sys.stderr)
         return 2
     print(
-        f"\nWrote {options.write} with {len(chosen)} of {len(found)} instances."
+        f"\nWrote {options.write} with {len(chosen)} of {len(checked)} instances."
         " Fill in `credentials`, then run `pulumi preview`."
     )
-    return int(len(chosen) < len(found) and bool(options.names))
+    return int(len(chosen) < len(checked) and bool(options.names))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -48,25 +48,25 @@ def candidates(aws: Aws, names: Iterable[str] = ()) -> list[Candidate]:
     Raises:
         PreconditionFailed: a named one is not among them.
     """
-    wanted = set(names)
+    requested = set(names)
     listed = {instance.identifier: instance for instance in Instances(aws).all()}
-    found = [
+    unencrypted = [
         instance
         for instance in listed.values()
         if not instance.encrypted
         and instance.description.get("StorageEncryptionType") != "sse-rds"
         and instance.description["Engine"] == "mysql"
         and Tag.MIGRATION not in instance.tags
-        and (not wanted or instance.identifier in wanted)
+        and (not requested or instance.identifier in requested)
     ]
-    if missing := wanted - {instance.identifier for instance in found}:
+    if missing := requested - {instance.identifier for instance in unencrypted}:
         raise PreconditionFailed(
             f"no unencrypted MySQL instance outside a migration has this name in {aws.region}",
             where=", ".join(sorted(missing)),
             fix="Run `python -m rds_encrypt.scan` to list the unencrypted instances",
         )
     around = AccountInventory(aws)
-    ordered = sorted(found, key=lambda instance: instance.identifier)
+    ordered = sorted(unencrypted, key=lambda instance: instance.identifier)
     return [Candidate(instance, tuple(_findings(around, instance, listed))) for instance in ordered]
 
 
@@ -78,5 +78,5 @@ def _findings(around: AccountInventory, instance: Instance, listed: Mapping[str,
     plan = Plan("replicate", "online", Topology(names, instance, None, listed=listed))
     context = CheckContext(around.aws, around, plan)
     order = list(Severity)
-    found = [*run.obstacles(context), *run.findings(context, None, remarks=True)]
-    return sorted(found, key=lambda finding: order.index(finding.severity))
+    findings = [*run.obstacles(context), *run.findings(context, None, remarks=True)]
+    return sorted(findings, key=lambda finding: order.index(finding.severity))

@@ -14,15 +14,15 @@ _WIDTH = 100
 _HEAD = ("instance", "version", "class", "storage", "findings")
 
 
-def rendered(found: Sequence[Candidate], region: str, *, details: bool) -> str:
+def rendered(candidates: Sequence[Candidate], region: str, *, details: bool) -> str:
     """Return the table, with blocking findings in full, and with ``details`` all others too."""
-    if not found:
+    if not candidates:
         return f"No unencrypted RDS for MySQL instance in {region}.\n"
-    rows = [_HEAD, *(_row(each) for each in found)]
+    rows = [_HEAD, *(_row(candidate) for candidate in candidates)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    lines = [f"{len(found)} unencrypted RDS for MySQL instance(s) in {region}", ""]
+    lines = [f"{len(candidates)} unencrypted RDS for MySQL instance(s) in {region}", ""]
     lines.append(_line(_HEAD, widths))
-    for candidate, row in zip(found, rows[1:], strict=True):
+    for candidate, row in zip(candidates, rows[1:], strict=True):
         lines.append(_line(row, widths))
         lines += _findings(candidate, details=details)
     return "\n".join([*lines, ""])
@@ -31,7 +31,7 @@ def rendered(found: Sequence[Candidate], region: str, *, details: bool) -> str:
 def _row(candidate: Candidate) -> tuple[str, ...]:
     described = candidate.instance.description
     counts = [(len(candidate.of(severity)), severity) for severity in Severity]
-    told = ", ".join(
+    summary = ", ".join(
         f"{count} {severity}" if severity is Severity.BLOCKING else counted(count, severity)
         for count, severity in counts
         if count
@@ -41,7 +41,7 @@ def _row(candidate: Candidate) -> tuple[str, ...]:
         str(described["EngineVersion"]),
         str(described["DBInstanceClass"]),
         f"{candidate.instance.allocated_gib} GiB",
-        told or "none",
+        summary or "none",
     )
 
 

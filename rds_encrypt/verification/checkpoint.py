@@ -43,15 +43,15 @@ class Checkpoint:
     def open(cls, file: Path | None, identity: str, coordinates: str) -> Checkpoint:
         """Open a checkpoint, with the parts in the file if they belong to this comparison and these coordinates."""
         checkpoint = cls(file, identity)
-        found: list[Part] = []
+        parts: list[Part] = []
         if file is not None and file.exists():
-            found = _read(file.read_text(encoding="utf-8"), identity, coordinates)
+            parts = _read(file.read_text(encoding="utf-8"), identity, coordinates)
         # Rewritten: the last line may be cut off, and a line appended to it would be lost.
         checkpoint.forget()
         checkpoint.stand_at(coordinates)
-        for part in found:
+        for part in parts:
             checkpoint.add(part)
-        checkpoint.recalled = len(found)
+        checkpoint.recalled = len(parts)
         return checkpoint
 
     def stand_at(self, coordinates: str) -> None:

@@ -1,6 +1,6 @@
 """Checksums of ranges of rows, made in the server, and the search for the rows behind a mismatch.
 
-A row's digest is a hash of ``columns.row_text``: which one, the dialect says. A range's checksum is the
+A row's digest is a hash of ``columns.row_text``; the dialect says which one. A range's checksum is the
 number of its rows and an order-independent combination of their digests: exclusive or where a key makes every row unique; a sum
 where rows may be equal, since exclusive or would cancel two equal rows out. Both have at least 64 bits.
 """
@@ -107,9 +107,9 @@ def differing_rows(pair: Pair, table: Table, within: Range, limit: int) -> Itera
     if not table.key:
         yield from _differing_without_key(pair, table, limit)
         return
-    found = 0
+    yielded = 0
     waiting = [within]
-    while waiting and found < limit:
+    while waiting and yielded < limit:
         part = waiting.pop(0)
         ours, theirs = pair.aggregates(table, part)
         if ours == theirs:
@@ -121,8 +121,8 @@ def differing_rows(pair: Pair, table: Table, within: Range, limit: int) -> Itera
             continue
         for difference in _one_by_one(pair, table, part):
             yield difference
-            found += 1
-            if found == limit:
+            yielded += 1
+            if yielded == limit:
                 return
 
 
@@ -143,8 +143,8 @@ def _one_by_one(pair: Pair, table: Table, part: Range) -> Iterator[Difference]:
     ours, theirs = pair.rows(
         f"SELECT {key_columns(table)}, {digest} AS digest FROM {table.sql} WHERE {condition(table, part)}"  # noqa: S608 - names from the server
     )
-    left = {key_of(table, found): str(found["digest"]) for found in ours}
-    right = {key_of(table, found): str(found["digest"]) for found in theirs}
+    left = {key_of(table, row): str(row["digest"]) for row in ours}
+    right = {key_of(table, row): str(row["digest"]) for row in theirs}
     order: dict[Key, None] = dict.fromkeys([*left, *right])
     for key in order:
         if left.get(key) != right.get(key):
@@ -169,7 +169,7 @@ def _differing_without_key(pair: Pair, table: Table, limit: int) -> Iterator[Dif
     )
     left = {str(group["bits"]): _aggregate([group]) for group in ours}
     right = {str(group["bits"]): _aggregate([group]) for group in theirs}
-    found = 0
+    yielded = 0
     for group in sorted(left.keys() | right.keys()):
         if left.get(group) == right.get(group):
             continue
@@ -177,14 +177,14 @@ def _differing_without_key(pair: Pair, table: Table, limit: int) -> Iterator[Dif
             f"SELECT {digest} AS digest, COUNT(*) AS n FROM {table.sql} WHERE {bits} = '{group}' GROUP BY 1"  # noqa: S608 - names from the server
         )
         counts = [
-            Counter({str(each["digest"]): int(each["n"]) for each in side}) for side in pair.rows(statement)
+            Counter({str(row["digest"]): int(row["n"]) for row in side}) for side in pair.rows(statement)
         ]
         for one in sorted(counts[0].keys() | counts[1].keys()):
             if counts[0][one] != counts[1][one]:
                 key = f"the row with digest {one} (the table has no unique key)"
                 yield Difference("row", str(table), key, _times(counts[0][one]), _times(counts[1][one]))
-                found += 1
-                if found == limit:
+                yielded += 1
+                if yielded == limit:
                     return
 
 

@@ -124,7 +124,7 @@ class Comparison:
         )
         self._differences += compare_counters(*pair.both(read_counters), pair.copy)
         left, right = pair.both(inventory)
-        found: list[Table] = []
+        tables: list[Table] = []
         for name in left.keys() & right.keys():
             table, other = left[name], right[name]
             if table.columns != other.columns:
@@ -132,10 +132,10 @@ class Comparison:
                     Difference("rows", str(table), "", "not compared", "since its columns differ")
                 )
             elif (table.index, table.key) == (other.index, other.key):
-                found.append(table)
+                tables.append(table)
             else:
-                found.append(replace(table, index="", key=()))
-        return sorted(found, key=lambda table: (-table.bytes, str(table)))
+                tables.append(replace(table, index="", key=()))
+        return sorted(tables, key=lambda table: (-table.bytes, str(table)))
 
     def _compare(self, pairs: list[Pair], tables: list[Table], ends: float) -> bool:
         """Keep every pair busy until the parts, or the time, run out; finish every part that was begun."""
@@ -198,11 +198,13 @@ class Comparison:
         if reference == copy:
             return _Checked(table, part, reference.rows, ())
         room = self.most_named - self._named[str(table)]
-        found = tuple(differing_rows(pair, table, part, room)) if room > 0 else ()
-        if not found and room > 0:
+        differences = tuple(differing_rows(pair, table, part, room)) if room > 0 else ()
+        if not differences and room > 0:
             # Never silent: checksums that differ without a differing row mean a bug here, or a server that moves.
-            found = (Difference("rows", str(table), f"{part}", f"{reference.rows} rows", "another checksum"),)
-        return _Checked(table, part, reference.rows, found or _MORE)
+            differences = (
+                Difference("rows", str(table), f"{part}", f"{reference.rows} rows", "another checksum"),
+            )
+        return _Checked(table, part, reference.rows, differences or _MORE)
 
     def _note(self, planner: Pair, checked: _Checked) -> int:
         """Record the result of a part; return its rows."""

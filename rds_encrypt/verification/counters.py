@@ -30,7 +30,7 @@ def compare_counters(ours: Counters, theirs: Counters, copy: Session) -> list[Di
 
     A lower number alone is not a difference: an insert that is rolled back counts on the source only, and MySQL 5.7 forgets at each start.
     """
-    found: list[Difference] = []
+    differences: list[Difference] = []
     for (schema, table), (column, number) in sorted(theirs.items()):
         _, reference = ours.get((schema, table), (column, number))
         if number >= reference:
@@ -38,7 +38,7 @@ def compare_counters(ours: Counters, theirs: Counters, copy: Session) -> list[Di
         name = f"{quote_name(schema)}.{quote_name(table)}"
         highest = int(copy.value(f"SELECT COALESCE(MAX({quote_name(column)}), 0) FROM {name}"))  # noqa: S608 - names from the server
         if number <= highest < reference:
-            found.append(
+            differences.append(
                 Difference("counter", f"{schema}.{table}", "AUTO_INCREMENT", str(reference), str(number))
             )
-    return found
+    return differences

@@ -74,28 +74,30 @@ Definitions = Mapping[tuple[str, str], str]
 
 def read_definitions(session: Session, master: str = "") -> Definitions:
     """Return the definitions of everything that belongs to the owner; ``master`` is the master user."""
-    found: dict[tuple[str, str], str] = {}
+    definitions: dict[tuple[str, str], str] = {}
     for schema in session.rows(
         "SELECT schema_name AS s FROM information_schema.schemata WHERE schema_name NOT IN (%s, %s, %s, %s)",
         *SYSTEM_SCHEMAS,
     ):
         name = str(schema["s"])
-        found["schema", name] = _shown(session, f"SHOW CREATE DATABASE {quote_name(name)}", "Create Database")
-        found |= _tables(session, name)
-        found |= _programs(session, name)
-    return found | _accounts(session, master)
+        definitions["schema", name] = _shown(
+            session, f"SHOW CREATE DATABASE {quote_name(name)}", "Create Database"
+        )
+        definitions |= _tables(session, name)
+        definitions |= _programs(session, name)
+    return definitions | _accounts(session, master)
 
 
 def compare_definitions(reference: Definitions, copy: Definitions) -> list[Difference]:
     """Return what is missing, extra, or defined differently, with the lines that differ."""
-    found: list[Difference] = []
+    differences: list[Difference] = []
     for kind, name in sorted(reference.keys() | copy.keys()):
         ours, theirs = reference.get((kind, name)), copy.get((kind, name))
         if ours is None or theirs is None:
-            found.append(Difference(kind, name, "", _presence(ours), _presence(theirs)))
+            differences.append(Difference(kind, name, "", _presence(ours), _presence(theirs)))
         elif ours != theirs:
-            found += _lines(kind, name, ours, theirs)
-    return found
+            differences += _lines(kind, name, ours, theirs)
+    return differences
 
 
 def compare_variables(reference: Session, copy: Session) -> list[Difference]:
@@ -113,13 +115,13 @@ def _tables(session: Session, schema: str) -> dict[tuple[str, str], str]:
         "SELECT table_name AS t, table_type AS k FROM information_schema.tables WHERE table_schema = %s",
         schema,
     )
-    found: dict[tuple[str, str], str] = {}
+    definitions: dict[tuple[str, str], str] = {}
     doubtful: list[str] = []
     for row in rows:
         name = str(row["t"])
         full = f"{quote_name(schema)}.{quote_name(name)}"
         if row["k"] == "VIEW":
-            found["view", f"{schema}.{name}"] = _shown(
+            definitions["view", f"{schema}.{name}"] = _shown(
                 session,
                 f"SHOW CREATE VIEW {full}",
                 "Create View",
@@ -128,17 +130,17 @@ def _tables(session: Session, schema: str) -> dict[tuple[str, str], str]:
             )
         else:
             text = _shown(session, f"SHOW CREATE TABLE {full}", "Create Table")
-            found["table", f"{schema}.{name}"] = _COUNTER.sub("", text)
+            definitions["table", f"{schema}.{name}"] = _COUNTER.sub("", text)
             if "?" in text:
                 doubtful.append(name)
     for name, lines in exact_lines(session, schema, doubtful).items():
-        found["table", f"{schema}.{name}"] += "".join(f"\n{line}" for line in lines)
-    return found
+        definitions["table", f"{schema}.{name}"] += "".join(f"\n{line}" for line in lines)
+    return definitions
 
 
 def _programs(session: Session, schema: str) -> dict[tuple[str, str], str]:
     """Return routines, triggers and events, with the settings under which their bodies run."""
-    found: dict[tuple[str, str], str] = {}
+    definitions: dict[tuple[str, str], str] = {}
     context = ("sql_mode", "character_set_client", "collation_connection", "Database Collation")
     for row in session.rows(
         "SELECT routine_name AS n, routine_type AS k FROM information_schema.routines WHERE routine_schema = %s",
@@ -146,14 +148,14 @@ def _programs(session: Session, schema: str) -> dict[tuple[str, str], str]:
     ):
         kind, name = str(row["k"]), str(row["n"])
         statement = f"SHOW CREATE {kind} {quote_name(schema)}.{quote_name(name)}"
-        found[kind.lower(), f"{schema}.{name}"] = _shown(
+        definitions[kind.lower(), f"{schema}.{name}"] = _shown(
             session, statement, f"Create {kind.capitalize()}", *context
         )
     for row in session.rows(
         "SELECT trigger_name AS n FROM information_schema.triggers WHERE trigger_schema = %s", schema
     ):
         statement = f"SHOW CREATE TRIGGER {quote_name(schema)}.{quote_name(str(row['n']))}"
-        found["trigger", f"{schema}.{row['n']}"] = _shown(
+        definitions["trigger", f"{schema}.{row['n']}"] = _shown(
             session, statement, "SQL Original Statement", *context
         )
     for row in session.rows(
@@ -161,8 +163,8 @@ def _programs(session: Session, schema: str) -> dict[tuple[str, str], str]:
     ):
         statement = f"SHOW CREATE EVENT {quote_name(schema)}.{quote_name(str(row['n']))}"
         text = _shown(session, statement, "Create Event", "time_zone", *context)
-        found["event", f"{schema}.{row['n']}"] = _EVENT_STATE.sub("", text, count=1)
-    return found
+        definitions["event", f"{schema}.{row['n']}"] = _EVENT_STATE.sub("", text, count=1)
+    return definitions
 
 
 def _accounts(session: Session, master: str) -> dict[tuple[str, str], str]:
@@ -175,7 +177,7 @@ def _accounts(session: Session, master: str) -> dict[tuple[str, str], str]:
         f"SELECT user AS u, host AS h FROM mysql.user WHERE user NOT IN ({', '.join(['%s'] * len(not_theirs))})",  # noqa: S608 - placeholders
         *not_theirs,
     )
-    found: dict[tuple[str, str], str] = {}
+    definitions: dict[tuple[str, str], str] = {}
     for row in rows:
         user, host = str(row["u"]), str(row["h"])
         created = session.value("SHOW CREATE USER %s@%s", user, host)
@@ -183,8 +185,8 @@ def _accounts(session: Session, master: str) -> dict[tuple[str, str], str]:
         shown = _without_secret(_as_text(created))
         if user == master and _SALTED.search(shown):
             shown = _masked(shown)
-        found["account", f"'{user}'@'{host}'"] = "\n".join([shown, *grants])
-    return found
+        definitions["account", f"'{user}'@'{host}'"] = "\n".join([shown, *grants])
+    return definitions
 
 
 def _without_secret(statement: str) -> str:

@@ -77,22 +77,22 @@ def exact_lines(session: Session, schema: str, tables: Iterable[str]) -> dict[st
     names = list(tables)
     if not names:
         return {}
-    found: dict[str, list[str]] = defaultdict(list)
+    lines_by_table: dict[str, list[str]] = defaultdict(list)
     columns: dict[str, list[Row]] = defaultdict(list)
     for row in session.rows(_with(_COLUMNS, names), schema, *names):
         columns[_text(row["t"])].append(row)
     for table, some in columns.items():
         try:
-            found[table] += _literals(session, schema, table, some)
+            lines_by_table[table] += _literals(session, schema, table, some)
         except ActionRequired as error:
             if not _not_allowed(error):
                 raise
     for question in _expressions(session):
         for row in session.rows(_with(question, names), schema, *names):
-            found[_text(row["t"])].append(
+            lines_by_table[_text(row["t"])].append(
                 f"  {_text(row['what'])} {quote_name(_text(row['n']))}: {_expression(row['h'])}"
             )
-    return {table: sorted(lines) for table, lines in found.items()}
+    return {table: sorted(lines) for table, lines in lines_by_table.items()}
 
 
 def _expressions(session: Session) -> list[str]:
@@ -127,7 +127,7 @@ def _literals(session: Session, schema: str, table: str, columns: list[Row]) -> 
     finally:
         session.execute(f"DROP TEMPORARY TABLE {scratch}")
     for index, (row, (name, (count, _))) in enumerate(zip(columns, members.items(), strict=True)):
-        values_of = [_literal(each[f"c{index}"]) for each in rows]
+        values_of = [_literal(scratch_row[f"c{index}"]) for scratch_row in rows]
         if count:
             yield f"  members of {quote_name(name)}: {', '.join(values_of[1 : count + 1])}"
         if _SIGN in _text(row["value"]) and "DEFAULT_GENERATED" not in _text(row["extra"]):

@@ -94,11 +94,11 @@ def _beyond(names: list[str], limit: Key, strictly: str, last: str) -> list[str]
 
 def next_end(session: Session, table: Table, within: Range, size: int) -> Key | None:
     """Return the key that ends a range of ``size`` rows; ``None`` if fewer rows are left."""
-    found = session.row(
+    row = session.row(
         f"SELECT {key_columns(table)} FROM {table.sql} FORCE INDEX ({quote_name(table.index)})"  # noqa: S608 - names from the server
         f" WHERE {condition(table, within)} ORDER BY {ordering(table)} LIMIT 1 OFFSET {size - 1}"
     )
-    return key_of(table, found) if found is not None else None
+    return key_of(table, row) if row is not None else None
 
 
 def ranges(session: Session, table: Table, size: int, low: Key | None = None) -> Iterator[Range]:

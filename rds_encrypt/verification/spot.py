@@ -50,8 +50,8 @@ class SpotCheck:
     differences: tuple[Difference, ...]
 
     def __str__(self) -> str:
-        found = f"{len(self.differences)} differ" if self.differences else "all equal"
-        return f"the newest {self.rows} rows of {self.tables} tables, {found}, in {self.seconds:.2f} s"
+        outcome = f"{len(self.differences)} differ" if self.differences else "all equal"
+        return f"the newest {self.rows} rows of {self.tables} tables, {outcome}, in {self.seconds:.2f} s"
 
 
 def spot_check(primary: Session, candidate: Session, *, seconds: float) -> SpotCheck:
@@ -61,8 +61,8 @@ def spot_check(primary: Session, candidate: Session, *, seconds: float) -> SpotC
     time is not an error: ``left`` counts the tables that remain.
     """
     began = time.monotonic()
-    rows = seen = 0
-    found: list[Difference] = []
+    rows = tables = 0
+    differences: list[Difference] = []
     names: list[Name] = []
     with ExitStack() as stack:
         for session in (primary, candidate):
@@ -75,19 +75,19 @@ def spot_check(primary: Session, candidate: Session, *, seconds: float) -> SpotC
             for name in names:
                 if time.monotonic() - began > seconds:
                     break
-                looked = _newest(pair, ours[name], theirs.get(name), found)
+                looked = _newest(pair, ours[name], theirs.get(name), differences)
                 if looked is not None:
-                    seen, rows = seen + 1, rows + looked
+                    tables, rows = tables + 1, rows + looked
         except MigrationError as error:
             if not _out_of_time(error):
                 raise
-    return SpotCheck(seen, rows, len(names) - seen, time.monotonic() - began, tuple(found))
+    return SpotCheck(tables, rows, len(names) - tables, time.monotonic() - began, tuple(differences))
 
 
-def _newest(pair: Pair, table: Table, other: Table | None, found: list[Difference]) -> int | None:
+def _newest(pair: Pair, table: Table, other: Table | None, differences: list[Difference]) -> int | None:
     """Compare the rows with the highest keys; return their number, or ``None`` if the table cannot be compared."""
     if other is None or table.columns != other.columns:
-        found.append(Difference("table", str(table), "", "as it was", "missing, or with other columns"))
+        differences.append(Difference("table", str(table), "", "as it was", "missing, or with other columns"))
         return None
     if (table.index, table.key) != (other.index, other.key):
         table = replace(table, index="", key=())
@@ -96,7 +96,7 @@ def _newest(pair: Pair, table: Table, other: Table | None, found: list[Differenc
     part = Range(_low_end(pair.reference, table))
     reference, copy = pair.aggregates(table, part)
     if reference != copy:
-        found += differing_rows(pair, table, part, _NAMED)
+        differences += differing_rows(pair, table, part, _NAMED)
     return reference.rows
 
 

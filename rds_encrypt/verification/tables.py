@@ -78,11 +78,11 @@ def inventory(session: Session, only: Sequence[Name] | None = None) -> dict[Name
     indexes: dict[Name, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in session.rows(_KEYS.format(these=these), *SYSTEM_SCHEMAS, *names):
         indexes[row["s"], row["t"]][row["i"]].append(row)
-    found: dict[Name, Table] = {}
+    tables: dict[Name, Table] = {}
     for row in session.rows(_TABLES.format(these=these), *SYSTEM_SCHEMAS, *names):
         name = (str(row["s"]), str(row["t"]))
         index, key = _best_key(indexes[name], columns[name])
-        found[name] = Table(
+        tables[name] = Table(
             *name,
             rows=int(row["n"]),
             bytes=int(row["bytes"]),
@@ -91,7 +91,7 @@ def inventory(session: Session, only: Sequence[Name] | None = None) -> dict[Name
             index=index,
             key=key,
         )
-    return found
+    return tables
 
 
 def _best_key(indexes: dict[str, list[Row]], columns: dict[str, Column]) -> tuple[str, tuple[Column, ...]]:
