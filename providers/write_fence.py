@@ -85,7 +85,7 @@ class WriteFenceProvider(Step[WriteFenceArgs]):
 
 
 def _left(context: StepContext, source: Instance) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Yield the leftovers of an earlier run, with their tags: snapshots, and the instance that RDS restored from them."""
+    """Yield what an earlier run left, with its tags: snapshots, and the instance that RDS restored from them."""
     names = Names(source.identifier)
     existing = snapshots.existing(context.aws, [names.replica, names.encrypted])
     yield from ((f"snapshot {name}", snapshot.tags) for name, snapshot in existing.items())

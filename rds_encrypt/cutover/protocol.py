@@ -23,6 +23,7 @@ from rds_encrypt.cutover.fences import fence_noted, fence_of
 from rds_encrypt.cutover.former_primary import Unreachable, reach
 from rds_encrypt.cutover.growth import match_owner_changes
 from rds_encrypt.cutover.reverse_replication import open_reverse_replication
+from rds_encrypt.cutover.stray_writes import stray_write
 from rds_encrypt.cutover.timeline import Moment
 from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import accounts, channel, events, lag, writes
@@ -38,6 +39,9 @@ _SPOT_CHECK = 1.0
 """Seconds of write outage that a last comparison of rows may take."""
 _LOOK_FOR_EVENTS = 10.0
 """Seconds to ask the primary which events were enabled; the tag written before the fence serves as well."""
+
+_ON_CANDIDATE = (Tag.PROMOTED_AT, Tag.SERVER, Tag.FENCE_NOTE, Tag.LOCKED_BEFORE, Tag.EVENTS)
+"""What the candidate's tags note until the cutover is complete, or undone."""
 
 
 @dataclass(frozen=True)
@@ -187,10 +191,8 @@ def _promote(
 
 def _owner_retention(context: CutoverContext, tags: Mapping[str, str]) -> dict[str, str]:
     """Return the owner's binlog retention on the source, for the encrypted instance, which outlives it."""
-    before = tags.get(Tag.RETENTION_BEFORE)
-    if before is None or not context.direction.forward:
-        return {}
-    return {Tag.RETENTION_BEFORE: before}
+    before = tags.get(Tag.RETENTION_BEFORE) if context.direction.forward else None
+    return {} if before is None else {Tag.RETENTION_BEFORE: before}
 
 
 def _prepare_reverse_replication(
@@ -230,6 +232,7 @@ def _confirm(context: CutoverContext, accepted: tuple[str, ...], *, noted: bool)
     """
     context.progress("confirming")
     unenabled: tuple[str, ...] = ()
+    diverged = ""
     with ExitStack() as stack:
         opened = stack.enter_context(context.session_on_candidate())
         if writes.refused(opened):
@@ -243,10 +246,11 @@ def _confirm(context: CutoverContext, accepted: tuple[str, ...], *, noted: bool)
         uuid = str(opened.value("SELECT @@server_uuid"))
         if not noted:
             left = reach(context, stack, deadline=_LOOK_FOR_EVENTS)
-            unenabled = _settle_events(context, opened, None if isinstance(left, Unreachable) else left)
+            diverged = stray_write(context, left)
+            unenabled = _settle_events(context, opened, left)
             match_owner_changes(context)
     final = _complete(context)
-    path = follow_up(context)
+    path = follow_up(context, diverged)
     with context.not_needed("hook `after` did not succeed"):
         hooks.run(context, "after")
     if context.aside.again is not None:
@@ -254,20 +258,20 @@ def _confirm(context: CutoverContext, accepted: tuple[str, ...], *, noted: bool)
     return Outcome(uuid, final, unenabled, accepted, path, tuple(context.aside.warnings))
 
 
-def follow_up(context: CutoverContext) -> str:
+def follow_up(context: CutoverContext, diverged: str = "") -> str:
     """Do what production does not need, once the cutover is complete; return the state of the rollback path."""
     with (
         context.not_needed(f"the channel of {context.names.source} could not be reset"),
         context.session_on_candidate() as opened,
     ):
         release.reset(opened)
-    return open_reverse_replication(context)
+    return open_reverse_replication(context, diverged)
 
 
-def _settle_events(context: CutoverContext, opened: Session, left: Session | None) -> tuple[str, ...]:
+def _settle_events(context: CutoverContext, opened: Session, left: Session | Unreachable) -> tuple[str, ...]:
     """Give events the status that they had; return those whose definer we may not set."""
     on_primary = None
-    if left is not None:
+    if not isinstance(left, Unreachable):
         with suppress(Retryable, OutcomeUnknown):  # unreachable again
             on_primary = events.inventory(left)
     if on_primary is not None:
@@ -299,18 +303,7 @@ def _both(context: CutoverContext) -> Mapping[str, Instance]:
 def _clear(context: CutoverContext, instances: Mapping[str, Instance]) -> str:
     direction = context.direction
     candidate = instances.get(direction.candidate_id)
-    context.forget(
-        candidate,
-        [
-            Tag.PROMOTED_AT,
-            Tag.SERVER,
-            Tag.FENCE_BEFORE,
-            Tag.FENCE_NOTE,
-            Tag.LOCKED_BEFORE,
-            Tag.EVENTS,
-            Tag.COORDINATES,
-        ],
-    )
+    context.forget(candidate, [*_ON_CANDIDATE, Tag.FENCE_BEFORE, Tag.COORDINATES])
     for resource_id in dict.fromkeys((direction.encrypted_id, direction.primary_id)):
         context.forget(instances.get(resource_id), direction.cleared)
     return candidate.tags.get(Tag.PROMOTED_AT, "") if candidate is not None else ""
@@ -364,17 +357,7 @@ def _follow_again(context: CutoverContext) -> None:
         channel.start(candidate)
         lag.catch_up(primary, candidate, deadline=context.deadlines.rename, progress=context.progress)
     noted_on_encrypted = [Tag.RETENTION_BEFORE] if direction.forward else []
-    context.instances.untag(
-        direction.candidate_id,
-        [
-            Tag.PROMOTED_AT,
-            Tag.SERVER,
-            Tag.FENCE_NOTE,
-            Tag.LOCKED_BEFORE,
-            Tag.EVENTS,
-            *noted_on_encrypted,
-        ],
-    )
+    context.instances.untag(direction.candidate_id, [*_ON_CANDIDATE, *noted_on_encrypted])
 
 
 @contextmanager

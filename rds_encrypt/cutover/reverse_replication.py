@@ -35,11 +35,11 @@ def settled(path: str) -> bool:
     return not path.startswith(UNCONFIRMED)
 
 
-def open_reverse_replication(context: CutoverContext) -> str:
-    """Make the primary follow; return ``open``, or that it is lost or not confirmed, and why."""
+def open_reverse_replication(context: CutoverContext, diverged: str = "") -> str:
+    """Make the primary follow, unless it has ``diverged``; return ``open``, or that it is lost or not confirmed, and why."""
     if context.snapshot_coordinates is not None:
         return f"{LOST}method `offline` has no reverse replication"
-    path = _opened(context)
+    path = f"{LOST}{diverged}" if diverged else _opened(context)
     context.progress(f"rollback path: {path}")
     note_lost(context, path)
     return path

@@ -14,7 +14,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["BOOKKEEPING", "changes_of_applications"]
+from rds_encrypt.mysql.session import SYSTEM_SCHEMAS
+
+__all__ = ["BOOKKEEPING", "changes_of_applications", "schema_of_a_write"]
 
 BOOKKEEPING = frozenset(
     {
@@ -78,10 +80,11 @@ _END_OF_TEMPORARY = re.compile(
     r"(?:use `[^`]*`; )?DROP (?:/\*!\d+ )?TEMPORARY (?:\*/ )?TABLE (?:IF EXISTS )?(?:(?:`[^`]+`\.)?`[^`]+`(?:, ?)?)+(?: /\*.*\*/)?",
     re.IGNORECASE,
 )
-"""What MySQL writes when a session with temporary tables ends, also under read_only: nothing that others could see.
+"""MySQL writes this when a session with temporary tables ends, even under read_only; it changes nothing that others could see.
 
 Source: "DROP TABLE Statement" and "read_only" in the MySQL Reference Manual; MySQL bugs #83003 and #85258.
 """
+_IN_SCHEMA = re.compile(r"use `(?P<schema>[^`]*)`; ")
 _TABLE_MAP = re.compile(r"table_id: (?P<id>\d+) \((?P<schema>.*)\.(?P<table>[^.]*)\)")
 _TABLE_ID = re.compile(r"table_id: (?P<id>\d+)")
 
@@ -92,6 +95,23 @@ def changes_of_applications(events: Iterable[Mapping[str, Any]]) -> bool:
     return any(_counts(str(event["Event_type"]), str(event["Info"]), ours) for event in events)
 
 
+def schema_of_a_write(events: Iterable[Mapping[str, Any]]) -> str | None:
+    """Return the schema of the first change that certainly is an application's: one outside MySQL's own schemas.
+
+    Unlike ``changes_of_applications``, it leaves out whatever is unknown, such as statements that RDS may run when it restarts MySQL.
+    """
+    for event in events:
+        kind, info = str(event["Event_type"]), str(event["Info"])
+        match = None
+        if kind == "Table_map":
+            match = _TABLE_MAP.match(info)
+        elif kind == "Query" and _counts(kind, info, set()):
+            match = _IN_SCHEMA.match(info)
+        if match is not None and match["schema"] not in SYSTEM_SCHEMAS:
+            return match["schema"]
+    return None
+
+
 def _counts(kind: str, info: str, ours: set[str]) -> bool:
     """Return whether one event is an application's change or unknown; ``ours`` collects the ids of RDS's tables."""
     if kind in _FRAMES:
@@ -100,10 +120,10 @@ def _counts(kind: str, info: str, ours: set[str]) -> bool:
         known = _FRAMING.fullmatch(info) or _END_OF_TEMPORARY.fullmatch(info)
         return not (known or _is_statement_of_rds(info))
     if kind == "Table_map":
-        found = _TABLE_MAP.match(info)
-        if found is None or found["schema"] != "mysql" or found["table"] not in BOOKKEEPING:
+        table = _TABLE_MAP.match(info)
+        if table is None or table["schema"] != "mysql" or table["table"] not in BOOKKEEPING:
             return True
-        ours.add(found["id"])
+        ours.add(table["id"])
         return False
     if kind.startswith(_ROWS):
         identity = _TABLE_ID.match(info)
@@ -113,8 +133,8 @@ def _counts(kind: str, info: str, ours: set[str]) -> bool:
 
 def _is_statement_of_rds(text: str) -> bool:
     for statement in _STATEMENTS:
-        found = statement.fullmatch(text)
-        if found is not None:
-            in_mysql = found["qualified"] is not None or found["schema"] == "mysql"
-            return in_mysql and (found["table"] or found["quoted"]) in BOOKKEEPING
+        match = statement.fullmatch(text)
+        if match is not None:
+            in_mysql = match["qualified"] is not None or match["schema"] == "mysql"
+            return in_mysql and (match["table"] or match["quoted"]) in BOOKKEEPING
     return False

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import total_ordering
 
 from rds_encrypt.core.errors import ActionRequired, Bug
-from rds_encrypt.mysql.bookkeeping import changes_of_applications
+from rds_encrypt.mysql.bookkeeping import changes_of_applications, schema_of_a_write
 from rds_encrypt.mysql.dialect import dialect_of
 from rds_encrypt.mysql.session import Row, Session
 
-__all__ = ["Coordinates", "bytes_between", "current", "lie_together", "wrote_since"]
+__all__ = ["Coordinates", "bytes_between", "current", "lie_together", "schema_written_since", "wrote_since"]
 
 
 @total_ordering
@@ -97,6 +97,18 @@ def wrote_since(session: Session, since: Coordinates) -> bool:
         ActionRequired: the binlogs since then are gone.
     """
     return any(changes_of_applications(events) for events in _events(session, since))
+
+
+def schema_written_since(session: Session, since: Coordinates) -> str | None:
+    """Return the schema of a write that certainly is an application's, made to the server since ``since``; ``None`` if there is none.
+
+    Raises:
+        ActionRequired: the binlogs since then are gone.
+    """
+    return next(
+        (schema for events in _events(session, since) if (schema := schema_of_a_write(events))),
+        None,
+    )
 
 
 def lie_together(session: Session, one: Coordinates, other: Coordinates) -> bool:

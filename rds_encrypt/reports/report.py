@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rds_encrypt.aws.instance import Instance
-from rds_encrypt.core.words import duration, utc
+from rds_encrypt.core.words import counted, duration, utc
 from rds_encrypt.cutover.timeline import Moment, moments_from
 from rds_encrypt.names import Names
 from rds_encrypt.reports.files import Files
@@ -23,6 +23,7 @@ from rds_encrypt.reports.logbook import Ending
 from rds_encrypt.reports.table import WORDS, summary
 from rds_encrypt.reports.templates import render
 from rds_encrypt.settings_diff import ALLOWED, differences
+from rds_encrypt.verification.differences import Difference
 from rds_encrypt.version import VERSION
 
 __all__ = ["facts_of", "publish"]
@@ -70,6 +71,8 @@ def publish(files: Files, facts: Mapping[str, Any]) -> Path | None:
         facts=known,
         cutovers=[_cutover(log) for log in logs],
         verification=verification,
+        differences=[str(Difference(**entry)) for entry in (verification or {}).get("differences", [])],
+        counted=counted,
         lag=curve(lag, _level(logs)),
     )
     return files.write(_PAGE, page)

@@ -100,6 +100,12 @@ class Child:
             return Ending("killed")
         return Ending("crashed", f"exit code {self._process.returncode}", ours=False)
 
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """What the step returned; only of a run that completed."""
+        outputs: dict[str, Any] = self._said["completed"]
+        return outputs
+
     def _write(self, line: str) -> None:
         assert self._process.stdin is not None
         try:

@@ -8,7 +8,7 @@ import pymysql
 import pytest
 
 from dev.workload.database import rows, value
-from rds_encrypt.journal import Tag
+from rds_encrypt.journal import Tag, as_tag_value
 from tests.chaos import invariants
 from tests.chaos.past_the_fence import CUT, INSERT, answer, each_moment, opened, refuse_all, swapping
 from tests.chaos.stage import Stage, staged
@@ -70,6 +70,23 @@ def test_a_run_that_is_killed_behind_the_fence_is_undone_by_the_next(stage: Stag
         pass
     require_accounts_as_before(stage)
     assert invariants.untouched(stage) == []
+
+
+def test_a_write_with_our_own_account_after_the_last_look_is_reported(stage: Stage) -> None:
+    """The fence cannot lock that account; RDS restarts the instance read-only only when it renames it."""
+    direction = stage.direction
+    stage.traffic.trial += 1
+    child = stage.start(direction, "swap_began")
+    assert child.wait_held("swap_began")
+    with stage.connected(direction.primary) as master:
+        assert answer(master, INSERT, stage.traffic.trial, "with-our-account") is None
+    child.go()
+
+    assert child.ending().kind == "completed"
+    reason = "orders-old has writes to schema `shop` that production does not have"
+    assert child.outputs["rollback_path"] == f"lost: {reason}"
+    assert stage.tags(stage.encrypted_id)[Tag.ROLLBACK_LOST] == as_tag_value(reason)
+    stage.swapped ^= True
 
 
 def unlock_by_hand(stage: Stage, primary: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.mysql import writes
-from rds_encrypt.mysql.bookkeeping import changes_of_applications
+from rds_encrypt.mysql.bookkeeping import changes_of_applications, schema_of_a_write
 from rds_encrypt.mysql.coordinates import Coordinates, lie_together, wrote_since
 from rds_encrypt.mysql.session import Row
 from tests.unit.fakes import FakeSession
@@ -170,3 +170,32 @@ def test_a_source_with_a_heartbeat_stands_still(monkeypatch: pytest.MonkeyPatch)
     busy = source({"b.000001": statement("DELETE FROM shop.t")}, **status)
     with pytest.raises(Exception, match="still grows"):
         writes.settled_coordinates(busy)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        rows("shop.orders"),
+        [*statement(HEARTBEAT), *rows("mysql.user"), *rows("shop.orders")],
+        statement("use `shop`; UPDATE orders SET paid = 1"),
+        statement("use `shop`; ALTER TABLE orders ADD note TEXT"),
+    ],
+)
+def test_the_schema_of_an_application_s_write_is_found(events: list[Row]) -> None:
+    assert schema_of_a_write(events) == "shop"
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        statement(HEARTBEAT),
+        statement(f"use `shop`; {HEARTBEAT}"),
+        statement("FLUSH PRIVILEGES"),
+        statement("use `mysql`; ALTER USER 'rdsadmin'@'localhost' ACCOUNT UNLOCK"),
+        [event("Query", "use `shop`; DROP TEMPORARY TABLE IF EXISTS `shop`.`tmp`")],
+        rows("mysql.user"),
+        [event("Stop"), event("Rotate", "mysql-bin-changelog.000002;pos=4")],
+    ],
+)
+def test_what_may_be_rds_s_is_not_called_an_application_s_write(events: list[Row]) -> None:
+    assert schema_of_a_write(events) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from rds_encrypt.cutover.timeline import Moment
 from rds_encrypt.reports import ownership_transfer, report
 from rds_encrypt.reports.files import Files
 from rds_encrypt.reports.ownership_transfer import OwnershipTransfer
+from rds_encrypt.verification.differences import Difference
 from tests.unit.fakes import instance
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -219,12 +221,19 @@ def test_cutover_and_rollback_are_both_in_it(files: Files) -> None:
     assert page(files).index("Cutover: ") < page(files).index("Rollback: ")
 
 
-@pytest.mark.parametrize("differences", [[], [{"table": "shop.orders", "what": "rows"}]])
-def test_a_verification_is_shown(files: Files, differences: list[dict[str, str]]) -> None:
-    files.write_json("verification.json", verification(differences))
+def test_a_clean_verification_is_shown(files: Files) -> None:
+    files.write_json("verification.json", verification([]))
     report.publish(files, {})
-    text = page(files)
-    assert ("1 differences" if differences else "200,123 rows of 7 tables are equal") in text
+    assert "200,123 rows of 7 tables are equal" in page(files)
+
+
+def test_the_differences_of_a_verification_are_shown_as_sentences(files: Files) -> None:
+    row = Difference("row", "shop.orders", "id=17", "present", "missing")
+    files.write_json("verification.json", verification([row.as_plain()]))
+    report.publish(files, {})
+    text = html.unescape(page(files))
+    assert ">1 difference<" in text
+    assert f"<code>{row}</code>" in text
 
 
 def test_the_hand_over_names_the_new_instance_in_every_tool(files: Files) -> None:

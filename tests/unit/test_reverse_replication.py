@@ -206,3 +206,13 @@ def test_in_mode_snapshot_there_is_nothing_to_open_and_nothing_to_note(
     place.context.__dict__["snapshot_coordinates"] = "b.000001:4"
     assert open_reverse_replication(place.context) == "lost: method `offline` has no reverse replication"
     assert (place.tried, place.noted) == ([], {})
+
+
+def test_an_instance_with_writes_that_production_lacks_does_not_follow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = Place(monkeypatch, left())
+    path = open_reverse_replication(place.context, "orders-old has writes to schema `shop`")
+    assert path == "lost: orders-old has writes to schema `shop`"
+    assert place.tried == []
+    assert place.noted == {Tag.ROLLBACK_LOST: as_tag_value("orders-old has writes to schema `shop`")}
