@@ -143,24 +143,24 @@ def test_what_was_done_is_remembered_for_the_same_coordinates_only(tmp_path: Pat
 
 
 def test_progress_tells_how_far_how_fast_and_how_long() -> None:
-    said: list[str] = []
-    progress = ComparisonProgress(1000, said.append)
+    messages: list[str] = []
+    progress = ComparisonProgress(1000, messages.append)
     progress.skip(500)
     progress.add(250)
-    assert said[0].startswith("verifying 75 %, ")
+    assert messages[0].startswith("verifying 75 %, ")
     progress.add(900)  # the estimate was wrong
-    assert said[1].startswith("verifying 99 %, ")
-    assert said[1].endswith(" 1 s left")
+    assert messages[1].startswith("verifying 99 %, ")
+    assert messages[1].endswith(" 1 s left")
 
 
 def test_only_the_first_differences_are_told() -> None:
-    found = tuple(Difference("row", "shop.t", f"id={n}", "missing", "present") for n in range(5))
-    assert sentences(found, limit=2) == [
+    differences = tuple(Difference("row", "shop.t", f"id={n}", "missing", "present") for n in range(5))
+    assert sentences(differences, limit=2) == [
         "row shop.t, id=0: missing on the source's side, present on the copy",
         "row shop.t, id=1: missing on the source's side, present on the copy",
         "and 3 more",
     ]
-    assert sentences(found[:1]) == [str(found[0])]
+    assert sentences(differences[:1]) == [str(differences[0])]
 
 
 # When a verification counts.
@@ -190,7 +190,7 @@ def test_a_tag_that_nobody_can_read_counts_as_none(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("was", "hours", "wanted", "serves"),
+    ("was", "hours", "required", "serves"),
     [
         ("full", 1, "full", True),
         ("full", 25, "full", False),
@@ -199,11 +199,11 @@ def test_a_tag_that_nobody_can_read_counts_as_none(text: str) -> None:
     ],
 )
 def test_it_serves_if_it_is_young_and_strict_enough(
-    was: str, hours: float, wanted: str, *, serves: bool
+    was: str, hours: float, required: str, *, serves: bool
 ) -> None:
-    found = verified(tags(hours, was), "db-ENCRYPTED")
-    assert found is not None
-    assert found.serves(wanted, 24) is serves
+    verification = verified(tags(hours, was), "db-ENCRYPTED")
+    assert verification is not None
+    assert verification.serves(required, 24) is serves
 
 
 FULL = VerifySettings(max_age=24)
@@ -212,12 +212,12 @@ FULL = VerifySettings(max_age=24)
 class FakeContext:
     """What the check asks of a context."""
 
-    def __init__(self, found: dict[str, str], verify: VerifySettings = FULL, *, back: bool = False) -> None:
+    def __init__(self, primary_tags: dict[str, str], verify: VerifySettings = FULL, *, back: bool = False) -> None:
         direction = rollback_direction if back else cutover_direction
         self.direction = direction(Names("orders"), "db-SOURCE", "db-ENCRYPTED")
         self.verify = verify
         self.snapshot_coordinates: Coordinates | None = None
-        self._tags = found
+        self._tags = primary_tags
 
     def primary(self) -> Any:
         return instance("orders", self._tags)
@@ -232,7 +232,7 @@ class FakeContext:
         (
             lambda: FakeContext(tags(1)),
             True,
-            r"verified 60 min ago at level full \(wanted: full, at most 24 h old\)",
+            r"verified 6\d min ago at level full \(wanted: full, at most 24 h old\)",
         ),
         (lambda: FakeContext(tags(25)), False, r"verified 25 h ago"),
         (lambda: FakeContext(tags(1, "counts")), False, "at level counts"),
@@ -314,6 +314,6 @@ def test_it_is_done_again_when_it_is_due(
 
 def test_status_tells_an_applier_that_will_stop() -> None:
     row = replica_row(Until_Condition="Master")
-    found = channel.status(FakeSession({"SHOW REPLICA STATUS": [row]}))
-    assert found is not None
-    assert found.until
+    status = channel.status(FakeSession({"SHOW REPLICA STATUS": [row]}))
+    assert status is not None
+    assert status.until
