@@ -71,23 +71,23 @@ class Control:
 
     def status(self) -> dict[str, Any]:
         """Say which instances there are, in all regions."""
-        found = []
+        descriptions = []
         for region in self._rds.regions():
             with region.lock:
-                found += [
+                descriptions += [
                     {
                         "region": region.name,
-                        "identifier": each.identifier,
-                        "resource_id": each.resource_id,
-                        "status": each.status,
-                        "address": region.hosting.address(each.identifier),
-                        "port": each.port,
-                        "engine_version": each.engine_version,
-                        "directory": str(each.server.directory) if each.server is not None else None,
+                        "identifier": instance.identifier,
+                        "resource_id": instance.resource_id,
+                        "status": instance.status,
+                        "address": region.hosting.address(instance.identifier),
+                        "port": instance.port,
+                        "engine_version": instance.engine_version,
+                        "directory": str(instance.server.directory) if instance.server is not None else None,
                     }
-                    for each in region.instances.values()
+                    for instance in region.instances.values()
                 ]
-        return {"instances": found}
+        return {"instances": descriptions}
 
     def inject(self, fault: dict[str, Any]) -> None:
         kind = fault.pop("kind", None)

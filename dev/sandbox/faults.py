@@ -64,7 +64,7 @@ class FaultBook:
         """Let the procedure for that action refuse once on each instance, also on later ones."""
         with self._lock:
             self._refusal = (action, why)
-            self._met = {each for each in self._met if each[0] != "refusal"}
+            self._met = {entry for entry in self._met if entry[0] != "refusal"}
 
     def purge(self) -> None:
         """Let binary logs be purged once on each instance, also on later ones, despite their retention."""
@@ -201,7 +201,7 @@ class Faults:
         self._post(kind="grow", instance=instance, gib=gib)
 
     def reboot_by_rds(self, instance: str) -> None:
-        """Let RDS reboot a replica by itself, as it does after it has rotated its internal passwords."""
+        """Let RDS reboot a replica on its own, as it does after it has rotated its internal passwords."""
         self._post(kind="reboot", instance=instance)
 
     def stop(self, instance: str) -> None:
@@ -213,7 +213,7 @@ class Faults:
         self._post(kind="delete", instance=instance)
 
     def owned_key(self, instance: str, *, shown: bool = True) -> None:
-        """Let the instance be encrypted with a key of AWS's own (`sse-rds`); `shown`: StorageEncrypted is true as well."""
+        """Let the instance be encrypted with an AWS-owned key (`sse-rds`); `shown`: StorageEncrypted is true as well."""
         self._post(kind="owned-key", instance=instance, shown=shown)
 
     def fail_restore(self, status: str = "incompatible-restore", count: int = 1) -> None:

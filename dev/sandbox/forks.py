@@ -1,4 +1,4 @@
-"""Commands of the sandbox in forks of one process that has everything imported: moto takes a second of processor time to import.
+"""Commands of the sandbox in forks of one process that has everything imported: moto takes a second of CPU time to import.
 
 That process forks for each line on its stdin, and ends with the process that writes them.
 """

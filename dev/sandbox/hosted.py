@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 REGION = "us-east-1"
 STATE_FILE = "server.json"
-# What a former sandbox leaves in a directory; the CA is kept, so that clients need not read it again.
+# What an earlier sandbox leaves in a directory; the CA is kept, so that clients need not read it again.
 _OF_FORMER = ("instances", "snapshots", "calls.jsonl", "env.sh", STATE_FILE)
 
 
@@ -106,7 +106,7 @@ def _serve(options: Options, directory: Path, network: Network) -> None:
 
 
 def _write_state(path: Path, state: dict[str, object]) -> None:
-    """Written whole or not at all: who waits for the file must not read half of it."""
+    """Written whole or not at all: whoever waits for the file must not read half of it."""
     draft = path.with_suffix(".new")
     draft.write_text(json.dumps(state), encoding="utf-8")
     draft.rename(path)

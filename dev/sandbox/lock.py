@@ -23,7 +23,7 @@ class DirectoryLock:
 
     def __enter__(self) -> None:
         self._handle = os.open(self._directory / _NAME, os.O_RDWR | os.O_CREAT, 0o600)
-        # Whoever looks whether a sandbox runs here holds the lock for an instant.
+        # Whoever checks whether a sandbox runs here holds the lock for an instant.
         deadline = time.monotonic() + _PATIENCE
         while not _take(self._handle):
             if time.monotonic() > deadline:

@@ -152,21 +152,21 @@ class Sandbox:
     def status(self) -> dict[str, Any]:
         """Return the instances as the sandbox itself sees them."""
         with urllib.request.urlopen(f"{self.endpoint}/_sandbox/status", timeout=10) as response:
-            found: dict[str, Any] = json.load(response)
-        return found
+            status: dict[str, Any] = json.load(response)
+        return status
 
 
 def _program_directories() -> list[str]:
     """The tool chain's programs first; the stand-in plugin only where the real one is not installed."""
-    found = [ROOT / ".cache" / "bin", ROOT / ".cache" / "venv" / "bin"]
-    search = os.pathsep.join([*map(str, found), os.environ.get("PATH", os.defpath)])
+    directories = [ROOT / ".cache" / "bin", ROOT / ".cache" / "venv" / "bin"]
+    search = os.pathsep.join([*map(str, directories), os.environ.get("PATH", os.defpath)])
     home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
     stand_in = ROOT / "dev" / "sandbox" / "plugin" / "bin"
     elsewhere = os.pathsep.join(part for part in search.split(os.pathsep) if part != str(stand_in))
     installed = shutil.which("pulumi-resource-aws", path=elsewhere) or any(
         home.glob("plugins/resource-aws-v*")
     )
-    return [str(path) for path in (found if installed else [*found, stand_in])]
+    return [str(path) for path in (directories if installed else [*directories, stand_in])]
 
 
 class _Process:
@@ -208,9 +208,9 @@ def _prepared(directory: Path, profile: str, factor: float, port: int) -> list[s
 def _await(process: _Process, directory: Path) -> Sandbox:
     deadline = time.monotonic() + _START_DEADLINE
     while time.monotonic() < deadline:
-        found = Sandbox.find(directory)
-        if found is not None and found.pid == process.pid and _answers(found):
-            return found
+        sandbox = Sandbox.find(directory)
+        if sandbox is not None and sandbox.pid == process.pid and _answers(sandbox):
+            return sandbox
         if process.ended():
             raise SandboxError(f"The sandbox did not start: {_tail(directory)}")
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""The record of every call: one JSON object a line, with secrets masked."""
+"""The record of every call: one JSON object per line, with secrets masked."""
 
 from __future__ import annotations
 

@@ -268,8 +268,8 @@ def await_available(rds: Any, identifier: str) -> dict[str, Any]:
         )
     except WaiterError as error:
         raise SandboxError(f"The instance `{identifier}` is not available: {error}") from error
-    found: dict[str, Any] = rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"][0]
-    return found
+    instance: dict[str, Any] = rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"][0]
+    return instance
 
 
 def store(vault: Any, name: str, user: str, password: str) -> str:

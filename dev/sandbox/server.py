@@ -101,18 +101,18 @@ class Application:
         return self._answer_by_moto(environ)
 
     def _answer_by_moto(self, environ: dict[str, Any]) -> _Response:
-        seen: dict[str, Any] = {}
+        response: dict[str, Any] = {}
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
-            seen.update(status=int(status.split(maxsplit=1)[0]), headers=headers)
+            response.update(status=int(status.split(maxsplit=1)[0]), headers=headers)
 
         body = b"".join(self._moto(environ, start))
-        headers = {name.lower(): value for name, value in seen["headers"]}
+        headers = {name.lower(): value for name, value in response["headers"]}
         kept = tuple(
-            (n, v) for n, v in seen["headers"] if n.lower() not in ("content-type", "content-length")
+            (n, v) for n, v in response["headers"] if n.lower() not in ("content-type", "content-length")
         )
-        code = _error_code(body) if seen["status"] >= 400 else None
-        return _Response(seen["status"], body, headers.get("content-type", "text/plain"), code, kept)
+        code = _error_code(body) if response["status"] >= 400 else None
+        return _Response(response["status"], body, headers.get("content-type", "text/plain"), code, kept)
 
     def _injected(self, request: _Request) -> _Response | None:
         """Meet the faults that are waiting for this call; the last that ends it is the answer."""
@@ -130,7 +130,7 @@ class Application:
     def _subjects(self, request: _Request) -> set[str]:
         """Return the name and the DbiResourceId of the instance that a call is about, if it is about one."""
         given = [request.parameters.get(name) for name in ("DBInstanceIdentifier", "ResourceName")]
-        names = {identifiers.name_from_arn(str(each), "db").lower() for each in given if each}
+        names = {identifiers.name_from_arn(str(value), "db").lower() for value in given if value}
         return names | self._rds.region(request.region).resource_ids(names)
 
     def _answer_control(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -216,10 +216,10 @@ def _typed(action: str, form: dict[str, Any]) -> dict[str, Any]:
 
 def _error_code(body: bytes) -> str | None:
     """Find the error's code in an answer of any of AWS's protocols."""
-    found = re.search(rb"<Code>([^<]+)</Code>", body) or re.search(
+    match = re.search(rb"<Code>([^<]+)</Code>", body) or re.search(
         rb'"(?:__type|code)"\s*:\s*"(?:[^"]*#)?([^"]+)"', body
     )
-    return found[1].decode() if found else None
+    return match[1].decode() if match else None
 
 
 def _refusal(request: _Request, fault: Fault) -> _Response:
@@ -247,7 +247,7 @@ def _refusal(request: _Request, fault: Fault) -> _Response:
 
 
 class _Quiet(WSGIRequestHandler):
-    """A request handler with keep-alive and without a log line a request: calls.jsonl has them all."""
+    """A request handler with keep-alive and without a log line per request: calls.jsonl has them all."""
 
     protocol_version = "HTTP/1.1"
 
@@ -256,5 +256,5 @@ class _Quiet(WSGIRequestHandler):
 
 
 def serve_on(application: Application, port: int) -> BaseWSGIServer:
-    """Bind the endpoint (port 0 is any free one); `serve_forever` of the result answers, a thread a connection."""
+    """Bind the endpoint (port 0 is any free one); `serve_forever` of the result answers, one thread per connection."""
     return make_server("127.0.0.1", port, application, threaded=True, request_handler=_Quiet)

@@ -54,28 +54,28 @@ class MySQLBinaries:
 
 def find_binaries(version: str) -> MySQLBinaries:
     """The server for "8.0.31" or, newest first, for a series such as "8.0": fetched now if this is its first use."""
-    found = _installed(version)
-    if found is None:
+    binaries = _installed(version)
+    if binaries is None:
         _fetch(version)
-        found = _installed(version)
-    if found is None:
+        binaries = _installed(version)
+    if binaries is None:
         raise MySQLNotInstalled(
             f"No MySQL {version} server is in {CACHE}: run `make setup SERVERS={version}`."
         )
-    return found
+    return binaries
 
 
 def _installed(version: str) -> MySQLBinaries | None:
     names = [entry.name for entry in CACHE.iterdir()] if CACHE.is_dir() else []
     oldest = _pinned().get(version, ())
     matching = [
-        found
+        candidate
         for name in names
         if _matches(name, version) and (CACHE / name / "bin" / "mysqld").exists()
-        if (found := MySQLBinaries(version=name, home=(CACHE / name).resolve())).release >= oldest
+        if (candidate := MySQLBinaries(version=name, home=(CACHE / name).resolve())).release >= oldest
     ]
     if matching:
-        return max(matching, key=lambda found: found.release)
+        return max(matching, key=lambda candidate: candidate.release)
     own = _machines_own()
     return own if own is not None and _matches(own.version, version) else None
 
@@ -108,7 +108,7 @@ def _machines_own() -> MySQLBinaries | None:
     says = subprocess.run(
         [mysqld, "--no-defaults", "--version"], capture_output=True, text=True, check=False
     ).stdout
-    found = re.search(r"Ver (\d+\.\d+\.\d+)", says)
-    if found is None or "MariaDB" in says:
+    match = re.search(r"Ver (\d+\.\d+\.\d+)", says)
+    if match is None or "MariaDB" in says:
         return None
-    return MySQLBinaries(version=found.group(1), home=Path(mysqld).resolve().parents[1])
+    return MySQLBinaries(version=match.group(1), home=Path(mysqld).resolve().parents[1])

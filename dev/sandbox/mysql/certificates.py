@@ -57,7 +57,7 @@ class CertificateAuthority:
 
     @cached_property
     def _servers_key(self) -> rsa.RSAPrivateKey:
-        """One for all servers: each would cost a tenth of a second of processor time."""
+        """One for all servers: each would cost a tenth of a second of CPU time."""
         return _new_key()
 
     def _self_signed(self) -> x509.Certificate:

@@ -12,7 +12,7 @@ class MySQLServerError(Exception):
 
 
 class MySQLNotInstalled(MySQLServerError):
-    """No mysqld of the wanted version was found."""
+    """No mysqld of the requested version was found."""
 
 
 class ServerDidNotStart(MySQLServerError):

@@ -47,7 +47,7 @@ _AS_RDS = {
 }
 _SMALL = {
     "innodb_buffer_pool_size": "32M",
-    # Threads without work cost a third of the processor time of a short life.
+    # Idle threads cost a third of the CPU time of a short life.
     "innodb_purge_threads": "1",
     "innodb_read_io_threads": "1",
     "innodb_write_io_threads": "1",

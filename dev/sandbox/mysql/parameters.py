@@ -29,15 +29,15 @@ def apply_parameters(
     pending = []
     for name, value in parameters.items():
         variable = _variable(name)
-        wanted = value if value is not None else defaults.get(_start_option(variable))
+        new_value = value if value is not None else defaults.get(_start_option(variable))
         try:
-            _set_global(session, variable, wanted)
+            _set_global(session, variable, new_value)
         except pymysql.err.MySQLError as error:
             if error.args[0] in (*_NOT_DYNAMIC, _UNKNOWN):
                 pending.append(name)
                 continue
             raise MySQLServerError(
-                f"The server refused {name} = {wanted}: {error.args[1]} ({error.args[0]})."
+                f"The server refused {name} = {new_value}: {error.args[1]} ({error.args[0]})."
             ) from error
     return pending
 
@@ -71,8 +71,8 @@ def _try_number(session: AdminSession, variable: str, value: int) -> bool:
 
 def _size(value: str) -> int | None:
     """Bytes, for the option files' "32M", which SET does not know."""
-    found = re.fullmatch(r"(\d+)([KMG])", value)
-    return int(found.group(1)) << {"K": 10, "M": 20, "G": 30}[found.group(2)] if found else None
+    match = re.fullmatch(r"(\d+)([KMG])", value)
+    return int(match.group(1)) << {"K": 10, "M": 20, "G": 30}[match.group(2)] if match else None
 
 
 def _variable(name: str) -> str:

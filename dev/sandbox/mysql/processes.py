@@ -73,7 +73,7 @@ def freeze(process: subprocess.Popen[bytes], *, deadline: float = 10.0) -> None:
 
 
 def thaw(process: subprocess.Popen[bytes]) -> None:
-    """Let a frozen process go on."""
+    """Resume a frozen process."""
     process.send_signal(signal.SIGCONT)
 
 
@@ -83,19 +83,19 @@ def reap_orphans(directory: Path) -> list[Process]:
     For the start of a sandbox on the directory of one that was killed. The caller holds the directory's lock, so that
     nothing found here can belong to a living sandbox.
     """
-    found = list(_processes_under(directory))
-    for process in found:
+    orphans = list(_processes_under(directory))
+    for process in orphans:
         _signal(process, signal.SIGTERM)
         _signal(process, signal.SIGCONT)
     end = time.monotonic() + 5.0
-    while time.monotonic() < end and any(_alive(process) for process in found):
+    while time.monotonic() < end and any(_alive(process) for process in orphans):
         time.sleep(0.02)
-    for process in found:
+    for process in orphans:
         if _alive(process):
             _signal(process, signal.SIGKILL)
-    while any(_alive(process) for process in found):
+    while any(_alive(process) for process in orphans):
         time.sleep(0.02)
-    return found
+    return orphans
 
 
 def _processes_under(directory: Path) -> Iterator[Process]:

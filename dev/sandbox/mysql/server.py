@@ -78,7 +78,7 @@ class MySQLServer:
         self.starts = 0
         self.replicating_since = 0
         """The start (by number) after which managed replication began: the agent has nothing to resume after that one."""
-        """How often it was started since this object was made."""
+        """How often it has been started since this object was made."""
         self._changing = threading.RLock()
 
     # Birth
@@ -157,7 +157,7 @@ class MySQLServer:
             self._ended()
 
     def kill(self) -> None:
-        """End it at once, as a crash of the host would; one that is being started is let come up first.
+        """End it at once, as a crash of the host would; one that is being started is allowed to come up first.
 
         RDS repeats a start that a crash has interrupted. Here nobody would: it would be down for good.
         """
@@ -175,7 +175,7 @@ class MySQLServer:
             self._frozen = True
 
     def thaw(self) -> None:
-        """Let a frozen server go on."""
+        """Resume a frozen server."""
         with self._changing:
             if self._process is not None and self._frozen:
                 processes.thaw(self._process)
@@ -372,7 +372,7 @@ class MySQLServer:
 
     def _start(self, parameters: Mapping[str, str], listening: Listening, *, binlog: bool) -> None:
         first = self.directory / _FIRST_START
-        each = self._write_each_start(first)
+        each_start = self._write_each_start(first)
         file = self.directory / "my.cnf"
         option_file(
             file,
@@ -381,7 +381,7 @@ class MySQLServer:
             parameters=parameters,
             binlog=binlog,
             flushed=self._real_pauses,
-            init_file=each,
+            init_file=each_start,
         )
         log = self.directory / "mysqld.log"
         # After a kill they are still there, and the lock's process id may be somebody else's by now.
@@ -398,7 +398,7 @@ class MySQLServer:
             self._ended()
             raise
         finally:
-            each.unlink(missing_ok=True)
+            each_start.unlink(missing_ok=True)
         first.unlink(missing_ok=True)
 
     def _write_each_start(self, first: Path) -> Path:

@@ -34,15 +34,15 @@ def template(binaries: MySQLBinaries, *, lower_case_table_names: int = 0) -> Pat
     """
     _CACHE.mkdir(parents=True, exist_ok=True)
     kind = f"{binaries.version}-lower{lower_case_table_names}"
-    wanted = _CACHE / f"{kind}-{_fingerprint(binaries)}"
+    directory = _CACHE / f"{kind}-{_fingerprint(binaries)}"
     with _locked(_CACHE / f"{binaries.version}.lock"):
-        if not wanted.exists():
+        if not directory.exists():
             for outdated in _CACHE.glob(f"{kind}-*"):
                 shutil.rmtree(outdated)
             with _empty(_CACHE / f".{binaries.version}.making") as work:
                 _initialise(work, binaries, lower_case_table_names)
-                copy_tree(work / "data", wanted)
-    return wanted
+                copy_tree(work / "data", directory)
+    return directory
 
 
 def _initialise(directory: Path, binaries: MySQLBinaries, lower_case_table_names: int) -> None:

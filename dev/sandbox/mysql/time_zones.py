@@ -96,10 +96,10 @@ def _transitions(zone: ZoneInfo) -> Iterator[tuple[int, _Type]]:
             before = after
 
 
-def _first_with(zone: ZoneInfo, wanted: _Type, without: int, having: int) -> int:
+def _first_with(zone: ZoneInfo, new_type: _Type, without: int, having: int) -> int:
     while having - without > 1:
         middle = (without + having) // 2
-        if _type(zone, middle) == wanted:
+        if _type(zone, middle) == new_type:
             having = middle
         else:
             without = middle

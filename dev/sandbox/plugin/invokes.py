@@ -32,54 +32,54 @@ def invoke(operation: Operation, token: str, arguments: Properties) -> Propertie
 
 def _get_instance(operation: Operation, arguments: Properties) -> Properties:
     rds_client = operation.rds(arguments)
-    wanted = dict(arguments.get("tags") or {})
+    required_tags = dict(arguments.get("tags") or {})
     request: dict[str, Any] = {}
     if arguments.get("dbInstanceIdentifier"):
         request["DBInstanceIdentifier"] = arguments["dbInstanceIdentifier"]
     try:
         pages = rds_client.get_paginator("describe_db_instances").paginate(**request)
-        found = [instance for page in pages for instance in page["DBInstances"]]
+        instances = [instance for page in pages for instance in page["DBInstances"]]
     except ClientError as error:
         raise ProviderError(f"reading RDS DB Instance: {error}") from error
-    found = [instance for instance in found if wanted.items() <= _tags(instance).items()]
-    if len(found) != 1:
-        many = "empty result" if not found else "too many results: wanted 1, got " + str(len(found))
+    instances = [instance for instance in instances if required_tags.items() <= _tags(instance).items()]
+    if len(instances) != 1:
+        many = "empty result" if not instances else "too many results: wanted 1, got " + str(len(instances))
         raise ProviderError(f"reading RDS DB Instance: {many}")
-    return {**_instance(found[0]), "region": operation.region(arguments)}
+    return {**_instance(instances[0]), "region": operation.region(arguments)}
 
 
-def _instance(found: Mapping[str, Any]) -> Properties:
-    endpoint = found.get("Endpoint") or {}
+def _instance(instance: Mapping[str, Any]) -> Properties:
+    endpoint = instance.get("Endpoint") or {}
     address, port = endpoint.get("Address", ""), endpoint.get("Port", 0)
-    secret = found.get("MasterUserSecret")
+    secret = instance.get("MasterUserSecret")
     return {
         # Unlike the resource's, the function's id is the identifier.
-        "id": found["DBInstanceIdentifier"],
+        "id": instance["DBInstanceIdentifier"],
         "address": address,
-        "allocatedStorage": found.get("AllocatedStorage", 0),
-        "autoMinorVersionUpgrade": found.get("AutoMinorVersionUpgrade", False),
-        "availabilityZone": found.get("AvailabilityZone", ""),
-        "backupRetentionPeriod": found.get("BackupRetentionPeriod", 0),
-        "caCertIdentifier": found.get("CACertificateIdentifier", ""),
-        "databaseInsightsMode": found.get("DatabaseInsightsMode", ""),
-        "dbClusterIdentifier": found.get("DBClusterIdentifier", ""),
-        "dbInstanceArn": found.get("DBInstanceArn", ""),
-        "dbInstanceClass": found.get("DBInstanceClass", ""),
-        "dbInstanceIdentifier": found["DBInstanceIdentifier"],
-        "dbInstancePort": found.get("DbInstancePort", 0),
-        "dbName": found.get("DBName", ""),
+        "allocatedStorage": instance.get("AllocatedStorage", 0),
+        "autoMinorVersionUpgrade": instance.get("AutoMinorVersionUpgrade", False),
+        "availabilityZone": instance.get("AvailabilityZone", ""),
+        "backupRetentionPeriod": instance.get("BackupRetentionPeriod", 0),
+        "caCertIdentifier": instance.get("CACertificateIdentifier", ""),
+        "databaseInsightsMode": instance.get("DatabaseInsightsMode", ""),
+        "dbClusterIdentifier": instance.get("DBClusterIdentifier", ""),
+        "dbInstanceArn": instance.get("DBInstanceArn", ""),
+        "dbInstanceClass": instance.get("DBInstanceClass", ""),
+        "dbInstanceIdentifier": instance["DBInstanceIdentifier"],
+        "dbInstancePort": instance.get("DbInstancePort", 0),
+        "dbName": instance.get("DBName", ""),
         "dbParameterGroups": [
-            group["DBParameterGroupName"] for group in found.get("DBParameterGroups") or ()
+            group["DBParameterGroupName"] for group in instance.get("DBParameterGroups") or ()
         ],
-        "dbSubnetGroup": (found.get("DBSubnetGroup") or {}).get("DBSubnetGroupName", ""),
-        "enabledCloudwatchLogsExports": list(found.get("EnabledCloudwatchLogsExports") or ()),
+        "dbSubnetGroup": (instance.get("DBSubnetGroup") or {}).get("DBSubnetGroupName", ""),
+        "enabledCloudwatchLogsExports": list(instance.get("EnabledCloudwatchLogsExports") or ()),
         "endpoint": f"{address}:{port}",
-        "engine": found.get("Engine", ""),
-        "engineVersion": found.get("EngineVersion", ""),
+        "engine": instance.get("Engine", ""),
+        "engineVersion": instance.get("EngineVersion", ""),
         "hostedZoneId": endpoint.get("HostedZoneId", ""),
-        "iops": found.get("Iops", 0),
-        "kmsKeyId": found.get("KmsKeyId", ""),
-        "licenseModel": found.get("LicenseModel", ""),
+        "iops": instance.get("Iops", 0),
+        "kmsKeyId": instance.get("KmsKeyId", ""),
+        "licenseModel": instance.get("LicenseModel", ""),
         "masterUserSecrets": [
             {
                 "kmsKeyId": secret.get("KmsKeyId", ""),
@@ -89,33 +89,35 @@ def _instance(found: Mapping[str, Any]) -> Properties:
         ]
         if secret
         else [],
-        "masterUsername": found.get("MasterUsername", ""),
-        "maxAllocatedStorage": found.get("MaxAllocatedStorage", 0),
-        "monitoringInterval": found.get("MonitoringInterval", 0),
-        "monitoringRoleArn": found.get("MonitoringRoleArn", ""),
-        "multiAz": found.get("MultiAZ", False),
-        "networkType": found.get("NetworkType", ""),
+        "masterUsername": instance.get("MasterUsername", ""),
+        "maxAllocatedStorage": instance.get("MaxAllocatedStorage", 0),
+        "monitoringInterval": instance.get("MonitoringInterval", 0),
+        "monitoringRoleArn": instance.get("MonitoringRoleArn", ""),
+        "multiAz": instance.get("MultiAZ", False),
+        "networkType": instance.get("NetworkType", ""),
         "optionGroupMemberships": [
-            group["OptionGroupName"] for group in found.get("OptionGroupMemberships") or ()
+            group["OptionGroupName"] for group in instance.get("OptionGroupMemberships") or ()
         ],
         "port": port,
-        "preferredBackupWindow": found.get("PreferredBackupWindow", ""),
-        "preferredMaintenanceWindow": found.get("PreferredMaintenanceWindow", ""),
-        "publiclyAccessible": found.get("PubliclyAccessible", False),
-        "replicateSourceDb": found.get("ReadReplicaSourceDBInstanceIdentifier", ""),
-        "resourceId": found.get("DbiResourceId", ""),
-        "storageEncrypted": found.get("StorageEncrypted", False),
-        "storageThroughput": found.get("StorageThroughput", 0),
-        "storageType": found.get("StorageType", ""),
-        "tags": _tags(found),
-        "timezone": found.get("Timezone", ""),
-        "upgradeRolloutOrder": found.get("UpgradeRolloutOrder", ""),
-        "vpcSecurityGroups": [group["VpcSecurityGroupId"] for group in found.get("VpcSecurityGroups") or ()],
+        "preferredBackupWindow": instance.get("PreferredBackupWindow", ""),
+        "preferredMaintenanceWindow": instance.get("PreferredMaintenanceWindow", ""),
+        "publiclyAccessible": instance.get("PubliclyAccessible", False),
+        "replicateSourceDb": instance.get("ReadReplicaSourceDBInstanceIdentifier", ""),
+        "resourceId": instance.get("DbiResourceId", ""),
+        "storageEncrypted": instance.get("StorageEncrypted", False),
+        "storageThroughput": instance.get("StorageThroughput", 0),
+        "storageType": instance.get("StorageType", ""),
+        "tags": _tags(instance),
+        "timezone": instance.get("Timezone", ""),
+        "upgradeRolloutOrder": instance.get("UpgradeRolloutOrder", ""),
+        "vpcSecurityGroups": [
+            group["VpcSecurityGroupId"] for group in instance.get("VpcSecurityGroups") or ()
+        ],
     }
 
 
-def _tags(found: Mapping[str, Any]) -> dict[str, str]:
-    tags = found.get("TagList") or ()
+def _tags(instance: Mapping[str, Any]) -> dict[str, str]:
+    tags = instance.get("TagList") or ()
     return {tag["Key"]: tag.get("Value", "") for tag in tags if not tag["Key"].startswith("aws:")}
 
 

@@ -154,7 +154,10 @@ class Provider(ResourceProviderServicer):
         )
         return provider_pb2.CheckResponse(
             inputs=pack(inputs),
-            failures=[provider_pb2.CheckFailure(property=each.name, reason=each.reason) for each in failures],
+            failures=[
+                provider_pb2.CheckFailure(property=failure.name, reason=failure.reason)
+                for failure in failures
+            ],
         )
 
     @_answering
@@ -188,10 +191,10 @@ class Provider(ResourceProviderServicer):
         """Look at a thing; an empty answer says that it is gone."""
         resource, _ = _resource(request.urn)
         before = unpack(request.properties)
-        found = resource.read(self._operation(), request.id, before)
-        if found is None:
+        result = resource.read(self._operation(), request.id, before)
+        if result is None:
             return provider_pb2.ReadResponse(id="")
-        identity, state = found
+        identity, state = result
         # With a state it is a refresh, and today's values of the inputs that there were are wanted; else an import.
         inputs = (
             resource.inputs_of(state, unpack(request.inputs)) if before else resource.all_inputs_of(state)

@@ -107,26 +107,26 @@ class Waiter:
     def until(self, wait: Wait, look: Callable[[], str | None], timeout: float) -> None:
         """Look for a status (None: there is no such thing) until the wait's target was seen often enough in a row."""
         deadline = time.monotonic() + timeout
-        wanted = ", ".join(sorted(wait.target))
-        seen = missing = 0
+        targets = ", ".join(sorted(wait.target))
+        matches = missing = 0
         self.sleep(wait.delay)
         while True:
             status = look()
             if status is None and wait.target:
-                seen, missing = 0, missing + 1
+                matches, missing = 0, missing + 1
                 if missing > _NOT_FOUND_CHECKS:
                     raise ProviderError(f"couldn't find resource ({missing} retries)")
             elif status is None or status in wait.target:
-                seen, missing = seen + 1, 0
-                if seen >= wait.in_a_row:
+                matches, missing = matches + 1, 0
+                if matches >= wait.in_a_row:
                     return
             elif status in wait.pending:
-                seen = missing = 0
+                matches = missing = 0
             else:
-                raise ProviderError(f"unexpected state '{status}', wanted target '{wanted}'")
+                raise ProviderError(f"unexpected state '{status}', wanted target '{targets}'")
             if time.monotonic() >= deadline:
                 raise ProviderError(
-                    f"timeout while waiting for state to become '{wanted}' "
+                    f"timeout while waiting for state to become '{targets}' "
                     f"(last state: '{status or ''}', timeout: {timeout:.0f}s)"
                 )
             self.sleep(wait.interval)

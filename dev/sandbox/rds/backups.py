@@ -62,7 +62,7 @@ def take(region: Region, instance: DBInstance) -> None:
     with region.lock:
         region.tell(instance, "Backing up DB instance", "backup")  # RDS-EVENT-0001
         name = f"rds:{instance.identifier}-{stamp}"
-        taken = sum(1 for each in region.snapshots if each.startswith(name))
+        taken = sum(1 for identifier in region.snapshots if identifier.startswith(name))
         item = record(region, instance, name if not taken else f"{name}-{taken}", "automated", {})
     fill(region, instance, item)
     with region.lock:
@@ -79,11 +79,11 @@ def remove_all(region: Region, instance: DBInstance) -> None:
     """Remove the automated snapshots of an instance that no longer keeps any."""
     with region.lock:
         gone = [
-            each
-            for each in region.snapshots.values()
-            if each.kind == "automated" and each.resource_id == instance.resource_id
+            snapshot
+            for snapshot in region.snapshots.values()
+            if snapshot.kind == "automated" and snapshot.resource_id == instance.resource_id
         ]
-        for each in gone:
-            del region.snapshots[each.identifier]
-    for each in gone:
-        remove(each.directory)
+        for snapshot in gone:
+            del region.snapshots[snapshot.identifier]
+    for snapshot in gone:
+        remove(snapshot.directory)

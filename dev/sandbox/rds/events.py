@@ -16,7 +16,7 @@ __all__: list[str] = []
 @action("DescribeEvents")
 def describe(region: Region, parameters: Parameters) -> Result:
     since = now() - timedelta(minutes=parameters.get("Duration", 60))
-    found = [each for each in region.events if since <= each.date]
+    events = [event for event in region.events if since <= event.date]
     if name := parameters.get("SourceIdentifier"):
-        found = [each for each in found if each.source_identifier == name]
-    return page([views.event(each) for each in found], parameters, "Events")
+        events = [event for event in events if event.source_identifier == name]
+    return page([views.event(event) for event in events], parameters, "Events")

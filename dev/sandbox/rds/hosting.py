@@ -149,7 +149,7 @@ class Hosting:
 
     def stop_all(self, instances: Iterable[DBInstance]) -> None:
         """Stop all servers at once; one that does not stop is killed."""
-        servers = [each.server for each in instances if each.server is not None]
+        servers = [instance.server for instance in instances if instance.server is not None]
         with ThreadPoolExecutor(max_workers=max(1, len(servers))) as pool:
             list(pool.map(_stop_or_kill, servers))
 

@@ -12,13 +12,15 @@ __all__: list[str] = []
 def account(region: Region, parameters: Parameters) -> Result:
     used = {
         "DBInstances": len(region.instances),
-        "ManualSnapshots": sum(1 for each in region.snapshots.values() if each.kind == "manual"),
+        "ManualSnapshots": sum(1 for snapshot in region.snapshots.values() if snapshot.kind == "manual"),
         "DBParameterGroups": len(region.parameter_groups),
         "DBSubnetGroups": len(region.subnet_groups),
         "OptionGroups": len(region.option_groups),
-        "AllocatedStorage": sum(each.settings["AllocatedStorage"] for each in region.instances.values()),
+        "AllocatedStorage": sum(
+            instance.settings["AllocatedStorage"] for instance in region.instances.values()
+        ),
         "ReadReplicasPerMaster": max(
-            (len(region.replicas_of(each)) for each in region.instances.values()), default=0
+            (len(region.replicas_of(instance)) for instance in region.instances.values()), default=0
         ),
     }
     quotas = [{"AccountQuotaName": n, "Used": u, "Max": region.quotas[n]} for n, u in used.items()]

@@ -45,28 +45,28 @@ _AFTER_FAILURE = dict.fromkeys(("modifying", "rebooting", "renaming", "starting"
 
 @action("DescribeDBInstances")
 def describe(region: Region, parameters: Parameters) -> Result:
-    wanted = filters(parameters, ("db-cluster-id", "db-instance-id", "dbi-resource-id", "domain", "engine"))
+    criteria = filters(parameters, ("db-cluster-id", "db-instance-id", "dbi-resource-id", "domain", "engine"))
     name = parameters.get("DBInstanceIdentifier")
-    seen = region.mirror.seen(lambda: to_be_seen(region))
+    entries = region.mirror.seen(lambda: to_be_seen(region))
     if name:
         identifier = identifiers.name_from_arn(name, "db").lower()
         # In the middle of a rename no name answers.
-        seen = [
-            (view, away) for view, away in seen if view["DBInstanceIdentifier"] == identifier and not away
+        entries = [
+            (view, away) for view, away in entries if view["DBInstanceIdentifier"] == identifier and not away
         ]
-    found = [view for view, _ in seen if _matches(view, wanted)]
-    if name and not found:
+    matching = [view for view, _ in entries if _matches(view, criteria)]
+    if name and not matching:
         raise instance_not_found(name)
-    return page(sorted(found, key=lambda view: view["DBInstanceIdentifier"]), parameters, "DBInstances")
+    return page(sorted(matching, key=lambda view: view["DBInstanceIdentifier"]), parameters, "DBInstances")
 
 
 def to_be_seen(region: Region) -> Seen:
     """Return the description of every instance, and whether its name is away."""
     with region.lock:
-        return [(views.instance(region, each), each.away) for each in region.instances.values()]
+        return [(views.instance(region, instance), instance.away) for instance in region.instances.values()]
 
 
-def _matches(view: dict[str, Any], wanted: dict[str, list[str]]) -> bool:
+def _matches(view: dict[str, Any], criteria: dict[str, list[str]]) -> bool:
     answers = {
         "db-cluster-id": (),
         "db-instance-id": (view["DBInstanceIdentifier"], view["DBInstanceArn"]),
@@ -74,7 +74,7 @@ def _matches(view: dict[str, Any], wanted: dict[str, list[str]]) -> bool:
         "domain": (),
         "engine": ("mysql",),
     }
-    return all(set(answers[name]) & set(values) for name, values in wanted.items())
+    return all(set(answers[name]) & set(values) for name, values in criteria.items())
 
 
 @action("CreateDBInstance")

@@ -18,11 +18,11 @@ USABLE = ("storage-optimization", "storage-initialization")
 """Statuses beside `available` in which an instance is fully operational ("Viewing DB instance status", Amazon RDS User Guide)."""
 
 
-def require_status(instance: DBInstance, *wanted: str) -> None:
+def require_status(instance: DBInstance, *allowed: str) -> None:
     """Refuse unless the instance is in one of the states."""
-    if instance.status not in wanted:
+    if instance.status not in allowed:
         raise invalid_state(
-            f"Instance {instance.identifier} is not in {' or '.join(wanted)} state: its status is {instance.status}."
+            f"Instance {instance.identifier} is not in {' or '.join(allowed)} state: its status is {instance.status}."
         )
 
 

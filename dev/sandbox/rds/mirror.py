@@ -19,7 +19,7 @@ Look = Callable[[], Seen]
 
 
 class Mirror:
-    """Keeps what there was to see of the last moments, from when it is first wanted on."""
+    """Keeps what there was to see in the last moments, from when it is first asked for."""
 
     def __init__(self) -> None:
         self._kept: deque[tuple[float, Seen]] = deque(maxlen=int(_KEPT / _EVERY))
@@ -43,14 +43,16 @@ class Mirror:
             return look()
         until = time.monotonic() - self._age
         with self._lock:
-            old_enough = [seen for when, seen in self._kept if when <= until]
+            old_enough = [view for when, view in self._kept if when <= until]
             return old_enough[-1] if old_enough else self._kept[0][1]
 
     def _watch(self, look: Look) -> None:
-        while self._age:
-            seen = look()
+        while True:
+            view = look()
             with self._lock:
-                self._kept.append((time.monotonic(), seen))
+                # Decided where `lag` decides whether to start another: none would start in between.
+                if not self._age:
+                    self._watching = False
+                    return
+                self._kept.append((time.monotonic(), view))
             time.sleep(_EVERY)
-        with self._lock:
-            self._watching = False

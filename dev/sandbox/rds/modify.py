@@ -23,7 +23,7 @@ from dev.sandbox.rds.registry import Parameters, Result, action
 
 __all__: list[str] = []
 
-# Who runs out of storage is to get more by a Modify ("Viewing DB instance status", Amazon RDS User Guide). That the rest
+# Whoever runs out of storage is to get more by a Modify ("Viewing DB instance status", Amazon RDS User Guide). That the rest
 # of a Modify, such as a rename, is accepted then as well is guessed.
 _MODIFIABLE = (
     "available",
@@ -46,7 +46,7 @@ def modify(region: Region, parameters: Parameters) -> Result:
     groups = _groups(region, instance, parameters)
     exports = _log_exports(instance, parameters.get("CloudwatchLogsExportConfiguration"))
 
-    # Nothing is refused any more: from here on the change is made.
+    # Nothing is refused from here on: the change is made.
     change = transitions.Change(
         password=_password(region, instance, parameters), full=instance.status == "storage-full"
     )
@@ -150,16 +150,18 @@ def _new_identifier(region: Region, instance: DBInstance, given: str | None) -> 
 
 
 def _groups(region: Region, instance: DBInstance, parameters: Parameters) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    new_groups: dict[str, Any] = {}
     if name := parameters.get("DBParameterGroupName"):
-        found["parameter_group"] = instances.fitting_parameter_group(region, name, instance.engine_version)
+        new_groups["parameter_group"] = instances.fitting_parameter_group(
+            region, name, instance.engine_version
+        )
     if name := parameters.get("OptionGroupName"):
-        found["option_group"] = instances.fitting_option_group(region, name, instance.engine_version)
+        new_groups["option_group"] = instances.fitting_option_group(region, name, instance.engine_version)
     if name := parameters.get("DBSubnetGroupName"):
-        found["subnet_group"] = region.subnet_group(name)
+        new_groups["subnet_group"] = region.subnet_group(name)
     if groups := parameters.get("VpcSecurityGroupIds"):
-        found["security_groups"] = neighbours.security_groups(region.account_id, region.name, groups)
-    return found
+        new_groups["security_groups"] = neighbours.security_groups(region.account_id, region.name, groups)
+    return new_groups
 
 
 def _log_exports(instance: DBInstance, asked: dict[str, list[str]] | None) -> list[str] | None:

@@ -1,4 +1,4 @@
-"""The monitor: what RDS does on its instances by itself, now and then.
+"""The monitor: what RDS does on its instances of its own accord, now and then.
 
 It asks replicas what RDS's description of them says, writes heartbeats, begins new binary logs and purges old ones, and
 resumes replication after a server was started.
@@ -37,7 +37,7 @@ _INTERVAL = 0.25
 
 
 class Monitor:
-    """One thread that looks at every instance some times a second, and does what is due."""
+    """One thread that looks at every instance several times a second, and does what is due."""
 
     def __init__(self, rds: RDS, clock: TimeModel) -> None:
         self._rds = rds
@@ -83,7 +83,9 @@ class Monitor:
     def _look(self, region: Region) -> None:
         with region.lock:
             replicas = [
-                each for each in region.instances.values() if each.source is not None and not each.frozen
+                instance
+                for instance in region.instances.values()
+                if instance.source is not None and not instance.frozen
             ]
         for replica in replicas:
             self._ask(replica, partial(self._see, region, replica))
@@ -91,24 +93,26 @@ class Monitor:
     @staticmethod
     def _serving(region: Region) -> Iterator[tuple[DBInstance, MySQLServer]]:
         with region.lock:
-            found = [each for each in region.instances.values() if each.answers and not each.frozen]
-        for each in found:
-            if each.server is not None and each.server.running():
-                yield each, each.server
+            instances = [
+                instance for instance in region.instances.values() if instance.answers and not instance.frozen
+            ]
+        for instance in instances:
+            if instance.server is not None and instance.server.running():
+                yield instance, instance.server
 
     def _purge(self, region: Region) -> None:
         with region.lock:
             sources = [
-                (each, region.replicas_of(each))
-                for each in region.instances.values()
-                if each.retention > 0 and each.answers and not each.frozen
+                (instance, region.replicas_of(instance))
+                for instance in region.instances.values()
+                if instance.retention > 0 and instance.answers and not instance.frozen
             ]
         for source, replicas in sources:
             server = source.server
             known = [
-                each.server
-                for each in replicas
-                if each.server is not None and each.answers and not each.frozen
+                replica.server
+                for replica in replicas
+                if replica.server is not None and replica.answers and not replica.frozen
             ]
             how = region.hosting.bookkeeping if source.source is None else None
             # A replica that is being made, or is frozen, can't say what it needs: then nothing goes.
@@ -131,7 +135,7 @@ class Monitor:
     @staticmethod
     def _purge_once(region: Region, instance: DBInstance, servers: list[MySQLServer]) -> None:
         server = region.hosting.server(instance)
-        followers = [each for each in servers if each.follows(server)]
+        followers = [follower for follower in servers if follower.follows(server)]
         # Where nobody follows, coordinates may have been noted for a follower to come.
         if followers and server.keeps_binlogs() and server.purge_binlogs(followers, despite_retention=True):
             region.faults.met("purge", instance.resource_id)
@@ -167,11 +171,11 @@ class Monitor:
     def _see(region: Region, replica: DBInstance) -> None:
         if replica.server is None or not replica.server.running() or not replica.answers:
             return
-        seen = read_replication(replica.server)
+        replication = read_replication(replica.server)
         with region.lock:
-            if seen != replica.replication:
-                replica.replication = seen
-                region.tell(replica, _EVENTS.get(seen.status, _EVENTS["error"]), "read replica")
+            if replication != replica.replication:
+                replica.replication = replication
+                region.tell(replica, _EVENTS.get(replication.status, _EVENTS["error"]), "read replica")
 
     @staticmethod
     def _ask(instance: DBInstance, question: Callable[[], object]) -> None:

@@ -27,24 +27,24 @@ class Subnet:
 def key_arn(account_id: str, region: str, key: str | None) -> str:
     """Resolve a key id, key ARN, alias or alias ARN to the ARN of a key that can be used; none given is RDS's own."""
     backend = kms_backends[account_id][region]
-    wanted = key or DEFAULT_KEY_ALIAS
-    if wanted.endswith(f":{DEFAULT_KEY_ALIAS}") or wanted == DEFAULT_KEY_ALIAS:
+    reference = key or DEFAULT_KEY_ALIAS
+    if reference.endswith(f":{DEFAULT_KEY_ALIAS}") or reference == DEFAULT_KEY_ALIAS:
         known = backend.get_key_id_from_alias(
             DEFAULT_KEY_ALIAS
         )  # on first use this makes the key and the alias
         backend.keys[backend.get_key_id(str(known))].key_manager = "AWS"
-        wanted = DEFAULT_KEY_ALIAS
-    is_alias = "alias/" in wanted
-    if is_alias and not backend.alias_exists(backend.get_alias_name(wanted)):
-        raise _inaccessible(wanted)
-    found: Any = backend.keys.get(backend.any_id_to_key_id(wanted))
+        reference = DEFAULT_KEY_ALIAS
+    is_alias = "alias/" in reference
+    if is_alias and not backend.alias_exists(backend.get_alias_name(reference)):
+        raise _inaccessible(reference)
+    kms_key: Any = backend.keys.get(backend.any_id_to_key_id(reference))
     # moto leaves the usage of a key open when CreateKey did not name it.
-    usable = found is not None and found.enabled and found.key_state == "Enabled"
-    if not usable or (found.key_usage or "ENCRYPT_DECRYPT") != "ENCRYPT_DECRYPT":
-        raise _inaccessible(wanted)
-    if not is_alias and wanted.startswith("arn:") and wanted != found.arn:
-        raise _inaccessible(wanted)
-    return str(found.arn)
+    usable = kms_key is not None and kms_key.enabled and kms_key.key_state == "Enabled"
+    if not usable or (kms_key.key_usage or "ENCRYPT_DECRYPT") != "ENCRYPT_DECRYPT":
+        raise _inaccessible(reference)
+    if not is_alias and reference.startswith("arn:") and reference != kms_key.arn:
+        raise _inaccessible(reference)
+    return str(kms_key.arn)
 
 
 def _inaccessible(key: str) -> RDSError:
@@ -75,13 +75,15 @@ def default_vpc_subnets(account_id: str, region: str) -> list[Subnet]:
     vpc: Any = backend.get_default_vpc()
     if vpc is None:
         raise RDSError("DBSubnetGroupNotFoundFault", "DB subnet group 'default' does not exist.")
-    found = backend.describe_subnets(filters={"vpc-id": vpc.id})
-    return [Subnet(str(each.id), str(each.vpc_id), str(each.availability_zone)) for each in found]
+    vpc_subnets = backend.describe_subnets(filters={"vpc-id": vpc.id})
+    return [
+        Subnet(str(subnet.id), str(subnet.vpc_id), str(subnet.availability_zone)) for subnet in vpc_subnets
+    ]
 
 
 def subnets(account_id: str, region: str, identifiers: list[str]) -> list[Subnet]:
     """Return the subnets when EC2 knows them all."""
-    known: Any = {each.id: each for each in ec2_backends[account_id][region].describe_subnets()}
+    known: Any = {subnet.id: subnet for subnet in ec2_backends[account_id][region].describe_subnets()}
     unknown = [given for given in identifiers if given not in known]
     if unknown:
         raise RDSError("InvalidSubnet", f"Some input subnets in :[{', '.join(unknown)}] are invalid.")

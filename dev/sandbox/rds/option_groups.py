@@ -31,21 +31,21 @@ def create(region: Region, parameters: Parameters) -> Result:
 
 @action("DescribeOptionGroups")
 def describe(region: Region, parameters: Parameters) -> Result:
-    found = sorted(region.option_groups.values(), key=lambda each: each.name)
+    groups = sorted(region.option_groups.values(), key=lambda group: group.name)
     if name := parameters.get("OptionGroupName"):
-        found = [region.option_group(name)]
+        groups = [region.option_group(name)]
     if major := parameters.get("MajorEngineVersion"):
-        found = [each for each in found if each.major_version == major]
+        groups = [group for group in groups if group.major_version == major]
     if parameters.get("EngineName", "mysql") != "mysql":
-        found = []
-    return page([views.option_group(region, each) for each in found], parameters, "OptionGroupsList")
+        groups = []
+    return page([views.option_group(region, group) for group in groups], parameters, "OptionGroupsList")
 
 
 @action("DeleteOptionGroup")
 def delete(region: Region, parameters: Parameters) -> Result:
     group = region.option_group(parameters["OptionGroupName"])
-    used = any(each.option_group is group for each in region.instances.values())
-    used = used or any(each.option_group == group.name for each in region.snapshots.values())
+    used = any(instance.option_group is group for instance in region.instances.values())
+    used = used or any(snapshot.option_group == group.name for snapshot in region.snapshots.values())
     if used or group.name.startswith("default:"):
         raise RDSError(
             "InvalidOptionGroupStateFault",

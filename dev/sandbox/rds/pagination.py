@@ -36,8 +36,8 @@ def _offset(marker: str | None) -> int:
 
 def filters(parameters: Parameters, known: Sequence[str]) -> dict[str, list[str]]:
     """Return the request's filters by name; one that the action doesn't know is refused."""
-    found = {given["Name"]: given.get("Values", []) for given in parameters.get("Filters", [])}
-    for name in found:
+    by_name = {given["Name"]: given.get("Values", []) for given in parameters.get("Filters", [])}
+    for name in by_name:
         if name not in known:
             raise invalid_value(f"Unrecognized filter name: {name}")
-    return found
+    return by_name

@@ -38,21 +38,21 @@ def _new_name(region: Region, given: str) -> str:
 @action("DescribeDBParameterGroups")
 def describe(region: Region, parameters: Parameters) -> Result:
     if name := parameters.get("DBParameterGroupName"):
-        found = [region.parameter_group(name)]
+        groups = [region.parameter_group(name)]
     else:
-        found = sorted(region.parameter_groups.values(), key=lambda each: each.name)
-    return page([views.parameter_group(region, each) for each in found], parameters, "DBParameterGroups")
+        groups = sorted(region.parameter_groups.values(), key=lambda group: group.name)
+    return page([views.parameter_group(region, group) for group in groups], parameters, "DBParameterGroups")
 
 
 @action("DescribeDBParameters")
 def describe_parameters(region: Region, parameters: Parameters) -> Result:
     group = region.parameter_group(parameters["DBParameterGroupName"])
-    found = [views.parameter(group, each) for each in catalogue(group.family).values()]
+    descriptions = [views.parameter(group, parameter) for parameter in catalogue(group.family).values()]
     if source := parameters.get("Source"):
         if source not in ("user", "system", "engine-default"):
             raise invalid_value(f"Invalid value {source} for Source")
-        found = [each for each in found if each["Source"] == source]
-    return page(found, parameters, "Parameters")
+        descriptions = [description for description in descriptions if description["Source"] == source]
+    return page(descriptions, parameters, "Parameters")
 
 
 @action("ModifyDBParameterGroup")
@@ -62,21 +62,21 @@ def modify(region: Region, parameters: Parameters) -> Result:
     asked = parameters["Parameters"]
     if len(asked) > 20:
         raise invalid_value("A maximum of 20 parameters can be modified in a single request.")
-    for each in asked:
-        name, value = each["ParameterName"], each.get("ParameterValue")
+    for change in asked:
+        name, value = change["ParameterName"], change.get("ParameterValue")
         if name not in known:
             raise invalid_value(f"Could not find parameter with name: {name}")
         if value is None:
             raise invalid_value(f"The parameter {name} needs a value.")
         known[name].check(value)
-        if each.get("ApplyMethod") == "immediate" and not known[name].dynamic:
+        if change.get("ApplyMethod") == "immediate" and not known[name].dynamic:
             raise invalid_combination(f"cannot use immediate apply method for static parameter: {name}")
-    for each in asked:
-        group.values[each["ParameterName"]] = known[each["ParameterName"]].kept(each["ParameterValue"])
-        group.apply_methods[each["ParameterName"]] = each.get("ApplyMethod", "pending-reboot")
+    for change in asked:
+        group.values[change["ParameterName"]] = known[change["ParameterName"]].kept(change["ParameterValue"])
+        group.apply_methods[change["ParameterName"]] = change.get("ApplyMethod", "pending-reboot")
         region.tell_group(
-            group, f"Updated parameter {each['ParameterName']} to {each['ParameterValue']} "
-            f"with apply method {each.get('ApplyMethod', 'pending-reboot')}"
+            group, f"Updated parameter {change['ParameterName']} to {change['ParameterValue']} "
+            f"with apply method {change.get('ApplyMethod', 'pending-reboot')}"
         )  # fmt: skip
     at_once = {e["ParameterName"]: e["ParameterValue"] for e in asked if e.get("ApplyMethod") == "immediate"}
     _reach_instances(region, group, at_once, later=len(at_once) < len(asked))

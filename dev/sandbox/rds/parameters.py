@@ -44,7 +44,7 @@ class Parameter:
         return self.apply_type == "dynamic"
 
     def check(self, value: str) -> None:
-        """Refuse a value outside of what is allowed."""
+        """Refuse a value outside what is allowed."""
         if not self.modifiable:
             raise invalid_value(f"The parameter {self.name} cannot be modified.")
         if self.allowed and not re.fullmatch(r"\{.*\}", value) and not self._allows(value):
@@ -91,7 +91,7 @@ class AccountInventory:
 def catalogue(family: str) -> Mapping[str, Parameter]:
     """Return the parameters of a family by name."""
     column = FAMILIES[family]
-    found: dict[str, Parameter] = {}
+    parameters: dict[str, Parameter] = {}
     for line in Path(__file__).with_name("parameters.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith("#"):
             continue
@@ -99,8 +99,8 @@ def catalogue(family: str) -> Mapping[str, Parameter]:
         if cells[column] != "-":
             default = cells[column] or None
             allowed = cells[3].replace("@time zones", ",".join(PARAMETER_VALUES))
-            found[cells[0]] = Parameter(cells[0], cells[1], cells[2], allowed, default, cells[7])
-    return found
+            parameters[cells[0]] = Parameter(cells[0], cells[1], cells[2], allowed, default, cells[7])
+    return parameters
 
 
 def server_settings(

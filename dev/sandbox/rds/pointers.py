@@ -1,7 +1,7 @@
 """What points at instances: event subscriptions, proxies and zero-ETL integrations. They are kept and listed,
 and a proxy takes one target; nothing else comes of them.
 
-Whether a proxy's target follows a rename AWS does not say: the name stays as it was registered, unless `proxies-follow` is provoked.
+AWS does not say whether a proxy's target follows a rename: the name stays as it was registered, unless `proxies-follow` is provoked.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def subscribe(region: Region, parameters: Parameters) -> Result:
     name = parameters["SubscriptionName"]
     if name in region.subscriptions:
         raise already_exists("SubscriptionAlreadyExist", "A subscription with the name", name)
-    sources = [region.instance(each).identifier for each in parameters.get("SourceIds", [])]
+    sources = [region.instance(source).identifier for source in parameters.get("SourceIds", [])]
     made = {
         "CustomerAwsId": region.account_id,
         "CustSubscriptionId": name,
@@ -39,8 +39,8 @@ def subscribe(region: Region, parameters: Parameters) -> Result:
 
 @action("DescribeEventSubscriptions")
 def subscriptions(region: Region, parameters: Parameters) -> Result:
-    found = [region.subscriptions[name] for name in sorted(region.subscriptions)]
-    return page(found, parameters, "EventSubscriptionsList")
+    entries = [region.subscriptions[name] for name in sorted(region.subscriptions)]
+    return page(entries, parameters, "EventSubscriptionsList")
 
 
 @action("CreateIntegration")
@@ -100,28 +100,28 @@ def register(region: Region, parameters: Parameters) -> Result:
         for name in names
     ]
     targets.extend(made)
-    return {"DBProxyTargets": [_shown(region, each) for each in made]}
+    return {"DBProxyTargets": [_shown(region, target) for target in made]}
 
 
 @action("DeregisterDBProxyTargets")
 def deregister(region: Region, parameters: Parameters) -> Result:
     _, targets = _proxy(region, parameters)
     for name in parameters.get("DBInstanceIdentifiers", []):
-        found = [each for each in targets if _shown(region, each)["RdsResourceId"] == name]
-        if not found:
+        matching = [target for target in targets if _shown(region, target)["RdsResourceId"] == name]
+        if not matching:
             raise RDSError("DBProxyTargetNotFoundFault", f"{name} is not a target of this proxy.")
-        targets.remove(found[0])
+        targets.remove(matching[0])
     return {}
 
 
 @action("DescribeDBProxyTargets")
 def proxy_targets(region: Region, parameters: Parameters) -> Result:
-    return page([_shown(region, each) for each in _proxy(region, parameters)[1]], parameters, "Targets")
+    return page([_shown(region, target) for target in _proxy(region, parameters)[1]], parameters, "Targets")
 
 
 def _shown(region: Region, target: dict[str, Any]) -> dict[str, Any]:
     """A target as it is described; it has its name of the time when it was registered, or the instance's present one."""
-    names = {each.resource_id: each.identifier for each in region.instances.values()}
+    names = {instance.resource_id: instance.identifier for instance in region.instances.values()}
     kept = target["RdsResourceId"]
     name = names.get(target["of"], kept) if region.proxies_follow else kept
     reached = name in names.values()

@@ -110,43 +110,45 @@ class Region:
     def resource_ids(self, names: set[str]) -> set[str]:
         """Return the DbiResourceIds of the instances of these names."""
         with self.lock:
-            return {each.resource_id for each in self.instances.values() if each.identifier in names}
+            return {
+                instance.resource_id for instance in self.instances.values() if instance.identifier in names
+            }
 
     def name_is_taken(self, identifier: str) -> bool:
         return any(instance.holds(identifier) for instance in self.instances.values())
 
     def replicas_of(self, source: DBInstance) -> list[DBInstance]:
-        return [each for each in self.instances.values() if each.source is source]
+        return [instance for instance in self.instances.values() if instance.source is source]
 
     def snapshot(self, name: str) -> DBSnapshot:
         identifier = identifiers.name_from_arn(name, "snapshot")
-        found = self.snapshots.get(identifier.lower())
-        if found is None:
+        snapshot = self.snapshots.get(identifier.lower())
+        if snapshot is None:
             raise snapshot_not_found(identifier)
-        return found
+        return snapshot
 
     def parameter_group(self, name: str) -> ParameterGroup:
-        wanted = identifiers.name_from_arn(name, "pg").lower()
-        group = self.parameter_groups.get(wanted)
+        identifier = identifiers.name_from_arn(name, "pg").lower()
+        group = self.parameter_groups.get(identifier)
         if group is None:
-            raise RDSError("DBParameterGroupNotFound", f"DBParameterGroup not found: {wanted}")
+            raise RDSError("DBParameterGroupNotFound", f"DBParameterGroup not found: {identifier}")
         return group
 
     def option_group(self, name: str) -> OptionGroup:
-        wanted = identifiers.name_from_arn(name, "og").lower()
-        group = self.option_groups.get(wanted)
+        identifier = identifiers.name_from_arn(name, "og").lower()
+        group = self.option_groups.get(identifier)
         if group is None:
-            raise RDSError("OptionGroupNotFoundFault", f"Specified OptionGroupName: {wanted} not found.")
+            raise RDSError("OptionGroupNotFoundFault", f"Specified OptionGroupName: {identifier} not found.")
         return group
 
     def subnet_group(self, name: str) -> SubnetGroup:
-        wanted = identifiers.name_from_arn(name, "subgrp").lower()
-        if wanted == "default" and wanted not in self.subnet_groups:
+        identifier = identifiers.name_from_arn(name, "subgrp").lower()
+        if identifier == "default" and identifier not in self.subnet_groups:
             subnets = neighbours.default_vpc_subnets(self.account_id, self.name)
-            self.subnet_groups[wanted] = SubnetGroup(wanted, "default", subnets)
-        group = self.subnet_groups.get(wanted)
+            self.subnet_groups[identifier] = SubnetGroup(identifier, "default", subnets)
+        group = self.subnet_groups.get(identifier)
         if group is None:
-            raise RDSError("DBSubnetGroupNotFoundFault", f"DB subnet group '{wanted}' does not exist.")
+            raise RDSError("DBSubnetGroupNotFoundFault", f"DB subnet group '{identifier}' does not exist.")
         return group
 
     def key_arn(self, key: str | None) -> str:

@@ -26,26 +26,26 @@ __all__: list[str] = []
 
 @action("DescribeDBSnapshots")
 def describe(region: Region, parameters: Parameters) -> Result:
-    wanted = filters(
+    criteria = filters(
         parameters, ("db-instance-id", "db-snapshot-id", "dbi-resource-id", "snapshot-type", "engine")
     )
-    found = sorted(region.snapshots.values(), key=lambda each: each.identifier)
+    snapshots = sorted(region.snapshots.values(), key=lambda snapshot: snapshot.identifier)
     if name := parameters.get("DBSnapshotIdentifier"):
-        found = [region.snapshot(name)]
+        snapshots = [region.snapshot(name)]
     if instance := parameters.get("DBInstanceIdentifier"):
         owner = identifiers.name_from_arn(instance, "db").lower()
-        found = [each for each in found if each.instance_identifier == owner]
+        snapshots = [snapshot for snapshot in snapshots if snapshot.instance_identifier == owner]
     if kind := parameters.get("SnapshotType"):
         if kind not in ("automated", "manual", "shared", "public", "awsbackup"):
             raise invalid_value(f"Invalid value {kind} for SnapshotType")
-        found = [each for each in found if each.kind == kind]
-    found = [each for each in found if _matches(region, each, wanted)]
-    if name and not found:
+        snapshots = [snapshot for snapshot in snapshots if snapshot.kind == kind]
+    snapshots = [snapshot for snapshot in snapshots if _matches(region, snapshot, criteria)]
+    if name and not snapshots:
         raise snapshot_not_found(name)
-    return page([views.snapshot(region, each) for each in found], parameters, "DBSnapshots")
+    return page([views.snapshot(region, snapshot) for snapshot in snapshots], parameters, "DBSnapshots")
 
 
-def _matches(region: Region, item: DBSnapshot, wanted: dict[str, list[str]]) -> bool:
+def _matches(region: Region, item: DBSnapshot, criteria: dict[str, list[str]]) -> bool:
     answers = {
         "db-instance-id": (item.instance_identifier, region.arn("db", item.instance_identifier)),
         "db-snapshot-id": (item.identifier, region.arn("snapshot", item.identifier)),
@@ -53,7 +53,7 @@ def _matches(region: Region, item: DBSnapshot, wanted: dict[str, list[str]]) -> 
         "snapshot-type": (item.kind,),
         "engine": ("mysql",),
     }
-    return all(set(answers[name]) & set(values) for name, values in wanted.items())
+    return all(set(answers[name]) & set(values) for name, values in criteria.items())
 
 
 @action("CreateDBSnapshot")
@@ -72,7 +72,7 @@ def _new_identifier(region: Region, given: str, parameter: str) -> str:
     identifier = identifiers.checked(given, parameter)
     if identifier in region.snapshots:
         raise already_exists("DBSnapshotAlreadyExists", "DBSnapshot", identifier)
-    manual = sum(1 for each in region.snapshots.values() if each.kind == "manual")
+    manual = sum(1 for snapshot in region.snapshots.values() if snapshot.kind == "manual")
     if manual >= region.quotas["ManualSnapshots"]:
         raise RDSError(
             "SnapshotQuotaExceeded",
@@ -99,7 +99,7 @@ def copy(region: Region, parameters: Parameters) -> Result:
             f"Cannot copy the snapshot {source.identifier}: its status is {source.status}, not available.",
         )
     in_progress = sum(
-        1 for each in region.snapshots.values() if each.source_arn and each.status == "creating"
+        1 for snapshot in region.snapshots.values() if snapshot.source_arn and snapshot.status == "creating"
     )
     if in_progress >= region.quotas["SnapshotCopiesInProgress"]:
         raise RDSError("SnapshotQuotaExceeded", "Cannot have more than 20 snapshot copies in progress.")
@@ -208,5 +208,7 @@ def modify_attribute(region: Region, parameters: Parameters) -> Result:
         if "all" in added:
             raise invalid_combination("An encrypted snapshot can't be made public.")
     removed = set(parameters.get("ValuesToRemove", []))
-    item.shared_with = [each for each in dict.fromkeys([*item.shared_with, *added]) if each not in removed]
+    item.shared_with = [
+        account_id for account_id in dict.fromkeys([*item.shared_with, *added]) if account_id not in removed
+    ]
     return _attributes(item)

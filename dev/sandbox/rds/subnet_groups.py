@@ -26,13 +26,13 @@ def create(region: Region, parameters: Parameters) -> Result:
 
 
 def _covering(region: Region, identifiers_: list[str]) -> list[Subnet]:
-    found = neighbours.subnets(region.account_id, region.name, identifiers_)
-    if len({each.vpc_id for each in found}) > 1:
+    subnets = neighbours.subnets(region.account_id, region.name, identifiers_)
+    if len({subnet.vpc_id for subnet in subnets}) > 1:
         raise RDSError("InvalidSubnet", "The subnets of a DB subnet group must be in one VPC.")
-    if len({each.availability_zone for each in found}) < 2:
+    if len({subnet.availability_zone for subnet in subnets}) < 2:
         raise RDSError(
             "DBSubnetGroupDoesNotCoverEnoughAZs",
             "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. "
             "Current AZ coverage: 1. Add subnets to cover at least 2 AZs.",
         )
-    return found
+    return subnets

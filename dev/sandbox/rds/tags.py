@@ -19,10 +19,10 @@ def _tags(region: Region, arn: str) -> Tags:
     kind, name = parts[5], parts[6]
     match kind:
         case "db":
-            found = [each for each in region.instances.values() if each.identifier == name]
-            if not found:
+            instances = [instance for instance in region.instances.values() if instance.identifier == name]
+            if not instances:
                 raise instance_not_found(name)
-            return found[0].tags
+            return instances[0].tags
         case "snapshot":
             return region.snapshot(name).tags
         case "pg":

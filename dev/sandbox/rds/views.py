@@ -66,7 +66,7 @@ def instance(region: Region, item: DBInstance) -> View:
         KmsKeyId=item.kms_key_arn,
         PendingModifiedValues=_pending(item),
         LatestRestorableTime=_latest_restorable(item),
-        ReadReplicaDBInstanceIdentifiers=[each.identifier for each in region.replicas_of(item)],
+        ReadReplicaDBInstanceIdentifiers=[replica.identifier for replica in region.replicas_of(item)],
         ReadReplicaSourceDBInstanceIdentifier=item.source.identifier if item.source else None,
         StatusInfos=_status_infos(item),
         CertificateDetails={
@@ -143,10 +143,14 @@ def _latest_restorable(item: DBInstance) -> datetime | None:
 def _status_infos(item: DBInstance) -> list[View] | None:
     if item.source is None or not item.answers:
         return None
-    seen = item.replication
-    info: View = {"StatusType": "read replication", "Normal": seen.normal, "Status": seen.status}
-    if seen.message:
-        info["Message"] = seen.message
+    replication = item.replication
+    info: View = {
+        "StatusType": "read replication",
+        "Normal": replication.normal,
+        "Status": replication.status,
+    }
+    if replication.message:
+        info["Message"] = replication.message
     return [info]
 
 

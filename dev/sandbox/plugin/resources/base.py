@@ -282,12 +282,12 @@ class Resource(ABC):
             answer = operation.rds(state).list_tags_for_resource(ResourceName=state[self.arn])
         except (ClientError, BotoCoreError) as error:
             raise aws_error(f"listing tags for RDS resource ({state[self.arn]})", error) from error
-        found = {
+        tags = {
             tag["Key"]: tag.get("Value", "") for tag in answer["TagList"] if not tag["Key"].startswith("aws:")
         }
         defaults = operation.connections.settings.default_tags
-        own = {key: value for key, value in found.items() if defaults.get(key) != value}
-        return {"tags": own, "tagsAll": found}
+        own = {key: value for key, value in tags.items() if defaults.get(key) != value}
+        return {"tags": own, "tagsAll": tags}
 
     def update_tags(self, operation: Operation, state: Properties, tags: Mapping[str, str] | None) -> None:
         """Bring the tags up to date; the thing is addressed by the ARN *in state*, as the real provider does."""

@@ -125,14 +125,14 @@ class Instance(Resource):
                 operation.timeout_or(_CREATE_MINUTES),
             )
             self._finish(operation, state, after)
-            found = self.read(operation, identity, state)
+            result = self.read(operation, identity, state)
         except ProviderError as error:
             raise PartialFailure(
                 str(error), identity=identity, state=self.half_made(operation, state)
             ) from error
-        if found is None:
+        if result is None:
             raise ProviderError(f"reading RDS DB Instance ({name}): couldn't find resource")
-        return found
+        return result
 
     def _finish(self, operation: Operation, state: Properties, after: _Afterwards) -> None:
         rds_client, name = operation.rds(state), state["identifier"]
@@ -237,13 +237,13 @@ class Instance(Resource):
         """Find the instance by its DbiResourceId (an identifier will do for an import)."""
         rds_client = operation.rds(state)
         try:
-            found = find_instance(rds_client, identity)
+            instance = find_instance(rds_client, identity)
         except (ClientError, BotoCoreError) as error:
             raise aws_error(f"reading RDS DB Instance ({identity})", error) from error
-        if found is None:
+        if instance is None:
             return None
         result = self.unread(state)
-        for name, value in readings(found).items():
+        for name, value in readings(instance).items():
             result[name] = self.schema.zero(name) if value is None else value
         if not state.get("identifier") and not state.get("skipFinalSnapshot"):
             # An import: no API call tells these, and the real provider would rather not demand a final snapshot then.
@@ -254,7 +254,7 @@ class Instance(Resource):
         self.keep_order(result, state)
         result["region"] = operation.region(state)
         result.update(self.read_tags(operation, result))
-        return str(found["DbiResourceId"]), {
+        return str(instance["DbiResourceId"]), {
             name: value for name, value in result.items() if value is not None
         }
 
@@ -292,10 +292,10 @@ class Instance(Resource):
             self._wait(operation, doing, state, timeout)
         if "tagsAll" in changed:
             self.update_tags(operation, state, state.get("tags") if "tags" in ignored else inputs.get("tags"))
-        found = self.read(operation, identity, {**self.plan(operation, inputs, state), "arn": state["arn"]})
-        if found is None:
+        result = self.read(operation, identity, {**self.plan(operation, inputs, state), "arn": state["arn"]})
+        if result is None:
             raise ProviderError(f"reading RDS DB Instance ({name}): couldn't find resource")
-        return found[1]
+        return result[1]
 
     def _modification(
         self, name: str, state: Properties, inputs: Properties, changed: set[str]
@@ -305,7 +305,7 @@ class Instance(Resource):
             "ApplyImmediately": bool(inputs.get("applyImmediately")),
         }
         # What the program leaves out stays as it is if AWS filled it in, else it goes back to nothing.
-        wanted = {
+        desired = {
             attribute: value
             for attribute in API_NAMES
             if (
@@ -317,9 +317,9 @@ class Instance(Resource):
         }
         for attribute in sorted(changed - LOCAL):
             if attribute in API_NAMES:
-                request[API_NAMES[attribute]] = wanted.get(attribute, self.schema.zero(attribute))
+                request[API_NAMES[attribute]] = desired.get(attribute, self.schema.zero(attribute))
         self._adjust_names(request, inputs, changed)
-        self._adjust_storage(request, wanted, inputs, changed)
+        self._adjust_storage(request, desired, inputs, changed)
         if "enabledCloudwatchLogsExports" in changed:
             before, now = (set(side.get("enabledCloudwatchLogsExports") or ()) for side in (state, inputs))
             del request["EnableCloudwatchLogsExports"]
@@ -328,11 +328,11 @@ class Instance(Resource):
                 "DisableLogTypes": sorted(before - now),
             }
         if changed & {"performanceInsightsKmsKeyId", "performanceInsightsRetentionPeriod"}:
-            request["EnablePerformanceInsights"] = bool(wanted.get("performanceInsightsEnabled"))
+            request["EnablePerformanceInsights"] = bool(desired.get("performanceInsightsEnabled"))
         return request
 
     def _adjust_names(self, request: dict[str, Any], inputs: Properties, changed: set[str]) -> None:
-        """Name what ModifyDBInstance names otherwise than the other calls."""
+        """Name what ModifyDBInstance names differently from the other calls."""
         if "Port" in request:
             request["DBPortNumber"] = request.pop("Port")
         if "identifier" in changed:
@@ -343,15 +343,15 @@ class Instance(Resource):
             request["MasterUserPassword"] = inputs["passwordWo"]
 
     def _adjust_storage(
-        self, request: dict[str, Any], wanted: Properties, inputs: Properties, changed: set[str]
+        self, request: dict[str, Any], desired: Properties, inputs: Properties, changed: set[str]
     ) -> None:
         """Give size and IOPS together, and switch off autoscaling by the size that there is."""
         if changed & {"allocatedStorage", "iops"}:
             for attribute in ("allocatedStorage", "iops"):
-                if not is_empty(wanted.get(attribute)):
-                    request[API_NAMES[attribute]] = wanted[attribute]
+                if not is_empty(desired.get(attribute)):
+                    request[API_NAMES[attribute]] = desired[attribute]
         if "maxAllocatedStorage" in changed and is_empty(inputs.get("maxAllocatedStorage")):
-            request["MaxAllocatedStorage"] = wanted.get("allocatedStorage", 0)
+            request["MaxAllocatedStorage"] = desired.get("allocatedStorage", 0)
 
     def delete(self, operation: Operation, identity: str, state: Properties) -> None:
         """Delete whatever bears the identifier in state by now."""
@@ -409,8 +409,8 @@ class Instance(Resource):
         rds_client, identity = operation.rds(state), state["resourceId"]
 
         def look() -> str | None:
-            found = find_instance(rds_client, identity)
-            return None if found is None else str(found["DBInstanceStatus"])
+            instance = find_instance(rds_client, identity)
+            return None if instance is None else str(instance["DBInstanceStatus"])
 
         try:
             operation.waiter.until(wait, look, timeout)

@@ -10,95 +10,95 @@ from typing import Any
 __all__ = ["readings"]
 
 
-def readings(found: Mapping[str, Any]) -> dict[str, Any]:
+def readings(instance: Mapping[str, Any]) -> dict[str, Any]:
     """Read what DescribeDBInstances tells; None where it leaves something out."""
-    endpoint = found.get("Endpoint") or {}
+    endpoint = instance.get("Endpoint") or {}
     address, port = endpoint.get("Address"), endpoint.get("Port")
-    domain: Mapping[str, Any] = next(iter(found.get("DomainMemberships") or ()), {})
-    secret = found.get("MasterUserSecret")
-    restorable = found.get("LatestRestorableTime")
-    listener = found.get("ListenerEndpoint")
+    domain: Mapping[str, Any] = next(iter(instance.get("DomainMemberships") or ()), {})
+    secret = instance.get("MasterUserSecret")
+    restorable = instance.get("LatestRestorableTime")
+    listener = instance.get("ListenerEndpoint")
     return {
         "address": address,
-        "allocatedStorage": found.get("AllocatedStorage"),
-        "arn": found.get("DBInstanceArn"),
-        "autoMinorVersionUpgrade": found.get("AutoMinorVersionUpgrade"),
-        "availabilityZone": found.get("AvailabilityZone"),
-        "backupRetentionPeriod": found.get("BackupRetentionPeriod"),
-        "backupTarget": found.get("BackupTarget"),
-        "backupWindow": found.get("PreferredBackupWindow"),
-        "caCertIdentifier": found.get("CACertificateIdentifier"),
-        "characterSetName": found.get("CharacterSetName"),
-        "copyTagsToSnapshot": found.get("CopyTagsToSnapshot"),
-        "customIamInstanceProfile": found.get("CustomIamInstanceProfile"),
-        "customerOwnedIpEnabled": found.get("CustomerOwnedIpEnabled"),
-        "databaseInsightsMode": found.get("DatabaseInsightsMode"),
-        "dbName": found.get("DBName"),
-        "dbSubnetGroupName": (found.get("DBSubnetGroup") or {}).get("DBSubnetGroupName"),
-        "dedicatedLogVolume": found.get("DedicatedLogVolume"),
-        "deletionProtection": found.get("DeletionProtection"),
+        "allocatedStorage": instance.get("AllocatedStorage"),
+        "arn": instance.get("DBInstanceArn"),
+        "autoMinorVersionUpgrade": instance.get("AutoMinorVersionUpgrade"),
+        "availabilityZone": instance.get("AvailabilityZone"),
+        "backupRetentionPeriod": instance.get("BackupRetentionPeriod"),
+        "backupTarget": instance.get("BackupTarget"),
+        "backupWindow": instance.get("PreferredBackupWindow"),
+        "caCertIdentifier": instance.get("CACertificateIdentifier"),
+        "characterSetName": instance.get("CharacterSetName"),
+        "copyTagsToSnapshot": instance.get("CopyTagsToSnapshot"),
+        "customIamInstanceProfile": instance.get("CustomIamInstanceProfile"),
+        "customerOwnedIpEnabled": instance.get("CustomerOwnedIpEnabled"),
+        "databaseInsightsMode": instance.get("DatabaseInsightsMode"),
+        "dbName": instance.get("DBName"),
+        "dbSubnetGroupName": (instance.get("DBSubnetGroup") or {}).get("DBSubnetGroupName"),
+        "dedicatedLogVolume": instance.get("DedicatedLogVolume"),
+        "deletionProtection": instance.get("DeletionProtection"),
         "domain": domain.get("Domain"),
         "domainAuthSecretArn": domain.get("AuthSecretArn"),
         "domainDnsIps": domain.get("DnsIps"),
         "domainFqdn": domain.get("FQDN"),
         "domainIamRoleName": domain.get("IAMRoleName"),
         "domainOu": domain.get("OU"),
-        "enabledCloudwatchLogsExports": sorted(found.get("EnabledCloudwatchLogsExports") or ()),
+        "enabledCloudwatchLogsExports": sorted(instance.get("EnabledCloudwatchLogsExports") or ()),
         "endpoint": f"{address}:{port}" if address and port else None,
-        "engine": found.get("Engine"),
-        "engineLifecycleSupport": found.get("EngineLifecycleSupport"),
-        "engineVersion": found.get("EngineVersion"),
-        "engineVersionActual": found.get("EngineVersion"),
+        "engine": instance.get("Engine"),
+        "engineLifecycleSupport": instance.get("EngineLifecycleSupport"),
+        "engineVersion": instance.get("EngineVersion"),
+        "engineVersionActual": instance.get("EngineVersion"),
         "hostedZoneId": endpoint.get("HostedZoneId"),
-        "iamDatabaseAuthenticationEnabled": found.get("IAMDatabaseAuthenticationEnabled"),
-        "identifier": found.get("DBInstanceIdentifier"),
-        "identifierPrefix": _prefix_of(found.get("DBInstanceIdentifier") or ""),
-        "instanceClass": found.get("DBInstanceClass"),
-        "iops": found.get("Iops"),
-        "kmsKeyId": found.get("KmsKeyId"),
+        "iamDatabaseAuthenticationEnabled": instance.get("IAMDatabaseAuthenticationEnabled"),
+        "identifier": instance.get("DBInstanceIdentifier"),
+        "identifierPrefix": _prefix_of(instance.get("DBInstanceIdentifier") or ""),
+        "instanceClass": instance.get("DBInstanceClass"),
+        "iops": instance.get("Iops"),
+        "kmsKeyId": instance.get("KmsKeyId"),
         "latestRestorableTime": _timestamp(restorable),
-        "licenseModel": found.get("LicenseModel"),
+        "licenseModel": instance.get("LicenseModel"),
         "listenerEndpoints": [_listener(listener)] if listener else [],
-        "maintenanceWindow": found.get("PreferredMaintenanceWindow"),
+        "maintenanceWindow": instance.get("PreferredMaintenanceWindow"),
         "masterUserSecrets": [_secret(secret)] if secret else [],
-        "maxAllocatedStorage": found.get("MaxAllocatedStorage"),
-        "monitoringInterval": found.get("MonitoringInterval"),
-        "monitoringRoleArn": found.get("MonitoringRoleArn"),
-        "multiAz": found.get("MultiAZ"),
-        "ncharCharacterSetName": found.get("NcharCharacterSetName"),
-        "networkType": found.get("NetworkType"),
-        "optionGroupName": _first(found, "OptionGroupMemberships", "OptionGroupName"),
-        "parameterGroupName": _first(found, "DBParameterGroups", "DBParameterGroupName"),
-        "performanceInsightsEnabled": found.get("PerformanceInsightsEnabled"),
-        "performanceInsightsKmsKeyId": found.get("PerformanceInsightsKMSKeyId"),
-        "performanceInsightsRetentionPeriod": found.get("PerformanceInsightsRetentionPeriod"),
-        "port": port or found.get("DbInstancePort"),
-        "publiclyAccessible": found.get("PubliclyAccessible"),
-        "replicaMode": found.get("ReplicaMode"),
-        "replicas": list(found.get("ReadReplicaDBInstanceIdentifiers") or ()),
-        "replicateSourceDb": found.get("ReadReplicaSourceDBInstanceIdentifier"),
-        "resourceId": found.get("DbiResourceId"),
-        "status": found.get("DBInstanceStatus"),
-        "storageEncrypted": found.get("StorageEncrypted"),
-        "storageThroughput": found.get("StorageThroughput"),
-        "storageType": found.get("StorageType"),
-        "timezone": found.get("Timezone"),
-        "upgradeRolloutOrder": found.get("UpgradeRolloutOrder"),
-        "username": found.get("MasterUsername"),
+        "maxAllocatedStorage": instance.get("MaxAllocatedStorage"),
+        "monitoringInterval": instance.get("MonitoringInterval"),
+        "monitoringRoleArn": instance.get("MonitoringRoleArn"),
+        "multiAz": instance.get("MultiAZ"),
+        "ncharCharacterSetName": instance.get("NcharCharacterSetName"),
+        "networkType": instance.get("NetworkType"),
+        "optionGroupName": _first(instance, "OptionGroupMemberships", "OptionGroupName"),
+        "parameterGroupName": _first(instance, "DBParameterGroups", "DBParameterGroupName"),
+        "performanceInsightsEnabled": instance.get("PerformanceInsightsEnabled"),
+        "performanceInsightsKmsKeyId": instance.get("PerformanceInsightsKMSKeyId"),
+        "performanceInsightsRetentionPeriod": instance.get("PerformanceInsightsRetentionPeriod"),
+        "port": port or instance.get("DbInstancePort"),
+        "publiclyAccessible": instance.get("PubliclyAccessible"),
+        "replicaMode": instance.get("ReplicaMode"),
+        "replicas": list(instance.get("ReadReplicaDBInstanceIdentifiers") or ()),
+        "replicateSourceDb": instance.get("ReadReplicaSourceDBInstanceIdentifier"),
+        "resourceId": instance.get("DbiResourceId"),
+        "status": instance.get("DBInstanceStatus"),
+        "storageEncrypted": instance.get("StorageEncrypted"),
+        "storageThroughput": instance.get("StorageThroughput"),
+        "storageType": instance.get("StorageType"),
+        "timezone": instance.get("Timezone"),
+        "upgradeRolloutOrder": instance.get("UpgradeRolloutOrder"),
+        "username": instance.get("MasterUsername"),
         "vpcSecurityGroupIds": sorted(
-            group["VpcSecurityGroupId"] for group in found.get("VpcSecurityGroups") or ()
+            group["VpcSecurityGroupId"] for group in instance.get("VpcSecurityGroups") or ()
         ),
     }
 
 
 def _prefix_of(name: str) -> str | None:
     """Give the prefix of a name that was made up, as `_made_up_name` and the real provider do."""
-    found = re.fullmatch(r"(.*?)\d{18,20}[0-9a-f]{8}", name)
-    return found.group(1) if found else None
+    match = re.fullmatch(r"(.*?)\d{18,20}[0-9a-f]{8}", name)
+    return match.group(1) if match else None
 
 
-def _first(found: Mapping[str, Any], group: str, key: str) -> str | None:
-    members = found.get(group) or ()
+def _first(instance: Mapping[str, Any], group: str, key: str) -> str | None:
+    members = instance.get(group) or ()
     return members[0].get(key) if members else None
 
 

@@ -18,7 +18,7 @@ __all__ = ["ParameterGroup"]
 
 #: ModifyDBParameterGroup takes no more parameters at a time.
 _CHUNK = 20
-#: How long a delete is tried again while an instance still uses the group, in (scaled) seconds, and no less than that.
+#: How long a delete is retried while an instance still uses the group, in (scaled) seconds, and no less than that.
 _DELETE_SECONDS, _DELETE_SECONDS_AT_LEAST = 180.0, 5.0
 _MISSING = ("DBParameterGroupNotFound", "DBParameterGroupNotFoundFault")
 
@@ -94,20 +94,20 @@ class ParameterGroup(Resource):
         state = {**inputs, "name": made["DBParameterGroupName"], "arn": made.get("DBParameterGroupArn")}
         try:
             self._modify(rds_client, state["name"], [], inputs.get("parameters") or [])
-            found = self.read(operation, state["name"], state)
+            result = self.read(operation, state["name"], state)
         except ProviderError as error:
             known = {**self.half_made(operation, state), "parameters": []}
             raise PartialFailure(str(error), identity=state["name"], state=known) from error
-        if found is None:
+        if result is None:
             raise ProviderError(f"reading RDS DB Parameter Group ({name}): couldn't find resource")
-        return found
+        return result
 
     def read(self, operation: Operation, identity: str, state: Properties) -> tuple[str, Properties] | None:
         """Read the group, its user-set parameters (and those of the state, set or not), and its tags."""
         rds_client = operation.rds(state)
         known = {name for name, *_ in _as_set(state.get("parameters"))}
         try:
-            found = rds_client.describe_db_parameter_groups(DBParameterGroupName=identity)[
+            group = rds_client.describe_db_parameter_groups(DBParameterGroupName=identity)[
                 "DBParameterGroups"
             ][0]
             request = {"DBParameterGroupName": identity, **({} if known else {"Source": "user"})}
@@ -124,10 +124,10 @@ class ParameterGroup(Resource):
         ]
         before = state.get("parameters")
         result: Properties = {
-            "arn": found["DBParameterGroupArn"],
-            "description": found["Description"],
-            "family": found["DBParameterGroupFamily"],
-            "name": found["DBParameterGroupName"],
+            "arn": group["DBParameterGroupArn"],
+            "description": group["Description"],
+            "family": group["DBParameterGroupFamily"],
+            "name": group["DBParameterGroupName"],
             "namePrefix": state.get("namePrefix") or "",
             # A set keeps the order that it has in the state.
             "parameters": before
@@ -155,10 +155,10 @@ class ParameterGroup(Resource):
             )
         if "tagsAll" in changed:
             self.update_tags(operation, state, state.get("tags") if "tags" in ignored else inputs.get("tags"))
-        found = self.read(operation, identity, self.plan(operation, inputs, state))
-        if found is None:
+        result = self.read(operation, identity, self.plan(operation, inputs, state))
+        if result is None:
             raise ProviderError(f"reading RDS DB Parameter Group ({identity}): couldn't find resource")
-        return found[1]
+        return result[1]
 
     def delete(self, operation: Operation, identity: str, state: Properties) -> None:
         """Delete the group, trying again for a while if it is in use."""

@@ -33,7 +33,7 @@ class SnapshotKind(Resource):
         """Ask AWS for the snapshot."""
 
     @abstractmethod
-    def own_readings(self, found: Mapping[str, Any]) -> Properties:
+    def own_readings(self, snapshot: Mapping[str, Any]) -> Properties:
         """Read what only this kind tells."""
 
     @abstractmethod
@@ -54,27 +54,27 @@ class SnapshotKind(Resource):
             self._wait(operation, doing, rds_client, identity)
             if not is_empty(inputs.get("sharedAccounts")):
                 self._share(rds_client, identity, inputs["sharedAccounts"], [])
-            found = self.read(operation, identity, state)
+            result = self.read(operation, identity, state)
         except ProviderError as error:
             raise PartialFailure(
                 str(error), identity=identity, state=self.half_made(operation, state)
             ) from error
-        if found is None:
+        if result is None:
             raise ProviderError(f"reading {self.noun} ({identity}): couldn't find resource")
-        return found
+        return result
 
     def read(self, operation: Operation, identity: str, state: Properties) -> tuple[str, Properties] | None:
         """Read the snapshot, whom it is shared with, and its tags."""
         rds_client = operation.rds(state)
         try:
-            found = _find(rds_client, identity)
-            if found is None:
+            snapshot = _find(rds_client, identity)
+            if snapshot is None:
                 return None
             attributes = rds_client.describe_db_snapshot_attributes(DBSnapshotIdentifier=identity)
         except (ClientError, BotoCoreError) as error:
             raise aws_error(f"reading {self.noun} ({identity})", error) from error
         result = self.unread(state)
-        for name, value in {**_readings(found), **self.own_readings(found)}.items():
+        for name, value in {**_readings(snapshot), **self.own_readings(snapshot)}.items():
             if name in self.schema.outputs:
                 result[name] = self.schema.zero(name) if value is None else value
         result["sharedAccounts"] = _shared(attributes)
@@ -98,10 +98,10 @@ class SnapshotKind(Resource):
             self._share(operation.rds(state), identity, sorted(new - old), sorted(old - new))
         if "tagsAll" in changed:
             self.update_tags(operation, state, state.get("tags") if "tags" in ignored else inputs.get("tags"))
-        found = self.read(operation, identity, self.plan(operation, inputs, state))
-        if found is None:
+        result = self.read(operation, identity, self.plan(operation, inputs, state))
+        if result is None:
             raise ProviderError(f"reading {self.noun} ({identity}): couldn't find resource")
-        return found[1]
+        return result[1]
 
     def delete(self, operation: Operation, identity: str, state: Properties) -> None:
         """Delete it by its id."""
@@ -128,8 +128,8 @@ class SnapshotKind(Resource):
 
     def _wait(self, operation: Operation, doing: str, rds_client: Any, identity: str) -> None:
         def look() -> str | None:
-            found = _find(rds_client, identity)
-            return None if found is None else str(found["Status"])
+            snapshot = _find(rds_client, identity)
+            return None if snapshot is None else str(snapshot["Status"])
 
         try:
             operation.waiter.until(SNAPSHOT_AVAILABLE, look, operation.timeout_or(_CREATE_MINUTES))
@@ -163,12 +163,12 @@ class Snapshot(SnapshotKind):
         )["DBSnapshot"]
         return made
 
-    def own_readings(self, found: Mapping[str, Any]) -> Properties:
+    def own_readings(self, snapshot: Mapping[str, Any]) -> Properties:
         """Read whose snapshot it is (the instance's name when it was taken)."""
         return {
-            "dbInstanceIdentifier": found.get("DBInstanceIdentifier"),
-            "dbSnapshotIdentifier": found.get("DBSnapshotIdentifier"),
-            "status": found.get("Status"),
+            "dbInstanceIdentifier": snapshot.get("DBInstanceIdentifier"),
+            "dbSnapshotIdentifier": snapshot.get("DBSnapshotIdentifier"),
+            "status": snapshot.get("Status"),
         }
 
     def name_of(self, inputs: Properties) -> str:
@@ -186,24 +186,24 @@ def _find(rds_client: Any, identity: str) -> Mapping[str, Any] | None:
     return snapshots[0] if snapshots else None
 
 
-def _readings(found: Mapping[str, Any]) -> Properties:
+def _readings(snapshot: Mapping[str, Any]) -> Properties:
     return {
-        "allocatedStorage": found.get("AllocatedStorage"),
-        "availabilityZone": found.get("AvailabilityZone"),
-        "dbSnapshotArn": found.get("DBSnapshotArn"),
-        "encrypted": found.get("Encrypted"),
-        "engine": found.get("Engine"),
-        "engineVersion": found.get("EngineVersion"),
-        "iops": found.get("Iops"),
-        "kmsKeyId": found.get("KmsKeyId"),
-        "licenseModel": found.get("LicenseModel"),
-        "optionGroupName": found.get("OptionGroupName"),
-        "port": found.get("Port"),
-        "snapshotType": found.get("SnapshotType"),
-        "sourceDbSnapshotIdentifier": found.get("SourceDBSnapshotIdentifier"),
-        "sourceRegion": found.get("SourceRegion"),
-        "storageType": found.get("StorageType"),
-        "vpcId": found.get("VpcId"),
+        "allocatedStorage": snapshot.get("AllocatedStorage"),
+        "availabilityZone": snapshot.get("AvailabilityZone"),
+        "dbSnapshotArn": snapshot.get("DBSnapshotArn"),
+        "encrypted": snapshot.get("Encrypted"),
+        "engine": snapshot.get("Engine"),
+        "engineVersion": snapshot.get("EngineVersion"),
+        "iops": snapshot.get("Iops"),
+        "kmsKeyId": snapshot.get("KmsKeyId"),
+        "licenseModel": snapshot.get("LicenseModel"),
+        "optionGroupName": snapshot.get("OptionGroupName"),
+        "port": snapshot.get("Port"),
+        "snapshotType": snapshot.get("SnapshotType"),
+        "sourceDbSnapshotIdentifier": snapshot.get("SourceDBSnapshotIdentifier"),
+        "sourceRegion": snapshot.get("SourceRegion"),
+        "storageType": snapshot.get("StorageType"),
+        "vpcId": snapshot.get("VpcId"),
     }
 
 

@@ -72,9 +72,9 @@ class SnapshotCopy(SnapshotKind):
         made: Mapping[str, Any] = rds_client.copy_db_snapshot(**request)["DBSnapshot"]
         return made
 
-    def own_readings(self, found: Mapping[str, Any]) -> Properties:
+    def own_readings(self, snapshot: Mapping[str, Any]) -> Properties:
         """Read the copy's own name."""
-        return {"targetDbSnapshotIdentifier": found.get("DBSnapshotIdentifier")}
+        return {"targetDbSnapshotIdentifier": snapshot.get("DBSnapshotIdentifier")}
 
     def name_of(self, inputs: Properties) -> str:
         """Give the copy's identifier."""
