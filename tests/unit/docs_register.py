@@ -24,7 +24,7 @@ RUNBOOK = "tests/engine/test_runbook.py"
 
 @dataclass(frozen=True)
 class Run:
-    """A test runs it: this file, in which (or in one that it names) these words stand."""
+    """A test runs it: this file, or one that it names, contains these words."""
 
     by: str
     proof: str
@@ -32,7 +32,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Measured:
-    """It takes too long for the gate; docs/measurements.md has what it came to."""
+    """It takes too long for the gate; docs/measurements.md has the result."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Account:
 Entry = Run | Measured | Account
 
 _TYPED = Run(FIRST_HOUR, "first_hour")
-"""Typed as it stands; whether it is among what is typed is looked up there."""
+"""Typed as it stands; `test_docs.py` checks that it is among the commands that are typed."""
 _FAULTS = Run("dev/sandbox/faults.py", 'FAULTS_PATH = "/_sandbox/faults"')
 """The tests' own client sends the same requests."""
 _ROLLBACK = Run("tests/engine/test_rollback.py", 'deployment.up("rollback")')
@@ -120,7 +120,7 @@ class Command:
 
 
 def commands() -> Iterator[Command]:
-    """Yield each command of the pages' fenced blocks; what is joined by `&&` is two. Nobody may hide one in another form."""
+    """Yield each command of the pages' fenced blocks; two joined by `&&` come one by one; a block of `sh` is refused."""
     for page in PAGES:
         name = str(page.relative_to(ROOT))
         for language, block in _blocks(page):
@@ -135,7 +135,7 @@ def commands() -> Iterator[Command]:
 
 
 def statements() -> Iterator[tuple[str, str]]:
-    """Yield each page and block of SQL."""
+    """Yield each block of SQL with its page."""
     for page in PAGES:
         for language, block in _blocks(page):
             if language == "sql":
@@ -143,7 +143,7 @@ def statements() -> Iterator[tuple[str, str]]:
 
 
 def typed() -> set[str]:
-    """Return what is typed in the first hour."""
+    """Return the commands that are typed in the first hour."""
     return {command.removesuffix(" --yes") for chapter in CHAPTERS for command in chapter.commands}
 
 

@@ -103,12 +103,12 @@ class _Rds:
 
     def _describe(self, Filters: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:  # noqa: N803 - AWS's name
         keys = {"db-instance-id": "DBInstanceIdentifier", "dbi-resource-id": "DbiResourceId"}
-        found = [
+        matching = [
             entry
             for entry in self._instances
-            if all(entry[keys[each["Name"]]] in each["Values"] for each in Filters)
+            if all(entry[keys[criterion["Name"]]] in criterion["Values"] for criterion in Filters)
         ]
-        return [{"DBInstances": found}]
+        return [{"DBInstances": matching}]
 
 
 class FakeAws(Aws):
@@ -116,7 +116,7 @@ class FakeAws(Aws):
 
     def __init__(self, *instances: Instance, read_only: str = "1") -> None:
         self.settings = AwsSettings(region="eu-west-1")
-        self.rds = cast(Any, _Rds([dict(each.description) for each in instances]))
+        self.rds = cast(Any, _Rds([dict(database.description) for database in instances]))
         cast(Any, self.rds).read_only = read_only
 
     @property

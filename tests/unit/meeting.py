@@ -1,4 +1,4 @@
-"""A step that is done when so many of its kind are under way at the same time, in one process."""
+"""A step that is done once a given number of its kind are under way at the same time, in one process."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _making = threading.Lock()
 
 
 class Meeting(Step[StepArgs]):
-    """Inputs: ``number`` of this one, and ``of`` how many."""
+    """Inputs: ``number``, which one this is, and ``of``, how many there are."""
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Wait until all are here.
 
         Raises:
-            BrokenBarrierError: they did not come.
+            BrokenBarrierError: the others did not come in time.
         """
         parties = int(props["of"])
         with _making:

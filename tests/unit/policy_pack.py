@@ -41,7 +41,7 @@ class Pack:
         request = analyzer_pb2.AnalyzeRequest(
             type=kind, urn=_urn(kind, "it"), name="it", properties=_struct(props)
         )
-        return {_told(each) for each in self._analyzer.Analyze(request).diagnostics}
+        return {_formatted(diagnostic) for diagnostic in self._analyzer.Analyze(request).diagnostics}
 
     def stack(self, *resources: tuple[str, str, dict[str, Any]]) -> set[str]:
         request = analyzer_pb2.AnalyzeStackRequest(
@@ -52,7 +52,7 @@ class Pack:
                 for kind, name, props in resources
             ]
         )
-        return {_told(each) for each in self._analyzer.AnalyzeStack(request).diagnostics}
+        return {_formatted(diagnostic) for diagnostic in self._analyzer.AnalyzeStack(request).diagnostics}
 
 
 @contextmanager
@@ -78,5 +78,5 @@ def _urn(kind: str, name: str) -> str:
     return f"urn:pulumi:dev::rds-encrypt::{kind}::{name}"
 
 
-def _told(diagnostic: Any) -> str:
+def _formatted(diagnostic: Any) -> str:
     return f"{diagnostic.policyName}: {diagnostic.message}"

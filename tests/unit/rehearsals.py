@@ -27,7 +27,7 @@ class Made:
             file.write(line + "\n")
 
     def instance(self, which: str, *statuses: tuple[float, str, str | None], storage: Any = None) -> None:
-        """An instance's life: at which time it was called what, and in which status."""
+        """An instance's life: its name and its status at each time."""
         for at, identifier, status in statuses:
             self.see(at, "instance", id=which, identifier=identifier, status=status, gib=100, storage=storage)
 

@@ -56,8 +56,8 @@ def test_an_account_is_read_from_a_secret_as_rds_writes_it() -> None:
     written = (
         '{"username": "admin", "password": "p", "host": "x", "dbInstanceIdentifier": "orders", "port": 1}'
     )
-    found = read_account(Vault(written), "s")
-    assert found == Account("admin", "p", frozenset({"x", "orders"}))
+    account = read_account(Vault(written), "s")
+    assert account == Account("admin", "p", frozenset({"x", "orders"}))
     assert read_account(Vault('{"password": "p"}'), "s").username is None
     assert "hunter2" not in repr(Account("admin", "hunter2"))
 
@@ -75,8 +75,8 @@ def test_a_secret_of_another_form_is_refused_without_being_quoted(text: str) -> 
 def test_an_account_from_the_environment_is_the_instances_master(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORDERS_PASSWORD", "hunter2")
     access = Access(Vault(""), AccessSettings(environment="ORDERS_PASSWORD"))
-    found = access.credentials(instance(MasterUsername="rdsmaster"))
-    assert (found.user, found.password) == ("rdsmaster", "hunter2")
+    credentials = access.credentials(instance(MasterUsername="rdsmaster"))
+    assert (credentials.user, credentials.password) == ("rdsmaster", "hunter2")
 
 
 def test_a_step_reads_its_secret_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The fence by locked accounts: what is noted of those that were locked before, and what is unlocked again."""
+"""The fence by locked accounts: what is noted about those that were locked before, and what is unlocked again."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def session(*accounts: tuple[str, int], scheduler: str = "OFF", fellows: int = 0
 
 
 def fence(**tags: str) -> AccountFence:
-    found = instance(tags={f"rds-encrypt:{key.replace('_', '-')}": value for key, value in tags.items()})
-    return AccountFence(Instances(FakeAws(found)), cast(Any, None), found.resource_id)
+    database = instance(tags={f"rds-encrypt:{key.replace('_', '-')}": value for key, value in tags.items()})
+    return AccountFence(Instances(FakeAws(database)), cast(Any, None), database.resource_id)
 
 
 def unlocked(sent: list[tuple[str, tuple[object, ...]]]) -> list[object]:

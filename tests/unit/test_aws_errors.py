@@ -17,9 +17,9 @@ def client_error(code: str, status: int = 400, message: str = "said so") -> boto
 
 
 def sorted_as(error: Exception) -> MigrationError:
-    with pytest.raises(MigrationError) as found, sorted_errors("orders"):
+    with pytest.raises(MigrationError) as raised, sorted_errors("orders"):
         raise error
-    return found.value
+    return raised.value
 
 
 @pytest.mark.parametrize(
@@ -44,14 +44,14 @@ def sorted_as(error: Exception) -> MigrationError:
     ],
 )
 def test_each_error_is_of_the_kind_that_says_what_to_do(error: Exception, kind: type[MigrationError]) -> None:
-    found = sorted_as(error)
-    assert type(found) is kind
-    assert str(found).startswith("orders: ")
+    failure = sorted_as(error)
+    assert type(failure) is kind
+    assert str(failure).startswith("orders: ")
 
 
 def test_a_denial_names_what_to_allow() -> None:
-    said = str(sorted_as(client_error("AccessDenied", message="User: x is not authorized")))
-    assert said == (
+    message = str(sorted_as(client_error("AccessDenied", message="User: x is not authorized")))
+    assert message == (
         "orders: AWS refused ModifyDBInstance (User: x is not authorized). Allow ModifyDBInstance to the caller:"
         " rds_encrypt/policies/iam-policy.json lists everything that a migration needs."
     )
@@ -62,8 +62,8 @@ def test_expired_credentials_are_to_be_renewed() -> None:
 
 
 def test_anything_else_is_told_as_aws_told_it() -> None:
-    said = str(sorted_as(client_error("InvalidSomething", message="Too much.")))
-    assert said == (
+    message = str(sorted_as(client_error("InvalidSomething", message="Too much.")))
+    assert message == (
         "orders: ModifyDBInstance failed with InvalidSomething: Too much. Correct what AWS objects to, then run the same"
         " command again; it continues where it stopped."
     )
@@ -151,8 +151,8 @@ def test_what_is_not_aws_passes_through() -> None:
 def test_what_rds_refuses_gets_a_sentence_of_its_own(
     code: str, message: str, kind: type[MigrationError], words: str
 ) -> None:
-    found = sorted_as(client_error(code, message=message))
-    assert type(found) is kind
-    assert words in found.what
-    assert "rds_encrypt/policies/iam-policy.json" not in str(found)
-    assert found.fix
+    failure = sorted_as(client_error(code, message=message))
+    assert type(failure) is kind
+    assert words in failure.what
+    assert "rds_encrypt/policies/iam-policy.json" not in str(failure)
+    assert failure.fix

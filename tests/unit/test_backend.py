@@ -12,7 +12,7 @@ import pytest
 from components.backend import backend_mark, backend_url
 
 
-def found(tmp_path: Path, *, variable: str = "", project: str = "", login: str = "") -> str:
+def resolved_url(tmp_path: Path, *, variable: str = "", project: str = "", login: str = "") -> str:
     (tmp_path / "Pulumi.yaml").write_text(f"name: rds-encrypt\n{project}", encoding="utf-8")
     if login:
         content = {"current": login, "accessTokens": {login: "pul-secret"}}
@@ -23,13 +23,13 @@ def found(tmp_path: Path, *, variable: str = "", project: str = "", login: str =
 
 def test_the_variable_comes_first_then_the_project_then_the_login(tmp_path: Path) -> None:
     project = "backend:\n  url: s3://of-the-project\n"
-    assert found(tmp_path, variable="s3://set/", project=project, login="s3://chosen") == "s3://set"
-    assert found(tmp_path, project=project, login="s3://chosen") == "s3://of-the-project"
-    assert found(tmp_path, login="s3://chosen") == "s3://chosen"
+    assert resolved_url(tmp_path, variable="s3://set/", project=project, login="s3://chosen") == "s3://set"
+    assert resolved_url(tmp_path, project=project, login="s3://chosen") == "s3://of-the-project"
+    assert resolved_url(tmp_path, login="s3://chosen") == "s3://chosen"
 
 
 def test_whoever_says_nothing_keeps_the_state_in_the_cloud(tmp_path: Path) -> None:
-    assert found(tmp_path) == "https://api.pulumi.com"
+    assert resolved_url(tmp_path) == "https://api.pulumi.com"
 
 
 @pytest.mark.parametrize("broken", ["{", "[]", "\x00"])
@@ -42,7 +42,7 @@ def test_what_cannot_be_read_says_nothing(tmp_path: Path, broken: str) -> None:
 def test_a_mark_tells_addresses_machines_and_organisations_apart_and_no_address(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seen = []
+    marks = []
     for url, machine, organisation in (
         ("s3://one", "laptop", "shop"),
         ("s3://two", "laptop", "shop"),
@@ -53,9 +53,9 @@ def test_a_mark_tells_addresses_machines_and_organisations_apart_and_no_address(
         monkeypatch.setenv("PULUMI_BACKEND_URL", url)
         monkeypatch.setattr(platform, "node", lambda machine=machine: machine)
         monkeypatch.setattr(pulumi, "get_organization", lambda organisation=organisation: organisation)
-        seen.append(backend_mark())
-    assert len(set(seen)) == len(seen)
-    assert all(len(mark) == 12 and mark.isalnum() for mark in seen)
+        marks.append(backend_mark())
+    assert len(set(marks)) == len(marks)
+    assert all(len(mark) == 12 and mark.isalnum() for mark in marks)
 
 
 def test_a_directory_is_the_same_however_files_are_written_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Lines through a bastion: OpenSSH's client, two kinds of real SSH server, and behind them somebody who speaks first."""
+"""Lines through a bastion: OpenSSH's client, two kinds of real SSH server, and behind them a server that speaks first."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.skipif(NO_SSH, reason="no OpenSSH client on this machin
 
 @pytest.fixture(scope="module")
 def speaker() -> Iterator[Endpoint]:
-    """A server that greets whoever comes, and says what it hears."""
+    """A server that greets each client and echoes what it receives."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=_accept, args=(listener,), daemon=True).start()
         yield Endpoint("127.0.0.1", listener.getsockname()[1])
@@ -64,8 +64,8 @@ def _speak(client: socket.socket) -> None:
 
 @pytest.fixture(params=SERVERS)
 def start(request: pytest.FixtureRequest) -> Start:
-    found: Start = request.param
-    return found
+    server: Start = request.param
+    return server
 
 
 @pytest.fixture
@@ -76,15 +76,15 @@ def keys(tmp_path: Path) -> Keys:
 
 def until(look: Callable[[], T], accept: Callable[[T], bool], deadline: float = 10.0) -> T:
     end = time.monotonic() + deadline
-    while not accept(seen := look()):
-        assert time.monotonic() < end, f"last seen: {seen}"
+    while not accept(value := look()):
+        assert time.monotonic() < end, f"last seen: {value}"
         time.sleep(0.02)
-    return seen
+    return value
 
 
 @contextmanager
 def spoken(lines: BastionTunnels, endpoint: Endpoint) -> Iterator[socket.socket]:
-    """Open a line and take the greeting off it."""
+    """Open a line and read the greeting from it."""
     line = lines.open_tunnel(endpoint)
     try:
         line.socket.settimeout(10)
@@ -111,9 +111,9 @@ def test_lines_share_one_connection_and_leave_nothing(start: Start, keys: Keys, 
 
         def ask(number: int) -> bytes:
             with spoken(lines, speaker) as line:
-                said = str(number).encode() * 20_000
-                line.sendall(said)
-                heard = line.recv(len(said), socket.MSG_WAITALL)
+                payload = str(number).encode() * 20_000
+                line.sendall(payload)
+                heard = line.recv(len(payload), socket.MSG_WAITALL)
                 assert len(holding(running.port)) == 1
                 return heard[:2]
 
@@ -122,7 +122,7 @@ def test_lines_share_one_connection_and_leave_nothing(start: Start, keys: Keys, 
         shared = lines._shared
         assert shared is not None
         assert shared.directory.stat().st_mode & 0o077 == 0
-        # No line is left, and nobody on this machine has a port to use what we opened.
+        # No line is left, and no local port lets anybody else use what we opened.
         assert [words for words in clients_of(running.port) if "-W" in words] == []
         words = [word for client in clients_of(running.port) for word in client]
         assert not [word for word in words if word.startswith(("-L", "-D"))]
@@ -140,7 +140,7 @@ def test_a_connection_that_died_is_made_anew(start: Start, keys: Keys, speaker: 
         with start(keys, port), spoken(lines, speaker) as line:
             assert lines._shared is not first
             # Killed, not ended: the line is cut at once.
-            (held,) = until(lambda: pids_holding(port), lambda found: len(found) == 1)
+            (held,) = until(lambda: pids_holding(port), lambda pids: len(pids) == 1)
             os.kill(held, signal.SIGKILL)
             line.settimeout(5)
             assert line.recv(1) == b""
@@ -149,13 +149,13 @@ def test_a_connection_that_died_is_made_anew(start: Start, keys: Keys, speaker: 
 
 
 def pids_holding(port: int) -> list[int]:
-    found = []
+    pids = []
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(FileNotFoundError, ProcessLookupError):
             words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
             if f"Port={port}" in words and "-N" in words and words[0].endswith("ssh"):
-                found.append(int(entry.name))
-    return found
+                pids.append(int(entry.name))
+    return pids
 
 
 def test_it_ends_with_its_process_even_if_that_is_killed(start: Start, keys: Keys, speaker: Endpoint) -> None:
@@ -175,12 +175,12 @@ print(lines._shared.directory, flush=True)
 sys.stdin.read()
 """
     with start(keys, free_port()) as running:
-        told = running.bastion
+        bastion = running.bastion
         words = [
-            str(told.port),
-            str(told.user),
-            str(told.key_file),
-            str(told.known_hosts_file),
+            str(bastion.port),
+            str(bastion.user),
+            str(bastion.key_file),
+            str(bastion.known_hosts_file),
             str(speaker.port),
         ]
         child = subprocess.Popen(
@@ -189,10 +189,10 @@ sys.stdin.read()
         assert child.stdout is not None
         directory = Path(child.stdout.readline().strip())
         assert (directory / "control").exists()
-        assert len(clients_of(told.port)) == 3, "a check, the connection, the line"
+        assert len(clients_of(bastion.port)) == 3, "a check, the connection, the line"
         child.kill()
         child.communicate()
-        assert left_of(told.port) == []
+        assert left_of(bastion.port) == []
         until(directory.exists, lambda there: not there)
 
 
@@ -221,15 +221,15 @@ def test_a_changed_host_key_is_refused(start: Start, keys: Keys, speaker: Endpoi
 def test_a_user_who_trusts_everybody_in_his_own_configuration_is_not_followed(
     start: Start, keys: Keys, speaker: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = command(Running(keys, 22).bastion, keys.directory, "-N")
-    settings = [word for flag, word in pairwise(told) if flag == "-o"]
+    argv = command(Running(keys, 22).bastion, keys.directory, "-N")
+    settings = [word for flag, word in pairwise(argv) if flag == "-o"]
     assert "StrictHostKeyChecking=yes" in settings
     file = keys.directory / "config"
     file.write_text(
         "Host *\n StrictHostKeyChecking no\n LocalForward 127.0.0.1:1 x:1\n ForwardAgent yes\n", "utf-8"
     )
     asked = subprocess.run(
-        [told[0], "-G", "-F", str(file), *told[1:]], capture_output=True, text=True, check=True
+        [argv[0], "-G", "-F", str(file), *argv[1:]], capture_output=True, text=True, check=True
     )
     resolved = asked.stdout.splitlines()
     assert {

@@ -1,4 +1,4 @@
-"""Questions put together: nobody gets an older answer than one of its own would be, and nobody another's error."""
+"""Batched questions: nobody gets an older answer than to a question of its own, and nobody gets another's error."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ WAIT = 10.0
 
 
 class Throttled(Exception):
-    """An error that would meet anybody."""
+    """An error that any caller would get."""
 
 
 class World:
-    """Something that changes, and a question about it that can be kept waiting for its answer."""
+    """Something that changes, and a request about it whose answer can be held back."""
 
     def __init__(self) -> None:
         self.now = itertools.count()
@@ -34,13 +34,13 @@ class World:
 
     def request(self, keys: Sequence[str]) -> Mapping[str, int]:
         """Look when the request begins, as a server that answers slowly may have done."""
-        seen, error = next(self.now), self.error
+        tick, error = next(self.now), self.error
         self.asked.append(tuple(keys))
         self.began.release()
         assert self.open.wait(WAIT)
         if error is not None:
             raise error
-        return dict.fromkeys((key for key in keys if key != "gone"), seen)
+        return dict.fromkeys((key for key in keys if key != "gone"), tick)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -68,8 +68,8 @@ def batcher(monkeypatch: pytest.MonkeyPatch) -> RequestBatcher[int]:
 
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(16) as found:
-        yield found
+    with ThreadPoolExecutor(16) as executor:
+        yield executor
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -106,14 +106,14 @@ def test_those_who_ask_meanwhile_go_along_with_the_next_request(
         later = [pool.submit(batcher.ask, [key], world.request) for key in "abcde"]
         waiting(batcher, 5)
     assert first.result(WAIT) == {"a": 0}
-    assert [each.result(WAIT) for each in later] == [{key: 1} for key in "abcde"]
+    assert [future.result(WAIT) for future in later] == [{key: 1} for key in "abcde"]
     assert world.asked == [("a",), ("a", "b", "c", "d", "e")]
 
 
 def test_no_answer_is_older_than_the_question(
     world: World, batcher: RequestBatcher[int], pool: ThreadPoolExecutor
 ) -> None:
-    """The same key is under way already: that request may have looked before the waiter did what it wants to see."""
+    """The same key is under way already: that request may have looked before the waiter made the change that it wants to see."""
     with world.held():
         first = pool.submit(batcher.ask, ["a"], world.request)
         world.await_request()
@@ -130,9 +130,9 @@ def test_no_answer_is_older_than_the_question_among_many_threads(pool: ThreadPoo
 
     def request(keys: Sequence[str]) -> Mapping[str, int]:
         next(requests)
-        seen = next(clock)
+        tick = next(clock)
         time.sleep(0.002)
-        return dict.fromkeys(keys, seen)
+        return dict.fromkeys(keys, tick)
 
     def many(key: str) -> None:
         for _ in range(50):
@@ -154,7 +154,7 @@ def test_an_error_that_would_meet_anybody_reaches_everybody(
         later = [pool.submit(batcher.ask, [key], world.request) for key in "bc"]
         waiting(batcher, 2)
     assert first.result(WAIT) == {"a": 0}
-    assert all(isinstance(each.exception(WAIT), Throttled) for each in later)
+    assert all(isinstance(future.exception(WAIT), Throttled) for future in later)
     assert len(world.asked) == 2
     world.error = None
     assert batcher.ask(["b"], world.request) == {"b": 2}
@@ -163,13 +163,13 @@ def test_an_error_that_would_meet_anybody_reaches_everybody(
 def test_anybody_elses_error_is_not_ours(
     world: World, batcher: RequestBatcher[int], pool: ThreadPoolExecutor
 ) -> None:
-    """One whose credentials have expired, or who asks about nonsense, spoils nobody's answer, whoever leads."""
+    """A caller whose credentials have expired, or who asks about nonsense, spoils nobody else's answer, whoever leads."""
 
     def picky(keys: Sequence[str]) -> Mapping[str, int]:
-        found = world.request(keys)
+        answers = world.request(keys)
         if "nonsense" in keys:
             raise ValueError("nonsense")
-        return found
+        return answers
 
     with world.held():
         first = pool.submit(batcher.ask, ["a"], picky)
@@ -236,7 +236,7 @@ def test_those_who_have_time_wait_for_each_other(
     world: World, batcher: RequestBatcher[int], pool: ThreadPoolExecutor
 ) -> None:
     patient = [pool.submit(batcher.ask, [key], world.request, window=1.0) for key in "abc"]
-    assert [each.result(WAIT) for each in patient] == [{key: 0} for key in "abc"]
+    assert [future.result(WAIT) for future in patient] == [{key: 0} for key in "abc"]
     assert world.asked == [("a", "b", "c")]
 
 

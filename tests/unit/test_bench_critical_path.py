@@ -49,35 +49,35 @@ EVENTS = [
 ]
 
 
-def found(calls: list[dict[str, Any]], events: list[dict[str, Any]], **options: bool) -> list[Operation]:
+def extract(calls: list[dict[str, Any]], events: list[dict[str, Any]], **options: bool) -> list[Operation]:
     return operations(calls, events, MODEL, BEGAN.timestamp(), **options)
 
 
 def test_each_request_of_the_procedure_is_charged_what_the_time_model_says() -> None:
-    assert [each.imposed for each in found(CALLS, EVENTS)] == [
+    assert [operation.imposed for operation in extract(CALLS, EVENTS)] == [
         pytest.approx(MODEL.seconds("replica")),
         pytest.approx(MODEL.seconds("snapshot")),
     ]
 
 
 def test_an_operation_ends_with_its_own_event_after_it_was_asked_for() -> None:
-    replica, snapshot = found(CALLS, EVENTS)
+    replica, snapshot = extract(CALLS, EVENTS)
     assert replica.done == pytest.approx(41.5)
     assert snapshot.done == pytest.approx(58.2)
 
 
 def test_the_provider_has_seen_enough_with_its_last_look_and_ours_do_not_count() -> None:
-    replica, snapshot = found(CALLS, EVENTS)
+    replica, snapshot = extract(CALLS, EVENTS)
     assert replica.noticed == pytest.approx(44)
     assert snapshot.noticed == pytest.approx(59)
 
 
 def test_a_waiter_of_the_cli_has_seen_enough_with_its_first_look() -> None:
-    assert found(CALLS, EVENTS, looks_once=True)[0].noticed == pytest.approx(42)
+    assert extract(CALLS, EVENTS, looks_once=True)[0].noticed == pytest.approx(42)
 
 
 def test_what_was_asked_for_in_vain_is_not_part_of_the_procedure() -> None:
-    assert found([{**SNAPSHOT, "error_code": "InvalidDBInstanceState"}, *CALLS], EVENTS) == found(
+    assert extract([{**SNAPSHOT, "error_code": "InvalidDBInstanceState"}, *CALLS], EVENTS) == extract(
         CALLS, EVENTS
     )
 
@@ -86,7 +86,7 @@ def test_a_restore_is_charged_with_the_states_that_its_settings_imply() -> None:
     done = [event(30, "orders-encrypted", "Restored from snapshot orders-encrypted")]
     asked: dict[str, Any] = {"EnableIAMDatabaseAuthentication": True, "BackupRetentionPeriod": 7}
     name = "RestoreDBInstanceFromDBSnapshot"
-    (made,) = found([call(1, name, DBInstanceIdentifier="orders-encrypted", **asked)], done)
+    (made,) = extract([call(1, name, DBInstanceIdentifier="orders-encrypted", **asked)], done)
     expected = MODEL.seconds("restore") + 2 * MODEL.seconds("configure") + MODEL.seconds("backup")
     assert made.imposed == pytest.approx(expected)
 
@@ -97,7 +97,9 @@ NO_BACKUPS_AND_SOME: tuple[dict[str, Any], ...] = ({}, {"BackupRetentionPeriod":
 def test_the_first_backups_of_an_instance_are_charged_with_the_change_that_begins_them() -> None:
     done = [event(20, "orders-encrypted", "Finished applying modification to the DB instance")]
     bare, with_backups = (
-        found([call(1, "ModifyDBInstance", DBInstanceIdentifier="orders-encrypted", **more)], done)[0].imposed
+        extract([call(1, "ModifyDBInstance", DBInstanceIdentifier="orders-encrypted", **more)], done)[
+            0
+        ].imposed
         for more in NO_BACKUPS_AND_SOME
     )
     assert bare == pytest.approx(MODEL.seconds("notice") + MODEL.seconds("modify"))
@@ -106,7 +108,7 @@ def test_the_first_backups_of_an_instance_are_charged_with_the_change_that_begin
 
 def test_a_record_of_something_unfinished_is_refused() -> None:
     with pytest.raises(LookupError, match="CreateDBSnapshot of orders-snapshot has no end"):
-        found(CALLS, EVENTS[:2])
+        extract(CALLS, EVENTS[:2])
 
 
 PROCEDURE = Procedure(

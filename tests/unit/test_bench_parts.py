@@ -1,4 +1,4 @@
-"""What the cutover and the verification come to as lines of the suite."""
+"""The figures of the cutover and the verification, as lines of the suite."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_speeds_are_ratios_of_rows_and_the_servers_time_is_told() -> None:
 
 
 def test_one_table_may_be_a_little_slower_and_several_may_not() -> None:
-    several = [replace(each, what="orders, 4 tables") for each in FIGURES]
+    several = [replace(one_table, what="orders, 4 tables") for one_table in FIGURES]
     assert not sentences(list(verification.lines_of(FIGURES)))
     assert len(sentences(list(verification.lines_of(several)))) == 1
 

@@ -1,4 +1,4 @@
-"""The suite's lines: ratios, limits, sentences, and what a part that fails leaves of the others."""
+"""The suite's lines: ratios, limits, sentences, and what becomes of the others when a part fails."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_what_stops_a_part_is_told_in_its_line_after_those_that_it_had() -> None
 
 @dataclass(frozen=True)
 class Parts:
-    """Some parts in the place of those that measure."""
+    """Some parts in place of those that measure."""
 
     parts: dict[str, Callable[[], Iterable[Line]]]
 

@@ -15,7 +15,7 @@ PINNED = Path(__file__).resolve().parents[2] / "dev" / "tools" / "versions.toml"
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Servers as set-up leaves them, among what it leaves while it works, and no other on PATH."""
+    """Servers as set-up leaves them, beside one that is still being fetched, and none on PATH."""
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(binaries, "CACHE", tmp_path)
     monkeypatch.setattr(binaries, "_fetch", lambda _version: None)
@@ -28,17 +28,18 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("cache")
 @pytest.mark.parametrize(
-    ("wanted", "found"), [("8.0", "8.0.31"), ("8.0.15", "8.0.15"), ("8.0.31", "8.0.31"), ("9.7", "9.7.5")]
+    ("requested", "version"),
+    [("8.0", "8.0.31"), ("8.0.15", "8.0.15"), ("8.0.31", "8.0.31"), ("9.7", "9.7.5")],
 )
-def test_the_newest_of_a_series_or_the_very_version(wanted: str, found: str) -> None:
-    assert find_binaries(wanted).version == found
+def test_the_newest_of_a_series_or_the_very_version(requested: str, version: str) -> None:
+    assert find_binaries(requested).version == version
 
 
 @pytest.mark.usefixtures("cache")
-@pytest.mark.parametrize("wanted", ["5.7", "8.0.3", "9.7.4"])
-def test_one_that_is_not_there(wanted: str) -> None:
-    with pytest.raises(MySQLNotInstalled, match=f"run `make setup SERVERS={wanted}`"):
-        find_binaries(wanted)
+@pytest.mark.parametrize("requested", ["5.7", "8.0.3", "9.7.4"])
+def test_one_that_is_not_there(requested: str) -> None:
+    with pytest.raises(MySQLNotInstalled, match=f"run `make setup SERVERS={requested}`"):
+        find_binaries(requested)
 
 
 def test_an_older_release_does_not_stand_for_its_series(cache: Path) -> None:

@@ -1,4 +1,4 @@
-"""RDS's own writes are told from those of applications; what is not certainly RDS's is an application's."""
+"""RDS's own writes are told apart from those of applications; what is not certainly RDS's counts as an application's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def event(kind: str, info: str = "", position: int = 4, file: str = "b.000001") 
 
 
 def statement(text: str) -> list[Row]:
-    """As a transaction in the binlog."""
+    """Return it as a transaction in the binlog."""
     return [
         event("Anonymous_Gtid", "SET @@SESSION.GTID_NEXT= 'ANONYMOUS'"),
         event("Query", "BEGIN"),

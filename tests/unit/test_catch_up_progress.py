@@ -1,4 +1,4 @@
-"""The words of a catch-up: percent, time left and rate, from what several looks have seen."""
+"""The progress of a catch-up in words: percent, time left and rate, from what several looks have seen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MB = 1_000_000
 
 
 class Chase:
-    """A source that writes and a replica that executes, in bytes of one binlog, at a clock that is set by hand."""
+    """A source that writes and a replica that executes, in bytes of one binlog, by a clock that is set by hand."""
 
     def __init__(self) -> None:
         self.now = 0.0

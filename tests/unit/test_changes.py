@@ -33,8 +33,8 @@ class Clock:
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
-        due = [each for each in self.later if each[0] <= self.now]
-        self.later = [each for each in self.later if each[0] > self.now]
+        due = [event for event in self.later if event[0] <= self.now]
+        self.later = [event for event in self.later if event[0] > self.now]
         for _, happen in due:
             happen()
 
@@ -43,18 +43,18 @@ class Clock:
 
 
 class Rds:
-    """RDS with instances; each Modify or Reboot is answered by what the test has put there, or accepted."""
+    """RDS with instances; each Modify or Reboot gets the answer that the test has put there, or is accepted."""
 
     def __init__(self, *identifiers: str) -> None:
-        self.there = {each: dict(instance(each).description) for each in identifiers}
+        self.there = {name: dict(instance(name).description) for name in identifiers}
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
         self.refuse: Callable[[str, Mapping[str, Any]], Exception | None] = lambda _name, _changes: None
-        self.accept: Callable[[dict[str, Any], Mapping[str, Any]], None] = lambda _found, _changes: None
+        self.accept: Callable[[dict[str, Any], Mapping[str, Any]], None] = lambda _description, _changes: None
 
     def describe_db_instances(self, Filters: Sequence[Mapping[str, Any]]) -> dict[str, Any]:  # noqa: N803
         keys = {"db-instance-id": "DBInstanceIdentifier", "dbi-resource-id": "DbiResourceId"}
-        ((key, values),) = [(keys[each["Name"]], each["Values"]) for each in Filters]
-        return {"DBInstances": [dict(each) for each in self.there.values() if each[key] in values]}
+        ((key, values),) = [(keys[criterion["Name"]], criterion["Values"]) for criterion in Filters]
+        return {"DBInstances": [dict(entry) for entry in self.there.values() if entry[key] in values]}
 
     def modify_db_instance(self, DBInstanceIdentifier: str, ApplyImmediately: object, **given: Any) -> None:  # noqa: N803
         assert ApplyImmediately
@@ -67,8 +67,8 @@ class Rds:
         self.asked.append((name, given))
         if (refused := self.refuse(name, given)) is not None:
             raise refused
-        found = next(each for each in self.there.values() if each["DBInstanceIdentifier"] == name)
-        self.accept(found, given)
+        description = next(entry for entry in self.there.values() if entry["DBInstanceIdentifier"] == name)
+        self.accept(description, given)
 
     def get_paginator(self, operation: str) -> Any:
         call = getattr(self, operation)
@@ -101,10 +101,10 @@ def refusal(code: str, message: str = "no", status: int = 400) -> ClientError:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     monkeypatch.setattr(describe_batches, "_shared", {})
     monkeypatch.setattr(instance_reader, "WINDOW", 0.0)
-    found = Clock()
+    fake_time = Clock()
     for module in (changes, waiting):
-        monkeypatch.setattr(module, "time", found)
-    return found
+        monkeypatch.setattr(module, "time", fake_time)
+    return fake_time
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,8 @@ def test_hours_of_the_first_backup_are_waited_for(clock: Clock) -> None:
     rds = Rds("a")
     rds.there["a"]["DBInstanceStatus"] = "backing-up"
     clock.after(3 * 3600, lambda: rds.there["a"].update(DBInstanceStatus="storage-initialization"))
-    found = Instances(Client(rds)).wait_until_available("db-A", deadline=24 * 3600)
-    assert found.status == "storage-initialization"
+    restored = Instances(Client(rds)).wait_until_available("db-A", deadline=24 * 3600)
+    assert restored.status == "storage-initialization"
 
 
 def test_a_change_refused_just_after_available_is_asked_for_again_and_ever_more_rarely(clock: Clock) -> None:
@@ -173,8 +173,8 @@ def test_after_any_error_what_has_been_accepted_has_been_accepted(error: Excepti
     rds = Rds("a")
 
     def answer_late(_name: str, given: Mapping[str, Any]) -> Exception:
-        found = rds.there["a"]
-        found.update(given if where == "in effect" else {"PendingModifiedValues": dict(given)})
+        description = rds.there["a"]
+        description.update(given if where == "in effect" else {"PendingModifiedValues": dict(given)})
         return error
 
     rds.refuse = answer_late
@@ -193,8 +193,8 @@ def test_what_is_refused_for_good_is_not_asked_for_again() -> None:
 def renaming(clock: Clock, rds: Rds, *, notice: float, away: float, rest: float) -> None:
     """Let Modify rename as RDS does: still available for a moment, then no name answers, then a reboot."""
 
-    def begin(found: dict[str, Any], given: Mapping[str, Any]) -> None:
-        found["PendingModifiedValues"] = {"DBInstanceIdentifier": given["NewDBInstanceIdentifier"]}
+    def begin(description: dict[str, Any], given: Mapping[str, Any]) -> None:
+        description["PendingModifiedValues"] = {"DBInstanceIdentifier": given["NewDBInstanceIdentifier"]}
         named = {
             "DBInstanceIdentifier": given["NewDBInstanceIdentifier"],
             "DBParameterGroups": [
@@ -204,18 +204,19 @@ def renaming(clock: Clock, rds: Rds, *, notice: float, away: float, rest: float)
                 }
             ],
         }
-        clock.after(notice, lambda: found.update(DBInstanceStatus="renaming"))
+        clock.after(notice, lambda: description.update(DBInstanceStatus="renaming"))
         clock.after(
-            notice + away, lambda: found.update(named, DBInstanceStatus="rebooting", PendingModifiedValues={})
+            notice + away,
+            lambda: description.update(named, DBInstanceStatus="rebooting", PendingModifiedValues={}),
         )
-        clock.after(notice + away + rest, lambda: found.update(DBInstanceStatus="available"))
+        clock.after(notice + away + rest, lambda: description.update(DBInstanceStatus="available"))
 
     def refuse(name: str, given: Mapping[str, Any]) -> Exception | None:
-        wanted = given.get("NewDBInstanceIdentifier")
-        found = next(each for each in rds.there.values() if each["DBInstanceIdentifier"] == name)
-        if found["DBInstanceStatus"] != "available" or found.get("PendingModifiedValues"):
+        new_name = given.get("NewDBInstanceIdentifier")
+        description = next(entry for entry in rds.there.values() if entry["DBInstanceIdentifier"] == name)
+        if description["DBInstanceStatus"] != "available" or description.get("PendingModifiedValues"):
             return refusal("InvalidDBInstanceState", BUSY)
-        if any(each["DBInstanceIdentifier"] == wanted for each in rds.there.values()):
+        if any(entry["DBInstanceIdentifier"] == new_name for entry in rds.there.values()):
             return refusal("DBInstanceAlreadyExists", "DB instance already exists")
         return None
 
@@ -226,25 +227,25 @@ def test_a_pair_of_renames_asks_twice_and_loses_no_time(clock: Clock) -> None:
     """Each takes AWS minutes: the second is asked for as soon as the name is free, and never before."""
     rds = Rds("a", "a-encrypted")
     renaming(clock, rds, notice=5, away=180, rest=60)
-    found, began = Instances(Client(rds)), clock.now
-    found.ask_rename("db-A", "a-old", parameter_group="g", deadline=1800)
-    found.ask_rename("db-A-ENCRYPTED", "a", parameter_group="g", deadline=1800)
+    instances, began = Instances(Client(rds)), clock.now
+    instances.ask_rename("db-A", "a-old", parameter_group="g", deadline=1800)
+    instances.ask_rename("db-A-ENCRYPTED", "a", parameter_group="g", deadline=1800)
     assert 185 <= clock.now - began < 185 + 1.3
     assert [(name, given["NewDBInstanceIdentifier"]) for name, given in rds.asked] == [
         ("a", "a-old"),
         ("a-encrypted", "a"),
     ]
-    found.await_rename("db-A", "a-old", parameter_group="g", deadline=1800)
-    found.await_rename("db-A-ENCRYPTED", "a", parameter_group="g", deadline=1800)
+    instances.await_rename("db-A", "a-old", parameter_group="g", deadline=1800)
+    instances.await_rename("db-A-ENCRYPTED", "a", parameter_group="g", deadline=1800)
     assert len(rds.asked) == 2
 
 
 def test_a_short_rename_is_noticed_within_a_third_of_a_second(clock: Clock) -> None:
     rds = Rds("a", "a-encrypted")
     renaming(clock, rds, notice=0.1, away=1.5, rest=0.5)
-    found, began = Instances(Client(rds)), clock.now
-    found.ask_rename("db-A", "a-old", parameter_group="g", deadline=1800)
-    found.ask_rename("db-A-ENCRYPTED", "a", parameter_group="g", deadline=1800)
+    instances, began = Instances(Client(rds)), clock.now
+    instances.ask_rename("db-A", "a-old", parameter_group="g", deadline=1800)
+    instances.ask_rename("db-A-ENCRYPTED", "a", parameter_group="g", deadline=1800)
     assert 1.6 <= clock.now - began < 1.9
 
 
@@ -271,7 +272,7 @@ def test_after_a_refusal_it_is_asked_for_again_with_the_next_change_that_is_seen
 
 @pytest.mark.parametrize("error", [refusal("Throttling"), ConnectionClosedError(endpoint_url="https://rds")])
 def test_a_rename_outlasts_what_passes(clock: Clock, error: Exception) -> None:
-    """It is past the point of no return: nothing that passes may end it."""
+    """It is past the point of no return: no passing error may end it."""
     rds, answers = Rds("a"), [error, error]
     rds.refuse = lambda _name, _given: answers.pop() if answers else None
     Instances(Client(rds)).ask_rename("db-A", "a-old", parameter_group="g", deadline=1800)
@@ -307,9 +308,9 @@ def test_a_reboot_refused_for_a_while_is_asked_for_again(clock: Clock) -> None:
     rds.there["a"]["DBParameterGroups"] = [group]
     answers = [refusal("InvalidDBInstanceState", REBOOT_LATER)] * 2
     rds.refuse = lambda _name, _given: answers.pop() if answers else None
-    rds.accept = lambda found, _given: found.update(
+    rds.accept = lambda description, _given: description.update(
         DBParameterGroups=[{**group, "ParameterApplyStatus": "in-sync"}]
     )
-    found = Instances(Client(rds)).await_rename("db-A", "a", parameter_group="g", deadline=60)
-    assert found.parameters_in_sync
+    renamed = Instances(Client(rds)).await_rename("db-A", "a", parameter_group="g", deadline=60)
+    assert renamed.parameters_in_sync
     assert len(rds.asked) == 3

@@ -1,4 +1,4 @@
-"""The replication channel: every verb looks first, acts only if something is missing, and believes a second look alone."""
+"""The replication channel: every verb looks first, acts only if something is missing, and trusts only a second look."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def calls(session: FakeSession) -> list[str]:
 
 
 class Server:
-    """A replica's state, which procedures change; answers to its status are made from it."""
+    """A replica's state, which procedures change; its status is made from it."""
 
     def __init__(self, *, row: Row | None) -> None:
         self.row = row
@@ -295,7 +295,7 @@ def test_a_drain_of_broken_replication_gives_up_at_once() -> None:
 
 
 def test_a_drain_gives_up_on_a_receiver_that_is_refused_each_time() -> None:
-    """MySQL retries a refused account without end; the write outage has seconds."""
+    """MySQL retries a refused account without end; a write outage has only seconds."""
     refused = replica_row(
         Replica_IO_Running="Connecting",
         Last_IO_Errno=1045,
@@ -308,7 +308,7 @@ def test_a_drain_gives_up_on_a_receiver_that_is_refused_each_time() -> None:
 
 
 def test_catching_up_ends_though_the_source_writes_on() -> None:
-    """What is waited for is one look at the source, not a target that moves."""
+    """It waits for what one look at the source has seen, not for a target that moves."""
     written, executed = itertools.count(400, 100), itertools.count(350, 100)
     source = FakeSession(
         {
@@ -499,7 +499,7 @@ def test_a_start_that_finds_it_broken_stops_it_first() -> None:
 
 
 def test_a_receiver_between_two_attempts_is_not_waited_for() -> None:
-    """MySQL would try again after a minute; RDS refuses to start what is started by half."""
+    """MySQL would try again after a minute; RDS refuses to start what is half started."""
     rds = Rds("Connecting", "Yes")
     rds.io_error = "error connecting to source"
     assert channel.start(rds.session).running
@@ -519,8 +519,8 @@ def test_a_receiver_that_connects_later_is_given_the_time(monkeypatch: pytest.Mo
 def test_a_connection_that_is_lost_in_a_call_is_followed_by_a_look(verb: Any, running: str) -> None:
     rds = Rds(running, running)
     rds.meanwhile = [rds.lost]
-    found = verb(rds.session)
-    assert found.stopped if verb is channel.stop else found.running
+    status = verb(rds.session)
+    assert status.stopped if verb is channel.stop else status.running
 
 
 def test_an_old_error_does_not_keep_it_from_being_tried() -> None:
@@ -610,12 +610,12 @@ def test_an_attachment_that_cost_the_connection_is_looked_after_or_repeated() ->
 
 
 def test_an_instance_that_rds_takes_for_a_read_replica_is_given_time() -> None:
-    """So it may be for a while after an instance was restored from a replica's snapshot."""
+    """It may do so for a while after an instance was restored from a replica's snapshot."""
     rds = Rds(configured=False)
-    said: list[str] = []
+    messages: list[str] = []
     rds.refuses_source = 3
-    assert attached(rds, patience=600, progress=said.append).stopped
-    assert said == ["RDS still treats the instance as a read replica"] * 3
+    assert attached(rds, patience=600, progress=messages.append).stopped
+    assert messages == ["RDS still treats the instance as a read replica"] * 3
     stubborn = Rds(configured=False)
     stubborn.refuses_source = 99
     with pytest.raises(ActionRequired, match="RDS Read Replica"):
@@ -634,18 +634,18 @@ NEVER = {
 
 
 @pytest.mark.parametrize(
-    ("number", "text", "said"),
+    ("number", "text", "expected"),
     [
         (2026, "SSL connection error", "cannot agree on TLS"),
         (2003, "Can't connect", "has not connected to its source orders.example yet"),
     ],
 )
 def test_a_replica_that_cannot_reach_its_source_is_told_in_a_sentence(
-    monkeypatch: pytest.MonkeyPatch, number: int, text: str, said: str
+    monkeypatch: pytest.MonkeyPatch, number: int, text: str, expected: str
 ) -> None:
     monkeypatch.setattr(channel, "_CONNECT", 0.0)
     session = FakeSession({STATUS: [replica_row(**NEVER, Last_IO_Errno=number, Last_IO_Error=text)]})
-    with pytest.raises(ActionRequired, match=said) as caught:
+    with pytest.raises(ActionRequired, match=expected) as caught:
         channel.stop_where_known(session)
     assert text in str(caught.value)
     assert calls(session) == []
@@ -662,10 +662,10 @@ def test_a_replica_that_connects_in_time_is_stopped_where_it_stands(monkeypatch:
 
 
 def test_who_has_no_coordinates_is_before_everything_and_behind() -> None:
-    found = channel.status(FakeSession({STATUS: [replica_row(**NEVER)]}))
-    assert found is not None
-    assert found.executed < Coordinates("b.000001", 4)
-    assert str(found) == "connecting at no coordinates yet"
+    status = channel.status(FakeSession({STATUS: [replica_row(**NEVER)]}))
+    assert status is not None
+    assert status.executed < Coordinates("b.000001", 4)
+    assert str(status) == "connecting at no coordinates yet"
     measured = lag.measure(source_at(400), FakeSession({STATUS: [replica_row(**NEVER)]}))
     assert not measured.reached(measured.source)
     assert measured.bytes == 400
@@ -684,16 +684,16 @@ def test_an_applier_that_is_long_on_one_change_says_on_which_table() -> None:
     stuck = lag._Stuck(session, lambda: next(clock))
 
     def words(position: int) -> str:
-        found = channel.status(FakeSession({STATUS: [replica_row(Exec_Source_Log_Pos=position)]}))
-        assert found is not None
-        return stuck.words(found)
+        status = channel.status(FakeSession({STATUS: [replica_row(Exec_Source_Log_Pos=position)]}))
+        assert status is not None
+        return stuck.words(status)
 
     assert [words(400), words(400), words(400)] == ["", "", "5 min on one change to shop.log"]
     assert words(500) == ""
 
 
 def test_a_replica_that_was_just_started_is_stopped_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
-    """RDS's agent resumes replication a moment after it has started the server, even what somebody has stopped meanwhile."""
+    """RDS's agent resumes replication a moment after it has started the server, even if somebody has stopped it meanwhile."""
     rds = Rds("Yes", "Yes")
     uptime = iter([1, 4, 6])
     rds.session.answers["SHOW GLOBAL STATUS LIKE 'Uptime'"] = lambda: [{"Value": str(next(uptime))}]

@@ -1,4 +1,4 @@
-"""Whose a source is: one stack's, in one backend; and what is not given up while its name is on the way."""
+"""Whose a source is: one stack's, in one backend; and what is not given up while its name is on the move."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Tagged(FakeAws):
     """An account whose instances can be tagged."""
 
     def __init__(self, **tags: Mapping[str, str]) -> None:
-        super().__init__(*(instance(name, tags=found) for name, found in tags.items()))
+        super().__init__(*(instance(name, tags=instance_tags) for name, instance_tags in tags.items()))
         rds = cast(Any, self.rds)
         rds.add_tags_to_resource = self._add
         self._instances = rds._instances
@@ -42,12 +42,12 @@ class Tagged(FakeAws):
         return {tag["Key"]: tag["Value"] for tag in self._named(f":{name}")["TagList"]}
 
     def _add(self, ResourceName: str, Tags: list[dict[str, str]]) -> None:  # noqa: N803 - AWS's names
-        found = self._named(ResourceName)
-        kept = [tag for tag in found["TagList"] if tag["Key"] not in {new["Key"] for new in Tags}]
-        found["TagList"] = [*kept, *Tags]
+        description = self._named(ResourceName)
+        kept = [tag for tag in description["TagList"] if tag["Key"] not in {new["Key"] for new in Tags}]
+        description["TagList"] = [*kept, *Tags]
 
     def _named(self, arn: str) -> dict[str, Any]:
-        return next(found for found in self._instances if found["DBInstanceArn"].endswith(arn))
+        return next(entry for entry in self._instances if entry["DBInstanceArn"].endswith(arn))
 
 
 def context(aws: FakeAws) -> StepContext:
@@ -55,7 +55,7 @@ def context(aws: FakeAws) -> StepContext:
 
 
 def at_once(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], None] = lambda: None) -> None:
-    """Take no second for others to write their claim; or let them."""
+    """Skip the second in which others may write their claim; or let them write it then."""
     monkeypatch.setattr("providers.claim.time.sleep", lambda _seconds: meanwhile())
 
 
@@ -67,7 +67,7 @@ def test_a_source_that_nobody_has_is_claimed(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    ("tags", "said"),
+    ("tags", "message"),
     [
         ({Tag.OWNER: "rds-encrypt/live"}, "stack rds-encrypt/live is already migrating this instance"),
         (
@@ -76,9 +76,9 @@ def test_a_source_that_nobody_has_is_claimed(monkeypatch: pytest.MonkeyPatch) ->
         ),
     ],
 )
-def test_a_source_that_somebody_has_is_left_alone(tags: dict[str, str], said: str) -> None:
+def test_a_source_that_somebody_has_is_left_alone(tags: dict[str, str], message: str) -> None:
     aws = Tagged(orders=tags)
-    with pytest.raises(ActionRequired, match=said):
+    with pytest.raises(ActionRequired, match=message):
         ClaimProvider().perform(context(aws), ARGS)
     assert aws.tags() == tags
 

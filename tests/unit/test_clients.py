@@ -21,9 +21,9 @@ def _none_yet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_checks_at_the_same_time_share_what_they_ask_with() -> None:
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: shared_clients(HERE), range(8)))
-    assert len({id(each) for each in found}) == 1
-    assert len({id(each.aws) for each in found}) == 1
+        results = list(pool.map(lambda _: shared_clients(HERE), range(8)))
+    assert len({id(result) for result in results}) == 1
+    assert len({id(result.aws) for result in results}) == 1
 
 
 def test_a_check_that_comes_later_has_clients_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from tests.unit.fakes import FakeAws, instance
 
 
 class Told(Instances):
-    """Instances that are modified at once, though the first poll after it still sees what was before, as on AWS."""
+    """Instances that are modified at once, though the first poll afterwards still sees the former settings, as on AWS."""
 
     def __init__(self, present: Instance) -> None:
         super().__init__(FakeAws(present))
@@ -28,9 +28,9 @@ class Told(Instances):
         assert not done(self.present)
         names = {"EnablePerformanceInsights": "PerformanceInsightsEnabled"}
         changed = {names.get(key, key): value for key, value in self.asked[-1].items()}
-        found = Instance({**self.present.description, **changed})
-        assert done(found), purpose
-        return found
+        modified = Instance({**self.present.description, **changed})
+        assert done(modified), purpose
+        return modified
 
 
 def left_behind(**changes: Any) -> Instance:
@@ -42,11 +42,11 @@ def test_what_rds_takes_only_after_a_restore_is_given() -> None:
     instances = Told(
         left_behind(BackupRetentionPeriod=0, DeletionProtection=False, PreferredBackupWindow="05:00-05:30")
     )
-    found = complete(instances, source, instances.present, silent)
+    completed = complete(instances, source, instances.present, silent)
     assert instances.asked == [
         {"BackupRetentionPeriod": 7, "DeletionProtection": True, "PreferredBackupWindow": "03:00-03:30"}
     ]
-    assert found.retention_days == 7
+    assert completed.retention_days == 7
 
 
 def test_settings_that_belong_together_are_given_together() -> None:

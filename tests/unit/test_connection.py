@@ -1,4 +1,4 @@
-"""How sessions reach the instances: what the config may say, what of it reaches a program, and that nothing gets out of its place."""
+"""How sessions reach the instances: what the config may say, what of it reaches a program, and that no value gets out of its place."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ SSM = {"via": "ssm", "ssm": {"target": "i-0123456789abcdef0"}}
 
 def connection_of(stack: Any = None, source: Any = None) -> ConnectionSettings:
     values: dict[str, Any] = {"sources": [SOURCE if source is None else {**SOURCE, "connection": source}]}
-    found = settings.parse(values if stack is None else {**values, "connection": stack})
-    return found.connection_of(found.sources[0])
+    parsed = settings.parse(values if stack is None else {**values, "connection": stack})
+    return parsed.connection_of(parsed.sources[0])
 
 
 def refusal(connection: Any) -> str:
@@ -52,14 +52,14 @@ def test_a_source_is_reached_as_it_says_or_as_the_stack_says() -> None:
 
 
 def test_all_that_can_be_said_of_a_bastion_arrives() -> None:
-    said = {
+    options = {
         "host": "2001:db8::7",
         "port": 2222,
         "user": "ec2-user",
         "keyFile": "~/.ssh/a key",
         "knownHostsFile": "known_hosts",
     }
-    assert connection_of({"via": "ssh", "ssh": said}).ssh == SshSettings(
+    assert connection_of({"via": "ssh", "ssh": options}).ssh == SshSettings(
         "2001:db8::7", 2222, "ec2-user", "~/.ssh/a key", "known_hosts"
     )
 
@@ -73,7 +73,7 @@ def test_they_travel_through_a_state_as_plain_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "sentence"),
+    ("connection", "sentence"),
     [
         ({"via": "ssh"}, "`via: ssh` and `ssh` go together; only one of the two is set"),
         ({"ssh": {"host": "bastion.example"}}, "`via: ssh` and `ssh` go together"),
@@ -94,8 +94,8 @@ def test_they_travel_through_a_state_as_plain_values() -> None:
         ({"via": "ssm", "ssm": {"target": "mine"}}, "connection.ssm.target: this is not an instance id"),
     ],
 )
-def test_what_cannot_work_is_one_sentence(said: dict[str, Any], sentence: str) -> None:
-    assert sentence in refusal(said)
+def test_what_cannot_work_is_one_sentence(connection: dict[str, Any], sentence: str) -> None:
+    assert sentence in refusal(connection)
 
 
 HOSTILE = st.one_of(
@@ -140,8 +140,8 @@ READ_AS = {
 )
 @given(name=st.sampled_from(sorted(SAFE)), value=HOSTILE)
 def test_what_is_taken_is_what_ssh_understands(tmp_path: Path, name: str, value: str) -> None:
-    """The real client says how it reads its words: the value is where it belongs, and nothing else has changed."""
-    # ssh would write a number of a host as the address that it is.
+    """The real client says how it reads its arguments: the value is where it belongs, and nothing else has changed."""
+    # ssh would write a numeric host as the address that it stands for.
     assume(name != "host" or not re.fullmatch(r"[0-9a-fA-FxX.:]+", value))
     try:
         bastion = connection_of({"via": "ssh", "ssh": {**SAFE, name: value}}).ssh
@@ -156,7 +156,7 @@ def test_what_is_taken_is_what_ssh_understands(tmp_path: Path, name: str, value:
         assert after[read] == [value.lower() if name == "host" else value]
     else:
         path = str(Path(value).expanduser().absolute())
-        # Told with or without ssh's own sign for a `%`; in use it is a `%` (tests/unit/test_bastion.py has one in all paths).
+        # Shown with or without ssh's own escape for a `%`; in use it is a `%` (tests/unit/test_bastion.py has one in all paths).
         assert after[read] in ([path], [path.replace("%", "%%")])
 
 
@@ -165,15 +165,15 @@ def plain() -> tuple[str, int, str, str, str]:
 
 
 def understood(bastion: SshSettings, place: Path) -> dict[str, list[str]]:
-    """Return what the client makes of its words."""
+    """Return what the client makes of its arguments."""
     (place / "empty").touch()
     ssh, *words = command(bastion, place, "-N")
     asked = subprocess.run(
         [ssh, "-G", "-F", str(place / "empty"), *words], capture_output=True, text=True, check=False
     )
     assert asked.returncode == 0, asked.stderr
-    found: dict[str, list[str]] = {}
+    options: dict[str, list[str]] = {}
     for line in asked.stdout.split("\n"):
-        key, _, said = line.partition(" ")
-        found.setdefault(key, []).append(said)
-    return found
+        key, _, value = line.partition(" ")
+        options.setdefault(key, []).append(value)
+    return options

@@ -1,4 +1,4 @@
-"""Whose turn it is to have a snapshot copied, told from lists of snapshots; and the turnstile in front of them."""
+"""Whose turn it is to have a snapshot copied, as lists of snapshots show it; and the turnstile in front of them."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ MINUTE = timedelta(minutes=1)
     ],
 )
 def test_what_counts(others: list[Listed], busy: tuple[str, ...]) -> None:
-    found = CopySlots.among([replica_of("a"), *others], "db-a", NOW)
-    assert (found.copied, found.busy) == (False, busy)
+    slots = CopySlots.among([replica_of("a"), *others], "db-a", NOW)
+    assert (slots.copied, slots.busy) == (False, busy)
 
 
 def test_ones_own_turn_is_not_in_ones_way() -> None:
@@ -68,9 +68,9 @@ def test_ones_own_turn_is_not_in_ones_way() -> None:
 
 @pytest.mark.parametrize("status", ["creating", "available"])
 def test_what_is_copied_waits_for_nobody(status: str) -> None:
-    found = CopySlots.among([replica_of("a"), copy_of("a", status), copy_of("b")], "db-a", NOW)
-    assert found.copied
-    assert Queue(cast(Aws, None), replica_of("a").arn, "db-a", 1).may_begin(found)
+    slots = CopySlots.among([replica_of("a"), copy_of("a", status), copy_of("b")], "db-a", NOW)
+    assert slots.copied
+    assert Queue(cast(Aws, None), replica_of("a").arn, "db-a", 1).may_begin(slots)
 
 
 class Account:

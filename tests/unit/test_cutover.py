@@ -1,4 +1,4 @@
-"""The steps of cutover and rollback: what they do once that is complete. The protocol itself has tests of its own."""
+"""The steps of cutover and rollback: what they do once it is complete. The protocol itself has tests of its own."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Sessions:
         yield self._session
 
 
-def context(*found: Instance, read_only: int = 1, follows: bool = False) -> StepContext:
+def context(*instances: Instance, read_only: int = 1, follows: bool = False) -> StepContext:
     session = FakeSession(
         {
             "SELECT @@server_uuid": [{"uuid": "u-1"}],
@@ -67,15 +67,15 @@ def context(*found: Instance, read_only: int = 1, follows: bool = False) -> Step
             "SHOW REPLICA STATUS": [replica_row()] if follows else [],
         }
     )
-    return StepContext(FakeAws(*found), cast(Access, Sessions(session)), silent)
+    return StepContext(FakeAws(*instances), cast(Access, Sessions(session)), silent)
 
 
 class Provider(CutoverProvider):
     """In a world of fakes."""
 
-    def __init__(self, *found: Instance, read_only: int = 1, follows: bool = False) -> None:
+    def __init__(self, *instances: Instance, read_only: int = 1, follows: bool = False) -> None:
         super().__init__()
-        self._context = context(*found, read_only=read_only, follows=follows)
+        self._context = context(*instances, read_only=read_only, follows=follows)
 
     def context(self, args: StepArgs) -> StepContext:
         return self._context
@@ -112,7 +112,7 @@ def test_a_complete_cut_over_whose_old_instance_rests_is_told_and_not_done(
         # Its owner's again.
         (Provider(encrypted(), instance("orders-old"), read_only=0), True),
         (Provider(encrypted(), old(DBInstanceStatus="stopped"), read_only=0), True),
-        # Not complete, or in a rollback: whoever completes that looks himself.
+        # Not complete, or in a rollback: whatever completes that looks for itself.
         (Provider(encrypted(**{Tag.ROLLBACK_BEGAN: SINCE}), old(), read_only=0), True),
         (Provider(instance("orders", {Tag.CUTOVER_BEGAN: SINCE}), old(), read_only=0), True),
     ],
@@ -255,10 +255,10 @@ def test_a_refresh_sees_whether_old_follows(provider: Provider, path: str, *, fo
 def test_the_next_up_lets_it_follow_or_says_why_not(
     monkeypatch: pytest.MonkeyPatch, path: str, *, following: bool
 ) -> None:
-    said: list[str] = []
+    warnings: list[str] = []
     monkeypatch.setattr("providers.cutover.follow_up", lambda _site: path)
-    monkeypatch.setattr("providers.cutover.warning_for", lambda _urn: said.append)
+    monkeypatch.setattr("providers.cutover.warning_for", lambda _urn: warnings.append)
     outs = Provider(encrypted(), old()).update("id", {**INPUTS, "following": False}, INPUTS).outs
     assert outs is not None
     assert (outs["rollback_path"], outs["following"]) == (path, following)
-    assert said == ([] if path == "open" else [f"rollback path {path}"])
+    assert warnings == ([] if path == "open" else [f"rollback path {path}"])

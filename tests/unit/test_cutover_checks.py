@@ -1,4 +1,4 @@
-"""Checks: pure parts of what is asked before the fence closes."""
+"""Checks: the pure parts of what is checked before the fence closes."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def test_a_window_over_the_end_of_the_week_is_open_on_both_sides() -> None:
 
 @given(st.integers(min_value=0, max_value=7 * 24 * 60 - 1))
 def test_a_window_is_never_more_than_a_week_away(minute: int) -> None:
-    found = minutes_until_maintenance("wed:01:00-wed:01:30", SUNDAY + timedelta(minutes=minute))
-    assert 0 <= found <= 7 * 24 * 60 - 30
+    minutes_left = minutes_until_maintenance("wed:01:00-wed:01:30", SUNDAY + timedelta(minutes=minute))
+    assert 0 <= minutes_left <= 7 * 24 * 60 - 30
 
 
 class Looks:
@@ -131,10 +131,10 @@ def test_a_moment_is_remembered_the_first_time_only() -> None:
 
 
 def site_of_owner(ours: dict[str, str], **values: str) -> CutoverContext:
-    """A context whose owner has set so much in the parameter group of the source, and we in that of the encrypted instance."""
-    found = {"orders-mysql80": values, "orders-encrypted": ours}
+    """A context with what its owner has set in the source's parameter group, and what we have in the encrypted instance's."""
+    values_by_group = {"orders-mysql80": values, "orders-encrypted": ours}
     groups = SimpleNamespace(
-        user_values=lambda name: {key: (value, "immediate") for key, value in found[name].items()}
+        user_values=lambda name: {key: (value, "immediate") for key, value in values_by_group[name].items()}
     )
     candidate = SimpleNamespace(identifier="orders-encrypted", parameter_group="orders-encrypted")
     context = SimpleNamespace(
@@ -171,11 +171,11 @@ def test_a_backup_window_may_pass_midnight(window: str) -> None:
 def test_the_candidate_is_as_durable_as_its_owner_wants(
     live: str, owner: dict[str, str], *, passed: bool
 ) -> None:
-    seen = [
+    variables = [
         {"Variable_name": "innodb_flush_log_at_trx_commit", "Value": live},
         {"Variable_name": "sync_binlog", "Value": "1"},
     ]
-    candidate = FakeSession({"SHOW GLOBAL VARIABLES": seen})
+    candidate = FakeSession({"SHOW GLOBAL VARIABLES": variables})
     reading = candidate_durable(site_of_owner({}, **owner), cast(Any, None), candidate)
     assert reading.passed is passed
     assert passed or "innodb_flush_log_at_trx_commit is 2, not 1" in reading.what
@@ -198,10 +198,12 @@ def test_the_candidate_has_the_appliers_that_its_owner_wants(
     class Candidate(FakeSession):
         def rows(self, statement: str, *arguments: object) -> list[dict[str, Any]]:
             asked = {
-                str(name) for each in arguments for name in (each if isinstance(each, tuple) else (each,))
+                str(name)
+                for argument in arguments
+                for name in (argument if isinstance(argument, tuple) else (argument,))
             }
-            found = dict.fromkeys(names & asked, live) | dict.fromkeys(asked - names, "1")
-            return [{"Variable_name": name, "Value": value} for name, value in found.items()]
+            values = dict.fromkeys(names & asked, live) | dict.fromkeys(asked - names, "1")
+            return [{"Variable_name": name, "Value": value} for name, value in values.items()]
 
     reading = candidate_durable(site_of_owner(ours, **owner), cast(Any, None), Candidate({}))
     assert reading.passed is passed

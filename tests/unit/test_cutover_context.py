@@ -20,7 +20,7 @@ NAMES = Names("orders")
 
 
 class Resolver:
-    """Leads to one server after the other, as an address does whose name has moved."""
+    """Leads to one server after another, like an address whose name has moved."""
 
     def __init__(self, *servers: str) -> None:
         self._servers = iter(servers)

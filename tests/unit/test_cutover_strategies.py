@@ -19,16 +19,16 @@ from rds_encrypt.settings import DnsSettings, StrategyName
 from tests.unit.fakes import instance
 
 NAMES = Names("orders")
-DIRECTIONS = [each(NAMES, "db-S", "db-E") for each in (cutover_direction, rollback_direction)]
+DIRECTIONS = [direction(NAMES, "db-S", "db-E") for direction in (cutover_direction, rollback_direction)]
 BY_RECORD, BY_COMMAND = Dns(DnsSettings("Z1", "db.shop.internal")), Dns(None, ("move-it", "now"))
 
 
 @pytest.mark.parametrize("name", get_args(StrategyName))
 def test_a_strategy_is_called_as_in_the_config(name: StrategyName) -> None:
-    found = strategy_called(name)
-    assert found.name == name
+    strategy = strategy_called(name)
+    assert strategy.name == name
     # Accounts that are locked on the primary need the fence group that comes with its rename.
-    assert found.may_lock_accounts is not found.keeps_name
+    assert strategy.may_lock_accounts is not strategy.keeps_name
 
 
 @pytest.mark.parametrize(
@@ -48,17 +48,17 @@ def test_only_the_checks_that_concern_a_strategy_are_run(
 
     always = Check("instances-available", Scope.CUTOVER, Severity.BLOCKING, run)
     monkeypatch.setattr(checks, "_ALWAYS", (always,))
-    found = strategy.checks()
+    own_checks = strategy.checks()
     monkeypatch.setattr(
-        type(strategy), "checks", lambda _: tuple(Check(c.name, c.scope, c.severity, run) for c in found)
+        type(strategy), "checks", lambda _: tuple(Check(c.name, c.scope, c.severity, run) for c in own_checks)
     )
     context = SimpleNamespace(strategy=strategy, timeline=Timeline(), still=lambda: None)
 
-    seen = checks.read(cast(Any, context), cast(Any, None), cast(Any, None))
+    findings = checks.read(cast(Any, context), cast(Any, None), cast(Any, None))
 
-    assert list(seen) == ["instances-available", *names]
-    assert [check.name for check in context.timeline.checks] == list(seen)
-    assert {check.name for check in found} <= {check.name for check in strategies.CHECKS}
+    assert list(findings) == ["instances-available", *names]
+    assert [check.name for check in context.timeline.checks] == list(findings)
+    assert {check.name for check in own_checks} <= {check.name for check in strategies.CHECKS}
     assert set(names) <= set(checks.CHECKS)
 
 
@@ -98,5 +98,5 @@ def test_the_record_must_lead_to_the_primary(
         CutoverContext, SimpleNamespace(strategy=BY_RECORD, aws=None, primary=lambda: instance("orders"))
     )
     (check,) = BY_RECORD.checks()
-    found = check.run(context, cast(Any, None), cast(Any, None))
-    assert (found.passed, found.what) == (right, f"db.shop.internal points at {target}")
+    finding = check.run(context, cast(Any, None), cast(Any, None))
+    assert (finding.passed, finding.what) == (right, f"db.shop.internal points at {target}")

@@ -1,4 +1,4 @@
-"""DeletionGuard ends a migration: what a run that was killed right after opening production has left is finished then, or told."""
+"""DeletionGuard ends a migration: what a run killed right after opening production left undone is finished then, or reported."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def production(**tags: str) -> Instance:
 class Place:
     """An account with production alone, and a session on it."""
 
-    def __init__(self, found: Instance, *, away: bool = False) -> None:
+    def __init__(self, only_instance: Instance, *, away: bool = False) -> None:
         self.session_there = server()
         self._away = away
-        self.context = StepContext(FakeAws(found, read_only="0"), cast(Access, self), silent)
+        self.context = StepContext(FakeAws(only_instance, read_only="0"), cast(Access, self), silent)
 
     @contextmanager
     def session(self, _instance: Instance, **_options: float) -> Iterator[FakeSession]:
@@ -66,10 +66,10 @@ class Place:
 
 @pytest.fixture(autouse=True)
 def no_groups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    said: list[str] = []
+    warnings: list[str] = []
     monkeypatch.setattr("providers.deletion_guard.ParameterGroups.delete_unused", lambda *_: None)
-    monkeypatch.setattr("providers.deletion_guard.warning_for", lambda _urn: said.append)
-    return said
+    monkeypatch.setattr("providers.deletion_guard.warning_for", lambda _urn: warnings.append)
+    return warnings
 
 
 def test_events_and_accounts_that_were_left_are_settled() -> None:

@@ -76,5 +76,5 @@ def test_the_text_and_the_picture_are_of_one_run() -> None:
     for _, y, words in _ROW.findall(picture):
         rows[float(y)] = rows.get(float(y), "") + html.unescape(words)
     drawn = ["".join(rows[y].split()) for y in sorted(rows)]
-    told = ["".join(line.plain.split()) for line in essential(recorded.split("\n"))]
-    assert drawn == [line for line in told if line]
+    expected = ["".join(line.plain.split()) for line in essential(recorded.split("\n"))]
+    assert drawn == [line for line in expected if line]

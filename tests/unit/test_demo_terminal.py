@@ -1,4 +1,4 @@
-"""Of the CLI's lines, those that tell something are shown."""
+"""Of the CLI's lines, only those that tell something are shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looks at DB instances: put together for all threads, each as fresh as a call of its own, and by identity only."""
+"""Looks at DB instances: batched for all threads, each as fresh as a call of its own, and by identity only."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Account:
     """RDS as clients see it: what there is, and each request with the values that it asked for."""
 
     def __init__(self, *identifiers: str) -> None:
-        self.instances = [dict(instance(each).description) for each in identifiers]
-        self.snapshots = [f"{each}-encrypted" for each in identifiers]
+        self.instances = [dict(instance(identifier).description) for identifier in identifiers]
+        self.snapshots = [f"{identifier}-encrypted" for identifier in identifiers]
         self.requests: list[list[str]] = []
         self.answers: list[Exception] = []
         self.strict = False
@@ -62,22 +62,24 @@ class Account:
 
     def describe_db_instances(self, Filters: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:  # noqa: N803
         keys = {"db-instance-id": "DBInstanceIdentifier", "dbi-resource-id": "DbiResourceId"}
-        wanted = {keys[each["Name"]]: list(each["Values"]) for each in Filters}
-        self.asked(next(iter(wanted.values()), []))
-        there = {each[key] for key in wanted for each in self.instances}
-        if self.strict and any(value not in there for values in wanted.values() for value in values):
+        requested = {keys[criterion["Name"]]: list(criterion["Values"]) for criterion in Filters}
+        self.asked(next(iter(requested.values()), []))
+        there = {entry[key] for key in requested for entry in self.instances}
+        if self.strict and any(value not in there for values in requested.values() for value in values):
             raise refusal("DBInstanceNotFound", 404)
-        found = [
-            each for each in self.instances if all(each[key] in values for key, values in wanted.items())
+        matching = [
+            entry
+            for entry in self.instances
+            if all(entry[key] in values for key, values in requested.items())
         ]
-        return {"DBInstances": found}
+        return {"DBInstances": matching}
 
     def describe_db_snapshots(self, Filters: Sequence[Mapping[str, Any]]) -> dict[str, Any]:  # noqa: N803
-        (wanted,) = Filters
-        self.asked(wanted["Values"])
-        found = [name for name in self.snapshots if name in wanted["Values"]]
+        (criterion,) = Filters
+        self.asked(criterion["Values"])
+        matching = [name for name in self.snapshots if name in criterion["Values"]]
         return {
-            "DBSnapshots": [{"DBSnapshotIdentifier": name, "Status": "available"} for name in found],
+            "DBSnapshots": [{"DBSnapshotIdentifier": name, "Status": "available"} for name in matching],
         }
 
     def delete_db_parameter_group(self, DBParameterGroupName: str) -> None:  # noqa: N803
@@ -113,27 +115,29 @@ def _nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(8) as found:
-        yield found
+    with ThreadPoolExecutor(8) as executor:
+        yield executor
 
 
 def held(account: Account, pool: ThreadPoolExecutor, *resource_ids: str) -> dict[str, Any]:
-    """Let steps, each with clients of its own, look at these while another look is under way; return what each was told."""
+    """Let steps, each with clients of its own, look at these while another look is under way; return the answer to each."""
     account.open.clear()
     first = pool.submit(Instances(Client(account)).find, "db-OTHER")
     assert account.began.acquire(timeout=WAIT)
-    asked = {each: pool.submit(Instances(Client(account)).find, each) for each in resource_ids}
+    asked = {
+        resource_id: pool.submit(Instances(Client(account)).find, resource_id) for resource_id in resource_ids
+    }
     while len(describe_batches.shared_batches(SETTINGS).by_id._waiting) < len(resource_ids):
         time.sleep(0.001)
     account.open.set()
     first.exception(WAIT)
-    return {each: future.exception(WAIT) or future.result() for each, future in asked.items()}
+    return {resource_id: future.exception(WAIT) or future.result() for resource_id, future in asked.items()}
 
 
 def test_steps_that_look_at_the_same_time_make_one_request(pool: ThreadPoolExecutor) -> None:
     account = Account("a", "b", "c")
-    told = held(account, pool, "db-A", "db-B", "db-C", "db-GONE")
-    assert {each: found and found.identifier for each, found in told.items()} == {
+    results = held(account, pool, "db-A", "db-B", "db-C", "db-GONE")
+    assert {resource_id: result and result.identifier for resource_id, result in results.items()} == {
         "db-A": "a",
         "db-B": "b",
         "db-C": "c",
@@ -146,8 +150,8 @@ def test_one_that_is_not_known_hides_no_other(pool: ThreadPoolExecutor) -> None:
     """AWS may answer a request for many with an error about one: the others are there, and must not be taken for deleted."""
     account = Account("a", "b")
     account.strict = True
-    told = held(account, pool, "db-A", "db-B", "db-GONE")
-    assert (told["db-A"].identifier, told["db-B"].identifier, told["db-GONE"]) == ("a", "b", None)
+    results = held(account, pool, "db-A", "db-B", "db-GONE")
+    assert (results["db-A"].identifier, results["db-B"].identifier, results["db-GONE"]) == ("a", "b", None)
 
 
 def test_throttling_reaches_everybody_as_it_is_sorted_and_with_their_own_instance(
@@ -155,9 +159,9 @@ def test_throttling_reaches_everybody_as_it_is_sorted_and_with_their_own_instanc
 ) -> None:
     account = Account("a", "b")
     account.answers = [refusal("DBInstanceNotFound"), refusal("Throttling")]
-    told = held(account, pool, "db-A", "db-B")
-    assert all(isinstance(each, Retryable) for each in told.values())
-    assert {key: each.where for key, each in told.items()} == {"db-A": "db-A", "db-B": "db-B"}
+    results = held(account, pool, "db-A", "db-B")
+    assert all(isinstance(result, Retryable) for result in results.values())
+    assert {key: result.where for key, result in results.items()} == {"db-A": "db-A", "db-B": "db-B"}
     assert len(account.requests) == 2
 
 
@@ -165,8 +169,8 @@ def test_expired_credentials_are_their_owners(pool: ThreadPoolExecutor) -> None:
     """Each step has clients of its own; if the request for all is refused, each asks for itself with its own."""
     account = Account("a", "b")
     account.answers = [refusal("DBInstanceNotFound"), refusal("ExpiredToken")]
-    told = held(account, pool, "db-A", "db-B")
-    assert {key: each.identifier for key, each in told.items()} == {"db-A": "a", "db-B": "b"}
+    results = held(account, pool, "db-A", "db-B")
+    assert {key: result.identifier for key, result in results.items()} == {"db-A": "a", "db-B": "b"}
     assert sorted(account.requests[2:]) == [["db-A"], ["db-B"]]
 
 
@@ -210,20 +214,20 @@ def test_more_than_a_page_is_asked_for_in_lots() -> None:
     names = [f"db{number:03}" for number in range(230)]
     account = Account(*names)
     assert sorted(Instances(Client(account)).named(names)) == names
-    assert [len(each) for each in account.requests] == [100, 100, 30]
+    assert [len(request) for request in account.requests] == [100, 100, 30]
     account.requests.clear()
-    wanted = [f"{name}-encrypted" for name in names]
-    assert sorted(snapshots.existing(Client(account), wanted)) == wanted
-    assert [len(each) for each in account.requests] == [100, 100, 30]
+    identifiers = [f"{name}-encrypted" for name in names]
+    assert sorted(snapshots.existing(Client(account), identifiers)) == identifiers
+    assert [len(request) for request in account.requests] == [100, 100, 30]
 
 
 def test_a_tag_is_written_after_a_look_unless_there_was_one_right_before() -> None:
     account = Account("a")
-    found = Instances(Client(account))
-    seen = found.get("db-A")
-    found.untag(seen, ["nothing"])
+    instances = Instances(Client(account))
+    described = instances.get("db-A")
+    instances.untag(described, ["nothing"])
     assert len(account.requests) == 1
-    found.untag("db-A", ["nothing"])
+    instances.untag("db-A", ["nothing"])
     assert account.requests == [["db-A"], ["db-A"]]
 
 
@@ -273,16 +277,16 @@ def test_check_are_asked_about_one_moment_and_moves_about_their_own() -> None:
 def test_what_waits_ask_does_not_grow_with_their_number(
     pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Eight steps, begun one after the other, wait for eight instances: after a while all look at the same moments, at once."""
+    """Eight steps, begun one after the other, wait for eight instances: after a while all look at the same moments, together."""
     monkeypatch.setattr(waiting, "_WIDEST", 0.8)
     monkeypatch.setattr(waiting, "_FINEST", 0.1)
     monkeypatch.setattr(looked_at, "WINDOW", 0.2)
     names = [f"db{number}" for number in range(8)]
     account, looked = Account(*names), Counter[str]()
 
-    def available(found: Instance) -> bool:
-        looked[found.identifier] += 1
-        return looked[found.identifier] == 8
+    def available(current: Instance) -> bool:
+        looked[current.identifier] += 1
+        return looked[current.identifier] == 8
 
     def wait(resource_id: str) -> None:
         Instances(Client(account)).wait(resource_id, "be available", available, deadline=60.0, longest=1.0)

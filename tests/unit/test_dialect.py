@@ -17,29 +17,29 @@ def words(version: tuple[int, int, int]) -> str:
 
 @pytest.mark.parametrize("version", [(5, 7, 22), (5, 7, 44), (8, 0, 11), (8, 0, 21)])
 def test_before_8_0_22_it_is_master_and_slave(version: tuple[int, int, int]) -> None:
-    found = dialect_of(FakeSession({}, version))
-    assert (found.replica_status, found.binlog_status) == ("SHOW SLAVE STATUS", "SHOW MASTER STATUS")
-    assert found.executed_file == "Relay_Master_Log_File"
-    assert found.set_external == "mysql.rds_set_external_master"
+    dialect = dialect_of(FakeSession({}, version))
+    assert (dialect.replica_status, dialect.binlog_status) == ("SHOW SLAVE STATUS", "SHOW MASTER STATUS")
+    assert dialect.executed_file == "Relay_Master_Log_File"
+    assert dialect.set_external == "mysql.rds_set_external_master"
 
 
 @pytest.mark.parametrize("version", [(8, 0, 22), (8, 0, 31), (8, 0, 42)])
 def test_from_8_0_22_on_status_says_replica_and_procedures_say_master(version: tuple[int, int, int]) -> None:
-    found = dialect_of(FakeSession({}, version))
-    assert (found.replica_status, found.binlog_status) == ("SHOW REPLICA STATUS", "SHOW MASTER STATUS")
-    assert found.executed_file == "Relay_Source_Log_File"
-    assert found.reset_external == "mysql.rds_reset_external_master"
+    dialect = dialect_of(FakeSession({}, version))
+    assert (dialect.replica_status, dialect.binlog_status) == ("SHOW REPLICA STATUS", "SHOW MASTER STATUS")
+    assert dialect.executed_file == "Relay_Source_Log_File"
+    assert dialect.reset_external == "mysql.rds_reset_external_master"
 
 
 @pytest.mark.parametrize("version", [(8, 4, 3), (9, 7, 4)])
 def test_8_4_and_later_have_none_of_the_old_words(version: tuple[int, int, int]) -> None:
-    said = words(version).lower()
-    assert "show binary log status" in said
-    assert "rds_set_external_source" in said
-    assert "master" not in said
-    assert "slave" not in said
-    assert "md5" not in said
-    assert "sha1" not in said
+    text = words(version).lower()
+    assert "show binary log status" in text
+    assert "rds_set_external_source" in text
+    assert "master" not in text
+    assert "slave" not in text
+    assert "md5" not in text
+    assert "sha1" not in text
 
 
 def test_5_7_is_not_asked_for_tables_that_it_does_not_have() -> None:

@@ -1,4 +1,4 @@
-"""The docs against what they speak of: every setting, every command with who runs it, every link, every `make` target."""
+"""The docs against what they describe: every setting, every command with who runs it, every link, every `make` target."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MEASUREMENTS = ROOT / "docs" / "measurements.md"
 
 
 def _script(name: str) -> ModuleType:
-    """Load a script of tools/, which is no package."""
+    """Load a script from tools/, which is not a package."""
     spec = importlib.util.spec_from_file_location(name, ROOT / "dev" / "tools" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -46,7 +46,7 @@ _CELL = re.compile(r"`([^`]+)`")
 
 
 def _rows(text: str) -> dict[str, list[str]]:
-    """Give the rows of all tables in a text by each of the keys in their first cell."""
+    """Return the rows of all tables in a text by each of the keys in their first cell."""
     rows: dict[str, list[str]] = {}
     for line in text.splitlines():
         if line.startswith("| `"):
@@ -79,14 +79,16 @@ def settings_in(config: str) -> Settings:
 
 
 def test_every_command_of_the_docs_is_registered_and_nothing_else_is() -> None:
-    found = {command.text for command in docs_register.commands() if not is_checked_elsewhere(command.text)}
+    documented = {
+        command.text for command in docs_register.commands() if not is_checked_elsewhere(command.text)
+    }
 
-    assert found - set(docs_register.REGISTER) == set(), "a command that nobody is known to run"
-    assert set(docs_register.REGISTER) - found == set(), "no page has this any more"
+    assert documented - set(docs_register.REGISTER) == set(), "a command that nobody is known to run"
+    assert set(docs_register.REGISTER) - documented == set(), "no page has this any more"
 
 
 def is_checked_elsewhere(command: str) -> bool:
-    """Whether it stands on the page that is made by typing it, or is AWS's, which has tests of its own."""
+    """Whether it is on the page that is made by typing it, or is AWS's, which has tests of its own."""
     return command in TYPED or command.startswith("aws ")
 
 
@@ -116,10 +118,10 @@ SET = re.compile(r"pulumi config set --path '(?P<path>[^']+)' (?P<value>\S+)$")
 
 @pytest.mark.parametrize(
     "command",
-    sorted({each.text for each in docs_register.commands() if SET.match(each.text)} - TYPED),
+    sorted({command.text for command in docs_register.commands() if SET.match(command.text)} - TYPED),
 )
 def test_the_values_that_pages_set_are_accepted(command: str) -> None:
-    """But for those of the first hour, most of which are wrong on purpose."""
+    """Except those of the first hour, most of which are wrong on purpose."""
     match = SET.match(command)
     assert match
     source: dict[str, Any] = {"identifier": "orders", "credentials": {"secretId": "orders/master"}}
@@ -188,7 +190,7 @@ def test_every_relative_link_leads_somewhere(page: str, target: str) -> None:
 
 
 def _anchors(page: Path) -> set[str]:
-    """Give the anchors that GitHub makes of a page's headings."""
+    """Return the anchors that GitHub makes of a page's headings."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

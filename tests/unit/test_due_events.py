@@ -11,8 +11,8 @@ from rds_encrypt.mysql import events
 from tests.unit.fakes import Answer, FakeSession
 
 
-def session(*found: tuple[str, str], **more: Answer) -> FakeSession:
-    rows = [{"s": "shop", "n": name, "d": "admin@%", "st": status} for name, status in found]
+def session(*listed: tuple[str, str], **more: Answer) -> FakeSession:
+    rows = [{"s": "shop", "n": name, "d": "admin@%", "st": status} for name, status in listed]
     return FakeSession({"SELECT event_schema": rows, **more})
 
 

@@ -87,8 +87,8 @@ def test_afterwards_the_group_is_to_the_letter_what_it_was(owner: dict[str, tupl
 def test_what_is_less_durable_already_or_could_not_be_put_back_exactly_is_left_alone(
     owner: dict[str, tuple[str, str]], changed: list[str]
 ) -> None:
-    with durability(Groups(owner)).relaxed() as found:
-        assert found == changed
+    with durability(Groups(owner)).relaxed() as relaxed:
+        assert relaxed == changed
 
 
 def test_what_a_killed_run_left_is_found_by_looking() -> None:
@@ -120,7 +120,7 @@ def test_when_that_fails_too_both_are_told() -> None:
 
     with pytest.raises(BaseExceptionGroup) as caught, durability(Gone({})).relaxed():
         raise TimedOut("too slow")
-    assert [str(each) for each in caught.value.exceptions] == ["too slow.", "AWS is away."]
+    assert [str(error) for error in caught.value.exceptions] == ["too slow.", "AWS is away."]
 
 
 def test_what_the_owner_wants_less_durable_is_nothing_left_behind() -> None:

@@ -1,4 +1,4 @@
-"""The AWS plugin is asked for before the program's own event loop runs: a monitor that answers over gRPC is told at once."""
+"""The AWS plugin is asked for before the program's own event loop runs: a monitor that answers over gRPC gets the request at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from components import early
 
 
 class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
-    """As much of the engine as is asked."""
+    """As much of the engine as the request needs."""
 
     def __init__(self) -> None:
         self.questions: list[Any] = []
@@ -32,7 +32,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
 @contextmanager
 def asked(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Serve the monitor, with the question asked."""
+    """Serve the monitor, with the request already sent."""
     server = grpc.server(futures.ThreadPoolExecutor(1))
     resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -63,7 +63,7 @@ def test_without_an_engine_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_call_is_let_go_before_python_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At Python's end, gRPC waits for a lock that a thread held which no longer runs: the program hung after a mistake in the config."""
+    """At Python's end, gRPC waits for a lock held by a thread that no longer runs: the program hung after a mistake in the config."""
     at_exit: list[Callable[[], None]] = []
     monkeypatch.setattr("atexit.register", at_exit.append)
     cancelled, over = threading.Event(), threading.Event()

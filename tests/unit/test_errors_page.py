@@ -26,7 +26,7 @@ def test_every_section_has_faults() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "as_shown"),
+    ("message", "as_shown"),
     [
         ("MySQL at 127.70.0.11:3306: x", "MySQL at …: x"),
         ("db-ABCDEFGHIJ0123456789: x", "db-…: x"),
@@ -34,5 +34,5 @@ def test_every_section_has_faults() -> None:
         ("waited 12 s for it", "waited … s for it"),
     ],
 )
-def test_what_differs_from_case_to_case_is_not_shown(said: str, as_shown: str) -> None:
-    assert shown(ActionRequired(said)) == f"{as_shown}."
+def test_what_differs_from_case_to_case_is_not_shown(message: str, as_shown: str) -> None:
+    assert shown(ActionRequired(message)) == f"{as_shown}."

@@ -1,4 +1,4 @@
-"""The existing: what the program must know is asked for all sources together, and for each what is its own."""
+"""What exists: what the program must know is asked for all sources together, and each gets what is its own."""
 
 from __future__ import annotations
 
@@ -64,11 +64,13 @@ class Region(Aws):
 
     def describe_db_instances(self, Filters: Sequence[Mapping[str, Any]]) -> dict[str, Any]:  # noqa: N803 - AWS's names
         values = Filters[0]["Values"]
-        return {"DBInstances": [each for each in self._instances if each["DBInstanceIdentifier"] in values]}
+        return {
+            "DBInstances": [entry for entry in self._instances if entry["DBInstanceIdentifier"] in values]
+        }
 
     def describe_db_snapshots(self, Filters: Sequence[Mapping[str, Any]]) -> dict[str, Any]:  # noqa: N803
-        found = [name for name in self._snapshots if name in Filters[0]["Values"]]
-        return {"DBSnapshots": [{"DBSnapshotIdentifier": name, "Status": "available"} for name in found]}
+        existing = [name for name in self._snapshots if name in Filters[0]["Values"]]
+        return {"DBSnapshots": [{"DBSnapshotIdentifier": name, "Status": "available"} for name in existing]}
 
     def describe_db_parameter_groups(self) -> dict[str, Any]:
         return {
@@ -92,7 +94,7 @@ class Region(Aws):
         return {"KeyMetadata": {"Arn": KEY, "KeyState": "Enabled", "KeySpec": "SYMMETRIC_DEFAULT"}}
 
 
-def wanted(*names: str, key: str = "alias/fleet") -> list[SourceSettings]:
+def sources(*names: str, key: str = "alias/fleet") -> list[SourceSettings]:
     return [SourceSettings(name, CredentialSettings(secret_id=name), kms_key=key) for name in names]
 
 
@@ -103,9 +105,13 @@ def names(count: int) -> list[str]:
 @pytest.mark.parametrize("count", [1, 20])
 def test_only_the_parameters_of_a_group_are_asked_for_source_by_source(count: int) -> None:
     region = Region(*names(count))
-    seen = look_up(region, wanted(*names(count)))
-    assert [each.topology.source_id for each in seen] == [f"db-{name.upper()}" for name in names(count)]
-    assert [each.group and each.group.name for each in seen] == [f"{name}-mysql80" for name in names(count)]
+    results = look_up(region, sources(*names(count)))
+    assert [result.topology.source_id for result in results] == [
+        f"db-{name.upper()}" for name in names(count)
+    ]
+    assert [result.group and result.group.name for result in results] == [
+        f"{name}-mysql80" for name in names(count)
+    ]
     assert region.calls == {
         "describe_db_instances": 1,
         "describe_db_snapshots": 1,
@@ -122,15 +128,15 @@ def test_how_the_family_calls_the_exec_mode_is_told_if_it_can_be_set(
 ) -> None:
     region = Region("a")
     region.exec_mode = can
-    (seen,) = look_up(region, wanted("a"))
-    assert seen.group is not None
-    assert seen.group.exec_mode == expected
+    (result,) = look_up(region, sources("a"))
+    assert result.group is not None
+    assert result.group.exec_mode == expected
 
 
 def test_each_source_is_told_of_its_own_things() -> None:
     region = Region("a", "b", snapshots=["b-encrypted"])
     region.groups["a-fence"] = "ours"
-    first, second = look_up(region, wanted("a", "b"))
+    first, second = look_up(region, sources("a", "b"))
     assert (dict(first.snapshots), dict(second.snapshots)) == ({}, {"b-encrypted": {}})
     assert first.groups == {"a-encrypted": None, "a-fence": "ours"}
     assert second.groups == {"b-encrypted": None, "b-fence": None}
@@ -141,7 +147,7 @@ def test_each_source_is_told_of_its_own_things() -> None:
 
 def test_the_first_sources_error_is_told_whatever_it_is() -> None:
     region = Region("a")
-    lost, locked = wanted("nobody"), wanted("a", key="alias/none")
+    lost, locked = sources("nobody"), sources("a", key="alias/none")
     with pytest.raises(PreconditionFailed, match="no DB instance of this name"):
         look_up(region, lost + locked)
     with pytest.raises(PreconditionFailed, match="no such key"):
@@ -153,4 +159,4 @@ def test_a_group_that_the_source_had_and_that_is_gone_is_named() -> None:
     with pytest.raises(
         PreconditionFailed, match="its parameter group a-before, which it had when the migration began"
     ):
-        look_up(region, wanted("a"))
+        look_up(region, sources("a"))

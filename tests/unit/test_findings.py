@@ -43,11 +43,11 @@ POLICY = json.loads(
 
 
 class Around(AccountInventory):
-    """An account that is told instead of asked."""
+    """An account whose answers are given beforehand instead of asked for."""
 
-    def __init__(self, **told: Any) -> None:
+    def __init__(self, **known: Any) -> None:
         super().__init__(FakeAws())
-        taken: dict[str, dict[str, str]] = told.pop("snapshots", {})
+        taken: dict[str, dict[str, str]] = known.pop("snapshots", {})
         self.taken = {name: Snapshot("available", tags) for name, tags in taken.items()}
         nothing: dict[str, Any] = {
             "quotas": {},
@@ -63,14 +63,14 @@ class Around(AccountInventory):
             "aliases": [],
             "groups": {},
         }
-        self.__dict__.update({**nothing, **told})
+        self.__dict__.update({**nothing, **known})
 
     def key_policy(self, arn: str) -> dict[str, Any] | None:
-        found: dict[str, Any] | None = self.__dict__["policies"][arn]
-        return found
+        policy: dict[str, Any] | None = self.__dict__["policies"][arn]
+        return policy
 
     def snapshots(self, identifiers: Any) -> dict[str, Snapshot]:
-        return {name: found for name, found in self.taken.items() if name in identifiers}
+        return {name: snapshot for name, snapshot in self.taken.items() if name in identifiers}
 
 
 def context(
@@ -79,23 +79,23 @@ def context(
     strategy: StrategyName = "rename",
     **topology: Any,
 ) -> CheckContext:
-    found = source or instance()
+    source_instance = source or instance()
     plan = Plan(
         topology.pop("phase", "replicate"),
         "online",
         key=topology.pop("key", ""),
-        topology=Topology(Names("orders"), found, **{"encrypted": None, **topology}),
+        topology=Topology(Names("orders"), source_instance, **{"encrypted": None, **topology}),
         strategy=strategy_called(strategy),
     )
-    return CheckContext(FakeAws(found), around or Around(), plan)
+    return CheckContext(FakeAws(source_instance), around or Around(), plan)
 
 
-def seen(found: AwsCheck, what: CheckContext) -> list[Finding]:
-    return list(found(what))
+def findings_of(check: AwsCheck, what: CheckContext) -> list[Finding]:
+    return list(check(what))
 
 
-def one(found: AwsCheck, what: CheckContext) -> Finding:
-    (finding,) = found(what)
+def one(check: AwsCheck, what: CheckContext) -> Finding:
+    (finding,) = check(what)
     return finding
 
 
@@ -107,8 +107,10 @@ def test_a_finding_reads_in_the_order_of_an_error() -> None:
 
 
 def test_in_markdown_the_gravest_come_first_and_only_notes_are_folded_up() -> None:
-    seen = [Finding(severity, f"a {severity}", "orders") for severity in (Severity.NOTE, Severity.WARNING)]
-    text = words.as_markdown(["orders: it is stopped."], seen)
+    findings = [
+        Finding(severity, f"a {severity}", "orders") for severity in (Severity.NOTE, Severity.WARNING)
+    ]
+    text = words.as_markdown(["orders: it is stopped."], findings)
     assert re.findall(r"\*\*(\w+)\*\*: (.*)", text) == [
         ("Blocking", "orders: it is stopped."),
         ("Warning", "orders: a warning."),
@@ -126,7 +128,7 @@ def test_a_stopped_instance_blocks(status: str) -> None:
 
 def test_a_busy_one_is_a_warning() -> None:
     what = context(instance(DBInstanceStatus="modifying"))
-    assert seen(of_instance.runs, what) == []
+    assert findings_of(of_instance.runs, what) == []
     assert one(of_instance.busy, what).severity is Severity.WARNING
 
 
@@ -145,7 +147,7 @@ def test_a_backup_is_waited_for_and_that_is_said() -> None:
 
 def test_where_rds_manages_the_password_mode_snapshot_says_what_becomes_of_the_secret() -> None:
     what = context(instance(MasterUserSecret={"SecretArn": "arn"}))
-    assert seen(of_instance.managed_password, what) == []  # preflight has refused
+    assert findings_of(of_instance.managed_password, what) == []  # preflight has refused
     finding = one(of_instance.managed_password, replace(what, plan=replace(what.plan, method="offline")))
     assert "--manage-master-user-password" in finding.fix
 
@@ -155,18 +157,20 @@ def test_changes_that_wait_are_named() -> None:
     what = context(
         instance(PendingModifiedValues={"DBInstanceClass": "db.m6g.large"}, DBParameterGroups=groups)
     )
-    said = one(of_instance.pending_changes, what).what
-    assert "DBInstanceClass" in said
-    assert "parameter group orders-mysql80 (pending-reboot)" in said
+    message = one(of_instance.pending_changes, what).what
+    assert "DBInstanceClass" in message
+    assert "parameter group orders-mysql80 (pending-reboot)" in message
 
 
-@pytest.mark.parametrize(("hours", "said"), [(1, True), (30, False)])
-def test_a_maintenance_window_is_told_when_it_is_near(hours: int, *, said: bool) -> None:
+@pytest.mark.parametrize(("hours", "warned"), [(1, True), (30, False)])
+def test_a_maintenance_window_is_told_when_it_is_near(hours: int, *, warned: bool) -> None:
     opens = datetime.now(UTC) + timedelta(hours=hours, minutes=5)
     closes = opens + timedelta(minutes=30)
     window = f"{opens:%a:%H:%M}-{closes:%a:%H:%M}".lower()
-    found = seen(of_instance.maintenance_window, context(instance(PreferredMaintenanceWindow=window)))
-    assert bool(found) is said
+    findings = findings_of(
+        of_instance.maintenance_window, context(instance(PreferredMaintenanceWindow=window))
+    )
+    assert bool(findings) is warned
 
 
 def test_replicas_of_others_are_told_and_ours_is_not() -> None:
@@ -174,24 +178,24 @@ def test_replicas_of_others_are_told_and_ours_is_not() -> None:
     finding = one(of_replicas.replicas, context(instance(ReadReplicaDBInstanceIdentifiers=names)))
     assert finding.what == "it has replicas that do not come along: reports"
     ours = instance(ReadReplicaDBInstanceIdentifiers=names[:1])
-    assert seen(of_replicas.replicas, context(ours)) == []
+    assert findings_of(of_replicas.replicas, context(ours)) == []
 
 
 @pytest.mark.parametrize(
-    ("found", "owner", "blocks"),
+    ("identifier", "owner", "blocks"),
     [
         ("orders-encrypted", "db-OTHER", True),
         ("orders-encrypted", "db-ORDERS", False),
         ("orders-old", "", False),
     ],
 )
-def test_only_snapshots_of_others_with_our_names_block(found: str, owner: str, *, blocks: bool) -> None:
-    around = Around(snapshots={found: {Tag.MIGRATION: owner} if owner else {}})
-    assert bool(seen(of_account.snapshots_free, context(around=around))) is blocks
+def test_only_snapshots_of_others_with_our_names_block(identifier: str, owner: str, *, blocks: bool) -> None:
+    around = Around(snapshots={identifier: {Tag.MIGRATION: owner} if owner else {}})
+    assert bool(findings_of(of_account.snapshots_free, context(around=around))) is blocks
 
 
 @pytest.mark.parametrize(
-    ("name", "quota", "said"),
+    ("name", "quota", "message"),
     [
         ("DBInstances", Quota(39, 40), "may have 40 DB instances and has 39, but this source needs 2 more"),
         ("DBInstances", Quota(38, 40), None),
@@ -200,10 +204,10 @@ def test_only_snapshots_of_others_with_our_names_block(found: str, owner: str, *
         ("ReadReplicasPerMaster", Quota(1, 1), "AWS allows 1 per instance"),
     ],
 )
-def test_quotas_are_counted(name: str, quota: Quota, said: str | None) -> None:
+def test_quotas_are_counted(name: str, quota: Quota, message: str | None) -> None:
     what = context(instance(ReadReplicaDBInstanceIdentifiers=["reports"]), Around(quotas={name: quota}))
-    found = [str(finding) for finding in of_account.quotas(what)]
-    assert found == [] if said is None else said in found[0]
+    messages = [str(finding) for finding in of_account.quotas(what)]
+    assert messages == [] if message is None else message in messages[0]
 
 
 @pytest.mark.parametrize(
@@ -213,15 +217,15 @@ def test_quotas_are_counted(name: str, quota: Quota, said: str | None) -> None:
 def test_quotas_are_counted_for_all_sources_of_the_stack(left: int, refused: list[str]) -> None:
     fleet = tuple(Need(name, 20, replica=True) for name in ("accounts", "orders", "users"))
     around = Around(quotas={"DBInstances": Quota(40 - left, 40)})
-    said = {
-        need.identifier: seen(
+    by_source = {
+        need.identifier: findings_of(
             of_account.quotas, replace(context(instance(need.identifier), around), fleet=fleet)
         )
         for need in fleet
     }
-    assert sorted(name for name, found in said.items() if found) == refused
-    for found in filter(None, said.values()):
-        assert "3 sources of this stack need 6 more, and the 2 of this one" in found[0].what
+    assert sorted(name for name, findings in by_source.items() if findings) == refused
+    for findings in filter(None, by_source.values()):
+        assert "3 sources of this stack need 6 more, and the 2 of this one" in findings[0].what
 
 
 def test_what_exists_of_other_sources_is_not_needed_any_more() -> None:
@@ -230,7 +234,7 @@ def test_what_exists_of_other_sources_is_not_needed_any_more() -> None:
         quotas={"ManualSnapshots": Quota(98, 100)},
         snapshots={"accounts-encrypted": {}, "accounts-not-encrypted": {}},
     )
-    assert seen(of_account.quotas, replace(context(around=around), fleet=fleet)) == []
+    assert findings_of(of_account.quotas, replace(context(around=around), fleet=fleet)) == []
 
 
 @pytest.mark.parametrize(
@@ -245,15 +249,15 @@ def test_what_exists_of_other_sources_is_not_needed_any_more() -> None:
 def test_a_source_that_has_its_copy_needs_nothing(
     phase: str, topology: dict[str, Any], *, needs: bool
 ) -> None:
-    found = need_of(Topology(Names("orders"), instance(), **{"encrypted": None, **topology}), phase, "online")
-    assert found == (Need("orders", 20, replica=True) if needs else None)
-    assert found is None or read(Need, as_inputs(found)) == found
+    need = need_of(Topology(Names("orders"), instance(), **{"encrypted": None, **topology}), phase, "online")
+    assert need == (Need("orders", 20, replica=True) if needs else None)
+    assert need is None or read(Need, as_inputs(need)) == need
 
 
 def test_what_an_interrupted_run_left_is_not_counted_twice() -> None:
     left: dict[str, dict[str, str]] = {"orders-not-encrypted": {}, "orders-encrypted": {}}
     around = Around(quotas={"ManualSnapshots": Quota(100, 100)}, snapshots=left)
-    assert seen(of_account.quotas, context(around=around)) == []
+    assert findings_of(of_account.quotas, context(around=around)) == []
 
 
 @pytest.mark.parametrize(("strategy", "severity"), [("rename", Severity.NOTE), ("dns", Severity.WARNING)])
@@ -292,10 +296,10 @@ def test_a_secret_that_names_the_instance_stays_behind_with_the_name(
 ) -> None:
     access = SimpleNamespace(named_by_secret=lambda: frozenset(named))
     what = replace(context(strategy=strategy), access=cast(Any, access))
-    found = seen(of_account.secret, what)
-    assert bool(found) is warned
-    if found:
-        assert found[0].what == "the secret in `credentials.secretId` has its address or its name"
+    findings = findings_of(of_account.secret, what)
+    assert bool(findings) is warned
+    if findings:
+        assert findings[0].what == "the secret in `credentials.secretId` has its address or its name"
 
 
 def test_what_points_at_the_identity_stays_behind() -> None:
@@ -330,20 +334,20 @@ def test_hosted_zones_that_were_not_looked_at_are_told() -> None:
     assert one(of_account.cnames, context(around=around)).what == "CNAMEs were checked in 4 of 6 hosted zones"
 
 
-@pytest.mark.parametrize(("gib", "said"), [(1.4, True), (2.1, False), (None, False)])
+@pytest.mark.parametrize(("gib", "warned"), [(1.4, True), (2.1, False), (None, False)])
 def test_little_storage_is_a_warning(
-    gib: float | None, monkeypatch: pytest.MonkeyPatch, *, said: bool
+    gib: float | None, monkeypatch: pytest.MonkeyPatch, *, warned: bool
 ) -> None:
     free = gib * 2**30 if gib is not None else None
     monkeypatch.setattr(metrics, "free_storage", lambda _aws, _name: free)
-    found = seen(of_account.room, context())
-    assert bool(found) is said
-    if said:
-        assert found[0].what == "its storage has 1.4 GiB free (7 %)"
+    findings = findings_of(of_account.room, context())
+    assert bool(findings) is warned
+    if warned:
+        assert findings[0].what == "its storage has 1.4 GiB free (7 %)"
 
 
 def test_a_standby_is_told() -> None:
-    assert seen(of_instance.standby, context()) == []
+    assert findings_of(of_instance.standby, context()) == []
     assert one(of_instance.standby, context(instance(MultiAZ=True))).severity is Severity.NOTE
 
 
@@ -375,10 +379,10 @@ def test_the_keys_policy_leaves_it_to_iam_or_names_the_caller(
     around = Around(
         caller="arn:aws:sts::123456789012:assumed-role/ci/run-7", policies={KEY: {"Statement": [statement]}}
     )
-    found = [str(each) for each in of_key.key_policy(context(around=around, key=KEY))]
-    assert bool(found) is warned
+    messages = [str(finding) for finding in of_key.key_policy(context(around=around, key=KEY))]
+    assert bool(messages) is warned
     if warned:
-        assert f"allows kms:CreateGrant neither to IAM in account 123456789012 nor to {ROLE}" in found[0]
+        assert f"allows kms:CreateGrant neither to IAM in account 123456789012 nor to {ROLE}" in messages[0]
 
 
 def test_policies_for_logins_that_name_the_id_are_named() -> None:
@@ -464,8 +468,8 @@ def test_what_the_config_accepts_matters_less_and_quotes_the_reason(
         Check(name, Scope.BEFORE_COPY, severity, lambda _context: [finding]) for name in ("quotas", "a")
     ]
     monkeypatch.setattr(registry, "AWS", checks)
-    found = context()
-    accepting = replace(found, plan=replace(found.plan, accept={"quotas": "AWS raises it today."}))
+    base = context()
+    accepting = replace(base, plan=replace(base.plan, accept={"quotas": "AWS raises it today."}))
     first, second = run.findings(accepting, None, remarks=False)
     assert (first.severity, second.severity) == (shown, severity)
     reason = "" if severity is shown else " You accept this: AWS raises it today."
@@ -478,18 +482,18 @@ def test_what_the_config_accepts_matters_less_and_quotes_the_reason(
 def test_what_mysql_refuses_to_answer_is_a_note() -> None:
     lacking = PreconditionFailed("the account lacks a privilege (1142 SELECT command denied)")
     session = FakeSession({"SELECT table_schema": lacking, "SELECT @@GLOBAL.binlog_format": [{"f": "ROW"}]})
-    found = [
-        str(each)
-        for each in mysql_findings(context(), session, tuple(Scope))
-        if each.severity is Severity.NOTE
+    notes = [
+        str(finding)
+        for finding in mysql_findings(context(), session, tuple(Scope))
+        if finding.severity is Severity.NOTE
     ]
-    assert any("primary keys: the account lacks a privilege" in said for said in found)
+    assert any("primary keys: the account lacks a privilege" in note for note in notes)
 
 
 def test_statement_format_is_a_warning_and_the_limit_of_time_is_taken_back() -> None:
     session = FakeSession({"SELECT @@GLOBAL.binlog_format": [{"f": "STATEMENT"}]})
-    found = mysql_findings(context(), session, tuple(Scope))
-    assert [each.what for each in found if each.severity is Severity.WARNING] == [
+    findings = mysql_findings(context(), session, tuple(Scope))
+    assert [finding.what for finding in findings if finding.severity is Severity.WARNING] == [
         "its binlog_format is STATEMENT"
     ]
     assert session.sent[0][0].startswith("SET SESSION max_execution_time")
@@ -515,16 +519,18 @@ def test_users_and_roles_can_be_asked_about(caller: str, asked: str | None) -> N
 def test_each_statement_becomes_a_question_without_stars() -> None:
     key = "arn:aws:kms:eu-west-1:123456789012:key/1353e9c7"
     asked = list(of_caller.questions(POLICY, "eu-west-1", "123456789012", "orders", strategy="dns", key=key))
-    assert [each.resource for each in asked if each.actions == ("kms:CreateGrant",)] == [key]
+    assert [question.resource for question in asked if question.actions == ("kms:CreateGrant",)] == [key]
     # A preview reads the secret and describes the key: no need to ask whether it could.
     assert not {"secretsmanager:GetSecretValue", "kms:DescribeKey"} & {
-        action for each in asked for action in each.actions
+        action for question in asked for action in question.actions
     }
     assert len(asked) > 12
-    assert all("*" not in each.resource or each.resource == "*" for each in asked)
-    assert all("*" not in value for each in asked for value in each.condition.values())
+    assert all("*" not in question.resource or question.resource == "*" for question in asked)
+    assert all("*" not in value for question in asked for value in question.condition.values())
     old = next(
-        each for each in asked if each.actions == ("rds:DeleteDBInstance",) and "-old" in each.resource
+        question
+        for question in asked
+        if question.actions == ("rds:DeleteDBInstance",) and "-old" in question.resource
     )
     assert old.resource == "arn:aws:rds:eu-west-1:123456789012:db:orders-old"
     assert old.condition == {"aws:ResourceTag/rds-encrypt:role": "source"}
@@ -532,11 +538,11 @@ def test_each_statement_becomes_a_question_without_stars() -> None:
 
 def test_dns_is_asked_about_only_where_it_is_used() -> None:
     asked = of_caller.questions(POLICY, "eu-west-1", "123456789012", "orders", strategy="rename")
-    assert not any(action.startswith("route53:") for each in asked for action in each.actions)
+    assert not any(action.startswith("route53:") for question in asked for action in question.actions)
 
 
 class Simulated(Aws):
-    """IAM as botocore checks it, with answers that are told."""
+    """IAM as botocore checks it, with answers that are given beforehand."""
 
     def __init__(self) -> None:
         self.iam = boto3.client(
@@ -600,10 +606,10 @@ def asked(question: Any, answers: dict[str, Any], what: CheckContext | None = No
     ],
 )
 def test_variables_that_make_replication_unreliable(variable: str, value: str, words: str | None) -> None:
-    found = asked(mysql.settings, {"SHOW GLOBAL": [{"Variable_name": variable, "Value": value}]})
-    assert [each.severity for each in found] == ([Severity.WARNING] if words else [])
-    assert words is None or words in found[0].why
-    assert words is None or found[0].what == f"its {variable} is {value}"
+    findings = asked(mysql.settings, {"SHOW GLOBAL": [{"Variable_name": variable, "Value": value}]})
+    assert [finding.severity for finding in findings] == ([Severity.WARNING] if words else [])
+    assert words is None or words in findings[0].why
+    assert words is None or findings[0].what == f"its {variable} is {value}"
 
 
 def channel(**changes: Any) -> dict[str, Any]:
@@ -618,14 +624,14 @@ def test_a_source_that_replicates_itself_is_refused_and_a_stopped_channel_is_a_w
     assert stopped.severity is Severity.WARNING
     assert "mysql.rds_reset_external_master()" in stopped.fix
     connecting = channel(Replica_IO_Running="Connecting", Replica_SQL_Running="No")
-    assert [each.severity for each in asked(mysql.replicates_itself, connecting)] == [Severity.BLOCKING]
+    assert [finding.severity for finding in asked(mysql.replicates_itself, connecting)] == [Severity.BLOCKING]
     assert asked(mysql.replicates_itself, {}) == []
 
 
-@pytest.mark.parametrize(("delay", "said"), [("3600", True), ("0", False), (None, False)])
-def test_a_delay_of_new_replicas_is_told(delay: str | None, *, said: bool) -> None:
+@pytest.mark.parametrize(("delay", "warned"), [("3600", True), ("0", False), (None, False)])
+def test_a_delay_of_new_replicas_is_told(delay: str | None, *, warned: bool) -> None:
     answers = {"SELECT value FROM mysql.rds_configuration": [{"value": delay}]}
-    assert bool(asked(mysql.delay_of_replicas, answers)) is said
+    assert bool(asked(mysql.delay_of_replicas, answers)) is warned
     what = context()
     alone = replace(what, plan=replace(what.plan, method="offline"))
     assert asked(mysql.delay_of_replicas, answers, alone) == []
@@ -651,11 +657,11 @@ def test_the_size_of_a_large_table_without_a_key_is_told() -> None:
 )
 def test_the_privileges_of_the_account_are_those_of_show_grants(grants: list[str], words: str | None) -> None:
     answers: dict[str, Any] = {
-        "SHOW GRANTS": [{"Grants for admin@%": each} for each in grants],
+        "SHOW GRANTS": [{"Grants for admin@%": grant} for grant in grants],
         "SELECT CURRENT_USER()": [{"u": "admin@%"}],
     }
-    found = asked(mysql.account, answers)
-    assert bool(found) is (words is not None)
+    findings = asked(mysql.account, answers)
+    assert bool(findings) is (words is not None)
     if words is not None:
-        assert words in found[0].what
-        assert "rds_encrypt/policies/mysql-grants.sql" in found[0].fix
+        assert words in findings[0].what
+        assert "rds_encrypt/policies/mysql-grants.sql" in findings[0].fix

@@ -1,4 +1,4 @@
-"""The first hour: what is shown of an answer, and what counts as another one."""
+"""The first hour: what is shown of an output, and what counts as a different one."""
 
 from __future__ import annotations
 

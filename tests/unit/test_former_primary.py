@@ -179,7 +179,7 @@ def test_a_group_that_the_rename_did_not_put_into_effect_gets_a_reboot() -> None
 
 
 @pytest.mark.parametrize(
-    ("state", "said", "final"),
+    ("state", "reason", "final"),
     [
         (None, "orders-old was deleted", True),
         (renamed(DBInstanceStatus="deleting"), "orders-old is being deleted", True),
@@ -187,11 +187,13 @@ def test_a_group_that_the_rename_did_not_put_into_effect_gets_a_reboot() -> None
         (renamed(DBInstanceStatus="storage-full"), "orders-old is storage-full", False),
     ],
 )
-def test_nobody_waits_for_one_that_will_not_answer(state: Instance | None, said: str, *, final: bool) -> None:
+def test_nobody_waits_for_one_that_will_not_answer(
+    state: Instance | None, reason: str, *, final: bool
+) -> None:
     with ExitStack() as stack:
-        found = reach(World(state).context, stack, deadline=1800.0)
-    assert isinstance(found, Unreachable)
-    assert (str(found), found.final) == (said, final)
+        result = reach(World(state).context, stack, deadline=1800.0)
+    assert isinstance(result, Unreachable)
+    assert (str(result), result.final) == (reason, final)
 
 
 def test_one_that_only_restarts_is_waited_for_and_one_that_refuses_us_is_not() -> None:
@@ -207,5 +209,5 @@ def test_one_that_only_restarts_is_waited_for_and_one_that_refuses_us_is_not() -
         )
     world.refusals = [Retryable("no connection")]
     with ExitStack() as stack:
-        found = reach(world.context, stack, deadline=-1.0)
-    assert found == "orders-old cannot be reached (no connection)"
+        result = reach(world.context, stack, deadline=-1.0)
+    assert result == "orders-old cannot be reached (no connection)"

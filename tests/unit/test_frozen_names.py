@@ -30,13 +30,13 @@ def steps() -> Iterator[str]:
     """Where a state finds each provider, and the type that its resource has there."""
     for file in sorted((ROOT / "providers").glob("*.py")):
         module = importlib.import_module(f"providers.{file.stem}")
-        for name, found in vars(module).items():
-            if not isinstance(found, type) or found.__module__ != module.__name__:
+        for name, member in vars(module).items():
+            if not isinstance(member, type) or member.__module__ != module.__name__:
                 continue
-            if issubclass(found, Step) and found is not Step:
+            if issubclass(member, Step) and member is not Step:
                 yield f"{module.__name__}.{name}"
-            if issubclass(found, StepResource) and found is not StepResource:
-                yield f"pulumi-python:{found._resource_type_name}"
+            if issubclass(member, StepResource) and member is not StepResource:
+                yield f"pulumi-python:{member._resource_type_name}"
 
 
 def keys(group: type, prefix: str = "") -> Iterator[str]:

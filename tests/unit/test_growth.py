@@ -68,12 +68,12 @@ class Place:
 @pytest.fixture
 def free(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
     """What CloudWatch says of the free storage, in GiB."""
-    found: list[float | None] = [None]
+    free_gib: list[float | None] = [None]
     monkeypatch.setattr(
         "rds_encrypt.cutover.growth.metrics.free_storage",
-        lambda *_: found[0] * 2**30 if found[0] is not None else None,
+        lambda *_: free_gib[0] * 2**30 if free_gib[0] is not None else None,
     )
-    return found
+    return free_gib
 
 
 @pytest.mark.parametrize(
@@ -87,26 +87,26 @@ def test_storage_that_grew_is_harmless_where_there_is_room(
     place = Place(
         instance(AllocatedStorage=30, MaxAllocatedStorage=limit), candidate(MaxAllocatedStorage=limit)
     )
-    seen = settings_match(place.context, ANY, ANY)
-    assert seen.passed is passed
-    assert ("gets the primary's storage after the cutover" in seen.what) is passed
-    assert ("`pulumi up` in phase `replicate` gives it these settings" in seen.what) is not passed
+    finding = settings_match(place.context, ANY, ANY)
+    assert finding.passed is passed
+    assert ("gets the primary's storage after the cutover" in finding.what) is passed
+    assert ("`pulumi up` in phase `replicate` gives it these settings" in finding.what) is not passed
 
 
 def test_deletion_protection_does_not_stop_it_and_anything_else_does(free: list[float | None]) -> None:
     protected = Place(instance(DeletionProtection=True), candidate())
     assert settings_match(protected.context, ANY, ANY).passed
     larger = Place(instance(DeletionProtection=True, DBInstanceClass="db.r6g.large"), candidate())
-    seen = settings_match(larger.context, ANY, ANY)
-    assert not seen.passed
-    assert "DBInstanceClass is 'db.t3.medium' instead of 'db.r6g.large'" in seen.what
-    assert "DeletionProtection" not in seen.what
+    finding = settings_match(larger.context, ANY, ANY)
+    assert not finding.passed
+    assert "DBInstanceClass is 'db.t3.medium' instead of 'db.r6g.large'" in finding.what
+    assert "DeletionProtection" not in finding.what
 
 
 def test_more_storage_than_the_source_has_is_no_difference_and_stays() -> None:
     source, encrypted = instance(AllocatedStorage=20), candidate(AllocatedStorage=30)
     assert differences(source, encrypted) == []
-    assert [found.setting for found in differences(encrypted, candidate(AllocatedStorage=20))] == [
+    assert [difference.setting for difference in differences(encrypted, candidate(AllocatedStorage=20))] == [
         "AllocatedStorage"
     ]
     assert owner_settings(source, encrypted)["allocated_storage"] == 30
@@ -139,13 +139,13 @@ def test_a_refusal_is_told_with_the_command() -> None:
     place = Place(instance(DeletionProtection=True), candidate())
     place.refusal = ActionRequired("AWS refused")
     match_owner_changes(place.context)
-    (said,) = place.aside.warnings
-    assert said.startswith("orders-encrypted does not have the DeletionProtection of orders (AWS refused)")
-    assert "`aws rds modify-db-instance --db-instance-identifier orders-encrypted`" in said
+    (warning,) = place.aside.warnings
+    assert warning.startswith("orders-encrypted does not have the DeletionProtection of orders (AWS refused)")
+    assert "`aws rds modify-db-instance --db-instance-identifier orders-encrypted`" in warning
 
 
 @pytest.mark.parametrize(
-    ("direction", "hours", "passed", "said"),
+    ("direction", "hours", "passed", "message"),
     [
         (THERE, 72, True, "orders-encrypted keeps its binlogs for 72 h"),
         (THERE, None, False, "`pulumi refresh` and `pulumi up` in phase `replicate` set it"),
@@ -154,12 +154,12 @@ def test_a_refusal_is_told_with_the_command() -> None:
     ],
 )
 def test_the_instance_that_will_carry_production_must_keep_its_binlogs(
-    direction: Direction, hours: int | None, said: str, *, passed: bool
+    direction: Direction, hours: int | None, message: str, *, passed: bool
 ) -> None:
     there = FakeSession({"SELECT value FROM mysql.rds_configuration": [{"value": hours}]})
-    seen = candidate_binlog_retention(Place(instance(), candidate(), direction).context, ANY, there)
-    assert seen.passed is passed
-    assert said in seen.what
+    finding = candidate_binlog_retention(Place(instance(), candidate(), direction).context, ANY, there)
+    assert finding.passed is passed
+    assert message in finding.what
 
 
 def test_without_replication_nobody_needs_them() -> None:

@@ -1,4 +1,4 @@
-"""The policy document by itself, and the reader of it: what it must refuse. (A run against it: test_least_privilege.)"""
+"""The policy document by itself, and its reader: what it must refuse. (A run against it: test_least_privilege.)"""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def test_a_direction_is_complete_by_its_own_mark_after_its_own_point() -> None:
     assert CUTOVER.noted(state(there))
     assert not CUTOVER.noted(state({**there, Tag.OPENED: "1"}))
     back: dict[str, str] = {**there, Tag.ROLLBACK_BEGAN: "4"}
-    assert [each.noted(state(back)) for each in (CUTOVER, ROLLBACK)] == [False, False]
+    assert [direction.noted(state(back)) for direction in (CUTOVER, ROLLBACK)] == [False, False]
     assert ROLLBACK.noted(state({**back, Tag.ROLLED_BACK: "5"}))
     assert not ROLLBACK.noted(state({Tag.ROLLED_BACK: "5"}))
     assert list(ROLLBACK.moments(state(back)).values()) == ["4"]

@@ -71,11 +71,11 @@ def test_a_long_wait_keeps_as_many_looks_as_a_page_can_show(tmp_path: Path) -> N
 
 def test_a_log_that_cannot_be_written_is_told_of_once(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    told: list[str] = []
-    log = LagLog(Files("orders", told.append, tmp_path / "file"), "db-E")
+    warnings: list[str] = []
+    log = LagLog(Files("orders", warnings.append, tmp_path / "file"), "db-E")
     for _ in range(3):
         log.close()
-    assert len(told) == 1
+    assert len(warnings) == 1
 
 
 @pytest.mark.parametrize("log", [None, {}, looks(), looks((0, 5, MB))])

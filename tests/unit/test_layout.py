@@ -1,4 +1,4 @@
-"""What the tree promises: who knows whom, and that the program says nothing of what stands in for AWS on a laptop."""
+"""What the tree promises: who imports whom, and that the program says nothing of what stands in for AWS on a laptop."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def program() -> Iterator[Path]:
 
 def imported(path: Path) -> set[str]:
     """The top-level packages that a module imports, also inside functions."""
-    found: set[str] = set()
+    packages: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
+            packages |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            found.add(node.module.partition(".")[0])
-    return found
+            packages.add(node.module.partition(".")[0])
+    return packages
 
 
 def modules(package: str) -> list[Path]:
@@ -42,13 +42,13 @@ def modules(package: str) -> list[Path]:
 
 @pytest.mark.parametrize("word", ["sandbox", "127.0.0.1", "localhost", "moto"])
 def test_the_program_never_mentions(word: str) -> None:
-    found = [
+    mentions = [
         f"{path.relative_to(ROOT)}:{number}"
         for path in program()
         for number, line in enumerate(path.read_bytes().decode("utf-8", "replace").splitlines(), 1)
         if word in line.lower()
     ]
-    assert found == []
+    assert mentions == []
 
 
 @pytest.mark.parametrize(

@@ -38,10 +38,10 @@ NAMED = {"the master password": SECRET}
 def test_a_planted_secret_is_found(tmp_path: Path, how: str, planted: bytes) -> None:
     (tmp_path / "state.json").write_bytes(b"{ some state " + planted + b" and more }")
 
-    found = leaks(NAMED, contents(tmp_path))
+    findings = leaks(NAMED, contents(tmp_path))
 
-    assert f"the master password, {how}, in {tmp_path / 'state.json'}" in found
-    assert SECRET not in "".join(found)
+    assert f"the master password, {how}, in {tmp_path / 'state.json'}" in findings
+    assert SECRET not in "".join(findings)
 
 
 def test_a_secret_in_a_compressed_file_is_found(tmp_path: Path) -> None:

@@ -59,9 +59,9 @@ def book(context: CutoverContext, files: Files) -> Logbook:
 
 
 def written(files: Files, suffix: str = "cutover.json") -> dict[str, Any]:
-    found = files.read_json(suffix)
-    assert found is not None
-    return found
+    content = files.read_json(suffix)
+    assert content is not None
+    return content
 
 
 def fail(context: CutoverContext, files: Files, error: BaseException, *moments: Moment) -> None:
@@ -87,12 +87,12 @@ def test_a_cut_over_that_is_complete_is_written_down(files: Files) -> None:
         marked(context, *UNTIL_MOVING, Moment.FIRST_RENAMED, Moment.SECOND_RENAMED, Moment.OPEN)
         log.complete(OUTCOME)
 
-    found = written(files)
-    assert (found["outcome"], found["server_uuid"], found["identifier"]) == ("complete", "uuid", "orders")
-    times = list(moments_from(found["moments"]).values())
+    saved = written(files)
+    assert (saved["outcome"], saved["server_uuid"], saved["identifier"]) == ("complete", "uuid", "orders")
+    times = list(moments_from(saved["moments"]).values())
     assert times == sorted(times)
-    assert set(found["write_outage"]) == {"at_least", "at_most", "ours", "renames"}
-    assert found["guards"] == [
+    assert set(saved["write_outage"]) == {"at_least", "at_most", "ours", "renames"}
+    assert saved["guards"] == [
         {"name": "instances-available", "green": True, "saw": "both are", "forced": False, "accepted": None}
     ]
     assert files.path("cutover.json") == log.path
@@ -103,7 +103,7 @@ def test_what_a_killed_run_wrote_down_is_there_at_each_moment(files: Files) -> N
     with book(context, files).kept():
         for number, moment in enumerate(UNTIL_MOVING, 1):
             marked(context, moment)
-            assert list(written(files)["moments"]) == [str(each) for each in UNTIL_MOVING[:number]]
+            assert list(written(files)["moments"]) == [str(reached) for reached in UNTIL_MOVING[:number]]
             assert written(files)["outcome"] == "running"
 
 
@@ -112,11 +112,11 @@ def test_one_that_was_called_off_says_why_and_that_the_fence_was_lifted(files: F
     with pytest.raises(TimedOut):
         fail(place(), files, TimedOut("it took too long", where="orders"), *moments)
 
-    found = written(files)
-    assert (found["outcome"], found["error"]) == ("aborted", "orders: it took too long.")
-    assert found["write_outage"]["renames"] == 0
+    saved = written(files)
+    assert (saved["outcome"], saved["error"]) == ("aborted", "orders: it took too long.")
+    assert saved["write_outage"]["renames"] == 0
     # The moments are real ones, and the machine may be busy.
-    assert re.search(r"Writes were refused for \d\.\d s at most\.", table(found))
+    assert re.search(r"Writes were refused for \d\.\d s at most\.", table(saved))
 
 
 def test_one_that_a_check_stopped_says_that_writes_were_never_refused(files: Files) -> None:
@@ -178,8 +178,8 @@ def test_an_attempt_that_begins_anew_keeps_the_former_ones(files: Files) -> None
     for number in range(3):
         with pytest.raises(ActionRequired):
             fail(place(), files, ActionRequired(f"veto {number}"))
-    assert [each["error"] for each in written(files)["earlier"]] == ["veto 0.", "veto 1."]
-    assert all("earlier" not in each for each in written(files)["earlier"])
+    assert [attempt["error"] for attempt in written(files)["earlier"]] == ["veto 0.", "veto 1."]
+    assert all("earlier" not in attempt for attempt in written(files)["earlier"])
 
 
 def test_a_lost_file_is_made_up_for_by_the_tags_as_far_as_they_know(files: Files) -> None:
@@ -269,9 +269,9 @@ def test_files_lie_in_build_or_where_the_environment_says(monkeypatch: pytest.Mo
 def test_the_outage_has_two_bounds_and_what_aws_took_of_it() -> None:
     seconds = {"fence_requested": 0, "fenced": 1, "swap_began": 2, "second_renamed": 92, "open": 93}
     moments = {Moment(name): NOON + timedelta(seconds=after) for name, after in seconds.items()}
-    found = outage(moments)
-    assert found is not None
-    assert found.as_outputs() == {"at_least": 92, "at_most": 93, "ours": 3, "renames": 90}
+    write_outage = outage(moments)
+    assert write_outage is not None
+    assert write_outage.as_outputs() == {"at_least": 92, "at_most": 93, "ours": 3, "renames": 90}
     assert outage({Moment.OPEN: NOON}) is None
 
 

@@ -30,7 +30,7 @@ def test_a_rule_covers_the_port_inside_the_group(rule: dict[str, Any], *, covers
 
 
 def test_a_rule_of_one_group_opens_no_other() -> None:
-    """Looked at together, the rules of one group still say nothing of who reaches the members of another."""
+    """Even looked at together, the rules of one group say nothing about who reaches the members of another."""
     opens = {"IpProtocol": "tcp", "FromPort": 3306, "ToPort": 3306}
     elsewhere: Any = {**opens, "GroupId": "sg-1", "ReferencedGroupInfo": {"GroupId": "sg-2"}}
     inside: Any = {**opens, "GroupId": "sg-2", "ReferencedGroupInfo": {"GroupId": "sg-2"}}

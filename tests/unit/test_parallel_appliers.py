@@ -1,4 +1,4 @@
-"""Parallel appliers: one alone while the encrypted instance has to stop somewhere, and its owner's number afterwards, to the letter."""
+"""Parallel appliers: only one while the encrypted instance has to stop somewhere, and exactly its owner's number afterwards."""
 
 from __future__ import annotations
 

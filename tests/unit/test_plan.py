@@ -1,4 +1,4 @@
-"""The plan of a phase: what it says of each, and that its words fit a terminal and a comment on a pull request."""
+"""The plan of a phase: what it says about each, and that its text fits a terminal and a comment on a pull request."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ def untouched(**changes: Any) -> Topology:
 def planned(
     topology: Topology, briefing: Briefing | None = None, phase: Phase = "replicate", **changes: Any
 ) -> PhasePlan:
-    found = plan(replace(SETTINGS, **changes), phase, topology, briefing)
-    assert found is not None
-    return found
+    phase_plan = plan(replace(SETTINGS, **changes), phase, topology, briefing)
+    assert phase_plan is not None
+    return phase_plan
 
 
 EVERY_PLAN = {
@@ -139,9 +139,9 @@ def test_as_markdown_it_is_one_table_with_whole_rows(name: str) -> None:
 def test_a_phase_that_is_reached_has_no_plan(
     topology: Topology, phase: Phase, settings: SourceSettings
 ) -> None:
-    found = plan(settings, phase, topology)
-    assert found is None
-    assert "there is nothing to do" in as_markdown(found, "orders", phase)
+    phase_plan = plan(settings, phase, topology)
+    assert phase_plan is None
+    assert "there is nothing to do" in as_markdown(phase_plan, "orders", phase)
 
 
 def test_an_old_instance_that_is_retired_has_no_plan() -> None:
@@ -291,8 +291,8 @@ def test_a_plan_has_the_times_of_a_rehearsal_and_says_so_once(phase: Phase) -> N
         "cutover": (topology_of(), BRIEFING),
         "cleanup": (topology_of(swapped=True, opened=True), None),
     }[phase]
-    found = planned(topology, briefing, phase, measured=MeasuredSettings(DAY, **times))
-    text, markdown = as_text(found), as_markdown(found, "orders", phase)
+    phase_plan = planned(topology, briefing, phase, measured=MeasuredSettings(DAY, **times))
+    text, markdown = as_text(phase_plan), as_markdown(phase_plan, "orders", phase)
     for shown in (text, markdown):
         assert shown.count(note) == 1
         assert shown.count("measured") == 1
@@ -303,9 +303,9 @@ def test_a_plan_has_the_times_of_a_rehearsal_and_says_so_once(phase: Phase) -> N
 
 def test_a_measured_rename_is_part_of_the_outage() -> None:
     times = MeasuredSettings(DAY, rename=95)
-    found = planned(topology_of(), BRIEFING, "cutover", measured=times)
-    assert "AWS's two renames (about 95 s each;" in found.outage
-    assert [str(stage.takes) for stage in found.stages if stage.what.startswith("rename")] == 2 * [
+    phase_plan = planned(topology_of(), BRIEFING, "cutover", measured=times)
+    assert "AWS's two renames (about 95 s each;" in phase_plan.outage
+    assert [str(stage.takes) for stage in phase_plan.stages if stage.what.startswith("rename")] == 2 * [
         "about 95 s"
     ]
 
@@ -320,41 +320,41 @@ def test_a_downtime_is_estimated_until_all_of_it_is_measured() -> None:
 
 @pytest.mark.parametrize("measured", [MeasuredSettings(DAY), MeasuredSettings(DAY, copy=500)])
 def test_a_rehearsal_that_measured_nothing_of_a_plan_is_not_mentioned(measured: MeasuredSettings) -> None:
-    found = planned(topology_of(), BRIEFING, "cutover", measured=measured)
-    assert found == EVERY_PLAN["cutover"]
-    assert "rehearsal" not in as_text(found) + as_markdown(found, "orders", "cutover")
+    phase_plan = planned(topology_of(), BRIEFING, "cutover", measured=measured)
+    assert phase_plan == EVERY_PLAN["cutover"]
+    assert "rehearsal" not in as_text(phase_plan) + as_markdown(phase_plan, "orders", "cutover")
 
 
 def test_a_measured_copy_decides_whether_binlogs_last() -> None:
     times = MeasuredSettings(DAY, snapshot=100, copy=80 * 3600, restore=300)
-    (told,) = planned(untouched(), measured=times).notes
-    assert "may take longer (about 80 h) than the source keeps binlogs (72 h)" in told
+    (note,) = planned(untouched(), measured=times).notes
+    assert "may take longer (about 80 h) than the source keeps binlogs (72 h)" in note
     assert not planned(untouched(AllocatedStorage=8_000), measured=replace(times, copy=3600)).notes
 
 
-@pytest.mark.parametrize(("gib", "hours", "told"), [(20, 72, False), (8_000, 72, True), (8_000, 168, False)])
-def test_binlogs_that_may_go_before_they_are_fetched_are_told(gib: int, hours: int, *, told: bool) -> None:
-    found = planned(untouched(AllocatedStorage=gib), binlog_retention_hours=hours)
-    assert bool(found.notes) is told
-    if told:
-        assert "may take longer (4.7 to 92 h) than the source keeps binlogs (72 h)" in found.notes[0]
+@pytest.mark.parametrize(("gib", "hours", "noted"), [(20, 72, False), (8_000, 72, True), (8_000, 168, False)])
+def test_binlogs_that_may_go_before_they_are_fetched_are_told(gib: int, hours: int, *, noted: bool) -> None:
+    phase_plan = planned(untouched(AllocatedStorage=gib), binlog_retention_hours=hours)
+    assert bool(phase_plan.notes) is noted
+    if noted:
+        assert "may take longer (4.7 to 92 h) than the source keeps binlogs (72 h)" in phase_plan.notes[0]
 
 
 @pytest.mark.parametrize("name", EVERY_PLAN)
 def test_a_plan_among_many_is_one_line(name: str) -> None:
-    found = EVERY_PLAN[name]
-    line = as_line(found, Path("build/orders-plan.md"))
+    phase_plan = EVERY_PLAN[name]
+    line = as_line(phase_plan, Path("build/orders-plan.md"))
     assert "\n" not in line
-    assert line.startswith(f"Plan for orders, phase `{found.phase}`: {len(found.stages)} moves")
-    assert f"Expected write outage: {found.outage.rstrip('.')}." in line
+    assert line.startswith(f"Plan for orders, phase `{phase_plan.phase}`: {len(phase_plan.stages)} moves")
+    assert f"Expected write outage: {phase_plan.outage.rstrip('.')}." in line
     assert line.endswith("Full plan: build/orders-plan.md")
-    assert "Full plan" not in as_line(found, None)
+    assert "Full plan" not in as_line(phase_plan, None)
 
 
 def test_a_red_check_that_nobody_accepted_is_not_left_to_a_line() -> None:
-    found = EVERY_PLAN["cutover"]
-    assert found.stopped
-    assert not replace(found, briefing=replace(BRIEFING, checks=BRIEFING.checks[::2])).stopped
+    phase_plan = EVERY_PLAN["cutover"]
+    assert phase_plan.stopped
+    assert not replace(phase_plan, briefing=replace(BRIEFING, checks=BRIEFING.checks[::2])).stopped
     assert not EVERY_PLAN["offline, cutover"].stopped
 
 

@@ -59,8 +59,8 @@ def test_the_docs_list_the_policies(pack: Pack) -> None:
     ],
 )
 def test_unencrypted_instances_are_refused(pack: Pack, props: dict[str, Any], *, refused: bool) -> None:
-    said = pack.resource(INSTANCE, **props)
-    assert any(each.startswith("storage-is-encrypted: ") for each in said) is refused
+    violations = pack.resource(INSTANCE, **props)
+    assert any(violation.startswith("storage-is-encrypted: ") for violation in violations) is refused
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_keys_are_customers_own(
 ) -> None:
     for settings, refused in (({}, any_key), ({"key_of_your_own": {"keys": [KEY]}}, one_key)):
         pack.configure(**settings)
-        said = pack.resource(kind, **props)
-        assert any(each.startswith("key-of-your-own: ") for each in said) is refused, settings
+        violations = pack.resource(kind, **props)
+        assert any(violation.startswith("key-of-your-own: ") for violation in violations) is refused, settings
 
 
 def test_a_cut_over_needs_a_comparison(pack: Pack) -> None:
@@ -90,17 +90,17 @@ def test_a_cut_over_needs_a_comparison(pack: Pack) -> None:
         [cut_over(0), verification("off")],
         [cut_over(0), verification(name="x")],
     ):
-        (said,) = pack.stack(*resources)
-        assert said.startswith("verified-before-cutover: ")
-        assert "orders would be cut over without a comparison of the data" in said
+        (violation,) = pack.stack(*resources)
+        assert violation.startswith("verified-before-cutover: ")
+        assert "orders would be cut over without a comparison of the data" in violation
     assert pack.stack(cut_over(0), (RETIREMENT, "orders", {})) == set()
 
 
 def test_what_is_left_behind_is_told_after_a_while(pack: Pack) -> None:
     assert pack.stack(cut_over(13), verification()) == set()
-    (said,) = pack.stack(cut_over(15.5), verification())
-    assert "no-temporary-resources" in said
-    assert "orders was cut over 15 days ago" in said
+    (violation,) = pack.stack(cut_over(15.5), verification())
+    assert "no-temporary-resources" in violation
+    assert "orders was cut over 15 days ago" in violation
     assert pack.stack(cut_over(15), verification(), (RETIREMENT, "orders", {})) == set()
 
     pack.configure(no_temporary_resources={"days": 3})

@@ -1,7 +1,7 @@
-"""Systems Manager: the call, the plugin's command and what is made of what it prints. AWS itself is not here.
+"""Systems Manager: the call, the plugin's command, and how its output is interpreted. AWS itself is not involved.
 
 The API's model checks the call (botocore's stubber), and the stand-in for the plugin does what the plugin's source says: it
-wants the words and the variable that the AWS CLI gives it, listens, says where, and relays.
+expects the arguments and the variable that the AWS CLI passes, listens, says where, and relays.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ while True:
 
 @pytest.fixture
 def speaker() -> Iterator[Endpoint]:
-    """A server that greets whoever comes."""
+    """A server that greets every client."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def accept() -> None:
@@ -90,7 +90,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
 
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Put a stand-in on the PATH; returns where it notes how it was started."""
+    """Put a stand-in on the PATH; return the file in which it records how it was started."""
 
     def put(version: str = "1.2.764.0", *, fails: bool = False) -> Path:
         log = tmp_path / "started"

@@ -36,7 +36,7 @@ def passes(check: AwsCheck, what: Plan) -> bool:
     return not list(check(CheckContext(FakeAws(), AccountInventory(FakeAws()), what)))
 
 
-def said(check: AwsCheck, what: Plan) -> str:
+def refusal(check: AwsCheck, what: Plan) -> str:
     (finding,) = check(CheckContext(FakeAws(), AccountInventory(FakeAws()), what))
     assert finding.severity is Severity.BLOCKING
     return str(finding)
@@ -59,7 +59,7 @@ def test_a_phase_that_would_skip_another_is_refused(
     phase: Phase, method: Method, tags: dict[str, str] | None, sentence: str
 ) -> None:
     encrypted = None if tags is None else instance("orders-encrypted", tags=tags)
-    assert sentence in said(preflight.phase_follows, plan(phase, method, encrypted=encrypted))
+    assert sentence in refusal(preflight.phase_follows, plan(phase, method, encrypted=encrypted))
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,9 @@ def test_a_phase_in_its_turn_passes(phase: Phase, method: Method, tags: dict[str
     [("postgres", "16.3"), ("mariadb", "10.11.8"), ("mysql", "5.6.51"), ("mysql", "9.1.0")],
 )
 def test_an_engine_that_we_do_not_do_is_refused(engine: str, version: str) -> None:
-    sentence = said(preflight.engine_supported, plan(source=instance(Engine=engine, EngineVersion=version)))
+    sentence = refusal(
+        preflight.engine_supported, plan(source=instance(Engine=engine, EngineVersion=version))
+    )
     assert sentence.startswith(
         f"orders: its engine is {engine} {version}. rds-encrypt migrates only MySQL 5.7, 8.0, 8.4, 9.7"
     )
@@ -112,7 +114,7 @@ def test_classes_that_cannot_encrypt_are_refused(class_: str, *, refused: bool) 
 
 
 def test_no_backups_are_refused() -> None:
-    sentence = said(preflight.backups_on, plan(source=instance(BackupRetentionPeriod=0)))
+    sentence = refusal(preflight.backups_on, plan(source=instance(BackupRetentionPeriod=0)))
     assert "its backup retention period is 0" in sentence
 
 
@@ -125,7 +127,7 @@ def test_no_backups_are_refused() -> None:
     ],
 )
 def test_a_source_that_does_not_stand_alone_is_refused(change: dict[str, Any], sentence: str) -> None:
-    assert sentence in said(preflight.stands_alone, plan(source=instance(**change)))
+    assert sentence in refusal(preflight.stands_alone, plan(source=instance(**change)))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ def test_a_group_carries_the_fence_if_it_is_the_sources_own(
     of_replicas = {"orders-replica": ["behind"]}
     source = instance(ReadReplicaDBInstanceIdentifiers=["orders-replica"])
     encrypted = instance("encrypted", ReadReplicaDBInstanceIdentifiers=["orders-replica-encrypted"])
-    found = fence.group_cannot(
+    obstacle = fence.group_cannot(
         FakeAws(
             *(
                 instance(
@@ -161,7 +163,7 @@ def test_a_group_carries_the_fence_if_it_is_the_sources_own(
         source,
         encrypted,
     )
-    assert found is None if reason is None else reason in (found or "")
+    assert obstacle is None if reason is None else reason in (obstacle or "")
 
 
 def test_every_read_only_value_that_is_noted_can_be_put_back() -> None:
@@ -173,7 +175,7 @@ def test_every_read_only_value_that_is_noted_can_be_put_back() -> None:
 
 def test_a_managed_master_password_allows_no_replica_but_a_snapshot() -> None:
     source = instance(MasterUserSecret={"SecretArn": "arn"})
-    sentence = said(preflight.password_allows_replica, plan(source=source))
+    sentence = refusal(preflight.password_allows_replica, plan(source=source))
     assert "RDS manages its master password in Secrets Manager, and AWS creates no replica" in sentence
     assert "method `offline`" in sentence
     assert passes(preflight.password_allows_replica, plan(method="offline", source=source))
@@ -198,17 +200,17 @@ OPTED_OUT: dict[str, Any] = {"EngineLifecycleSupport": lifecycle.DISABLED}
 def test_a_version_past_its_support_is_refused_to_those_who_opted_out(
     version: str, today: date, changes: dict[str, Any], *, refused: bool
 ) -> None:
-    found = preflight.not_restorable(instance(EngineVersion=version, **changes), today)
-    assert (found is not None) is refused
-    if found is not None:
-        assert "has opted out of RDS Extended Support" in str(found)
-        assert "Upgrade it to MySQL 8.4 first, or enroll it" in str(found)
+    finding = preflight.not_restorable(instance(EngineVersion=version, **changes), today)
+    assert (finding is not None) is refused
+    if finding is not None:
+        assert "has opted out of RDS Extended Support" in str(finding)
+        assert "Upgrade it to MySQL 8.4 first, or enroll it" in str(finding)
 
 
 def test_the_restore_is_judged_until_there_is_an_encrypted_instance(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lifecycle, "today", lambda: date(2026, 8, 1))
     source = instance(**OPTED_OUT)
-    assert "standard support of MySQL 8.0 ended on 2026-07-31" in said(
+    assert "standard support of MySQL 8.0 ended on 2026-07-31" in refusal(
         preflight.restorable, plan(source=source)
     )
     assert passes(preflight.restorable, plan(source=source, encrypted=instance("orders-encrypted")))
@@ -220,7 +222,7 @@ def tagged(own: int, **more: str) -> Any:
 
 def test_more_tags_than_the_journal_leaves_room_for_are_refused() -> None:
     room = tag_limit.LIMIT - len(tag_limit.ON_SOURCE)
-    assert said(preflight.tags_fit, plan(source=tagged(47))) == (
+    assert refusal(preflight.tags_fit, plan(source=tagged(47))) == (
         f"orders: it has 47 tags; rds-encrypt adds up to {len(tag_limit.ON_SOURCE)}, and AWS allows 50 per resource."
         f" Remove at least {47 - room} for the duration of the migration."
     )
@@ -235,7 +237,7 @@ def test_aws_own_tags_and_the_journals_do_not_count_twice() -> None:
 
 
 def test_every_tag_that_the_source_may_carry_is_counted() -> None:
-    """What ``journal`` says of each tag is where it may lie; the primary, and the one that takes the name, may be the source."""
+    """``journal`` says of each tag where it may be; the primary, and the one that takes the name, may be the source."""
     assert {
         Tag.OWNER,
         Tag.PARTNER,
@@ -256,7 +258,7 @@ def test_every_tag_that_the_source_may_carry_is_counted() -> None:
     assert len(KEYS) == len(set(KEYS))
 
 
-@pytest.mark.parametrize("check", [each.run for each in AWS if each.scope is Scope.EVERY_RUN])
+@pytest.mark.parametrize("check", [check.run for check in AWS if check.scope is Scope.EVERY_RUN])
 def test_nothing_about_the_old_instance_stops_a_clean_up(check: AwsCheck) -> None:
     """Its owner may have changed it since: nothing is made from it any more."""
     source = instance(
@@ -286,7 +288,7 @@ GONE = "orders-old was deleted"
 def test_a_rollback_that_is_lost_is_refused_with_the_reason_and_what_works(
     source: Any, tags: dict[str, str], reason: str
 ) -> None:
-    sentence = said(
+    sentence = refusal(
         preflight.phase_follows, plan("rollback", source=source, encrypted=instance("orders", tags=tags))
     )
     assert (
@@ -304,7 +306,7 @@ def test_with_the_source_gone_in_mid_cutover_cleanup_completes_it() -> None:
     for check in (preflight.no_cutover_under_way, preflight.phase_follows):
         assert passes(check, Plan("cleanup", "online", topology))
     for phase in ("replicate", "rollback", "cutover"):
-        sentence = said(preflight.no_cutover_under_way, Plan(phase, "online", topology))
+        sentence = refusal(preflight.no_cutover_under_way, Plan(phase, "online", topology))
         assert "Set `phase` to `cleanup`" in sentence
 
 
@@ -322,7 +324,7 @@ def test_with_the_source_gone_in_mid_cutover_cleanup_completes_it() -> None:
 def test_a_migration_of_a_version_that_this_one_does_not_know_is_refused(
     tags: dict[str, str], sentence: str
 ) -> None:
-    assert sentence in said(preflight.version_known, plan(source=instance(tags=tags)))
+    assert sentence in refusal(preflight.version_known, plan(source=instance(tags=tags)))
 
 
 @pytest.mark.parametrize(

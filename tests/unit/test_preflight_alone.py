@@ -1,4 +1,4 @@
-"""A refused phase ends a run for all sources, or for this one alone where the engine can do it no harm then."""
+"""A refused phase ends a run for all sources, or for this one alone where the engine can then do it no harm."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ RECORDED = {
 class Refusing(PreflightProvider):
     """Finds what it is told to find."""
 
-    def __init__(self, *found: str) -> None:
-        self.found = list(found)
+    def __init__(self, *sentences: str) -> None:
+        self.sentences = list(sentences)
 
     def context_of_checks(self, args: StepArgs) -> StepContext:
         return None  # type: ignore[return-value] # nothing looks at it
 
     def refuse(self, world: StepContext, args: PreflightArgs) -> list[str]:
-        return self.found
+        return self.sentences
 
 
 def asked(**moment: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""RDS Proxies move to the instance that carries production, with targets that follow a rename or not, and never fail a run."""
+"""RDS Proxies move to the instance that carries production, whether or not their targets follow a rename, and never fail a run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Account:
         patch.setattr(
             proxies,
             "targets_of",
-            lambda _aws, proxy: [each for each in self._listed() if each.proxy == proxy],
+            lambda _aws, proxy: [target for target in self._listed() if target.proxy == proxy],
         )
         patch.setattr(proxies, "register", lambda _aws, proxy, name: self._register(proxy, name))
         patch.setattr(proxies, "deregister", lambda _aws, proxy, name: self._deregister(proxy, name))
@@ -76,7 +76,7 @@ def perform(*there: Instance, moved: bool = True) -> dict[str, Any]:
 
 
 def renamed(**tags: str) -> tuple[Instance, Instance]:
-    """The two after a cutover by name."""
+    """The two instances after a cutover by name."""
     return (
         instance("source", DBInstanceIdentifier="orders-old"),
         instance("encrypted", tags, DBInstanceIdentifier="orders"),
@@ -85,9 +85,9 @@ def renamed(**tags: str) -> tuple[Instance, Instance]:
 
 def test_a_target_that_kept_the_name_and_is_reached_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     account = Account(monkeypatch, pool="orders", other="billing")
-    found = perform(*renamed())
+    outputs = perform(*renamed())
     assert account.calls == []
-    assert found == {"proxies": {"pool": "uses the instance that carries production"}, "settled": True}
+    assert outputs == {"proxies": {"pool": "uses the instance that carries production"}, "settled": True}
     assert account.noted == {}
 
 
@@ -151,9 +151,9 @@ def test_what_aws_refuses_is_told_and_tried_again(monkeypatch: pytest.MonkeyPatc
         raise ActionRequired("AWS refused DeregisterDBProxyTargets", where="RDS Proxy pool", fix="Allow it")
 
     monkeypatch.setattr(proxies, "deregister", refuse)
-    found = perform(*renamed())
-    assert not found["settled"]
-    assert "AWS refused DeregisterDBProxyTargets" in found["proxies"]["pool"]
+    outputs = perform(*renamed())
+    assert not outputs["settled"]
+    assert "AWS refused DeregisterDBProxyTargets" in outputs["proxies"]["pool"]
     state = {
         "source_id": "db-S",
         "access": {"secret_id": "s"},

@@ -1,4 +1,4 @@
-"""What the sources of a stack have come to, in words: of values, and of those that a step which failed never gives."""
+"""What the sources of a stack have reached, in words: from values, and from those that a failed step never returns."""
 
 from __future__ import annotations
 

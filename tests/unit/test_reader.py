@@ -15,7 +15,7 @@ ROWS = {1: 10.0, 2: 11.0, 3: 12.0, 4: 13.0}
     [
         ([(10.5, 1), (12.5, 3), (13.5, 4)], 0),
         ([(12.5, 3), (14.0, 3), (20.0, 4)], 0),
-        # It saw 3, and then what was there before: row 3 is a second and a half old by then, and the reader never was behind.
+        # It saw 3, and then what was there before: row 3 is a second and a half old by then, and the reader was never behind.
         ([(12.5, 3), (13.5, 2)], 1),
         # No worse than it was before.
         ([(12.9, 1), (12.95, 3), (13.5, 2)], 0),
@@ -27,4 +27,4 @@ ROWS = {1: 10.0, 2: 11.0, 3: 12.0, 4: 13.0}
 def test_a_read_of_the_past_is_one_further_back_than_the_reader_ever_was(
     reads: list[tuple[float, int]], wrong: int
 ) -> None:
-    assert wrong_reads([Read(*each) for each in reads], ROWS) == wrong
+    assert wrong_reads([Read(*read) for read in reads], ROWS) == wrong

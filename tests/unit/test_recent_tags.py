@@ -14,8 +14,8 @@ class Clock:
 
 
 def tags_of(recent: RecentTags, **described: str) -> dict[str, str]:
-    found = recent.applied_to(instance("orders", tags=described).description)
-    return {tag["Key"]: tag["Value"] for tag in found["TagList"]}
+    description = recent.applied_to(instance("orders", tags=described).description)
+    return {tag["Key"]: tag["Value"] for tag in description["TagList"]}
 
 
 def test_what_was_written_and_removed_is_seen_before_aws_describes_it() -> None:

@@ -23,7 +23,7 @@ READ = {
     "rds:CreateDBInstanceReadReplica": {"og", "subgrp"},
     "rds:RestoreDBInstanceFromDBSnapshot": {"og", "subgrp", "snapshot"},
 }
-"""What making an instance reads and does not change, by the resource types of the Service Authorization Reference."""
+"""What creating an instance reads but does not change, by the resource types of the Service Authorization Reference."""
 
 
 def several(value: str | list[str]) -> list[str]:
@@ -165,7 +165,9 @@ def test_what_only_reads_is_that_of_the_main_policy() -> None:
 def test_statements_have_names_of_their_own_and_allow() -> None:
     assert len(statements(REHEARSAL)) == len(REHEARSAL["Statement"])
     assert {statement["Effect"] for statement in REHEARSAL["Statement"]} == {"Allow"}
-    assert "*" not in "".join(action for each in REHEARSAL["Statement"] for action in several(each["Action"]))
+    assert "*" not in "".join(
+        action for statement in REHEARSAL["Statement"] for action in several(statement["Action"])
+    )
 
 
 def test_a_rehearsal_begins_with_any_snapshot_and_ends_with_a_name_of_its_own() -> None:

@@ -43,8 +43,8 @@ def copied(file: Path) -> dict[str, Any]:
 
 def test_the_copy_takes_the_place_of_the_source_in_a_stack_of_its_own(tmp_path: Path) -> None:
     file = written(tmp_path, {"verify": {"level": "sample"}, "phase": "cleanup"})
-    found = config.read(file, "orders")
-    text = yaml.safe_load(found.text)["config"]
+    rehearsal = config.read(file, "orders")
+    text = yaml.safe_load(rehearsal.text)["config"]
     assert text["aws:region"] == "eu-central-1"
     assert text["rds-encrypt:phase"] == "replicate"
     source = copied(file)
@@ -52,10 +52,10 @@ def test_the_copy_takes_the_place_of_the_source_in_a_stack_of_its_own(tmp_path: 
     assert source["kmsKey"] == "alias/databases"
     assert source["verify"] == {"level": "sample"}
     assert "phase" not in source
-    assert "salt" not in found.text
-    assert (found.aws.region, found.aws.profile) == ("eu-central-1", "databases")
-    assert found.access.secret_id == "orders/master"
-    assert found.names.old == "orders-rehearsal-old"
+    assert "salt" not in rehearsal.text
+    assert (rehearsal.aws.region, rehearsal.aws.profile) == ("eu-central-1", "databases")
+    assert rehearsal.access.secret_id == "orders/master"
+    assert rehearsal.names.old == "orders-rehearsal-old"
 
 
 def test_nothing_that_reaches_applications_records_or_proxies_of_production_is_copied(tmp_path: Path) -> None:
@@ -90,13 +90,13 @@ def test_the_old_copy_is_never_awaited_until_its_backups_are_replaced(
 
 def test_a_bastion_of_the_stack_is_used_unless_the_source_has_its_own(tmp_path: Path) -> None:
     stacks = {"via": "ssh", "ssh": {"host": "bastion", "keyFile": "~/.ssh/key"}}
-    found = config.read(written(tmp_path, **{"rds-encrypt:connection": stacks}), "orders")
-    assert found.access.connection.ssh is not None
-    assert found.access.connection.ssh.key_file == "~/.ssh/key"
-    assert yaml.safe_load(found.text)["config"]["rds-encrypt:connection"] == stacks
+    rehearsal = config.read(written(tmp_path, **{"rds-encrypt:connection": stacks}), "orders")
+    assert rehearsal.access.connection.ssh is not None
+    assert rehearsal.access.connection.ssh.key_file == "~/.ssh/key"
+    assert yaml.safe_load(rehearsal.text)["config"]["rds-encrypt:connection"] == stacks
     own = {"connection": {"via": "ssm", "ssm": {"target": "i-0123456789"}}}
-    found = config.read(written(tmp_path, own, **{"rds-encrypt:connection": stacks}), "orders")
-    assert found.access.connection.via == "ssm"
+    rehearsal = config.read(written(tmp_path, own, **{"rds-encrypt:connection": stacks}), "orders")
+    assert rehearsal.access.connection.via == "ssm"
 
 
 @pytest.mark.parametrize(

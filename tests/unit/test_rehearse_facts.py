@@ -16,23 +16,25 @@ UNKNOWN = "RDS's procedure reports an error (1644 Replication is being serviced.
 
 
 def answers(made: Made, limits: Limits | None = None) -> dict[str, tuple[Answer, str]]:
-    found = judge(made.observations, made.measure(), limits)
-    return {each.fact.name: (each.answer, each.observed) for each in found}
+    judgements = judge(made.observations, made.measure(), limits)
+    return {judgement.fact.name: (judgement.answer, judgement.observed) for judgement in judgements}
 
 
 def different(made: Made, limits: Limits | None = None) -> dict[str, str]:
-    found = answers(made, limits)
-    return {name: observed for name, (answer, observed) in found.items() if answer is Answer.DIFFERENT}
+    by_fact = answers(made, limits)
+    return {name: observed for name, (answer, observed) in by_fact.items() if answer is Answer.DIFFERENT}
 
 
 def test_a_rehearsal_that_goes_as_expected(tmp_path: Path) -> None:
-    found = answers(whole(tmp_path))
-    assert {name for name, (answer, _) in found.items() if answer is Answer.NOT_OBSERVED} == {
+    by_fact = answers(whole(tmp_path))
+    assert {name for name, (answer, _) in by_fact.items() if answer is Answer.NOT_OBSERVED} == {
         "binlogs-without-retention"
     }
-    assert {name: observed for name, (answer, observed) in found.items() if answer is Answer.DIFFERENT} == {}
-    assert found["rename-time"][1] == "2 renames, 48.0 s to 80.0 s"
-    assert found["read-only"][1] == "after 0.4 s at most"
+    assert {
+        name: observed for name, (answer, observed) in by_fact.items() if answer is Answer.DIFFERENT
+    } == {}
+    assert by_fact["rename-time"][1] == "2 renames, 48.0 s to 80.0 s"
+    assert by_fact["read-only"][1] == "after 0.4 s at most"
 
 
 def test_nothing_was_observed(tmp_path: Path) -> None:
@@ -242,7 +244,7 @@ def test_limits_can_be_changed_by_name(tmp_path: Path) -> None:
 
 
 def test_the_table_of_facts() -> None:
-    """Each name is one, each conformance test exists, and each limit has a name."""
+    """Each name is unique, each conformance test exists, and each limit has a name."""
     assert len({fact.name for fact in FACTS}) == len(FACTS)
     for fact in FACTS:
         if fact.test is not None:

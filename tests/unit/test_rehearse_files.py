@@ -23,7 +23,7 @@ def test_observations_are_read_in_the_order_of_the_clock_without_a_half_written_
     observations.record("move", move="1-replicate", event="begin")
     with observations.path.open("a") as file:
         file.write('{"at": "2020-01-01T00:00:00.000+00:00", "kind": "name", "state": "open"}\n{"at": "20')
-    assert [each.kind for each in observations] == ["name", "move"]
+    assert [observation.kind for observation in observations] == ["name", "move"]
     (move,) = observations.of("move")
     assert (move["move"], move["event"]) == ("1-replicate", "begin")
 
@@ -38,7 +38,7 @@ def test_a_trace_has_the_answer_and_never_the_arguments(
     with pytest.raises(ProcedureRefused), traced("db.example", "mysql.rds_stop_replication"):
         raise ProcedureRefused("MySQL refused it (1644)")
     calls = observations.of("procedure")
-    assert [(each["procedure"], each["ok"], each["answer"]) for each in calls] == [
+    assert [(call["procedure"], call["ok"], call["answer"]) for call in calls] == [
         ("mysql.rds_start_replication", True, "Replication started."),
         ("mysql.rds_stop_replication", False, "MySQL refused it (1644)"),
     ]
@@ -72,10 +72,10 @@ def holder(lock: int) -> subprocess.Popen[bytes]:
 def test_what_a_killed_rehearsal_has_started_is_ended_before_the_next_begins(tmp_path: Path) -> None:
     with locked(tmp_path, silent) as descriptor:
         orphan = holder(descriptor)
-    told: list[str] = []
-    with locked(tmp_path, told.append):
+    messages: list[str] = []
+    with locked(tmp_path, messages.append):
         assert orphan.wait(5) == -signal.SIGKILL
-    assert told[0] == "ending the Pulumi of a rehearsal that was killed"
+    assert messages[0] == "ending the Pulumi of a rehearsal that was killed"
 
 
 def test_an_orphan_that_does_not_end_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,11 +16,11 @@ def measured(tmp_path: Path) -> Measurements:
 
 
 def test_each_operation_has_its_kind_time_and_statuses(measured: Measurements) -> None:
-    found = [
-        (each.kind, each.identifier.removeprefix(COPY), each.seconds, each.names)
-        for each in measured.operations
+    operations = [
+        (operation.kind, operation.identifier.removeprefix(COPY), operation.seconds, operation.names)
+        for operation in measured.operations
     ]
-    assert found == [
+    assert operations == [
         ("create", "", 300, ("creating",)),
         ("replica", "-not-encrypted", 300, ("creating",)),
         ("snapshot", "-not-encrypted", 60, ("creating",)),
@@ -29,13 +29,13 @@ def test_each_operation_has_its_kind_time_and_statuses(measured: Measurements) -
         ("rename", "", 80, ("renaming", "rebooting")),
         ("rename", "-encrypted", 48, ("renaming", "rebooting")),
     ]
-    assert [each.seconds for each in measured.of("restore")[0].statuses] == [200, 50, 50]
+    assert [status.seconds for status in measured.of("restore")[0].statuses] == [200, 50, 50]
     assert measured.seconds("rename") == Range(48, 64, 80)
     assert measured.seconds("stop") is None
 
 
 def test_a_rename_knows_both_names(measured: Measurements) -> None:
-    assert [(each.identifier, each.becomes) for each in measured.of("rename")] == [
+    assert [(operation.identifier, operation.becomes) for operation in measured.of("rename")] == [
         (COPY, f"{COPY}-old"),
         (f"{COPY}-encrypted", COPY),
     ]
@@ -49,8 +49,8 @@ def test_rates_and_hydration(measured: Measurements) -> None:
 
 
 def test_procedures(measured: Measurements) -> None:
-    found = {each.name.removeprefix("mysql.rds_"): each for each in measured.procedures}
-    stop = found["stop_replication"]
+    procedures = {procedure.name.removeprefix("mysql.rds_"): procedure for procedure in measured.procedures}
+    stop = procedures["stop_replication"]
     assert (stop.calls, stop.refused, stop.seconds) == (2, 1, Range(3.03, 3.03, 3.03))
     assert stop.answers == ("Slave is now down or disabled",)
     assert "1644 Slave is already stopped" in stop.refusals[0]
@@ -89,8 +89,8 @@ def test_a_name_that_first_answers_had_no_gap(measured: Measurements) -> None:
 
 
 def test_a_verification_counts_once(measured: Measurements) -> None:
-    (found,) = measured.verifications
-    assert (found.move, found.rows_per_second) == ("1-replicate", 50_000)
+    (verification,) = measured.verifications
+    assert (verification.move, verification.rows_per_second) == ("1-replicate", 50_000)
 
 
 def test_a_resumed_verification_has_no_speed(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_what_nothing_watched_has_no_duration(tmp_path: Path) -> None:
     made.see(3612, "name", identifier=COPY, state="open")
     rename(made, 3700, "db-E", f"{COPY}-encrypted", COPY)
     measured = made.measure()
-    assert [each.seconds for each in measured.of("rename")] == [None, 80]
+    assert [operation.seconds for operation in measured.of("rename")] == [None, 80]
     assert [gap.seconds for gap in measured.gaps] == [None]
 
 
@@ -131,8 +131,10 @@ def test_an_operation_that_follows_at_once_is_one_of_its_own(tmp_path: Path) -> 
     made.instance("db-E", (0, COPY, "available"), (1, COPY, "modifying"))
     made.instance("db-E", (5, f"{COPY}-old", "renaming"), (9, f"{COPY}-old", "available"))
     made.instance("db-E", (20, f"{COPY}-old", "deleting"), (50, f"{COPY}-old", None))
-    found = [(each.kind, each.seconds, each.becomes) for each in made.measure().operations]
-    assert found == [("change", 4, f"{COPY}-old"), ("rename", 4, f"{COPY}-old"), ("delete", 30, None)]
+    operations = [
+        (operation.kind, operation.seconds, operation.becomes) for operation in made.measure().operations
+    ]
+    assert operations == [("change", 4, f"{COPY}-old"), ("rename", 4, f"{COPY}-old"), ("delete", 30, None)]
 
 
 def test_what_has_not_ended_has_no_duration(tmp_path: Path) -> None:
@@ -141,8 +143,8 @@ def test_what_has_not_ended_has_no_duration(tmp_path: Path) -> None:
     made.see(5, "name", identifier=COPY, state="refused")
     made.instance("db-E", (0, f"{COPY}-encrypted", "creating"))
     measured = made.measure()
-    assert [(each.kind, each.seconds, each.gib_per_minute) for each in measured.operations] == [
-        ("restore", None, None)
-    ]
+    assert [
+        (operation.kind, operation.seconds, operation.gib_per_minute) for operation in measured.operations
+    ] == [("restore", None, None)]
     assert [gap.seconds for gap in measured.gaps] == [None]
     assert measured.gaps[0] == NameGap(measured.ended or NOON, None)

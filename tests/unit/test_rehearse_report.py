@@ -56,8 +56,8 @@ def test_times_are_compared_with_the_estimates(tmp_path: Path) -> None:
     made = whole(tmp_path)
     rename(made, 5000, "db-E", COPY, f"{COPY}-encrypted", seconds=3000)
     measured = made.measure()
-    found = {kind: timed(measured, kind) for kind in ("replica", "copy", "rename", "stop", "create")}
-    assert {kind: each.compared if each else "absent" for kind, each in found.items()} == {
+    timings = {kind: timed(measured, kind) for kind in ("replica", "copy", "rename", "stop", "create")}
+    assert {kind: timing.compared if timing else "absent" for kind, timing in timings.items()} == {
         "replica": "as estimated",
         "copy": "faster",
         "rename": "as estimated",

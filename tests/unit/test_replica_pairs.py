@@ -45,7 +45,7 @@ def counterpart(name: str, of: Instance) -> Instance:
     return instance(name, pair_tags(pair, SOURCE_ID), StorageEncrypted=True)
 
 
-def found(
+def listed(
     topology: Topology, *there: Instance, settings: ReplicaSettings = TAKE
 ) -> list[tuple[str, Instance | None, Instance | None]]:
     pairs = find_pairs(Instances(FakeAws(*there)), topology, "online", settings)
@@ -58,7 +58,7 @@ def test_each_replica_of_the_owner_is_to_come_along_but_not_ours_nor_those_of_ot
     topology = Topology(
         Names("orders"), source("reader", ours.identifier, "arn:aws:rds:eu-west-1:1:db:far"), None
     )
-    assert found(topology, ours, reader) == [("reader", reader, None)]
+    assert listed(topology, ours, reader) == [("reader", reader, None)]
 
 
 @pytest.mark.parametrize(
@@ -73,15 +73,15 @@ def test_a_pair_is_found_before_and_after_its_names_have_moved(original: str, en
         ReadReplicaDBInstanceIdentifiers=[encrypted],
     )
     topology = Topology(Names("orders"), source(original), primary)
-    assert found(topology, reader, copy) == [("reader", reader, copy)]
+    assert listed(topology, reader, copy) == [("reader", reader, copy)]
     gone = Topology(Names("orders"), None, primary)
-    assert found(gone, copy)[0][0] == "reader"
+    assert listed(gone, copy)[0][0] == "reader"
 
 
 def test_a_replica_that_is_made_after_the_cutover_stays() -> None:
     primary = instance("orders", {Tag.CUTOVER_BEGAN: "now"})
     late = instance("late")
-    assert found(Topology(Names("orders"), source("late"), primary), late) == []
+    assert listed(Topology(Names("orders"), source("late"), primary), late) == []
 
 
 def test_they_count_against_the_quotas() -> None:
@@ -270,9 +270,9 @@ def test_a_replica_that_the_config_leaves_is_no_pair_nor_is_any_of_method_offlin
     reader, reports = instance("reader"), instance("reports")
     topology = Topology(Names("orders"), source("reader", "reports"), None)
     settings = ReplicaSettings(overrides={"reports": "leave"})
-    assert found(topology, reader, reports, settings=settings) == [("reader", reader, None)]
+    assert listed(topology, reader, reports, settings=settings) == [("reader", reader, None)]
     some = ReplicaSettings(default="leave", overrides={"reports": "take"})
-    assert found(topology, reader, reports, settings=some) == [("reports", reports, None)]
+    assert listed(topology, reader, reports, settings=some) == [("reports", reports, None)]
     assert find_pairs(Instances(FakeAws(reader)), topology, "offline", TAKE) == ()
 
 
@@ -298,7 +298,7 @@ def findings_on(pair: ReplicaPair, strategy: str = "rename", **settings: Any) ->
         replica_settings=ReplicaSettings(**settings),
     )
     context = CheckContext(FakeAws(), cast(Any, None), plan)
-    return [each.what for each in of_replicas.replicas(context)]
+    return [finding.what for finding in of_replicas.replicas(context)]
 
 
 def test_a_counterpart_that_is_not_like_the_replica_is_told() -> None:
@@ -309,9 +309,9 @@ def test_a_counterpart_that_is_not_like_the_replica_is_told() -> None:
         StorageEncrypted=True,
         DBInstanceClass="db.t3.small",
     )
-    told = findings_on(ReplicaPair("reader", reader.resource_id, reader, copy))
+    findings = findings_on(ReplicaPair("reader", reader.resource_id, reader, copy))
     assert (
-        told[1]
+        findings[1]
         == "reader-encrypted is not like reader: DBInstanceClass is 'db.t3.small' instead of 'db.r6g.large'"
     )
     like = instance("reader-encrypted", copy.tags, StorageEncrypted=True, DBInstanceClass="db.r6g.large")
@@ -320,14 +320,16 @@ def test_a_counterpart_that_is_not_like_the_replica_is_told() -> None:
 
 def test_names_in_the_config_that_fit_no_replica_are_told() -> None:
     reader = instance("reader")
-    told = findings_on(ReplicaPair("reader", reader.resource_id, reader, None), overrides={"raeder": "leave"})
-    assert told[1:] == [
+    findings = findings_on(
+        ReplicaPair("reader", reader.resource_id, reader, None), overrides={"raeder": "leave"}
+    )
+    assert findings[1:] == [
         "`replicas.overrides` names raeder, which is not a replica of it, nor of a replica that comes along"
     ]
 
 
 @pytest.mark.parametrize(
-    ("target", "told"),
+    ("target", "expected"),
     [
         ("reader.example", []),
         (
@@ -337,12 +339,12 @@ def test_names_in_the_config_that_fit_no_replica_are_told() -> None:
     ],
 )
 def test_the_record_of_the_readers_must_point_at_the_replica(
-    monkeypatch: pytest.MonkeyPatch, target: str, told: list[str]
+    monkeypatch: pytest.MonkeyPatch, target: str, expected: list[str]
 ) -> None:
     monkeypatch.setattr(dns_records, "target", lambda _aws, _record: target)
     reader = instance("reader", Endpoint={"Address": "reader.example", "Port": 3306})
     pair = ReplicaPair("reader", reader.resource_id, reader, None)
-    assert findings_on(pair, "none", records={"reader": RECORD})[1:] == told
+    assert findings_on(pair, "none", records={"reader": RECORD})[1:] == expected
 
 
 def test_without_a_record_nobody_moves_the_readers() -> None:
@@ -363,7 +365,7 @@ def test_a_delayed_replica_blocks(monkeypatch: pytest.MonkeyPatch, delay: int) -
         access=cast(Access, SimpleNamespace(session=lambda _instance: nullcontext())),
     )
     monkeypatch.setattr(channel, "status", lambda _session: SimpleNamespace(delay=delay))
-    assert [each.severity for each in of_replicas.delayed(context)] == [Severity.BLOCKING] * bool(delay)
+    assert [finding.severity for finding in of_replicas.delayed(context)] == [Severity.BLOCKING] * bool(delay)
 
 
 def test_destroy_deletes_a_counterpart_without_the_name_and_gives_a_parked_name_back(calls: Calls) -> None:
@@ -460,7 +462,7 @@ def test_destroy_deletes_nothing_that_a_deleted_instance_has_left(calls: Calls) 
 
 
 def test_a_counterpart_that_follows_nobody_serves_nobody(calls: Calls) -> None:
-    """RDS makes an instance of its own of a replica whose source is deleted."""
+    """RDS turns a replica whose source is deleted into an independent instance."""
     lone = instance("copy", DBInstanceIdentifier="reader-encrypted")
     provider, context = step(called("reader", of="original"), lone)
     with pytest.raises(ActionRequired, match="no longer a replica"):
@@ -505,7 +507,7 @@ def test_a_record_that_the_config_no_longer_has_must_not_point_at_the_counterpar
 def test_a_replica_whose_readers_moved_first_is_found_by_their_name(calls: Calls) -> None:
     parked = instance("reader-old", {Tag.READERS_NAME: "reader"})
     topology = Topology(Names("orders"), source("reader-old"), encrypted())
-    assert found(topology, parked) == [("reader", parked, None)]
+    assert listed(topology, parked) == [("reader", parked, None)]
 
 
 def test_an_instance_is_not_deleted_before_the_replicas_that_serve_readers(
@@ -524,7 +526,7 @@ def test_an_instance_is_not_deleted_before_the_replicas_that_serve_readers(
 
 
 @pytest.mark.parametrize(
-    ("name", "there", "strategy", "told"),
+    ("name", "there", "strategy", "expected"),
     [
         ("reader", {}, "rename", []),
         ("r" * 54, {}, "rename", [f"`{'r' * 54}-encrypted` would have 64 characters, but RDS allows 63"]),
@@ -538,7 +540,7 @@ def test_an_instance_is_not_deleted_before_the_replicas_that_serve_readers(
     ],
 )
 def test_names_that_cannot_work_block(
-    name: str, there: dict[str, str], strategy: str, told: list[str]
+    name: str, there: dict[str, str], strategy: str, expected: list[str]
 ) -> None:
     reader = instance(name)
     pair = ReplicaPair(name, reader.resource_id, reader, None)
@@ -551,7 +553,7 @@ def test_names_that_cannot_work_block(
     )
     present = [instance(f"{name}-encrypted", None, **there)] if there else []
     context = CheckContext(FakeAws(*present), cast(Any, None), plan)
-    assert [each.what for each in of_replicas.names_work(context)] == told
+    assert [finding.what for finding in of_replicas.names_work(context)] == expected
 
 
 def test_readers_that_moved_by_name_keep_the_strategy(calls: Calls) -> None:
@@ -623,7 +625,7 @@ def test_a_replica_is_in_sync_through_the_encrypted_instance_while_the_source_ca
             instances=Instances(FakeAws()),
             progress=silent,
             session=nullcontext,
-            access=SimpleNamespace(session=lambda found: nullcontext(found.resource_id)),
+            access=SimpleNamespace(session=lambda db_instance: nullcontext(db_instance.resource_id)),
         ),
     )
     args = arguments(moved=True, first=True)

@@ -68,7 +68,7 @@ PAIR = ReplicaPair("above", ABOVE.resource_id, ABOVE, ABOVE_COPY)
 DEEPER = ReplicaPair("below", BELOW.resource_id, BELOW, BELOW_COPY, PAIR)
 
 
-def found(
+def listed(
     topology: Topology, *there: Instance, **settings: Any
 ) -> list[tuple[str, str | None, str | None, str | None]]:
     pairs = find_pairs(Instances(FakeAws(*there)), topology, "online", ReplicaSettings(**settings))
@@ -88,12 +88,12 @@ def found(
 
 def test_a_replica_of_a_replica_is_listed_below_its_pair_and_a_third_level_is_not() -> None:
     third = member("third", of="below")
-    assert found(Topology(Names("orders"), SOURCE, None), ABOVE, BELOW, third) == [
+    assert listed(Topology(Names("orders"), SOURCE, None), ABOVE, BELOW, third) == [
         ("above", None, "above", None),
         ("below", "above", "below", None),
     ]
     topology = Topology(Names("orders"), SOURCE, ENCRYPTED)
-    assert found(topology, ABOVE, BELOW, third, ABOVE_COPY, BELOW_COPY) == [
+    assert listed(topology, ABOVE, BELOW, third, ABOVE_COPY, BELOW_COPY) == [
         ("above", None, "above", "above-encrypted"),
         ("below", "above", "below", "below-encrypted"),
     ]
@@ -112,9 +112,9 @@ def test_it_is_found_under_its_new_names_and_without_the_old_instances() -> None
     topology = Topology(
         Names("orders"), member("orders-old", "above-old", DbiResourceId=SOURCE_ID), production
     )
-    assert found(topology, old_above, old_below, above, below)[1] == ("below", "above", "below-old", "below")
+    assert listed(topology, old_above, old_below, above, below)[1] == ("below", "above", "below-old", "below")
     gone = Topology(Names("orders"), None, production)
-    assert found(gone, above, below)[1] == ("below", "above", None, "below")
+    assert listed(gone, above, below)[1] == ("below", "above", None, "below")
 
 
 def test_one_that_an_interrupted_rename_hides_is_awaited_once_names_move(
@@ -129,9 +129,9 @@ def test_one_that_an_interrupted_rename_hides_is_awaited_once_names_move(
     monkeypatch.setattr(replica_pairs, "until", wait)
     begun = instance("orders-encrypted", {**ENCRYPTED.tags, Tag.CUTOVER_BEGAN: "1"}, DbiResourceId="db-E")
     topology = Topology(Names("orders"), SOURCE, Instance({**begun.description, **_lists("above-encrypted")}))
-    assert found(topology, SOURCE, topology.encrypted or SOURCE, ABOVE, ABOVE_COPY, BELOW)[-1][0] == "above"
+    assert listed(topology, SOURCE, topology.encrypted or SOURCE, ABOVE, ABOVE_COPY, BELOW)[-1][0] == "above"
     assert waits == [False]  # below-encrypted
-    assert found(Topology(Names("orders"), SOURCE, ENCRYPTED), ABOVE)[-1][0] == "above"
+    assert listed(Topology(Names("orders"), SOURCE, ENCRYPTED), ABOVE)[-1][0] == "above"
     assert waits == [False]
 
 
@@ -144,7 +144,7 @@ def test_another_replica_with_the_name_of_one_that_is_gone_makes_no_second_pair(
     again = member("below", of="orders", DbiResourceId="db-AGAIN")
     topology = Topology(Names("orders"), member("orders", "above", "below"), ENCRYPTED)
     above = member("above", of="orders", BackupRetentionPeriod=7)
-    assert found(topology, above, again, ABOVE_COPY, BELOW_COPY) == [
+    assert listed(topology, above, again, ABOVE_COPY, BELOW_COPY) == [
         ("above", None, "above", "above-encrypted"),
         ("below", "above", None, "below-encrypted"),
     ]
@@ -152,15 +152,15 @@ def test_another_replica_with_the_name_of_one_that_is_gone_makes_no_second_pair(
 
 def test_it_stays_if_the_config_leaves_it_or_the_replica_above() -> None:
     topology = Topology(Names("orders"), SOURCE, None)
-    assert [each[0] for each in found(topology, ABOVE, BELOW, overrides={"below": "leave"})] == ["above"]
-    assert found(topology, ABOVE, BELOW, overrides={"above": "leave"}) == []
+    assert [pair[0] for pair in listed(topology, ABOVE, BELOW, overrides={"below": "leave"})] == ["above"]
+    assert listed(topology, ABOVE, BELOW, overrides={"above": "leave"}) == []
 
 
 def test_it_counts_against_the_quotas() -> None:
     pairs = [PAIR, ReplicaPair("below", BELOW.resource_id, BELOW, None, PAIR)]
     need = need_of(Topology(Names("orders"), SOURCE, ENCRYPTED), "replicate", "online", pairs)
     assert need is not None
-    assert [each.name for each in need.along] == ["above-encrypted", "below-encrypted"]
+    assert [replica.name for replica in need.along] == ["above-encrypted", "below-encrypted"]
 
 
 def findings(
@@ -177,19 +177,21 @@ def findings(
 
 
 def test_the_preview_says_whose_replica_it_is_and_that_a_third_level_stays() -> None:
-    told = [each.what for each in findings(of_replicas.replicas, PAIR, DEEPER, overrides={"below": "take"})]
-    assert told == [
+    sentences = [
+        finding.what for finding in findings(of_replicas.replicas, PAIR, DEEPER, overrides={"below": "take"})
+    ]
+    assert sentences == [
         "its replicas come along: above, below (a replica of above)",
         "its replica below (a replica of above) has replicas that do not come along: third",
     ]
 
 
 def test_one_that_the_config_leaves_is_told_with_the_replica_that_it_stays_with() -> None:
-    told = findings(of_replicas.replicas, PAIR, overrides={"below": "leave"})
-    assert [each.what for each in told[1:]] == [
+    replica_findings = findings(of_replicas.replicas, PAIR, overrides={"below": "leave"})
+    assert [finding.what for finding in replica_findings[1:]] == [
         "its replica above has replicas that do not come along: below"
     ]
-    assert "create new replicas of `above`" in told[1].fix
+    assert "create new replicas of `above`" in replica_findings[1].fix
     (left,) = findings(of_replicas.replicas, there=(ABOVE,))
     assert left.what == "it has replicas that do not come along: above (with its own: below)"
 
@@ -265,7 +267,7 @@ def test_the_deeper_step_depends_on_the_other_and_in_cleanup_the_other_way_round
     last = SimpleNamespace(called="last")
     replicas = Replicas(cast(Any, source), cast(Any, resources), "orders-encrypted", [])
     done, served = replicas.move_readers(cast(Any, steps), "db-E", cast(pulumi.Resource, last))
-    assert {name: [each.called for each in after] for name, (_, after) in moved.items()} == expected
+    assert {name: [resource.called for resource in after] for name, (_, after) in moved.items()} == expected
     assert moved["below"][0] == "id of above"
     assert moved["above"][0] is None
     assert made["above"][0] == "orders-encrypted"
@@ -313,8 +315,8 @@ def step(*there: Instance) -> tuple[ReplicaNamesProvider, StepContext]:
     return ReplicaNamesProvider(), StepContext(FakeAws(*there), cast(Access, None), silent)
 
 
-def renamed(found: Instance, name: str, **more: Any) -> Instance:
-    return Instance({**found.description, "DBInstanceIdentifier": name, **more})
+def renamed(db_instance: Instance, name: str, **more: Any) -> Instance:
+    return Instance({**db_instance.description, "DBInstanceIdentifier": name, **more})
 
 
 @pytest.mark.parametrize(
@@ -338,12 +340,12 @@ def test_each_instance_on_the_way_catches_up_with_the_one_before(
             instances=Instances(there),
             progress=silent,
             session=nullcontext,
-            access=SimpleNamespace(session=lambda found: nullcontext(found.resource_id)),
+            access=SimpleNamespace(session=lambda db_instance: nullcontext(db_instance.resource_id)),
         ),
     )
     args = arguments(moved=moved, first=first, through_id=through.resource_id)
     replica_readers.require_in_sync(context, args, args.replica_id if moved else args.original_id)
-    ids = [each.resource_id for each in expected]
+    ids = [db_instance.resource_id for db_instance in expected]
     assert caught_up == list(pairwise(ids))
 
 
@@ -361,7 +363,7 @@ def _without_tags(context: StepContext) -> StepContext:
 
 
 def test_an_original_that_lost_its_source_gets_no_readers_back() -> None:
-    """After its replica was deleted by hand, RDS made an instance of its own of what followed it."""
+    """After its replica was deleted by hand, RDS turned what followed it into an independent instance."""
     lone = renamed(BELOW, "below-old", ReadReplicaSourceDBInstanceIdentifier=None)
     provider, context = step(lone, renamed(BELOW_COPY, "below"), ENCRYPTED)
     with pytest.raises(ActionRequired, match="is no longer a replica") as refused:
@@ -433,4 +435,4 @@ def test_what_a_killed_run_has_tagged_is_found_on_both_levels() -> None:
         member("below", of="above", tags=tags),
     )
     there = Instances(FakeAws(SOURCE, above, below))
-    assert [each.identifier for each in find_originals(there, SOURCE)] == ["above", "below"]
+    assert [original.identifier for original in find_originals(there, SOURCE)] == ["above", "below"]

@@ -34,18 +34,18 @@ PURGED = (
     ],
 )
 def test_each_trouble_is_told_in_its_own_words(error: str, what: str) -> None:
-    found = diagnosis(error, WHERE)
-    assert isinstance(found, ActionRequired)
-    assert what in found.what
-    assert found.where == "MySQL at orders.example:3306"
-    assert found.fix
-    assert found.safe
+    problem = diagnosis(error, WHERE)
+    assert isinstance(problem, ActionRequired)
+    assert what in problem.what
+    assert problem.where == "MySQL at orders.example:3306"
+    assert problem.fix
+    assert problem.safe
 
 
 def test_mysql_s_own_words_are_kept_but_not_all_of_them() -> None:
-    said = str(diagnosis(f"1062: {'so many words ' * 100}", WHERE))
-    assert "1062 so many words" in said
-    assert len(said) < 700
+    message = str(diagnosis(f"1062: {'so many words ' * 100}", WHERE))
+    assert "1062 so many words" in message
+    assert len(message) < 700
 
 
 @pytest.mark.parametrize(
@@ -78,11 +78,11 @@ def test_what_ends_by_itself_or_by_attaching(error: str, *, never: bool, mended:
 )
 def test_after_the_cutover_nobody_is_told_to_destroy_or_that_the_source_takes_writes(error: str) -> None:
     """The old instance follows production then: it is read-only, and a new snapshot of it would help nobody."""
-    found = diagnosis(error, WHERE, Follower.OLD)
-    assert "destroy" not in str(found)
-    assert "source" not in found.safe
-    assert "the encrypted instance takes writes" in found.safe
-    assert "phase `cleanup`" in found.fix
+    problem = diagnosis(error, WHERE, Follower.OLD)
+    assert "destroy" not in str(problem)
+    assert "source" not in problem.safe
+    assert "the encrypted instance takes writes" in problem.safe
+    assert "phase `cleanup`" in problem.fix
 
 
 def test_the_account_of_a_managed_replica_is_rds_s_to_mend() -> None:

@@ -204,13 +204,13 @@ def test_the_json_beside_the_report_has_all_of_it(files: Files) -> None:
     files.write_json("lag.json", {"encrypted": "db-E", "looks": [[NOON.isoformat(), 1, 5_000]] * 2})
     report.publish(files, report.facts_of(source(), encrypted()))
     assert "kB of binlog behind: 5.0 kB at most" in page(files)
-    found = files.read_json("report.json")
-    assert found is not None
-    assert found["swaps"] == [log()]
-    assert found["verification"] == verification([])
-    assert len(found["lag"]["looks"]) == 2
-    assert found["settings"]["different"][0]["setting"] == "MultiAZ"
-    assert len(found["unencrypted"]) == 3
+    saved_report = files.read_json("report.json")
+    assert saved_report is not None
+    assert saved_report["swaps"] == [log()]
+    assert saved_report["verification"] == verification([])
+    assert len(saved_report["lag"]["looks"]) == 2
+    assert saved_report["settings"]["different"][0]["setting"] == "MultiAZ"
+    assert len(saved_report["unencrypted"]) == 3
 
 
 def test_cutover_and_rollback_are_both_in_it(files: Files) -> None:
@@ -268,9 +268,9 @@ def test_where_the_name_did_not_move_the_hand_over_says_so(files: Files) -> None
 
 
 def test_names_with_hyphens_are_names_in_every_tool(files: Files) -> None:
-    found = OwnershipTransfer(encrypted("shop-orders-2"), "db-S", "shop-orders-2")
-    assert "aws_db_instance.shop_orders_2\n" in found.page
-    assert found.cloudformation_import[0]["LogicalResourceId"] == "ShopOrders2"
+    transfer = OwnershipTransfer(encrypted("shop-orders-2"), "db-S", "shop-orders-2")
+    assert "aws_db_instance.shop_orders_2\n" in transfer.page
+    assert transfer.cloudformation_import[0]["LogicalResourceId"] == "ShopOrders2"
 
 
 def test_after_a_rollback_there_is_nothing_to_hand_over(files: Files) -> None:

@@ -1,4 +1,4 @@
-"""Binlog retention: set once, seen afterwards, and looked at when the connection was lost meanwhile."""
+"""Binlog retention: set once, visible afterwards, and checked if the connection was lost meanwhile."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Configuration:
 
 @pytest.mark.parametrize("lost", [False, True])
 def test_what_has_taken_has_taken(lost: bool) -> None:  # noqa: FBT001 - parametrized
-    found = Configuration(lost=lost)
-    retention.write(found.session, 24)
-    assert retention.read(found.session) == 24
-    retention.write(found.session, 24)
-    assert sum(name.startswith("CALL") for name, _ in found.session.sent) == 1
+    configuration = Configuration(lost=lost)
+    retention.write(configuration.session, 24)
+    assert retention.read(configuration.session) == 24
+    retention.write(configuration.session, 24)
+    assert sum(name.startswith("CALL") for name, _ in configuration.session.sent) == 1
 
 
 def test_what_has_not_taken_is_told() -> None:

@@ -1,4 +1,4 @@
-"""Reverse replication after the point of no return: tried, told, and never required."""
+"""Reverse replication after the point of no return: tried, reported, and never required."""
 
 from __future__ import annotations
 
@@ -163,17 +163,17 @@ def test_one_that_is_away_is_not_waited_for(
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "reason"),
     [
         ([], "has no replication channel, and its coordinates are unknown"),
         ([replica_row(Source_User="somebody")], "follows orders.example, which rds-encrypt did not set up"),
     ],
 )
 def test_a_channel_that_is_not_ours_is_left_alone(
-    monkeypatch: pytest.MonkeyPatch, rows: Answer, said: str
+    monkeypatch: pytest.MonkeyPatch, rows: Answer, reason: str
 ) -> None:
     place = Place(monkeypatch, FakeSession({"SHOW REPLICA STATUS": rows}))
-    assert open_reverse_replication(place.context) == f"lost: orders-old {said}"
+    assert open_reverse_replication(place.context) == f"lost: orders-old {reason}"
     assert place.tried == []
 
 

@@ -33,7 +33,7 @@ swapped = made("orders-encrypted", {**ENCRYPTED, Tag.CUTOVER_BEGAN: "2026-11-25T
 
 def missed(late: Instance, *others: Instance, account: Credentials = MASTER, accepting: str = "") -> bool:
     aws: Aws = cast(Aws, FakeAws(late, *others))
-    return rotation.missed(aws, late, account, lambda found: found.resource_id == accepting)
+    return rotation.missed(aws, late, account, lambda db_instance: db_instance.resource_id == accepting)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_production_and_what_is_not_of_a_migration_are_never_given_a_password(
     late: Instance, others: tuple[Instance, ...]
 ) -> None:
     aws: Aws = cast(Aws, FakeAws(late, *others))
-    assert not rotation.missed(aws, late, MASTER, lambda _found: True)
+    assert not rotation.missed(aws, late, MASTER, lambda _db_instance: True)
 
 
 def test_only_the_master_user_s_password_is_rds_s_to_change() -> None:

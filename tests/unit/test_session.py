@@ -48,10 +48,10 @@ WHERE = Endpoint("orders.example", 3306)
 def test_each_error_is_of_the_kind_that_says_what_to_do(
     code: int, *, connecting: bool, kind: type[MigrationError]
 ) -> None:
-    found = _classified(pymysql.err.OperationalError(code, "said so"), WHERE, connecting=connecting)
-    assert type(found) is kind
-    assert "MySQL at orders.example:3306" in str(found)
-    assert str(code) in str(found)
+    error = _classified(pymysql.err.OperationalError(code, "said so"), WHERE, connecting=connecting)
+    assert type(error) is kind
+    assert "MySQL at orders.example:3306" in str(error)
+    assert str(code) in str(error)
 
 
 def test_a_lost_connection_is_never_retried_blindly() -> None:

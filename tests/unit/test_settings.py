@@ -44,19 +44,19 @@ def refusal(values: dict[str, Any]) -> str:
 
 
 def test_defaults_are_the_documented_ones() -> None:
-    found = parse()
-    (source,) = found.sources
-    assert found.phase_of(source) == "replicate"
+    parsed = parse()
+    (source,) = parsed.sources
+    assert parsed.phase_of(source) == "replicate"
     assert (source.kms_key, source.method, source.ca_file) == ("alias/aws/rds", "online", None)
     assert (source.binlog_retention_hours, source.catch_up_hours) == (72, 48)
     assert (source.cutover.max_write_outage, source.cutover.long_transaction) == (60, 30)
     assert source.cleanup.old == "stop"
-    assert found.fleet.copies_at_once == 10
+    assert parsed.fleet.copies_at_once == 10
 
 
 def test_a_sources_phase_overrides_the_stacks() -> None:
-    found = parse("replicate", phase="cutover")
-    assert found.phase_of(found.sources[0]) == "cutover"
+    parsed = parse("replicate", phase="cutover")
+    assert parsed.phase_of(parsed.sources[0]) == "cutover"
 
 
 def test_settings_are_frozen() -> None:
@@ -237,8 +237,8 @@ def test_the_day_of_a_rehearsal_may_be_written_as_yaml_lets_one(key: Any, on: An
     ],
 )
 def test_times_that_no_rehearsal_measures_are_refused(measured: dict[str, Any], sentence: str) -> None:
-    said = refusal({"sources": [{**SOURCE, "measured": measured}]})
-    assert said.startswith(f"rds-encrypt:sources[0].{sentence}")
+    message = refusal({"sources": [{**SOURCE, "measured": measured}]})
+    assert message.startswith(f"rds-encrypt:sources[0].{sentence}")
 
 
 def test_what_a_rehearsal_prints_can_be_pasted_under_a_source() -> None:
@@ -286,15 +286,15 @@ def test_a_list_without_sources_is_refused() -> None:
     ("key", "value"), [("binlogRetentionHours", 169), ("catchUpHours", 0), ("method", "fast")]
 )
 def test_values_out_of_range_are_shown(key: str, value: Any) -> None:
-    said = refusal({"sources": [{**SOURCE, key: value}]})
-    assert said.startswith(f"rds-encrypt:sources[0].{key}: ")
-    assert repr(value) in said
+    message = refusal({"sources": [{**SOURCE, key: value}]})
+    assert message.startswith(f"rds-encrypt:sources[0].{key}: ")
+    assert repr(value) in message
 
 
 def test_the_secret_of_a_credentials_block_never_shows() -> None:
     """Somebody will try to put the password itself there."""
-    said = refusal({"sources": [{**SOURCE, "credentials": {"password": "hunter2"}}]})
-    assert "hunter2" not in said
+    message = refusal({"sources": [{**SOURCE, "credentials": {"password": "hunter2"}}]})
+    assert "hunter2" not in message
 
 
 def test_checks_are_accepted_by_their_names_with_a_reason() -> None:

@@ -40,7 +40,9 @@ def test_an_instance_that_differs_in_encryption_names_ids_and_times_is_like_the_
     ],
 )
 def test_any_other_difference_is_one(setting: str, value: Any) -> None:
-    assert [found.setting for found in differences(instance(), encrypted(**{setting: value}))] == [setting]
+    assert [difference.setting for difference in differences(instance(), encrypted(**{setting: value}))] == [
+        setting
+    ]
 
 
 def test_a_difference_is_told_with_both_values() -> None:
@@ -56,8 +58,8 @@ def test_order_and_empty_values_do_not_matter() -> None:
 def test_the_owners_tags_must_be_equal_and_ours_may_differ() -> None:
     source = instance(tags={"owner": "shop", **tags_for(Role.SOURCE, "db-S"), Tag.OWNER: "x/dev"})
     assert differences(source, encrypted(tags={"owner": "shop", **tags_for(Role.ENCRYPTED, "db-S")})) == []
-    (found,) = differences(source, encrypted(tags=tags_for(Role.ENCRYPTED, "db-S")))
-    assert found.setting == "TagList"
+    (difference,) = differences(source, encrypted(tags=tags_for(Role.ENCRYPTED, "db-S")))
+    assert difference.setting == "TagList"
 
 
 def test_every_allowed_difference_has_its_reason() -> None:

@@ -1,4 +1,4 @@
-"""What a soak calls wrong."""
+"""What a soak reports as wrong."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LAP = Lap(
 
 
 def _laps(threads_per_lap: int = 0, megabytes_per_lap: float = 0.3, laps: int = 30) -> list[Lap]:
-    # What a lap happens to have open goes up and down by some ten.
+    # What a lap happens to have open varies by ten or so.
     return [
         replace(
             _LAP,
@@ -50,7 +50,7 @@ def test_memory_that_grows_from_lap_to_lap_is_a_leak() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "found"),
+    ("changes", "finding"),
     [
         ({"lost": 1}, "lap 7: 1 writes lost, 0 there twice"),
         ({"twice": 2}, "lap 7: 0 writes lost, 2 there twice"),
@@ -59,7 +59,7 @@ def test_memory_that_grows_from_lap_to_lap_is_a_leak() -> None:
         ({"strangers": 1}, "lap 7: 0 servers and 1 processes still run"),
     ],
 )
-def test_whatever_is_lost_or_stays_is_named(changes: dict[str, object], found: str) -> None:
+def test_whatever_is_lost_or_stays_is_named(changes: dict[str, object], finding: str) -> None:
     laps = _laps()
     laps[6] = replace(laps[6], **changes)  # type: ignore[arg-type]
-    assert found_wrong(laps) == [found]
+    assert found_wrong(laps) == [finding]

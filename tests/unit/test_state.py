@@ -32,7 +32,7 @@ def encrypted(name: str, tags: dict[str, str], **changes: Any) -> Instance:
         ({}, Position.SOURCE),
         (LEAVING, Position.LEAVING),
         ({**LEAVING, Tag.OPENED: LATER}, Position.ENCRYPTED),
-        # From the time before a way there and back.
+        # From before a round trip.
         ({Tag.CUTOVER_BEGAN: LATER, Tag.OPENED: EARLIER}, Position.LEAVING),
         (ROLLBACK_BEGAN, Position.RETURNING),
         ({**ROLLBACK_BEGAN, Tag.ROLLED_BACK: EARLIER}, Position.RETURNING),
@@ -42,9 +42,9 @@ def encrypted(name: str, tags: dict[str, str], **changes: Any) -> Instance:
     ],
 )
 def test_tags_say_it(tags: dict[str, str], position: Position) -> None:
-    found = encrypted("orders-encrypted", tags)
-    assert state_of(encrypted=found).position is position
-    assert find_position(FakeAws(), NAMES, found, None) is position
+    encrypted_instance = encrypted("orders-encrypted", tags)
+    assert state_of(encrypted=encrypted_instance).position is position
+    assert find_position(FakeAws(), NAMES, encrypted_instance, None) is position
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ def test_tags_say_it(tags: dict[str, str], position: Position) -> None:
 def test_a_cutover_without_its_last_tag_is_judged_by_who_is_open(
     name: str, changes: dict[str, Any], read_only: str, position: Position
 ) -> None:
-    found = find_position(FakeAws(read_only=read_only), NAMES, encrypted(name, LEAVING, **changes), None)
-    assert found is position
+    actual = find_position(FakeAws(read_only=read_only), NAMES, encrypted(name, LEAVING, **changes), None)
+    assert actual is position
 
 
 @pytest.mark.parametrize(
@@ -84,12 +84,12 @@ def test_a_cutover_without_its_last_tag_is_judged_by_who_is_open(
     ],
 )
 def test_so_is_a_rollback(source: Instance | None, read_only: str, position: Position) -> None:
-    found = encrypted("orders-encrypted", ROLLBACK_BEGAN)
-    assert find_position(FakeAws(read_only=read_only), NAMES, found, source) is position
+    encrypted_instance = encrypted("orders-encrypted", ROLLBACK_BEGAN)
+    assert find_position(FakeAws(read_only=read_only), NAMES, encrypted_instance, source) is position
 
 
 def test_each_move_is_ended_by_its_phase() -> None:
-    assert [each.phase_under_way for each in Position] == [None, "cutover", None, "rollback"]
+    assert [position.phase_under_way for position in Position] == [None, "cutover", None, "rollback"]
 
 
 def test_without_tags_nothing_has_begun() -> None:

@@ -38,14 +38,14 @@ class Example(Step[ExampleArgs]):
 
     identity = ("source_id", "port")
     reasons: tuple[str, ...] = ()
-    found: Outputs | None = None
+    outputs: Outputs | None = None
 
     def __init__(self) -> None:
         super().__init__()
-        self.told: list[str] = []
+        self.messages: list[str] = []
 
     def context(self, args: StepArgs) -> StepContext:
-        return StepContext(cast(Any, None), cast(Any, None), self.told.append)
+        return StepContext(cast(Any, None), cast(Any, None), self.messages.append)
 
     def context_of_checks(self, args: StepArgs) -> StepContext:
         return self.context(args)
@@ -58,13 +58,13 @@ class Example(Step[ExampleArgs]):
         return {"running": True}
 
     def seen(self, context: StepContext, args: ExampleArgs) -> Outputs | None:
-        return self.found
+        return self.outputs
 
 
 def test_a_step_that_is_done_says_so_in_its_row() -> None:
     step = Example()
     step.create(INPUTS)
-    assert step.told == ["working", "done"]
+    assert step.messages == ["working", "done"]
 
 
 def test_there_are_steps() -> None:
@@ -87,8 +87,8 @@ def test_a_step_has_an_identity(step: type[Step[StepArgs]]) -> None:
 
 
 def test_the_same_inputs_are_no_change() -> None:
-    found = Example().diff("", STATE, {"source_id": "db-1", "port": 3306, "hours": 72})
-    assert not found.changes
+    diff = Example().diff("", STATE, {"source_id": "db-1", "port": 3306, "hours": 72})
+    assert not diff.changes
 
 
 def test_outputs_that_are_declared_as_none_are_no_change() -> None:
@@ -99,20 +99,20 @@ def test_what_is_not_known_yet_may_be_another_value() -> None:
     """A preview shows it as the SDK hands it over: as an object, and as a change, because its resource changes first."""
     news = Struct()
     news.update({"source_id": UNKNOWN, "port": 3306})
-    found = Example().diff("", STATE, deserialize_properties(news, keep_unknowns=True))
-    assert (found.changes, found.replaces) == (True, ["source_id"])
+    diff = Example().diff("", STATE, deserialize_properties(news, keep_unknowns=True))
+    assert (diff.changes, diff.replaces) == (True, ["source_id"])
 
 
 def test_another_setting_is_recorded_and_the_step_not_done_again() -> None:
     news = {"source_id": "db-1", "port": 3306, "hours": 24}
-    found = Example().diff("", STATE, news)
-    assert (found.changes, found.replaces) == (True, [])
+    diff = Example().diff("", STATE, news)
+    assert (diff.changes, diff.replaces) == (True, [])
     assert Example().update("", STATE, news).outs == {**STATE, "hours": 24}
 
 
 def test_another_identity_is_another_step_and_the_old_one_goes_first() -> None:
-    found = Example().diff("", STATE, {"source_id": "db-2", "port": 3306})
-    assert (found.changes, found.replaces, found.delete_before_replace) == (True, ["source_id"], True)
+    diff = Example().diff("", STATE, {"source_id": "db-2", "port": 3306})
+    assert (diff.changes, diff.replaces, diff.delete_before_replace) == (True, ["source_id"], True)
 
 
 def test_the_urn_for_progress_is_never_a_difference() -> None:
@@ -120,8 +120,8 @@ def test_the_urn_for_progress_is_never_a_difference() -> None:
 
 
 def test_another_reference_to_the_account_is_recorded_since_deletes_need_it() -> None:
-    found = Example().diff("", {**STATE, "access": {"secret_id": "a"}}, {"access": {"secret_id": "b"}})
-    assert (found.changes, found.replaces) == (True, [])
+    diff = Example().diff("", {**STATE, "access": {"secret_id": "a"}}, {"access": {"secret_id": "b"}})
+    assert (diff.changes, diff.replaces) == (True, [])
 
 
 def test_create_returns_what_was_seen_under_an_id_that_is_the_same_every_time() -> None:
@@ -133,7 +133,7 @@ def test_create_returns_what_was_seen_under_an_id_that_is_the_same_every_time() 
 def test_read_says_gone_when_the_effect_is_gone() -> None:
     step = Example()
     assert (step.read("x", STATE).id, step.read("x", STATE).outs) == ("", {})
-    step.found = {"running": False}
+    step.outputs = {"running": False}
     assert step.read("x", STATE).id == "x"
     assert step.read("x", STATE).outs == {**STATE, "running": False}
 

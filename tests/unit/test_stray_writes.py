@@ -20,7 +20,7 @@ HEARTBEAT = {"Event_type": "Table_map", "Info": "table_id: 70 (mysql.rds_heartbe
 
 
 def warned(left: Any, tags: dict[str, str] | None = None) -> tuple[str, list[str]]:
-    """Return what the look returned, and its warnings."""
+    """Return what the check returned, and its warnings."""
     warnings: list[str] = []
     noted: dict[str, str] = {Tag.PROMOTED_AT: f"{FILE}:400"} if tags is None else tags
     context = SimpleNamespace(

@@ -26,18 +26,18 @@ def encrypted(identifier: str = "orders-encrypted", *tags: str) -> Any:
     return instance(identifier, tags=marks, DbiResourceId="db-ENCRYPTED", StorageEncrypted=True)
 
 
-def ids(found: Topology) -> tuple[str | None, str | None]:
+def ids(topology: Topology) -> tuple[str | None, str | None]:
     return (
-        found.source.resource_id if found.source else None,
-        found.encrypted.resource_id if found.encrypted else None,
+        topology.source.resource_id if topology.source else None,
+        topology.encrypted.resource_id if topology.encrypted else None,
     )
 
 
 def test_an_untouched_instance_of_that_name_is_the_source() -> None:
-    found = discover(FakeAws(instance()), NAMES)
-    assert ids(found) == ("db-ORDERS", None)
-    assert not found.state.cutover_begun
-    assert not found.can_roll_back
+    survey = discover(FakeAws(instance()), NAMES)
+    assert ids(survey) == ("db-ORDERS", None)
+    assert not survey.state.cutover_begun
+    assert not survey.can_roll_back
 
 
 def test_nobody_of_that_name_is_refused_with_the_region() -> None:
@@ -62,17 +62,17 @@ def test_encrypted_with_a_key_that_aws_owns_is_a_case_of_its_own(*, encrypted_fl
 
 
 def test_in_replicate_each_is_found_under_its_name() -> None:
-    found = discover(FakeAws(source(), encrypted()), NAMES)
-    assert ids(found) == (ID, "db-ENCRYPTED")
-    assert not found.state.cut_over
+    survey = discover(FakeAws(source(), encrypted()), NAMES)
+    assert ids(survey) == (ID, "db-ENCRYPTED")
+    assert not survey.state.cut_over
 
 
 def test_after_the_swap_roles_stay_with_the_instances() -> None:
     """The name `orders` is the encrypted one's by now: it is not taken for a source that is encrypted already."""
     swapped = encrypted("orders", Tag.CUTOVER_BEGAN, Tag.OPENED)
-    found = discover(FakeAws(source("orders-old"), swapped), NAMES)
-    assert ids(found) == (ID, "db-ENCRYPTED")
-    assert (found.state.cutover_begun, found.state.cut_over, found.can_roll_back) == (True, True, True)
+    survey = discover(FakeAws(source("orders-old"), swapped), NAMES)
+    assert ids(survey) == (ID, "db-ENCRYPTED")
+    assert (survey.state.cutover_begun, survey.state.cut_over, survey.can_roll_back) == (True, True, True)
 
 
 @pytest.mark.parametrize(
@@ -86,39 +86,39 @@ def test_after_the_swap_roles_stay_with_the_instances() -> None:
     ],
 )
 def test_between_the_renames_the_swap_has_begun_and_is_not_complete(world: tuple[Any, Any]) -> None:
-    found = discover(FakeAws(*world), NAMES)
-    assert ids(found) == (ID, "db-ENCRYPTED")
-    assert (found.state.cutover_begun, found.state.cut_over) == (True, False)
+    survey = discover(FakeAws(*world), NAMES)
+    assert ids(survey) == (ID, "db-ENCRYPTED")
+    assert (survey.state.cutover_begun, survey.state.cut_over) == (True, False)
 
 
 def test_a_source_in_mid_rename_is_found_by_its_identity() -> None:
     """Neither name lists it, but the encrypted instance knows its DbiResourceId."""
-    found = discover(FakeAws(source("orders-somewhere"), encrypted()), NAMES)
-    assert ids(found) == (ID, "db-ENCRYPTED")
+    survey = discover(FakeAws(source("orders-somewhere"), encrypted()), NAMES)
+    assert ids(survey) == (ID, "db-ENCRYPTED")
 
 
 def test_an_encrypted_instance_in_mid_rename_is_found_by_the_sources_note() -> None:
     noted = source("orders-old", **{Tag.PARTNER: "db-ENCRYPTED"})
-    found = discover(FakeAws(noted, encrypted("orders-tmp", Tag.CUTOVER_BEGAN)), NAMES)
-    assert ids(found) == (ID, "db-ENCRYPTED")
+    survey = discover(FakeAws(noted, encrypted("orders-tmp", Tag.CUTOVER_BEGAN)), NAMES)
+    assert ids(survey) == (ID, "db-ENCRYPTED")
 
 
 def test_a_source_that_was_deleted_for_good_is_known_by_its_id() -> None:
-    found = discover(FakeAws(encrypted("orders", Tag.CUTOVER_BEGAN, Tag.OPENED)), NAMES)
-    assert ids(found) == (None, "db-ENCRYPTED")
-    assert found.source_id == ID
-    assert not found.can_roll_back
+    survey = discover(FakeAws(encrypted("orders", Tag.CUTOVER_BEGAN, Tag.OPENED)), NAMES)
+    assert ids(survey) == (None, "db-ENCRYPTED")
+    assert survey.source_id == ID
+    assert not survey.can_roll_back
 
 
 def test_after_a_rollback_it_can_be_rolled_back_no_further_but_stays_in_that_phase() -> None:
-    found = discover(FakeAws(source(), encrypted("orders-encrypted", Tag.ROLLED_BACK)), NAMES)
-    assert (found.state.cutover_begun, found.state.cut_over, found.can_roll_back) == (False, False, True)
+    survey = discover(FakeAws(source(), encrypted("orders-encrypted", Tag.ROLLED_BACK)), NAMES)
+    assert (survey.state.cutover_begun, survey.state.cut_over, survey.can_roll_back) == (False, False, True)
 
 
 def test_an_instance_of_another_migration_is_nobody_of_ours() -> None:
     """Somebody else's `orders-old` has no tags, and stays out of it."""
-    found = discover(FakeAws(source(), encrypted(), instance("orders-old")), NAMES)
-    assert ids(found) == (ID, "db-ENCRYPTED")
+    survey = discover(FakeAws(source(), encrypted(), instance("orders-old")), NAMES)
+    assert ids(survey) == (ID, "db-ENCRYPTED")
 
 
 def test_an_encrypted_instance_that_was_deleted_in_mid_move_is_not_waited_for_without_end(

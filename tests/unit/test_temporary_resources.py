@@ -1,4 +1,4 @@
-"""Binlog retention: raised on both, and both end with what the owner had on the source, whatever became of that."""
+"""Binlog retention: raised on both instances, which end with what the owner had on the source, whatever became of that."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Server(FakeSession):
 class Place(FakeAws):
     """An account whose instances can be tagged, with a server each."""
 
-    def __init__(self, *found: Instance, away: str = "") -> None:
-        super().__init__(*found)
-        self.servers = {each.resource_id: Server() for each in found}
+    def __init__(self, *instances: Instance, away: str = "") -> None:
+        super().__init__(*instances)
+        self.servers = {db_instance.resource_id: Server() for db_instance in instances}
         self.denied: Exception | None = None
         self._away = away
         rds = cast(Any, self.rds)
@@ -61,10 +61,10 @@ class Place(FakeAws):
         return Instances(self).get(resource_id).tags
 
     @contextmanager
-    def session(self, found: Instance, **_options: float) -> Iterator[FakeSession]:
-        if found.resource_id == self._away:
+    def session(self, db_instance: Instance, **_options: float) -> Iterator[FakeSession]:
+        if db_instance.resource_id == self._away:
             raise Retryable("it cannot be reached")
-        yield self.servers[found.resource_id]
+        yield self.servers[db_instance.resource_id]
 
     def back(self, resource_id: str) -> None:
         """Let an instance serve again."""
@@ -76,11 +76,15 @@ class Place(FakeAws):
     def _remove(self, ResourceName: str, TagKeys: list[str]) -> None:  # noqa: N803 - AWS's names
         if self.denied is not None:
             raise self.denied
-        found = self._named(ResourceName)
-        found["TagList"] = [tag for tag in found["TagList"] if tag["Key"] not in TagKeys]
+        description = self._named(ResourceName)
+        description["TagList"] = [tag for tag in description["TagList"] if tag["Key"] not in TagKeys]
 
     def _named(self, arn: str) -> dict[str, Any]:
-        return next(found for found in cast(Any, self.rds)._instances if found["DBInstanceArn"] == arn)
+        return next(
+            description
+            for description in cast(Any, self.rds)._instances
+            if description["DBInstanceArn"] == arn
+        )
 
 
 def source(**changes: Any) -> Instance:
@@ -143,11 +147,11 @@ def test_a_source_that_is_down_is_not_waited_for(status: str) -> None:
 
 
 def test_an_old_instance_that_cannot_be_reached_is_left_with_a_sentence() -> None:
-    said: list[str] = []
+    warnings: list[str] = []
     place = Place(source(), encrypted(**MOVED), away=MIGRATION)
-    put_retention_back(place.world.instances, place.world.access, MIGRATION, said.append)
+    put_retention_back(place.world.instances, place.world.access, MIGRATION, warnings.append)
     assert place.servers["db-E"].hours == 24
-    assert said == ["orders keeps what the migration changed: it cannot be reached."]
+    assert warnings == ["orders keeps what the migration changed: it cannot be reached."]
     # Before the names have moved it is production, and nothing of it is left as it is.
     before = Place(source(), encrypted(), away=MIGRATION)
     with pytest.raises(Retryable):
@@ -165,21 +169,21 @@ def test_the_candidate_of_a_migration_that_is_given_up_is_not_asked_again() -> N
 
 
 def test_tags_that_mean_nothing_any_more_are_a_warning() -> None:
-    said: list[str] = []
+    warnings: list[str] = []
     place = Place(source(), encrypted(**MOVED))
     place.denied = ActionRequired("AWS refused it")
-    found = place.world.instances.get("db-E")
-    untag_or_warn(place.world.instances, found, [Tag.CUTOVER_BEGAN], said.append, needed=False)
-    assert said == [
+    db_instance = place.world.instances.get("db-E")
+    untag_or_warn(place.world.instances, db_instance, [Tag.CUTOVER_BEGAN], warnings.append, needed=False)
+    assert warnings == [
         "orders-encrypted keeps tags of the migration, which no longer have an effect: AWS refused it."
     ]
     with pytest.raises(ActionRequired):
-        untag_or_warn(place.world.instances, found, [Tag.CUTOVER_BEGAN], said.append, needed=True)
+        untag_or_warn(place.world.instances, db_instance, [Tag.CUTOVER_BEGAN], warnings.append, needed=True)
 
 
 def test_the_encrypted_instance_is_found_without_the_source() -> None:
     place = Place(encrypted(), instance("other"))
-    found = find_encrypted(place.world.instances, MIGRATION, None)
-    assert found is not None
-    assert found.resource_id == "db-E"
+    db_instance = find_encrypted(place.world.instances, MIGRATION, None)
+    assert db_instance is not None
+    assert db_instance.resource_id == "db-E"
     assert find_encrypted(place.world.instances, "db-ANOTHER", None) is None

@@ -59,4 +59,4 @@ def test_only_what_is_not_encrypted_by_any_key_is_listed(monkeypatch: pytest.Mon
         instance("reports", StorageEncrypted=False, StorageEncryptionType="sse-rds"),
         instance("shop", StorageEncryptionType="none"),
     )
-    assert [each.identifier for each in candidates.candidates(aws)] == ["orders", "shop"]
+    assert [candidate.identifier for candidate in candidates.candidates(aws)] == ["orders", "shop"]

@@ -212,7 +212,9 @@ FULL = VerifySettings(max_age=24)
 class FakeContext:
     """What the check asks of a context."""
 
-    def __init__(self, primary_tags: dict[str, str], verify: VerifySettings = FULL, *, back: bool = False) -> None:
+    def __init__(
+        self, primary_tags: dict[str, str], verify: VerifySettings = FULL, *, back: bool = False
+    ) -> None:
         direction = rollback_direction if back else cutover_direction
         self.direction = direction(Names("orders"), "db-SOURCE", "db-ENCRYPTED")
         self.verify = verify

@@ -24,14 +24,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_what_is_there_already_costs_no_pause(clock: list[float]) -> None:
-    assert until(Wait("it", deadline=10), lambda: 7, done=lambda seen: seen == 7) == 7
+    assert until(Wait("it", deadline=10), lambda: 7, done=lambda result: result == 7) == 7
     assert clock == []
 
 
 def test_pauses_grow_up_to_the_longest(clock: list[float]) -> None:
     looks = itertools.count()
     until(
-        Wait("nine", deadline=1000, first=1.0, longest=4.0), lambda: next(looks), done=lambda seen: seen == 6
+        Wait("nine", deadline=1000, first=1.0, longest=4.0),
+        lambda: next(looks),
+        done=lambda result: result == 6,
     )
     # From the second on they end at moments of the grid: 1.5 and 2.25 at those of 1.25 s, longer ones at those of 2.5 s.
     assert clock == pytest.approx([1.0, 0.75, 1.25, 2.5, 2.5, 2.5])
@@ -48,7 +50,7 @@ def test_a_long_pause_ends_at_a_moment_that_all_waits_share(pause: float, now: f
         patch.setattr("rds_encrypt.core.waiting._OFFSET", offset)
         drawn = _drawn(pause)
     assert pause / 2 - 1e-6 <= drawn <= 1.5 * pause + 1e-6
-    width = max(each for each in (1.25, 2.5, 5.0, 10.0) if each <= pause)
+    width = max(step for step in (1.25, 2.5, 5.0, 10.0) if step <= pause)
     moments = (now + drawn - offset) / width
     assert moments == pytest.approx(round(moments), abs=1e-5)
 
@@ -63,7 +65,7 @@ def test_waits_that_began_at_any_time_come_to_look_together(begun: list[float]) 
             patch.setattr("rds_encrypt.core.waiting.time.monotonic", lambda: start + sum(pauses))  # noqa: B023 - used at once
             patch.setattr("rds_encrypt.core.waiting.time.sleep", pauses.append)
             looks = itertools.count()
-            until(Wait("it", deadline=1e6), lambda: next(looks), done=lambda seen: seen == 20)  # noqa: B023
+            until(Wait("it", deadline=1e6), lambda: next(looks), done=lambda result: result == 20)  # noqa: B023
         assert pauses[-1] == pytest.approx(10.0)
         moments.add(round((start + sum(pauses)) % 10.0, 3) % 10.0)
     assert len(moments) == 1
@@ -82,7 +84,7 @@ def test_the_deadline_ends_with_the_last_thing_seen(clock: list[float]) -> None:
         until(
             Wait("orders to be available", deadline=30, advice="Look at its events"),
             lambda: "backing-up",
-            done=lambda _seen: False,
+            done=lambda _result: False,
             describe=str,
         )
     assert "Look at its events." in str(error.value)
@@ -94,14 +96,16 @@ def test_a_reason_to_give_up_ends_it_at_once(clock: list[float]) -> None:
         until(
             Wait("it", deadline=10),
             lambda: "failed",
-            done=lambda _seen: False,
-            failed=lambda seen: f"its status is {seen}",
+            done=lambda _result: False,
+            failed=lambda status: f"its status is {status}",
         )
     assert clock == []
 
 
 def test_what_is_done_counts_before_a_reason_to_give_up(clock: list[float]) -> None:
-    assert until(Wait("it", deadline=1), lambda: 1, done=lambda _seen: True, failed=lambda _seen: "no") == 1
+    assert (
+        until(Wait("it", deadline=1), lambda: 1, done=lambda _result: True, failed=lambda _result: "no") == 1
+    )
 
 
 def test_progress_hears_of_every_look_that_was_not_the_last(clock: list[float]) -> None:
@@ -110,7 +114,7 @@ def test_progress_hears_of_every_look_that_was_not_the_last(clock: list[float]) 
     until(
         Wait("it", deadline=100),
         lambda: next(looks),
-        done=lambda seen: seen == "available",
+        done=lambda status: status == "available",
         describe=str,
         progress=heard.append,
     )
@@ -121,16 +125,16 @@ def test_a_wait_whose_run_has_ended_stops(clock: list[float], monkeypatch: pytes
     """The engine was killed: the process that waits was adopted by another parent."""
     monkeypatch.setattr("rds_encrypt.core.waiting.os.getppid", lambda: 1)
     with pytest.raises(Cancelled, match="the run that waited for it has ended"):
-        until(Wait("it", deadline=10), lambda: 0, done=lambda _seen: False)
+        until(Wait("it", deadline=10), lambda: 0, done=lambda _result: False)
 
 
 def test_a_reason_to_give_up_may_be_an_error_of_its_own(clock: list[float]) -> None:
     full = ActionRequired("its storage is full", where="orders", fix="Give it more")
     with pytest.raises(ActionRequired) as error:
-        until(Wait("it", deadline=10), lambda: 0, done=lambda _seen: False, failed=lambda _seen: full)
+        until(Wait("it", deadline=10), lambda: 0, done=lambda _result: False, failed=lambda _result: full)
     assert error.value is full
 
 
 def test_an_error_says_where_if_the_wait_does(clock: list[float]) -> None:
     with pytest.raises(TimedOut, match=r"^orders: waited"):
-        until(Wait("it", deadline=1, where="orders"), lambda: 0, done=lambda _seen: False)
+        until(Wait("it", deadline=1, where="orders"), lambda: 0, done=lambda _result: False)

@@ -54,16 +54,16 @@ def files(*, program: bool = False) -> list[Path]:
     ).stdout.splitlines()
     kinds = {".py", ".md", ".j2", ".yaml", ".yml", ".toml", ".sql", ".json", ""}
     return [
-        ROOT / each
-        for each in listed
-        if Path(each).suffix in kinds
-        and not each.startswith(EXEMPT)
-        and (ROOT / each).is_file()
-        and not (program and each.startswith(("dev/", "tests/")))
+        ROOT / path
+        for path in listed
+        if Path(path).suffix in kinds
+        and not path.startswith(EXEMPT)
+        and (ROOT / path).is_file()
+        and not (program and path.startswith(("dev/", "tests/")))
     ]
 
 
-def found(word: str, paths: list[Path]) -> list[str]:
+def occurrences(word: str, paths: list[Path]) -> list[str]:
     pattern = re.compile(rf"(?<![A-Za-z-])(?:{word})(?![A-Za-z-])", re.IGNORECASE)
     return [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()[:110]}"
@@ -75,11 +75,11 @@ def found(word: str, paths: list[Path]) -> list[str]:
 
 @pytest.mark.parametrize(("word", "instead"), WORDS.items())
 def test_a_retired_word_does_not_come_back(word: str, instead: str) -> None:
-    lines = found(word, files())
+    lines = occurrences(word, files())
     assert not lines, f"say {instead}:\n" + "\n".join(lines)
 
 
 @pytest.mark.parametrize(("phrase", "instead"), ENGLISH.items())
 def test_the_program_and_its_pages_read_like_english(phrase: str, instead: str) -> None:
-    lines = found(phrase, files(program=True))
+    lines = occurrences(phrase, files(program=True))
     assert not lines, f"say {instead}:\n" + "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Which worker a source is in: that must be the same always, since a step that changes its provider may be replaced."""
+"""Which worker a source is in: it must always be the same, since a step that changes its provider may be replaced."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ def test_a_source_is_in_the_worker_that_it_has_always_been_in(identifier: str, w
 
 
 def test_sources_are_spread() -> None:
-    found = Counter(worker_of(f"shop-{number:02}") for number in range(1, 101))
-    assert set(found) == set(range(1, WORKERS + 1))
-    assert max(found.values()) < 2 * 100 / WORKERS
+    sources_per_worker = Counter(worker_of(f"shop-{number:02}") for number in range(1, 101))
+    assert set(sources_per_worker) == set(range(1, WORKERS + 1))
+    assert max(sources_per_worker.values()) < 2 * 100 / WORKERS

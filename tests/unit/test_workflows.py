@@ -33,7 +33,7 @@ comment = load()
 
 
 class GitHub(BaseHTTPRequestHandler):
-    """As much of GitHub's API as the script asks, a page holding two comments."""
+    """As much of GitHub's API as the script uses, with two comments per page."""
 
     comments: ClassVar[list[dict[str, Any]]] = []
 
@@ -48,9 +48,9 @@ class GitHub(BaseHTTPRequestHandler):
         self.answer(self.comments[-1])
 
     def do_PATCH(self) -> None:
-        found = next(each for each in self.comments if str(each["id"]) == self.path.rpartition("/")[2])
-        found.update(self.content())
-        self.answer(found)
+        existing = next(entry for entry in self.comments if str(entry["id"]) == self.path.rpartition("/")[2])
+        existing.update(self.content())
+        self.answer(existing)
 
     def content(self) -> dict[str, Any]:
         assert self.headers["Authorization"] == "Bearer a-token"
@@ -87,7 +87,7 @@ def run(plans: Path, outcome: str = "success", stack: str = "prod") -> None:
 def test_one_comment_is_written_and_then_changed(comments: list[dict[str, Any]], tmp_path: Path) -> None:
     (tmp_path / "orders-plan.md").write_text("### `orders`: phase `replicate`", encoding="utf-8")
     run(tmp_path)
-    assert [each["body"] for each in comments[:2]] == ["looks good"] * 2
+    assert [entry["body"] for entry in comments[:2]] == ["looks good"] * 2
     assert "### `orders`: phase `replicate`" in comments[2]["body"]
 
     (tmp_path / "orders-plan.md").write_text("### `orders`: phase `cutover`", encoding="utf-8")
@@ -129,15 +129,15 @@ def test_a_failed_preview_shows_what_blocks_it(comments: list[dict[str, Any]], t
     (tmp_path / "orders-plan.md").write_text("of an earlier preview", encoding="utf-8")
     (tmp_path / "orders-findings.md").write_text("- **Blocking**: orders: it is stopped", encoding="utf-8")
     run(tmp_path, outcome="failure")
-    said = comments[2]["body"]
-    assert "### `orders`\n\n- **Blocking**: orders: it is stopped" in said
-    assert said.index("it is stopped") < said.index("**The preview failed**")
-    assert "of an earlier preview" not in said
+    body = comments[2]["body"]
+    assert "### `orders`\n\n- **Blocking**: orders: it is stopped" in body
+    assert body.index("it is stopped") < body.index("**The preview failed**")
+    assert "of an earlier preview" not in body
 
 
 def test_a_plan_for_many_sources_stays_within_what_github_takes() -> None:
-    found = dict.fromkeys(("orders", "invoices"), ("plan " * 10000, "finding"))
-    text = comment.body("prod", found, "success", "https://run")
+    plans = dict.fromkeys(("orders", "invoices"), ("plan " * 10000, "finding"))
+    text = comment.body("prod", plans, "success", "https://run")
     assert len(text) < 65_536
     assert "https://run" in text
 

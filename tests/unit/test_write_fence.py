@@ -1,4 +1,4 @@
-"""The fence of method `offline`: lifted even if RDS is busy with the source, and closed around no copy that has become old."""
+"""The fence of method `offline`: lifted even if RDS is busy with the source, and never closed around a copy that has become old."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def test_what_a_killed_run_left_before_the_last_write_is_refused_and_the_fence_s
     fence: Fence, monkeypatch: pytest.MonkeyPatch, left: str
 ) -> None:
     kind, _, name = left.rpartition(" ")
-    found = {name: Snapshot("available", OLD)} if kind else {}
-    monkeypatch.setattr(snapshots, "existing", lambda _aws, _names: found)
+    existing = {name: Snapshot("available", OLD)} if kind else {}
+    monkeypatch.setattr(snapshots, "existing", lambda _aws, _names: existing)
     monkeypatch.setattr(snapshot_age, "wrote_since", wrote("b.000002:4"))
     place = Place(instance(), *([] if kind else [instance(name, tags=OLD)]))
     with pytest.raises(ActionRequired, match=rf"^{left}: .* at b\.000001:400, and applications have written"):
@@ -88,8 +88,8 @@ def test_what_a_killed_run_left_before_the_last_write_is_refused_and_the_fence_s
 def test_what_is_new_enough_or_not_ours_does_not_keep_the_fence_open(
     fence: Fence, monkeypatch: pytest.MonkeyPatch, tags: dict[str, str]
 ) -> None:
-    found = {"orders-encrypted": Snapshot("available", tags)}
-    monkeypatch.setattr(snapshots, "existing", lambda _aws, _names: found)
+    existing = {"orders-encrypted": Snapshot("available", tags)}
+    monkeypatch.setattr(snapshots, "existing", lambda _aws, _names: existing)
     monkeypatch.setattr(snapshot_age, "wrote_since", wrote("b.000002:4"))
     with pytest.raises(AssertionError, match="it was closed"):
         WriteFenceProvider().perform(Place(instance()).world, ARGS)

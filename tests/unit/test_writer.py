@@ -71,9 +71,9 @@ class Connection:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
-    found = Server()
-    monkeypatch.setattr(subject, "connect", found.connect)
-    return found
+    fake = Server()
+    monkeypatch.setattr(subject, "connect", fake.connect)
+    return fake
 
 
 def make(resolve: subject.Resolve, connections: int = 2) -> Writer:
