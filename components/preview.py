@@ -12,8 +12,8 @@ from providers.step import StepContext
 from rds_encrypt.access import Access
 from rds_encrypt.core.errors import MigrationError
 from rds_encrypt.core.waiting import silent
-from rds_encrypt.cutover.briefing import Briefing, briefing
 from rds_encrypt.cutover.direction import cutover_direction, rollback_direction
+from rds_encrypt.cutover.preview import CutoverPreview, preview_cutover
 from rds_encrypt.plan.phases import plan
 from rds_encrypt.plan.words import as_line, as_markdown, as_text
 from rds_encrypt.reports.files import Files
@@ -29,7 +29,7 @@ def show_plan(source: Source, migration: pulumi.Resource) -> None:
     files = Files(source.names.source, warn=lambda message: pulumi.log.warn(message, resource=migration))
     try:
         phase_plan = plan(
-            source.settings, source.phase, source.topology, _briefing(source), source.existing.replicas
+            source.settings, source.phase, source.topology, _cutover_preview(source), source.existing.replicas
         )
     except MigrationError as error:
         pulumi.log.warn(f"the plan cannot be shown now: {error}", resource=migration)
@@ -40,7 +40,7 @@ def show_plan(source: Source, migration: pulumi.Resource) -> None:
         pulumi.log.info(as_line(phase_plan, written) if brief else as_text(phase_plan), resource=migration)
 
 
-def _briefing(source: Source) -> Briefing | None:
+def _cutover_preview(source: Source) -> CutoverPreview | None:
     """Run the checks of the cutover, if one between two instances is ahead."""
     encrypted, forward = source.topology.encrypted, source.phase == "cutover"
     ahead = source.phase in {"cutover", "rollback"} and source.topology.state.cut_over != forward
@@ -56,4 +56,4 @@ def _briefing(source: Source) -> Briefing | None:
         access=source.access,
         **source.cutover_inputs(),
     )
-    return briefing(cutover_context(context, args, direction))
+    return preview_cutover(cutover_context(context, args, direction))

@@ -78,7 +78,7 @@ class Steps:
             along=source.settings.replicas,
             accept=dict(source.settings.accept),
             preview=pulumi.runtime.is_dry_run(),
-            fleet=source.fleet.needs,
+            fleet=source.fleet.quota_demands,
             alone=source.may_fail_alone,
         )
 

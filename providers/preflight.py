@@ -26,8 +26,8 @@ from rds_encrypt.discovery import Topology, discover
 from rds_encrypt.mysql.dialect import dialect_of
 from rds_encrypt.mysql.tables import require_transactional
 from rds_encrypt.names import Names
-from rds_encrypt.needs import Need
 from rds_encrypt.phases import Method, Phase
+from rds_encrypt.quota_demand import QuotaDemand
 from rds_encrypt.replica_pairs import find_pairs
 from rds_encrypt.settings import ReplicaSettings, StrategyName
 
@@ -56,7 +56,7 @@ class PreflightArgs(NamedArgs):
     along: ReplicaSettings = field(default_factory=ReplicaSettings)
     accept: Mapping[str, str] = field(default_factory=dict)
     preview: bool = False
-    fleet: tuple[Need, ...] = ()
+    fleet: tuple[QuotaDemand, ...] = ()
     alone: bool = False
     refused: tuple[str, ...] = recorded(())
 

@@ -17,8 +17,8 @@ from rds_encrypt.cutover.fence import group_cannot
 from rds_encrypt.cutover.strategies import Rename
 from rds_encrypt.discovery import Topology
 from rds_encrypt.mysql.session import Session
-from rds_encrypt.needs import Need
 from rds_encrypt.phases import Method, Phase
+from rds_encrypt.quota_demand import QuotaDemand
 from rds_encrypt.replica_pairs import ReplicaPair
 from rds_encrypt.settings import ReplicaSettings
 from rds_encrypt.state import owner_group
@@ -53,7 +53,7 @@ class CheckContext:
     aws: Aws
     around: AccountInventory
     plan: Plan
-    fleet: tuple[Need, ...] = ()
+    fleet: tuple[QuotaDemand, ...] = ()
     access: Access | None = None
 
     @property
@@ -96,11 +96,11 @@ class CheckContext:
         return self.plan.method == "online" and self.plan.strategy.may_lock_accounts
 
     @cached_property
-    def needs(self) -> tuple[Need, ...]:
-        """The needs of the stack's sources, including this one."""
-        if any(need.identifier == self.name for need in self.fleet):
+    def quota_demands(self) -> tuple[QuotaDemand, ...]:
+        """What the stack's sources still need, including this one."""
+        if any(demand.identifier == self.name for demand in self.fleet):
             return self.fleet
-        return (*self.fleet, Need(self.name, self.source.allocated_gib, self.plan.method == "online"))
+        return (*self.fleet, QuotaDemand(self.name, self.source.allocated_gib, self.plan.method == "online"))
 
     @property
     def group(self) -> str:

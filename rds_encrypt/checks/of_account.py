@@ -13,7 +13,7 @@ from rds_encrypt.checks.context import CheckContext
 from rds_encrypt.core.words import gib
 from rds_encrypt.cutover.checks_of_instances import FREE_PERCENT
 from rds_encrypt.journal import Tag
-from rds_encrypt.needs import COUNTED
+from rds_encrypt.quota_demand import COUNTED
 
 __all__ = [
     "alarms",
@@ -69,15 +69,17 @@ def groups_free(context: CheckContext) -> Iterator[Finding]:
 
 def quotas(context: CheckContext) -> Iterator[Finding]:
     """The quotas allow what this source and those listed before it still create; the message counts later sources too."""
-    upto = context.needs[: 1 + [need.identifier for need in context.needs].index(context.name)]
+    upto = context.quota_demands[
+        : 1 + [demand.identifier for demand in context.quota_demands].index(context.name)
+    ]
     for name, what in COUNTED.items():
         quota = context.around.quotas.get(name)
-        if quota is None or quota.left >= sum(need.of(name) for need in upto):
+        if quota is None or quota.left >= sum(demand.of(name) for demand in upto):
             continue
         there = _there(context, name)
-        needed = {need.identifier: need.of(name, there) for need in context.needs}
+        needed = {demand.identifier: demand.of(name, there) for demand in context.quota_demands}
         own = needed[context.name]
-        if own == 0 or quota.left >= sum(needed[need.identifier] for need in upto):
+        if own == 0 or quota.left >= sum(needed[demand.identifier] for demand in upto):
             continue
         several = sum(more > 0 for more in needed.values())
         who = (
@@ -294,7 +296,7 @@ def _by_name(context: CheckContext, what: str) -> Iterator[Finding]:
 
 def _there(context: CheckContext, quota: str) -> Iterable[str]:
     """Return which of the sources' resources exist already: the account's usage includes them."""
-    names = [name for need in context.needs for name in need.names[quota]]
+    names = [name for demand in context.quota_demands for name in demand.names[quota]]
     if quota == "ManualSnapshots":
         return context.around.snapshots(names)
     if quota == "DBParameterGroups":

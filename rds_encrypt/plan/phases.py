@@ -8,9 +8,9 @@ from datetime import date
 
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import Bug
-from rds_encrypt.cutover.briefing import CONFIRM, Briefing
 from rds_encrypt.cutover.context import Move, Strategy
 from rds_encrypt.cutover.direction import cutover_direction
+from rds_encrypt.cutover.preview import CONFIRM, CutoverPreview
 from rds_encrypt.cutover.strategies import strategy_of
 from rds_encrypt.discovery import Topology
 from rds_encrypt.phases import Phase
@@ -49,15 +49,16 @@ class PhasePlan:
     billed: str
     undo: str
     notes: tuple[str, ...] = ()
-    briefing: Briefing | None = None
+    cutover_preview: CutoverPreview | None = None
     rehearsed: date | None = None
     """The day of the rehearsal that measured some of its times."""
 
     @property
     def stopped(self) -> bool:
         """Whether a check failed that the config does not accept, so that the phase would stop now."""
-        return self.briefing is not None and any(
-            not check.passed and check.name not in self.briefing.accept for check in self.briefing.checks
+        return self.cutover_preview is not None and any(
+            not check.passed and check.name not in self.cutover_preview.accept
+            for check in self.cutover_preview.checks
         )
 
     @property
@@ -70,7 +71,7 @@ def plan(
     settings: SourceSettings,
     phase: Phase,
     topology: Topology,
-    briefing: Briefing | None = None,
+    cutover_preview: CutoverPreview | None = None,
     replicas: Sequence[ReplicaPair] = (),
 ) -> PhasePlan | None:
     """Return what the phase will do, or ``None`` if it is already reached.
@@ -79,10 +80,10 @@ def plan(
         settings: those of the source.
         phase: its own, or the stack's.
         topology: the existing instances.
-        briefing: the moves and checks of a cutover or rollback between two existing instances; ``None`` if there is none.
+        cutover_preview: the moves and checks of a cutover or rollback between two existing instances; ``None`` if there is none.
         replicas: the owner's replicas that come along.
     """
-    phase_plan = _plan(settings, phase, topology, briefing, replicas)
+    phase_plan = _plan(settings, phase, topology, cutover_preview, replicas)
     if phase_plan is None or settings.measured is None or not phase_plan.together.measured:
         return phase_plan
     return replace(phase_plan, rehearsed=settings.measured.on)
@@ -92,7 +93,7 @@ def _plan(
     settings: SourceSettings,
     phase: Phase,
     topology: Topology,
-    briefing: Briefing | None,
+    cutover_preview: CutoverPreview | None,
     replicas: Sequence[ReplicaPair],
 ) -> PhasePlan | None:
     match settings.method, phase:
@@ -102,8 +103,8 @@ def _plan(
             return _prepare(settings, topology)
         case "offline", "cutover" if not topology.state.cut_over:
             return _cut_over_with_downtime(settings, topology)
-        case "online", "cutover" | "rollback" if briefing is not None:
-            return _cutover(settings, phase, topology, briefing, replicas)
+        case "online", "cutover" | "rollback" if cutover_preview is not None:
+            return _cutover(settings, phase, topology, cutover_preview, replicas)
         case _, "cleanup" if topology.state.cut_over and not _retired(topology, settings.cleanup.old):
             return _clean_up(settings, topology, replicas)
     return None
@@ -218,16 +219,16 @@ def _cutover(
     source_settings: SourceSettings,
     phase: Phase,
     topology: Topology,
-    briefing: Briefing,
+    cutover_preview: CutoverPreview,
     replicas: Sequence[ReplicaPair],
 ) -> PhasePlan:
     settings = source_settings.cutover
     names, strategy, forward = topology.names, strategy_of(settings), phase == "cutover"
     times = _times(source_settings, topology)
     under_way = topology.state.returning if not forward else topology.state.cutover_begun
-    undoable = () if under_way else briefing.undoable
+    undoable = () if under_way else cutover_preview.undoable
     stages = [Stage(move, MOMENT) for move in undoable]
-    stages += _final(times, briefing.final)
+    stages += _final(times, cutover_preview.final)
     stages += _readers(source_settings, times, replicas, forward=forward)
     outage = f"at most {settings.max_write_outage} s for fence, drain and promotion (usually 1 to 2 s)"
     if not strategy.keeps_name:
@@ -244,7 +245,7 @@ def _cutover(
         notes=("An interrupted cutover or rollback resumes where it stopped; the checks do not run again.",)
         if under_way
         else (),
-        briefing=None if under_way else briefing,
+        cutover_preview=None if under_way else cutover_preview,
     )
 
 

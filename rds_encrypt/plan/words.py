@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rds_encrypt.core.words import WIDTH, folded
-from rds_encrypt.cutover.briefing import Briefing
+from rds_encrypt.cutover.preview import CutoverPreview
 from rds_encrypt.cutover.timeline import CheckResult
 from rds_encrypt.plan.estimates import RATES
 from rds_encrypt.plan.phases import PhasePlan, Stage
@@ -22,8 +22,8 @@ _GUESS = "Durations are estimates: AWS publishes none."
 def as_text(plan: PhasePlan) -> str:
     """Return the plan in lines that fit a terminal of 80 columns."""
     lines = [f"Plan for {plan.identifier}, phase `{plan.phase}`", *folded(plan.goal, rest="")]
-    if plan.briefing is not None:
-        lines += ["", "Checks, as they are now:", *_checks(plan.briefing)]
+    if plan.cutover_preview is not None:
+        lines += ["", "Checks, as they are now:", *_checks(plan.cutover_preview)]
     lines += ["", "Moves, in this order:", *_stages(plan.stages)]
     lines.append("")
     for name, words in _facts(plan):
@@ -60,19 +60,19 @@ def as_markdown(plan: PhasePlan | None, identifier: str, phase: str) -> str:
         if _turns(plan.stages, number - 1):
             lines.append(f"| | — *{_NO_RETURN}* — | |")
         lines.append(f"| {number} | {_escaped(stage.what)} | {_takes(stage)} |")
-    if plan.briefing is not None:
-        lines += ["", *_checks_in_markdown(plan.briefing)]
+    if plan.cutover_preview is not None:
+        lines += ["", *_checks_in_markdown(plan.cutover_preview)]
     lines += ["", f"{as_of} {_basis(plan)}</sub>", ""]
     return "\n".join(lines)
 
 
-def _checks_in_markdown(briefing: Briefing) -> Iterator[str]:
+def _checks_in_markdown(preview: CutoverPreview) -> Iterator[str]:
     """Yield the checks, folded up only if all passed, so that a failed one stays visible."""
-    failed = sum(sign == "FAIL" for _, sign, _ in _signs(briefing))
-    state = f"{failed} of {len(briefing.checks)} failed" if failed else f"all {len(briefing.checks)} passed"
+    failed = sum(sign == "FAIL" for _, sign, _ in _signs(preview))
+    state = f"{failed} of {len(preview.checks)} failed" if failed else f"all {len(preview.checks)} passed"
     yield f"<details{' open' if failed else ''}><summary>Checks at that time: <b>{state}</b></summary>"
     yield from ("", "| check | | saw |", "| --- | --- | --- |")
-    for check, sign, saw in _signs(briefing):
+    for check, sign, saw in _signs(preview):
         shown = f"**{sign}**" if sign == "FAIL" else sign
         yield f"| `{check.name}` | {shown} | {_escaped(saw)} |"
     yield from ("", "</details>")
@@ -108,16 +108,16 @@ def _stages(stages: tuple[Stage, ...]) -> Iterator[str]:
         yield from rest
 
 
-def _checks(briefing: Briefing) -> Iterator[str]:
-    for check, sign, saw in _signs(briefing):
+def _checks(preview: CutoverPreview) -> Iterator[str]:
+    for check, sign, saw in _signs(preview):
         yield from folded(f"{check.name}: {saw}", f"  {sign:<5}", "       ")
 
 
-def _signs(briefing: Briefing) -> Iterator[tuple[CheckResult, str, str]]:
-    for check in briefing.checks:
+def _signs(preview: CutoverPreview) -> Iterator[tuple[CheckResult, str, str]]:
+    for check in preview.checks:
         if check.passed:
             yield check, "ok", check.saw
-        elif reason := briefing.accept.get(check.name):
+        elif reason := preview.accept.get(check.name):
             yield check, "warn", f"{check.saw} (accepted: {reason})"
         else:
             yield check, "FAIL", check.saw

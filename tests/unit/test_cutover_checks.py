@@ -114,7 +114,7 @@ def test_a_lag_that_the_config_overrules_is_not_watched(monkeypatch: pytest.Monk
     assert looks.taken == 0
 
 
-def test_check_are_named_as_one_would_type_them() -> None:
+def test_checks_are_named_as_one_would_type_them() -> None:
     assert all(name == name.lower() and " " not in name for name in CHECKS)
     assert next(iter(CHECKS)) == "instances-available"
 

@@ -167,7 +167,7 @@ def test_an_undoing_that_fails_hides_neither_cause(
     ]
 
 
-def test_in_mode_snapshot_a_failure_leaves_the_fence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_method_offline_a_failure_leaves_the_fence(monkeypatch: pytest.MonkeyPatch) -> None:
     """One write would make the copy worthless, and downtime was agreed to."""
     deployment = Deployment(monkeypatch, method="offline")
     deployment.failing["promote"] = TimedOut("too slow")

@@ -249,7 +249,7 @@ def test_what_is_said_of_a_snapshot_in_one_preview_is_asked_once() -> None:
     assert account.requests == [["a-encrypted", "a-not-encrypted"], ["b-encrypted"]]
 
 
-def test_check_are_asked_about_one_moment_and_moves_about_their_own() -> None:
+def test_checks_are_asked_about_one_moment_and_moves_about_their_own() -> None:
     account = Account("a", "a-encrypted")
     names = Names("a")
     context = CutoverContext(

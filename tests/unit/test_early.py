@@ -58,8 +58,11 @@ def test_the_engine_is_asked_at_once_and_nobody_waits(monkeypatch: pytest.Monkey
 
 
 def test_without_an_engine_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_exit: list[Callable[[], None]] = []
+    monkeypatch.setattr("atexit.register", at_exit.append)
     monkeypatch.setattr(early, "get_monitor", lambda: None)
     early.start_aws_plugin()
+    assert at_exit == []
 
 
 def test_the_call_is_let_go_before_python_ends(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ from rds_encrypt.cutover.strategies import strategy_called
 from rds_encrypt.discovery import Topology
 from rds_encrypt.journal import Tag
 from rds_encrypt.names import Names
-from rds_encrypt.needs import Need, need_of
+from rds_encrypt.quota_demand import QuotaDemand, quota_demand_of
 from rds_encrypt.settings import StrategyName
 from tests.unit.fakes import FakeAws, FakeSession, instance, replica_row
 
@@ -145,7 +145,7 @@ def test_a_backup_is_waited_for_and_that_is_said() -> None:
     assert "can take hours" in finding.why
 
 
-def test_where_rds_manages_the_password_mode_snapshot_says_what_becomes_of_the_secret() -> None:
+def test_where_rds_manages_the_password_method_offline_says_what_becomes_of_the_secret() -> None:
     what = context(instance(MasterUserSecret={"SecretArn": "arn"}))
     assert findings_of(of_instance.managed_password, what) == []  # preflight has refused
     finding = one(of_instance.managed_password, replace(what, plan=replace(what.plan, method="offline")))
@@ -215,13 +215,13 @@ def test_quotas_are_counted(name: str, quota: Quota, message: str | None) -> Non
     [(6, []), (5, ["users"]), (4, ["users"]), (3, ["orders", "users"]), (1, ["accounts", "orders", "users"])],
 )
 def test_quotas_are_counted_for_all_sources_of_the_stack(left: int, refused: list[str]) -> None:
-    fleet = tuple(Need(name, 20, replica=True) for name in ("accounts", "orders", "users"))
+    fleet = tuple(QuotaDemand(name, 20, replica=True) for name in ("accounts", "orders", "users"))
     around = Around(quotas={"DBInstances": Quota(40 - left, 40)})
     by_source = {
-        need.identifier: findings_of(
-            of_account.quotas, replace(context(instance(need.identifier), around), fleet=fleet)
+        demand.identifier: findings_of(
+            of_account.quotas, replace(context(instance(demand.identifier), around), fleet=fleet)
         )
-        for need in fleet
+        for demand in fleet
     }
     assert sorted(name for name, findings in by_source.items() if findings) == refused
     for findings in filter(None, by_source.values()):
@@ -229,7 +229,7 @@ def test_quotas_are_counted_for_all_sources_of_the_stack(left: int, refused: lis
 
 
 def test_what_exists_of_other_sources_is_not_needed_any_more() -> None:
-    fleet = (Need("accounts", 20, replica=True), Need("orders", 20, replica=True))
+    fleet = (QuotaDemand("accounts", 20, replica=True), QuotaDemand("orders", 20, replica=True))
     around = Around(
         quotas={"ManualSnapshots": Quota(98, 100)},
         snapshots={"accounts-encrypted": {}, "accounts-not-encrypted": {}},
@@ -249,9 +249,11 @@ def test_what_exists_of_other_sources_is_not_needed_any_more() -> None:
 def test_a_source_that_has_its_copy_needs_nothing(
     phase: str, topology: dict[str, Any], *, needs: bool
 ) -> None:
-    need = need_of(Topology(Names("orders"), instance(), **{"encrypted": None, **topology}), phase, "online")
-    assert need == (Need("orders", 20, replica=True) if needs else None)
-    assert need is None or read(Need, as_inputs(need)) == need
+    demand = quota_demand_of(
+        Topology(Names("orders"), instance(), **{"encrypted": None, **topology}), phase, "online"
+    )
+    assert demand == (QuotaDemand("orders", 20, replica=True) if needs else None)
+    assert demand is None or read(QuotaDemand, as_inputs(demand)) == demand
 
 
 def test_what_an_interrupted_run_left_is_not_counted_twice() -> None:

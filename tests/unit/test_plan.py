@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args
 import pytest
 
 from rds_encrypt import lifecycle
-from rds_encrypt.cutover.briefing import Briefing
 from rds_encrypt.cutover.context import Move
+from rds_encrypt.cutover.preview import CutoverPreview
 from rds_encrypt.cutover.timeline import CheckResult
 from rds_encrypt.discovery import Topology
 from rds_encrypt.journal import Role, Tag, tags_for
@@ -38,7 +38,7 @@ DAY = date(2026, 12, 3)
 SETTINGS = SourceSettings("orders", CredentialSettings(secret_id="orders/master"), kms_key="alias/databases")
 BY_DNS = CutoverSettings(strategy="dns", dns=DnsSettings("Z1", "db.shop.internal"))
 FATES: tuple[Literal["keep", "stop", "delete"], ...] = ("keep", "stop", "delete")
-BRIEFING = Briefing(
+PREVIEW = CutoverPreview(
     checks=(
         CheckResult("instances-available", passed=True, saw="both instances are available"),
         CheckResult("no-long-transaction", passed=False, saw="sessions have had a transaction open | long"),
@@ -75,9 +75,12 @@ def untouched(**changes: Any) -> Topology:
 
 
 def planned(
-    topology: Topology, briefing: Briefing | None = None, phase: Phase = "replicate", **changes: Any
+    topology: Topology,
+    cutover_preview: CutoverPreview | None = None,
+    phase: Phase = "replicate",
+    **changes: Any,
 ) -> PhasePlan:
-    phase_plan = plan(replace(SETTINGS, **changes), phase, topology, briefing)
+    phase_plan = plan(replace(SETTINGS, **changes), phase, topology, cutover_preview)
     assert phase_plan is not None
     return phase_plan
 
@@ -85,10 +88,10 @@ def planned(
 EVERY_PLAN = {
     "replicate": planned(untouched()),
     "replicate, not verified": planned(untouched(), verify=VerifySettings(level="off")),
-    "cutover": planned(topology_of(), BRIEFING, "cutover"),
-    "cutover by dns": planned(topology_of(), BRIEFING, "cutover", cutover=BY_DNS),
-    "cutover, interrupted": planned(topology_of(swapped=True), BRIEFING, "cutover"),
-    "rollback": planned(topology_of(swapped=True, opened=True), BRIEFING, "rollback"),
+    "cutover": planned(topology_of(), PREVIEW, "cutover"),
+    "cutover by dns": planned(topology_of(), PREVIEW, "cutover", cutover=BY_DNS),
+    "cutover, interrupted": planned(topology_of(swapped=True), PREVIEW, "cutover"),
+    "rollback": planned(topology_of(swapped=True, opened=True), PREVIEW, "rollback"),
     "offline, replicate": planned(untouched(), method="offline"),
     "offline, cutover": planned(untouched(), method="offline", phase="cutover"),
     "offline, cutover by dns": planned(untouched(), method="offline", phase="cutover", cutover=BY_DNS),
@@ -166,7 +169,7 @@ def test_a_standby_is_billed_for_the_encrypted_instance_only() -> None:
     assert "with a standby" in billed.partition("(the replica)")[2]
 
 
-def test_check_are_shown_with_what_they_saw_and_why_they_are_accepted() -> None:
+def test_checks_are_shown_with_what_they_saw_and_why_they_are_accepted() -> None:
     text = as_text(EVERY_PLAN["cutover"])
     assert re.search(r"^  ok   instances-available: both", text, re.MULTILINE)
     assert re.search(r"^  FAIL no-long-transaction: ", text, re.MULTILINE)
@@ -199,9 +202,9 @@ def test_with_dns_no_rename_is_waited_for() -> None:
     assert EVERY_PLAN["offline, cutover by dns"].undo.endswith("orders keeps the data as it was")
 
 
-def test_mode_snapshot_says_beforehand_how_long_writes_will_be_refused() -> None:
+def test_method_offline_says_beforehand_how_long_writes_will_be_refused() -> None:
     for name in ("offline, replicate", "offline, cutover"):
-        assert re.search(r"\d+ min to [\d.]+ h|\d+ to \d+ min", EVERY_PLAN[name].outage)
+        assert "13 to 74 min (estimated)" in EVERY_PLAN[name].outage
 
 
 def test_a_cleanup_names_what_is_left_by_what_it_is_called_now() -> None:
@@ -286,12 +289,12 @@ MEASURED: dict[Phase, tuple[dict[str, float], str, str]] = {
 @pytest.mark.parametrize("phase", ["replicate", "cutover", "cleanup"])
 def test_a_plan_has_the_times_of_a_rehearsal_and_says_so_once(phase: Phase) -> None:
     times, note, together = MEASURED[phase]
-    topology, briefing = {
+    topology, cutover_preview = {
         "replicate": (untouched(), None),
-        "cutover": (topology_of(), BRIEFING),
+        "cutover": (topology_of(), PREVIEW),
         "cleanup": (topology_of(swapped=True, opened=True), None),
     }[phase]
-    phase_plan = planned(topology, briefing, phase, measured=MeasuredSettings(DAY, **times))
+    phase_plan = planned(topology, cutover_preview, phase, measured=MeasuredSettings(DAY, **times))
     text, markdown = as_text(phase_plan), as_markdown(phase_plan, "orders", phase)
     for shown in (text, markdown):
         assert shown.count(note) == 1
@@ -303,7 +306,7 @@ def test_a_plan_has_the_times_of_a_rehearsal_and_says_so_once(phase: Phase) -> N
 
 def test_a_measured_rename_is_part_of_the_outage() -> None:
     times = MeasuredSettings(DAY, rename=95)
-    phase_plan = planned(topology_of(), BRIEFING, "cutover", measured=times)
+    phase_plan = planned(topology_of(), PREVIEW, "cutover", measured=times)
     assert "AWS's two renames (about 95 s each;" in phase_plan.outage
     assert [str(stage.takes) for stage in phase_plan.stages if stage.what.startswith("rename")] == 2 * [
         "about 95 s"
@@ -320,7 +323,7 @@ def test_a_downtime_is_estimated_until_all_of_it_is_measured() -> None:
 
 @pytest.mark.parametrize("measured", [MeasuredSettings(DAY), MeasuredSettings(DAY, copy=500)])
 def test_a_rehearsal_that_measured_nothing_of_a_plan_is_not_mentioned(measured: MeasuredSettings) -> None:
-    phase_plan = planned(topology_of(), BRIEFING, "cutover", measured=measured)
+    phase_plan = planned(topology_of(), PREVIEW, "cutover", measured=measured)
     assert phase_plan == EVERY_PLAN["cutover"]
     assert "rehearsal" not in as_text(phase_plan) + as_markdown(phase_plan, "orders", "cutover")
 
@@ -354,7 +357,7 @@ def test_a_plan_among_many_is_one_line(name: str) -> None:
 def test_a_red_check_that_nobody_accepted_is_not_left_to_a_line() -> None:
     phase_plan = EVERY_PLAN["cutover"]
     assert phase_plan.stopped
-    assert not replace(phase_plan, briefing=replace(BRIEFING, checks=BRIEFING.checks[::2])).stopped
+    assert not replace(phase_plan, cutover_preview=replace(PREVIEW, checks=PREVIEW.checks[::2])).stopped
     assert not EVERY_PLAN["offline, cutover"].stopped
 
 

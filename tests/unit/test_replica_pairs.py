@@ -26,7 +26,7 @@ from rds_encrypt.discovery import Topology
 from rds_encrypt.journal import Role, Tag, tags_for
 from rds_encrypt.mysql import channel, lag
 from rds_encrypt.names import Names
-from rds_encrypt.needs import Along, need_of
+from rds_encrypt.quota_demand import Counterpart, quota_demand_of
 from rds_encrypt.replica_pairs import ReplicaPair, delete_counterparts, find_pairs, pair_tags
 from rds_encrypt.settings import DnsSettings, ReplicaSettings
 from tests.unit.fakes import ACCESS, FakeAws, instance
@@ -87,12 +87,12 @@ def test_a_replica_that_is_made_after_the_cutover_stays() -> None:
 def test_they_count_against_the_quotas() -> None:
     reader = instance("reader", AllocatedStorage=500)
     pair = ReplicaPair("reader", reader.resource_id, reader, None)
-    need = need_of(Topology(Names("orders"), source("reader"), None), "replicate", "online", [pair])
-    assert need is not None
-    assert need.along == (Along("reader-encrypted", 500),)
-    assert need.of("DBInstances") == 3
-    assert need.of("AllocatedStorage") == 20 + 20 + 500
-    assert need.of("AllocatedStorage", ["reader-encrypted"]) == 40
+    demand = quota_demand_of(Topology(Names("orders"), source("reader"), None), "replicate", "online", [pair])
+    assert demand is not None
+    assert demand.along == (Counterpart("reader-encrypted", 500),)
+    assert demand.of("DBInstances") == 3
+    assert demand.of("AllocatedStorage") == 20 + 20 + 500
+    assert demand.of("AllocatedStorage", ["reader-encrypted"]) == 40
 
 
 def test_the_preview_names_those_that_come_along_and_those_that_do_not() -> None:
@@ -280,11 +280,11 @@ def test_an_encrypted_replica_that_is_missing_later_counts_against_the_quotas_to
     reader = instance("reader")
     pair = ReplicaPair("reader", reader.resource_id, reader, None)
     topology = Topology(Names("orders"), source("reader"), instance("orders-encrypted"))
-    need = need_of(topology, "replicate", "online", [pair])
-    assert need is not None
+    demand = quota_demand_of(topology, "replicate", "online", [pair])
+    assert demand is not None
     there = ["orders-not-encrypted", "orders-encrypted"]
-    assert need.of("DBInstances", there) == 1
-    assert need_of(topology, "replicate", "online", [replace(pair, encrypted=instance("x"))]) is None
+    assert demand.of("DBInstances", there) == 1
+    assert quota_demand_of(topology, "replicate", "online", [replace(pair, encrypted=instance("x"))]) is None
 
 
 def findings_on(pair: ReplicaPair, strategy: str = "rename", **settings: Any) -> list[str]:

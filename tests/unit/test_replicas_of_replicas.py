@@ -27,8 +27,8 @@ from rds_encrypt.discovery import Topology
 from rds_encrypt.journal import Role, Tag, tags_for
 from rds_encrypt.mysql import lag
 from rds_encrypt.names import Names
-from rds_encrypt.needs import need_of
 from rds_encrypt.plan import phases
+from rds_encrypt.quota_demand import quota_demand_of
 from rds_encrypt.replica_pairs import ReplicaPair, delete_counterparts, find_originals, find_pairs, pair_tags
 from rds_encrypt.settings import CredentialSettings, ReplicaSettings, SourceSettings
 from tests.unit.fakes import ACCESS, FakeAws, instance
@@ -158,9 +158,9 @@ def test_it_stays_if_the_config_leaves_it_or_the_replica_above() -> None:
 
 def test_it_counts_against_the_quotas() -> None:
     pairs = [PAIR, ReplicaPair("below", BELOW.resource_id, BELOW, None, PAIR)]
-    need = need_of(Topology(Names("orders"), SOURCE, ENCRYPTED), "replicate", "online", pairs)
-    assert need is not None
-    assert [replica.name for replica in need.along] == ["above-encrypted", "below-encrypted"]
+    demand = quota_demand_of(Topology(Names("orders"), SOURCE, ENCRYPTED), "replicate", "online", pairs)
+    assert demand is not None
+    assert [replica.name for replica in demand.along] == ["above-encrypted", "below-encrypted"]
 
 
 def findings(

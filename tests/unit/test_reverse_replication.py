@@ -199,7 +199,7 @@ def test_after_a_rollback_nothing_is_noted(monkeypatch: pytest.MonkeyPatch) -> N
     assert place.noted == {}
 
 
-def test_in_mode_snapshot_there_is_nothing_to_open_and_nothing_to_note(
+def test_in_method_offline_there_is_nothing_to_open_and_nothing_to_note(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     place = Place(monkeypatch, left())

@@ -28,8 +28,8 @@ from rds_encrypt.aws.keys import Key
 from rds_encrypt.discovery import Topology
 from rds_encrypt.existing import Existing, Group
 from rds_encrypt.names import Names
-from rds_encrypt.needs import Need
 from rds_encrypt.phases import Method, Phase
+from rds_encrypt.quota_demand import QuotaDemand
 from rds_encrypt.replica_pairs import ReplicaPair
 from rds_encrypt.settings import (
     CredentialSettings,
@@ -134,7 +134,7 @@ def test_what_a_run_recorded_is_read_and_not_declared() -> None:
 
 
 def test_the_fleet_of_a_preflight_is_typed() -> None:
-    need = Need("orders", 20, replica=True)
+    demand = QuotaDemand("orders", 20, replica=True)
     args = PreflightArgs.from_inputs(
         {
             **BY_SECRET,
@@ -143,10 +143,10 @@ def test_the_fleet_of_a_preflight_is_typed() -> None:
             "method": "online",
             "strategy": "rename",
             "kms_key_arn": "arn",
-            "fleet": [{**as_inputs(need), "gib": 20.0}],
+            "fleet": [{**as_inputs(demand), "gib": 20.0}],
         }
     )
-    assert args.fleet == (need,)
+    assert args.fleet == (demand,)
 
 
 def test_settings_travel_as_plain_values_without_what_is_not_set() -> None:

@@ -243,7 +243,9 @@ class FakeContext:
         (lambda: FakeContext({}, back=True), True, "not asked of a rollback"),
     ],
 )
-def test_the_guard(context: Callable[[], FakeContext], saw: str, *, passed: bool) -> None:
+def test_the_check_of_a_verification_s_age_and_level(
+    context: Callable[[], FakeContext], saw: str, *, passed: bool
+) -> None:
     session = FakeSession({})
     # Minutes may have passed since the tests were collected.
     reading = verification_fresh(cast(CutoverContext, context()), session, session)
@@ -251,7 +253,7 @@ def test_the_guard(context: Callable[[], FakeContext], saw: str, *, passed: bool
     assert re.search(saw, reading.what)
 
 
-def test_the_check_is_not_asked_in_mode_snapshot() -> None:
+def test_the_check_is_not_asked_in_method_offline() -> None:
     context = FakeContext({})
     context.snapshot_coordinates = Coordinates("b.000001", 4)
     session = FakeSession({})

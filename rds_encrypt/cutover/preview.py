@@ -1,4 +1,4 @@
-"""The briefing: what a cutover or rollback will do, and what its checks see now."""
+"""The preview of a cutover: what a cutover or rollback will do, and what its checks see now."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rds_encrypt.cutover.context import CutoverContext, Move
 from rds_encrypt.cutover.fences import fence_of
 from rds_encrypt.cutover.timeline import CheckResult
 
-__all__ = ["CONFIRM", "Briefing", "briefing"]
+__all__ = ["CONFIRM", "CutoverPreview", "preview_cutover"]
 
 CONFIRM = Move(
     "confirm: which server answers, that it accepts writes, that the other one refuses them; enable events"
@@ -18,7 +18,7 @@ CONFIRM = Move(
 
 
 @dataclass(frozen=True)
-class Briefing:
+class CutoverPreview:
     """What the checks see now, and the moves before and after the point of no return."""
 
     checks: tuple[CheckResult, ...]
@@ -27,12 +27,12 @@ class Briefing:
     final: tuple[Move, ...]
 
 
-def briefing(context: CutoverContext) -> Briefing:
+def preview_cutover(context: CutoverContext) -> CutoverPreview:
     """Check both instances; change nothing."""
     with context.sessions() as (primary, candidate):
         findings = checks.read(context, primary, candidate)
     now = context.still()
-    return Briefing(
+    return CutoverPreview(
         checks=tuple(CheckResult(name, finding.passed, finding.what) for name, finding in findings.items()),
         accept=context.accept,
         undoable=tuple(_undoable_moves(now)),

@@ -9,7 +9,7 @@ from rds_encrypt.discovery import Topology
 from rds_encrypt.names import Names
 from rds_encrypt.replica_pairs import ReplicaPair
 
-__all__ = ["COUNTED", "Along", "Need", "need_of"]
+__all__ = ["COUNTED", "Counterpart", "QuotaDemand", "quota_demand_of"]
 
 COUNTED: Mapping[str, str] = {
     "DBInstances": "DB instances",
@@ -21,7 +21,7 @@ COUNTED: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Along:
+class Counterpart:
     """The encrypted counterpart of one of the owner's replicas: its name, and the GiB of its storage."""
 
     name: str
@@ -29,7 +29,7 @@ class Along:
 
 
 @dataclass(frozen=True)
-class Need:
+class QuotaDemand:
     """The resources that the migration of one source creates.
 
     Attributes:
@@ -41,7 +41,7 @@ class Need:
     identifier: str
     gib: int
     replica: bool
-    along: tuple[Along, ...] = ()
+    along: tuple[Counterpart, ...] = ()
 
     @property
     def names(self) -> Mapping[str, tuple[str, ...]]:
@@ -65,7 +65,9 @@ class Need:
         return sum(along.get(name, self.gib) for name in missing)
 
 
-def need_of(topology: Topology, phase: str, method: str, replicas: Sequence[ReplicaPair] = ()) -> Need | None:
+def quota_demand_of(
+    topology: Topology, phase: str, method: str, replicas: Sequence[ReplicaPair] = ()
+) -> QuotaDemand | None:
     """Return what a source needs in this phase, or ``None`` if all exists, or the phase needs none."""
     source, there = topology.source, topology.encrypted is not None
     if source is None or phase not in {"replicate", "cutover"} or topology.state.cutover_begun:
@@ -73,8 +75,8 @@ def need_of(topology: Topology, phase: str, method: str, replicas: Sequence[Repl
     if there and all(pair.encrypted is not None for pair in replicas):
         return None
     along = tuple(
-        Along(pair.names.encrypted, pair.original.allocated_gib)
+        Counterpart(pair.names.encrypted, pair.original.allocated_gib)
         for pair in replicas
         if pair.original is not None
     )
-    return Need(topology.names.source, source.allocated_gib, method == "online", along)
+    return QuotaDemand(topology.names.source, source.allocated_gib, method == "online", along)
