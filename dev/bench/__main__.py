@@ -60,7 +60,7 @@ class Suite:
         }
 
     def _in_sync(self) -> Iterable[Line]:
-        """Take one source as far as in sync, in the profile `realistic`; in the quick suite at a fraction of its times."""
+        """Take one source until it is in sync, in the profile `realistic`; in the quick suite at a fraction of its times."""
         factor = 1.0 if self.full else 0.08
         yield from in_sync.lines_of(in_sync.measure(self._place("in-sync"), self.engine, factor, self.say))
 
@@ -96,16 +96,16 @@ class Suite:
             yield from verification.lines_of(verification.measure(options, self.console))
 
     def _catch_up(self) -> Iterable[Line]:
-        """Let the encrypted instance and a plain replica make up for the same."""
+        """Let the encrypted instance and a plain replica catch up with the same writes."""
         megabytes = 100.0 if self.full else 15.0
         figures = catch_up.measure(self.engine, self._place("catch-up"), self.console, megabytes=megabytes)
         yield from catch_up.lines_of(figures)
 
     def _place(self, name: str) -> Path:
         """Return a fresh directory."""
-        found = self.directory / name
-        found.mkdir(parents=True)
-        return found
+        directory = self.directory / name
+        directory.mkdir(parents=True)
+        return directory
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -136,17 +136,17 @@ def _measured(options: argparse.Namespace, console: Console) -> int:
 
 
 def measured(name: str, part: Callable[[], Iterable[Line]], say: Callable[[str], None]) -> list[Line]:
-    """Measure one part; whatever stops it is told in its line, and stops no other part."""
+    """Measure one part; whatever stops it is reported in its line and stops no other part."""
     say(f"{name} …")
-    found: list[Line] = []
+    lines: list[Line] = []
     try:
-        found.extend(part())
+        lines.extend(part())
     except Exception as error:  # noqa: BLE001 - of parts as different as these, anything may come
         if isinstance(error, CommandFailed):
             say(error.result.output.strip())
-        found.append(failed(name, f"{type(error).__name__}: {error}"))
-        say(f"{name}: {found[-1].trouble}")
-    return found
+        lines.append(failed(name, f"{type(error).__name__}: {error}"))
+        say(f"{name}: {lines[-1].trouble}")
+    return lines
 
 
 def _write(lines: Sequence[Line], machine: Machine) -> None:

@@ -99,7 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def measure(engine: str, directory: Path, console: Console, *, megabytes: float) -> CatchUpFigures:
-    """Bring a source to the end of `replicate`, then let both catch up with so many MB, twice."""
+    """Bring a source to the end of `replicate`, then let both catch up with this many MB, twice."""
     with place(directory, engine, Model(1.0), console.print) as where:
         reports = {DIRECTORY: str(directory / "reports")}
         _replicate(where, directory / "workspace", reports)
@@ -108,16 +108,16 @@ def measure(engine: str, directory: Path, console: Console, *, megabytes: float)
             track.settle()
             before = track.durability()
             alone = track.round(megabytes, relaxed=False)
-            seen = track.round(megabytes, relaxed=True)
+            relaxed = track.round(megabytes, relaxed=True)
             after = track.durability()
         return CatchUpFigures(
             engine=where.seeded.engine_version,
-            ours=seen.ours,
-            peer=seen.peer,
+            ours=relaxed.ours,
+            peer=relaxed.peer,
             left_alone=alone.ours,
             left_alone_peer=alone.peer,
-            transaction=seen.transaction,
-            settings=seen.settings,
+            transaction=relaxed.transaction,
+            settings=relaxed.settings,
             put_back=after == before,
         )
 
@@ -167,9 +167,9 @@ class _Track:
         self._world = StepContext(aws, Access(aws, self._access), silent)
         names = Names(where.seeded.identifier)
         self._group = names.encrypted
-        found = Instances(aws).named(names.all)
+        instances = Instances(aws).named(names.all)
         self._source, self._replica, self._encrypted = (
-            found[name].resource_id for name in (names.source, names.replica, names.encrypted)
+            instances[name].resource_id for name in (names.source, names.replica, names.encrypted)
         )
 
     def settle(self) -> None:
@@ -231,8 +231,8 @@ class _Track:
         with self._world.session(follower) as session:
             before, began = _in_effect(session), time.monotonic()
             channel.start(session)
-            while not (seen := _status(session)).executed >= until:
-                if error := seen.fatal_error:
+            while not (status := _status(session)).executed >= until:
+                if error := status.fatal_error:
                     raise BenchFailed(f"replication failed: {error}")
                 changed |= dict(_in_effect(session).items() - before.items())
                 time.sleep(_LOOK)
@@ -246,7 +246,7 @@ class _Track:
             return current(source)
 
     def _write(self, size: float) -> int:
-        """Write so many bytes of binlog, as clients that each commit small transactions; return how many."""
+        """Write so many bytes of binlog, as clients that each commit small transactions; return how many they committed."""
         with ThreadPoolExecutor(_CLIENTS) as executor, self._world.session(self._source) as source:
             since, enough = current(source), threading.Event()
             clients = [executor.submit(self._client, number, enough) for number in range(_CLIENTS)]
@@ -278,10 +278,10 @@ class _Track:
 
 
 def _status(session: Session) -> ReplicaStatus:
-    found = channel.status(session)
-    if found is None:
+    status = channel.status(session)
+    if status is None:
         raise BenchFailed(f"{session.endpoint} follows nobody")
-    return found
+    return status
 
 
 def _in_effect(session: Session) -> dict[str, str]:

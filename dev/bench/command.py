@@ -36,7 +36,7 @@ def screen() -> Console:
 
 
 def told(console: Console) -> Say:
-    """Return what prints a sentence with the seconds since now."""
+    """Return a function that prints a sentence with the seconds since this call."""
     begun = time.monotonic()
 
     def say(sentence: str) -> None:
@@ -47,12 +47,12 @@ def told(console: Console) -> Say:
 
 
 def parser(module: str, description: str | None) -> argparse.ArgumentParser:
-    """Return the beginning of a command's options."""
-    found = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
-    found.add_argument(
+    """Return a parser with the options that all commands share."""
+    argument_parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
+    argument_parser.add_argument(
         "--engine", choices=("8.0", "5.7", "9.7"), default="8.0", help="MySQL version of the sources"
     )
-    return found
+    return argument_parser
 
 
 def run(measure: Callable[[Console], int]) -> int:
@@ -74,10 +74,10 @@ def run(measure: Callable[[Console], int]) -> int:
 
 def table(titles: Sequence[str], words: Collection[str], title: str | None = None) -> Table:
     """Return an empty table in which all columns but some are numbers."""
-    found = Table(title=title, title_justify="left", box=None, padding=(0, 1), header_style="bold")
+    empty_table = Table(title=title, title_justify="left", box=None, padding=(0, 1), header_style="bold")
     for name in titles:
-        found.add_column(name, justify="left" if name in words else "right", overflow="fold")
-    return found
+        empty_table.add_column(name, justify="left" if name in words else "right", overflow="fold")
+    return empty_table
 
 
 def write(name: str, figures: Mapping[str, object], engine: str, console: Console) -> None:

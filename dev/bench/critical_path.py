@@ -19,7 +19,7 @@ from dev.sandbox.rds.clock import TimeModel
 __all__ = ["OURS", "Operation", "Procedure", "operations"]
 
 OURS = "rds-encrypt"
-"""What stands in the user agent of the program's own calls."""
+"""What the user agent of the program's own calls contains."""
 _PARTS: Mapping[str, tuple[str, ...]] = {
     "CreateDBInstanceReadReplica": ("replica",),
     "CreateDBSnapshot": ("snapshot",),
@@ -35,7 +35,7 @@ _DONE: Mapping[str, str] = {
     "RestoreDBInstanceFromDBSnapshot": "Restored from snapshot",
     "ModifyDBInstance": "Finished applying modification to the DB instance",
 }
-"""How the event begins that ends each."""
+"""How the message of the event that ends each request begins."""
 _BEGINS_BACKUPS = ("RestoreDBInstanceFromDBSnapshot", "ModifyDBInstance")
 _CONFIGURED = ("MonitoringInterval", "EnableCloudwatchLogsExports", "EnableIAMDatabaseAuthentication")
 """Settings that give a restored instance a state of its own before it is available."""
@@ -44,7 +44,7 @@ _TARGET = ("TargetDBSnapshotIdentifier", "DBSnapshotIdentifier", "DBInstanceIden
 
 @dataclass(frozen=True)
 class Operation:
-    """One request of the procedure that AWS takes its time for; moments in seconds since the run began.
+    """One request of the procedure that takes AWS time; moments in seconds since the run began.
 
     Attributes:
         imposed: what the time model charges for it.
@@ -81,17 +81,17 @@ class Procedure:
     @property
     def imposed(self) -> float:
         """The critical path, in seconds here."""
-        return sum(each.imposed for each in self.operations)
+        return sum(operation.imposed for operation in self.operations)
 
     @property
     def servers(self) -> float:
         """Seconds that operations took beyond what the model charges: the sandbox's servers, starting."""
-        return sum(each.done - each.asked - each.imposed for each in self.operations)
+        return sum(operation.done - operation.asked - operation.imposed for operation in self.operations)
 
     @property
     def polling(self) -> float:
         """Seconds from the end of each operation until the AWS provider went on, in seconds here."""
-        return sum(each.noticed - each.done for each in self.operations)
+        return sum(operation.noticed - operation.done for operation in self.operations)
 
     @property
     def own(self) -> float:
@@ -156,21 +156,21 @@ def operations(
         LookupError: an operation did not come to its end, so the record is not of a run that succeeded.
     """
     recorded = [(_moment(call["time"]) - began, call) for call in calls]
-    told = sorted(((_moment(event["Date"]) - began, event) for event in events), key=lambda each: each[0])
+    history = sorted(((_moment(event["Date"]) - began, event) for event in events), key=lambda item: item[0])
     asked = [(at, call) for at, call in recorded if call["action"] in _DONE and call["error_code"] is None]
-    found = []
+    finished = []
     for place, (at, call) in enumerate(asked):
-        done = _end_of(at, call, told)
+        done = _end_of(at, call, history)
         until = asked[place + 1][0] if place + 1 < len(asked) else float("inf")
-        looks = [when for when, each in recorded if done <= when < until and OURS not in each["agent"]]
+        looks = [when for when, request in recorded if done <= when < until and OURS not in request["agent"]]
         noticed = (min if looks_once else max)(looks, default=done)
-        found.append(Operation(call["action"], sum(map(model.seconds, _charged(call))), at, done, noticed))
-    return found
+        finished.append(Operation(call["action"], sum(map(model.seconds, _charged(call))), at, done, noticed))
+    return finished
 
 
-def _end_of(at: float, call: Mapping[str, Any], told: Iterable[tuple[float, Mapping[str, Any]]]) -> float:
+def _end_of(at: float, call: Mapping[str, Any], events: Iterable[tuple[float, Mapping[str, Any]]]) -> float:
     target = next(call["parameters"][key] for key in _TARGET if key in call["parameters"])
-    for when, event in told:
+    for when, event in events:
         ends = event["SourceIdentifier"] == target and event["Message"].startswith(_DONE[call["action"]])
         if when >= at and ends:
             return when
@@ -181,7 +181,7 @@ def _charged(call: Mapping[str, Any]) -> Sequence[str]:
     """Return the parts of the time model for a request; an instance restored from a replica's snapshot has no backups yet."""
     parts, given = _PARTS[call["action"]], call["parameters"]
     restored = call["action"] == "RestoreDBInstanceFromDBSnapshot"
-    configured = [each for each in _CONFIGURED if restored and given.get(each)]
+    configured = [setting for setting in _CONFIGURED if restored and given.get(setting)]
     backup = call["action"] in _BEGINS_BACKUPS and given.get("BackupRetentionPeriod")
     return (*parts, *("configure" for _ in configured), *(["backup"] if backup else []))
 

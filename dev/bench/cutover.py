@@ -24,7 +24,7 @@ from dev.workload.workspace import ROOT
 __all__ = ["lines_of", "main", "measure"]
 
 _FLOORS = 3
-"""At least so often the floor is measured."""
+"""How many times the floor is measured, at least."""
 _RATE = 200.0
 """Acknowledged writes a second that the application must reach for a run to count."""
 _OVER_FLOOR = 1.10
@@ -56,9 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def measure(directory: Path, engine: str, strategy: Strategy, pairs: int, say: Say) -> Bench:
-    """Drive both procedures so many times, each in a fresh sandbox, and measure the floor in the runbook's."""
+    """Drive both procedures this many times, each in a fresh sandbox, and measure the floor in the runbook's."""
     model = model_for(strategy)
-    found: list[Pair] = []
+    measured: list[Pair] = []
     floors: list[float] = []
     version = ""
     for number in range(1, pairs + 1):
@@ -69,12 +69,12 @@ def measure(directory: Path, engine: str, strategy: Strategy, pairs: int, say: S
         with place(directory, engine, model, tell) as here:
             runbook = run_runbook(here)
             floors += measure_floors(here, math.ceil(_FLOORS / pairs))
-        found.append(Pair(ours, runbook))
-    return Bench(version, strategy, floors, found)
+        measured.append(Pair(ours, runbook))
+    return Bench(version, strategy, floors, measured)
 
 
 def lines_of(bench: Bench) -> Iterator[Line]:
-    """Return what one strategy came to: the longest outage of ours, and the runbook's in the middle."""
+    """Return the results of one strategy: the longest of our outages, and the runbook's median."""
     ours = [pair.ours for pair in bench.pairs]
     runbooks = [pair.runbook for pair in bench.pairs]
     how = f"strategy `{bench.strategy}`"

@@ -34,9 +34,9 @@ __all__ = ["Beside", "Step", "carry_out", "main", "measure", "parallel_for", "pa
 _OURS = "rds-encrypt"
 _MINUTE = 60.0
 _BUDGET = 900
-"""Seconds: all of them at once on one small machine is not what anybody does, and not the outage that is measured here."""
+"""Seconds. Nobody cuts over all of them at once on one small machine, and this is not the outage that is measured here."""
 _PARALLEL_EACH = 4
-"""Resource operations of one source at the same time; `--parallel` is so many times the number of sources."""
+"""Resource operations of one source at the same time; `--parallel` is this many times the number of sources."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def measure(
     *,
     beside: Beside | None = None,
 ) -> None:
-    """Take so many sources through the phases; add what each command cost.
+    """Take this many sources through the phases; add what each command cost.
 
     Once the first phase is reached, ``beside`` may measure something else in the same sandbox.
     """
@@ -155,10 +155,12 @@ class _Fleet:
         """Require what the phase promises of every source, by looking at the account."""
         rds = self.sandbox.client("rds")
         pages = rds.get_paginator("describe_db_instances").paginate()
-        found = {each["DBInstanceIdentifier"]: each for page in pages for each in page["DBInstances"]}
+        instances = {
+            instance["DBInstanceIdentifier"]: instance for page in pages for instance in page["DBInstances"]
+        }
         for name in self.sources.names:
             answering = name if phase != "replicate" else f"{name}-encrypted"
-            if not found[answering]["StorageEncrypted"]:
+            if not instances[answering]["StorageEncrypted"]:
                 raise BenchFailed(f"{answering} is not encrypted after phase {phase}")
             if self.sources.rows(answering) != self.sources.rows(name):
                 raise BenchFailed(f"{answering} does not hold what {name} holds after phase {phase}")

@@ -47,10 +47,10 @@ def _await(done: Callable[[], bool], pause: float, what: str) -> None:
 
 def _available(rds: Any, identifier: str) -> bool:
     """A filter finds nothing where a name would be an error; in mid-rename no name leads anywhere."""
-    found = rds.describe_db_instances(Filters=[{"Name": "db-instance-id", "Values": [identifier]}])[
+    instances = rds.describe_db_instances(Filters=[{"Name": "db-instance-id", "Values": [identifier]}])[
         "DBInstances"
     ]
-    return bool(found) and found[0]["DBInstanceStatus"] == "available"
+    return bool(instances) and instances[0]["DBInstanceStatus"] == "available"
 
 
 def _answers(where: Address, who: Credentials) -> bool:

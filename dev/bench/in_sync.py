@@ -39,24 +39,24 @@ class InSync:
 
 
 def measure(directory: Path, engine: str, factor: float, say: Say) -> InSync:
-    """Take two sources as far as in sync, one over each procedure."""
+    """Take two sources until they are in sync, one through each procedure."""
     model = Model(factor, PROFILE)
     names = ("ours", "runbook")
-    # Whoever interrupts this ends the sandboxes first, without which neither procedure gets any further.
+    # An interrupt ends the sandboxes first, and without them neither procedure gets any further.
     with ThreadPoolExecutor(len(names)) as executor, ExitStack() as stack:
         making = [
             executor.submit(stack.enter_context, place(directory / name, engine, model, _prefixed(say, name)))
             for name in names
         ]
-        # Both are there before either is measured: to fill a database takes the processor.
+        # Both are there before either is measured: filling a database takes processor time.
         wait(making)
-        mine, theirs = (each.result() for each in making)
+        mine, theirs = (future.result() for future in making)
         ours = executor.submit(_ours, mine, directory / "stack")
         runbook = executor.submit(_runbook, theirs)
-        found = InSync(ours.result(), runbook.result())
-    for name, procedure in zip(names, (found.ours, found.runbook), strict=True):
+        figures = InSync(ours.result(), runbook.result())
+    for name, procedure in zip(names, (figures.ours, figures.runbook), strict=True):
         say(f"{name}: {_account(procedure)}")
-    return found
+    return figures
 
 
 def _ours(where: Place, directory: Path) -> Procedure:
@@ -76,9 +76,9 @@ def _driven(where: Place, drive: Callable[[], None], *, looks_once: bool) -> Pro
     seconds = time.monotonic() - clock
     model = TimeModel(where.model.profile, where.model.factor)
     calls = where.sandbox.calls()[before:]
-    found = operations(calls, _events(where, seconds), model, began, looks_once=looks_once)
+    recorded = operations(calls, _events(where, seconds), model, began, looks_once=looks_once)
     own = sum(OURS in call["agent"] for call in calls)
-    return Procedure(seconds, where.model.factor, found, len(calls), own)
+    return Procedure(seconds, where.model.factor, recorded, len(calls), own)
 
 
 def _events(where: Place, seconds: float) -> list[dict[str, Any]]:
@@ -91,9 +91,9 @@ def _prefixed(say: Say, name: str) -> Say:
     return lambda sentence: say(f"{name}: {sentence}")
 
 
-def lines_of(found: InSync) -> Iterator[Line]:
-    """Return the whole, what of it nobody who declares instances can avoid, and what is left for us."""
-    ours, runbook = found.ours, found.runbook
+def lines_of(figures: InSync) -> Iterator[Line]:
+    """Return the total, the part that nobody who declares instances can avoid, and what remains for us."""
+    ours, runbook = figures.ours, figures.runbook
     path = ours.path_unscaled
     how = "" if ours.factor == 1 else f" (at {ours.factor:g} of its times, stretched)"
     yield Line(f"time to in-sync{how}", ours.seconds_unscaled, "s", path, _PATH)

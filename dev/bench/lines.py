@@ -84,7 +84,7 @@ class Line:
 
     def as_json(self) -> dict[str, Any]:
         """Return what ``build/bench.json`` says of the line; one without a figure says why."""
-        found: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "name": self.name,
             "ours": _rounded(self.ours),
             "peer": _rounded(self.peer),
@@ -93,7 +93,7 @@ class Line:
             "ratio": _rounded(self.ratio),
             "unit": self.unit,
         }
-        return found if self.trouble is None else {**found, "trouble": self.trouble}
+        return fields if self.trouble is None else {**fields, "trouble": self.trouble}
 
 
 def show(console: Console, lines: Sequence[Line]) -> int:
@@ -117,10 +117,10 @@ def sentences(lines: Sequence[Line]) -> list[str]:
 
 def table(lines: Sequence[Line]) -> Table:
     """Return all lines as one table."""
-    found = command.table(_TITLES, _WORDS)
+    lines_table = command.table(_TITLES, _WORDS)
     for line in lines:
-        found.add_row(*map(escape, _cells(line)), style="red" if line.complaint else None)
-    return found
+        lines_table.add_row(*map(escape, _cells(line)), style="red" if line.complaint else None)
+    return lines_table
 
 
 def markdown(lines: Sequence[Line]) -> str:

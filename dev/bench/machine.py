@@ -1,4 +1,4 @@
-"""The machine that figures are from, and the memory that a run takes of it."""
+"""The machine that the figures are from, and how much of its memory a run takes."""
 
 from __future__ import annotations
 

@@ -35,17 +35,19 @@ class Record:
         """Return the address that the record leads to."""
         with self._lock:
             if time.monotonic() >= self._until:
-                found = self._look()
-                self._known = replace(self.fallback, host=found["ResourceRecords"][0]["Value"].rstrip("."))
-                self._until = time.monotonic() + float(found["TTL"])
+                record_set = self._look()
+                self._known = replace(
+                    self.fallback, host=record_set["ResourceRecords"][0]["Value"].rstrip(".")
+                )
+                self._until = time.monotonic() + float(record_set["TTL"])
             return self._known
 
     def _look(self) -> dict[str, Any]:
         sets = self.route53.list_resource_record_sets(
             HostedZoneId=self.zone, StartRecordName=self.name, StartRecordType="CNAME", MaxItems="1"
         )["ResourceRecordSets"]
-        found: dict[str, Any] = sets[0]
-        return found
+        record_set: dict[str, Any] = sets[0]
+        return record_set
 
 
 def make_record(route53: Any, address: Address) -> Record:

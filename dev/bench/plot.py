@@ -1,4 +1,4 @@
-"""Acknowledged writes over time, both procedures above each other: the data as CSV, and a picture."""
+"""Acknowledged writes over time, one procedure above the other: the data as CSV, and a picture."""
 
 from __future__ import annotations
 

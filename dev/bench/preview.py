@@ -51,12 +51,12 @@ class Figure:
     @property
     def best(self) -> float:
         """The shortest, in seconds."""
-        return min(each.seconds for each in self.previews)
+        return min(preview.seconds for preview in self.previews)
 
     @property
     def median(self) -> float:
-        """The middle one, in seconds."""
-        return statistics.median(each.seconds for each in self.previews)
+        """The median, in seconds."""
+        return statistics.median(preview.seconds for preview in self.previews)
 
     def summary(self) -> dict[str, Any]:
         """Return all of it as plain values."""
@@ -121,7 +121,7 @@ def _sources(sandbox: Sandbox, options: argparse.Namespace, console: Console) ->
     for number in range(count):
         console.print(f"seeding source {number + 1} of {count} …")
         seeded.append(seed(sandbox, engine=options.engine, rows=_ROWS, identifier=f"orders-{number + 1}"))
-    return [_settings(each) for each in seeded]
+    return [_settings(source) for source in seeded]
 
 
 def _settings(seeded: Seeded) -> dict[str, Any]:
@@ -135,14 +135,14 @@ def _settings(seeded: Seeded) -> dict[str, Any]:
 
 def _timed(what: str, sources: int, workspace: Workspace, runs: int) -> Figure:
     """Preview once to warm up, and then as often as wanted."""
-    found = []
+    previews = []
     for _ in range(runs + 1):
         before = _cpu_of_children()
         result = workspace.preview()
         if not result.ok:
             raise CommandFailed(result)
-        found.append(Preview(result.seconds, _cpu_of_children() - before))
-    return Figure(what, sources, tuple(found[1:]))
+        previews.append(Preview(result.seconds, _cpu_of_children() - before))
+    return Figure(what, sources, tuple(previews[1:]))
 
 
 def _cpu_of_children() -> float:
@@ -159,7 +159,7 @@ def _table(figures: list[Figure]) -> Table:
             figure.what,
             f"{figure.best:.2f}",
             f"{figure.median:.2f}",
-            f"{statistics.median(each.cpu for each in figure.previews):.2f}",
+            f"{statistics.median(preview.cpu for preview in figure.previews):.2f}",
             str(len(figure.previews)),
         )
     return table

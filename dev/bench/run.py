@@ -75,18 +75,18 @@ def place(directory: Path, engine: str, model: Model, say: Say) -> Iterator[Plac
     """Run a sandbox with a fresh source for the length of a ``with`` block."""
     with Sandbox.running(directory / "sandbox", profile=model.profile, factor=model.factor) as sandbox:
         seeded = seed(sandbox, engine=engine, rows=_ROWS, identifier=_IDENTIFIER)
-        found = Place(sandbox, seeded, model, say)
-        with connected(found.name, found.master, database=seeded.database) as connection:
+        prepared = Place(sandbox, seeded, model, say)
+        with connected(prepared.name, prepared.master, database=seeded.database) as connection:
             make_table(connection)
             # The runbook says nothing of events: the seeded one would fire on its copy and break its replication.
             with connection.cursor() as cursor:
                 cursor.execute("DROP EVENT heartbeat")
         say(f"`{_IDENTIFIER}`: MySQL {seeded.engine_version}, {seeded.rows:,} rows")
-        yield found
+        yield prepared
 
 
 def run_ours(where: Place, directory: Path, strategy: Strategy) -> Run:
-    """Take the source over the program's procedure, with the real Pulumi CLI."""
+    """Take the source through the program's procedure, with the real Pulumi CLI."""
     procedure = Ours(where, directory)
     if strategy == "rename":
         return _measure(where, procedure, lambda: where.name)
@@ -96,7 +96,7 @@ def run_ours(where: Place, directory: Path, strategy: Strategy) -> Run:
 
 
 def run_runbook(where: Place) -> Run:
-    """Take the source over the plain runbook's procedure."""
+    """Take the source through the plain runbook's procedure."""
     return _measure(where, runbook_of(where), lambda: where.name)
 
 
@@ -114,12 +114,12 @@ def runbook_of(where: Place) -> Runbook:
 
 
 def measure_floors(where: Place, times: int) -> list[float]:
-    """Swap the names to and fro after a run of the runbook, with the database idle; return the seconds of each swap."""
-    found = []
+    """Swap the names back and forth after a run of the runbook, with the database idle; return the seconds of each swap."""
+    seconds = []
     aside, successor = f"{_IDENTIFIER}-encrypted", f"{_IDENTIFIER}-old"
     for _ in range(times):
         where.say("floor: two bare renames, nobody writes")
-        found.append(
+        seconds.append(
             swap_barely(
                 where.rds,
                 name=_IDENTIFIER,
@@ -130,7 +130,7 @@ def measure_floors(where: Place, times: int) -> list[float]:
             )
         )
         aside, successor = successor, aside
-    return found
+    return seconds
 
 
 def _measure(where: Place, procedure: _Procedure, resolve: Resolve) -> Run:
@@ -202,8 +202,10 @@ class Ours:
     def swap(self) -> None:
         self.configure("cutover")
         self.up("cutover")
-        found = self._workspace.outputs()[_IDENTIFIER]["timeline"]
-        self.timeline = {moment: datetime.fromisoformat(when).timestamp() for moment, when in found.items()}
+        timeline = self._workspace.outputs()[_IDENTIFIER]["timeline"]
+        self.timeline = {
+            moment: datetime.fromisoformat(when).timestamp() for moment, when in timeline.items()
+        }
 
     def configure(self, phase: str) -> None:
         """Say in the stack's config how far to go."""
@@ -212,7 +214,7 @@ class Ours:
     def up(self, phase: str) -> None:
         """Run `pulumi up`, and keep what it printed."""
         self.where.say(f"pulumi up, phase {phase}")
-        # Line by line, so that somebody who waits can see for what.
+        # Line by line, so that somebody who is waiting can see what for.
         with (self.directory / f"{phase}.log").open("w", encoding="utf-8", buffering=1) as log:
             result = self._workspace.up("--skip-preview", listen=lambda line: print(line, file=log))
         if not result.ok:

@@ -192,10 +192,10 @@ class Runbook:
         self.rds.get_waiter(waiter).wait(**what, WaiterConfig={"Delay": self.delay, "MaxAttempts": _ATTEMPTS})
 
     def _describe(self, identifier: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.rds.describe_db_instances(DBInstanceIdentifier=identifier)[
+        instance: dict[str, Any] = self.rds.describe_db_instances(DBInstanceIdentifier=identifier)[
             "DBInstances"
         ][0]
-        return found
+        return instance
 
     def _replica_status(self, identifier: str) -> dict[str, Any]:
         with connected(self._address(identifier), self.master) as connection:

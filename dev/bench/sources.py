@@ -50,8 +50,8 @@ class Sources:
         where = address_of(self.sandbox.client("rds"), name, self.sandbox.directory / "ca.pem")
         with connected(where, self.master, database=_DATABASE) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT COUNT(*) AS n FROM orders")
-            found = cursor.fetchone()
-            return int(found["n"]) if found else 0
+            row = cursor.fetchone()
+            return int(row["n"]) if row else 0
 
     def settings(self, name: str, **more: Any) -> dict[str, Any]:
         """Return what the stack's config says of one source."""
@@ -65,31 +65,31 @@ class Sources:
 
 
 def make_sources(sandbox: Sandbox, count: int, engine: str = "8.0", *, replicas: int = 0) -> Sources:
-    """Make so many sources, each with a parameter group of its own, and with so many read replicas."""
+    """Make this many sources, each with a parameter group of its own and with this many read replicas."""
     rds, ec2, kms = (sandbox.client(service) for service in ("rds", "ec2", "kms"))
-    for quota, each in {
+    for quota, per_source in {
         "DBInstances": _PER_SOURCE + 2 * replicas,
         "DBParameterGroups": _PER_SOURCE,
         "ManualSnapshots": 3,
     }.items():
-        sandbox.faults.quota(quota, each * count + 10)
+        sandbox.faults.quota(quota, per_source * count + 10)
     password = secrets.token_urlsafe(18)
     make_key(kms, "fleet")
     store(sandbox.client("secretsmanager"), SECRET, _USER, password)
     vpc = make_network(ec2, rds, "fleet")
     groups = [make_security_group(ec2, vpc, f"fleet-{number}") for number in range(count)]
     names = tuple(f"shop-{number:02}" for number in range(1, count + 1))
-    found = Sources(sandbox, names, Credentials(_USER, password))
+    sources = Sources(sandbox, names, Credentials(_USER, password))
 
     def make(name: str, group: str) -> None:
         _make(sandbox.client("rds"), name, engine, password, group)
-        _fill(found, name)
+        _fill(sources, name)
         for number in range(1, replicas + 1):
             _replicate(sandbox.client("rds"), name, f"{name}-r{number}")
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         list(pool.map(make, names, groups))
-    return found
+    return sources
 
 
 def _make(rds: Any, name: str, engine: str, password: str, group: str) -> None:

@@ -21,7 +21,7 @@ from rds_encrypt.rehearse.workspace import CommandFailed
 __all__ = ["ALL", "PLAIN", "call_lines", "measure_plain", "of_sources", "size_of", "stack_lines"]
 
 PLAIN = "plain"
-"""What stands behind the verb in the name of the plain stack's steps."""
+"""What follows the verb in the names of the plain stack's steps."""
 _PROGRAM = "from dev.bench.plain import Size, declare\n\ndeclare({size!r})\n"
 _ROOM = 20
 """Parameter groups that exist already: those of the sources, and ours."""
@@ -70,21 +70,21 @@ def _kind(kind: str) -> str:
 
 def stack_lines(steps: Sequence[Step]) -> Iterator[Line]:
     """Return times and memory beside those of plain resources, and how they grow with the number of sources."""
-    found = {(step.sources, step.what): step for step in steps}
+    by_command = {(step.sources, step.what): step for step in steps}
     counts = _counts(steps)
     for count in counts:
         for verb, name in (
             ("preview", "preview of all that is to be made"),
             ("no-change", "`up` without a change"),
         ):
-            ours, plain = found[count, f"{verb} {_FIRST}"], found[count, f"{verb} {PLAIN}"]
+            ours, plain = by_command[count, f"{verb} {_FIRST}"], by_command[count, f"{verb} {PLAIN}"]
             yield Line(f"{name}, {of_sources(count)}", ours.seconds, "s", plain.seconds, _PEER)
-        ours, plain = found[count, f"up {_FIRST}"], found[count, f"up {PLAIN}"]
+        ours, plain = by_command[count, f"up {_FIRST}"], by_command[count, f"up {PLAIN}"]
         yield Line(f"memory of `up`, {of_sources(count)}", ours.memory, "MB", plain.memory, _PEER)
     for few, many in pairwise(counts):
 
         def growth(what: str, of: Callable[[Step], float], few: int = few, many: int = many) -> float:
-            return (of(found[many, what]) - of(found[few, what])) / (many - few)
+            return (of(by_command[many, what]) - of(by_command[few, what])) / (many - few)
 
         for verb, name, unit, of in (
             ("no-change", "`up` without a change", "s", attrgetter("seconds")),
@@ -111,14 +111,14 @@ def _calls(name: str, steps: Sequence[Step], counts: Sequence[int]) -> Iterator[
     """Return the calls for each source; they should not rise with the number of sources."""
     fewest: float | None = None
     for count in counts:
-        each = sum(step.ours for step in _at(steps, count)) / count
+        per_source = sum(step.ours for step in _at(steps, count)) / count
         if fewest is None:
-            fewest = each
-            yield Line(f"{name}, {of_sources(count)}", each, "")
+            fewest = per_source
+            yield Line(f"{name}, {of_sources(count)}", per_source, "")
         else:
             yield Line(
                 f"{name}, {of_sources(count)}",
-                each,
+                per_source,
                 "",
                 fewest,
                 f"with {of_sources(counts[0])}",

@@ -1,4 +1,4 @@
-"""What the cutover's bench tells beside its lines: the pairs, where the time of ours went, and what the floor is."""
+"""What the cutover's bench prints besides its lines: the pairs, where the time of ours went, and what the floor is."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ _ONE_TABLE, _TOTAL, _PERCONA = at_least(0.8), at_least(1.0), at_least(3.0)
 
 @dataclass(frozen=True)
 class Shape:
-    """A table: how it is made, its first row, and how many more are made of those that it has."""
+    """A table: how it is made, its first row, and how more rows are made from those that it has."""
 
     create: str
     first: str
@@ -122,7 +122,7 @@ class Figure:
 
     @property
     def rate(self) -> float:
-        """Rows for each second; those of one side."""
+        """Rows per second, those of one side."""
         return self.rows / self.seconds
 
 
@@ -205,7 +205,7 @@ def _measure(
 def _servers(
     directory: Path, engine: str, shape: Shape, *, tables: int, rows: int, parameters: dict[str, str]
 ) -> Iterator[Servers]:
-    """Fill one server, and make the other of its files."""
+    """Fill one server, and make the other from its files."""
     directory.mkdir()
     certificates = CertificateAuthority(directory)
 
@@ -240,12 +240,12 @@ def _fill(servers: Servers, shape: Shape, tables: int, rows: int) -> None:
     with servers.session(servers.one) as session:
         session.execute(f"USE {_SCHEMA}")
         for number in range(tables):
-            name, wanted = f"t{number}", rows // tables
+            name, target = f"t{number}", rows // tables
             session.execute(shape.create.format(name=name))
             session.execute(shape.first.format(name=name))
             have = 1
-            while have < wanted:
-                session.execute(shape.more.format(name=name, rows=wanted - have))
+            while have < target:
+                session.execute(shape.more.format(name=name, rows=target - have))
                 have = int(session.value(f"SELECT COUNT(*) FROM {name}"))  # noqa: S608 - a name of ours
             session.execute(f"ANALYZE TABLE {name}")
 
@@ -341,7 +341,7 @@ def _cpu(pid: int | None) -> float:
 
 def lines_of(figures: Sequence[Figure]) -> Iterator[Line]:
     """Return the speeds of one side's rows, and the processor time that the servers spent."""
-    found = {(figure.what, figure.name): figure for figure in figures}
+    by_way = {(figure.what, figure.name): figure for figure in figures}
     for what in dict.fromkeys(figure.what for figure in figures):
         one_table = ", 1 table" in what
         for ours, peer, limit, name in (
@@ -351,29 +351,29 @@ def lines_of(figures: Sequence[Figure]) -> Iterator[Line]:
             (Way.VERIFY, Way.CHECKSUM_AT_ONCE, None, "both servers"),
             (Way.VERIFY, Way.PERCONA, _PERCONA, "both servers"),
         ):
-            if (what, peer) in found:
-                yield _speed(f"verification, {what}, {name}", found[what, ours], found[what, peer], limit)
-        ours_, peer_ = found[what, Way.VERIFY], found[what, Way.CHECKSUM_IN_TURN]
+            if (what, peer) in by_way:
+                yield _speed(f"verification, {what}, {name}", by_way[what, ours], by_way[what, peer], limit)
+        ours_, peer_ = by_way[what, Way.VERIFY], by_way[what, Way.CHECKSUM_IN_TURN]
         yield Line(
             f"verification, {what}, data",
             _megabytes(ours_),
             "MB/s",
             _megabytes(peer_),
-            _said(Way.CHECKSUM_IN_TURN),
+            _label(Way.CHECKSUM_IN_TURN),
         )
         for way in (Way.CHECKSUM_IN_TURN, Way.PERCONA):
-            if (what, way) in found:
-                cpu = found[what, way].cpu
+            if (what, way) in by_way:
+                cpu = by_way[what, way].cpu
                 yield Line(
-                    f"verification, {what}, processor time of the servers", ours_.cpu, "s", cpu, _said(way)
+                    f"verification, {what}, processor time of the servers", ours_.cpu, "s", cpu, _label(way)
                 )
 
 
 def _speed(name: str, ours: Figure, peer: Figure, limit: Limit | None) -> Line:
-    return Line(name, ours.rate, "rows/s", peer.rate, _said(Way(peer.name)), limit)
+    return Line(name, ours.rate, "rows/s", peer.rate, _label(Way(peer.name)), limit)
 
 
-def _said(way: Way) -> str:
+def _label(way: Way) -> str:
     return way.partition(": ")[2]
 
 

@@ -41,11 +41,11 @@ def marks(server: Connection, growing: Mapping[str, str], moment: float) -> dict
         growing: the tables that go on growing after the cutover, each with the column that says when a row was made.
         moment: seconds since 1970, between the fence and the opening.
     """
-    found = {}
+    highest = {}
     for table, column in growing.items():
         last = f"SELECT COALESCE(MAX(id), 0) FROM `{table}` WHERE {column} < FROM_UNIXTIME(%s)"  # noqa: S608
-        found[table] = int(value(server, last, moment))
-    return found
+        highest[table] = int(value(server, last, moment))
+    return highest
 
 
 def compare(
@@ -58,27 +58,27 @@ def compare(
 
 def differences(old: Mapping[str, Table], new: Mapping[str, Table]) -> list[str]:
     """Return what differs, as sentences."""
-    found = [f"table {name} is only on old" for name in sorted(old.keys() - new.keys())]
-    found += [f"table {name} is only on the new one" for name in sorted(new.keys() - old.keys())]
+    findings = [f"table {name} is only on old" for name in sorted(old.keys() - new.keys())]
+    findings += [f"table {name} is only on the new one" for name in sorted(new.keys() - old.keys())]
     for name in sorted(old.keys() & new.keys()):
         ours, theirs = old[name], new[name]
         if ours.definition != theirs.definition:
-            found.append(f"table {name} is defined differently")
+            findings.append(f"table {name} is defined differently")
         if ours.rows != theirs.rows:
-            found.append(f"table {name} has {ours.rows:,} rows on old and {theirs.rows:,} on the new one")
+            findings.append(f"table {name} has {ours.rows:,} rows on old and {theirs.rows:,} on the new one")
         elif ours.checksum != theirs.checksum:
-            found.append(f"table {name} has as many rows on both, and another checksum")
-    return found
+            findings.append(f"table {name} has as many rows on both, and another checksum")
+    return findings
 
 
 def beats(server: Connection, table: str, after: int) -> dict[int, int]:
     """Return how often the event has run since a beat, by the server that it ran on."""
-    found = rows(
+    counts = rows(
         server,
         f"SELECT server_id AS server, COUNT(*) AS count FROM `{table}` WHERE id > %s GROUP BY server_id",  # noqa: S608
         after,
     )
-    return {int(row["server"]): int(row["count"]) for row in found}
+    return {int(row["server"]): int(row["count"]) for row in counts}
 
 
 def event_findings(
@@ -92,12 +92,12 @@ def event_findings(
         on_old: the same on old, which may have them by following the new one.
         server_id: that of the new one.
     """
-    found = []
+    findings = []
     if later.get(server_id, 0) <= first.get(server_id, 0):
-        found.append("the event does not run on the new one")
+        findings.append("the event does not run on the new one")
     if strangers := sorted((later.keys() | on_old.keys()) - {server_id}):
-        found.append(f"the event ran on server {', '.join(map(str, strangers))} after the cutover")
-    return found
+        findings.append(f"the event ran on server {', '.join(map(str, strangers))} after the cutover")
+    return findings
 
 
 def refuses_writes(server: Connection, table: str) -> bool:
@@ -145,5 +145,5 @@ def _over_rows(
     # Nothing but NULL is '-', and nothing but the commas keeps neighbours apart.
     row = ", ".join(f"COALESCE(HEX(CAST(`{column['name']}` AS BINARY)), '-')" for column in columns)
     checksum = f"BIT_XOR(CAST(CONV(LEFT(SHA2(CONCAT_WS(',', {row}), 224), 16), 16, 10) AS UNSIGNED))"
-    found = rows(connection, f"SELECT COUNT(*) AS count, {checksum} AS checksum FROM `{name}`{where}")[0]  # noqa: S608
-    return int(found["count"]), int(found["checksum"] or 0)
+    totals = rows(connection, f"SELECT COUNT(*) AS count, {checksum} AS checksum FROM `{name}`{where}")[0]  # noqa: S608
+    return int(totals["count"]), int(totals["checksum"] or 0)

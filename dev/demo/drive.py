@@ -190,7 +190,7 @@ def _check_that_writes_flow(run: _Run) -> None:
 
 
 def _phase(run: _Run, phase: str) -> None:
-    """Preview and take one phase."""
+    """Preview and carry out one phase."""
     number = list(_PHASES).index(phase) + 1
     run.terminal.heading(f"{number}/{len(_PHASES)} {phase}", _PHASES[phase])
     run.terminal.command(f"pulumi config set rds-encrypt:phase {phase}")
@@ -346,12 +346,12 @@ def _replicas(run: _Run, ids: dict[str, int]) -> list[Replica]:
 
 
 def _old(run: _Run, outputs: dict[str, Any]) -> Old:
-    found = run.rds.describe_db_instances(DBInstanceIdentifier=outputs["old"])["DBInstances"][0]
+    instance = run.rds.describe_db_instances(DBInstanceIdentifier=outputs["old"])["DBInstances"][0]
     return Old(
-        identifier=found["DBInstanceIdentifier"],
-        status=found["DBInstanceStatus"],
+        identifier=instance["DBInstanceIdentifier"],
+        status=instance["DBInstanceStatus"],
         keep_until=outputs["old_backups_kept_until"],
-        parameter_group=found["DBParameterGroups"][0]["DBParameterGroupName"],
+        parameter_group=instance["DBParameterGroups"][0]["DBParameterGroupName"],
     )
 
 

@@ -199,7 +199,7 @@ def rendered(story: Sequence[tuple[Chapter, list[Typed]]], project: Path) -> str
         if chapter.words:
             parts.append(f"{chapter.words}\n")
         if typed:
-            shown = [_shown(each, whole=chapter.whole).replace(str(project), "…") for each in typed]
+            shown = [_shown(entry, whole=chapter.whole).replace(str(project), "…") for entry in typed]
             parts.append("\n".join(["```console", *shown, "```", ""]))
     return "\n".join(parts)
 
@@ -229,15 +229,15 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.check:
         PAGE.write_text(page, encoding="utf-8")
         return 0
-    found = differences(page, PAGE.read_text(encoding="utf-8"))
-    print("\n".join(found) or "The page is true.")
-    return int(bool(found))
+    changed_lines = differences(page, PAGE.read_text(encoding="utf-8"))
+    print("\n".join(changed_lines) or "The page is true.")
+    return int(bool(changed_lines))
 
 
 def _log(story: Sequence[tuple[Chapter, list[Typed]]]) -> None:
     """Keep the whole output, as the demo does."""
     LOG.parent.mkdir(exist_ok=True)
-    parts = [f"$ {each.command}\n{each.output}\n" for _, typed in story for each in typed]
+    parts = [f"$ {entry.command}\n{entry.output}\n" for _, typed in story for entry in typed]
     LOG.write_text("\n".join(parts), encoding="utf-8")
 
 

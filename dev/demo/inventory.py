@@ -34,12 +34,12 @@ def take(rds: Any, ec2: Any, connection: Connection) -> Inventory:
     ]
     return Inventory(
         instances=frozenset(
-            found["DBInstanceIdentifier"] for found in _all(rds, "describe_db_instances", "DBInstances")
+            instance["DBInstanceIdentifier"] for instance in _all(rds, "describe_db_instances", "DBInstances")
         ),
         # Automated snapshots come and go with the backups that the owner asked for.
         snapshots=frozenset(
-            found["DBSnapshotIdentifier"]
-            for found in _all(rds, "describe_db_snapshots", "DBSnapshots", SnapshotType="manual")
+            snapshot["DBSnapshotIdentifier"]
+            for snapshot in _all(rds, "describe_db_snapshots", "DBSnapshots", SnapshotType="manual")
         ),
         parameter_groups={group: _values(rds, group) for group in groups if not group.startswith("default.")},
         firewalls=frozenset(
@@ -63,25 +63,27 @@ def take(rds: Any, ec2: Any, connection: Connection) -> Inventory:
 
 def left_behind(before: Inventory, after: Inventory, kept: Collection[str]) -> list[str]:
     """Return what is there after a migration and was not before, apart from what is kept on purpose."""
-    found = [f"instance {name}" for name in sorted(after.instances - before.instances - set(kept))]
-    found += [f"snapshot {name}" for name in sorted(after.snapshots - before.snapshots)]
+    remaining = [f"instance {name}" for name in sorted(after.instances - before.instances - set(kept))]
+    remaining += [f"snapshot {name}" for name in sorted(after.snapshots - before.snapshots)]
     for name, values in sorted(after.parameter_groups.items()):
         if name not in before.parameter_groups:
             if name not in kept:
-                found.append(f"parameter group {name}")
+                remaining.append(f"parameter group {name}")
         else:
-            found += [
+            remaining += [
                 f"parameter {change} in group {name}"
                 for change in _changes(before.parameter_groups[name], values)
             ]
-    found += [f"security group {name}" for name in sorted(after.firewalls - before.firewalls)]
-    found += [f"security group rule {rule}" for rule in sorted(after.rules - before.rules)]
-    found += [f"MySQL account {name}" for name in sorted(after.accounts - before.accounts)]
+    remaining += [f"security group {name}" for name in sorted(after.firewalls - before.firewalls)]
+    remaining += [f"security group rule {rule}" for rule in sorted(after.rules - before.rules)]
+    remaining += [f"MySQL account {name}" for name in sorted(after.accounts - before.accounts)]
     if after.binlog_retention != before.binlog_retention:
-        found.append(f"binlog retention hours {after.binlog_retention}, formerly {before.binlog_retention}")
+        remaining.append(
+            f"binlog retention hours {after.binlog_retention}, formerly {before.binlog_retention}"
+        )
     if after.follows and after.follows != before.follows:
-        found.append(f"replication from {after.follows}")
-    return found
+        remaining.append(f"replication from {after.follows}")
+    return remaining
 
 
 def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
@@ -93,13 +95,13 @@ def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
 
 
 def _values(rds: Any, group: str) -> dict[str, str]:
-    found = _all(rds, "describe_db_parameters", "Parameters", DBParameterGroupName=group, Source="user")
-    return {parameter["ParameterName"]: parameter.get("ParameterValue", "") for parameter in found}
+    parameters = _all(rds, "describe_db_parameters", "Parameters", DBParameterGroupName=group, Source="user")
+    return {parameter["ParameterName"]: parameter.get("ParameterValue", "") for parameter in parameters}
 
 
 def _followed(connection: Connection) -> str:
-    found = rows(connection, "SHOW SLAVE STATUS")
-    return str(found[0].get("Master_Host") or "") if found else ""
+    statuses = rows(connection, "SHOW SLAVE STATUS")
+    return str(statuses[0].get("Master_Host") or "") if statuses else ""
 
 
 def _all(client: Any, operation: str, key: str, **arguments: Any) -> list[dict[str, Any]]:

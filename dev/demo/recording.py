@@ -23,7 +23,7 @@ _LEFT_OUT = Text("  …")
 _HEADING = re.compile(r"(?:\d/\d )?(?P<title>\w[^─]*) ─+$")
 _END = "Summary"
 _OWN = re.compile(r"$|\S|  (?!Diagnostics:)\S")
-"""The demo's own lines: headings, sentences, commands and results. It sets Pulumi's further in."""
+"""The demo's own lines: headings, sentences, commands and results. Pulumi's are indented further."""
 _SHOWN = {"cutover": (("Moves, in this order:", "Undo: "), ("closing the fence", "changes. "))}
 """Of Pulumi's lines in a phase, the picture has those from one with these words to one with those."""
 

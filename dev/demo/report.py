@@ -83,25 +83,25 @@ class Report:
 
     def broken_promises(self) -> list[str]:
         """Return, as sentences, everything that is not as promised."""
-        found = list(self.findings)
+        broken = list(self.findings)
         if self.writes.acknowledged == 0:
-            found.append("no write was acknowledged at all")
+            broken.append("no write was acknowledged at all")
         if self.writes.lost:
-            found.append(
+            broken.append(
                 f"{len(self.writes.lost)} acknowledged writes are lost, the first is {self.writes.lost[0]}"
             )
         if self.writes.duplicates:
-            found.append(f"{len(self.writes.duplicates)} writes are there twice")
+            broken.append(f"{len(self.writes.duplicates)} writes are there twice")
         if not self.storage_encrypted:
-            found.append(f"{self.identifier} is not encrypted")
+            broken.append(f"{self.identifier} is not encrypted")
         elif self.kms_key_id != self.kms_key_wanted:
-            found.append(
+            broken.append(
                 f"{self.identifier} is encrypted with {self.kms_key_id} instead of {self.kms_key_wanted}"
             )
-        found += [sentence for replica in self.replicas for sentence in replica.broken_promises()]
+        broken += [sentence for replica in self.replicas for sentence in replica.broken_promises()]
         if self.left_behind:
-            found.append(f"something was left behind: {'; '.join(self.left_behind)}")
-        return found
+            broken.append(f"something was left behind: {'; '.join(self.left_behind)}")
+        return broken
 
     def as_json(self) -> dict[str, Any]:
         """Return what ``build/demo.json`` holds."""
@@ -117,12 +117,12 @@ class Report:
             "leftovers": list(self.left_behind),
             "replicas": [
                 {
-                    "name": each.name,
-                    "encrypted": each.encrypted,
-                    "read_outage_seconds": round(each.read_outage_seconds, 2),
-                    "reads": each.reads,
-                    "wrong_reads": each.wrong_reads,
+                    "name": replica.name,
+                    "encrypted": replica.encrypted,
+                    "read_outage_seconds": round(replica.read_outage_seconds, 2),
+                    "reads": replica.reads,
+                    "wrong_reads": replica.wrong_reads,
                 }
-                for each in self.replicas
+                for replica in self.replicas
             ],
         }

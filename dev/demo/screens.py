@@ -38,7 +38,7 @@ _MOMENT = " left, "
 
 
 def main() -> int:
-    """Drive a source through phase `replicate`, and keep what is to be seen of the catch-up."""
+    """Drive a source through phase `replicate`, and keep what can be seen of the catch-up."""
     with tempfile.TemporaryDirectory(prefix="screens-") as temporary:
         place = Path(temporary)
         with Sandbox.running(place / "sandbox", factor=_SLOWER) as sandbox:
@@ -52,7 +52,7 @@ def main() -> int:
 
 
 def _watch(script: Path, sandbox: Sandbox, seeded: Seeded) -> None:
-    """Run a script in a terminal, write a lot once the snapshot is being copied, and draw the screen at the moment."""
+    """Run a script in a terminal, write a lot once the snapshot is being copied, and draw the screen at that moment."""
     writing = threading.Thread(target=_write_a_lot, args=(sandbox, seeded))
     deadline = time.monotonic() + _PATIENCE
     _tmux("new-session", "-d", "-x", str(_COLUMNS), "-y", str(_LINES), "-s", "it", f"bash {script}")

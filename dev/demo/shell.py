@@ -104,7 +104,7 @@ def copied(target: Path) -> Path:
 
 
 def _without_salt(config: Path) -> None:
-    """Take out what a stack of somebody else's would have left there."""
+    """Remove what somebody else's stack would have left there."""
     lines = config.read_text(encoding="utf-8").splitlines(keepends=True)
     config.write_text("".join(line for line in lines if not line.startswith("encryptionsalt:")), "utf-8")
 

@@ -1,4 +1,4 @@
-"""What a newcomer sees: a heading a phase, the commands, and of the CLI's own lines those that tell something."""
+"""What a newcomer sees: a heading per phase, the commands, and those of the CLI's own lines that say something."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BEGINNING = re.compile(
 )
 _PRESENT = ("creating", "updating", "deleting")
 _REPEAT = 15.0
-"""Seconds after which a progress that goes on is shown again."""
+"""Seconds after which progress that continues is shown again."""
 _NOISE = ("pulumi:pulumi:Stack", "rds-encrypt:index:Migration")
 _MARGIN = "  "
 _STYLES = {"+": "green", "~": "yellow", "-": "red"}
@@ -123,7 +123,7 @@ class _Filter:
 
 
 def worth_showing(line: str) -> bool:
-    """Whether a line outside the CLI's blocks says something new: an end, a progress, an error."""
+    """Whether a line outside the CLI's blocks says something new: an end, progress, an error."""
     if line.startswith(("error:", "warning:")):
         return True
     row = _ROW.match(line)

@@ -123,19 +123,19 @@ def page() -> str:
 def declared() -> dict[str, dict[str, Any]]:
     """Return the config keys of Pulumi.yaml."""
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
-    found: dict[str, dict[str, Any]] = project["config"]
-    return found
+    config: dict[str, dict[str, Any]] = project["config"]
+    return config
 
 
 def _stack_rows(stack: Mapping[str, Mapping[str, Any]], schema: Mapping[str, Any]) -> Iterator[str]:
-    for key, said in stack.items():
+    for key, spec in stack.items():
         part = schema["properties"][key]
-        if not isinstance(part.get("default"), dict) and said.get("default") != part.get("default"):
+        if not isinstance(part.get("default"), dict) and spec.get("default") != part.get("default"):
             raise ValueError(f"the default of {key} is another in Pulumi.yaml than in settings.py")
-        kind = _type(part, schema) if said["type"] == "string" else f"{said['type']}"
+        kind = _type(part, schema) if spec["type"] == "string" else f"{spec['type']}"
         kind = "list of [sources](#a-source)" if key == "sources" else kind
-        kind = f"[keys](#{key})" if said["type"] == "object" else kind
-        yield _row(f"rds-encrypt:{key}", kind, _default(part, key in schema["required"]), said["description"])
+        kind = f"[keys](#{key})" if spec["type"] == "object" else kind
+        yield _row(f"rds-encrypt:{key}", kind, _default(part, key in schema["required"]), spec["description"])
 
 
 def _rows(group: Mapping[str, Any], schema: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
@@ -159,7 +159,7 @@ def _rows(group: Mapping[str, Any], schema: Mapping[str, Any], prefix: str = "")
 def _groups(
     group: Mapping[str, Any], schema: Mapping[str, Any], prefix: str = ""
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Give what has keys of its own, by its path, depth first."""
+    """Yield what has keys of its own, by its path, depth first."""
     for key, part in group["properties"].items():
         inner = _inner(part, schema)
         if inner is not None:
@@ -170,12 +170,12 @@ def _groups(
 def _inner(part: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the object that a part refers to, if it has keys of its own."""
     reference = part.get("$ref") or next(
-        (each["$ref"] for each in part.get("anyOf", ()) if "$ref" in each), None
+        (option["$ref"] for option in part.get("anyOf", ()) if "$ref" in option), None
     )
     if reference is None:
         return None
-    found: Mapping[str, Any] = schema["$defs"][reference.rpartition("/")[2]]
-    return found if "properties" in found else None
+    definition: Mapping[str, Any] = schema["$defs"][reference.rpartition("/")[2]]
+    return definition if "properties" in definition else None
 
 
 _WORDS = {"boolean": "`true`, `false`", "string": "text", "date": "date"}
@@ -183,11 +183,11 @@ _NUMBERS = {"integer": "whole number", "number": "number"}
 
 
 def _type(part: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    part = next((each for each in part.get("anyOf", ()) if each.get("type") != "null"), part)
+    part = next((option for option in part.get("anyOf", ()) if option.get("type") != "null"), part)
     if part.get("$ref") == "#/$defs/DnsSettings":
         return "[keys](#cutoverdns)"
     if "enum" in part:
-        return ", ".join(f"`{each}`" for each in part["enum"])
+        return ", ".join(f"`{choice}`" for choice in part["enum"])
     if part["type"] == "array":
         return f"list of {_type(part['items'], schema)}"
     if part["type"] == "object":
@@ -215,8 +215,8 @@ def _default(part: Mapping[str, Any], required: bool) -> str:  # noqa: FBT001 - 
 
 def _row(*cells: str) -> str:
     first, *rest = cells
-    told = [" ".join(cell.replace("|", "\\|").split()) for cell in rest]
-    return f"| `{first}` | {' | '.join(told)} |"
+    escaped = [" ".join(cell.replace("|", "\\|").split()) for cell in rest]
+    return f"| `{first}` | {' | '.join(escaped)} |"
 
 
 def _sentence(docstring: str) -> str:

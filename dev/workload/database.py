@@ -15,8 +15,8 @@ __all__ = ["account", "address", "rows", "value"]
 
 def account(secrets: Any, secret: str) -> Credentials:
     """Read an account from Secrets Manager."""
-    found = json.loads(secrets.get_secret_value(SecretId=secret)["SecretString"])
-    return Credentials(found["username"], found["password"])
+    login = json.loads(secrets.get_secret_value(SecretId=secret)["SecretString"])
+    return Credentials(login["username"], login["password"])
 
 
 def address(rds: Any, identifier: str, authorities: Path) -> Address:
@@ -33,5 +33,5 @@ def rows(connection: Connection, statement: str, *arguments: object) -> list[dic
 
 def value(connection: Connection, statement: str, *arguments: object) -> Any:
     """Run one statement and return the first column of its first row."""
-    found = rows(connection, statement, *arguments)
-    return next(iter(found[0].values())) if found else None
+    result = rows(connection, statement, *arguments)
+    return next(iter(result[0].values())) if result else None

@@ -36,7 +36,7 @@ def _executed(connection: Connection) -> str:
 def _alone(connection: Connection, executed: str, elsewhere: str) -> list[str]:
     """Return the events of transactions that are in one set only, from the binlogs of the server that executed them."""
     alone = value(connection, "SELECT GTID_SUBTRACT(%s, %s)", executed, elsewhere)
-    found: list[str] = []
+    events: list[str] = []
     for file in rows(connection, "SHOW BINARY LOGS") if alone else []:
         inside = False
         for event in rows(connection, "SHOW BINLOG EVENTS IN %s", file["Log_name"]):
@@ -45,8 +45,8 @@ def _alone(connection: Connection, executed: str, elsewhere: str) -> list[str]:
             elif event["Event_type"] in {"Rotate", "Stop"}:
                 inside = False
             elif inside and not str(event["Info"]).startswith(("BEGIN", "COMMIT")):
-                found.append(str(event["Info"]))
-    return [text for text in found if not any(table in text for table in _RDS_WRITES)]
+                events.append(str(event["Info"]))
+    return [text for text in events if not any(table in text for table in _RDS_WRITES)]
 
 
 def _is_in(connection: Connection, event: dict[str, Any], gtids: str) -> bool:

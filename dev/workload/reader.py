@@ -26,7 +26,7 @@ _NEWEST = f"SELECT COALESCE(MAX(id), 0) FROM {TABLE}"  # noqa: S608 - a constant
 
 @dataclass(frozen=True)
 class Read:
-    """The newest row that a read saw, by its id, and when the answer was there, on the monotonic clock."""
+    """The newest row that a read saw, by its id, and when the answer had arrived, on the monotonic clock."""
 
     monotonic: float
     newest: int
@@ -82,7 +82,7 @@ def wrong_reads(reads: Sequence[Read], acknowledged: Mapping[int, float]) -> int
     """
     ids = sorted(acknowledged)
     # The moment from which on a read that has nothing newer than ids[place - 1] is behind.
-    since = list(accumulate((acknowledged[each] for each in reversed(ids)), min))[::-1]
+    since = list(accumulate((acknowledged[row_id] for row_id in reversed(ids)), min))[::-1]
     best, most, wrong = 0, 0.0, 0
     for read in reads:
         place = bisect_right(ids, read.newest)

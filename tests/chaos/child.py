@@ -33,14 +33,14 @@ class Ending:
 
 
 class Child:
-    """One run of the runner: started early, since Python takes its time, and given its order when it is wanted."""
+    """One run of the runner: started early, since Python takes its time, and given its order when it is needed."""
 
     def __init__(self, *, environment: Mapping[str, str], project: Path, log: Path) -> None:
         self.passed: list[tuple[str, float]] = []
         self.begun = threading.Event()
         self._held: set[str] = set()
         self._ended = threading.Event()
-        self._said: dict[str, Any] = {}
+        self._result: dict[str, Any] = {}
         self._killed = False
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
@@ -78,7 +78,7 @@ class Child:
         self._process.kill()
 
     def interrupt(self) -> None:
-        """What Ctrl-C does: an exception at whatever it is at."""
+        """What Ctrl-C does: an exception at whatever it is doing."""
         self._process.send_signal(signal.SIGINT)
 
     def ending(self) -> Ending:
@@ -90,11 +90,11 @@ class Child:
         self._listener.join(5)
         if hung:
             return Ending("hung", f"it was not done after {_HUNG:.0f} s", ours=False)
-        if "completed" in self._said:
+        if "completed" in self._result:
             return Ending("completed")
-        if "failed" in self._said:
+        if "failed" in self._result:
             return Ending(
-                "failed", self._said["sentence"], ours=self._said["ours"], undone=self._said["undone"]
+                "failed", self._result["sentence"], ours=self._result["ours"], undone=self._result["undone"]
             )
         if self._killed:
             return Ending("killed")
@@ -103,7 +103,7 @@ class Child:
     @property
     def outputs(self) -> dict[str, Any]:
         """What the step returned; only of a run that completed."""
-        outputs: dict[str, Any] = self._said["completed"]
+        outputs: dict[str, Any] = self._result["completed"]
         return outputs
 
     def _write(self, line: str) -> None:
@@ -117,14 +117,14 @@ class Child:
     def _listen(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            said = json.loads(line)
-            if "passed" in said:
-                self.passed.append((said["passed"], time.monotonic()))
-            elif "held" in said:
-                self._held.add(said["held"])
-            elif "begun" in said:
+            message = json.loads(line)
+            if "passed" in message:
+                self.passed.append((message["passed"], time.monotonic()))
+            elif "held" in message:
+                self._held.add(message["held"])
+            elif "begun" in message:
                 self.begun.set()
             else:
-                self._said |= said
+                self._result |= message
         self._ended.set()
         self.begun.set()

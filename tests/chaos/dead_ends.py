@@ -66,7 +66,7 @@ __all__ = ["KINDS", "NAMES", "Case", "Ground", "Hand", "drawn", "ground", "main"
 
 NAMES = Names("orders")
 OPERATIONS = 16
-"""A cutover has about so many after its point of no return; a blow beyond its end hits a stack with nothing under way."""
+"""A cutover has about this many after its point of no return; a blow beyond its end hits a stack with nothing under way."""
 KINDS = (
     "reverse account dropped",
     "reverse account locked again and again",
@@ -152,13 +152,13 @@ class Ground:
     # The world.
 
     def instances(self) -> dict[str, dict[str, Any]]:
-        found = self.rds.describe_db_instances()["DBInstances"]
-        return {each["DbiResourceId"]: each for each in found}
+        instances = self.rds.describe_db_instances()["DBInstances"]
+        return {instance["DbiResourceId"]: instance for instance in instances}
 
     @contextmanager
     def host(self, resource_id: str) -> Iterator[AdminSession]:
-        found = {each["resource_id"]: each for each in self.sandbox.status()["instances"]}
-        directory = Path(found[resource_id]["directory"])
+        instances = {instance["resource_id"]: instance for instance in self.sandbox.status()["instances"]}
+        directory = Path(instances[resource_id]["directory"])
         with admin_session(directory, HostSecrets.of(directory / "data").admin, timeout=2.0) as session:
             yield session
 
@@ -199,16 +199,16 @@ class Ground:
                 ],
             )
         self.until(self._both_available, "both instances to be restored")
-        found = {each["DBInstanceIdentifier"]: each for each in self.instances().values()}
-        self.source_id = found[NAMES.source]["DbiResourceId"]
-        self.encrypted_id = found[NAMES.encrypted]["DbiResourceId"]
+        by_name = {instance["DBInstanceIdentifier"]: instance for instance in self.instances().values()}
+        self.source_id = by_name[NAMES.source]["DbiResourceId"]
+        self.encrypted_id = by_name[NAMES.encrypted]["DbiResourceId"]
         self.rds.add_tags_to_resource(
-            ResourceName=found[NAMES.encrypted]["DBInstanceArn"],
+            ResourceName=by_name[NAMES.encrypted]["DBInstanceArn"],
             Tags=[{"Key": Tag.MIGRATION, "Value": self.source_id}],
         )
 
     def attach(self) -> None:
-        """Let the encrypted instance follow; nothing has been written since the snapshot of which both are."""
+        """Let the encrypted instance follow; nothing has been written since the snapshot from which both were made."""
         world = self.world()
         source, encrypted = world.instances.get_several(self.source_id, self.encrypted_id)
         with world.access.session(source) as here, world.access.session(encrypted) as there:
@@ -221,10 +221,10 @@ class Ground:
                 rows(owner, "ALTER EVENT heartbeat ENABLE")
 
     def clear(self) -> None:
-        """Take everything away that a case has made."""
-        for found in self.instances().values():
-            name = found["DBInstanceIdentifier"]
-            if found["DBInstanceStatus"] not in {"available", "stopped", "deleting"}:
+        """Take away everything that a case has made."""
+        for instance in self.instances().values():
+            name = instance["DBInstanceIdentifier"]
+            if instance["DBInstanceStatus"] not in {"available", "stopped", "deleting"}:
                 with suppress(Exception):
                     self.sandbox.faults.set_status(name, "available")
             with suppress(botocore.exceptions.ClientError):
@@ -241,18 +241,18 @@ class Ground:
         )
 
     def _both_available(self) -> bool:
-        found = [each["DBInstanceStatus"] for each in self.instances().values()]
-        return found == ["available"] * 2
+        statuses = [instance["DBInstanceStatus"] for instance in self.instances().values()]
+        return statuses == ["available"] * 2
 
     def _all_deleted(self) -> bool:
-        found = self.instances().values()
-        for each in found:
-            if each["DBInstanceStatus"] != "deleting":
+        instances = self.instances().values()
+        for instance in instances:
+            if instance["DBInstanceStatus"] != "deleting":
                 with suppress(botocore.exceptions.ClientError):
                     self.rds.delete_db_instance(
-                        DBInstanceIdentifier=each["DBInstanceIdentifier"], SkipFinalSnapshot=True
+                        DBInstanceIdentifier=instance["DBInstanceIdentifier"], SkipFinalSnapshot=True
                     )
-        return not found
+        return not instances
 
     def _make_group(self, name: str) -> None:
         self.rds.create_db_parameter_group(
@@ -269,8 +269,8 @@ class Ground:
         self.rds.modify_db_parameter_group(
             DBParameterGroupName=name,
             Parameters=[
-                {"ParameterName": key, "ParameterValue": each, "ApplyMethod": "immediate"}
-                for key, each in values.items()
+                {"ParameterName": key, "ParameterValue": setting, "ApplyMethod": "immediate"}
+                for key, setting in values.items()
             ],
         )
 
@@ -299,8 +299,10 @@ class _Compass:
     def _run(self) -> None:
         while not self._over.wait(0.1):
             with suppress(OSError):
-                found = {each["identifier"]: each for each in self._sandbox.status()["instances"]}
-                here = found.get(NAMES.source)
+                instances = {
+                    instance["identifier"]: instance for instance in self._sandbox.status()["instances"]
+                }
+                here = instances.get(NAMES.source)
                 self._at = (
                     Address(here["address"], here["port"], self._seeded.ca_bundle)
                     if here is not None
@@ -360,14 +362,14 @@ class Hand:
 
     def _refuse(self, phase: Phase) -> None:
         world = self._place.world()
-        found = discover(world.aws, NAMES)
-        checks = CheckContext(world.aws, AccountInventory(world.aws), Plan(phase, "online", found))
+        topology = discover(world.aws, NAMES)
+        checks = CheckContext(world.aws, AccountInventory(world.aws), Plan(phase, "online", topology))
         for check in (preflight.no_cutover_under_way, preflight.phase_follows):
             for finding in check(checks):
                 raise PreconditionFailed(
                     finding.what, where=finding.where, fix=finding.fix, safe=finding.safe
                 )
-        if phase == "cutover" and found.source is None:
+        if phase == "cutover" and topology.source is None:
             raise MigrationError("the source is gone: phase `cleanup`")
 
     def _inputs(self, name: str) -> dict[str, Any]:
@@ -413,11 +415,11 @@ class Blow:
                     "Error": {"Code": "AccessDenied", "Message": f"not authorized to perform {operation}"}
                 }
                 raise botocore.exceptions.ClientError(denied, operation)  # type: ignore[arg-type]
-            found = call_aws(client, operation, parameters)
+            response = call_aws(client, operation, parameters)
             tags = parameters.get("Tags") or [] if operation == "AddTagsToResource" else []
             if any(tag["Key"] == Tag.CUTOVER_BEGAN for tag in tags):
                 blow._begun = True
-            return found
+            return response
 
         def called(session: Session, procedure: str, *arguments: object) -> list[Row]:
             blow._pass()
@@ -566,11 +568,11 @@ def _drive(stack: Hand, blow: Blow, case: Case) -> None:
 
 def _judged(place: Ground, case: Case) -> list[str]:
     """Ask the world: who is production, does it take writes, is each acknowledged write there, do events fire as before."""
-    found = place.instances()
-    production = found.get(place.encrypted_id)
+    instances = place.instances()
+    production = instances.get(place.encrypted_id)
     if production is None or production["DBInstanceIdentifier"] != NAMES.source:
         return [
-            f"{NAMES.source} is not the encrypted instance: {sorted(each['DBInstanceIdentifier'] for each in found.values())}"
+            f"{NAMES.source} is not the encrypted instance: {sorted(instance['DBInstanceIdentifier'] for instance in instances.values())}"
         ]
     wrong = []
     acks = place.traffic.acks(case.number)
@@ -646,8 +648,8 @@ def _take_snapshots(place: Ground) -> None:
 
 
 def _ready(rds: Any, name: str) -> bool:
-    found = rds.describe_db_snapshots(DBSnapshotIdentifier=name)["DBSnapshots"]
-    return bool(found[0]["Status"] == "available")
+    snapshots = rds.describe_db_snapshots(DBSnapshotIdentifier=name)["DBSnapshots"]
+    return bool(snapshots[0]["Status"] == "available")
 
 
 def run_cases(place: Ground, cases: list[Case], tell: Callable[[str], None]) -> list[Case]:
@@ -661,7 +663,7 @@ def run_cases(place: Ground, cases: list[Case], tell: Callable[[str], None]) -> 
 
 
 def drawn(seed_: int, count: int, kinds: tuple[str, ...] = KINDS) -> list[Case]:
-    """Draw cases: each kind in its turn, at an operation that the dice say."""
+    """Draw cases: each kind in its turn, at an operation that the dice choose."""
     dice = random.Random(seed_)  # noqa: S311 - a seed is the point
     deck = [kinds[number % len(kinds)] for number in range(count)]
     return [

@@ -175,10 +175,11 @@ def _once_it_runs(strike: Callable[[], None]) -> None:
 
 def _name(stage: Stage, resource_id: str) -> str:
     """The fault API goes by name, which may be about to change."""
-    found = {
-        each["resource_id"]: each["identifier"] for each in stage.deployment.sandbox.status()["instances"]
+    names = {
+        instance["resource_id"]: instance["identifier"]
+        for instance in stage.deployment.sandbox.status()["instances"]
     }
-    name: str = found[resource_id]
+    name: str = names[resource_id]
     return name
 
 

@@ -52,20 +52,20 @@ def one_writer(acks: Sequence[Ack], primary: str, candidate: str) -> list[str]:
     if not late:
         return []
     seconds = max(ack.ended for ack in late) - first.ended
-    found = f"{len(late)} writes ({late[0].token} …) were taken by the primary up to {seconds:.3f} s after"
-    return [f"invariant 1: {found} the candidate had taken {first.token}"]
+    breach = f"{len(late)} writes ({late[0].token} …) were taken by the primary up to {seconds:.3f} s after"
+    return [f"invariant 1: {breach} the candidate had taken {first.token}"]
 
 
 def accounting(acks: Iterable[Ack], present: Iterable[Mapping[str, Any]]) -> list[str]:
     """2: what was acknowledged is there, once; what was not may be there, but then as a whole transaction."""
-    found = {str(row["token"]): int(row["times"]) for row in present}
+    counts = {str(row["token"]): int(row["times"]) for row in present}
     wrong = []
-    if lost := sorted(ack.token for ack in acks if ack.token not in found):
+    if lost := sorted(ack.token for ack in acks if ack.token not in counts):
         wrong.append(f"invariant 2: {len(lost)} acknowledged writes are lost ({', '.join(lost[:5])} …)")
-    if twice := [token for token, times in found.items() if times > 1]:
+    if twice := [token for token, times in counts.items() if times > 1]:
         wrong.append(f"invariant 2: {len(twice)} writes are there twice ({', '.join(twice[:5])} …)")
     sizes: dict[str, Counter[str]] = defaultdict(Counter)
-    for token in found:
+    for token in counts:
         batch, _, row = token.rpartition("-")
         sizes[batch][row] += 1
     if torn := [
@@ -108,14 +108,14 @@ def completed(stage: Stage, direction: Direction) -> list[str]:
     """The end of a cutover: who has the name, who takes writes, who follows whom, what is left of the journal."""
     wrong = []
     names = {
-        stage.describe(each)["DBInstanceIdentifier"]: each
-        for each in (direction.candidate, direction.primary)
+        stage.describe(identity)["DBInstanceIdentifier"]: identity
+        for identity in (direction.candidate, direction.primary)
     }
     if names.get("orders") != direction.candidate:
         wrong.append(f"the name is not where it should be: {names}")
     # One that was killed at the very end may only just be coming back.
-    for each in (direction.candidate, direction.primary):
-        if trouble := _eventually(lambda each=each: _unreachable(stage, each), _RESTORED):  # type: ignore[misc]
+    for identity in (direction.candidate, direction.primary):
+        if trouble := _eventually(lambda identity=identity: _unreachable(stage, identity), _RESTORED):  # type: ignore[misc]
             return [*wrong, f"{_RESTORED:.0f} s after the end an instance cannot be reached: {trouble}"]
     began = time.monotonic()
     if not stage.traffic.wait_for(stage.servers[direction.candidate], began, 15.0):
@@ -123,7 +123,9 @@ def completed(stage: Stage, direction: Direction) -> list[str]:
     with stage.connected(direction.primary) as primary, stage.connected(direction.candidate) as candidate:
         if int(value(primary, "SELECT @@GLOBAL.read_only")) != 1:
             wrong.append("invariant 1: the primary is not read-only at the end")
-        schedulers = [str(value(each, "SELECT @@GLOBAL.event_scheduler")) for each in (primary, candidate)]
+        schedulers = [
+            str(value(connection, "SELECT @@GLOBAL.event_scheduler")) for connection in (primary, candidate)
+        ]
         if schedulers != ["OFF", "ON"]:
             wrong.append(
                 f"event_scheduler is {schedulers[0]} on the primary, {schedulers[1]} on the candidate"
@@ -145,12 +147,12 @@ def following(stage: Stage, resource_id: str) -> str:
     """Return what keeps an instance from following the other, or nothing."""
     try:
         with stage.connected(resource_id) as connection:
-            found = rows(connection, "SHOW SLAVE STATUS")
+            statuses = rows(connection, "SHOW SLAVE STATUS")
     except (pymysql.err.MySQLError, OSError) as error:
         return str(error)
-    if not found:
+    if not statuses:
         return "it follows nobody"
-    status = found[0]
+    status = statuses[0]
     threads = [str(status[column]) for column in _RUNNING if column in status]
     if threads == ["Yes", "Yes"]:
         return ""

@@ -78,15 +78,15 @@ def taken(connection: Connection, statements: Iterable[str]) -> list[str]:
 
 def each_moment(child: Child, act: Callable[[], T]) -> list[tuple[str, T]]:
     """Do the same at each moment at which the cutover holds."""
-    found = []
+    answers = []
     for moment in MOMENTS:
         assert child.wait_held(moment), f"the run ended before {moment}"
-        found.append((moment, act()))
+        answers.append((moment, act()))
         child.go()
-    return found
+    return answers
 
 
-def refuse_all(found: list[tuple[str, int | None]]) -> None:
+def refuse_all(answers: list[tuple[str, int | None]]) -> None:
     """Require that no moment's answer was that the server took it."""
-    accepted = [moment for moment, code in found if code not in REFUSED | CUT]
-    assert accepted == [], f"{found}"
+    accepted = [moment for moment, code in answers if code not in REFUSED | CUT]
+    assert accepted == [], f"{answers}"

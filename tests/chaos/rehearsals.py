@@ -47,7 +47,7 @@ class Point:
 
 
 def drawn(seed: int, count: int, longest: float = _LONGEST) -> list[Point]:
-    """Draw points: each way to kill in its turn, at a moment that the dice say; every third is resumed."""
+    """Draw points: each way to kill in its turn, at a moment that the dice choose; every third is resumed."""
     dice = random.Random(seed)  # noqa: S311 - a seed is the point
     return [
         Point(

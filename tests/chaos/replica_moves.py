@@ -117,7 +117,12 @@ class Stage:
         """Return the present name; ``None`` if it was deleted."""
         listed = self.deployment.client("rds").describe_db_instances()["DBInstances"]
         return next(
-            (each["DBInstanceIdentifier"] for each in listed if each["DbiResourceId"] == resource_id), None
+            (
+                instance["DBInstanceIdentifier"]
+                for instance in listed
+                if instance["DbiResourceId"] == resource_id
+            ),
+            None,
         )
 
     def delete(self, resource_id: str) -> None:

@@ -33,10 +33,10 @@ class Report:
 
     @property
     def wrong(self) -> list[str]:
-        found = [
+        violations = [
             f"trial {trial.number} ({trial.verb}): {text}" for trial in self.trials for text in trial.wrong
         ]
-        return [*found, *self.audits]
+        return [*violations, *self.audits]
 
     def line(self, trial: Trial) -> str:
         """One trial in one line, for the screen."""
@@ -74,7 +74,7 @@ class Report:
     def write(self, path: Path) -> None:
         """Write everything."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        found: dict[str, Any] = {
+        content: dict[str, Any] = {
             "seed": self.seed,
             "engine": self.engine,
             "fence": self.fence,
@@ -85,7 +85,7 @@ class Report:
             "violations": self.wrong,
             "trials": [trial.as_row() for trial in self.trials],
         }
-        path.write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
+        path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 def sentences(trials: Sequence[Trial]) -> Counter[str]:

@@ -51,9 +51,9 @@ class Boundaries:
 
     def around(self, label: str, act: Callable[[], Any]) -> Any:
         self.passed(f"before {label}")
-        found = act()
+        result = act()
         self.passed(f"after {label}")
-        return found
+        return result
 
     def progress(self, message: str) -> None:
         word = message.split(" ", maxsplit=1)[0]
@@ -89,12 +89,12 @@ def _watch(boundaries: Boundaries) -> None:
         words = statement.split()
         if words[0] not in _CHANGES or "fence_probe" in statement:
             return act()
-        found: list[Row] = boundaries.around(" ".join(words[:2]), act)
-        return found
+        result: list[Row] = boundaries.around(" ".join(words[:2]), act)
+        return result
 
     def called(session: Session, procedure: str, *arguments: object) -> list[Row]:
-        found: list[Row] = boundaries.around(procedure, lambda: call(session, procedure, *arguments))
-        return found
+        result: list[Row] = boundaries.around(procedure, lambda: call(session, procedure, *arguments))
+        return result
 
     Timeline.mark = marked  # type: ignore[method-assign, assignment]
     botocore.client.BaseClient._make_api_call = called_aws  # type: ignore[attr-defined]

@@ -32,7 +32,7 @@ def run(
     tell: Tell = print,
     report_to: Path | None = None,
 ) -> Report:
-    """Run trials until so many interruptions have struck, or so many seconds have gone (the first stage's time not counted).
+    """Run trials until this many interruptions have struck, or this many seconds have passed (not counting the first stage's time).
 
     Every `pulumi_every` trials there is a round trip through the real engine, with its processes killed.
     """
@@ -78,10 +78,10 @@ def _audit(stage: Stage) -> list[str]:
     """Count every write of the stage once more, at the end, on the instance that has the name."""
     holder = stage.direction.primary
     acks = stage.traffic.acks()
-    found = []
+    findings = []
     for trial in sorted({ack.trial for ack in acks}):
         wrong = invariants.accounting(
             [ack for ack in acks if ack.trial == trial], stage.rows_of(holder, trial)
         )
-        found += [f"at the end, writes of trial {trial}: {text}" for text in wrong]
-    return found
+        findings += [f"at the end, writes of trial {trial}: {text}" for text in wrong]
+    return findings

@@ -27,7 +27,7 @@ _ROWS = 2_000
 _WARM_UP = 2
 """Laps in which pools and caches may still grow."""
 _MAY_GROW = {"descriptors": 0.8, "threads": 0.8, "megabytes": 3.0}
-"""What the sandbox's own process may grow by a lap: less than a leak of one thing; its record of calls is kept in memory, too."""
+"""What the sandbox's own process may grow by per lap: less than a leak of one thing; its record of calls is kept in memory, too."""
 _ENOUGH = 8
 """Laps after the warm-up from which growth can be told from what a lap happens to have open."""
 
@@ -103,7 +103,7 @@ def _lap(sandbox: Sandbox, workspace: Workspace, number: int, engine: str) -> La
         assert writer.wait_for_write(time.monotonic(), 30.0), writer.errors
     deployment.destroy()
     with deployment.connected(name) as connection:
-        found = account_for(
+        accounting = account_for(
             writer.acknowledged, [row["token"] for row in rows(connection, f"SELECT token FROM {TABLE}")]
         )
     kept = {f"{name}-old", f"{name}-fence"}
@@ -113,9 +113,9 @@ def _lap(sandbox: Sandbox, workspace: Workspace, number: int, engine: str) -> La
     return Lap(
         number=number,
         seconds=time.monotonic() - begun,
-        acknowledged=found.acknowledged,
-        lost=len(found.lost),
-        twice=len(found.duplicates),
+        acknowledged=accounting.acknowledged,
+        lost=len(accounting.lost),
+        twice=len(accounting.duplicates),
         left_behind=left_behind,
         servers=_processes(f"--defaults-file={sandbox.directory.resolve()}"),
         strangers=_processes(str(workspace.directory)),
@@ -172,9 +172,9 @@ def _inventory(deployment: Deployment, name: str) -> inventory.Inventory:
 
 def _delete(rds: Any, names: list[str]) -> None:
     for name in names:
-        found = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
-        if found["DeletionProtection"]:
-            if found["DBInstanceStatus"] == "stopped":  # RDS modifies no stopped instance
+        instance = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
+        if instance["DeletionProtection"]:
+            if instance["DBInstanceStatus"] == "stopped":  # RDS modifies no stopped instance
                 rds.start_db_instance(DBInstanceIdentifier=name)
                 rds.get_waiter("db_instance_available").wait(
                     DBInstanceIdentifier=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120}
@@ -183,13 +183,16 @@ def _delete(rds: Any, names: list[str]) -> None:
     deadline = time.monotonic() + 120
     left = set(names)
     while left and time.monotonic() < deadline:
-        for found in rds.describe_db_instances()["DBInstances"]:
-            ready = found["DBInstanceStatus"] in {"available", "stopped"} and not found["DeletionProtection"]
-            if found["DBInstanceIdentifier"] in left and ready:
+        for instance in rds.describe_db_instances()["DBInstances"]:
+            ready = (
+                instance["DBInstanceStatus"] in {"available", "stopped"}
+                and not instance["DeletionProtection"]
+            )
+            if instance["DBInstanceIdentifier"] in left and ready:
                 rds.delete_db_instance(
-                    DBInstanceIdentifier=found["DBInstanceIdentifier"], SkipFinalSnapshot=True
+                    DBInstanceIdentifier=instance["DBInstanceIdentifier"], SkipFinalSnapshot=True
                 )
-        left &= {found["DBInstanceIdentifier"] for found in rds.describe_db_instances()["DBInstances"]}
+        left &= {instance["DBInstanceIdentifier"] for instance in rds.describe_db_instances()["DBInstances"]}
         time.sleep(0.5)
     assert not left, f"{left} could not be deleted"
 
@@ -206,14 +209,14 @@ def _delete_groups(rds: Any, name: str) -> None:
 
 def _processes(mark: str) -> int:
     """How many processes were started with these words on their command line, or in their environment."""
-    found = 0
+    count = 0
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
             if int(entry.name) == _self():
                 continue
             words = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
-            found += mark.encode() in words
-    return found
+            count += mark.encode() in words
+    return count
 
 
 def _self() -> int:

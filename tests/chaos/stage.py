@@ -104,10 +104,10 @@ class Stage:
     # Looks at the world.
 
     def describe(self, resource_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.deployment.client("rds").describe_db_instances(
+        instance: dict[str, Any] = self.deployment.client("rds").describe_db_instances(
             Filters=[{"Name": "dbi-resource-id", "Values": [resource_id]}]
         )["DBInstances"][0]
-        return found
+        return instance
 
     def tags(self, resource_id: str) -> dict[str, str]:
         return {tag["Key"]: tag["Value"] for tag in self.describe(resource_id).get("TagList", [])}
@@ -127,13 +127,15 @@ class Stage:
     @contextmanager
     def host(self, resource_id: str) -> Iterator[AdminSession]:
         """Open a session as RDS's own account, over the server's socket: for breaking things."""
-        found = {each["resource_id"]: each for each in self.deployment.sandbox.status()["instances"]}
-        directory = Path(found[resource_id]["directory"])
+        instances = {
+            instance["resource_id"]: instance for instance in self.deployment.sandbox.status()["instances"]
+        }
+        directory = Path(instances[resource_id]["directory"])
         with admin_session(directory, HostSecrets.of(directory / "data").admin, timeout=2.0) as session:
             yield session
 
     def rows_of(self, resource_id: str, trial: int) -> list[dict[str, Any]]:
-        """Return how often each token of a trial stands on an instance."""
+        """Return how often each token of a trial occurs on an instance."""
         with self.connected(resource_id) as connection:
             return rows(
                 connection,
@@ -143,8 +145,8 @@ class Stage:
 
     def bystander_now(self) -> dict[str, Any]:
         """Return what the bystander is like now, without what moves by itself."""
-        found = self.describe(self.bystander["DbiResourceId"])
-        return {key: value for key, value in found.items() if key != "LatestRestorableTime"}
+        instance = self.describe(self.bystander["DbiResourceId"])
+        return {key: value for key, value in instance.items() if key != "LatestRestorableTime"}
 
 
 class _Compass:
@@ -152,7 +154,7 @@ class _Compass:
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
-        self._found: dict[str, Address] = {}
+        self._addresses: dict[str, Address] = {}
         self._stopping = threading.Event()
 
     @contextmanager
@@ -166,17 +168,18 @@ class _Compass:
             thread.join(5)
 
     def at(self, resource_id: str) -> Address | None:
-        return self._found.get(resource_id)
+        return self._addresses.get(resource_id)
 
     def _run(self) -> None:
         bundle = self._deployment.seeded.ca_bundle
         while not self._stopping.wait(_LOOK_EVERY):
             try:
-                found = self._deployment.sandbox.status()["instances"]
+                instances = self._deployment.sandbox.status()["instances"]
             except (urllib.error.URLError, OSError):
                 continue
-            self._found = {
-                each["resource_id"]: Address(each["address"], each["port"], bundle) for each in found
+            self._addresses = {
+                instance["resource_id"]: Address(instance["address"], instance["port"], bundle)
+                for instance in instances
             }
 
 
@@ -229,14 +232,14 @@ def _inputs_of_a_swap(deployment: Deployment) -> dict[str, Any]:
     planned = deployment.workspace.preview("--json")
     assert planned.ok, planned.output
     steps = json.loads(planned.output[planned.output.index("{") :])["steps"]
-    found = [
+    inputs = [
         step["newState"]["inputs"]
         for step in steps
         if step["urn"].partition("::orders")[0].endswith("/rds:Cutover")
     ]
-    assert len(found) == 1, f"the plan holds {len(found)} cutovers"
+    assert len(inputs) == 1, f"the plan holds {len(inputs)} cutovers"
     # Without a URN the step has no row to show its progress in.
-    return {key: value for key, value in found[0].items() if key not in {"urn", "__provider"}}
+    return {key: value for key, value in inputs[0].items() if key not in {"urn", "__provider"}}
 
 
 def _use_default_group(deployment: Deployment, engine: str) -> None:
@@ -261,9 +264,9 @@ def _rebooted(rds: Any) -> bool:
 
 
 def _at_rest(deployment: Deployment, group_status: str) -> bool:
-    found = deployment.instance(IDENTIFIER)
-    status = found["DBParameterGroups"][0]["ParameterApplyStatus"]
-    return bool(found["DBInstanceStatus"] == "available" and status == group_status)
+    instance = deployment.instance(IDENTIFIER)
+    status = instance["DBParameterGroups"][0]["ParameterApplyStatus"]
+    return bool(instance["DBInstanceStatus"] == "available" and status == group_status)
 
 
 def _await(done: Callable[[], bool]) -> None:
@@ -297,8 +300,8 @@ def _bystander(deployment: Deployment, engine: str) -> dict[str, Any]:
     )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        found: dict[str, Any] = deployment.instance(BYSTANDER)
-        if found["DBInstanceStatus"] == "available":
-            return {key: value for key, value in found.items() if key != "LatestRestorableTime"}
+        instance: dict[str, Any] = deployment.instance(BYSTANDER)
+        if instance["DBInstanceStatus"] == "available":
+            return {key: value for key, value in instance.items() if key != "LatestRestorableTime"}
         time.sleep(0.2)
     raise TimeoutError(f"{BYSTANDER} is not available after 60 s")

@@ -80,8 +80,8 @@ def test_a_counterpart_of_the_cascade_that_a_killed_run_left_without_backups_is_
     assert cascade.instance(above)["BackupRetentionPeriod"] == 0
     refused = cascade.note(cascade.workspace.preview())
     assert not refused.ok
-    said = unfolded(refused.output)
-    assert f"--db-instance-identifier {above} --backup-retention-period 3 --apply-immediately" in said
+    output = unfolded(refused.output)
+    assert f"--db-instance-identifier {above} --backup-retention-period 3 --apply-immediately" in output
 
     rds.modify_db_instance(DBInstanceIdentifier=above, BackupRetentionPeriod=3, ApplyImmediately=True)
     wait_until(lambda: cascade.instance(above)["BackupRetentionPeriod"] == 3, seconds=120.0)

@@ -53,10 +53,11 @@ def expired_when(deployment: Deployment, phase: str, reached: Callable[[], bool]
 
 def tagged(deployment: Deployment, identifier: str, tag: str) -> bool:
     """Whether the instance that has, or had, this name carries a tag; in the middle of a rename none is found by its name."""
-    found = deployment.client("rds").describe_db_instances()["DBInstances"]
+    instances = deployment.client("rds").describe_db_instances()["DBInstances"]
     return any(
-        each["DBInstanceIdentifier"] == identifier and tag in {entry["Key"] for entry in each["TagList"]}
-        for each in found
+        instance["DBInstanceIdentifier"] == identifier
+        and tag in {entry["Key"] for entry in instance["TagList"]}
+        for instance in instances
     )
 
 
@@ -117,7 +118,7 @@ def test_no_acknowledged_write_was_lost(deployment: Deployment, writer: Writer) 
     writer.stop()
     with deployment.connected("orders") as connection:
         there = [row["token"] for row in rows(connection, f"SELECT token FROM {TABLE}")]
-    found = account_for(writer.acknowledged, there)
+    accounting = account_for(writer.acknowledged, there)
 
-    assert found.acknowledged > 0
-    assert (found.lost, found.duplicates) == ((), ())
+    assert accounting.acknowledged > 0
+    assert (accounting.lost, accounting.duplicates) == ((), ())

@@ -116,8 +116,8 @@ def test_ddl_that_waits_for_a_reader_when_the_fence_closes(stage: Stage) -> None
     stage.swapped = not stage.swapped
     acks = stage.traffic.acks(stage.traffic.trial)
     assert invariants.accounting(acks, stage.rows_of(direction.candidate, stage.traffic.trial)) == []
-    for each in (direction.candidate, direction.primary):
-        with stage.connected(each) as connection:
+    for resource_id in (direction.candidate, direction.primary):
+        with stage.connected(resource_id) as connection:
             columns = {row["Field"] for row in rows(connection, "SHOW COLUMNS FROM products")}
         assert ("late" in columns) == (answers == [None]), f"{answers}, {columns}"
     assert invariants.completed(stage, direction) == []

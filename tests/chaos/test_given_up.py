@@ -24,7 +24,7 @@ MOVES = {
     "AutomaticRestartTime",
     "DBInstanceStatus",
 }
-"""In what neither is to be compared: RDS's clock, the migration's own replica, and whether old rests."""
+"""Attributes in which neither is compared: RDS's clock, the migration's own replica, and whether old rests."""
 
 
 @dataclass

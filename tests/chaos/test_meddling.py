@@ -32,12 +32,12 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         yield deployment
 
 
-def settled(deployment: Deployment, identifier: str, **wanted: Any) -> bool:
-    found = deployment.instance(identifier)
+def settled(deployment: Deployment, identifier: str, **expected: Any) -> bool:
+    instance = deployment.instance(identifier)
     return (
-        found["DBInstanceStatus"] == "available"
-        and not found["PendingModifiedValues"]
-        and all(found[key] == value for key, value in wanted.items())
+        instance["DBInstanceStatus"] == "available"
+        and not instance["PendingModifiedValues"]
+        and all(instance[key] == value for key, value in expected.items())
     )
 
 
@@ -83,10 +83,10 @@ def test_a_restore_that_ends_badly(
     deployment.sandbox.faults.fail_restore(status)
     said_by(deployment, "replicate")
 
-    said = said_by(deployment, "replicate")
+    output = said_by(deployment, "replicate")
 
-    assert f"orders-encrypted: its status is {status}, which it will not leave on its own" in said
-    assert advice in said
+    assert f"orders-encrypted: its status is {status}, which it will not leave on its own" in output
+    assert advice in output
     deployment.destroy()
     assert judge.as_it_was(deployment, before) == []
 
@@ -172,10 +172,10 @@ def judge_after_up(deployment: Deployment, phase: str, end: Callable[[Deployment
 def test_a_class_that_is_changed_before_the_cut_over_calls_it_off(deployment: Deployment) -> None:
     modify(deployment, "orders", DBInstanceClass="db.t3.medium")
 
-    said = said_by(deployment, "cutover")
+    output = said_by(deployment, "cutover")
 
-    assert "settings-match (orders-encrypted is not like orders: DBInstanceClass is 'db.t3.xlarge'" in said
-    assert "Nothing was touched: applications write as before and replication goes on" in said
+    assert "settings-match (orders-encrypted is not like orders: DBInstanceClass is 'db.t3.xlarge'" in output
+    assert "Nothing was touched: applications write as before and replication goes on" in output
     deployment.up("replicate")
     assert deployment.instance("orders-encrypted")["DBInstanceClass"] == "db.t3.medium"
 
@@ -189,11 +189,11 @@ def test_a_parameter_group_that_is_exchanged_before_the_cut_over_calls_it_off(de
     give_group(deployment, "orders-new")
 
     try:
-        said = said_by(deployment, "cutover")
+        output = said_by(deployment, "cutover")
     finally:
         give_group(deployment, before)
 
-    assert f"fence-possible (orders does not run with parameter group {before}" in said
+    assert f"fence-possible (orders does not run with parameter group {before}" in output
 
 
 def give_group(deployment: Deployment, group: str) -> None:
@@ -226,9 +226,9 @@ def test_an_encrypted_instance_that_somebody_opens_and_writes_to_calls_the_cut_o
     rds.modify_db_parameter_group(DBParameterGroupName="orders-encrypted", Parameters=opened)
     wait_until(lambda: writes(deployment, "UPDATE orders SET note = 'by mistake' WHERE id = 2"))
 
-    said = said_by(deployment, "cutover")
+    output = said_by(deployment, "cutover")
 
-    assert "candidate-read-only (orders-encrypted accepts writes" in said
+    assert "candidate-read-only (orders-encrypted accepts writes" in output
     deployment.configure("replicate")
     assert "update" in " ".join(
         str(row) for row in deployment.preview("--refresh") if "ParameterGroup" in row.type
@@ -237,8 +237,8 @@ def test_an_encrypted_instance_that_somebody_opens_and_writes_to_calls_the_cut_o
     deployment.up("replicate")
     assert not writes(deployment, "UPDATE orders SET note = 'by mistake' WHERE id = 2")
     # It is held again; what was written remains, and whoever verifies finds it.
-    said = said_by_verification(deployment)
-    assert "shop.orders" in said
+    output = said_by_verification(deployment)
+    assert "shop.orders" in output
 
 
 def said_by_verification(deployment: Deployment) -> str:

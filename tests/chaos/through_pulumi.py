@@ -138,11 +138,11 @@ class _Up:
         if code == 0:
             return Ending("completed")
         printed = self._log.read_text(encoding="utf-8", errors="replace")
-        said = [line.strip() for line in printed.splitlines() if line.strip().startswith("error:")]
-        sentence = " | ".join(said)
+        errors = [line.strip() for line in printed.splitlines() if line.strip().startswith("error:")]
+        sentence = " | ".join(errors)
         if self._killed:
             return Ending("killed", sentence)
-        return Ending("failed", sentence or printed[-400:], ours=bool(said) and "Traceback" not in printed)
+        return Ending("failed", sentence or printed[-400:], ours=bool(errors) and "Traceback" not in printed)
 
     def _changes(self) -> int:
         with self._calls.open("rb") as calls:

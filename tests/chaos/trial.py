@@ -61,7 +61,7 @@ class Trial:
 
 
 def learn(stage: Stage) -> tuple[dict[str, list[str]], dict[str, float]]:
-    """Swap to and fro undisturbed; return the boundaries by verb, and the seconds that a run takes."""
+    """Swap back and forth undisturbed; return the boundaries by verb, and the seconds that a run takes."""
     boundaries: dict[str, list[str]] = {}
     seconds: dict[str, float] = {}
     for _ in range(2):
@@ -156,8 +156,8 @@ def judge(stage: Stage, direction: Direction, trial: Trial) -> None:
         trial.sound = not trouble
     else:
         trial.sound = False
-        said = "; ".join(dict.fromkeys(trial.refusals))
-        trial.wrong.append(f"invariant 4: not done after {trial.runs} runs ({said})")
+        refusals = "; ".join(dict.fromkeys(trial.refusals))
+        trial.wrong.append(f"invariant 4: not done after {trial.runs} runs ({refusals})")
     acks = stage.traffic.acks(trial.number)
     primary, candidate = servers[direction.primary], servers[direction.candidate]
     trial.acknowledged = len(acks)

@@ -1,4 +1,4 @@
-"""Running other programs: output into a log, and a failed connection told from a failed build."""
+"""Running other programs: output into a log, and a failed connection told apart from a failed build."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def run(
 def ask(command: Sequence[str | Path]) -> str | None:
     """What a program says about itself, or None where it can't be run."""
     try:
-        said = subprocess.run(
+        finished = subprocess.run(
             [str(word) for word in command],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -70,4 +70,4 @@ def ask(command: Sequence[str | Path]) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return said.stdout.strip() if said.returncode == 0 else None
+    return finished.stdout.strip() if finished.returncode == 0 else None

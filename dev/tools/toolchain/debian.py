@@ -46,7 +46,7 @@ libraries="$home/usr/lib/x86_64-linux-gnu"
 exec "$libraries/ld-linux-x86-64.so.2" --library-path "$libraries" "$home/usr/sbin/mysqld" "$@" \\
     --lc-messages-dir="$home/usr/share/mysql" --character-sets-dir="$home/usr/share/mysql/charsets" --plugin-dir="$home/usr/lib/mysql/plugin"
 """
-# A line of `apt-get download --print-uris`. A mirror without SHA-256 is none that we take anything from.
+# A line of `apt-get download --print-uris`. We take nothing from a mirror without SHA-256.
 _OFFERED = re.compile(r"'\S+' ([^_ ]+)_([^_ ]+)_\S+\.deb \d+ SHA256:([0-9a-f]{64})")
 
 
@@ -90,14 +90,14 @@ def fetch(server: DebianServer, target: Path) -> str:
     launcher.parent.mkdir()
     launcher.write_text(_LAUNCHER)
     launcher.chmod(0o755)
-    taken = "".join(f'"{each.name}" = ["{each.version}", "{each.sha256}"]\n' for each in offered)
+    taken = "".join(f'"{package.name}" = ["{package.version}", "{package.sha256}"]\n' for package in offered)
     (target / "packages.toml").write_text(taken)
-    moved = [each for each in offered if each not in server.packages]
+    moved = [package for package in offered if package not in server.packages]
     if not moved:
         return "fetched and checked"
     return (
         f"fetched; {server.suite} has moved on, so not all is as pinned: "
-        + ", ".join(f"{each.name} {each.version}" for each in moved)
+        + ", ".join(f"{package.name} {package.version}" for package in moved)
         + " (for dev/tools/versions.toml: packages.toml beside the server)"
     )
 
@@ -135,7 +135,7 @@ def _apt(server: DebianServer, configuration: Path, root: Path, *words: str) -> 
 
 def _offered(server: DebianServer, configuration: Path, root: Path, names: Sequence[str]) -> list[Package]:
     """The packages as the mirror's signed lists describe them."""
-    said = subprocess.run(
+    listing = subprocess.run(
         ["apt-get", "download", "--print-uris", *names],
         cwd=root,
         env={**os.environ, "APT_CONFIG": str(configuration)},
@@ -145,7 +145,7 @@ def _offered(server: DebianServer, configuration: Path, root: Path, names: Seque
     )
     offered = [
         Package(name, version.replace("%3a", ":"), sha256)
-        for name, version, sha256 in _OFFERED.findall(said.stdout)
+        for name, version, sha256 in _OFFERED.findall(listing.stdout)
     ]
     lacking = set(names) - {package.name for package in offered}
     if lacking:
@@ -158,8 +158,8 @@ def _offered(server: DebianServer, configuration: Path, root: Path, names: Seque
 
 def _verify(file: Path, offered: Sequence[Package]) -> None:
     with file.open("rb") as content:
-        found = hashlib.file_digest(content, "sha256").hexdigest()
-    if found not in {package.sha256 for package in offered}:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    if digest not in {package.sha256 for package in offered}:
         raise SetupProblem(
-            f"{file.name} has the SHA-256 {found}, not the one that Debian signed: do not trust where it comes from."
+            f"{file.name} has the SHA-256 {digest}, not the one that Debian signed: do not trust where it comes from."
         )

@@ -70,10 +70,10 @@ def _fingerprint(program: GoProgram) -> str:
 def _users_pulumi(cli: GoProgram) -> Path | None:
     """The user's own CLI, if it is recent and has its Python language host with it."""
     mine = on_path("pulumi")
-    said = command.ask([mine, "version"]) if mine else None
-    if mine is None or not said or not re.match(r"v?\d+\.\d+\.\d+", said):
+    reported = command.ask([mine, "version"]) if mine else None
+    if mine is None or not reported or not re.match(r"v?\d+\.\d+\.\d+", reported):
         return None
-    if numbers(said) < numbers(cli.minimum or cli.version):
+    if numbers(reported) < numbers(cli.minimum or cli.version):
         return None
     return mine if all(_users_host(mine, name) for name in _HOST_PROGRAMS) else None
 
@@ -99,31 +99,31 @@ def _link_users(cli: GoProgram, *, own_only: bool, links: tuple[str, ...]) -> st
 def _needs_go(cli: GoProgram, program: GoProgram, *, own_only: bool) -> None:
     if not own_only and _users_pulumi(cli) is not None:
         return
-    wanted = _go_directive(program)
+    required = _go_directive(program)
     if shutil.which("go") is None:
         raise Missing(
-            f"Go {wanted} or newer is needed to build the Pulumi CLI and is not installed: {_GET_GO}."
+            f"Go {required} or newer is needed to build the Pulumi CLI and is not installed: {_GET_GO}."
         )
-    said = command.ask(["go", "env", "GOVERSION", "GOTOOLCHAIN"])
-    found, toolchain = [*(said or "").splitlines(), "", ""][:2]
-    match = re.match(r"go(\d+(?:\.\d+)+)", found)
+    answer = command.ask(["go", "env", "GOVERSION", "GOTOOLCHAIN"])
+    reported, toolchain = [*(answer or "").splitlines(), "", ""][:2]
+    match = re.match(r"go(\d+(?:\.\d+)+)", reported)
     if match is None:
         raise Missing(f"`go env GOVERSION` does not say which Go this is: reinstall it, or {_GET_GO}.")
     version = numbers(match[1])
     fetches_newer = version >= _OLDEST_GO_THAT_FETCHES_NEWER and toolchain != "local"
-    if version < numbers(wanted) and not fetches_newer:
+    if version < numbers(required) and not fetches_newer:
         raise Missing(
-            f"Go {wanted} or newer is needed to build the Pulumi CLI and this is Go {match[1]}: {_GET_GO}."
+            f"Go {required} or newer is needed to build the Pulumi CLI and this is Go {match[1]}: {_GET_GO}."
         )
 
 
 def _go_directive(program: GoProgram) -> str:
-    found = re.search(r"^go (\S+)$", (TOOLS / program.directory / "go.mod").read_text(), re.MULTILINE)
-    if found is None:
+    match = re.search(r"^go (\S+)$", (TOOLS / program.directory / "go.mod").read_text(), re.MULTILINE)
+    if match is None:
         raise SetupProblem(
             f"dev/tools/{program.directory}/go.mod has no `go` line: restore it from version control."
         )
-    return found[1]
+    return match[1]
 
 
 def _build(program: GoProgram) -> str:
@@ -152,7 +152,7 @@ def _build(program: GoProgram) -> str:
 def _build_host(program: GoProgram) -> str:
     """The host itself, and the two scripts that it and the engine look for beside it on PATH."""
     folder = TOOLS / program.directory
-    said = _build(program)
+    result = _build(program)
     sources = command.ask(
         ["go", "-C", folder, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", program.module]
     )
@@ -162,7 +162,7 @@ def _build_host(program: GoProgram) -> str:
         )
     _install(Path(sources) / "python" / "cmd" / "pulumi-language-python-exec")
     _install(folder / "pulumi-resource-pulumi-python")
-    return said
+    return result
 
 
 def _install(script: Path) -> None:

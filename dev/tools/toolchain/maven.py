@@ -56,7 +56,7 @@ def fetch(server: JarServer, plugin: str, target: Path) -> None:
 def _unpack(jar: Path, server: JarServer, target: Path) -> None:
     """The archive out of the jar, then the server out of the archive.
 
-    By `tar`: Debian 12's Python has no extraction filters yet, without which tarfile keeps its makers' owners.
+    By `tar`: Debian 12's Python has no extraction filters yet, and without them tarfile keeps the owners of the archive's makers.
     """
     with zipfile.ZipFile(jar) as inside:
         archive = Path(inside.extract(server.archive, target))
@@ -72,10 +72,10 @@ def _unpack(jar: Path, server: JarServer, target: Path) -> None:
 
 def _verify(jar: Path, server: JarServer) -> None:
     with jar.open("rb") as content:
-        found = hashlib.file_digest(content, "sha256").hexdigest()
-    if found != server.sha256:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    if digest != server.sha256:
         jar.unlink()
         raise SetupProblem(
-            f"{server.jar} has the SHA-256 {found}, not the one in dev/tools/versions.toml: delete it from ~/.m2/repository and run "
+            f"{server.jar} has the SHA-256 {digest}, not the one in dev/tools/versions.toml: delete it from ~/.m2/repository and run "
             f"`make setup` again, and if that does not help, do not trust where it comes from."
         )

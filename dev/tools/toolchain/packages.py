@@ -62,7 +62,7 @@ def _make() -> str:
             doing="Creating the virtual environment",
             offline="Python's own venv module asked for the network, which it should not: see its output.",
         )
-    wanted = [word for path in _REQUIREMENTS for word in ("-r", path)]
+    requirements = [word for path in _REQUIREMENTS for word in ("-r", path)]
     command.run(
         _STEP,
         # Compiling all of pulumi-aws would take as long as downloading it: Python compiles what is imported.
@@ -74,7 +74,7 @@ def _make() -> str:
             "--require-hashes",
             "--no-compile",
             "--progress-bar=off",
-            *wanted,
+            *requirements,
         ],
         doing="Installing the Python packages",
         offline=(

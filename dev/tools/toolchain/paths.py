@@ -35,8 +35,8 @@ def on_path(program: str) -> Path | None:
     """The program that the user has, not one that we put into `.cache/` (which may be on PATH as well)."""
     folders = os.environ.get("PATH", "").split(os.pathsep)
     theirs = [folder for folder in folders if folder and not Path(folder).resolve().is_relative_to(CACHE)]
-    found = shutil.which(program, path=os.pathsep.join(theirs))
-    return Path(found) if found else None
+    executable = shutil.which(program, path=os.pathsep.join(theirs))
+    return Path(executable) if executable else None
 
 
 def shown(path: Path) -> str:

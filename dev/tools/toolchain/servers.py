@@ -35,9 +35,9 @@ LD_LIBRARY_PATH="$home/lib/private:$home/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH
 """
 
 
-def servers_sequences(versions: Versions, wanted: Iterable[str], *, own_only: bool) -> list[list[Step]]:
-    """One step a server, those from Maven after each other: they share its local repository."""
-    servers = dict.fromkeys(server for name in wanted for server in _named(versions, name))
+def servers_sequences(versions: Versions, requested: Iterable[str], *, own_only: bool) -> list[list[Step]]:
+    """One step per server, those from Maven one after the other: they share its local repository."""
+    servers = dict.fromkeys(server for name in requested for server in _named(versions, name))
     sequences: dict[type, list[Step]] = {}
     for server in servers:
         step = _step(server, versions.dependency_plugin, own_only=own_only)
@@ -46,11 +46,11 @@ def servers_sequences(versions: Versions, wanted: Iterable[str], *, own_only: bo
 
 
 def _named(versions: Versions, name: str) -> list[_Server]:
-    found = versions.servers(name)
-    if not found:
+    servers = versions.servers(name)
+    if not servers:
         known = ", ".join(server.version for server in versions.mysql)
         raise SetupProblem(f"There is no MySQL {name} in dev/tools/versions.toml: it has {known}.")
-    return found
+    return servers
 
 
 def _step(server: _Server, plugin: str, *, own_only: bool) -> Step:
@@ -87,9 +87,13 @@ def _present(server: _Server) -> str | None:
 def _users(server: _Server) -> Path | None:
     """The mysqld on PATH, if it is Oracle's and exactly this version: then it answers as RDS's engine of it does."""
     mine = on_path("mysqld")
-    said = command.ask([mine, "--no-defaults", "--version"]) if mine else None
-    found = re.search(r"Ver (\d+\.\d+\.\d+)(?![-.\d])", said or "")
-    if found is None or found[1] != server.version or re.search("mariadb|percona", said or "", re.IGNORECASE):
+    output = command.ask([mine, "--no-defaults", "--version"]) if mine else None
+    match = re.search(r"Ver (\d+\.\d+\.\d+)(?![-.\d])", output or "")
+    if (
+        match is None
+        or match[1] != server.version
+        or re.search("mariadb|percona", output or "", re.IGNORECASE)
+    ):
         return None
     return mine
 
@@ -143,28 +147,28 @@ def _fetch(server: _Server, plugin: str) -> str:
     part.mkdir()
     if isinstance(server, JarServer):
         maven.fetch(server, plugin, part)
-        version, said = server.version, "fetched and checked"
+        version, result = server.version, "fetched and checked"
     else:
-        said = debian.fetch(server, part)
+        result = debian.fetch(server, part)
         version = _version_in(part, server)
     _make_runnable(part, server)
     home = MYSQL / version
     shutil.rmtree(home, ignore_errors=True)
     part.rename(home)
     stamps.write(_stamp(server), _pin(server) if version == server.version else f"{_pin(server)} {version}")
-    return said
+    return result
 
 
 def _version_in(home: Path, server: DebianServer) -> str:
     """What sid has now: another release of the series is as good."""
-    said = command.ask([home / "bin" / "mysqld", "--no-defaults", "--version"])
-    found = re.search(r"Ver ((\d+\.\d+)\.\d+)", said or "")
-    if found is not None and not server.version.startswith(f"{found[2]}."):
+    output = command.ask([home / "bin" / "mysqld", "--no-defaults", "--version"])
+    match = re.search(r"Ver ((\d+\.\d+)\.\d+)", output or "")
+    if match is not None and not server.version.startswith(f"{match[2]}."):
         raise SetupProblem(
-            f"Debian {server.suite} has moved on to MySQL {found[1]}, and {server.version} is not to be had any more: choose its successor "
+            f"Debian {server.suite} has moved on to MySQL {match[1]}, and {server.version} is not to be had any more: choose its successor "
             "in dev/tools/versions.toml."
         )
-    return found[1] if found else server.version
+    return match[1] if match else server.version
 
 
 def _make_runnable(home: Path, server: _Server) -> None:

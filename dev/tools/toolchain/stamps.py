@@ -1,4 +1,4 @@
-"""What a finished step leaves behind, so that the next run knows it for done.
+"""What a finished step leaves behind, so that the next run knows that it is done.
 
 A stamp is written last. A step that was interrupted has none and runs again; each builds under a temporary name, or
 with a tool that resumes.

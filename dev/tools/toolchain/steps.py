@@ -63,8 +63,8 @@ class _Screen:
         with self.lock:
             self.running.pop(outcome.title, None)
             took = "" if outcome.seconds < 0.05 else f" ({outcome.seconds:.1f} s)"
-            said = "cannot be provided, see below" if outcome.problem else outcome.said
-            self.say("✗" if outcome.problem else "✓", outcome.title, f"{said}{took}")
+            text = "cannot be provided, see below" if outcome.problem else outcome.said
+            self.say("✗" if outcome.problem else "✓", outcome.title, f"{text}{took}")
 
     def beat(self) -> None:
         with self.lock:
@@ -88,9 +88,9 @@ def run_sequences(sequences: Sequence[Sequence[Step]]) -> list[Outcome]:
         rest: list[Step] = []
         for step in sequence:
             began = time.monotonic()
-            found = step.present()
-            if found is not None:
-                outcomes.append(Outcome(step.title, found, time.monotonic() - began))
+            status = step.present()
+            if status is not None:
+                outcomes.append(Outcome(step.title, status, time.monotonic() - began))
                 screen.finish(outcomes[-1])
             else:
                 rest.append(step)
@@ -128,8 +128,8 @@ def _run_sequence(sequence: Sequence[Step], screen: _Screen) -> list[Outcome]:
         screen.start(step)
         began = time.monotonic()
         try:
-            said = step.make()
-            outcome = Outcome(step.title, said, time.monotonic() - began)
+            result = step.make()
+            outcome = Outcome(step.title, result, time.monotonic() - began)
         except (SetupProblem, OSError) as error:
             problem = error if isinstance(error, SetupProblem) else SetupProblem(_plainly(step, error))
             outcome = Outcome(step.title, str(problem), time.monotonic() - began, problem)

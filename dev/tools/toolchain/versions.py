@@ -87,11 +87,11 @@ class Versions:
             ),
         )
 
-    def servers(self, wanted: str) -> list[JarServer | DebianServer]:
+    def servers(self, requested: str) -> list[JarServer | DebianServer]:
         """All servers for "all", the newest of a series for "8.0", one for "8.0.15"; none if there is no such server."""
-        if wanted == "all":
+        if requested == "all":
             return list(self.mysql)
-        fitting = [server for server in self.mysql if f"{server.version}.".startswith(f"{wanted}.")]
+        fitting = [server for server in self.mysql if f"{server.version}.".startswith(f"{requested}.")]
         return sorted(fitting, key=lambda server: numbers(server.version))[-1:]
 
 

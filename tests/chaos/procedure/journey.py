@@ -85,15 +85,15 @@ def by_hand(deployment: Deployment, before: dict[str, Any], tell: Tell = print) 
     """Let RDS fail where only a person can help; do what the program says then, and nothing else."""
     results = []
 
-    def fails(step: str, fault: Fault, said: str, then: Callable[[], list[str]]) -> None:
+    def fails(step: str, fault: Fault, sentence: str, then: Callable[[], list[str]]) -> None:
         point = Point(step, "inside", fault)
         first = Run(deployment, "up", [point]).ending()
         again = Run(deployment, "up").ending()
         result = Result(
             deployment.seeded.engine_version, "replicate", point, first, f"the next run said: {again.said}"
         )
-        if first.kind != "failed" or said not in again.said:
-            result.wrong.append(f"it should say {said!r}: {first}; then {again}")
+        if first.kind != "failed" or sentence not in again.said:
+            result.wrong.append(f"it should say {sentence!r}: {first}; then {again}")
         result.wrong += then()
         results.append(result)
 
@@ -126,12 +126,12 @@ def by_hand(deployment: Deployment, before: dict[str, Any], tell: Tell = print) 
         chain = follow(deployment, "up", "replicate", [Point(step, "inside", fault)], tell)  # type: ignore[arg-type] # two of them
         results += chain.results
         chain.results[-1].wrong += [*chain.wrong, *judge.replicating(deployment), *give_up()]
-    return _told(results, tell)
+    return _reported(results, tell)
 
 
 @contextmanager
 def unprotected(deployment: Deployment) -> Iterator[None]:
-    """Take the source's deletion protection off for a while, and so that of what is restored from it."""
+    """Take the source's deletion protection off for a while, and with it that of what is restored from it."""
     for protected in (False, True):
         deployment.client("rds").modify_db_instance(
             DBInstanceIdentifier="orders", DeletionProtection=protected, ApplyImmediately=True
@@ -145,8 +145,8 @@ def unprotected(deployment: Deployment) -> Iterator[None]:
 
 
 def _settled(deployment: Deployment, *, protected: bool) -> bool:
-    found = deployment.instance("orders")
-    return found["DBInstanceStatus"] == "available" and found["DeletionProtection"] is protected
+    instance = deployment.instance("orders")
+    return instance["DBInstanceStatus"] == "available" and instance["DeletionProtection"] is protected
 
 
 def killed_and_given_up(deployment: Deployment, before: dict[str, Any], tell: Tell = print) -> Result:
@@ -159,7 +159,7 @@ def killed_and_given_up(deployment: Deployment, before: dict[str, Any], tell: Te
         deployment.seeded.engine_version, "replicate", point, ending, "destroyed instead of run again"
     )
     result.wrong += [*chain.wrong, *judge.as_it_was(deployment, before)]
-    return _told([result], tell)[0]
+    return _reported([result], tell)[0]
 
 
 def two_at_once(deployment: Deployment, tell: Tell = print) -> list[Result]:
@@ -177,7 +177,7 @@ def two_at_once(deployment: Deployment, tell: Tell = print) -> list[Result]:
     if ending.kind != "completed":
         result.wrong.append(f"the first run did not complete: {ending}")
     result.wrong += judge.replicating(deployment)
-    return _told([result], tell)
+    return _reported([result], tell)
 
 
 def second_backend(deployment: Deployment, directory: Path, stack: str, tell: Tell = print) -> Result:
@@ -201,7 +201,7 @@ def second_backend(deployment: Deployment, directory: Path, stack: str, tell: Te
     if deployment.tags("orders") != owned:
         result.wrong.append("another stack changed the tags of the source")
     result.wrong += judge.replicating(deployment)
-    return _told([result], tell)[0]
+    return _reported([result], tell)[0]
 
 
 def lose_state(
@@ -218,12 +218,12 @@ def lose_state(
     if _identities(deployment) != ids:
         result.wrong.append(f"the instances are {_identities(deployment)} instead of {ids}")
     result.wrong += end()
-    return _told([result], tell)[0]
+    return _reported([result], tell)[0]
 
 
 def _identities(deployment: Deployment) -> dict[str, str]:
-    found = deployment.client("rds").describe_db_instances()["DBInstances"]
-    return {instance["DBInstanceIdentifier"]: instance["DbiResourceId"] for instance in found}
+    instances = deployment.client("rds").describe_db_instances()["DBInstances"]
+    return {instance["DBInstanceIdentifier"]: instance["DbiResourceId"] for instance in instances}
 
 
 def _single(deployment: Deployment, phase: str, what: Any, ending: Ending) -> Result:
@@ -232,14 +232,14 @@ def _single(deployment: Deployment, phase: str, what: Any, ending: Ending) -> Re
     return Result(deployment.seeded.engine_version, phase, Point(f"phase {phase}", moment, fault), ending)
 
 
-def _judged(chain: Chain, found: list[str], tell: Tell) -> list[Result]:
+def _judged(chain: Chain, findings: list[str], tell: Tell) -> list[Result]:
     """What is wrong at the end of a chain is held against its last point: the chain is the culprit."""
     if chain.results:
-        chain.results[-1].wrong += [*chain.wrong, *found]
-    return _told(chain.results, tell)
+        chain.results[-1].wrong += [*chain.wrong, *findings]
+    return _reported(chain.results, tell)
 
 
-def _told(results: list[Result], tell: Tell) -> list[Result]:
+def _reported(results: list[Result], tell: Tell) -> list[Result]:
     for result in results:
         for wrong in result.wrong:
             tell(f"  !! {result.command}, {result.point}: {wrong}")

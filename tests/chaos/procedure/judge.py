@@ -31,8 +31,10 @@ def replicating(deployment: Deployment) -> list[str]:
             assert beats(encrypted, until=last)[-1] >= last
 
     def like() -> None:
-        found = differing(deployment.instance("orders"), deployment.instance("orders-encrypted"), MAY_DIFFER)
-        assert not found, found
+        differences = differing(
+            deployment.instance("orders"), deployment.instance("orders-encrypted"), MAY_DIFFER
+        )
+        assert not differences, differences
 
     def recorded() -> None:
         # The run that takes over what a killed one left completes it as it is; one more records its settings in the state.
@@ -88,8 +90,8 @@ def cleaned_up(deployment: Deployment, source: dict[str, Any]) -> list[str]:
 
     def like() -> None:
         allowed = MAY_DIFFER - {"DBParameterGroups", "Endpoint", "DBInstanceArn"}
-        found = differing(source, deployment.instance("orders"), allowed)
-        assert not found, found
+        differences = differing(source, deployment.instance("orders"), allowed)
+        assert not differences, differences
 
     return _wrong(
         lambda: _same(deployment.names(), {"orders", "orders-old"}),
@@ -120,12 +122,12 @@ def retired(deployment: Deployment) -> list[str]:
 def as_it_was(deployment: Deployment, before: dict[str, Any]) -> list[str]:
     """The whole account, and the source's MySQL, as before the migration."""
     after = look(deployment)
-    found = [
+    differences = [
         f"after destroy, {part} is {after[part]} instead of {was}"
         for part, was in before.items()
         if after[part] != was
     ]
-    return found + _wrong(lambda: _takes_writes(deployment))
+    return differences + _wrong(lambda: _takes_writes(deployment))
 
 
 def _takes_writes(deployment: Deployment) -> None:
@@ -134,19 +136,19 @@ def _takes_writes(deployment: Deployment) -> None:
 
 
 def _snapshots(deployment: Deployment) -> set[str]:
-    found = deployment.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
-    return {snapshot["DBSnapshotIdentifier"] for snapshot in found}
+    snapshots = deployment.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
+    return {snapshot["DBSnapshotIdentifier"] for snapshot in snapshots}
 
 
-def _same(found: object, wanted: object) -> None:
-    assert found == wanted, f"{found} instead of {wanted}"
+def _same(actual: object, expected: object) -> None:
+    assert actual == expected, f"{actual} instead of {expected}"
 
 
 def _wrong(*requirements: Callable[[], None]) -> list[str]:
-    found = []
+    findings = []
     for requirement in requirements:
         try:
             requirement()
         except Exception as error:  # noqa: BLE001 - whatever a look ends with is an answer
-            found.append(f"{type(error).__name__}: {str(error)[-2500:]}")
-    return found
+            findings.append(f"{type(error).__name__}: {str(error)[-2500:]}")
+    return findings

@@ -61,7 +61,7 @@ HIDDEN: tuple[Fault, ...] = ("throttled", "5xx", "asleep", "asleep for long")
 ARMED: tuple[Fault, ...] = ("no capacity", "quota used up", "the copy fails", "the restore fails")
 """What a certain call will meet, whenever it comes: laid out before the run begins."""
 _OTHER_FAULTS = 5
-"""How far the next turn goes on in the row of faults: it comes to each of them before it comes to one again."""
+"""How far the next turn moves on in the row of faults: it comes to each of them before it repeats one."""
 
 REPLICATE = (
     "Preflight orders",
@@ -143,12 +143,12 @@ def drawn(dice: random.Random, steps: Sequence[str], moments: int, *, turn: int 
     The next ``turn`` of the same dice gives the step its next moments, so that two engines share the three.
     """
     first = dice.randrange(len(FAULTS)) + turn * _OTHER_FAULTS
-    found: list[Point] = []
+    points: list[Point] = []
     for step in steps:
         order = dice.sample(MOMENTS, len(MOMENTS))
         chosen = {order[(turn * moments + number) % len(MOMENTS)] for number in range(moments)}
         for moment in MOMENTS:
             if moment in chosen:
-                fault = FAULTS[(first + len(found)) % len(FAULTS)]
-                found.append(Point(step, moment, fault, dice.randint(1, 3), dice.uniform(0.0, 0.3)))
-    return found
+                fault = FAULTS[(first + len(points)) % len(FAULTS)]
+                points.append(Point(step, moment, fault, dice.randint(1, 3), dice.uniform(0.0, 0.3)))
+    return points

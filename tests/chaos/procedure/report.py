@@ -52,9 +52,9 @@ class Report:
     def write(self, path: Path) -> None:
         """Write everything."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        found = {
+        content = {
             "engine_version": ", ".join(sorted({result.engine for result in self.results})),
             "seed": self.seed,
             "points": [result.as_row() for result in self.results],
         }
-        path.write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
+        path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")

@@ -112,14 +112,14 @@ class Run:
             # A `destroy` that was interrupted ends with 0 as well.
             interrupted = any(point.fault == "Ctrl-C" for point in self.strikes)
             return Ending("interrupted" if interrupted else "completed")
-        said = " | ".join(
+        message = " | ".join(
             line.strip().removeprefix("error: ")
             for line in self.output.splitlines()
             if line.strip().startswith("error: ") and "update failed" not in line
         )
         # The words of a process that was killed are nobody's fault.
         ours = self._killed or not any(words in self.output for words in _FOREIGN)
-        return Ending("killed" if self._killed else "failed", said[:600], ours=ours)
+        return Ending("killed" if self._killed else "failed", message[:600], ours=ours)
 
     # Watching.
 

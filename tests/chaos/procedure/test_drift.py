@@ -29,10 +29,10 @@ def refreshed(deployment: Deployment) -> set[str]:
     """Refresh, and return what it saw to be gone or other than it was, as ``type name``."""
     result = deployment.note(deployment.workspace.refresh("--skip-preview"))
     assert result.ok, result.output
-    return {f"{row.type} {row.name}" for row in _seen(result.output)}
+    return {f"{row.type} {row.name}" for row in _drifted(result.output)}
 
 
-def _seen(printed: str) -> list[Row]:
+def _drifted(printed: str) -> list[Row]:
     return [row for row in read_rows(printed) if row.action.startswith(("delete", "update"))]
 
 
@@ -112,8 +112,8 @@ def test_the_encrypted_instance_that_was_deleted_after_its_replica_was(deploymen
     """The snapshot is the former replica's: what the source wrote between the two would be missing."""
     delete(deployment, "orders-encrypted")
 
-    seen = refreshed(deployment)
-    assert {"aws:rds:Instance orders-encrypted", f"{STEP}:DeletionGuard orders"} <= seen
+    changed = refreshed(deployment)
+    assert {"aws:rds:Instance orders-encrypted", f"{STEP}:DeletionGuard orders"} <= changed
     deployment.configure("replicate")
     result = deployment.note(deployment.workspace.up("--skip-preview"))
     assert not result.ok
@@ -151,17 +151,17 @@ def fenced(deployment: Deployment) -> bool:
         return bool(rows(old, "SELECT @@GLOBAL.read_only AS on_")[0]["on_"])
 
 
-def rename(deployment: Deployment, identifier: str, wanted: str) -> None:
+def rename(deployment: Deployment, identifier: str, new_name: str) -> None:
     deployment.client("rds").modify_db_instance(
-        DBInstanceIdentifier=identifier, NewDBInstanceIdentifier=wanted, ApplyImmediately=True
+        DBInstanceIdentifier=identifier, NewDBInstanceIdentifier=new_name, ApplyImmediately=True
     )
     # By the list: in the middle of a rename RDS does not find an instance by its name.
-    wait_until(lambda: statuses(deployment).get(wanted) == "available", _PATIENCE)
+    wait_until(lambda: statuses(deployment).get(new_name) == "available", _PATIENCE)
 
 
 def statuses(deployment: Deployment) -> dict[str, str]:
-    found = deployment.client("rds").describe_db_instances()["DBInstances"]
-    return {each["DBInstanceIdentifier"]: each["DBInstanceStatus"] for each in found}
+    instances = deployment.client("rds").describe_db_instances()["DBInstances"]
+    return {instance["DBInstanceIdentifier"]: instance["DBInstanceStatus"] for instance in instances}
 
 
 def test_a_rename_that_was_undone_is_not_done_again_by_itself(deployment: Deployment) -> None:

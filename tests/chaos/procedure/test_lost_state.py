@@ -35,14 +35,14 @@ def killed(deployment: Deployment, phase: str, step: str, calls: int) -> None:
 
 
 def names_of(deployment: Deployment) -> dict[str, str]:
-    found = deployment.client("rds").describe_db_instances()["DBInstances"]
-    return {each["DbiResourceId"]: each["DBInstanceIdentifier"] for each in found}
+    instances = deployment.client("rds").describe_db_instances()["DBInstances"]
+    return {instance["DbiResourceId"]: instance["DBInstanceIdentifier"] for instance in instances}
 
 
 def tagged(deployment: Deployment, tag: str) -> bool:
     """Whether any instance has a tag, whatever it is called at the moment."""
-    found = deployment.client("rds").describe_db_instances()["DBInstances"]
-    return any(tag == entry["Key"] for each in found for entry in each["TagList"])
+    instances = deployment.client("rds").describe_db_instances()["DBInstances"]
+    return any(tag == entry["Key"] for instance in instances for entry in instance["TagList"])
 
 
 @pytest.mark.parametrize(
