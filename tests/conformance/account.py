@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class Elsewhere(Faults):
-    """What provokes nothing, in an account that is not the sandbox's: the test that asks for it is skipped."""
+    """Provokes nothing, in an account that is not the sandbox's: a test that asks for it is skipped."""
 
     def __init__(self) -> None:
         super().__init__("")
@@ -101,12 +101,12 @@ class Account:
 
     def await_snapshot(self, identifier: str) -> dict[str, Any]:
         """Wait until a snapshot is complete, or has failed, and describe it."""
-        return until(lambda: self.see_snapshot(identifier), lambda seen: seen["Status"] != "creating")
+        return until(lambda: self.see_snapshot(identifier), lambda snapshot: snapshot["Status"] != "creating")
 
     def see_snapshot(self, identifier: str) -> dict[str, Any]:
         """Describe a snapshot."""
-        found = self.rds.describe_db_snapshots(DBSnapshotIdentifier=identifier)["DBSnapshots"]
-        return dict(found[0])
+        snapshots = self.rds.describe_db_snapshots(DBSnapshotIdentifier=identifier)["DBSnapshots"]
+        return dict(snapshots[0])
 
     def group(self, name: str, family: str = "mysql8.0") -> str:
         """Make a parameter group."""
@@ -126,7 +126,7 @@ class Account:
         )
 
     def restore(self, identifier: str, snapshot: str, **more: Any) -> str:
-        """Ask for an instance of a snapshot; return its DbiResourceId."""
+        """Ask for an instance restored from a snapshot; return its DbiResourceId."""
         made = self.rds.restore_db_instance_from_db_snapshot(
             DBInstanceIdentifier=identifier, DBSnapshotIdentifier=snapshot, **more
         )
@@ -134,30 +134,34 @@ class Account:
 
     def see(self, resource_id: str) -> dict[str, Any]:
         """Describe an instance by its identity; empty if there is none."""
-        found = self.rds.describe_db_instances(Filters=[{"Name": "dbi-resource-id", "Values": [resource_id]}])
-        return dict(found["DBInstances"][0]) if found["DBInstances"] else {}
+        answer = self.rds.describe_db_instances(
+            Filters=[{"Name": "dbi-resource-id", "Values": [resource_id]}]
+        )
+        return dict(answer["DBInstances"][0]) if answer["DBInstances"] else {}
 
     def status(self, resource_id: str) -> str:
         """Return an instance's status."""
         return str(self.see(resource_id)["DBInstanceStatus"])
 
-    def await_status(self, resource_id: str, *wanted: str) -> list[str]:
+    def await_status(self, resource_id: str, *statuses: str) -> list[str]:
         """Wait until an instance is in one of the statuses; return all that were seen on the way, in their order."""
-        seen: list[str] = []
+        history: list[str] = []
 
         def reached(status: str) -> bool:
-            if status not in seen[-1:]:
-                seen.append(status)
-            return status in wanted
+            if status not in history[-1:]:
+                history.append(status)
+            return status in statuses
 
         until(lambda: self.status(resource_id), reached)
-        return seen
+        return history
 
     def available(self, resource_id: str) -> dict[str, Any]:
         """Wait until an instance is available and nothing is pending on it, and describe it."""
         return until(
             lambda: self.see(resource_id),
-            lambda seen: seen["DBInstanceStatus"] == "available" and not seen.get("PendingModifiedValues"),
+            lambda instance: (
+                instance["DBInstanceStatus"] == "available" and not instance.get("PendingModifiedValues")
+            ),
         )
 
     def modify(self, identifier: str, **changes: Any) -> dict[str, Any]:
@@ -173,7 +177,7 @@ class Account:
 
     def gone(self, resource_id: str) -> None:
         """Wait until there is no such instance."""
-        until(lambda: self.see(resource_id), lambda seen: not seen)
+        until(lambda: self.see(resource_id), lambda instance: not instance)
 
     def messages(self, identifier: str) -> list[str]:
         """Return the messages of the events about that name."""
@@ -213,12 +217,12 @@ class Account:
 
 
 def until(look: Callable[[], T], accept: Callable[[T], bool], deadline: float = _DEADLINE) -> T:
-    """Look until what is seen is accepted; fail with the last thing seen."""
+    """Look until the value is accepted; fail with the last one seen."""
     end = time.monotonic() + deadline
-    while not accept(seen := look()):
-        assert time.monotonic() < end, f"not within {deadline} s; last seen: {seen}"
+    while not accept(value := look()):
+        assert time.monotonic() < end, f"not within {deadline} s; last seen: {value}"
         time.sleep(0.02)
-    return seen
+    return value
 
 
 def refusal_of(call: Callable[[], object]) -> tuple[str, str]:

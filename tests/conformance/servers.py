@@ -35,27 +35,27 @@ class Server:
         return str(self.account.see(self.resource_id)["Endpoint"]["Address"])
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
-        """The rows of a statement, of all its answers: a procedure may tell something, and then fail."""
-        found = run(self.cursor, statement, values or None)
+        """The rows of a statement, of all its answers: a procedure may return something, and then fail."""
+        rows = run(self.cursor, statement, values or None)
         while self.cursor.nextset():
-            found += self.cursor.fetchall()
-        return found
+            rows += self.cursor.fetchall()
+        return rows
 
     def value(self, statement: str, *values: object) -> Any:
         return next(iter(self.rows(statement, *values)[0].values()))
 
     def status(self) -> dict[str, Any]:
         """SHOW SLAVE STATUS, empty where no source is configured."""
-        found = self.rows("SHOW SLAVE STATUS")
-        return found[0] if found and found[0]["Master_Host"] else {}
+        rows = self.rows("SHOW SLAVE STATUS")
+        return rows[0] if rows and rows[0]["Master_Host"] else {}
 
     def threads(self) -> tuple[str, str]:
         status = self.status()
         return status["Slave_IO_Running"], status["Slave_SQL_Running"]
 
     def coordinates(self) -> tuple[str, int]:
-        found = self.rows("SHOW MASTER STATUS")[0]
-        return found["File"], found["Position"]
+        status = self.rows("SHOW MASTER STATUS")[0]
+        return status["File"], status["Position"]
 
     def files(self) -> list[str]:
         return [row["Log_name"] for row in self.rows("SHOW BINARY LOGS")]
@@ -71,7 +71,7 @@ def open_server(account: Account, resource_id: str) -> Iterator[Server]:
 
 
 def make_follower(account: Account, source: Server, identifier: str, snapshot: str) -> str:
-    """An instance restored of a snapshot of the source, and the account that it can follow with."""
+    """An instance restored from a snapshot of the source, and the account that it can follow with."""
     source.rows("CREATE USER IF NOT EXISTS follower@'%%' IDENTIFIED BY %s", SECRET)
     source.rows("GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO follower@'%'")
     account.snapshot(snapshot, source.identifier)
@@ -87,5 +87,5 @@ def error_of(server: Server, statement: str, *values: object) -> tuple[int, str]
     raise AssertionError(f"{statement} was not refused, and returned {rows}")
 
 
-def until_threads(server: Server, *wanted: str) -> None:
-    until(server.threads, lambda seen: seen == wanted)
+def until_threads(server: Server, *expected: str) -> None:
+    until(server.threads, lambda threads: threads == expected)

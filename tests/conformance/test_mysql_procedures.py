@@ -30,27 +30,29 @@ def group(account: Account) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def made(account: Account, group: str) -> Iterator[dict[str, str]]:
     """A source, a managed replica and a follower of 8.0; a source and a follower of 5.7."""
-    found = {
+    resource_ids = {
         "source": account.begin("call-facts", BackupRetentionPeriod=1),
         "source-57": account.begin("call-facts-57", BackupRetentionPeriod=1, EngineVersion="5.7"),
     }
-    for each in tuple(found.values()):
-        account.available(each)
-    found["replica"] = account.replica("call-facts-replica", "call-facts")
+    for resource_id in tuple(resource_ids.values()):
+        account.available(resource_id)
+    resource_ids["replica"] = account.replica("call-facts-replica", "call-facts")
     for suffix in ("", "-57"):
-        with open_server(account, found[f"source{suffix}"]) as source:
+        with open_server(account, resource_ids[f"source{suffix}"]) as source:
             source.rows("CREATE TABLE shop.t (id INT PRIMARY KEY)")
             name = f"call-facts-follower{suffix}"
-            found[f"follower{suffix}"] = make_follower(account, source, name, name)
-    for each in found.values():
-        account.available(each)
+            resource_ids[f"follower{suffix}"] = make_follower(account, source, name, name)
+    for resource_id in resource_ids.values():
+        account.available(resource_id)
     account.modify("call-facts-follower", DBParameterGroupName=group)
-    yield found
-    names = [account.see(each)["DBInstanceIdentifier"] for each in reversed(found.values())]
+    yield resource_ids
+    names = [
+        account.see(resource_id)["DBInstanceIdentifier"] for resource_id in reversed(resource_ids.values())
+    ]
     for name in names:
         account.delete(name)
-    for each in found.values():
-        account.gone(each)
+    for resource_id in resource_ids.values():
+        account.gone(resource_id)
     for suffix in ("", "-57"):
         account.rds.delete_db_snapshot(DBSnapshotIdentifier=f"call-facts-follower{suffix}")
 
@@ -92,7 +94,7 @@ def _reset(server: Server) -> None:
 def attach(
     follower: Server, source: Server, where: tuple[str, int], secret: str = SECRET, ssl: int = 1
 ) -> Any:
-    """Set the external source; the answer's rows."""
+    """Set the external source; return the answer's rows."""
     return follower.rows(
         "CALL mysql.rds_set_external_master(%s, 3306, 'follower', %s, %s, %s, %s)",
         *(source.address, secret, *where, ssl),
@@ -100,7 +102,7 @@ def attach(
 
 
 def keep_binlogs(source: Server) -> tuple[str, int]:
-    """Let the source keep its binary logs; where it stands now."""
+    """Let the source keep its binary logs; return where it stands now."""
     source.rows("CALL mysql.rds_set_configuration('binlog retention hours', 24)")
     return source.coordinates()
 
@@ -213,8 +215,8 @@ def test_start_until_calls_a_goal_that_is_reached_an_error(
     assert follower.threads() == ("Yes", "No")
     assert follower.value("SELECT MAX(id) FROM shop.t") == 1, "and yet it got there"
     follower.rows("CALL mysql.rds_stop_replication")
-    said = follower.rows(UNTIL, "mysql-bin-changelog.000999", 4)
-    assert said == [
+    answer = follower.rows(UNTIL, "mysql-bin-changelog.000999", 4)
+    assert answer == [
         {
             "Message": "Replication started until MASTER_LOG_FILE = 'mysql-bin-changelog.000999' "
             "and MASTER_LOG_POS = 4"
@@ -248,7 +250,7 @@ def test_a_source_that_replicas_cannot_connect_to(
 
 
 def test_an_error_is_skipped_only_where_there_is_one(source: Server, follower: Server) -> None:
-    """The dump: BROKEN and an error of the applier; BROKEN without one is only told; else refused."""
+    """The dump: BROKEN and an error of the applier; BROKEN without one is only reported; else refused."""
     assert "isn't configured" in error_of(follower, "CALL mysql.rds_skip_repl_error")[1]
     attach(follower, source, keep_binlogs(source), secret="wrong")
     assert error_of(follower, "CALL mysql.rds_skip_repl_error") == (1644, "Slave is down or disabled.")
@@ -329,7 +331,7 @@ def test_set_configuration_checks(follower: Server) -> None:
 
 
 def test_what_kill_protects(account: Account, source: Server, replica: Server) -> None:
-    """The dump: accounts of RDS, but neither the threads of replication nor the event scheduler; who is gone is 1094."""
+    """The dump: accounts of RDS, but neither the threads of replication nor the event scheduler; a thread that is gone is 1094."""
     with account.sql(source.address) as victim:
         victim.execute("SELECT CONNECTION_ID() AS id")
         identity = victim.fetchall()[0]["id"]

@@ -81,14 +81,14 @@ def made(account: Account, group: str) -> Iterator[tuple[str, str, str]]:
     old = account.begin("server-facts-57", EngineVersion="5.7", BackupRetentionPeriod=1)
     account.available(plain)
     replica = account.replica("server-facts-replica", "server-facts")
-    found = (plain, replica, old)
-    for each in found:
-        account.available(each)
-    yield found
-    for each in reversed(found):
-        account.delete(account.see(each)["DBInstanceIdentifier"])
-    for each in found:
-        account.gone(each)
+    resource_ids = (plain, replica, old)
+    for resource_id in resource_ids:
+        account.available(resource_id)
+    yield resource_ids
+    for resource_id in reversed(resource_ids):
+        account.delete(account.see(resource_id)["DBInstanceIdentifier"])
+    for resource_id in resource_ids:
+        account.gone(resource_id)
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def set_parameters(server: Server, group: str, **values: str) -> None:
     for name, value in values.items():
         until(
             lambda name=name: str(server.value(f"SELECT @@global.{name}")),  # type: ignore[misc]
-            lambda seen, value=value: seen == value,  # type: ignore[misc]
+            lambda actual, value=value: actual == value,  # type: ignore[misc]
         )
 
 
@@ -174,17 +174,17 @@ def test_the_master_user_has_a_role(server: Server) -> None:
 
 def test_what_is_granted(server: Server, old: Server) -> None:
     """AWS's documentation of the master user's privileges, all of them with the right to grant them on."""
-    for each in (server, old):
+    for target in (server, old):
         for statement in GRANTED:
-            each.rows(statement)
+            target.rows(statement)
 
 
 def test_what_is_withheld(server: Server, old: Server) -> None:
-    """AWS's documentation of the master user; FLUSH TABLES WITH READ LOCK is refused on RDS even to who has RELOAD."""
-    for each, statements in ((server, WITHHELD + WITHHELD_SINCE_8), (old, WITHHELD)):
-        codes = {statement: error_of(each, statement)[0] for statement in statements}
+    """AWS's documentation of the master user; FLUSH TABLES WITH READ LOCK is refused on RDS even to an account with RELOAD."""
+    for target, statements in ((server, WITHHELD + WITHHELD_SINCE_8), (old, WITHHELD)):
+        codes = {statement: error_of(target, statement)[0] for statement in statements}
         assert set(codes.values()) <= DENIED, codes
-        assert each.value("SELECT @@global.read_only") == 0
+        assert target.value("SELECT @@global.read_only") == 0
 
 
 def test_triggers_want_the_server_s_trust(server: Server, group: str) -> None:
@@ -201,8 +201,8 @@ def test_triggers_want_the_server_s_trust(server: Server, group: str) -> None:
 def test_accounts_of_rds(server: Server, old: Server) -> None:
     """Dump of the mysql schema of an RDS 8.0.41 (2025-07); nobody comes as rdsadmin over the network."""
     users, of_5_7 = (
-        {row["u"] for row in each.rows("SELECT user AS u FROM mysql.user WHERE user NOT LIKE 'mysql.%'")}
-        for each in (server, old)
+        {row["u"] for row in target.rows("SELECT user AS u FROM mysql.user WHERE user NOT LIKE 'mysql.%'")}
+        for target in (server, old)
     )
     assert of_5_7 == {"admin", "rdsadmin", "rdsrepladmin"}
     assert users == of_5_7 | {
@@ -219,9 +219,9 @@ def test_accounts_of_rds(server: Server, old: Server) -> None:
 
 def test_named_time_zones_are_loaded(server: Server, old: Server, group: str) -> None:
     """AWS's documentation: the parameter `time_zone` takes names."""
-    for each in (server, old):
-        summer = each.value("SELECT CONVERT_TZ('2026-07-01 12:00:00', 'UTC', 'Europe/Paris')")
-        winter = each.value("SELECT CONVERT_TZ('2026-12-01 12:00:00', 'Europe/Amsterdam', 'US/Eastern')")
+    for target in (server, old):
+        summer = target.value("SELECT CONVERT_TZ('2026-07-01 12:00:00', 'UTC', 'Europe/Paris')")
+        winter = target.value("SELECT CONVERT_TZ('2026-12-01 12:00:00', 'Europe/Amsterdam', 'US/Eastern')")
         assert (summer.hour, winter.hour) == (14, 6)
     set_parameters(server, group, time_zone="Asia/Tokyo")
     with pytest.raises(Exception, match="Invalid parameter value"):
@@ -239,11 +239,11 @@ def test_a_heartbeat_is_a_statement_in_a_row_log(server: Server, group: str) -> 
 
     def beats() -> list[str]:
         kept = server.files()
-        found = [row for each in kept[kept.index(file) :] for row in server.events(each)]
-        return [row["Info"] for row in found if HEARTBEAT in row["Info"]]
+        events = [row for log in kept[kept.index(file) :] for row in server.events(log)]
+        return [row["Info"] for row in events if HEARTBEAT in row["Info"]]
 
     try:
-        assert "ON DUPLICATE KEY UPDATE value =" in until(beats, lambda seen: len(seen) >= 2)[-1]
+        assert "ON DUPLICATE KEY UPDATE value =" in until(beats, lambda statements: len(statements) >= 2)[-1]
     finally:
         server.rows("CALL mysql.rds_set_configuration('binlog retention hours', NULL)")
     assert server.value("SELECT COUNT(*) FROM mysql.rds_heartbeat2") == 1
@@ -299,12 +299,12 @@ def test_a_backup_is_marked(server: Server) -> None:
 
     def marks() -> list[str]:
         kept = server.files()
-        found = [row for each in kept[kept.index(file) :] for row in server.events(each)]
-        return [row["Info"] for row in found if "mysql.rds_sysinfo" in row["Info"]]
+        events = [row for log in kept[kept.index(file) :] for row in server.events(log)]
+        return [row["Info"] for row in events if "mysql.rds_sysinfo" in row["Info"]]
 
-    seen = until(marks, lambda found: len(found) >= 2)
-    assert seen[-2].startswith("use `mysql`; DELETE FROM mysql.rds_sysinfo")
-    assert seen[-1].startswith("use `mysql`; INSERT INTO mysql.rds_sysinfo")
+    marked = until(marks, lambda statements: len(statements) >= 2)
+    assert marked[-2].startswith("use `mysql`; DELETE FROM mysql.rds_sysinfo")
+    assert marked[-1].startswith("use `mysql`; INSERT INTO mysql.rds_sysinfo")
     server.rows("CALL mysql.rds_set_configuration('binlog retention hours', NULL)")
     assert position > 0
 
@@ -368,7 +368,7 @@ def test_names_of_parameters_by_family(account: Account) -> None:
         pages = account.rds.get_paginator("describe_db_parameters").paginate(
             DBParameterGroupName=f"default.{family}"
         )
-        names[family] = {each["ParameterName"] for page in pages for each in page["Parameters"]}
+        names[family] = {parameter["ParameterName"] for page in pages for parameter in page["Parameters"]}
     for family in ("mysql5.7", "mysql8.0"):
         assert {
             "slave_parallel_workers",

@@ -44,8 +44,8 @@ def test_the_first_backup_comes_before_the_first_available(account: Account, fac
         EnableIAMDatabaseAuthentication=True,
         EnableCloudwatchLogsExports=["error"],
     )
-    seen = account.await_status(restored, "available")
-    assert seen == [
+    statuses = account.await_status(restored, "available")
+    assert statuses == [
         "creating",
         "modifying",
         "configuring-log-exports",
@@ -139,8 +139,8 @@ def test_a_rename_takes_the_old_address_away_at_once(account: Account, facts: di
     now = account.see(resource_id)
     assert (now["DBInstanceIdentifier"], now["DbiResourceId"]) == ("facts-renamed", resource_id)
     assert now["DBInstanceArn"].endswith(":db:facts-renamed")
-    told = [*account.messages("facts"), *account.messages("facts-renamed")]
-    assert not [message for message in told if "enam" in message]
+    messages = [*account.messages("facts"), *account.messages("facts-renamed")]
+    assert not [message for message in messages if "enam" in message]
 
 
 def test_a_rename_to_the_present_name_reboots(account: Account, facts: dict[str, Any]) -> None:
@@ -226,8 +226,8 @@ def apply_status(account: Account, resource_id: str) -> str:
     return str(account.see(resource_id)["DBParameterGroups"][0]["ParameterApplyStatus"])
 
 
-def await_apply_status(account: Account, resource_id: str, wanted: str) -> None:
-    until(lambda: apply_status(account, resource_id), lambda status: status == wanted)
+def await_apply_status(account: Account, resource_id: str, expected: str) -> None:
+    until(lambda: apply_status(account, resource_id), lambda status: status == expected)
 
 
 def test_parameters_and_another_group(account: Account) -> None:
@@ -236,7 +236,7 @@ def test_parameters_and_another_group(account: Account) -> None:
     made = account.make("facts-parameters", DBParameterGroupName=group, BackupRetentionPeriod=0)
     resource_id = made["DbiResourceId"]
     account.set_parameters(group, long_query_time="3", max_connections="77")
-    until(lambda: account.value(resource_id, "@@global.max_connections"), lambda seen: seen == 77)
+    until(lambda: account.value(resource_id, "@@global.max_connections"), lambda limit: limit == 77)
     await_apply_status(account, resource_id, "in-sync")
     account.set_parameters(group, "pending-reboot", back_log="55")
     await_apply_status(account, resource_id, "pending-reboot")
@@ -245,13 +245,13 @@ def test_parameters_and_another_group(account: Account) -> None:
     account.available(resource_id)
     assert (account.value(resource_id, "@@back_log"), apply_status(account, resource_id)) == (55, "in-sync")
     user = rds.describe_db_parameters(DBParameterGroupName=group, Source="user")["Parameters"]
-    assert {each["ParameterName"]: each["ParameterValue"] for each in user} == {
+    assert {parameter["ParameterName"]: parameter["ParameterValue"] for parameter in user} == {
         "back_log": "55",
         "long_query_time": "3",
         "max_connections": "77",
     }
     rds.reset_db_parameter_group(DBParameterGroupName=group, ResetAllParameters=True)
-    until(lambda: account.value(resource_id, "@@global.max_connections"), lambda seen: seen != 77)
+    until(lambda: account.value(resource_id, "@@global.max_connections"), lambda limit: limit != 77)
     assert rds.describe_db_parameters(DBParameterGroupName=group, Source="user")["Parameters"] == []
 
     account.set_parameters(other, max_connections="88")
@@ -282,9 +282,9 @@ def test_pages_of_parameters(account: Account) -> None:
     pages = account.rds.get_paginator("describe_db_parameters").paginate(
         DBParameterGroupName="default.mysql8.0", PaginationConfig={"PageSize": 20}
     )
-    found = [[each["ParameterName"] for each in page["Parameters"]] for page in pages]
-    assert {len(page) for page in found[:-1]} == {20}
-    assert len({name for page in found for name in page}) == sum(map(len, found)) > 60
+    names = [[parameter["ParameterName"] for parameter in page["Parameters"]] for page in pages]
+    assert {len(page) for page in names[:-1]} == {20}
+    assert len({name for page in names for name in page}) == sum(map(len, names)) > 60
 
 
 def test_pending_changes_go_along_with_the_next_immediate_one(account: Account) -> None:
@@ -297,9 +297,9 @@ def test_pending_changes_go_along_with_the_next_immediate_one(account: Account) 
     exports = {"EnableLogTypes": ["error", "slowquery"]}
     password = "another-Password2"
     account.modify("facts-pending", MasterUserPassword=password, CloudwatchLogsExportConfiguration=exports)
-    seen = account.available(resource_id)
-    assert changes.items() <= seen.items()
-    assert seen["EnabledCloudwatchLogsExports"] == ["error", "slowquery"]
+    instance = account.available(resource_id)
+    assert changes.items() <= instance.items()
+    assert instance["EnabledCloudwatchLogsExports"] == ["error", "slowquery"]
     assert account.value(resource_id, "1", password=password) == 1
     account.delete("facts-pending")
 
@@ -312,8 +312,8 @@ def test_backup_retention_switches_the_binary_log(account: Account) -> None:
     assert account.value(resource_id, "@@log_bin") == 0
     for days, on in ((3, 1), (0, 0)):
         account.modify("facts-backups", BackupRetentionPeriod=days)
-        seen = account.available(resource_id)
-        assert (seen["BackupRetentionPeriod"], "LatestRestorableTime" in seen) == (days, bool(on))
+        instance = account.available(resource_id)
+        assert (instance["BackupRetentionPeriod"], "LatestRestorableTime" in instance) == (days, bool(on))
         assert account.value(resource_id, "@@log_bin") == on
     account.delete("facts-backups")
 
@@ -342,8 +342,8 @@ def test_a_replica_follows_its_source_through_a_rename_and_outlives_it(account: 
     source = account.make("facts-source")["DbiResourceId"]
     account.rows(source, "CREATE TABLE t (id INT PRIMARY KEY)")
     replica = account.replica("facts-follower", "facts-source")
-    seen = account.available(replica)
-    assert (seen["BackupRetentionPeriod"], seen["StatusInfos"][0]["Status"]) == (0, "replicating")
+    instance = account.available(replica)
+    assert (instance["BackupRetentionPeriod"], instance["StatusInfos"][0]["Status"]) == (0, "replicating")
     assert account.see(source)["ReadReplicaDBInstanceIdentifiers"] == ["facts-follower"]
     with pytest.raises(pymysql.err.OperationalError, match="read-only"):
         account.rows(replica, "INSERT INTO t VALUES (-1)")
@@ -358,8 +358,8 @@ def test_a_replica_follows_its_source_through_a_rename_and_outlives_it(account: 
     account.gone(source)
     until(
         lambda: account.see(replica),
-        lambda seen: (
-            "ReadReplicaSourceDBInstanceIdentifier" not in seen and seen["DBInstanceStatus"] == "available"
+        lambda state: (
+            "ReadReplicaSourceDBInstanceIdentifier" not in state and state["DBInstanceStatus"] == "available"
         ),
     )
     account.rows(replica, "INSERT INTO t VALUES (2)")

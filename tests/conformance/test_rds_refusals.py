@@ -38,8 +38,8 @@ def busy(account: Account) -> Iterator[None]:
     made.append(account.replica("busy-replica", "busy"))
     account.snapshot("busy", "busy")
     account.copy("busy-encrypted", "busy", KmsKeyId="alias/aws/rds")
-    for each in made:
-        account.available(each)
+    for resource_id in made:
+        account.available(resource_id)
     yield
     account.modify("bare", DeletionProtection=False)
     for name in ("busy-replica", "busy", "bare"):
@@ -300,9 +300,9 @@ def test_how_storage_is_encrypted(account: Account, plain: dict[str, Any]) -> No
     account.rds.delete_db_snapshot(DBSnapshotIdentifier="plain-kms")
     for shown in (True, False):
         account.provoke.owned_key("plain", shown=shown)
-        seen = account.see(plain["DbiResourceId"])
-        assert (seen["StorageEncrypted"], seen["StorageEncryptionType"]) == (shown, "sse-rds")
-        assert "KmsKeyId" not in seen
+        description = account.see(plain["DbiResourceId"])
+        assert (description["StorageEncrypted"], description["StorageEncryptionType"]) == (shown, "sse-rds")
+        assert "KmsKeyId" not in description
 
 
 def test_events_of_snapshots(account: Account, plain: dict[str, Any]) -> None:

@@ -28,28 +28,30 @@ def look(deployment: Deployment) -> dict[str, Any]:
     return {
         "mysql": mysql,
         "instances": {
-            found["DBInstanceIdentifier"]: {key: entry for key, entry in found.items() if key != _MOVING}
-            for found in _all(rds, "describe_db_instances", "DBInstances")
+            instance["DBInstanceIdentifier"]: {
+                key: entry for key, entry in instance.items() if key != _MOVING
+            }
+            for instance in _all(rds, "describe_db_instances", "DBInstances")
         },
         "snapshots": {
-            found["DBSnapshotIdentifier"]
+            snapshot["DBSnapshotIdentifier"]
             # Automated ones come and go with the backups that the owner asked for.
-            for found in _all(rds, "describe_db_snapshots", "DBSnapshots", SnapshotType="manual")
+            for snapshot in _all(rds, "describe_db_snapshots", "DBSnapshots", SnapshotType="manual")
         },
         "parameter groups": _parameter_groups(rds),
         "option groups": {
-            found["OptionGroupName"] for found in _all(rds, "describe_option_groups", "OptionGroupsList")
+            group["OptionGroupName"] for group in _all(rds, "describe_option_groups", "OptionGroupsList")
         },
         "rules": {
-            found["SecurityGroupRuleId"]: found
-            for found in _all(ec2, "describe_security_group_rules", "SecurityGroupRules")
+            rule["SecurityGroupRuleId"]: rule
+            for rule in _all(ec2, "describe_security_group_rules", "SecurityGroupRules")
         },
     }
 
 
 def _accounts(connection: Any) -> dict[str, Any]:
-    found = rows(connection, "SELECT user, host FROM mysql.user WHERE user NOT LIKE 'mysql.%%'")
-    names = [f"'{row['user']}'@'{row['host']}'" for row in found]
+    accounts = rows(connection, "SELECT user, host FROM mysql.user WHERE user NOT LIKE 'mysql.%%'")
+    names = [f"'{row['user']}'@'{row['host']}'" for row in accounts]
     return {
         name: sorted(
             str(grant) for row in rows(connection, f"SHOW GRANTS FOR {name}") for grant in row.values()
@@ -59,7 +61,7 @@ def _accounts(connection: Any) -> dict[str, Any]:
 
 
 def _parameter_groups(rds: Any) -> dict[str, Any]:
-    found = _all(rds, "describe_db_parameter_groups", "DBParameterGroups")
+    groups = _all(rds, "describe_db_parameter_groups", "DBParameterGroups")
     return {
         group["DBParameterGroupName"]: {
             parameter["ParameterName"]: (parameter.get("ParameterValue"), parameter.get("ApplyMethod"))
@@ -71,7 +73,7 @@ def _parameter_groups(rds: Any) -> dict[str, Any]:
                 Source="user",
             )
         }
-        for group in found
+        for group in groups
         if not group["DBParameterGroupName"].startswith("default.")
     }
 

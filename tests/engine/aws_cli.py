@@ -1,6 +1,6 @@
 """The AWS CLI's commands, run by boto3: a page may say `aws rds …`, and a test does what it says.
 
-The CLI itself pins another botocore than the program, so it is no part of the tool chain. Its options are the members of the
+The CLI itself pins another botocore than the program, so it is not part of the tool chain. Its options are the members of the
 same service model that botocore has, spelled with hyphens; its shorthand (`Key=a,Value=b`) is read here as far as the pages use it.
 """
 
@@ -31,7 +31,7 @@ def run(command: str, client: Callable[[str], Any]) -> Any:
 
 @dataclass(frozen=True)
 class Call:
-    """What a command comes to."""
+    """The call that a command makes."""
 
     service: str
     method: str
@@ -64,18 +64,18 @@ def parsed(command: str, client: Callable[[str], Any]) -> Call:
 
 
 def _options(words: list[str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    options: dict[str, list[str]] = {}
     last: list[str] = []
     for word in words:
         if word.startswith("--"):
-            found[word.removeprefix("--")] = last = []
+            options[word.removeprefix("--")] = last = []
         else:
             last.append(word)
-    return found
+    return options
 
 
 def _known(options: dict[str, list[str]], members: dict[str, Any], operation: str) -> dict[str, list[str]]:
-    """Take the CLI's own options out, and a `--no-` for what it is."""
+    """Leave the CLI's own options out, and read `--no-…` as false."""
     kept: dict[str, list[str]] = {}
     for option, words in options.items():
         if option in _THE_CLIS_OWN:
@@ -95,7 +95,7 @@ def _value(shape: Shape, words: list[str]) -> Any:
     (word,) = words
     if isinstance(shape, StructureShape):
         if set("{}[]") & set(word):
-            # Tried with the CLI: braces and brackets are its own in shorthand, so `{TrueIfReplica}` needs JSON.
+            # Tried with the CLI: braces and brackets are its own syntax in shorthand, so `{TrueIfReplica}` needs JSON.
             raise ValueError(f"the CLI would not take {word!r} as shorthand")
         return dict(pair.split("=", 1) for pair in word.split(","))
     if shape.type_name == "boolean":

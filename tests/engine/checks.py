@@ -1,4 +1,4 @@
-"""What the engine tests look at more than once."""
+"""Checks that several engine tests share."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ MAY_DIFFER = {
     "StorageEncrypted",
     "StorageEncryptionType",
     "KmsKeyId",
-    # A moment's state.
+    # Momentary state.
     "DBInstanceStatus",
     "StatusInfos",
     "PendingModifiedValues",
@@ -67,15 +67,15 @@ MAY_DIFFER = {
     # Until the cutover.
     "DBParameterGroups",
 }
-"""In what the descriptions of source and encrypted instance may differ, and in nothing else."""
+"""The only keys in which the descriptions of source and encrypted instance may differ."""
 
 _OURS = "rds-encrypt:"
 _READ_ONLY = 1290
 _TABLES = 7
 _FIRST_BEAT = 15.0
-"""Seconds in which a server that has just started on a busy machine must have let it run once."""
+"""Seconds within which a server that has just started on a busy machine must have run the event once."""
 _BEATS = 2.5
-"""Seconds in which an event that runs every second must have run."""
+"""Seconds within which an event that runs every second must have run."""
 _ACCOUNTS = "SELECT user, host FROM mysql.user WHERE user NOT LIKE 'mysql.%%' AND user NOT LIKE 'rds%%' ORDER BY user, host"
 _DEFINITIONS = {
     "routines": "SELECT routine_name AS name, routine_type AS kind, routine_definition AS body, definer AS d,"
@@ -100,35 +100,37 @@ def owner_tags(description: Mapping[str, Any]) -> dict[str, str]:
 
 
 def differing(before: Mapping[str, Any], after: Mapping[str, Any], allowed: set[str]) -> dict[str, Any]:
-    """Return what differs between two descriptions of instances, but for what is allowed and the migration's tags."""
-    found = {
+    """Return the differences of two descriptions of instances, except those allowed and the migration's tags."""
+    differences = {
         key: (before.get(key), after.get(key))
         for key in before.keys() | after.keys()
         if key not in {*allowed, "TagList"} and before.get(key) != after.get(key)
     }
     if owner_tags(before) != owner_tags(after):
-        found["TagList"] = (owner_tags(before), owner_tags(after))
-    return found
+        differences["TagList"] = (owner_tags(before), owner_tags(after))
+    return differences
 
 
 def beats(connection: Connection, *, until: int = 0, patience: float = 15.0) -> list[int]:
     """Return the ids of the heartbeats, once there is one of at least ``until``."""
     deadline = time.monotonic() + patience
     while True:
-        found = [int(row["id"]) for row in rows(connection, "SELECT id FROM heartbeats ORDER BY id")]
-        if (found and found[-1] >= until) or time.monotonic() > deadline:
-            return found
+        ids = [int(row["id"]) for row in rows(connection, "SELECT id FROM heartbeats ORDER BY id")]
+        if (ids and ids[-1] >= until) or time.monotonic() > deadline:
+            return ids
         time.sleep(0.2)
 
 
 def definitions(connection: Connection) -> dict[str, Any]:
     """Return everything but the tables: routines, triggers, views, events, and the owner's accounts with their grants."""
-    found: dict[str, Any] = {kind: rows(connection, statement) for kind, statement in _DEFINITIONS.items()}
-    assert all(found.values()), "the seed has one of each"
+    definition_rows: dict[str, Any] = {
+        kind: rows(connection, statement) for kind, statement in _DEFINITIONS.items()
+    }
+    assert all(definition_rows.values()), "the seed has one of each"
     for account in rows(connection, _ACCOUNTS):
         name = f"'{account['user']}'@'{account['host']}'"
-        found[name] = rows(connection, f"SHOW GRANTS FOR {name}")
-    return found
+        definition_rows[name] = rows(connection, f"SHOW GRANTS FOR {name}")
+    return definition_rows
 
 
 def require_equal_tables(deployment: Deployment, old: str, new: str) -> None:
@@ -157,7 +159,7 @@ def require_fenced(deployment: Deployment, identifier: str) -> None:
 def require_one_event(deployment: Deployment, running: str, quiet: str) -> None:
     """Require that every beat since the cutover comes from one instance; the other may only replicate them."""
     with deployment.connected(quiet) as old, deployment.connected(running) as new:
-        first, second = (int(value(each, "SELECT @@server_id")) for each in (old, new))
+        first, second = (int(value(connection, "SELECT @@server_id")) for connection in (old, new))
         before = _beats_by_server(new)
         deadline = time.monotonic() + _FIRST_BEAT
         while second not in before and time.monotonic() < deadline:
@@ -177,13 +179,13 @@ def _beats_by_server(connection: Connection) -> dict[int, dict[str, Any]]:
 
 
 def secrets_in(secrets: Iterable[str], files: Iterable[Path], texts: Iterable[str]) -> list[str]:
-    """Return where any of the secrets stands, without quoting it."""
-    wanted = [secret.encode() for secret in secrets]
-    found = [str(file) for file in files if any(secret in file.read_bytes() for secret in wanted)]
-    return found + [
+    """Return the places where any of the secrets occurs, without quoting it."""
+    encoded = [secret.encode() for secret in secrets]
+    places = [str(file) for file in files if any(secret in file.read_bytes() for secret in encoded)]
+    return places + [
         f"output {number}"
         for number, text in enumerate(texts)
-        if any(secret in text.encode() for secret in wanted)
+        if any(secret in text.encode() for secret in encoded)
     ]
 
 
@@ -210,7 +212,7 @@ def snapshot_of_production(deployment: Deployment) -> Production:
 
 
 def require_production_untouched(deployment: Deployment, before: Production) -> None:
-    """Require that both instances are what they were, serve their data, and that one of them takes writes."""
+    """Require that both instances are as they were and serve their data, and that one accepts writes."""
     moves = {"LatestRestorableTime", "ReadReplicaDBInstanceIdentifiers"}
     now = snapshot_of_production(deployment)
     assert not differing(before.new, now.new, moves)
@@ -232,7 +234,7 @@ def unfolded(output: str) -> str:
 
 
 def wait_until(reached: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait for what comes about by itself, and fail if it does not within some seconds."""
+    """Wait for something that happens by itself, and fail if it does not within some seconds."""
     deadline = time.monotonic() + seconds
     while not reached():
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s"

@@ -14,6 +14,6 @@ from tests.engine.faults.stage import Stage, staged  # noqa: E402 - what it impo
 
 @pytest.fixture(scope="session")
 def broken_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """A source in phase `replicate` that faults are provoked on, and that is then driven to and fro; see its two modules."""
+    """A source in phase `replicate` that faults are provoked on, and that is then driven back and forth; see its two modules."""
     with staged(tmp_path_factory.mktemp("broken")) as stage:
         yield stage

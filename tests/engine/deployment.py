@@ -1,4 +1,4 @@
-"""A deployment: a sandbox with a seeded database, a stack of its own, and looks at both."""
+"""A deployment: a sandbox with a seeded database, a stack of its own, and ways to look at both."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _POINT_OF_NO_RETURN = {
     "cutover": (Tag.CUTOVER_BEGAN, "Cutover orders creating"),
     "rollback": (Tag.ROLLBACK_BEGAN, "Rollback orders creating"),
 }
-"""The tag that notes it, and the row of the step."""
+"""The tag that records it, and the row of the step."""
 
 
 @dataclass
@@ -83,7 +83,7 @@ class Deployment:
             **self.always,
             **source,
         }
-        # Watching the lag costs seconds in each of some fifty cutovers; tests/engine/test_procedure.py asks for what users get.
+        # Watching the lag costs seconds in each of some fifty cutovers; tests/engine/test_procedure.py uses the value that users get.
         settings["cutover"] = {"lagSteady": 0, **(settings.get("cutover") or {})}
         self.configure_plainly(phase, [{key: value for key, value in settings.items() if value is not None}])
 
@@ -118,19 +118,19 @@ class Deployment:
 
     @property
     def files(self) -> Files:
-        """What the program wrote for people."""
+        """The files that the program wrote for people."""
         return Files(self.seeded.identifier, directory=Path(self.workspace.environment[DIRECTORY]))
 
     def outputs(self) -> dict[str, Any]:
         """Return the outputs of the source."""
-        found: dict[str, Any] = self.workspace.outputs()[self.seeded.identifier]
-        return found
+        outputs: dict[str, Any] = self.workspace.outputs()[self.seeded.identifier]
+        return outputs
 
     def export_state(self) -> str:
         return self._good(self.workspace.run("stack", "export", "--stack", self.workspace.stack)).output
 
     def import_state(self, state: str) -> None:
-        """Replace the stack's state, as somebody would who restores an old backup."""
+        """Replace the stack's state, as somebody who restores an old backup would."""
         file = self.workspace.directory / "imported.json"
         file.write_text(state, encoding="utf-8")
         self._good(
@@ -142,12 +142,12 @@ class Deployment:
     def killed_up(self, phase: str, row: str, reached: Callable[[], bool], **source: Any) -> Result:
         """Go to a phase and kill the CLI with all its plugins, as soon as ``row`` is shown and ``reached`` holds."""
         self.configure(phase, **source)
-        seen = threading.Event()
+        row_shown = threading.Event()
 
         def listen(line: str) -> None:
-            if row not in line or seen.is_set():
+            if row not in line or row_shown.is_set():
                 return
-            seen.set()
+            row_shown.set()
             deadline = time.monotonic() + _PATIENCE
             while not reached() and time.monotonic() < deadline:
                 time.sleep(0.02)
@@ -155,7 +155,7 @@ class Deployment:
 
         result = self.note(self.workspace.up("--skip-preview", listen=listen))
         assert result.returncode == -signal.SIGKILL, result.output
-        # What every user of Pulumi does after a crash: the lock of the dead run goes.
+        # What every user of Pulumi does after a crash: remove the lock of the dead run.
         self._good(self.workspace.run("cancel", "--yes", "--stack", self.workspace.stack))
         return result
 
@@ -164,7 +164,7 @@ class Deployment:
     ) -> None:
         """Kill a phase before the names begin to move, however late the kill comes.
 
-        That they begin is noted first, and AWS refuses the note. A note that is only late could still arrive after the kill.
+        That they begin is recorded first, and AWS refuses the record. One that is only late could arrive after the kill.
         """
         point, row = _POINT_OF_NO_RETURN[phase]
         self.sandbox.faults.throttle("AddTagsToResource", count=10_000, mentions=point)
@@ -172,7 +172,7 @@ class Deployment:
         self.sandbox.faults.clear()
 
     def note(self, result: Result) -> Result:
-        """Keep what a command printed, whatever it came to."""
+        """Keep what a command printed, whether it succeeded or not."""
         self.printed.append(result)
         return result
 
@@ -181,17 +181,17 @@ class Deployment:
         assert result.ok, f"{' '.join(result.command)} ended with {result.returncode}:\n{result.output}"
         return result
 
-    # The world.
+    # AWS and MySQL.
 
     def client(self, service: str) -> Any:
         return self.sandbox.client(service)
 
     def instance(self, identifier: str) -> dict[str, Any]:
         """Describe the instance of that name."""
-        found: dict[str, Any] = self.client("rds").describe_db_instances(DBInstanceIdentifier=identifier)[
-            "DBInstances"
-        ][0]
-        return found
+        description: dict[str, Any] = self.client("rds").describe_db_instances(
+            DBInstanceIdentifier=identifier
+        )["DBInstances"][0]
+        return description
 
     def tags(self, identifier: str) -> dict[str, str]:
         """Return the tags of the instance of that name."""
@@ -199,8 +199,8 @@ class Deployment:
 
     def names(self) -> set[str]:
         """Return the names of all instances."""
-        found = self.client("rds").describe_db_instances()["DBInstances"]
-        return {instance["DBInstanceIdentifier"] for instance in found}
+        instances = self.client("rds").describe_db_instances()["DBInstances"]
+        return {instance["DBInstanceIdentifier"] for instance in instances}
 
     def address(self, identifier: str) -> Address:
         return address(self.client("rds"), identifier, self.seeded.ca_bundle)
@@ -233,7 +233,7 @@ def driving(
         seeded = seed(sandbox, engine=engine, rows=ROWS, identifier=IDENTIFIER, gtids=gtids)
         if hostile:
             _set(sandbox, seeded.identifier, {**HOSTILE, **_OF_ENGINE[engine]})
-        # Several tests drive a source of this name: what is written for people must not lie in the checkout.
+        # Several tests drive a source of this name: its reports must not end up in the checkout.
         environment = {**sandbox.settings(), DIRECTORY: str(directory / "reports")}
         workspace = Workspace(directory / "workspace", environment=environment)
         workspace.create()
@@ -248,8 +248,8 @@ def _set(sandbox: Sandbox, identifier: str, parameters: Mapping[str, str]) -> No
 
     def group() -> dict[str, Any]:
         instance = rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"][0]
-        found: dict[str, Any] = instance["DBParameterGroups"][0]
-        return found
+        group_status: dict[str, Any] = instance["DBParameterGroups"][0]
+        return group_status
 
     set_parameters(rds, group()["DBParameterGroupName"], parameters, "immediate")
     deadline = time.monotonic() + _PATIENCE
@@ -259,7 +259,7 @@ def _set(sandbox: Sandbox, identifier: str, parameters: Mapping[str, str]) -> No
 
 
 def kill_pulumi_of(parent: int) -> None:
-    """Kill every `pulumi` that a process started, with all that belongs to its session.
+    """Kill every `pulumi` that a process started, with everything in its session.
 
     All are stopped before the first is killed: a step that sees its engine die undoes what it has begun, and an engine that
     sees a plugin die ends with a failure of its own.
@@ -287,7 +287,7 @@ def _processes() -> Iterator[_Process]:
             text = (entry / "stat").read_text(encoding="utf-8")
         except (FileNotFoundError, ProcessLookupError):
             continue
-        # The name stands in parentheses and may hold blanks.
+        # The name is in parentheses and may contain blanks.
         name, _, rest = text.partition("(")[2].rpartition(")")
         fields = rest.split()
         yield _Process(int(entry.name), name, parent=int(fields[1]))

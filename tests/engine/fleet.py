@@ -1,4 +1,4 @@
-"""Three tiny sources in one stack, of which one may be in trouble."""
+"""Three tiny sources in one stack, one of which may be in trouble."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Fleet:
         file.write_text("\n".join([*salt, f"config: {json.dumps(config)}", ""]), encoding="utf-8")
 
     def up(self, *options: str) -> Result:
-        """Run `pulumi up` as somebody would who has many sources, and return what it came to."""
+        """Run `pulumi up` as somebody with many sources would, and return its result."""
         result = self.workspace.up("--skip-preview", "--continue-on-error", "--parallel", _PARALLEL, *options)
         self.printed.append(result)
         return result
@@ -69,28 +69,30 @@ class Fleet:
 
     def workers(self) -> dict[str, list[str]]:
         """Return the workers in the state, each with the names of the steps that run in it."""
-        found: dict[str, list[str]] = {}
-        for each in self.workspace.resources():
-            if each["type"].startswith("pulumi-python:dynamic/"):
-                worker = each["provider"].rpartition("::")[0].rpartition("::")[2]
-                found.setdefault(worker, []).append(each["urn"].rpartition("::")[2])
-        return found
+        workers: dict[str, list[str]] = {}
+        for resource in self.workspace.resources():
+            if resource["type"].startswith("pulumi-python:dynamic/"):
+                worker = resource["provider"].rpartition("::")[0].rpartition("::")[2]
+                workers.setdefault(worker, []).append(resource["urn"].rpartition("::")[2])
+        return workers
 
     def instance(self, identifier: str) -> dict[str, Any]:
         """Describe the instance of that name."""
         rds = self.sandbox.client("rds")
-        found: dict[str, Any] = rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"][0]
-        return found
+        description: dict[str, Any] = rds.describe_db_instances(DBInstanceIdentifier=identifier)[
+            "DBInstances"
+        ][0]
+        return description
 
     def instances(self) -> set[str]:
         """Return the names of all instances."""
-        found = self.sandbox.client("rds").describe_db_instances()["DBInstances"]
-        return {each["DBInstanceIdentifier"] for each in found}
+        instances = self.sandbox.client("rds").describe_db_instances()["DBInstances"]
+        return {instance["DBInstanceIdentifier"] for instance in instances}
 
 
 @contextmanager
 def fleet_of(directory: Path, count: int) -> Iterator[Fleet]:
-    """Run a sandbox with so many sources and an empty stack for the length of a ``with`` block."""
+    """Run a sandbox with this many sources and an empty stack for the length of a ``with`` block."""
     with Sandbox.running(directory / "sandbox") as sandbox:
         sources = make_sources(sandbox, count)
         environment = {**sandbox.settings(), DIRECTORY: str(directory / "reports")}

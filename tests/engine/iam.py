@@ -1,7 +1,7 @@
 """AWS calls as IAM sees them: what each recorded call asks to be allowed, and whether one of the two policies allows it.
 
 The actions, resource types and condition keys are those of the "Service Authorization Reference". Tags of resources are
-followed from call to call, since a call's record does not tell them.
+followed from call to call, since a call's record does not contain them.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class World:
         self._new_group: dict[str, str] = {}
 
     def meet(self, group: str) -> None:
-        """Give the tags of a new security group to the first one that a call names next: its id is in an answer only."""
+        """Give the tags of a new security group to the next new one that a call names: its id is in an answer only."""
         if self._new_group and group not in self._tags:
             self._tags[group], self._new_group = self._new_group, {}
 
@@ -63,7 +63,7 @@ class World:
         return self._tags.get(arn, {})
 
     def after(self, call: Call) -> None:
-        """Take in what a call that succeeded has changed."""
+        """Record what a call that succeeded has changed."""
         given = call["parameters"]
         made = _MADE.get(call["action"])
         if made is not None:
@@ -88,7 +88,7 @@ def asks(call: Call, world: World) -> list[Ask]:
     """Return what must be allowed for a call.
 
     Raises:
-        LookupError: nobody has thought about this call yet.
+        LookupError: this call is not covered yet.
     """
     service, action, given = call["service"], call["action"], call["parameters"]
     service = _PREFIXES.get(service, service)
@@ -127,8 +127,8 @@ def _tags_of(given: Mapping[str, Any]) -> dict[str, str]:
 def _requested(given: Mapping[str, Any]) -> dict[str, str | list[str]]:
     tags = _tags_of(given)
     keys = [*tags, *(given.get("TagKeys") or [])]
-    found: dict[str, str | list[str]] = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
-    return {**found, "aws:TagKeys": keys} if keys else found
+    context: dict[str, str | list[str]] = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+    return {**context, "aws:TagKeys": keys} if keys else context
 
 
 def _present(world: World, arn: str) -> dict[str, str]:
@@ -242,7 +242,7 @@ def _open_group(action: str, given: Mapping[str, Any], world: World) -> Iterator
 
 
 def _move_proxy(action: str, given: Mapping[str, Any], _world: World) -> Iterator[Ask]:
-    """The proxy's target group is asked for, by an id that the call does not have, and the instance."""
+    """This needs the proxy's target group, by an id that the call does not have, and the instance."""
     yield Ask(action, f"{_RDS}:target-group:prx-tg-0123456789abcdef0")
     for name in given["DBInstanceIdentifiers"]:
         yield Ask(action, _db(name))
@@ -351,18 +351,22 @@ class Policy:
 
     def refused(self, calls: Iterable[Call], world: World) -> list[str]:
         """Follow the calls, and return what the policy does not allow."""
-        found = []
+        refusals = []
         for call in calls:
-            wanted = asks(call, world)
-            found += [f"{call['action']}: {ask}" for ask in wanted if not self.allows(ask)]
+            required = asks(call, world)
+            refusals += [f"{call['action']}: {ask}" for ask in required if not self.allows(ask)]
             if call["status"] < 400:
                 world.after(call)
-        return found
+        return refusals
 
     @property
     def unused(self) -> set[tuple[str, str]]:
         """What was never needed, as pairs of a statement and an action."""
-        given = {(each["Sid"], action) for each in self._statements for action in _several(each["Action"])}
+        given = {
+            (statement["Sid"], action)
+            for statement in self._statements
+            for action in _several(statement["Action"])
+        }
         return given - self._used
 
 
@@ -383,23 +387,23 @@ def _allowed(statement: Mapping[str, Any], ask: Ask) -> bool:
     if not any(pattern == "*" or fnmatchcase(ask.resource, pattern) for pattern in resources):
         return False
     return all(
-        _holds(operator, ask.context.get(key), _several(wanted))
+        _holds(operator, ask.context.get(key), _several(expected))
         for operator, keys in statement.get("Condition", {}).items()
-        for key, wanted in keys.items()
+        for key, expected in keys.items()
     )
 
 
-def _holds(operator: str, found: str | list[str] | None, wanted: list[str]) -> bool:
+def _holds(operator: str, actual: str | list[str] | None, expected: list[str]) -> bool:
     if operator == "Null":
-        return (found is None) == (wanted == ["true"])
-    values = _several(found) if found is not None else []
+        return (actual is None) == (expected == ["true"])
+    values = _several(actual) if actual is not None else []
     quantifier, _, plain = operator.rpartition(":")
     match: Callable[[str, str], bool] = fnmatchcase if plain == "StringLike" else str.__eq__
     assert plain in {"StringLike", "StringEquals", "Bool"}, f"{operator} is not known here"
     assert quantifier in {"", "ForAllValues"}, f"{operator} is not known here"
     if not quantifier and not values:
         return False
-    return all(any(match(value, pattern) for pattern in wanted) for value in values)
+    return all(any(match(value, pattern) for pattern in expected) for value in values)
 
 
 def _matches(action: str, given: str | list[str]) -> bool:

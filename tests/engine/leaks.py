@@ -18,12 +18,12 @@ _LOOK_EVERY = 0.1
 
 
 def forms(secret: str) -> dict[bytes, str]:
-    """Return how a secret may stand in a file, each with what to call it.
+    """Return the forms in which a secret may occur in a file, each with its name.
 
     Pickles hold text as it is, so they need no form of their own; a pickle in base64 does, wherever in it the secret begins.
     """
     plain = secret.encode()
-    found = {plain: "plain"}
+    names = {plain: "plain"}
     for form, name in (
         (secret.encode("utf-16-le"), "UTF-16"),
         (plain.hex().encode(), "hexadecimal"),
@@ -33,11 +33,11 @@ def forms(secret: str) -> dict[bytes, str]:
         (json.dumps(secret)[1:-1].encode(), "JSON"),
         (repr(secret)[1:-1].encode(), "repr"),
     ):
-        found.setdefault(form, name)
+        names.setdefault(form, name)
     for part in _base64_parts(plain):
-        found.setdefault(part, "base64")
-        found.setdefault(part.translate(bytes.maketrans(b"+/", b"-_")), "base64")
-    return {form: name for form, name in found.items() if len(form) >= 8}
+        names.setdefault(part, "base64")
+        names.setdefault(part.translate(bytes.maketrans(b"+/", b"-_")), "base64")
+    return {form: name for form, name in names.items() if len(form) >= 8}
 
 
 def _base64_parts(plain: bytes) -> Iterator[bytes]:
@@ -50,20 +50,20 @@ def _base64_parts(plain: bytes) -> Iterator[bytes]:
 
 
 def leaks(secrets: Mapping[str, str], things: Iterable[tuple[str, bytes]]) -> list[str]:
-    """Return which secret stands where, in which form; never the secret itself."""
-    wanted = [(name, form, how) for name, secret in secrets.items() for form, how in forms(secret).items()]
+    """Return which secret occurs where, in which form; never the secret itself."""
+    patterns = [(name, form, how) for name, secret in secrets.items() for form, how in forms(secret).items()]
     return sorted(
         {
             f"{name}, {how}, in {where}"
             for where, content in things
-            for name, form, how in wanted
+            for name, form, how in patterns
             if form in content
         }
     )
 
 
 def contents(*roots: Path) -> Iterator[tuple[str, bytes]]:
-    """Give every file below the roots with its content; of a compressed one, what it holds."""
+    """Yield every file below the roots with its content, decompressed if it is compressed."""
     for root in roots:
         for path in [root] if root.is_file() else sorted(root.rglob("*")):
             if path.is_file() and not path.is_symlink():
@@ -75,13 +75,14 @@ class Processes:
     """The command lines that were seen while somebody watched."""
 
     def __init__(self) -> None:
-        self._seen: set[bytes] = set()
+        self._command_lines: set[bytes] = set()
         self._over = threading.Event()
 
     @property
     def seen(self) -> Iterable[tuple[str, bytes]]:
         return [
-            (f"the process {line.split()[0].decode(errors='replace')}", line) for line in self._seen.copy()
+            (f"the process {line.split()[0].decode(errors='replace')}", line)
+            for line in self._command_lines.copy()
         ]
 
     def watch(self) -> None:
@@ -92,7 +93,7 @@ class Processes:
                 except (FileNotFoundError, ProcessLookupError):
                     continue
                 if line:
-                    self._seen.add(line)
+                    self._command_lines.add(line)
 
     def stop(self) -> None:
         self._over.set()
@@ -100,7 +101,7 @@ class Processes:
 
 @contextmanager
 def watching_processes() -> Iterator[Processes]:
-    """Note every command line on this machine for the length of a ``with`` block."""
+    """Record every command line on this machine for the length of a ``with`` block."""
     processes = Processes()
     thread = threading.Thread(target=processes.watch, daemon=True)
     thread.start()

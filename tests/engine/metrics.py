@@ -1,4 +1,4 @@
-"""Figures of CloudWatch's that RDS would put there, and the sandbox does not."""
+"""Figures that RDS would send to CloudWatch, and the sandbox does not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["note_free_storage"]
 
 
 def note_free_storage(deployment: Deployment, identifier: str, *, gib: float, ago: timedelta) -> None:
-    """Tell CloudWatch what RDS would, which it keeps; it is asked by whole seconds, so what is not a second old may be left out."""
+    """Send CloudWatch, which keeps it, what RDS would; it is asked by whole seconds, so a younger figure may be left out."""
     deployment.client("cloudwatch").put_metric_data(
         Namespace="AWS/RDS",
         MetricData=[

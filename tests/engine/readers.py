@@ -18,8 +18,8 @@ def write(deployment: Deployment, note: str) -> None:
 def require_read(deployment: Deployment, identifier: str, note: str) -> None:
     """Require that a reader of this name sees a write soon."""
 
-    def seen() -> bool:
+    def note_arrived() -> bool:
         with deployment.connected(identifier, application=True) as connection:
             return int(value(connection, "SELECT COUNT(*) FROM orders WHERE note = %s", note)) == 10
 
-    wait_until(seen, seconds=60.0)
+    wait_until(note_arrived, seconds=60.0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 __all__ = ["Row", "read_rows"]
 
-# ` +  aws:rds:Instance orders-encrypted create [diff: …]`; whatever a resource has to say follows.
+# ` +  aws:rds:Instance orders-encrypted create [diff: …]`; any message of the resource follows.
 _ROW = re.compile(
     r"^ [ +~\-<>=]{1,2} +(?P<type>[\w./-]+:[\w./:-]+) (?P<name>[\w-]+)"
     r" (?P<action>(?:create|update|delete|replace|read|import)\S*(?: \[diff: [^\]]*\])?)"
@@ -27,7 +27,7 @@ class Row:
 
 
 def read_rows(printed: str) -> list[Row]:
-    """Return the resources that a plan does something to, in the order in which they are shown first."""
-    found = [match for line in printed.splitlines() if (match := _ROW.match(line))]
-    # A row is printed again with each thing that the resource has to say.
-    return list(dict.fromkeys(Row(row["type"], row["name"], row["action"]) for row in found))
+    """Return the resources that a plan does something to, in the order in which they are first shown."""
+    matches = [match for line in printed.splitlines() if (match := _ROW.match(line))]
+    # A row is printed again with each message of the resource.
+    return list(dict.fromkeys(Row(row["type"], row["name"], row["action"]) for row in matches))

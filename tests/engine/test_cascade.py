@@ -35,10 +35,10 @@ def test_the_preview_says_that_the_replica_of_a_replica_comes_along(
     cascade.configure("replicate")
     plan = cascade.note(cascade.workspace.preview())
     assert plan.ok, plan.output
-    said = unfolded(plan.output)
-    assert f"create encrypted replicas of it: {ABOVE}-encrypted" in said
-    assert f"create replicas of those: {BELOW}-encrypted" in said
-    assert f"its replicas come along: {ABOVE}, {BELOW} (a replica of {ABOVE})" in said
+    output = unfolded(plan.output)
+    assert f"create encrypted replicas of it: {ABOVE}-encrypted" in output
+    assert f"create replicas of those: {BELOW}-encrypted" in output
+    assert f"its replicas come along: {ABOVE}, {BELOW} (a replica of {ABOVE})" in output
 
 
 def test_the_replica_of_a_replica_gets_a_counterpart_that_follows_the_one_above(cascade: Deployment) -> None:

@@ -58,15 +58,15 @@ def in_group(deployment: Deployment, group: str = "orders-encrypted") -> dict[st
         .paginate(DBParameterGroupName=group, Source="user")
     )
     return {
-        found["ParameterName"]: found["ParameterValue"]
+        parameter["ParameterName"]: parameter["ParameterValue"]
         for page in pages
-        for found in page["Parameters"]
-        if found["ParameterName"] in DURABLE
+        for parameter in page["Parameters"]
+        if parameter["ParameterName"] in DURABLE
     }
 
 
 def writes_of_durability(deployment: Deployment) -> list[str]:
-    """Return what was asked of the two parameters so far, by the program or its provider.
+    """Return the changes of the two parameters that the program or its provider has asked for so far.
 
     Others may be changed as well: a comparison reduces the appliers when it finds the copies at different coordinates.
     """
@@ -85,7 +85,9 @@ def far_behind(deployment: Deployment) -> Iterator[None]:
     The steps from its attachment on are taken out of the state, so that the next `up` does them.
     """
     urn = next(
-        each["urn"] for each in deployment.workspace.resources() if "ExternalReplication" in each["urn"]
+        resource["urn"]
+        for resource in deployment.workspace.resources()
+        if "ExternalReplication" in resource["urn"]
     )
     deployment.workspace.run(
         "state", "delete", urn, "--target-dependents", "--yes", "--stack", deployment.workspace.stack
@@ -100,18 +102,18 @@ def far_behind(deployment: Deployment) -> Iterator[None]:
 def up_until_relaxed(deployment: Deployment) -> Result:
     """Run `up` behind a lock that is released as soon as durability is relaxed."""
     results: list[Result] = []
-    said: list[str] = []
+    lines: list[str] = []
     with far_behind(deployment):
         deployment.configure("replicate", **SETTINGS)
         run = threading.Thread(
-            target=lambda: results.append(deployment.workspace.up("--skip-preview", listen=said.append)),
+            target=lambda: results.append(deployment.workspace.up("--skip-preview", listen=lines.append)),
             daemon=True,
         )
         run.start()
         deadline = time.monotonic() + PATIENCE
         while live(deployment) != RELAXED:
-            assert run.is_alive(), "\n".join(said)
-            assert time.monotonic() < deadline, "\n".join(said)
+            assert run.is_alive(), "\n".join(lines)
+            assert time.monotonic() < deadline, "\n".join(lines)
             time.sleep(0.1)
     run.join(PATIENCE)
     return deployment.note(results[0])
@@ -124,7 +126,7 @@ def test_it_is_relaxed_while_it_catches_up_and_put_back_when_it_is_level(deploym
     assert live(deployment) == DURABLE
     assert in_group(deployment) == {"innodb_flush_log_at_trx_commit": "1"}
     assert live(deployment, "orders") == DURABLE
-    (step,) = (each for each in deployment.workspace.resources() if "CatchUp" in each["urn"])
+    (step,) = (resource for resource in deployment.workspace.resources() if "CatchUp" in resource["urn"])
     assert step["outputs"]["relaxed"] == list(RELAXED)
     deployment.require_rest()
 
@@ -154,9 +156,9 @@ def test_after_a_kill_no_cut_over_begins_and_the_next_up_puts_it_back(deployment
 
     deployment.configure("cutover", **SETTINGS)
     plan = deployment.note(deployment.workspace.preview())
-    told = unfolded(plan.output)
-    assert "candidate-durable: orders-encrypted is less durable than parameter group" in told
-    assert "innodb_flush_log_at_trx_commit is 2, not 1, sync_binlog is 1000, not 1" in told
+    output = unfolded(plan.output)
+    assert "candidate-durable: orders-encrypted is less durable than parameter group" in output
+    assert "innodb_flush_log_at_trx_commit is 2, not 1, sync_binlog is 1000, not 1" in output
 
     deployment.up("replicate", **SETTINGS)
     assert live(deployment) == DURABLE

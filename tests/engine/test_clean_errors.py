@@ -1,4 +1,4 @@
-"""A step that action required says so in one sentence, on the real engine's real terminal."""
+"""A step that requires action says so in one sentence, on the real engine's real terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `pulumi destroy` does: everything back before the cutover, nothing to what carries production after it."""
+"""`pulumi destroy` puts everything back before the cutover, and leaves alone what carries production after it."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def stale(deployment: Deployment) -> str:
 
 
 def unprotected(deployment: Deployment) -> list[str]:
-    """Take all protection off, as somebody would whom a protected resource has stopped."""
+    """Take all protection off, as somebody whom a protected resource has stopped would."""
     assert deployment.note(
         deployment.workspace.run("state", "unprotect", "--all", "--yes", "--stack", "dev")
     ).ok
@@ -108,11 +108,13 @@ def unprotected(deployment: Deployment) -> list[str]:
 def of_the_instances(deployment: Deployment) -> list[str]:
     """Name both instances, as in the state."""
     unprotected(deployment)
-    found = [
-        each["urn"] for each in deployment.workspace.resources() if "rds/instance:Instance::" in each["urn"]
+    urns = [
+        resource["urn"]
+        for resource in deployment.workspace.resources()
+        if "rds/instance:Instance::" in resource["urn"]
     ]
-    assert len(found) == 2
-    return [*(option for urn in found for option in ("--target", urn)), "--target-dependents"]
+    assert len(urns) == 2
+    return [*(option for urn in urns for option in ("--target", urn)), "--target-dependents"]
 
 
 @pytest.mark.parametrize(
@@ -129,5 +131,5 @@ def test_destroy_with_a_state_from_before_the_cut_over_leaves_production_alone(
 
     deployment.destroy(*options(deployment))
 
-    # The first of them takes our tags off, so that the others find two instances that nothing marks.
+    # The first of them takes our tags off, so that the others find two instances without a mark.
     require_production_untouched(deployment, production)

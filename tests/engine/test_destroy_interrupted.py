@@ -27,8 +27,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 def listed(deployment: Deployment) -> dict[str, dict[str, Any]]:
     """Return all instances by DbiResourceId: in the middle of a rename AWS may not find one by its name, but lists it."""
-    found = deployment.client("rds").describe_db_instances()["DBInstances"]
-    return {instance["DbiResourceId"]: instance for instance in found}
+    instances = deployment.client("rds").describe_db_instances()["DBInstances"]
+    return {instance["DbiResourceId"]: instance for instance in instances}
 
 
 def journal_of(deployment: Deployment) -> dict[str, set[str]]:
@@ -41,9 +41,9 @@ def journal_of(deployment: Deployment) -> dict[str, set[str]]:
 
 def urn_of(deployment: Deployment, step: str) -> str:
     return next(
-        str(found["urn"])
-        for found in deployment.workspace.resources()
-        if f"dynamic/rds:{step}::" in found["urn"]
+        str(resource["urn"])
+        for resource in deployment.workspace.resources()
+        if f"dynamic/rds:{step}::" in resource["urn"]
     )
 
 
@@ -63,7 +63,9 @@ def test_nothing_is_given_up_while_a_cut_over_moves_the_names(deployment: Deploy
     deployment.killed_up(
         "cutover",
         "Cutover orders creating",
-        lambda: "orders-old" in {each["DBInstanceIdentifier"] for each in listed(deployment).values()},
+        lambda: (
+            "orders-old" in {instance["DBInstanceIdentifier"] for instance in listed(deployment).values()}
+        ),
     )
 
     require_refused(deployment, "cutover")

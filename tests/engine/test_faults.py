@@ -40,12 +40,12 @@ def said() -> Iterator[Said]:
 def provoked(stage: Stage, fault: Fault) -> MigrationError:
     """Return the error that a fault ends with, the stage put back."""
     try:
-        with pytest.raises(MigrationError) as found:
+        with pytest.raises(MigrationError) as raised:
             fault.provoke(stage)
     finally:
         stage.faults.clear()
         stage.later.close()
-    return found.value
+    return raised.value
 
 
 @pytest.mark.parametrize("fault", BOOK, ids=lambda fault: f"{fault.section}-{fault.title}".replace(" ", "-"))

@@ -1,6 +1,6 @@
-"""Who tries to write past the fence: each kind of client, with connections from before it, while the cutover holds behind it.
+"""Each kind of client tries to write past the fence, with connections from before it, while the cutover is held behind it.
 
-One stage, swapped to and fro: each test is one cutover, held at the moments between the fence and the rename, and after it.
+One stage, swapped back and forth: each test is one cutover, held at the moments between the fence and the rename, and after it.
 Nothing that is acknowledged by the primary after `fenced` may exist. (Rarer ones: tests/chaos/test_fence_edges.py.)
 """
 
@@ -70,11 +70,11 @@ def test_a_transaction_that_was_open_before_the_fence(stage: Stage) -> None:
     rows(held, INSERT, 0, "long-before")
 
     with swapping(stage) as (direction, child):
-        found = each_moment(child, lambda: answer(held, "COMMIT"))
+        answers = each_moment(child, lambda: answer(held, "COMMIT"))
     # Once refused it is rolled back, and an empty transaction may be committed anywhere.
-    refuse_all(found[:1])
-    for each in (direction.candidate, direction.primary):
-        with stage.connected(each) as connection:
+    refuse_all(answers[:1])
+    for resource_id in (direction.candidate, direction.primary):
+        with stage.connected(resource_id) as connection:
             assert rows(connection, f"SELECT id FROM {TABLE} WHERE token = 'long-before'") == []
 
 

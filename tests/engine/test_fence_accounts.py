@@ -1,4 +1,4 @@
-"""Who tries to write past locked accounts, where the parameter group is AWS's default and cannot carry a fence."""
+"""Clients try to write past locked accounts, where the parameter group is AWS's default and cannot carry a fence."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def test_connections_from_before_are_cut_and_nobody_comes_in(stage: Stage) -> No
     assert answer(held, INSERT, 0, "held-before") is None
 
     with swapping(stage) as (_, child):
-        found = each_moment(child, lambda: (answer(held, INSERT, 0, "held-after"), login(stage)))
-    refuse_all([(moment, written) for moment, (written, _) in found])
-    assert {entered for _, (_, entered) in found} == {LOCKED}
+        attempts = each_moment(child, lambda: (answer(held, INSERT, 0, "held-after"), login(stage)))
+    refuse_all([(moment, written) for moment, (written, _) in attempts])
+    assert {entered for _, (_, entered) in attempts} == {LOCKED}
     assert answer(held, INSERT, 0, "held-later") in CUT
     require_accounts_as_before(stage)
 
@@ -96,9 +96,9 @@ def unlock_by_hand(stage: Stage, primary: str) -> None:
     (unlock,) = commands(heading, language="sql", block=1)
     before = stage.tags(primary)[Tag.LOCKED_BEFORE]
     with stage.connected(primary) as master:
-        found = {(row["user"], row["host"]): row["digest"] for row in rows(master, look)}
-        ours = [account for account, digest in found.items() if digest not in before]
-        assert [user for user, _ in found if (user, _) not in ours] == [RETIRED]
+        digests = {(row["user"], row["host"]): row["digest"] for row in rows(master, look)}
+        ours = [account for account, digest in digests.items() if digest not in before]
+        assert [user for user, _ in digests if (user, _) not in ours] == [RETIRED]
         for user, host in ours:
             rows(master, unlock.replace("'app'@'%'", "%s@%s"), user, host)
 
@@ -114,8 +114,8 @@ def login(stage: Stage) -> int | None:
 
 def require_accounts_as_before(stage: Stage) -> None:
     """On both instances the application may log in, the clerk may not, and the probe is gone."""
-    for each in (stage.direction.primary, stage.direction.candidate):
-        with stage.connected(each) as connection:
+    for resource_id in (stage.direction.primary, stage.direction.candidate):
+        with stage.connected(resource_id) as connection:
             locked = {
                 row["user"]: row["locked"]
                 for row in rows(connection, "SELECT user AS user, account_locked AS locked FROM mysql.user")

@@ -49,8 +49,8 @@ def others(fleet: Fleet, broken: str) -> list[str]:
 
 
 def summary(fleet: Fleet) -> dict[str, Any]:
-    found: dict[str, Any] = fleet.workspace.outputs()[ALL]
-    return found
+    totals: dict[str, Any] = fleet.workspace.outputs()[ALL]
+    return totals
 
 
 def test_quotas_are_counted_for_all_together(fleet: Fleet) -> None:
@@ -62,19 +62,19 @@ def test_quotas_are_counted_for_all_together(fleet: Fleet) -> None:
         fleet.sandbox.faults.quota("DBInstances", 40)
 
     assert not result.ok
-    said = f"the account may have {COUNT + 5} DB instances and has {COUNT}, but {COUNT} sources of this stack need 6 more"
-    assert f"{fleet.names[-1]}: {said}" in result.output
-    assert f"{fleet.names[0]}: {said}" not in result.output
+    message = f"the account may have {COUNT + 5} DB instances and has {COUNT}, but {COUNT} sources of this stack need 6 more"
+    assert f"{fleet.names[-1]}: {message}" in result.output
+    assert f"{fleet.names[0]}: {message}" not in result.output
 
 
 def test_one_source_that_fails_does_not_stop_the_others(
     fleet: Fleet, broken: str, others: list[str], before: dict[str, dict[str, Any]]
 ) -> None:
     assert {f"{name}-encrypted" for name in others} <= fleet.instances()
-    found = summary(fleet)
-    assert (found["sources"], found["as_configured"], found["behind"]) == (COUNT, COUNT - 1, [broken])
+    totals = summary(fleet)
+    assert (totals["sources"], totals["as_configured"], totals["behind"]) == (COUNT, COUNT - 1, [broken])
     for name in others:
-        assert "found equal" in found["each"][name]
+        assert "found equal" in totals["each"][name]
         assert fleet.sources.rows(f"{name}-encrypted") == ROWS
     # Nothing was done to the source itself, but for what replication needs.
     assert not differing(before[broken], fleet.instance(broken), MOVES)
@@ -104,7 +104,7 @@ def test_the_others_cut_over_while_one_is_broken(fleet: Fleet, broken: str, othe
         assert fleet.instance(name)["StorageEncrypted"], result.output
         assert fleet.sources.rows(name) == ROWS
         assert f"{name}-old" in fleet.instances()
-    # What it has come to stays as it is: a source that is skipped is not given up.
+    # What it has reached stays as it is: a source that is skipped is not given up.
     assert not fleet.instance(broken)["StorageEncrypted"]
     assert f"{broken}-not-encrypted" in fleet.instances()
 
@@ -117,11 +117,11 @@ def test_the_broken_one_is_mended_and_follows(
 
     fleet.good(fleet.up())
 
-    found = summary(fleet)
-    assert (found["as_configured"], found["behind"]) == (COUNT, [])
-    assert "found equal" in found["each"][broken]
+    totals = summary(fleet)
+    assert (totals["as_configured"], totals["behind"]) == (COUNT, [])
+    assert "found equal" in totals["each"][broken]
     for name in others:
-        assert "cut over" in found["each"][name]
+        assert "cut over" in totals["each"][name]
     assert fleet.sources.rows(f"{broken}-encrypted") == ROWS
     assert not differing(before[broken], fleet.instance(broken), MOVES)
     fleet.good(fleet.workspace.preview(expect_no_changes=True))

@@ -1,4 +1,4 @@
-"""There and back again with GTIDs: whenever the roles change, both have executed the same, but for what RDS writes by itself."""
+"""There and back again with GTIDs: whenever the roles change, both have executed the same, except for what RDS writes by itself."""
 
 from __future__ import annotations
 

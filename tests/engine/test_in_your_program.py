@@ -1,4 +1,4 @@
-"""`Migration` in a program of a user's own: examples/in-your-program, with the real engine."""
+"""`Migration` in a user's own program: examples/in-your-program, with the real engine."""
 
 from __future__ import annotations
 

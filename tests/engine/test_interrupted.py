@@ -44,14 +44,14 @@ def source(deployment: Deployment) -> dict[str, Any]:
 def test_a_hook_may_veto_and_the_log_says_so(deployment: Deployment, source: dict[str, Any]) -> None:
     deployment.up("replicate")
 
-    said = refused_up(deployment, {"hooks": {"before": ["false"]}})
+    output = refused_up(deployment, {"hooks": {"before": ["false"]}})
 
     log = deployment.files.read_json("cutover.json")
     assert log is not None
     assert (log["outcome"], log["moments"]) == ("aborted", {})
     assert "hook `before` failed" in log["error"]
-    assert log["error"] in said
-    assert "Writes were never refused." in said
+    assert log["error"] in output
+    assert "Writes were never refused." in output
 
 
 def rotate(deployment: Deployment, identifier: str) -> None:
@@ -89,8 +89,8 @@ def test_a_master_password_that_is_changed_on_the_source_alone(deployment: Deplo
     result = deployment.note(deployment.workspace.preview())
 
     assert result.ok, result.output
-    told = unfolded(result.output)
-    assert "orders-encrypted: it does not accept production's current master password" in told
+    output = unfolded(result.output)
+    assert "orders-encrypted: it does not accept production's current master password" in output
     # A preview changes nothing; the cutover that the next test calls off is the first that needs it.
     assert not accepts(deployment, "orders-encrypted")
 
@@ -100,7 +100,7 @@ def test_a_budget_that_is_spent_is_called_off_and_the_log_says_how_long_writes_w
 ) -> None:
     deployment.sandbox.faults.slow(6000, "ModifyDBParameterGroup")
 
-    said = refused_up(deployment, {"maxWriteOutage": 5})
+    output = refused_up(deployment, {"maxWriteOutage": 5})
 
     log = deployment.files.read_json("cutover.json")
     assert log is not None
@@ -108,7 +108,7 @@ def test_a_budget_that_is_spent_is_called_off_and_the_log_says_how_long_writes_w
     assert "more than the 5 s allowed" in log["error"]
     assert {"fence_requested", "fenced", "promoted", "fence_lifted"} <= set(log["moments"])
     assert log["write_outage"]["at_most"] > 5 > log["write_outage"]["at_least"]
-    assert summary(log) in said
+    assert summary(log) in output
     with deployment.connected("orders", application=True) as connection:
         rows(connection, "UPDATE orders SET note = 'goes on' WHERE id = 1")
     assert accepts(deployment, "orders-encrypted")
@@ -159,7 +159,7 @@ def test_the_log_has_the_moments_of_the_run_that_was_killed(deployment: Deployme
     assert {"fence_requested", "fenced", "drained", "promoted", "swap_began", "open"} <= set(log["moments"])
     assert log["moments"] == deployment.outputs()["timeline"]
     # The veto, the budget, and the run that was killed behind the fence, unless the next one went on from there.
-    outcomes = [each["outcome"] for each in log["earlier"]]
+    outcomes = [run["outcome"] for run in log["earlier"]]
     assert outcomes[:2] == ["aborted", "aborted"]
     assert outcomes[2:] in ([], ["running"])
 

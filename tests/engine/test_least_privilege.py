@@ -1,6 +1,6 @@
 """One run through all phases with no more than the docs ask for: their MySQL account, and calls that their policy allows.
 
-It speaks to AWS with an access key of its own, so that its calls are told apart from the test's, and is as talkative as it can be
+It speaks to AWS with an access key of its own, so that its calls can be told apart from the test's, and is as verbose as it can be
 made, so that what it writes can be searched for secrets.
 """
 
@@ -55,7 +55,7 @@ NEVER_HERE = {("ChangeInstancesOfAMigration", "rds:RebootDBInstance")}
 
 @pytest.fixture(scope="module")
 def password() -> str:
-    """That of the account in the docs; what a shell, SQL, JSON and URLs stumble over is in it."""
+    """The password of the account in the docs; it has what a shell, SQL, JSON and URLs stumble over."""
     return f"x'\"`%s \\{secrets.token_hex(8)}/ä"
 
 
@@ -88,7 +88,7 @@ def processes() -> Iterator[Processes]:
 
 @pytest.fixture(scope="module")
 def passwords(deployment: Deployment, password: str) -> dict[str, str]:
-    """All that must not be seen anywhere, by what it is; replication's are added as they come up."""
+    """All secrets that must not be seen anywhere, by name; replication's are added as they come up."""
     return {
         "the account's password": password,
         "the master password": deployment.seeded.master_password,
@@ -113,14 +113,14 @@ def make_account(deployment: Deployment, password: str) -> None:
 
 
 def hosts(deployment: Deployment) -> Iterator[Path]:
-    """Give the directory of every server that there is."""
-    for each in deployment.sandbox.status()["instances"]:
-        if each["directory"] and each["status"] == "available":
-            yield Path(each["directory"])
+    """Yield the directory of every server."""
+    for instance in deployment.sandbox.status()["instances"]:
+        if instance["directory"] and instance["status"] == "available":
+            yield Path(instance["directory"])
 
 
 def log_everything(deployment: Deployment) -> None:
-    """Let the source's server write down every statement."""
+    """Let the source's server log every statement."""
     for directory in hosts(deployment):
         with admin_session(directory, HostSecrets.of(directory / "data").admin) as session:
             execute(session, "SET GLOBAL log_output = 'FILE'")
@@ -172,8 +172,8 @@ def test_a_preview_may_look_around(deployment: Deployment, processes: Processes)
 
 
 def target_of_pool(deployment: Deployment) -> list[str]:
-    found = deployment.client("rds").describe_db_proxy_targets(DBProxyName="pool")["Targets"]
-    return [each["RdsResourceId"] for each in found]
+    targets = deployment.client("rds").describe_db_proxy_targets(DBProxyName="pool")["Targets"]
+    return [target["RdsResourceId"] for target in targets]
 
 
 def test_replicate(deployment: Deployment, processes: Processes, passwords: dict[str, str]) -> None:
@@ -193,7 +193,7 @@ def test_cutover_and_rollback_by_record(deployment: Deployment, passwords: dict[
 
 
 def test_a_preview_a_refresh_and_a_cut_over_that_fails(deployment: Deployment) -> None:
-    """For what they say, differences and exceptions among it: all of it is searched below."""
+    """For what they print, including differences and exceptions: all of it is searched below."""
     for verb in ("preview", "refresh"):
         result = deployment.note(deployment.workspace.run(verb, *_options(deployment, verb)))
         assert result.ok, result.output[-4000:]
@@ -313,7 +313,7 @@ def test_the_docs_name_every_call(deployment: Deployment) -> None:
 
 
 def searched(deployment: Deployment, processes: Processes) -> Iterator[tuple[str, bytes]]:
-    """Give everything that the run wrote, printed, sent to AWS, or showed on this machine."""
+    """Yield everything that the run wrote, printed, sent to AWS, or showed on this machine."""
     yield from contents(
         deployment.workspace.directory,
         deployment.sandbox.directory / "calls.jsonl",

@@ -45,8 +45,8 @@ def test_with_a_managed_password_only_mode_snapshot_gets_there(deployment: Deplo
     change(deployment, ManageMasterUserPassword=True)
     secret = deployment.instance("orders")["MasterUserSecret"]["SecretArn"]
     managed = {"credentials": {"secretId": secret, "username": "admin"}}
-    said = refused(deployment, **managed)
-    assert "RDS manages its master password in Secrets Manager, and AWS creates no replica" in said
+    output = refused(deployment, **managed)
+    assert "RDS manages its master password in Secrets Manager, and AWS creates no replica" in output
 
     deployment.up("replicate", method="offline", **managed)
     deployment.up("cutover", method="offline", **managed)

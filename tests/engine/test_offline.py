@@ -43,9 +43,9 @@ def test_cutover_loses_no_acknowledged_write(deployment: Deployment, source: dic
 
     with deployment.connected("orders") as connection:
         present = [row["token"] for row in rows(connection, f"SELECT token FROM {TABLE}")]
-    found = account_for(writer.acknowledged, present)
-    assert (found.lost, found.duplicates) == ((), ())
-    assert found.acknowledged > 0
+    accounting = account_for(writer.acknowledged, present)
+    assert (accounting.lost, accounting.duplicates) == ((), ())
+    assert accounting.acknowledged > 0
 
 
 def test_the_outage_is_counted_from_the_fence_before_the_snapshot(deployment: Deployment) -> None:
@@ -53,7 +53,7 @@ def test_the_outage_is_counted_from_the_fence_before_the_snapshot(deployment: De
     moments = moments_from(outputs["timeline"])
     waited = moments[Moment.DRAINED] - moments[Moment.FENCED]
 
-    # These lie in between, whatever else does.
+    # These happen in between, whatever else does.
     model = TimeModel()
     imposed = sum(model.seconds(what) for what in ("snapshot", "copy", "restore"))
     assert outputs["write_outage"]["ours"] > waited.total_seconds() > imposed

@@ -66,7 +66,7 @@ class Owner:
         self.declare()
 
     def declare(self, **changes: Any) -> None:
-        """Change the code; what are options in it are not kept."""
+        """Change the code; the options in it are not kept."""
         self.settings |= {key: value for key, value in changes.items() if key not in {"import", "ignore"}}
         (self.project / "instance.json").write_text(json.dumps({**self.settings, **changes}))
 
@@ -98,7 +98,7 @@ def policies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def judged(workspace: Workspace, **settings: dict[str, Any]) -> tuple[Result, set[tuple[str, str, str]]]:
-    """Preview with the policy pack; return what came of it, and who was reported: how grave, by which policy, what."""
+    """Preview with the policy pack; return the result, and what was reported: its level, its policy, its resource."""
     file = workspace.directory / "policy.json"
     file.write_text(json.dumps({name.replace("_", "-"): values for name, values in settings.items()}))
     options = [
@@ -109,15 +109,15 @@ def judged(workspace: Workspace, **settings: dict[str, Any]) -> tuple[Result, se
     ]
     result = workspace.preview(*options)
     assert "rds-encryption" in result.output, result.output
-    found = re.findall(r"\[(mandatory|advisory)\]\s+([\w-]+)\s+\(\S+: ([\w-]+)\)", result.output)
-    return result, set(found)
+    violations = re.findall(r"\[(mandatory|advisory)\]\s+([\w-]+)\s+\(\S+: ([\w-]+)\)", result.output)
+    return result, set(violations)
 
 
 def commands(deployment: Deployment) -> list[str]:
-    """Give the commands for Pulumi, as the page has them."""
+    """Return the commands for Pulumi, as the page has them."""
     page = deployment.files.path("ownership-transfer.md").read_text(encoding="utf-8")
     section = page.partition("## Pulumi\n")[2].partition("\n## ")[0]
-    return [found.partition("  #")[0] for found in re.findall(r"^\$ (.*)$", section, re.MULTILINE)]
+    return [command.partition("  #")[0] for command in re.findall(r"^\$ (.*)$", section, re.MULTILINE)]
 
 
 def test_the_owner_has_nothing_to_do_before_the_migration(owner: Owner) -> None:
@@ -178,7 +178,7 @@ def test_the_commands_of_the_page_hand_the_encrypted_instance_over(
     result, reported = judged(owner.workspace)
     assert result.ok, result.output
     assert reported == set()
-    (instance,) = [each for each in owner.workspace.resources() if "Instance::" in each["urn"]]
+    (instance,) = [resource for resource in owner.workspace.resources() if "Instance::" in resource["urn"]]
     assert instance["id"] == deployment.instance("orders")["DbiResourceId"]
     assert instance["outputs"]["storageEncrypted"] is True
 

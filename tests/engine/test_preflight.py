@@ -107,7 +107,7 @@ def define(deployment: Deployment) -> None:
         connection.cursor() as cursor,
     ):
         cursor.execute("CREATE VIEW orphan AS SELECT 1 AS a")
-    host = Path(next(each["directory"] for each in deployment.sandbox.status()["instances"]))
+    host = Path(next(instance["directory"] for instance in deployment.sandbox.status()["instances"]))
     with admin_session(host, HostSecrets.of(host / "data").admin) as session:
         execute(session, "DROP USER gone@'%'")
 
@@ -127,8 +127,8 @@ def _nothing_is_touched(deployment: Deployment) -> Iterator[None]:
     assert {action for action in asked if not action.startswith(READING)} - planted == set()
 
 
-def told(deployment: Deployment) -> str:
-    """Preview, and return what stands under the heading of Preflight, its lines joined."""
+def preflight_section(deployment: Deployment) -> str:
+    """Preview, and return what is below the heading of Preflight, its lines joined."""
     deployment.configure("replicate")
     result = deployment.note(deployment.workspace.preview())
     assert result.ok, result.output
@@ -140,7 +140,7 @@ def told(deployment: Deployment) -> str:
 
 @pytest.fixture(scope="module")
 def said(deployment: Deployment) -> str:
-    return told(deployment)
+    return preflight_section(deployment)
 
 
 @pytest.mark.parametrize(
@@ -199,29 +199,29 @@ def test_what_the_caller_may_not_see_is_said_and_stops_nothing(deployment: Deplo
         deployment.sandbox.faults.refuse(
             "AccessDenied", "not authorized", action=action, status=403, service=service
         )
-    said = told(deployment)
-    assert "not checked: quotas (not allowed: DescribeAccountAttributes)" in said
-    assert "proxies (not allowed: DescribeDBProxies)" in said
-    assert "alarms (not allowed: DescribeAlarms)" in said
-    assert "shop.keyless" in said
+    output = preflight_section(deployment)
+    assert "not checked: quotas (not allowed: DescribeAccountAttributes)" in output
+    assert "proxies (not allowed: DescribeDBProxies)" in output
+    assert "alarms (not allowed: DescribeAlarms)" in output
+    assert "shop.keyless" in output
 
 
 def test_the_program_asks_for_everything_at_once(deployment: Deployment, aws: Aws) -> None:
     """On AWS an answer takes a while: one after the other, those for ten sources would take many seconds."""
     deployment.sandbox.faults.slow(500, "*", count=20)
     began = time.monotonic()
-    (seen,) = look_up(aws, [SourceSettings("orders", MASTER, kms_key="alias/orders")])
+    (existing,) = look_up(aws, [SourceSettings("orders", MASTER, kms_key="alias/orders")])
     took = time.monotonic() - began
     deployment.sandbox.faults.clear()
     # Which group the source has is known from the topology, and what is set in it is asked for then; its family's parameters come in
     # four pages, one after the other. Beside those, everything is asked for at once.
     assert 1.0 <= took < 6.0, took
-    assert seen.topology.source is not None
-    assert seen.topology.source.identifier == "orders"
-    assert seen.key.arn == deployment.seeded.key_arn
-    assert seen.group is not None
-    assert (seen.group.family, seen.group.values["event_scheduler"][0]) == ("mysql8.0", "ON")
-    assert (seen.snapshots, seen.groups) == ({}, {"orders-encrypted": None, "orders-fence": None})
+    assert existing.topology.source is not None
+    assert existing.topology.source.identifier == "orders"
+    assert existing.key.arn == deployment.seeded.key_arn
+    assert existing.group is not None
+    assert (existing.group.family, existing.group.values["event_scheduler"][0]) == ("mysql8.0", "ON")
+    assert (existing.snapshots, existing.groups) == ({}, {"orders-encrypted": None, "orders-fence": None})
 
 
 def test_of_several_sources_that_are_wrong_the_first_is_named(aws: Aws) -> None:
@@ -245,10 +245,10 @@ def test_a_policy_pack_has_its_say_in_the_preview(
         "demanded": deployment.seeded.key_arn,
         "another": deployment.seeded.key_arn.replace(":key/", ":key/other-"),
     }
-    said = {}
+    results = {}
     for key, arn in demanded.items():
         settings.write_text(json.dumps({"key-of-your-own": {"keys": [arn]}}), encoding="utf-8")
-        said[key] = deployment.note(
+        results[key] = deployment.note(
             deployment.workspace.preview(
                 "--policy-pack",
                 str(ROOT / "examples" / "policy-pack" / "start"),
@@ -256,9 +256,9 @@ def test_a_policy_pack_has_its_say_in_the_preview(
                 str(settings),
             )
         )
-    assert said["demanded"].ok, said["demanded"].output
-    assert "rds-encryption" in said["demanded"].output
-    refused = said["another"]
+    assert results["demanded"].ok, results["demanded"].output
+    assert "rds-encryption" in results["demanded"].output
+    refused = results["another"]
     assert not refused.ok
     assert "[mandatory]  key-of-your-own  (aws:rds:SnapshotCopy: orders-encrypted)" in refused.output
     assert "is none of the keys that are allowed" in " ".join(refused.output.split())
@@ -306,10 +306,10 @@ def aws(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Aws:
 
 
 def test_the_command_finds_the_same(deployment: Deployment, aws: Aws, taken: None) -> None:
-    found = candidates(aws)
-    assert [each.identifier for each in found] == ["orders"]
-    assert len(found[0].blocking) == 3
-    assert any("pool" in str(warning) for warning in found[0].of(Severity.WARNING))
+    unencrypted = candidates(aws)
+    assert [candidate.identifier for candidate in unencrypted] == ["orders"]
+    assert len(unencrypted[0].blocking) == 3
+    assert any("pool" in str(warning) for warning in unencrypted[0].of(Severity.WARNING))
 
 
 def test_the_command_writes_a_config_that_works(

@@ -48,7 +48,7 @@ def source(deployment: Deployment) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def replication_passwords() -> list[str]:
-    """Those that the migration made for itself, as far as MySQL tells them."""
+    """Those that the migration made for itself, as far as MySQL reveals them."""
     return []
 
 
@@ -104,17 +104,17 @@ def test_the_preview_of_replicate_names_the_moves(deployment: Deployment, source
 
 
 def test_the_preview_tells_the_plan_and_writes_it_down_for_a_pull_request(deployment: Deployment) -> None:
-    said, written = (
+    printed, written = (
         deployment.printed[-1].output,
         deployment.files.path("plan.md").read_text(encoding="utf-8"),
     )
 
     # The terminal folds a move that is longer than its line: only what fits is looked for there.
     for words in ("create the replica orders-not-encrypted", "two snapshots of up to 20 GiB"):
-        assert words in " ".join(said.split())
+        assert words in " ".join(printed.split())
         assert words in written
     assert "create the replica orders-not-encrypted (db.t3.medium, 20 GiB gp3)" in written
-    assert said.count("Moves, in this order:") == 1
+    assert printed.count("Moves, in this order:") == 1
 
 
 def test_a_preview_touches_nothing(deployment: Deployment, source: dict[str, Any]) -> None:
@@ -145,13 +145,14 @@ def test_replication_has_a_user_and_a_password_of_its_own(
 def test_the_aws_provider_knows_each_timeout_that_it_is_given(deployment: Deployment) -> None:
     """The engine warns about any other, at every run."""
     declared = {
-        each["urn"]: each for each in json.loads(deployment.export_state())["deployment"]["resources"]
+        resource["urn"]: resource
+        for resource in json.loads(deployment.export_state())["deployment"]["resources"]
     }
     given = {
-        (each["type"], operation)
-        for each in declared.values()
-        if each["type"] in RESOURCES
-        for operation, seconds in (each.get("customTimeouts") or {}).items()
+        (resource["type"], operation)
+        for resource in declared.values()
+        if resource["type"] in RESOURCES
+        for operation, seconds in (resource.get("customTimeouts") or {}).items()
         if seconds
     }
     assert ("aws:rds/snapshotCopy:SnapshotCopy", "create") in given
@@ -198,11 +199,11 @@ def test_the_preview_of_cutover_names_the_cut_over(deployment: Deployment) -> No
 
 
 def test_the_preview_of_cutover_briefs_whoever_decides(deployment: Deployment) -> None:
-    said = deployment.printed[-1].output
+    printed = deployment.printed[-1].output
 
-    assert " FAIL " not in said
+    assert " FAIL " not in printed
     # What will happen, in which order, what it costs and how to come back.
-    wanted = [
+    expected = [
         "Checks, as they are now:",
         "replication-lag: lag",
         "fence orders: read_only = 1",
@@ -213,8 +214,8 @@ def test_the_preview_of_cutover_briefs_whoever_decides(deployment: Deployment) -
         "Expected write outage:",
         "Undo: phase `rollback`",
     ]
-    assert [said.find(words) for words in wanted] == sorted(said.find(words) for words in wanted)
-    assert all(words in said for words in wanted)
+    assert [printed.find(words) for words in expected] == sorted(printed.find(words) for words in expected)
+    assert all(words in printed for words in expected)
 
 
 def test_cutover_loses_no_acknowledged_write(deployment: Deployment, writer: Writer) -> None:
@@ -226,13 +227,13 @@ def test_cutover_loses_no_acknowledged_write(deployment: Deployment, writer: Wri
 
     with deployment.connected("orders") as connection:
         present = [row["token"] for row in rows(connection, f"SELECT token FROM {TABLE}")]
-    found = account_for(writer.acknowledged, present)
-    assert (found.lost, found.duplicates) == ((), ())
-    assert found.acknowledged > before > 0
+    accounting = account_for(writer.acknowledged, present)
+    assert (accounting.lost, accounting.duplicates) == ((), ())
+    assert accounting.acknowledged > before > 0
 
 
 def test_cutover_shows_when_each_moment_was_and_writes_it_down(deployment: Deployment) -> None:
-    said, log, outputs = (
+    printed, log, outputs = (
         deployment.printed[-1].output,
         deployment.files.read_json("cutover.json"),
         deployment.outputs(),
@@ -251,11 +252,11 @@ def test_cutover_shows_when_each_moment_was_and_writes_it_down(deployment: Deplo
     assert {str(moment) for moment in moments} == {
         str(moment) for moment in Moment if moment not in {"applications_moved", "fence_lifted"}
     }
-    assert "Cutover of orders: complete" in said
-    assert [said.find(WORDS[moment]) for moment in moments] == sorted(
-        said.find(WORDS[moment]) for moment in moments
+    assert "Cutover of orders: complete" in printed
+    assert [printed.find(WORDS[moment]) for moment in moments] == sorted(
+        printed.find(WORDS[moment]) for moment in moments
     )
-    assert summary(log) in said
+    assert summary(log) in printed
     assert "of which AWS's renames took" in summary(log)
 
 
@@ -355,12 +356,12 @@ def test_the_preview_of_cleanup_names_what_goes_and_nothing_that_carries_product
 
 
 def test_the_preview_of_cleanup_says_that_it_ends_the_rollback_path(deployment: Deployment) -> None:
-    said = deployment.printed[-1].output
+    printed = deployment.printed[-1].output
 
-    assert "Plan for orders, phase `cleanup`" in said
-    assert "Undo: none, because this phase ends the rollback path" in said
-    # For whoever reviews the two rows of parameter groups.
-    assert "`delete[retain]` for orders-encrypted and orders-fence" in " ".join(said.split())
+    assert "Plan for orders, phase `cleanup`" in printed
+    assert "Undo: none, because this phase ends the rollback path" in printed
+    # For reviewers of the two rows of parameter groups.
+    assert "`delete[retain]` for orders-encrypted and orders-fence" in " ".join(printed.split())
 
 
 def test_cleanup_leaves_the_encrypted_instance_and_a_stopped_old_one(deployment: Deployment) -> None:

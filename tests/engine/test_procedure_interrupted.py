@@ -41,8 +41,8 @@ def before(broken_stage: Stage) -> dict[str, Any]:
 
 
 def wrong(chain: Chain, points: int) -> list[str]:
-    found = [wrong for result in chain.results for wrong in result.wrong] + chain.wrong
-    return found if len(chain.results) == points else [*found, "not all points were come to"]
+    problems = [wrong for result in chain.results for wrong in result.wrong] + chain.wrong
+    return problems if len(chain.results) == points else [*problems, "not all points were come to"]
 
 
 def test_destroy_comes_to_its_end_whatever_happens_on_the_way(

@@ -80,8 +80,8 @@ def test_cutover_loses_no_acknowledged_write(deployment: Deployment, source: dic
     with deployment.connected("orders") as connection:
         present = [row["token"] for row in rows(connection, f"SELECT token FROM {TABLE}")]
         assert value(connection, "SELECT @@server_uuid") == deployment.outputs()["server_uuid"]
-    found = account_for(writer.acknowledged, present)
-    assert (found.lost, found.duplicates) == ((), ())
+    accounting = account_for(writer.acknowledged, present)
+    assert (accounting.lost, accounting.duplicates) == ((), ())
 
 
 def test_old_and_new_hold_the_same_and_the_event_runs_on_one(deployment: Deployment) -> None:

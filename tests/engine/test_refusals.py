@@ -43,7 +43,7 @@ def make(deployment: Deployment, identifier: str, **settings: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_touched(deployment: Deployment) -> Iterator[None]:
-    """Whatever a test previews, AWS is only ever asked."""
+    """Whatever a test previews, it only ever reads from AWS."""
     before = len(deployment.sandbox.calls())
     yield
     asked = {call["action"] for call in deployment.sandbox.calls()[before:]}
@@ -68,9 +68,9 @@ def refused(deployment: Deployment) -> str:
 
 def test_an_unknown_phase(deployment: Deployment) -> None:
     deployment.configure("switchover")
-    said = refused(deployment)
-    assert said.startswith("rds-encrypt:phase: must be one of 'replicate', 'cutover', 'rollback', 'cleanup'")
-    assert said.count("\n") == 0
+    error = refused(deployment)
+    assert error.startswith("rds-encrypt:phase: must be one of 'replicate', 'cutover', 'rollback', 'cleanup'")
+    assert error.count("\n") == 0
 
 
 def test_a_missing_identifier(deployment: Deployment) -> None:
@@ -91,34 +91,36 @@ def test_an_identifier_that_is_nobodys(deployment: Deployment) -> None:
 
 def test_an_identifier_too_long_once_suffixed(deployment: Deployment) -> None:
     deployment.configure("replicate", identifier="a" * 50)
-    said = refused(deployment)
-    assert "would have 64 characters, but RDS allows 63. Rename the instance to at most 49 characters" in said
-    assert said.count("\n") == 0
+    error = refused(deployment)
+    assert (
+        "would have 64 characters, but RDS allows 63. Rename the instance to at most 49 characters" in error
+    )
+    assert error.count("\n") == 0
 
 
 def test_a_source_that_is_encrypted_already(deployment: Deployment) -> None:
     deployment.configure("replicate", identifier="vault")
-    said = refused(deployment)
-    assert said.startswith("vault: its storage is already encrypted (with arn:aws:kms:")
-    assert said.endswith("Remove it from `sources`: there is nothing to do.")
+    error = refused(deployment)
+    assert error.startswith("vault: its storage is already encrypted (with arn:aws:kms:")
+    assert error.endswith("Remove it from `sources`: there is nothing to do.")
 
 
 def test_an_unknown_key(deployment: Deployment) -> None:
     deployment.configure("replicate", kmsKey="alias/nobodys")
-    said = refused(deployment)
-    assert said.startswith(
+    error = refused(deployment)
+    assert error.startswith(
         "kmsKey alias/nobodys: KMS in us-east-1 has no such key. Give the id, ARN or alias"
     )
-    assert said.count("\n") == 0
+    assert error.count("\n") == 0
 
 
 def test_no_backups_and_a_default_parameter_group_are_one_sentence_each(deployment: Deployment) -> None:
     """With strategy `rename` the group would do: accounts are locked then."""
     deployment.configure("replicate", identifier="bare", cutover={"strategy": "none"})
-    said = refused(deployment).splitlines()
-    assert len(said) == 2
-    assert "its backup retention period is 0, so RDS writes no binlog" in said[0]
-    assert "parameter group default.mysql8.0 is AWS's default, which cannot be changed" in said[1]
+    sentences = refused(deployment).splitlines()
+    assert len(sentences) == 2
+    assert "its backup retention period is 0, so RDS writes no binlog" in sentences[0]
+    assert "parameter group default.mysql8.0 is AWS's default, which cannot be changed" in sentences[1]
 
 
 @pytest.mark.parametrize(
@@ -131,16 +133,16 @@ def test_no_backups_and_a_default_parameter_group_are_one_sentence_each(deployme
 )
 def test_a_phase_that_would_skip_another(deployment: Deployment, phase: str, sentence: str) -> None:
     deployment.configure(phase)
-    said = refused(deployment)
-    assert sentence in said
-    assert said.count("\n") == 0
+    error = refused(deployment)
+    assert sentence in error
+    assert error.count("\n") == 0
 
 
 def test_a_secret_that_is_not_there(deployment: Deployment) -> None:
     deployment.configure("replicate", credentials={"secretId": "orders/nobodys"})
-    said = refused(deployment)
-    assert "secret orders/nobodys" in said
-    assert said.count("\n") == 0
+    error = refused(deployment)
+    assert "secret orders/nobodys" in error
+    assert error.count("\n") == 0
 
 
 def test_a_secret_with_the_wrong_password(deployment: Deployment) -> None:
@@ -149,10 +151,10 @@ def test_a_secret_with_the_wrong_password(deployment: Deployment) -> None:
         Name="orders/wrong", SecretString=json.dumps({"username": "admin", "password": "not-the-Password1"})
     )
     deployment.configure("replicate", credentials={"secretId": "orders/wrong"})
-    said = refused(deployment)
-    assert "Access denied for user 'admin'" in said
-    assert "not-the-Password1" not in said
-    assert said.count("\n") == 0
+    error = refused(deployment)
+    assert "Access denied for user 'admin'" in error
+    assert "not-the-Password1" not in error
+    assert error.count("\n") == 0
 
 
 def test_a_variable_that_holds_no_password(deployment: Deployment) -> None:

@@ -81,7 +81,7 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
 
 def test_the_report_names_exactly_the_facts_in_which_rds_deviates(rehearsed: Rehearsed) -> None:
     facts = rehearsed.report["facts"]
-    assert {name for name, found in facts.items() if found["answer"] == "different"} == DEVIATIONS
+    assert {name for name, fact in facts.items() if fact["answer"] == "different"} == DEVIATIONS
     for name in DEVIATIONS:
         assert f"({name})" in rehearsed.output
         assert name in rehearsed.page

@@ -38,10 +38,10 @@ def test_the_preview_says_which_come_along(deployment: Deployment) -> None:
     deployment.configure("replicate")
     plan = deployment.note(deployment.workspace.preview())
     assert plan.ok, plan.output
-    said = unfolded(plan.output)
-    assert "create encrypted replicas of it: orders-r1-encrypted" in said
-    assert "its replicas come along: orders-r1" in said
-    assert "it has replicas that do not come along: orders-r2" in said
+    output = unfolded(plan.output)
+    assert "create encrypted replicas of it: orders-r1-encrypted" in output
+    assert "its replicas come along: orders-r1" in output
+    assert "it has replicas that do not come along: orders-r2" in output
 
 
 def test_a_replica_gets_an_encrypted_counterpart(deployment: Deployment) -> None:

@@ -79,8 +79,8 @@ def writes(deployment: Deployment, identifier: str = "orders") -> bool:
 
 def by_name(deployment: Deployment) -> dict[str, dict[str, Any]]:
     """Return all instances; in the middle of a rename one is not found by its name, but listed."""
-    found = deployment.client("rds").describe_db_instances()["DBInstances"]
-    return {instance["DBInstanceIdentifier"]: instance for instance in found}
+    instances = deployment.client("rds").describe_db_instances()["DBInstances"]
+    return {instance["DBInstanceIdentifier"]: instance for instance in instances}
 
 
 def has_tag(deployment: Deployment, identifier: str, key: str) -> bool:
@@ -92,8 +92,8 @@ def test_a_fence_that_a_dead_run_left_is_lifted_by_hand(deployment: Deployment) 
     deployment.up("replicate")
     deployment.killed_behind_the_fence(lambda: has_tag(deployment, "orders-encrypted", Tag.PROMOTED_AT))
     assert not writes(deployment)
-    (seen,) = by_hand(deployment, LOOK)
-    tags = {name: {tag["Key"]: tag["Value"] for tag in tags} for name, _, _, tags in seen}
+    (instances,) = by_hand(deployment, LOOK)
+    tags = {name: {tag["Key"]: tag["Value"] for tag in tags} for name, _, _, tags in instances}
     assert tags["orders"][Tag.FENCE_BEFORE] == "default"
     assert Tag.CUTOVER_BEGAN not in tags["orders-encrypted"]
 
@@ -111,7 +111,7 @@ def test_a_fence_that_a_dead_run_left_is_lifted_by_hand(deployment: Deployment) 
 def test_the_next_run_puts_that_right_and_what_it_leaves_half_done_is_ended_by_hand(
     deployment: Deployment,
 ) -> None:
-    # What names begin with is refused until the run is dead, so that both renames are left to do.
+    # The first call of a rename is refused until the run is dead, so that both renames are left to do.
     deployment.sandbox.faults.throttle("ModifyDBInstance", count=10_000)
     deployment.killed_up(
         "cutover", "postponed", lambda: released_and_moving(deployment), cutover={"postpone": True}
@@ -150,8 +150,8 @@ def settled(deployment: Deployment, identifier: str, group: str) -> bool:
     instance = by_name(deployment).get(identifier)
     if instance is None or instance["DBInstanceStatus"] != "available":
         return False
-    (found,) = instance["DBParameterGroups"]
-    return (found["DBParameterGroupName"], found["ParameterApplyStatus"]) == (group, "in-sync")
+    (group_status,) = instance["DBParameterGroups"]
+    return (group_status["DBParameterGroupName"], group_status["ParameterApplyStatus"]) == (group, "in-sync")
 
 
 def test_the_run_after_that_confirms_and_opens_the_rollback_path(deployment: Deployment) -> None:

@@ -93,12 +93,12 @@ def settings(zone: str, hook: Path, **changes: Any) -> dict[str, Any]:
 
 
 def points_at(deployment: Deployment, zone: str, record: str = RECORD) -> str:
-    found = deployment.client("route53").list_resource_record_sets(HostedZoneId=zone, StartRecordName=record)
-    target: str = found["ResourceRecordSets"][0]["ResourceRecords"][0]["Value"]
+    answer = deployment.client("route53").list_resource_record_sets(HostedZoneId=zone, StartRecordName=record)
+    target: str = answer["ResourceRecordSets"][0]["ResourceRecords"][0]["Value"]
     return target.rstrip(".")
 
 
-def told(hook: Path, event: str) -> dict[str, str]:
+def hook_variables(hook: Path, event: str) -> dict[str, str]:
     lines = (hook.parent / event).read_text(encoding="utf-8").splitlines()
     return dict(line.removeprefix("RDS_ENCRYPT_").split("=", 1) for line in lines)
 
@@ -192,7 +192,7 @@ def test_the_record_leads_to_the_encrypted_instance_and_both_keep_their_names(
     with deployment.connected("orders-encrypted", application=True) as connection:
         assert value(connection, "SELECT note FROM orders WHERE id = 2") == "while it waits"
         rows(connection, "UPDATE orders SET note = 'on the encrypted one' WHERE id = 3")
-    before, after = told(hook, "cutover-before"), told(hook, "cutover-after")
+    before, after = hook_variables(hook, "cutover-before"), hook_variables(hook, "cutover-after")
     assert before == {**after, "EVENT": "cutover before"}
     assert after["IDENTIFIER"] == "orders"
     assert after["FROM_ADDRESS"] == deployment.address("orders").host
@@ -214,4 +214,4 @@ def test_back_with_every_write_and_there_again(deployment: Deployment, zone: str
     with deployment.connected("orders-encrypted", application=True) as connection:
         assert value(connection, "SELECT note FROM orders WHERE id = 4") == "back on the source"
     require_fenced(deployment, "orders")
-    assert "rollback before" in json.dumps(told(hook, "rollback-before"))
+    assert "rollback before" in json.dumps(hook_variables(hook, "rollback-before"))

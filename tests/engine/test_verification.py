@@ -116,15 +116,15 @@ def test_one_that_is_too_old_is_made_again_before_the_cut_over(deployment: Deplo
 
 def corrupt(deployment: Deployment, statement: str) -> None:
     """Change the encrypted instance as RDS's own account could, past `read_only` and past its binlog."""
-    found = {each["resource_id"]: each for each in deployment.sandbox.status()["instances"]}
-    directory = Path(found[deployment.instance("orders-encrypted")["DbiResourceId"]]["directory"])
+    instances = {instance["resource_id"]: instance for instance in deployment.sandbox.status()["instances"]}
+    directory = Path(instances[deployment.instance("orders-encrypted")["DbiResourceId"]]["directory"])
     with admin_session(directory, HostSecrets.of(directory / "data").admin) as session:
         execute(session, f"USE {deployment.seeded.database}")
         assert execute(session, statement) == 1
 
 
 def make_old(deployment: Deployment) -> None:
-    """Let the last verification be of the day before yesterday."""
+    """Date the last verification to the day before yesterday."""
     instance = deployment.instance("orders")
     encrypted_id = deployment.instance("orders-encrypted")["DbiResourceId"]
     old = (datetime.now(UTC) - timedelta(days=2)).isoformat(timespec="seconds")
@@ -137,17 +137,17 @@ def make_old(deployment: Deployment) -> None:
 def own_values(deployment: Deployment) -> dict[str, str]:
     """What is set in the encrypted instance's own group; replication is strict there until it is opened."""
     pages = deployment.client("rds").get_paginator("describe_db_parameters")
-    found = {
-        each["ParameterName"]: each["ParameterValue"]
+    values = {
+        parameter["ParameterName"]: parameter["ParameterValue"]
         for page in pages.paginate(DBParameterGroupName="orders-encrypted", Source="user")
-        for each in page["Parameters"]
+        for parameter in page["Parameters"]
     }
-    assert found["slave_exec_mode"] == "STRICT"
-    return found
+    assert values["slave_exec_mode"] == "STRICT"
+    return values
 
 
 def require_following(deployment: Deployment) -> None:
-    """Require that both copies follow the source, without an end."""
+    """Require that both copies follow the source, without an UNTIL condition."""
     for name in FOLLOWERS:
         with deployment.connected(name) as connection:
             (status,) = rows(connection, "SHOW REPLICA STATUS")

@@ -39,7 +39,7 @@ class Farm:
         self._servers: list[MySQLServer] = []
 
     def _place(self) -> MySQLServer:
-        """A server without data: its directory, address and id no other has."""
+        """A server without data, with a directory, an address and an id of its own."""
         number = next(_numbers)
         server = MySQLServer(
             directory=self.directory / f"server-{number}",
@@ -120,9 +120,9 @@ class Session:
 
 
 def until(look: Callable[[], T], accept: Callable[[T], bool], deadline: float = 15.0) -> T:
-    """Look until what is seen is accepted; fail with the last thing seen."""
+    """Look until the value is accepted; fail with the last one seen."""
     end = time.monotonic() + deadline
-    while not accept(seen := look()):
-        assert time.monotonic() < end, f"not within {deadline} s; last seen: {seen}"
+    while not accept(value := look()):
+        assert time.monotonic() < end, f"not within {deadline} s; last seen: {value}"
         time.sleep(0.05)
-    return seen
+    return value

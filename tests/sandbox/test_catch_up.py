@@ -74,8 +74,8 @@ class Pair:
     def live(self) -> dict[str, str]:
         """What is in effect on the instance that follows."""
         shown = ", ".join(f"@@GLOBAL.{name} AS {name}" for name in RELAXED)
-        found = self.account.rows(self.encrypted, f"SELECT {shown}")
-        return {name: str(value) for name, value in found[0].items()}
+        rows = self.account.rows(self.encrypted, f"SELECT {shown}")
+        return {name: str(value) for name, value in rows[0].items()}
 
     def in_groups(self) -> list[dict[str, tuple[str, str]]]:
         """What the owner's group and the clone say, with the methods by which that is applied."""
@@ -85,8 +85,8 @@ class Pair:
         ]
         return [
             {
-                each["ParameterName"]: (each["ParameterValue"], each["ApplyMethod"])
-                for each in group["Parameters"]
+                parameter["ParameterName"]: (parameter["ParameterValue"], parameter["ApplyMethod"])
+                for parameter in group["Parameters"]
             }
             for group in groups
         ]
@@ -141,10 +141,10 @@ def test_it_is_relaxed_while_far_behind_and_put_back_when_level(pair: Pair) -> N
     with pair.far_behind():
         run = threading.Thread(target=lambda: done.append(step(pair.inputs, pair.authority)), daemon=True)
         run.start()
-        until(pair.live, lambda seen: seen == RELAXED, PATIENCE)
+        until(pair.live, lambda live: live == RELAXED, PATIENCE)
         assert pair.in_groups()[0] == before[0], "the owner's group is never touched"
     run.join(PATIENCE)
-    assert [each["relaxed"] for each in done] == [list(RELAXED)]
+    assert [outputs["relaxed"] for outputs in done] == [list(RELAXED)]
     assert (pair.live(), pair.in_groups()) == (DURABLE, before)
 
 
@@ -166,7 +166,7 @@ def test_what_a_killed_run_left_is_put_back_by_the_next(pair: Pair, limit: int |
         command = [sys.executable, "-c", CHILD, json.dumps(pair.inputs), pair.authority]
         with subprocess.Popen(command, cwd=ROOT) as child:
             try:
-                until(pair.live, lambda seen: seen == RELAXED, PATIENCE)
+                until(pair.live, lambda live: live == RELAXED, PATIENCE)
             finally:
                 child.kill()
         assert child.returncode == -signal.SIGKILL
@@ -192,7 +192,7 @@ def test_it_is_put_back_when_replication_breaks(pair: Pair) -> None:
     thread = threading.Thread(target=run, daemon=True)
     with pair.far_behind():
         thread.start()
-        until(pair.live, lambda seen: seen == RELAXED, PATIENCE)
+        until(pair.live, lambda live: live == RELAXED, PATIENCE)
     thread.join(PATIENCE)
     assert len(failed) == 1
     assert (pair.live(), pair.in_groups()) == (DURABLE, before)

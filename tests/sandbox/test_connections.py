@@ -36,8 +36,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MySQLServer]:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     keys = Keys.made(tmp_path_factory.mktemp("keys") / "keys")
-    with asyncssh_server(keys, free_port()) as found:
-        yield found
+    with asyncssh_server(keys, free_port()) as bastion:
+        yield bastion
 
 
 @pytest.fixture(params=["direct", "bastion"])
@@ -61,8 +61,8 @@ def log_in(server: MySQLServer, open_tunnel: OpenTunnel | None) -> None:
         Tls(str(authority(server))),
         open_tunnel=open_tunnel,
         patience=0.0,
-    ) as found:
-        assert found.value("SELECT 1") == 1
+    ) as session:
+        assert session.value("SELECT 1") == 1
 
 
 Files = dict[str, bytes]
@@ -130,9 +130,9 @@ def test_a_certificate_that_nobody_should_trust(
         with pytest.raises(ActionRequired) as refused:
             log_in(server, open_tunnel)
         head, _, tail = sentence.partition("({said})")
-        said = str(refused.value)
-        assert said.startswith(f"MySQL at {server.address}:{server.port}: {head}(")
-        assert said.endswith(f"){tail}")
+        message = str(refused.value)
+        assert message.startswith(f"MySQL at {server.address}:{server.port}: {head}(")
+        assert message.endswith(f"){tail}")
     log_in(server, open_tunnel)
 
 
@@ -161,10 +161,10 @@ def test_a_bastion_that_dies_in_the_middle_of_a_statement(server: MySQLServer, t
 
 def asleep(server: MySQLServer) -> bool:
     with server.admin() as session:
-        found = query(
+        processes = query(
             session, "SELECT info FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'"
         )
-    return bool(found)
+    return bool(processes)
 
 
 def test_many_sessions_at_once_through_one_connection(server: MySQLServer, running: Running) -> None:

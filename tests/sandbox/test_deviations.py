@@ -1,4 +1,4 @@
-"""Where RDS turns out to behave otherwise than is known: the sandbox can do so, and rds-encrypt copes."""
+"""Where RDS may behave otherwise than is known: the sandbox can do so, and rds-encrypt copes."""
 
 from __future__ import annotations
 
@@ -31,15 +31,17 @@ def account(sandbox: Sandbox) -> Account:
 def made(account: Account) -> Iterator[dict[str, str]]:
     """A source and a follower; the source has a group of its own."""
     account.group("deviations")
-    found = {"source": account.begin("deviates", BackupRetentionPeriod=1, DBParameterGroupName="deviations")}
-    account.available(found["source"])
-    with open_server(account, found["source"]) as source:
-        found["follower"] = make_follower(account, source, "deviates-too", "deviates")
-    account.available(found["follower"])
-    yield found
-    for name in ("deviates-too", account.see(found["source"])["DBInstanceIdentifier"]):
+    resource_ids = {
+        "source": account.begin("deviates", BackupRetentionPeriod=1, DBParameterGroupName="deviations")
+    }
+    account.available(resource_ids["source"])
+    with open_server(account, resource_ids["source"]) as source:
+        resource_ids["follower"] = make_follower(account, source, "deviates-too", "deviates")
+    account.available(resource_ids["follower"])
+    yield resource_ids
+    for name in ("deviates-too", account.see(resource_ids["source"])["DBInstanceIdentifier"]):
         account.delete(name)
-    for resource_id in found.values():
+    for resource_id in resource_ids.values():
         account.gone(resource_id)
     account.rds.delete_db_snapshot(DBSnapshotIdentifier="deviates")
     account.rds.delete_db_parameter_group(DBParameterGroupName="deviations")
@@ -90,7 +92,7 @@ def test_a_procedure_refuses_once(account: Account, made: dict[str, str], source
 def test_logs_go_despite_their_retention(account: Account, source: Server, made: dict[str, str]) -> None:
     """Once, and never those that a follower needs."""
     with open_server(account, made["follower"]) as follower:
-        until(follower.threads, lambda seen: seen == ("Yes", "Yes"))
+        until(follower.threads, lambda threads: threads == ("Yes", "Yes"))
         source.rows("CREATE TABLE shop.kept (id INT PRIMARY KEY)")
         until(lambda: len(source.files()), lambda count: count > 2)
         before = source.files()[0]
@@ -109,8 +111,8 @@ def test_a_rename_by_way_of_an_unknown_status(
     account.provoke.duration("rename", 2)
     instances, resource_id = Instances(Aws(AwsSettings(region="us-east-1"))), made["source"]
     instances.ask_rename(resource_id, "deviates-elsewhere", parameter_group="deviations", deadline=DEADLINE)
-    seen = account.await_status(resource_id, "rebooting")
-    assert seen[-3:] == ["renaming", "relocating", "rebooting"]
+    statuses = account.await_status(resource_id, "rebooting")
+    assert statuses[-3:] == ["renaming", "relocating", "rebooting"]
     renamed = instances.await_rename(
         resource_id, "deviates-elsewhere", parameter_group="deviations", deadline=DEADLINE
     )

@@ -24,7 +24,7 @@ from tests.unit.fakes import FakeAws, instance
 from tests.unit.test_findings import Around
 
 ROLE = "rds_superuser_role"
-"""What the sandbox, like RDS, gives the master user of 8.0 all rights through."""
+"""The role through which the sandbox, like RDS, gives the master user of 8.0 all rights."""
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
@@ -48,29 +48,29 @@ def context(method: Method = "online") -> CheckContext:
     return CheckContext(FakeAws(source), Around(), plan)
 
 
-def found(opened: Session, *severities: Severity, method: Method = "online") -> list[Finding]:
+def findings(opened: Session, *severities: Severity, method: Method = "online") -> list[Finding]:
     return [
-        each
-        for each in mysql_findings(context(method), opened, [Scope.FIRST_PREVIEW])
-        if each.severity in severities
+        finding
+        for finding in mysql_findings(context(method), opened, [Scope.FIRST_PREVIEW])
+        if finding.severity in severities
     ]
 
 
 def test_an_ordinary_source_has_nothing_to_act_on_and_answers_everything(master: Session) -> None:
     master.execute("CREATE TABLE items (id INT PRIMARY KEY)")
-    assert found(master, *Severity) == []
+    assert findings(master, *Severity) == []
 
 
 def test_memory_tables_with_rows_are_named_with_their_rows(master: Session) -> None:
     master.execute("CREATE TABLE sessions (id INT PRIMARY KEY) ENGINE = MEMORY")
     master.execute("CREATE TABLE `of % one` (id INT PRIMARY KEY) ENGINE = MEMORY")
-    assert found(master, Severity.WARNING) == []
+    assert findings(master, Severity.WARNING) == []
     master.execute("INSERT INTO `of % one` VALUES (1)")
     master.execute("INSERT INTO sessions VALUES (1), (2), (3)")
-    (warning,) = found(master, Severity.WARNING)
+    (warning,) = findings(master, Severity.WARNING)
     assert warning.what == "it has 2 MEMORY tables with rows: shop.of % one (1 row), shop.sessions (3 rows)"
     assert "error 1032" in warning.why
-    (warning,) = found(master, Severity.WARNING, method="offline")
+    (warning,) = findings(master, Severity.WARNING, method="offline")
     assert "1032" not in warning.why
 
 
@@ -81,7 +81,7 @@ def test_tables_without_a_key_are_counted_and_the_largest_comes_first(master: Se
     for _ in range(9):
         master.execute("INSERT INTO large SELECT a FROM large")
     master.execute("ANALYZE TABLE little, large")
-    (warning,) = found(master, Severity.WARNING)
+    (warning,) = findings(master, Severity.WARNING)
     assert warning.what == "it has 2 tables without a primary key: shop.large, shop.little"
 
 
@@ -113,7 +113,7 @@ def test_what_a_master_user_has_through_a_role_counts(
     master.execute("CREATE TABLE items (id INT PRIMARY KEY, e ENUM('a','😀'))")
     with through_a_role(server, default=default) as boss:
         assert boss.value("SELECT select_priv FROM mysql.user WHERE user = 'boss'") == "N"
-        assert found(boss, *Severity) == []
+        assert findings(boss, *Severity) == []
         assert "'😀'" in read_definitions(boss)["table", "shop.items"]
 
 
@@ -145,7 +145,7 @@ def test_an_account_of_its_own_that_lacks_privileges_is_told(server: MySQLServer
     master.execute("GRANT SELECT, PROCESS, REPLICATION CLIENT ON *.* TO little@'%'")
     try:
         with session(server, user="little", password="a secret") as opened:
-            (warning,) = found(opened, Severity.WARNING)
+            (warning,) = findings(opened, Severity.WARNING)
     finally:
         master.execute("DROP USER little@'%'")
     assert "lacks REPLICATION SLAVE, SHOW VIEW, CREATE USER, EVENT, TRIGGER on *.*" in warning.what

@@ -1,6 +1,6 @@
 """Names, passwords and hosts that hold quotes, blanks, percent signs or any other character break no statement of ours.
 
-A canary schema stands beside: a text that got out of its place could drop it.
+A canary schema stands beside: a text that escaped from its place could drop it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HOSTILE = [
     "Grüße, 世界 🔐",
     "a\nb\tc\rd",
 ]
-# What MySQL itself cannot keep: zero bytes, lone surrogates; and in names, trailing blanks and what needs four bytes.
+# What MySQL itself cannot store: zero bytes, lone surrogates; and in names, trailing blanks and what needs four bytes.
 TEXT = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), min_size=1, max_size=30)
 NAMES = st.text(
     st.characters(max_codepoint=0xFFFF, blacklist_categories=["Cs", "Cc", "Cn", "Zs"]),
@@ -106,10 +106,10 @@ def test_a_quoted_name_is_that_name(session: Session, name: str) -> None:
     session.execute(f"CREATE DATABASE IF NOT EXISTS {quote_name('names')}")
     session.execute(f"CREATE TABLE names.{quote_name(name)} (id INT)")
     try:
-        found = session.rows(
+        rows = session.rows(
             "SELECT table_name AS n FROM information_schema.tables WHERE table_schema = 'names'"
         )
-        assert [row["n"] for row in found] == [name]
+        assert [row["n"] for row in rows] == [name]
     finally:
         session.execute("DROP DATABASE names")
 

@@ -83,11 +83,11 @@ def operation(rds: ScriptedRDS) -> Operation:
 
 
 def inputs(**more: Any) -> dict[str, Any]:
-    found, failures = INSTANCE.check(
+    checked, failures = INSTANCE.check(
         "x", {"identifier": "x", "instanceClass": "db.t3.medium", **more}, {}, b""
     )
     assert not failures
-    return found
+    return checked
 
 
 def state(**more: Any) -> dict[str, Any]:
@@ -308,24 +308,24 @@ def test_log_exports_are_switched_by_difference() -> None:
 
 def test_reading_finds_by_id_whatever_the_name_is_by_now() -> None:
     rds = ScriptedRDS(DBInstanceIdentifier="orders", Endpoint={"Address": "127.77.0.5", "Port": 3306})
-    found = INSTANCE.read(operation(rds), ID, state(engineVersion="8.0", snapshotIdentifier="s"))
-    assert found is not None
-    identity, seen = found
+    result = INSTANCE.read(operation(rds), ID, state(engineVersion="8.0", snapshotIdentifier="s"))
+    assert result is not None
+    identity, properties = result
     assert identity == ID
-    assert seen["identifier"] == "orders"
-    assert seen["endpoint"] == "127.77.0.5:3306"
-    assert (seen["engineVersion"], seen["engineVersionActual"]) == ("8.0", "8.0.31")
-    assert seen["snapshotIdentifier"] == "s"
-    assert seen["skipFinalSnapshot"] is False
+    assert properties["identifier"] == "orders"
+    assert properties["endpoint"] == "127.77.0.5:3306"
+    assert (properties["engineVersion"], properties["engineVersionActual"]) == ("8.0", "8.0.31")
+    assert properties["snapshotIdentifier"] == "s"
+    assert properties["skipFinalSnapshot"] is False
     rds.instance = None
     assert INSTANCE.read(operation(rds), ID, state()) is None
 
 
 def test_an_import_by_name_gives_the_id_and_no_final_snapshot() -> None:
-    found = INSTANCE.read(operation(ScriptedRDS()), "x", {})
-    assert found is not None
-    assert found[0] == ID
-    assert found[1]["skipFinalSnapshot"] is True
-    imported = INSTANCE.all_inputs_of(found[1])
+    result = INSTANCE.read(operation(ScriptedRDS()), "x", {})
+    assert result is not None
+    assert result[0] == ID
+    assert result[1]["skipFinalSnapshot"] is True
+    imported = INSTANCE.all_inputs_of(result[1])
     assert imported["identifier"] == "x"
     assert "address" not in imported

@@ -51,8 +51,8 @@ def lived(resource: Resource, state: dict[str, Any]) -> dict[str, Any]:
 def changes(
     resource: Resource, state: dict[str, Any], news: dict[str, Any], *ignored: str
 ) -> dict[str, bool]:
-    found = resource.diff(operation(), lived(resource, state), checked(resource, news, state), ignored)
-    return {change.name: change.replace for change in found}
+    differences = resource.diff(operation(), lived(resource, state), checked(resource, news, state), ignored)
+    return {change.name: change.replace for change in differences}
 
 
 @pytest.mark.parametrize("resource", RESOURCES.values(), ids=lambda resource: resource.token)

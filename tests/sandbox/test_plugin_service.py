@@ -131,7 +131,7 @@ def calls(sandbox: Sandbox) -> int:
 
 
 def asked_while_asleep(provider: Any, process: subprocess.Popen[str], times: int = 1) -> list[Any]:
-    """Stop the process, ask so often, and require that no answer comes."""
+    """Stop the process, ask this many times, and require that no answer comes."""
     process.send_signal(signal.SIGSTOP)
     os.waitpid(process.pid, os.WUNTRACED)
     answers = [provider.Invoke.future(IDENTITY) for _ in range(times)]

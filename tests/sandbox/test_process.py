@@ -24,7 +24,7 @@ from tests.conformance.account import Account, until
 
 def servers_under(directory: Path) -> list[int]:
     """The processes whose command line names a file under the directory."""
-    found = []
+    pids = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -32,8 +32,8 @@ def servers_under(directory: Path) -> list[int]:
             except OSError:
                 continue
             if f"{directory}/instances/" in command:
-                found.append(int(entry.name))
-    return found
+                pids.append(int(entry.name))
+    return pids
 
 
 def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -54,13 +54,13 @@ def test_up_down_and_all_between(tmp_path: Path) -> None:
         assert f"export RDS_CA_BUNDLE={tmp_path}/ca.pem" in exports
         assert (tmp_path / "env.sh").read_text().startswith("export AWS_ENDPOINT_URL=http://127.0.0.1:")
 
-        found = Sandbox.find(tmp_path)
-        assert found is not None
-        secret = found.client("secretsmanager").get_secret_value(SecretId="orders/master")["SecretString"]
-        orders = found.client("rds").describe_db_instances(DBInstanceIdentifier="orders")["DBInstances"][0]
+        sandbox = Sandbox.find(tmp_path)
+        assert sandbox is not None
+        secret = sandbox.client("secretsmanager").get_secret_value(SecretId="orders/master")["SecretString"]
+        orders = sandbox.client("rds").describe_db_instances(DBInstanceIdentifier="orders")["DBInstances"][0]
         password = json.loads(secret)["password"]
         count = "(SELECT COUNT(*) FROM order_items)"
-        assert Account.of(found).value(orders["DbiResourceId"], count, password=password) > 1000
+        assert Account.of(sandbox).value(orders["DbiResourceId"], count, password=password) > 1000
         assert password not in (tmp_path / "calls.jsonl").read_text()
         assert len(servers_under(tmp_path)) == 1
     finally:
@@ -76,7 +76,7 @@ def test_nothing_is_left_after_a_kill_and_the_next_start(tmp_path: Path) -> None
     Account.of(killed).make("orphan")
     killed.faults.freeze("orphan")
     os.kill(killed.pid, signal.SIGKILL)
-    until(lambda: Sandbox.find(tmp_path), lambda found: found is None)
+    until(lambda: Sandbox.find(tmp_path), lambda sandbox: sandbox is None)
     assert len(servers_under(tmp_path)) == 1, "the server outlives the sandbox …"
     with Sandbox.running(tmp_path) as afresh:
         assert servers_under(tmp_path) == [], "… but not its next start"
@@ -110,7 +110,7 @@ def test_one_directory_holds_one_sandbox_and_two_have_two_networks(sandbox: Sand
     with Sandbox.running(tmp_path) as other:
         Account.of(other).begin("alone")
         Account.of(sandbox).begin("alone")
-        networks = [address_of(each, "alone").split(".")[1] for each in (sandbox, other)]
+        networks = [address_of(running, "alone").split(".")[1] for running in (sandbox, other)]
     assert networks[0] != networks[1]
     sandbox.client("rds").delete_db_instance(DBInstanceIdentifier="alone", SkipFinalSnapshot=True)
 
@@ -129,9 +129,9 @@ def test_calls_are_recorded_without_secrets(sandbox: Sandbox) -> None:
     text = (sandbox.directory / "calls.jsonl").read_text()
     assert "Not-To-Be-Seen" not in text
     call = next(
-        each
-        for each in reversed(sandbox.calls())
-        if each["parameters"].get("DBInstanceIdentifier") == "nobody-at-all"
+        recorded
+        for recorded in reversed(sandbox.calls())
+        if recorded["parameters"].get("DBInstanceIdentifier") == "nobody-at-all"
     )
     assert call["action"] == "ModifyDBInstance"
     assert (call["service"], call["status"], call["error_code"]) == ("rds", 404, "DBInstanceNotFound")
@@ -143,7 +143,7 @@ def test_calls_are_recorded_without_secrets(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "seen"),
+    ("given", "expected"),
     [
         ({"SecretId": "a", "SecretString": "s"}, {"SecretId": "a", "SecretString": "***"}),
         ({"Plaintext": "s", "KeyId": "k"}, {"Plaintext": "***", "KeyId": "k"}),
@@ -151,8 +151,8 @@ def test_calls_are_recorded_without_secrets(sandbox: Sandbox) -> None:
         ({"ManageMasterUserPassword": True}, {"ManageMasterUserPassword": True}),
     ],
 )
-def test_masking(given: dict[str, Any], seen: dict[str, Any]) -> None:
-    assert masked(given) == seen
+def test_masking(given: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert masked(given) == expected
 
 
 def test_throttling_errors_and_slowness_meet_the_calls_they_are_meant_for(sandbox: Sandbox) -> None:
@@ -194,7 +194,7 @@ def test_a_killed_server_comes_back_and_a_frozen_one_is_thawed(sandbox: Sandbox)
             return []
 
     assert rows() == []
-    until(rows, lambda seen: seen == [{"id": 1}])
+    until(rows, lambda answer: answer == [{"id": 1}])
     sandbox.faults.freeze("victim")
     with pytest.raises(pymysql.err.OperationalError):
         pymysql.connect(host=address, user="admin", password="x", connect_timeout=1, read_timeout=1)

@@ -1,4 +1,4 @@
-"""Two followers of one source that is written to: stopped at the same coordinates, and let go on in any case."""
+"""Two followers of a source that is written to: stopped at the same coordinates, and resumed in any case."""
 
 from __future__ import annotations
 
@@ -52,28 +52,28 @@ class Stage:
         )
 
     def appliers(self) -> list[int]:
-        """How many each has."""
-        found = []
+        """How many appliers each has."""
+        counts = []
         for opener in self.openers:
             with opener() as opened:
-                found.append(int(opened.value("SELECT @@GLOBAL.slave_parallel_workers")))
-        return found
+                counts.append(int(opened.value("SELECT @@GLOBAL.slave_parallel_workers")))
+        return counts
 
     def rows(self) -> list[object]:
-        found: list[object] = []
+        totals: list[object] = []
         for opener in self.openers:
             with opener() as opened:
-                found.append(opened.row(READ))
-        return found
+                totals.append(opened.row(READ))
+        return totals
 
     def following(self) -> list[bool]:
-        """Whether each replicates, without an end."""
-        found = []
+        """Whether each replicates, without an UNTIL condition."""
+        states = []
         for opener in self.openers:
             with opener() as opened:
                 status = channel.status(opened)
-            found.append(status is not None and status.running and not status.until)
-        return found
+            states.append(status is not None and status.running and not status.until)
+        return states
 
     @contextmanager
     def written_to(self) -> Iterator[None]:
@@ -117,7 +117,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
 
 
 def test_both_stand_at_the_same_place_again_and_again(stage: Stage) -> None:
-    seen = []
+    positions = []
     parallel = stage.appliers()[0]
     with stage.written_to():
         for _ in range(3):
@@ -125,11 +125,11 @@ def test_both_stand_at_the_same_place_again_and_again(stage: Stage) -> None:
                 one, other = stage.rows()
                 assert one == other
                 assert stage.rows() == [one, other]
-                seen.append(coordinates)
+                positions.append(coordinates)
                 assert stage.following() == [False, False]
                 assert stage.appliers() == [parallel, parallel]
             assert stage.following() == [True, True]
-    assert seen == sorted(set(seen))
+    assert positions == sorted(set(positions))
 
 
 def test_a_comparison_takes_several_stand_stills_and_does_nothing_twice(stage: Stage) -> None:
@@ -194,7 +194,7 @@ def test_one_that_stands_before_the_end_of_a_file_is_with_one_at_the_next_s_begi
             end = current(opened)
         channel.stop(replica)
         execute(admin, "FLUSH BINARY LOGS")
-        until(lambda: channel.status(other), lambda seen: seen is not None and seen.executed > end)
+        until(lambda: channel.status(other), lambda state: state is not None and state.executed > end)
         with stage.at_rest() as coordinates:
             assert coordinates > end
     assert stage.following() == [True, True]
@@ -216,7 +216,7 @@ def test_a_difference_that_replication_passes_over_is_found_by_comparing(stage: 
         comparison = Comparison(*stage.openers, VerifySettings(threads=1), Checkpoint(None, ""))
         with stage.at_rest():
             assert comparison.advance()
-        assert ["id=900001" in str(each) for each in comparison.result.differences] == [True]
+        assert ["id=900001" in str(difference) for difference in comparison.result.differences] == [True]
         execute(application, "DELETE FROM shop.t WHERE id = 900001")
         settle(stage)
         execute(other, f"SET GLOBAL slave_exec_mode = '{before}'")
@@ -237,12 +237,12 @@ def test_what_a_killed_run_left_behind_goes_on(stage: Stage, killed: str) -> Non
         if killed != "before it was level":
             source.execute("INSERT INTO shop.t (v) VALUES (1)")
             end = current(source)
-            until(lambda: channel.status(one), lambda seen: seen is not None and seen.executed >= end)
+            until(lambda: channel.status(one), lambda state: state is not None and state.executed >= end)
             channel.stop(one)
             # RDS's procedure reports an error when the goal is reached before it looks.
             with stage.sequential(), suppress(ProcedureRefused):
                 other.call("mysql.rds_start_replication_until", end.file, end.position)
-            until(lambda: channel.status(other), lambda seen: seen is not None and seen.executed >= end)
+            until(lambda: channel.status(other), lambda state: state is not None and state.executed >= end)
             # The applier stops when the next event comes, or waits for it.
             source.execute("INSERT INTO shop.t (v) VALUES (1)")
             status = channel.status(other)

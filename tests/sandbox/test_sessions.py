@@ -89,9 +89,11 @@ def filled(server: MySQLServer) -> MySQLServer:
 
 def test_every_variable_has_the_value_that_is_written_down(hostile: MySQLServer) -> None:
     with session(hostile) as opened:
-        for each in PINNED:
-            if opened.version >= each.since:
-                assert opened.value(f"SELECT @@SESSION.{each.name} = {each.value}") == 1, each.name
+        for variable in PINNED:
+            if opened.version >= variable.since:
+                assert opened.value(f"SELECT @@SESSION.{variable.name} = {variable.value}") == 1, (
+                    variable.name
+                )
         for name in ("client", "connection", "results"):
             assert opened.value(f"SELECT @@SESSION.character_set_{name}") == "utf8mb4"
 
@@ -138,7 +140,7 @@ def test_enabling_an_event_leaves_it_as_its_owner_made_it(friendly: MySQLServer,
         opened.execute("CREATE EVENT \"größe\" ON SCHEDULE EVERY 1 DAY DISABLE DO SELECT 'ß'")
     with session(friendly, database="shop") as opened:
         before = described(opened)
-        (event,) = [each for each in events.inventory(opened) if each.name == "größe"]
+        (event,) = [event for event in events.inventory(opened) if event.name == "größe"]
         events.set_status(opened, event, enabled=True)
         after = described(opened)
         opened.execute("DROP EVENT größe")

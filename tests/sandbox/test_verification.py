@@ -50,7 +50,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
 
 @pytest.fixture
 def everything(pair: Twins) -> Twins:
-    # The table stays: to make it again for each corruption would take longer than to find that.
+    # The table stays: to make it again for each corruption would take longer than finding that.
     pair.both(EVERYTHING, "DELETE FROM everything", ROWS)
     return pair
 
@@ -173,10 +173,10 @@ def test_every_kind_of_key_is_cut_and_searched(
     assert clean.rows == 3010
 
     pair.corrupt("UPDATE t SET v = -1 WHERE v IN (0, 1777, 2999)", "DELETE FROM t WHERE v = 801")
-    found = pair.compare(rows=200).differences
-    assert len(found) == 4
-    assert [each.copy for each in found].count("missing") == 1
-    assert {each.subject for each in found} == {"shop.t"}
+    differences = pair.compare(rows=200).differences
+    assert len(differences) == 4
+    assert [difference.copy for difference in differences].count("missing") == 1
+    assert {difference.subject for difference in differences} == {"shop.t"}
 
 
 @pytest.mark.parametrize(
@@ -250,9 +250,9 @@ def test_only_so_many_rows_are_named_and_none_is_kept_silent(pair: Twins) -> Non
         "ANALYZE TABLE t",
     )
     pair.corrupt("UPDATE t SET v = 1 WHERE id < 4000")
-    found = pair.compare(rows=500, named=5, threads=1).differences
-    assert [each.kind for each in found].count("row") == 5
-    assert str(found[-1]).startswith("rows shop.t, beyond those named")
+    differences = pair.compare(rows=500, named=5, threads=1).differences
+    assert [difference.kind for difference in differences].count("row") == 5
+    assert str(differences[-1]).startswith("rows shop.t, beyond those named")
 
 
 def test_a_large_row_is_not_lost_in_a_null(pair: Twins) -> None:

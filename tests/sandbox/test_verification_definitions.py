@@ -1,4 +1,4 @@
-"""Definitions on real servers: what is lost or other on the copy is named, and passwords are compared without being shown."""
+"""Definitions on real servers: what is missing or different on the copy is named, and passwords are compared without being shown."""
 
 from __future__ import annotations
 
@@ -115,13 +115,15 @@ CORRUPTIONS = {
 }
 
 
-@pytest.mark.parametrize(("change", "kind", "subject", "seen"), CORRUPTIONS.values(), ids=CORRUPTIONS)
-def test_a_changed_definition_is_found(shop: Twins, change: str, kind: str, subject: str, seen: str) -> None:
+@pytest.mark.parametrize(("change", "kind", "subject", "fragment"), CORRUPTIONS.values(), ids=CORRUPTIONS)
+def test_a_changed_definition_is_found(
+    shop: Twins, change: str, kind: str, subject: str, fragment: str
+) -> None:
     shop.corrupt(change)
-    found = [each for each in shop.compare().differences if each.kind not in {"rows"}]
+    differences = [difference for difference in shop.compare().differences if difference.kind not in {"rows"}]
 
-    assert {(each.kind, each.subject) for each in found} == {(kind, subject)}
-    assert any(seen in each.copy for each in found)
+    assert {(difference.kind, difference.subject) for difference in differences} == {(kind, subject)}
+    assert any(fragment in difference.copy for difference in differences)
 
 
 def test_another_password_is_found_and_not_shown(shop: Twins) -> None:
@@ -134,7 +136,7 @@ def test_another_password_is_found_and_not_shown(shop: Twins) -> None:
 
     result = shop.compare()
 
-    assert [str(each) for each in result.differences] == [
+    assert [str(difference) for difference in result.differences] == [
         "account 'clerk'@'%', password: one on the source's side, another on the copy"
     ]
     shown = repr(result) + str(result.differences[0].as_plain())
@@ -162,18 +164,18 @@ def test_a_counter_behind_its_rows_is_found(shop: Twins) -> None:
         )
         <= 500
     )
-    found = shop.found()
-    assert any("counter shop.items" in sentence for sentence in found) == behind
+    sentences = shop.found()
+    assert any("counter shop.items" in sentence for sentence in sentences) == behind
 
 
 def test_variables_that_change_what_statements_mean(shop: Twins) -> None:
     assert compare_variables(shop.ours, shop.theirs) == []
     shop.copy.set_parameters({"sql_mode": "ANSI_QUOTES", "default_week_format": "3"})
     try:
-        found = compare_variables(shop.ours, shop.theirs)
+        differences = compare_variables(shop.ours, shop.theirs)
     finally:
         shop.copy.set_parameters({"sql_mode": None, "default_week_format": None})
-    assert [(each.subject, each.copy) for each in found] == [
+    assert [(difference.subject, difference.copy) for difference in differences] == [
         ("default_week_format", "3"),
         ("sql_mode", "ANSI_QUOTES"),
     ]
@@ -214,16 +216,19 @@ def test_characters_of_four_bytes_are_compared_although_mysql_shows_question_mar
     shop.both(table("😀"))
     assert shop.found() == []
     shop.corrupt("DROP TABLE hidden", table("?"))
-    found = [each for each in shop.compare().differences if each.kind == "table"]
-    assert [each.subject for each in found][:1] == ["shop.hidden"]
+    differences = [difference for difference in shop.compare().differences if difference.kind == "table"]
+    assert [difference.subject for difference in differences][:1] == ["shop.hidden"]
     # 9.7 shows the default of a string itself, in hexadecimal.
-    assert any(words in each.reference or "DEFAULT 0xF09F9880" in each.reference for each in found)
+    assert any(
+        words in difference.reference or "DEFAULT 0xF09F9880" in difference.reference
+        for difference in differences
+    )
 
 
 def test_two_characters_of_four_bytes_are_two(shop: Twins) -> None:
     shop.both("CREATE TABLE hidden (id INT PRIMARY KEY, `e %` ENUM('a','😀'))")
     shop.corrupt("ALTER TABLE hidden MODIFY `e %` ENUM('a','😁')")
-    assert [str(each) for each in shop.compare().differences] == [
+    assert [str(difference) for difference in shop.compare().differences] == [
         "table shop.hidden, definition: «members of `e %`: 'a', '😀'» on the source's side, «members of `e %`: 'a', '😁'» on the copy"
     ]
 
@@ -232,7 +237,7 @@ def test_views_and_programs_are_shown_as_they_were_written(shop: Twins) -> None:
     shop.both("CREATE VIEW smile AS SELECT '😀' AS a", "CREATE PROCEDURE laugh() SELECT '😀'")
     shop.corrupt("CREATE OR REPLACE VIEW smile AS SELECT '?' AS a", "DROP PROCEDURE laugh")
     shop.corrupt("CREATE PROCEDURE laugh() SELECT '?'")
-    assert {each.subject for each in shop.compare().differences} == {"shop.smile", "shop.laugh"}
+    assert {difference.subject for difference in shop.compare().differences} == {"shop.smile", "shop.laugh"}
 
 
 def test_what_question_marks_stand_for_is_found_on_a_server_that_refuses_writes(shop: Twins) -> None:
@@ -253,9 +258,9 @@ def test_an_account_that_may_not_make_temporary_tables_compares_what_mysql_shows
     )
     try:
         with session(shop.reference, database="shop", user="reader", password="a secret") as reader:
-            found = read_definitions(reader)["table", "shop.hidden"]
-        assert "enum('a','?')" in found
-        assert "members" not in found
+            definition = read_definitions(reader)["table", "shop.hidden"]
+        assert "enum('a','?')" in definition
+        assert "members" not in definition
     finally:
         shop.both("DROP USER reader@'%'")
 
@@ -282,6 +287,6 @@ def test_no_parameter_group_keeps_the_members_from_being_read(tmp_path: Path, ve
             )
             server.set_parameters(LATER)
         with session(server, database="shop") as opened:
-            found = read_definitions(opened)["table", "shop.hidden"]
-    assert "members of `e`: 'a', '😀'" in found
-    assert "default of `f`: '?'" in found
+            definition = read_definitions(opened)["table", "shop.hidden"]
+    assert "members of `e`: 'a', '😀'" in definition
+    assert "default of `f`: '?'" in definition

@@ -217,13 +217,13 @@ def differences(pair: Pair, size: int) -> list[Difference]:
     """Compare the one table in ranges of so many rows."""
     ours, theirs = (inventory(session)["shop", "t"] for session in (pair.reference, pair.copy))
     assert (ours.columns, ours.key) == (theirs.columns, theirs.key)
-    found: list[Difference] = []
+    differing: list[Difference] = []
     for part in ranges(pair.reference, ours, size):
         reference, copy = pair.aggregates(ours, part)
         if reference != copy:
-            found += differing_rows(pair, ours, part, 10)
-            assert found, "checksums differ, and no row does"
-    return found
+            differing += differing_rows(pair, ours, part, 10)
+            assert differing, "checksums differ, and no row does"
+    return differing
 
 
 @settings(
@@ -249,11 +249,11 @@ def test_a_clean_copy_is_clean_and_any_change_is_found(
     assert differences(sessions, size) == []
 
     servers.corrupt(case.change)
-    found = differences(sessions, size)
+    differing = differences(sessions, size)
 
-    assert {difference.subject for difference in found} == {"shop.t"}
-    if "the row with digest" in found[0].key:
-        assert len(found) == (2 if case.change.startswith("UPDATE") else 1)
+    assert {difference.subject for difference in differing} == {"shop.t"}
+    if "the row with digest" in differing[0].key:
+        assert len(differing) == (2 if case.change.startswith("UPDATE") else 1)
     else:
-        assert len(found) == 1
-        assert f"rid={case.row}" in found[0].key.split(", ")
+        assert len(differing) == 1
+        assert f"rid={case.row}" in differing[0].key.split(", ")

@@ -1,4 +1,4 @@
-"""The last look of a cutover: what was written last, on both, within its time."""
+"""The last check of a cutover: what was written last, on both, within the time for it."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def shop(pair: Twins) -> Twins:
 
 def test_equal_servers_are_equal_and_the_sessions_are_as_before(shop: Twins) -> None:
     before = shop.ours.row("SELECT @@time_zone, @@sql_mode, @@max_execution_time")
-    seen = spot_check(shop.ours, shop.theirs, seconds=5.0)
+    result = spot_check(shop.ours, shop.theirs, seconds=5.0)
 
-    assert (seen.tables, seen.left, seen.differences) == (3, 0, ())
-    assert seen.rows == 200 + 2 + 200
+    assert (result.tables, result.left, result.differences) == (3, 0, ())
+    assert result.rows == 200 + 2 + 200
     assert shop.ours.row("SELECT @@time_zone, @@sql_mode, @@max_execution_time") == before
 
 
@@ -62,6 +62,6 @@ def test_a_table_that_is_gone_is_found(shop: Twins) -> None:
 
 
 def test_what_there_is_no_time_for_is_counted(shop: Twins) -> None:
-    seen = spot_check(shop.ours, shop.theirs, seconds=0.0)
-    assert (seen.differences, seen.tables) == ((), 0)
-    assert seen.seconds < 1
+    result = spot_check(shop.ours, shop.theirs, seconds=0.0)
+    assert (result.differences, result.tables) == ((), 0)
+    assert result.seconds < 1

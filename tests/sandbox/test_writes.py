@@ -131,11 +131,11 @@ def test_a_locked_account_is_told_so(place: tuple[Farm, MySQLServer], session: S
     tls = Tls(str(farm.directory / "ca.pem"))
     with connect(Endpoint(server.address, 3306), probe, tls) as other:
         assert other.value("SELECT 1") == 1
-    found = {str(account): account for account in accounts.of_applications(session)}
-    accounts.lock(session, found["rds_encrypt_probe@%"])
+    applications = {str(account): account for account in accounts.of_applications(session)}
+    accounts.lock(session, applications["rds_encrypt_probe@%"])
     with pytest.raises(AccountLocked, match="3118"), connect(Endpoint(server.address, 3306), probe, tls):
         raise AssertionError("it came in")
-    accounts.unlock(session, found["rds_encrypt_probe@%"])
+    accounts.unlock(session, applications["rds_encrypt_probe@%"])
     with connect(Endpoint(server.address, 3306), probe, tls) as other:
         assert other.value("SELECT 1") == 1
     accounts.drop_probe(session)
@@ -149,7 +149,7 @@ def test_a_login_that_began_before_its_account_was_locked_is_ended(
     farm, server = place
     where, slow = Address(server.address, 3306, farm.directory / "ca.pem"), Credentials("slow", PASSWORD)
     session.execute("CREATE USER slow IDENTIFIED BY %s", PASSWORD)
-    (account,) = (found for found in accounts.of_applications(session) if found.user == "slow")
+    (account,) = (account for account in accounts.of_applications(session) if account.user == "slow")
     with logging_in(where, slow) as (login, go_on):
         accounts.lock(session, account)
         go_on.set()
@@ -157,8 +157,8 @@ def test_a_login_that_began_before_its_account_was_locked_is_ended(
         login.result().close()
     accounts.unlock(session, account)
     with logging_in(where, slow) as (login, go_on):
-        found = instance(tags={Tag.FENCE_BEFORE: AccountFence.kind})
-        AccountFence(Instances(FakeAws(found)), LocksOut(), found.resource_id).apply(session, deadline=30)
+        fenced = instance(tags={Tag.FENCE_BEFORE: AccountFence.kind})
+        AccountFence(Instances(FakeAws(fenced)), LocksOut(), fenced.resource_id).apply(session, deadline=30)
         go_on.set()
         with pytest.raises(pymysql.err.MySQLError):
             login.result(10).query("SELECT 1")
@@ -237,17 +237,17 @@ def test_a_receiver_that_has_given_up_connecting_is_started_again(
         channel.start(behind)
         execute(beside, f"ALTER USER '{account.user}'@'%' ACCOUNT LOCK")
         end_those_of(beside, account.user)
-        given_up = until(lambda: channel.status(behind), lambda seen: seen is not None and seen.gave_up)
+        given_up = until(lambda: channel.status(behind), lambda state: state is not None and state.gave_up)
         assert str(given_up).startswith("stopped at ")
-        found = given_up.failure(Endpoint(follower.address, 3306)) if given_up else None
-        assert found is not None
-        assert "it could not connect to the source for so long that MySQL has given up" in str(found)
+        failure = given_up.failure(Endpoint(follower.address, 3306)) if given_up else None
+        assert failure is not None
+        assert "it could not connect to the source for so long that MySQL has given up" in str(failure)
 
         execute(beside, f"ALTER USER '{account.user}'@'%' ACCOUNT UNLOCK")
         channel.resume(behind)
-        seen = channel.status(behind)
-        assert seen is not None
-        assert seen.running
+        status = channel.status(behind)
+        assert status is not None
+        assert status.running
         channel.detach(behind)
 
 
@@ -262,7 +262,9 @@ def test_a_statement_with_an_emoji_hides_nobody(place: tuple[Farm, MySQLServer],
         client.start()
         time.sleep(0.2)
         assert connected_clients.application_sessions(session) == [thread]
-        assert [found.split()[0] for found in writes.long_transactions(session, -1)] == [str(thread)]
+        assert [transaction.split()[0] for transaction in writes.long_transactions(session, -1)] == [
+            str(thread)
+        ]
         assert writes.end_application_sessions(session) == 1
         client.join()
 

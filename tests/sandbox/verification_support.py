@@ -58,7 +58,7 @@ class Twins:
         return comparison.result
 
     def found(self, **how: Any) -> list[str]:
-        """What differs, as sentences."""
+        """The differences, as sentences."""
         return [str(difference) for difference in self.compare(**how).differences]
 
     def identified(self, letter: str) -> str:

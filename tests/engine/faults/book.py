@@ -41,7 +41,7 @@ Errors of the AWS provider, which makes replica, snapshot, copy and encrypted in
 
 # What differs from case to case.
 _PLACES: tuple[tuple[str, str], ...] = (
-    # How the tests' bastion calls what OpenSSH's server calls so.
+    # The words of the tests' bastion for what OpenSSH's server calls this.
     (r"\[Errno \d+\] Connect call failed \('[\d.]+', \d+\)", "Connection refused"),
     (r"\bhost 127\.\d+\.\d+\.\d+ port \d+", "host … port …"),
     (r"\b127\.\d+\.\d+\.\d+(:\d+)?", "…"),
@@ -90,20 +90,20 @@ def fault(
 
 
 def shown(error: MigrationError) -> str:
-    """Return what is said, without what differs from case to case."""
-    said = str(error)
+    """Return the error's text, without what differs from case to case."""
+    text = str(error)
     for pattern, instead in _PLACES:
-        said = re.sub(pattern, instead, said)
-    return said
+        text = re.sub(pattern, instead, text)
+    return text
 
 
 def quoted(page: str) -> dict[str, tuple[str, str]]:
     """Return the kind and the sentence of each title of the page."""
-    found = re.findall(r"^### (.+)\n\n.+\n\n\*\*(.+)\*\*\n\n> (.+)$", page, re.MULTILINE)
-    return {title: (kind, said) for title, kind, said in found}
+    entries = re.findall(r"^### (.+)\n\n.+\n\n\*\*(.+)\*\*\n\n> (.+)$", page, re.MULTILINE)
+    return {title: (kind, sentence) for title, kind, sentence in entries}
 
 
-def rendered(book: Iterable[Fault], said: Mapping[str, tuple[str, str]]) -> str:
+def rendered(book: Iterable[Fault], quotes: Mapping[str, tuple[str, str]]) -> str:
     """Write the page."""
     book = list(book)
     parts = [_INTRODUCTION]
@@ -111,6 +111,6 @@ def rendered(book: Iterable[Fault], said: Mapping[str, tuple[str, str]]) -> str:
         parts.append(f"## {section}\n\n{about}\n")
         for entry in book:
             if entry.section == section:
-                kind, sentence = said[entry.title]
+                kind, sentence = quotes[entry.title]
                 parts.append(f"### {entry.title}\n\n{entry.how}\n\n**{kind}**\n\n> {sentence}\n")
     return "\n".join(parts)

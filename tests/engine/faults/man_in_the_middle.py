@@ -18,7 +18,7 @@ _TLS = 1 << 11
 
 @contextmanager
 def relaying(server: Endpoint, *, strip_tls: bool = False) -> Iterator[Endpoint]:
-    """Listen at an address of our own, and pass on what comes to a server."""
+    """Listen at an address of our own, and relay what comes to a server."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=_accept, args=(listener, server, strip_tls), daemon=True).start()
         yield Endpoint("127.0.0.1", listener.getsockname()[1])

@@ -105,7 +105,7 @@ def _quota(stage: Stage) -> None:
     stage.instances.wait(
         stage.encrypted_id,
         "lose its protection",
-        lambda seen: seen.available and not seen.description["DeletionProtection"],
+        lambda instance: instance.available and not instance.description["DeletionProtection"],
         deadline=20,
     )
     stage.later.callback(_protect, stage)
@@ -117,7 +117,7 @@ def _protect(stage: Stage) -> None:
     stage.instances.wait(
         stage.encrypted_id,
         "be protected",
-        lambda seen: seen.available and bool(seen.description["DeletionProtection"]),
+        lambda instance: instance.available and bool(instance.description["DeletionProtection"]),
         deadline=20,
     )
 
@@ -224,7 +224,7 @@ def _retained(stage: Stage, days: int) -> None:
     stage.instances.wait(
         stage.encrypted_id,
         f"keep backups for {days} days",
-        lambda seen: seen.available and seen.retention_days == days,
+        lambda instance: instance.available and instance.retention_days == days,
         deadline=20,
     )
 

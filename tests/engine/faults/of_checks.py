@@ -1,4 +1,4 @@
-"""What calls a cutover off before it begins: each check that can be made to fail, made to fail."""
+"""Checks that call a cutover off before it begins: each that can be made to fail is made to fail."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SECTION = "Checks"
 
 
 def _ask(stage: Stage, **settings: int) -> None:
-    """Ask all checks, as a cutover does before it touches anything."""
+    """Run all checks, as a cutover does before it touches anything."""
     source = stage.instances.get(stage.source_id)
     args = stage.args(
         ProtocolArgs,
@@ -51,7 +51,7 @@ def _set(stage: Stage, name: str, value: str) -> None:
         until(
             Wait(f"{name} to be {value}", deadline=30, first=0.1, longest=0.3),
             lambda: str(session.value(f"SELECT @@GLOBAL.{name}")),
-            done=lambda seen: seen == value,
+            done=lambda current: current == value,
         )
 
 
@@ -61,7 +61,7 @@ def _set(stage: Stage, name: str, value: str) -> None:
     "One of the two instances is being rebooted, modified or failed over.",
 )
 def _rebooting(stage: Stage) -> None:
-    # Still reachable: a reboot says so a while before it cuts the connections.
+    # Still reachable: the status says so a while before a reboot cuts the connections.
     stage.in_status("rebooting")
     _ask(stage)
 
@@ -142,7 +142,7 @@ def _copied(stage: Stage, *, copied: bool) -> None:
     stage.instances.wait(
         stage.source_id,
         "have that",
-        lambda seen: seen.available and seen.description["CopyTagsToSnapshot"] is copied,
+        lambda instance: instance.available and instance.description["CopyTagsToSnapshot"] is copied,
         deadline=20,
     )
 

@@ -1,6 +1,6 @@
-"""The channel from the source to the encrypted instance breaks, one way after the other.
+"""The channel from the source to the encrypted instance breaks, in one way after another.
 
-Each mends what it broke, the last one excepted: what the source has purged is gone.
+Each mends what it broke, except the last one: what the source has purged is gone.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _IDLE = 3
 
 
 def mend(stage: Stage) -> None:
-    """Perform the step again, as `pulumi up` does when a refresh has seen that its effect is gone."""
-    found = ExternalReplicationProvider().perform(
+    """Perform the step again, as `pulumi up` does when a refresh has noticed that its effect is gone."""
+    outputs = ExternalReplicationProvider().perform(
         stage.world(), stage.args(ExternalReplicationArgs, file="mysql-bin-changelog.000001", position=4)
     )
-    assert found == {"running": True}
+    assert outputs == {"running": True}
     with stage.session(stage.source_id) as source, stage.session(stage.encrypted_id) as encrypted:
         lag.catch_up(source, encrypted, deadline=30)
 
@@ -187,7 +187,7 @@ def _full(stage: Stage) -> None:
 
 
 def _heap(stage: Stage, size: int) -> None:
-    """Say how large a table in memory may grow; the thread that executes takes it when it starts."""
+    """Set how large a table in memory may grow; the applier reads that when it starts."""
     with stage.host(stage.encrypted_id) as host:
         execute(host, f"SET GLOBAL max_heap_table_size = {size}")
         execute(host, "STOP SLAVE SQL_THREAD")
@@ -214,7 +214,7 @@ def _no_tls(stage: Stage) -> None:
             host, "SELECT @@GLOBAL.ssl_ca AS ca, @@GLOBAL.ssl_cert AS cert, @@GLOBAL.ssl_key AS pem"
         )[0]
         stage.later.callback(_tls, stage, files["ca"], files["cert"], files["pem"])
-    # Opened while that is possible: the program's own sessions go by TLS as well.
+    # Opened while that is possible: the program's own sessions use TLS as well.
     with stage.session(stage.source_id), stage.session(stage.encrypted_id) as encrypted:
         _tls(stage, "", "", "")
         channel.stop(encrypted)
@@ -267,17 +267,17 @@ def _relay_log(stage: Stage) -> None:
 
 def _fetched(host: Any) -> dict[str, Any]:
     """Wait until nothing more is fetched."""
-    seen: list[int] = []
+    positions: list[int] = []
 
     def look() -> dict[str, Any]:
-        found: dict[str, Any] = query(host, "SHOW SLAVE STATUS")[0]
-        seen.append(int(found["Read_Master_Log_Pos"]))
-        return found
+        status: dict[str, Any] = query(host, "SHOW SLAVE STATUS")[0]
+        positions.append(int(status["Read_Master_Log_Pos"]))
+        return status
 
     return until(
         Wait("the relay log to grow no more", deadline=20, first=0.2, longest=0.2),
         look,
-        done=lambda _: len(seen) > _IDLE and len(set(seen[-_IDLE:])) == 1,
+        done=lambda _: len(positions) > _IDLE and len(set(positions[-_IDLE:])) == 1,
     )
 
 

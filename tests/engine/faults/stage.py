@@ -30,7 +30,7 @@ A = TypeVar("A", bound=StepArgs)
 
 @dataclass
 class Stage:
-    """A source in phase `replicate`; ``later`` takes what puts it back after a fault."""
+    """A source in phase `replicate`; ``later`` holds what puts it back after a fault."""
 
     deployment: Deployment
     source_id: str
@@ -50,11 +50,11 @@ class Stage:
         return AccessSettings(secret_id=seeded.master_secret, ca_file=str(seeded.ca_bundle))
 
     def aws(self, attempts: int = 1) -> Aws:
-        """A client that does not hide what it meets."""
+        """A client that does not hide the errors that it meets."""
         return Aws(AwsSettings(region="us-east-1", attempts=attempts))
 
     def world(self, access: AccessSettings | None = None) -> StepContext:
-        """What a step is given."""
+        """The context that a step is given."""
         aws = self.aws()
         return StepContext(aws, Access(aws, access or self.access), silent)
 
@@ -88,8 +88,10 @@ class Stage:
 
     def directory(self, resource_id: str) -> Path:
         """Where the server of an instance keeps its files."""
-        found = {each["resource_id"]: each for each in self.deployment.sandbox.status()["instances"]}
-        return Path(found[resource_id]["directory"])
+        instances = {
+            instance["resource_id"]: instance for instance in self.deployment.sandbox.status()["instances"]
+        }
+        return Path(instances[resource_id]["directory"])
 
     def in_status(self, status: str, identifier: str = "orders-encrypted") -> None:
         """Put an instance into a status until the fault is over."""
