@@ -7,6 +7,7 @@ becomes docs/first-hour.md; `--check` says instead whether the page still tells 
 from __future__ import annotations
 
 import argparse
+import difflib
 import re
 import sys
 import tempfile
@@ -207,7 +208,7 @@ def rendered(story: Sequence[tuple[Chapter, list[Typed]]], project: Path) -> str
 def differences(page: str, project_page: str) -> list[str]:
     """Return where two pages are not the same in what was typed and in what was wrong."""
     here, there = _essence(page), _essence(project_page)
-    return [line for line in here if line not in there] + [line for line in there if line not in here]
+    return [line[2:] for line in difflib.ndiff(here, there) if line.startswith(("- ", "+ "))]
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from dev.workload.database import rows, value
 from rds_encrypt.rehearse.client import Connection
 
-__all__ = ["Inventory", "left_behind", "take"]
+__all__ = ["Inventory", "left_behind", "missing", "take"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,17 @@ def left_behind(before: Inventory, after: Inventory, kept: Collection[str]) -> l
     if after.follows and after.follows != before.follows:
         remaining.append(f"replication from {after.follows}")
     return remaining
+
+
+def missing(before: Inventory, after: Inventory) -> list[str]:
+    """Return what was there before and is not any more."""
+    lost = [f"instance {name}" for name in sorted(before.instances - after.instances)]
+    lost += [f"snapshot {name}" for name in sorted(before.snapshots - after.snapshots)]
+    groups = before.parameter_groups.keys() - after.parameter_groups.keys()
+    lost += [f"parameter group {name}" for name in sorted(groups)]
+    lost += [f"security group {name}" for name in sorted(before.firewalls - after.firewalls)]
+    lost += [f"security group rule {rule}" for rule in sorted(before.rules - after.rules)]
+    return lost + [f"MySQL account {name}" for name in sorted(before.accounts - after.accounts)]
 
 
 def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:

@@ -121,7 +121,9 @@ def main(arguments: list[str] | None = None) -> int:
     with Stage.running(directory, engine=given.engine, rows=given.rows, method=given.method) as stage:
         before, since = stage.inventory(), len(stage.sandbox.calls())
         code = stage.rehearse("--yes", *given.options)
-        findings = inventory.left_behind(before, stage.inventory(), ())
+        after = stage.inventory()
+        findings = inventory.left_behind(before, after, ())
+        findings += [f"{name} is gone" for name in inventory.missing(before, after)]
         findings += [f"{action} on {IDENTIFIER}" for action in stage.changes_of_source(since)]
     for finding in findings:
         print(f"Not as promised: {finding}.")

@@ -166,6 +166,8 @@ def run(stage: Stage, point: Point) -> Point:
         rows(connection, "UPDATE orders SET note = %s WHERE id = 1", token)
     with _struck(stage, point):
         _attempt(stage, point)
+    if point.wrong.startswith("the blow"):
+        return point
     stage.deployment.sandbox.faults.clear()
     if stage.name_of(stage.taker(point)) is None:
         stage.replace_deleted()
@@ -232,20 +234,24 @@ def _struck(stage: Stage, point: Point) -> Iterator[None]:
             faults.kill(READER)
         case _:
             with pytest.MonkeyPatch.context() as patch:
-                _strike_at_call(patch, stage, point)
+                calls = _strike_at_call(patch, stage, point)
                 yield
+            if len(calls) < point.call:
+                point.wrong = f"the blow never fell: the step made {len(calls)} calls"
             return
     yield
 
 
-def _strike_at_call(patch: pytest.MonkeyPatch, stage: Stage, point: Point) -> None:
-    made, ask = 0, botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
+def _strike_at_call(patch: pytest.MonkeyPatch, stage: Stage, point: Point) -> list[str]:
+    """Let the blow fall at the point's call; return the calls, which are counted from here on."""
+    calls: list[str] = []
+    ask = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
 
     def asked(client: Any, action: str, parameters: dict[str, Any]) -> Any:
-        nonlocal made
         if action not in _CALLS:
             return ask(client, action, parameters)
-        made += 1
+        calls.append(action)
+        made = len(calls)
         if made == point.call and point.kind == "kill before":
             raise Killed(f"before {action}")
         if made == point.call and point.kind == "the taker is deleted":
@@ -260,6 +266,7 @@ def _strike_at_call(patch: pytest.MonkeyPatch, stage: Stage, point: Point) -> No
         return answer
 
     patch.setattr(botocore.client.BaseClient, "_make_api_call", asked)
+    return calls
 
 
 @contextmanager

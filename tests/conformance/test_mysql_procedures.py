@@ -1,7 +1,7 @@
 """Facts about RDS's procedures, on 8.0 and, where it is known, on 5.7. Each test names the source of its fact.
 
 "The dump" is that of the mysql schema of an RDS 8.0.41 (2025-07), with the texts of its procedures. How long the procedures
-pause is asked in tests/sandbox/test_mysql_replication.py: a quick sandbox leaves out pauses that decide nothing.
+pause is asked in tests/sandbox/test_mysql_hosting.py: a quick sandbox leaves out pauses that decide nothing.
 """
 
 from __future__ import annotations

@@ -300,7 +300,13 @@ def test_a_call_more_is_noticed(deployment: Deployment, extra: str) -> None:
         "parameters": {"DBInstanceIdentifier": "billing", "DBSnapshotIdentifier": "billing-2026"},
         "status": 200,
     }
-    assert Policy(MAIN).refused([*its_calls(deployment)[:20], planted], World())
+    calls, policy = its_calls(deployment)[:20], Policy(MAIN)
+    without = policy.refused(calls, World())
+    refused = policy.refused([*calls, planted], World())
+    assert refused[: len(without)] == without
+    planted_refusals = refused[len(without) :]
+    assert planted_refusals
+    assert all(refusal.startswith(f"{extra}: ") for refusal in planted_refusals)
 
 
 def test_the_docs_name_every_call(deployment: Deployment) -> None:

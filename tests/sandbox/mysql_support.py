@@ -13,7 +13,7 @@ import pymysql
 from pymysql.cursors import DictCursor
 
 from dev.sandbox.mysql import CertificateAuthority, MySQLBinaries, MySQLServer, find_binaries
-from dev.sandbox.mysql.vocabulary import run, spoken
+from dev.sandbox.mysql.vocabulary import run
 from dev.sandbox.network import Network
 
 VERSIONS = ("8.0", "5.7", "9.7")
@@ -62,10 +62,6 @@ class Farm:
         server = self._place()
         server.adopt(snapshot)
         return server
-
-    def said(self, text: str) -> str:
-        """What RDS's procedures say of replication, in the words of this version."""
-        return spoken(text, self.binaries.release)
 
     def close(self) -> None:
         for server in self._servers:

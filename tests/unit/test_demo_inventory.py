@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dev.demo.inventory import Inventory, left_behind
+from dev.demo.inventory import Inventory, left_behind, missing
 
 BEFORE = Inventory(
     instances=frozenset({"orders"}),
@@ -66,3 +66,13 @@ def test_a_fence_left_in_the_owners_group_is_left_behind() -> None:
     assert left_behind(BEFORE, after(parameter_groups=fenced), KEPT) == [
         "parameter read_only=1, formerly (default), in group orders-mysql80"
     ]
+
+
+def test_a_lost_thing_of_the_owner_s_is_missing() -> None:
+    world = after(snapshots=frozenset(), accounts=frozenset({"admin@%"}), parameter_groups={})
+    assert missing(BEFORE, world) == [
+        "snapshot before-upgrade",
+        "parameter group orders-mysql80",
+        "MySQL account app@%",
+    ]
+    assert missing(BEFORE, BEFORE) == []

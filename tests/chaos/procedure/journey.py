@@ -158,6 +158,8 @@ def killed_and_given_up(deployment: Deployment, before: dict[str, Any], tell: Te
     result = Result(
         deployment.seeded.engine_version, "replicate", point, ending, "destroyed instead of run again"
     )
+    if ending.kind != "killed":
+        result.wrong.append(f"the run was not killed: {ending}")
     result.wrong += [*chain.wrong, *judge.as_it_was(deployment, before)]
     return _reported([result], tell)[0]
 
