@@ -11,12 +11,11 @@ has no triggers on tables of the mysql schema, so such a statement cannot change
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from rds_encrypt.mysql.session import SYSTEM_SCHEMAS
-
-__all__ = ["BOOKKEEPING", "changes_of_applications", "schema_of_a_write"]
+__all__ = ["BOOKKEEPING", "Change", "changes"]
 
 BOOKKEEPING = frozenset(
     {
@@ -76,59 +75,78 @@ _STATEMENTS = tuple(
     )
 )
 _FRAMING = re.compile(r"(?:use `[^`]*`; )?(?:BEGIN|COMMIT|ROLLBACK)(?: /\*.*\*/)?", re.IGNORECASE)
-_END_OF_TEMPORARY = re.compile(
-    r"(?:use `[^`]*`; )?DROP (?:/\*!\d+ )?TEMPORARY (?:\*/ )?TABLE (?:IF EXISTS )?(?:(?:`[^`]+`\.)?`[^`]+`(?:, ?)?)+(?: /\*.*\*/)?",
-    re.IGNORECASE,
+_OF_TEMPORARY = re.compile(
+    r"(?:use `[^`]*`; )?(?:"
+    r"DROP (?:/\*!\d+ )?TEMPORARY (?:\*/ )?TABLE (?:IF EXISTS )?(?:(?:`[^`]+`\.)?`[^`]+`(?:, ?)?)+(?: /\*.*\*/)?"
+    r"|CREATE\s+TEMPORARY\s+TABLE\s.*)",
+    re.IGNORECASE | re.DOTALL,
 )
-"""MySQL writes this when a session with temporary tables ends, even under read_only; it changes nothing that others could see.
+"""What MySQL may log of temporary tables, even under read_only; it changes nothing that others could see.
 
-Source: "DROP TABLE Statement" and "read_only" in the MySQL Reference Manual; MySQL bugs #83003 and #85258.
+It logs their end with their session, and with binlog_format STATEMENT, on 5.7 also MIXED, their creation and their rows
+(tests/sandbox/test_bookkeeping.py). Source: "DROP TABLE Statement" and "read_only" in the MySQL Reference Manual; MySQL bugs #83003 and #85258.
 """
-_IN_SCHEMA = re.compile(r"use `(?P<schema>[^`]*)`; ")
+_LOCAL = r"(?:`[^`]+`|[\w$]+)"
+_ONE_TABLE = re.compile(
+    r"(?:use `(?P<default>[^`]*)`; )?\s*(?:/\*(?![!+])(?:(?!\*/).)*\*/\s*)*"
+    r"(?:(?:INSERT|REPLACE)(?:\s+(?:LOW_PRIORITY|HIGH_PRIORITY|DELAYED|IGNORE))*(?:\s+INTO)?|UPDATE(?:\s+(?:LOW_PRIORITY|IGNORE))*"
+    r"|DELETE(?:\s+(?:LOW_PRIORITY|QUICK|IGNORE))*\s+FROM|TRUNCATE(?:\s+TABLE)?|ALTER\s+TABLE)\s+"
+    rf"(?:(?P<schema>{_LOCAL})\s*\.\s*)?(?P<table>{_LOCAL})"
+    r"(?:\s*\(.*|\s+(?:VALUES?|SELECT|SET|WHERE|ORDER|LIMIT|ADD|DROP|MODIFY|CHANGE|ALTER)\b.*|\s*)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A statement that plainly changes a single table. Whatever joins tables, or is written otherwise, does not match."""
 _TABLE_MAP = re.compile(r"table_id: (?P<id>\d+) \((?P<schema>.*)\.(?P<table>[^.]*)\)")
 _TABLE_ID = re.compile(r"table_id: (?P<id>\d+)")
 
 
-def changes_of_applications(events: Iterable[Mapping[str, Any]]) -> bool:
-    """Return whether anyone but RDS has made a change in these events, which SHOW BINLOG EVENTS lists starting between two transactions."""
-    ours: set[str] = set()
-    return any(_counts(str(event["Event_type"]), str(event["Info"]), ours) for event in events)
+@dataclass(frozen=True)
+class Change:
+    """A change that RDS did not make, or that nobody knows.
 
-
-def schema_of_a_write(events: Iterable[Mapping[str, Any]]) -> str | None:
-    """Return the schema of the first change that certainly is an application's: one outside MySQL's own schemas.
-
-    Unlike ``changes_of_applications``, it leaves out whatever is unknown, such as statements that RDS may run when it restarts MySQL.
+    Attributes:
+        schema, table: the table that it changes; ``None`` if unknown.
+        by_statement: a statement with that name, which may mean a temporary table. Changes of rows never do.
     """
+
+    schema: str | None = None
+    table: str | None = None
+    by_statement: bool = False
+
+
+def changes(events: Iterable[Mapping[str, Any]]) -> Iterator[Change]:
+    """Yield all changes but RDS's own in these events, which SHOW BINLOG EVENTS lists starting between two transactions."""
+    ours: set[str] = set()
     for event in events:
-        kind, info = str(event["Event_type"]), str(event["Info"])
-        match = None
-        if kind == "Table_map":
-            match = _TABLE_MAP.match(info)
-        elif kind == "Query" and _counts(kind, info, set()):
-            match = _IN_SCHEMA.match(info)
-        if match is not None and match["schema"] not in SYSTEM_SCHEMAS:
-            return match["schema"]
-    return None
+        change = _change(str(event["Event_type"]), str(event["Info"]), ours)
+        if change is not None:
+            yield change
 
 
-def _counts(kind: str, info: str, ours: set[str]) -> bool:
-    """Return whether one event is an application's change or unknown; ``ours`` collects the ids of RDS's tables."""
+def _change(kind: str, info: str, ours: set[str]) -> Change | None:
+    """Return the change of one event, ``None`` if it makes none or it is RDS's; ``ours`` collects the ids of RDS's tables."""
     if kind in _FRAMES:
-        return False
+        return None
     if kind == "Query":
-        known = _FRAMING.fullmatch(info) or _END_OF_TEMPORARY.fullmatch(info)
-        return not (known or _is_statement_of_rds(info))
-    if kind == "Table_map":
-        table = _TABLE_MAP.match(info)
-        if table is None or table["schema"] != "mysql" or table["table"] not in BOOKKEEPING:
-            return True
+        harmless = _FRAMING.fullmatch(info) or _OF_TEMPORARY.fullmatch(info)
+        return None if harmless or _is_statement_of_rds(info) else _changed_by(info)
+    if kind == "Table_map" and (table := _TABLE_MAP.match(info)):
+        if table["schema"] != "mysql" or table["table"] not in BOOKKEEPING:
+            return Change(table["schema"], table["table"])
         ours.add(table["id"])
-        return False
-    if kind.startswith(_ROWS):
-        identity = _TABLE_ID.match(info)
-        return identity is None or identity["id"] not in ours
-    return True
+        return None
+    if kind.startswith(_ROWS) and (identity := _TABLE_ID.match(info)) and identity["id"] in ours:
+        return None
+    return Change()
+
+
+def _changed_by(text: str) -> Change:
+    """Return the change that a statement makes: of a table, if it plainly names a single one."""
+    match = _ONE_TABLE.fullmatch(text)
+    if match is None:
+        return Change()
+    schema = match["schema"].strip("`") if match["schema"] else match["default"]
+    return Change(schema, match["table"].strip("`"), by_statement=True) if schema else Change()
 
 
 def _is_statement_of_rds(text: str) -> bool:

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from functools import total_ordering
 
 from rds_encrypt.core.errors import ActionRequired, Bug
-from rds_encrypt.mysql.bookkeeping import changes_of_applications, schema_of_a_write
+from rds_encrypt.mysql.bookkeeping import Change, changes
 from rds_encrypt.mysql.dialect import dialect_of
-from rds_encrypt.mysql.session import Row, Session
+from rds_encrypt.mysql.session import SYSTEM_SCHEMAS, Row, Session
 
 __all__ = ["Coordinates", "bytes_between", "current", "lie_together", "schema_written_since", "wrote_since"]
+
+_TABLE = "SELECT 1 AS present FROM information_schema.tables WHERE table_schema = %s AND LOWER(table_name) = LOWER(%s)"
+"""Finds a table or a view, never a temporary table."""
 
 
 @total_ordering
@@ -91,24 +94,46 @@ def bytes_between(session: Session, executed: Coordinates) -> int:
 def wrote_since(session: Session, since: Coordinates) -> bool:
     """Return whether anyone but RDS has written to the server since ``since``.
 
-    Coordinates alone do not show it: RDS starts a new binlog file every few minutes even without writes, and writes itself.
+    Coordinates alone do not show it: RDS starts a new binlog file every few minutes even without writes, and writes itself. Nor does
+    the binlog alone: MySQL may log changes of temporary tables, which read_only allows.
 
     Raises:
         ActionRequired: the binlogs since then are gone.
     """
-    return any(changes_of_applications(events) for events in _events(session, since))
+    return any(not _of_temporary_table(session, change) for change in _changes(session, since))
 
 
 def schema_written_since(session: Session, since: Coordinates) -> str | None:
-    """Return the schema of a write that certainly is an application's, made to the server since ``since``; ``None`` if there is none.
+    """Return the schema of a table that an application certainly changed since ``since``; ``None`` if there is none.
+
+    Unlike ``wrote_since``, it leaves out whatever is unknown, such as statements that RDS may run when it restarts MySQL.
 
     Raises:
         ActionRequired: the binlogs since then are gone.
     """
-    return next(
-        (schema for events in _events(session, since) if (schema := schema_of_a_write(events))),
-        None,
-    )
+    for change in _changes(session, since):
+        if change.table is None or change.schema in SYSTEM_SCHEMAS:
+            continue
+        if not _of_temporary_table(session, change):
+            return change.schema
+    return None
+
+
+def _changes(session: Session, since: Coordinates) -> Iterator[Change]:
+    """Yield each change once, though thousands of statements may have made it."""
+    known: set[Change] = set()
+    for events in _events(session, since):
+        for change in changes(events):
+            if change not in known:
+                known.add(change)
+                yield change
+
+
+def _of_temporary_table(session: Session, change: Change) -> bool:
+    """Return whether it is a statement about a table of which only a session knows."""
+    if not change.by_statement:
+        return False
+    return session.row(_TABLE, change.schema, change.table) is None
 
 
 def lie_together(session: Session, one: Coordinates, other: Coordinates) -> bool:

@@ -8,8 +8,9 @@ import pytest
 
 from dev.sandbox.mysql import MySQLServer
 from dev.sandbox.mysql.sessions import AdminSession, execute
+from rds_encrypt.core.errors import WriteRefused
 from rds_encrypt.mysql import writes
-from rds_encrypt.mysql.coordinates import current, wrote_since
+from rds_encrypt.mysql.coordinates import current, schema_written_since, wrote_since
 from tests.sandbox.mysql_support import VERSIONS, Farm
 from tests.sandbox.verification_support import session
 
@@ -94,6 +95,41 @@ def test_the_end_of_a_session_with_temporary_tables_is_no_write(
 
 
 @pytest.mark.parametrize("binlog_format", FORMATS)
+def test_a_report_that_fills_temporary_tables_behind_a_fence_is_no_write(
+    server: MySQLServer, binlog_format: str
+) -> None:
+    """read_only allows it, and some formats log it: RDS's default for 5.7, MIXED, does."""
+    with server.admin() as rds, session(server) as opened:
+        execute(rds, f"SET GLOBAL binlog_format = '{binlog_format}'")
+        execute(rds, "SET GLOBAL read_only = 1")
+        try:
+            final = current(opened)
+            with session(server) as application:
+                for statement in (
+                    "USE shop",
+                    "CREATE TEMPORARY TABLE report (id INT)",
+                    "INSERT INTO report SELECT id FROM t",
+                    "INSERT INTO report VALUES (1), (2)",
+                    "UPDATE report SET id = 5",
+                    "ALTER TABLE report ADD note TEXT",
+                    "DELETE FROM report WHERE id = 5",
+                ):
+                    application.execute(statement)
+                # A write that the fence stops, into a table that everybody sees.
+                with pytest.raises(WriteRefused):
+                    application.execute("INSERT INTO t (v) VALUES (1)")
+            logged = current(opened) > final
+            assert not wrote_since(opened, final)
+            assert schema_written_since(opened, final) is None
+            assert writes.settled_coordinates(opened) == current(opened)
+        finally:
+            execute(rds, "SET GLOBAL read_only = 0")
+            execute(rds, "SET GLOBAL binlog_format = 'ROW'")
+    if binlog_format == "STATEMENT" or (binlog_format == "MIXED" and opened.version < (8, 0, 0)):
+        assert logged
+
+
+@pytest.mark.parametrize("binlog_format", FORMATS)
 @pytest.mark.parametrize(
     "write",
     [
@@ -123,6 +159,8 @@ def test_an_application_s_write_among_them_is_found(
         heartbeat(rds, 5)
         assert wrote_since(opened, before)
         assert wrote_since(opened, between)
+        if write.startswith(("INSERT", "UPDATE", "DELETE")):
+            assert schema_written_since(opened, between) == "shop"
 
 
 @pytest.mark.parametrize("binlog_format", FORMATS)
