@@ -23,7 +23,7 @@ class StoppedReplicationProvider(Step[ReplicaArgs]):
             args.replica_id, deadline=HOUR, progress=context.progress
         )
         with context.access.session(replica) as session:
-            stopped = channel.stop_where_known(session, progress=context.progress)
+            stopped = channel.stop_for_snapshot(session, progress=context.progress)
         return {"file": stopped.executed.file, "position": stopped.executed.position}
 
 

@@ -19,13 +19,16 @@ from rds_encrypt.mysql.replica_status import ReplicaStatus, required_status, sta
 from rds_encrypt.mysql.replication_errors import interrupted
 from rds_encrypt.mysql.session import Credentials, Endpoint, Session
 
-__all__ = ["attach", "detach", "resume", "run_until", "start", "status", "stop", "stop_where_known"]
+__all__ = ["attach", "detach", "resume", "run_until", "start", "status", "stop", "stop_for_snapshot"]
 
 _SETTLE = 60.0
 _CONNECT = 150.0
 """Seconds for a receiver to connect: MySQL retries after 60, and RDS's procedure cannot change that."""
 _AGENT = 5.0
 """Seconds after the server's start in which RDS's agent may start a channel that was stopped: mysqld itself does not."""
+_TEMPORARY = 1800.0
+"""Seconds to wait for a moment without a replicated temporary table."""
+_POLL = 0.2
 _READ_REPLICA = re.compile("read replica|disabled on this host", re.IGNORECASE)
 _STOP = Call("mysql.rds_stop_replication")
 _START = Call("mysql.rds_start_replication")
@@ -46,11 +49,14 @@ def stop(session: Session) -> ReplicaStatus:
     )
 
 
-def stop_where_known(session: Session, *, progress: Progress = silent) -> ReplicaStatus:
-    """Stop both threads once the replica knows coordinates of its source, which takes a first connection.
+def stop_for_snapshot(session: Session, *, progress: Progress = silent) -> ReplicaStatus:
+    """Stop both threads where a snapshot of the replica can replace it: at coordinates it knows, with no temporary table open.
+
+    A replica knows coordinates of its source after a first connection. An applier's temporary tables are lost with its server, so
+    the copy would fail at the next statement that needs them. Source: "Replication and Temporary Tables", MySQL Reference Manual.
 
     Raises:
-        ActionRequired: it cannot connect to its source; the error says why.
+        ActionRequired: it cannot connect to its source, or cannot apply a change; or temporary tables are always open.
     """
     before = required_status(session)
     if not before.executed.known:
@@ -67,14 +73,53 @@ def stop_where_known(session: Session, *, progress: Progress = silent) -> Replic
             )
         except TimedOut as error:
             raise _never_connected(required_status(session), session) from error
+    if before.sql_error and not before.sql_running:
+        start(session, progress=progress)  # the copy would meet that change too
+    give_up_at = time.monotonic() + _TEMPORARY
+    stopped = _stopped_for_good(session)
+    while count := _temporary_tables(session):
+        start(session, progress=progress)
+        if time.monotonic() > give_up_at:
+            raise _always_temporary_tables(count, session)
+        progress(
+            f"waiting for a moment without temporary tables on {session.endpoint}, which a snapshot would lose ({count} open)"
+        )
+        while _temporary_tables(session) and time.monotonic() < give_up_at:
+            time.sleep(_POLL)
+        stopped = _stopped_for_good(session)
+    if not stopped.executed.known:
+        raise _never_connected(stopped, session)
+    if stopped.sql_error and (failure := stopped.failure(session.endpoint)):
+        raise failure
+    return stopped
+
+
+def _stopped_for_good(session: Session) -> ReplicaStatus:
+    """Stop both threads; soon after the server's start, RDS's agent may start a channel that was just stopped."""
     stopped = stop(session)
-    # Soon after the server's start, RDS's agent may start a channel that was just stopped.
     while (left := _AGENT - _uptime(session)) > 0:
         time.sleep(left)
         stopped = stop(session)
-    if not stopped.executed.known:
-        raise _never_connected(stopped, session)
     return stopped
+
+
+def _always_temporary_tables(count: int, session: Session) -> ActionRequired:
+    return ActionRequired(
+        f"applications always have temporary tables open ({count} now), and a snapshot of the replica would lose them: with its"
+        " binlog_format, MySQL replicates them",
+        where=f"MySQL at {session.endpoint}",
+        fix="Set `binlog_format` to ROW in the source's parameter group and let applications reconnect, or end the sessions that keep"
+        " temporary tables; then run `pulumi up` again",
+        safe="Replication goes on",
+    )
+
+
+def _temporary_tables(session: Session) -> int:
+    """Return how many temporary tables of the source's sessions the applier has open."""
+    rows = session.rows(
+        "SHOW GLOBAL STATUS WHERE Variable_name IN ('Slave_open_temp_tables', 'Replica_open_temp_tables')"
+    )
+    return max((int(row["Value"]) for row in rows), default=0)
 
 
 def _uptime(session: Session) -> float:

@@ -1,13 +1,19 @@
-"""The deployment on 5.7 and on 9.7, in order and with fewer stops than on 8.0; all the way through a bastion."""
+"""The whole procedure on 5.7 and on 9.7, in order and with fewer stops than on 8.0; all the way through a bastion."""
 
 from __future__ import annotations
 
+import itertools
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
+import pymysql
 import pytest
 
 from dev.workload.database import rows, value
+from rds_encrypt.rehearse.client import Connection
 from rds_encrypt.rehearse.writer import TABLE, Writer, account_for
 from tests.bastion import Keys, Running, asyncssh_server, free_port, left_of
 from tests.engine.checks import (
@@ -44,6 +50,49 @@ def bastion(deployment: Deployment, keys: Keys) -> Iterator[Running]:
         yield running
 
 
+@contextmanager
+def reporting(deployment: Deployment) -> Iterator[list[int]]:
+    """Let an application write reports by way of a temporary table, which is open most of the time; yields the reports' numbers."""
+    with deployment.connected("orders") as master:
+        rows(master, "CREATE TABLE IF NOT EXISTS reports (number INT PRIMARY KEY, orders INT)")
+        grant = f"GRANT CREATE TEMPORARY TABLES ON {deployment.seeded.database}.* TO %s@'%%'"
+        rows(master, grant, deployment.application.user)
+        rows(master, "COMMIT")
+    numbers: list[int] = []
+    ended = threading.Event()
+
+    def report(connection: Connection, number: int) -> None:
+        rows(connection, "CREATE TEMPORARY TABLE draft (number INT, orders INT)")
+        rows(connection, "INSERT INTO draft SELECT %s, COUNT(*) FROM orders", number)
+        rows(connection, "COMMIT")
+        ended.wait(0.7)
+        rows(connection, "INSERT INTO reports SELECT number, orders FROM draft")
+        rows(connection, "COMMIT")
+        numbers.append(number)
+        rows(connection, "DROP TEMPORARY TABLE draft")
+
+    def write() -> None:
+        numbered = itertools.count(time.time_ns() // 10**9)
+        while not ended.is_set():
+            # It fails behind the fence, or loses its connection, and begins again.
+            with (
+                suppress(pymysql.err.MySQLError),
+                deployment.connected("orders", application=True) as connection,
+            ):
+                while not ended.is_set():
+                    report(connection, next(numbered))
+                    ended.wait(0.3)
+            ended.wait(0.2)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield numbers
+    finally:
+        ended.set()
+        thread.join()
+
+
 @pytest.fixture(scope="module")
 def source(deployment: Deployment) -> dict[str, Any]:
     return deployment.instance("orders")
@@ -60,7 +109,9 @@ def test_a_bastion_that_is_down_is_named_at_preview(deployment: Deployment, keys
 
 def test_replicate(deployment: Deployment, source: dict[str, Any], bastion: Running) -> None:
     assert source["EngineVersion"].startswith(("5.7.", "9.7."))
-    deployment.up("replicate")
+    with reporting(deployment) as reports:
+        deployment.up("replicate")
+    assert len(reports) > 1
 
     assert not differing(source, deployment.instance("orders-encrypted"), MAY_DIFFER)
     require_fenced(deployment, "orders-encrypted")
@@ -70,7 +121,7 @@ def test_cutover_loses_no_acknowledged_write(deployment: Deployment, source: dic
     writer = Writer(
         deployment.address("orders"), deployment.application, deployment.seeded.database, connections=2
     )
-    with writer.writing():
+    with writer.writing(), reporting(deployment):
         assert writer.wait_for_write(0.0, 10.0), writer.errors
         deployment.up("cutover")
         assert writer.wait_for_write(writer.acknowledged[-1].monotonic, 10.0), writer.errors

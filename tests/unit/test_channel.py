@@ -646,7 +646,7 @@ def test_a_replica_that_cannot_reach_its_source_is_told_in_a_sentence(
     monkeypatch.setattr(channel, "_CONNECT", 0.0)
     session = FakeSession({STATUS: [replica_row(**NEVER, Last_IO_Errno=number, Last_IO_Error=text)]})
     with pytest.raises(ActionRequired, match=expected) as caught:
-        channel.stop_where_known(session)
+        channel.stop_for_snapshot(session)
     assert text in str(caught.value)
     assert calls(session) == []
 
@@ -658,7 +658,7 @@ def test_a_replica_that_connects_in_time_is_stopped_where_it_stands(monkeypatch:
         server.row = replica_row()
 
     monkeypatch.setattr("rds_encrypt.core.waiting.time.sleep", connected)
-    assert channel.stop_where_known(server.session).executed == Coordinates("b.000002", 400)
+    assert channel.stop_for_snapshot(server.session).executed == Coordinates("b.000002", 400)
 
 
 def test_who_has_no_coordinates_is_before_everything_and_behind() -> None:
@@ -699,6 +699,41 @@ def test_a_replica_that_was_just_started_is_stopped_for_good(monkeypatch: pytest
     rds.session.answers["SHOW GLOBAL STATUS LIKE 'Uptime'"] = lambda: [{"Value": str(next(uptime))}]
     agent: Iterator[Callable[[], None]] = iter([rds.agent_starts, lambda: None])
     monkeypatch.setattr("rds_encrypt.mysql.channel.time.sleep", lambda _seconds: next(agent)())
-    assert channel.stop_where_known(rds.session).stopped
+    assert channel.stop_for_snapshot(rds.session).stopped
     assert calls(rds.session) == ["CALL mysql.rds_stop_replication"] * 2
     assert rds.state == "OFF"
+
+
+OPEN = "SHOW GLOBAL STATUS WHERE Variable_name IN ('Slave_open_temp_tables'"
+
+
+def test_a_replica_with_temporary_tables_is_stopped_again_once_they_are_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A snapshot would lose them, and the copy would fail at the next statement that needs them."""
+    rds, counts = Rds("Yes", "Yes"), iter([2, 1, 0, 0])
+    rds.session.answers[OPEN] = lambda: [{"Value": str(next(counts))}]
+    monkeypatch.setattr("rds_encrypt.mysql.channel.time.sleep", lambda _seconds: None)
+    assert channel.stop_for_snapshot(rds.session).stopped
+    assert calls(rds.session) == [
+        "CALL mysql.rds_stop_replication",
+        "CALL mysql.rds_start_replication",
+        "CALL mysql.rds_stop_replication",
+    ]
+
+
+def test_a_replica_that_always_has_temporary_tables_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    rds = Rds("Yes", "Yes")
+    rds.session.answers[OPEN] = [{"Value": "3"}]
+    monkeypatch.setattr(channel, "_TEMPORARY", -1.0)
+    with pytest.raises(ActionRequired, match=r"always have temporary tables open \(3 now\)") as caught:
+        channel.stop_for_snapshot(rds.session)
+    assert "Set `binlog_format` to ROW" in caught.value.fix
+    assert calls(rds.session) == ["CALL mysql.rds_stop_replication", "CALL mysql.rds_start_replication"]
+
+
+def test_a_replica_that_cannot_apply_a_change_is_no_origin_of_a_copy() -> None:
+    missing = {"Last_SQL_Errno": 1146, "Last_SQL_Error": "Table 'shop.draft' doesn't exist"}
+    server = Server(row=replica_row(**missing, Replica_SQL_Running="No"))
+    with pytest.raises(ActionRequired, match="cannot apply a change"):
+        channel.stop_for_snapshot(server.session)
