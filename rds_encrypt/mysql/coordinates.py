@@ -104,14 +104,15 @@ def wrote_since(session: Session, since: Coordinates) -> bool:
 
 
 def schema_written_since(session: Session, since: Coordinates) -> str | None:
-    """Return the schema of a table that an application certainly changed since ``since``; ``None`` if there is none.
+    """Return the schema of a table that an application of this server certainly changed since ``since``; ``None`` if there is none.
 
-    Unlike ``wrote_since``, it leaves out whatever is unknown, such as statements that RDS may run when it restarts MySQL.
+    Unlike ``wrote_since``, it leaves out whatever is unknown, such as statements that RDS may run when it restarts MySQL, and what the
+    server has replicated, which has the id of its origin: RDS's agent may start a channel after a restart.
 
     Raises:
         ActionRequired: the binlogs since then are gone.
     """
-    for change in _changes(session, since):
+    for change in _changes(session, since, server_id=int(session.value("SELECT @@server_id"))):
         if change.table is None or change.schema in SYSTEM_SCHEMAS:
             continue
         if not _of_temporary_table(session, change):
@@ -119,11 +120,11 @@ def schema_written_since(session: Session, since: Coordinates) -> str | None:
     return None
 
 
-def _changes(session: Session, since: Coordinates) -> Iterator[Change]:
-    """Yield each change once, though thousands of statements may have made it."""
+def _changes(session: Session, since: Coordinates, *, server_id: int | None = None) -> Iterator[Change]:
+    """Yield each change once, though thousands of statements may have made it; with ``server_id``, only those that began there."""
     known: set[Change] = set()
     for events in _events(session, since):
-        for change in changes(events):
+        for change in changes(event for event in events if server_id in {None, event["Server_id"]}):
             if change not in known:
                 known.add(change)
                 yield change

@@ -45,12 +45,12 @@ HOSTILE = {
 _OF_ENGINE = {
     # ANSI without ANSI_QUOTES, under which the scheduler of 5.7.22 cannot compile events: no owner has both.
     "5.7": {
-        # RDS's default: on 5.7, temporary tables replicate with it.
+        # RDS's default; on 5.7, temporary tables replicate with it.
         "binlog_format": "MIXED",
         "sql_mode": "PIPES_AS_CONCAT,IGNORE_SPACE,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH",
         "tx_isolation": "SERIALIZABLE",
     },
-    "8.0": {"transaction_isolation": "SERIALIZABLE"},
+    "8.0": {"binlog_format": "MIXED", "transaction_isolation": "SERIALIZABLE"},
     "9.7": {"transaction_isolation": "SERIALIZABLE"},
 }
 _SALT = "encryptionsalt:"

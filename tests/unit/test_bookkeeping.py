@@ -16,8 +16,11 @@ from tests.unit.fakes import FakeSession
 HEARTBEAT = "INSERT INTO mysql.rds_heartbeat2(id, value) values (1,1700000000000) ON DUPLICATE KEY UPDATE value = 1700000000000"
 
 
+OWN = 101
+
+
 def event(kind: str, info: str = "", position: int = 4, file: str = "b.000001") -> Row:
-    return {"Event_type": kind, "Info": info, "Pos": position, "Log_name": file}
+    return {"Event_type": kind, "Info": info, "Pos": position, "Log_name": file, "Server_id": OWN}
 
 
 def made(events: list[Row]) -> list[Change]:
@@ -222,6 +225,7 @@ def of_a_source_with_orders(events: list[Row]) -> FakeSession:
         return [{"present": 1}] if table == "orders" else []
 
     session.answers["SELECT 1 AS present FROM information_schema.tables"] = present
+    session.answers["SELECT @@server_id"] = [{"@@server_id": OWN}]
     return session
 
 
@@ -245,6 +249,11 @@ def test_a_write_is_an_application_s_for_certain_if_its_table_exists(
 ) -> None:
     since = Coordinates("b.000001", 157)
     assert schema_written_since(of_a_source_with_orders(events), since) == schema
+
+
+def test_what_the_server_has_replicated_is_no_write_of_its_applications() -> None:
+    replicated = [{**event, "Server_id": OWN + 1} for event in rows("shop.orders")]
+    assert schema_written_since(of_a_source_with_orders(replicated), Coordinates("b.000001", 157)) is None
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,14 @@ def warned(left: Any, tags: dict[str, str] | None = None) -> tuple[str, list[str
 
 
 def former(*events: dict[str, str]) -> FakeSession:
-    listed: Answer = [{"Log_name": FILE, "Pos": 400, **event} for event in events]
-    return FakeSession({"SHOW BINARY LOGS": [{"Log_name": FILE}], "SHOW BINLOG EVENTS": listed})
+    listed: Answer = [{"Log_name": FILE, "Pos": 400, "Server_id": 7, **event} for event in events]
+    return FakeSession(
+        {
+            "SHOW BINARY LOGS": [{"Log_name": FILE}],
+            "SHOW BINLOG EVENTS": listed,
+            "SELECT @@server_id": [{"@@server_id": 7}],
+        }
+    )
 
 
 def test_a_write_of_an_application_is_named_with_the_command_that_lists_it() -> None:
@@ -54,7 +60,7 @@ def test_who_cannot_be_asked_loses_nothing(tags: dict[str, str] | None) -> None:
 
 
 def test_a_look_that_fails_is_a_warning() -> None:
-    reason, warnings = warned(FakeSession({"SHOW BINARY LOGS": Retryable("the connection was lost")}))
+    reason, warnings = warned(FakeSession({"SELECT @@server_id": Retryable("the connection was lost")}))
     assert reason == ""
     assert warnings == [
         "rds-encrypt could not confirm that the fence of orders-old held to the end (the connection was lost)"
