@@ -29,18 +29,33 @@ __all__ = [
 _LONG = 60
 """Seconds after which a transaction is worth a note."""
 _SHOWN = 5
+_MIXED_KEEPS_THEM_LOCAL = (8, 0, 4)
+"""From then on, MIXED does not log temporary tables ("Replication and Temporary Tables", MySQL 8.0 Reference Manual)."""
 _LARGE = 2**30 // 10
 """Bytes from which the size of a table is shown."""
 
 
 def binlog_format(context: CheckContext, session: Session) -> Iterator[Finding]:
-    """Nondeterministic statements may have other results on the encrypted instance."""
-    if str(session.value("SELECT @@GLOBAL.binlog_format")) == "STATEMENT":
+    """Nondeterministic statements, which may have other results on the encrypted instance, and temporary tables that replicate."""
+    logged = str(session.value("SELECT @@GLOBAL.binlog_format"))
+    if logged == "STATEMENT":
         yield context.warning(
             "its binlog_format is STATEMENT",
             why="a nondeterministic statement may have another result on the encrypted instance, and nothing reports it",
             fix="Set it to ROW, or MIXED, in the parameter group before phase `replicate`",
         )
+    if logged != "ROW" and (count := _replicated_temporary_tables(session, logged)):
+        yield context.warning(
+            f"applications have {counted(count, 'temporary table')} open, which MySQL replicates with binlog_format {logged}",
+            why="a replica that AWS makes while one is open lacks it, and replication stops with error 1146",
+            fix="Set `binlog_format` to ROW in the parameter group, and let applications reconnect",
+        )
+
+
+def _replicated_temporary_tables(session: Session, logged: str) -> int:
+    if logged == "MIXED" and session.version >= _MIXED_KEEPS_THEM_LOCAL:
+        return 0
+    return int(session.value("SELECT COUNT(*) FROM information_schema.innodb_temp_table_info") or 0)
 
 
 def settings(context: CheckContext, session: Session) -> Iterator[Finding]:

@@ -115,6 +115,12 @@ _MISSING = _Advice(
     " which a restore or a reboot empties",
     f"Find out who can write to a read-only server; its data can no longer be trusted: {_BEGIN_AGAIN}",
 )
+_NO_TABLE = _Advice(
+    frozenset({1146}),
+    "this instance lacks a table that a change needs",
+    "If that is an application's temporary table, set `binlog_format` to ROW in the source's parameter group and let applications"
+    f" reconnect. Then {_BEGIN_AGAIN}",
+)
 _FULL = _Advice(
     frozenset({3, 28, 1021, 1114}),
     "its storage is full",
@@ -130,6 +136,7 @@ _ALL: Sequence[_Advice] = (
     _UNREACHABLE,
     _DUPLICATE,
     _MISSING,
+    _NO_TABLE,
     _FULL,
 )
 _RETRIED_FOREVER = (_ACCOUNT, _TLS)

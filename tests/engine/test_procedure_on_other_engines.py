@@ -11,6 +11,7 @@ from typing import Any
 
 import pymysql
 import pytest
+from botocore.exceptions import ClientError
 
 from dev.workload.database import rows, value
 from rds_encrypt.rehearse.client import Connection
@@ -25,6 +26,7 @@ from tests.engine.checks import (
     require_one_event,
 )
 from tests.engine.deployment import Deployment, driving
+from tests.sandbox.mysql_support import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -51,8 +53,11 @@ def bastion(deployment: Deployment, keys: Keys) -> Iterator[Running]:
 
 
 @contextmanager
-def reporting(deployment: Deployment) -> Iterator[list[int]]:
-    """Let an application write reports by way of a temporary table, which is open most of the time; yields the reports' numbers."""
+def reporting(deployment: Deployment, once_available: str = "orders") -> Iterator[list[int]]:
+    """Let an application write reports by way of a temporary table, which is open most of the time; yields the reports' numbers.
+
+    It begins once an instance is available: a replica that AWS makes meanwhile would lack the table, and stop.
+    """
     with deployment.connected("orders") as master:
         rows(master, "CREATE TABLE IF NOT EXISTS reports (number INT PRIMARY KEY, orders INT)")
         grant = f"GRANT CREATE TEMPORARY TABLES ON {deployment.seeded.database}.* TO %s@'%%'"
@@ -72,11 +77,17 @@ def reporting(deployment: Deployment) -> Iterator[list[int]]:
         rows(connection, "DROP TEMPORARY TABLE draft")
 
     def write() -> None:
+        while not (
+            once_available in deployment.names()
+            and deployment.instance(once_available)["DBInstanceStatus"] == "available"
+        ):
+            if ended.wait(0.05):
+                return
         numbered = itertools.count(time.time_ns() // 10**9)
         while not ended.is_set():
-            # It fails behind the fence, or loses its connection, and begins again.
+            # It fails behind the fence, or loses its connection or the name, and begins again.
             with (
-                suppress(pymysql.err.MySQLError),
+                suppress(pymysql.err.MySQLError, ClientError),
                 deployment.connected("orders", application=True) as connection,
             ):
                 while not ended.is_set():
@@ -109,7 +120,7 @@ def test_a_bastion_that_is_down_is_named_at_preview(deployment: Deployment, keys
 
 def test_replicate(deployment: Deployment, source: dict[str, Any], bastion: Running) -> None:
     assert source["EngineVersion"].startswith(("5.7.", "9.7."))
-    with reporting(deployment) as reports:
+    with reporting(deployment, once_available="orders-not-encrypted") as reports:
         deployment.up("replicate")
     assert len(reports) > 1
 
@@ -121,7 +132,7 @@ def test_cutover_loses_no_acknowledged_write(deployment: Deployment, source: dic
     writer = Writer(
         deployment.address("orders"), deployment.application, deployment.seeded.database, connections=2
     )
-    with writer.writing(), reporting(deployment):
+    with writer.writing(), reporting(deployment) as reports:
         assert writer.wait_for_write(0.0, 10.0), writer.errors
         deployment.up("cutover")
         assert writer.wait_for_write(writer.acknowledged[-1].monotonic, 10.0), writer.errors
@@ -131,6 +142,11 @@ def test_cutover_loses_no_acknowledged_write(deployment: Deployment, source: dic
     with deployment.connected("orders") as connection:
         present = [row["token"] for row in rows(connection, f"SELECT token FROM {TABLE}")]
         assert value(connection, "SELECT @@server_uuid") == deployment.outputs()["server_uuid"]
+        assert set(reports) <= {row["number"] for row in rows(connection, "SELECT number FROM reports")}
+        rows(connection, "DROP TABLE reports")
+    assert deployment.outputs()["rollback_path"] == "open"
+    with deployment.connected("orders-old") as old:
+        until(lambda: rows(old, "SHOW TABLES LIKE 'reports'"), lambda left: not left)
     accounting = account_for(writer.acknowledged, present)
     assert (accounting.lost, accounting.duplicates) == ((), ())
 

@@ -14,6 +14,7 @@ from dev.sandbox.mysql.sessions import execute, query
 from rds_encrypt.core.errors import ProcedureRefused, Retryable
 from rds_encrypt.mysql import channel, lag
 from rds_encrypt.mysql.coordinates import Coordinates, current, lie_together
+from rds_encrypt.mysql.replica_status import ReplicaStatus
 from rds_encrypt.mysql.same_coordinates import resume, stopped_at_same_coordinates
 from rds_encrypt.settings import VerifySettings
 from rds_encrypt.verification.checkpoint import Checkpoint
@@ -256,3 +257,34 @@ def test_what_a_killed_run_left_behind_goes_on(stage: Stage, killed: str) -> Non
     with stage.at_rest():
         one_row, other_row = stage.rows()
         assert one_row == other_row
+
+
+def test_for_a_snapshot_a_follower_is_stopped_when_no_temporary_table_is_open(stage: Stage) -> None:
+    """On 5.7 with RDS's default format, MIXED, they replicate, and a snapshot of the follower would lose them."""
+    stopped: list[ReplicaStatus] = []
+    words: list[str] = []
+
+    def stop() -> None:
+        with stage.openers[1]() as follower:
+            stopped.append(channel.stop_for_snapshot(follower, progress=words.append))
+
+    stopping = threading.Thread(target=stop)
+    with session(stage.source) as application:
+        replicated = application.version < (8, 0, 0)
+        application.execute("CREATE TEMPORARY TABLE shop.draft (id INT)")
+        application.execute("INSERT INTO shop.t (v) VALUES (1)")
+        with stage.openers[1]() as follower:
+            lag.drain(follower, current(application), deadline=30.0)
+        stopping.start()
+        stopping.join(2.0)
+        assert stopping.is_alive() is replicated
+        application.execute("DROP TEMPORARY TABLE shop.draft")
+        dropped = current(application)
+        stopping.join(30.0)
+    try:
+        (status,) = stopped
+        assert status.stopped
+        assert not replicated or status.executed >= dropped
+        assert any("without temporary tables" in line and "(1 open)" in line for line in words) is replicated
+    finally:
+        resume(*stage.openers)

@@ -35,7 +35,7 @@ from rds_encrypt.journal import Tag
 from rds_encrypt.names import Names
 from rds_encrypt.quota_demand import QuotaDemand, quota_demand_of
 from rds_encrypt.settings import StrategyName
-from tests.unit.fakes import FakeAws, FakeSession, instance, replica_row
+from tests.unit.fakes import Answer, FakeAws, FakeSession, instance, replica_row
 
 POLICY = json.loads(
     (Path(__file__).resolve().parents[2] / "rds_encrypt" / "policies" / "iam-policy.json").read_text("utf-8")
@@ -500,6 +500,27 @@ def test_statement_format_is_a_warning_and_the_limit_of_time_is_taken_back() -> 
     ]
     assert session.sent[0][0].startswith("SET SESSION max_execution_time")
     assert session.sent[-1][0] == "SET SESSION max_execution_time = 0"
+
+
+@pytest.mark.parametrize(
+    ("logged", "version", "warned"),
+    [
+        ("MIXED", (5, 7, 44), True),
+        ("MIXED", (8, 0, 15), False),
+        ("STATEMENT", (8, 0, 31), True),
+        ("ROW", (5, 7, 44), False),
+    ],
+)
+def test_temporary_tables_that_replicate_are_a_warning(
+    logged: str, version: tuple[int, int, int], *, warned: bool
+) -> None:
+    answers: dict[str, Answer] = {
+        "SELECT @@GLOBAL.binlog_format": [{"f": logged}],
+        "SELECT COUNT(*) FROM information_schema.innodb_temp_table_info": [{"n": 2}],
+    }
+    findings = list(mysql.binlog_format(context(), FakeSession(answers, version)))
+    text = "applications have 2 temporary tables open, which MySQL replicates with binlog_format"
+    assert any(finding.what.startswith(text) for finding in findings) is warned
 
 
 # IAM.

@@ -29,7 +29,8 @@ PURGED = (
         ("1062: Duplicate entry", "already has a row"),
         ("1032: Can't find record", "lacks a row"),
         ("1114: The table is full", "storage is full"),
-        ("1146: Table doesn't exist", "cannot apply a change"),
+        ("1146: Table doesn't exist", "lacks a table"),
+        ("1050: Table already exists", "cannot apply a change"),
         ("something without a number", "cannot apply a change"),
     ],
 )
