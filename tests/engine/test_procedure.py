@@ -271,8 +271,9 @@ def test_the_name_belongs_to_the_encrypted_instance(deployment: Deployment, sour
         assert value(connection, "SELECT @@server_uuid") == outputs["server_uuid"]
 
 
-def test_old_refuses_writes(deployment: Deployment) -> None:
+def test_old_refuses_writes_and_follows(deployment: Deployment) -> None:
     require_fenced(deployment, "orders-old")
+    assert deployment.outputs()["rollback_path"] == "open"
 
 
 def test_every_table_is_equal_on_old_and_new_up_to_the_cut_over(deployment: Deployment) -> None:
