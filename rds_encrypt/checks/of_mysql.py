@@ -29,8 +29,6 @@ __all__ = [
 _LONG = 60
 """Seconds after which a transaction is worth a note."""
 _SHOWN = 5
-_MIXED_KEEPS_THEM_LOCAL = (8, 0, 4)
-"""From then on, MIXED does not log temporary tables ("Replication and Temporary Tables", MySQL 8.0 Reference Manual)."""
 _LARGE = 2**30 // 10
 """Bytes from which the size of a table is shown."""
 
@@ -44,7 +42,7 @@ def binlog_format(context: CheckContext, session: Session) -> Iterator[Finding]:
             why="a nondeterministic statement may have another result on the encrypted instance, and nothing reports it",
             fix="Set it to ROW, or MIXED, in the parameter group before phase `replicate`",
         )
-    if logged != "ROW" and (count := _replicated_temporary_tables(session, logged)):
+    if logged in dialect_of(session).temporary_tables_in and (count := _temporary_tables(session)):
         yield context.warning(
             f"applications have {counted(count, 'temporary table')} open, which MySQL replicates with binlog_format {logged}",
             why="a replica that AWS makes while one is open lacks it, and replication stops with error 1146",
@@ -52,9 +50,7 @@ def binlog_format(context: CheckContext, session: Session) -> Iterator[Finding]:
         )
 
 
-def _replicated_temporary_tables(session: Session, logged: str) -> int:
-    if logged == "MIXED" and session.version >= _MIXED_KEEPS_THEM_LOCAL:
-        return 0
+def _temporary_tables(session: Session) -> int:
     return int(session.value("SELECT COUNT(*) FROM information_schema.innodb_temp_table_info") or 0)
 
 

@@ -83,8 +83,8 @@ _OF_TEMPORARY = re.compile(
 )
 """What MySQL may log of temporary tables, even under read_only; it changes nothing that others could see.
 
-It logs their end with their session, and with binlog_format STATEMENT, on 5.7 also MIXED, their creation and their rows
-(tests/sandbox/test_bookkeeping.py). Source: "DROP TABLE Statement" and "read_only" in the MySQL Reference Manual; MySQL bugs #83003 and #85258.
+It logs their end with their session, and with binlog_format STATEMENT, on 5.7 also MIXED, their creation and their rows.
+Source: "DROP TABLE Statement" and "read_only" in the MySQL Reference Manual; MySQL bugs #83003 and #85258.
 """
 _LOCAL = r"(?:`[^`]+`|[\w$]+)"
 _ONE_TABLE = re.compile(

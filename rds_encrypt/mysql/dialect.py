@@ -39,6 +39,8 @@ class Dialect:
     unfenceable: str
     digest: str
     combined_digest: str
+    temporary_tables_in: frozenset[str]
+    """The values of binlog_format with which temporary tables replicate ("Replication and Temporary Tables", Reference Manual)."""
 
 
 # The argument is RDS_USERS, which may write to a read-only server by design. Any other account that can is a hole in the fence.
@@ -82,8 +84,14 @@ _OLD = Dialect(
     unfenceable=_SUPER,
     digest="MD5({})",
     combined_digest=_XOR_OF_HALVES,
+    temporary_tables_in=frozenset({"MIXED", "STATEMENT"}),
 )
-_FIRST_OF_8 = replace(_OLD, unfenceable=_SUPER_OR_DYNAMIC, combined_digest=_XOR)
+_FIRST_OF_8 = replace(
+    _OLD,
+    unfenceable=_SUPER_OR_DYNAMIC,
+    combined_digest=_XOR,
+    temporary_tables_in=frozenset({"STATEMENT"}),
+)
 _BETWEEN = replace(
     _FIRST_OF_8,
     replica_status="SHOW REPLICA STATUS",
