@@ -1,7 +1,7 @@
 """Stray writes: made to the instance that loses the name, after the last coordinates that production has.
 
 The account fence cannot lock the account of rds-encrypt: a program that uses it as well can write until RDS restarts the instance
-under its fence group. Nobody could undo that by then, but nobody must have to find it out alone.
+under its fence group. By then rds-encrypt cannot undo such a write, so it reports it.
 """
 
 from __future__ import annotations
