@@ -246,9 +246,9 @@ def _confirm(context: CutoverContext, accepted: tuple[str, ...], *, noted: bool)
         uuid = str(opened.value("SELECT @@server_uuid"))
         if not noted:
             left = reach(context, stack, deadline=_LOOK_FOR_EVENTS)
-            diverged = stray_write(context, left)
             unenabled = _settle_events(context, opened, left)
             match_owner_changes(context)
+            diverged = stray_write(context, left)
     final = _complete(context)
     path = follow_up(context, diverged)
     with context.not_needed("hook `after` did not succeed"):

@@ -95,7 +95,7 @@ _ONE_TABLE = re.compile(
     r"(?:\s*\(.*|\s+(?:VALUES?|SELECT|SET|WHERE|ORDER|LIMIT|ADD|DROP|MODIFY|CHANGE|ALTER)\b.*|\s*)",
     re.IGNORECASE | re.DOTALL,
 )
-"""A statement that plainly changes a single table. Whatever joins tables, or is written otherwise, does not match."""
+"""A statement that plainly changes a single table. A statement that joins tables, or is written otherwise, does not match."""
 _TABLE_MAP = re.compile(r"table_id: (?P<id>\d+) \((?P<schema>.*)\.(?P<table>[^.]*)\)")
 _TABLE_ID = re.compile(r"table_id: (?P<id>\d+)")
 

@@ -62,17 +62,7 @@ def stop_for_snapshot(session: Session, *, progress: Progress = silent) -> Repli
     if not before.executed.known:
         if before.stopped:
             start(session, progress=progress)
-        try:
-            until(
-                Wait(f"{session.endpoint} to connect to its source", deadline=_CONNECT, longest=5.0),
-                lambda: required_status(session),
-                done=lambda state: state.executed.known,
-                failed=lambda state: state.failure(session.endpoint),
-                describe=str,
-                progress=progress,
-            )
-        except TimedOut as error:
-            raise _never_connected(required_status(session), session) from error
+        _await_coordinates(session, progress)
     if before.sql_error and not before.sql_running:
         start(session, progress=progress)  # the copy would meet that change too
     give_up_at = time.monotonic() + _TEMPORARY
@@ -92,6 +82,20 @@ def stop_for_snapshot(session: Session, *, progress: Progress = silent) -> Repli
     if stopped.sql_error and (failure := stopped.failure(session.endpoint)):
         raise failure
     return stopped
+
+
+def _await_coordinates(session: Session, progress: Progress) -> None:
+    try:
+        until(
+            Wait(f"{session.endpoint} to connect to its source", deadline=_CONNECT, longest=5.0),
+            lambda: required_status(session),
+            done=lambda state: state.executed.known,
+            failed=lambda state: state.failure(session.endpoint),
+            describe=str,
+            progress=progress,
+        )
+    except TimedOut as error:
+        raise _never_connected(required_status(session), session) from error
 
 
 def _stopped_for_good(session: Session) -> ReplicaStatus:

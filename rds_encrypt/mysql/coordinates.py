@@ -106,7 +106,7 @@ def wrote_since(session: Session, since: Coordinates) -> bool:
 def schema_written_since(session: Session, since: Coordinates) -> str | None:
     """Return the schema of a table that an application of this server certainly changed since ``since``; ``None`` if there is none.
 
-    Unlike ``wrote_since``, it leaves out whatever is unknown, such as statements that RDS may run when it restarts MySQL, and what the
+    Unlike ``wrote_since``, it leaves out unknown changes, such as statements that RDS may run when it restarts MySQL, and what the
     server has replicated, which has the id of its origin: RDS's agent may start a channel after a restart.
 
     Raises:
