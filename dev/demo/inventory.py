@@ -63,20 +63,11 @@ def take(rds: Any, ec2: Any, connection: Connection) -> Inventory:
 
 def left_behind(before: Inventory, after: Inventory, kept: Collection[str]) -> list[str]:
     """Return what is there after a migration and was not before, apart from what is kept on purpose."""
-    remaining = [f"instance {name}" for name in sorted(after.instances - before.instances - set(kept))]
-    remaining += [f"snapshot {name}" for name in sorted(after.snapshots - before.snapshots)]
-    for name, values in sorted(after.parameter_groups.items()):
-        if name not in before.parameter_groups:
-            if name not in kept:
-                remaining.append(f"parameter group {name}")
-        else:
-            remaining += [
-                f"parameter {change} in group {name}"
-                for change in _changes(before.parameter_groups[name], values)
-            ]
-    remaining += [f"security group {name}" for name in sorted(after.firewalls - before.firewalls)]
-    remaining += [f"security group rule {rule}" for rule in sorted(after.rules - before.rules)]
-    remaining += [f"MySQL account {name}" for name in sorted(after.accounts - before.accounts)]
+    on_purpose = {(kind, name) for kind in ("instance", "parameter group") for name in kept}
+    remaining = [f"{kind} {name}" for kind, name in _only(after, before) if (kind, name) not in on_purpose]
+    for name in sorted(before.parameter_groups.keys() & after.parameter_groups.keys()):
+        changes = _changes(before.parameter_groups[name], after.parameter_groups[name])
+        remaining += [f"parameter {change} in group {name}" for change in changes]
     if after.binlog_retention != before.binlog_retention:
         remaining.append(
             f"binlog retention hours {after.binlog_retention}, formerly {before.binlog_retention}"
@@ -88,13 +79,23 @@ def left_behind(before: Inventory, after: Inventory, kept: Collection[str]) -> l
 
 def missing(before: Inventory, after: Inventory) -> list[str]:
     """Return what was there before and is not any more."""
-    lost = [f"instance {name}" for name in sorted(before.instances - after.instances)]
-    lost += [f"snapshot {name}" for name in sorted(before.snapshots - after.snapshots)]
-    groups = before.parameter_groups.keys() - after.parameter_groups.keys()
-    lost += [f"parameter group {name}" for name in sorted(groups)]
-    lost += [f"security group {name}" for name in sorted(before.firewalls - after.firewalls)]
-    lost += [f"security group rule {rule}" for rule in sorted(before.rules - after.rules)]
-    return lost + [f"MySQL account {name}" for name in sorted(before.accounts - after.accounts)]
+    return [f"{kind} {name}" for kind, name in _only(before, after)]
+
+
+def _only(one: Inventory, other: Inventory) -> list[tuple[str, str]]:
+    """Return the kind and the name of each thing that only the first inventory has."""
+    return [
+        (kind, name)
+        for kind, ours, theirs in (
+            ("instance", one.instances, other.instances),
+            ("snapshot", one.snapshots, other.snapshots),
+            ("parameter group", one.parameter_groups.keys(), other.parameter_groups.keys()),
+            ("security group", one.firewalls, other.firewalls),
+            ("security group rule", one.rules, other.rules),
+            ("MySQL account", one.accounts, other.accounts),
+        )
+        for name in sorted(ours - theirs)
+    ]
 
 
 def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
