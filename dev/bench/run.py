@@ -63,11 +63,11 @@ class Place:
 
     @property
     def master(self) -> Credentials:
-        return Credentials(self.seeded.master_user, self.seeded.master_password)
+        return self.seeded.master
 
     @property
     def application(self) -> Credentials:
-        return Credentials(self.seeded.application_user, self.seeded.application_password)
+        return self.seeded.application
 
 
 @contextmanager

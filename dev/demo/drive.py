@@ -85,7 +85,7 @@ class _Run:
 
     @property
     def master(self) -> Credentials:
-        return Credentials(self.seeded.master_user, self.seeded.master_password)
+        return self.seeded.master
 
     def address(self, identifier: str) -> Address:
         return database.address(self.rds, identifier, self.seeded.ca_bundle)
@@ -147,9 +147,9 @@ def _prepare(options: Options, terminal: Terminal, sandbox: Sandbox) -> _Run:
         f"Pulumi stack `{workspace.stack}`: its state and config lie in {_shown(options.directory)}"
     )
     where = Address(seeded.address, seeded.port, seeded.ca_bundle)
-    application = Credentials(seeded.application_user, seeded.application_password)
+    application = seeded.application
     writer = Writer(where, application, seeded.database)
-    master = Credentials(seeded.master_user, seeded.master_password)
+    master = seeded.master
     with client.connected(where, master) as connection:
         before = inventory.take(sandbox.client("rds"), sandbox.client("ec2"), connection)
     readers = {
@@ -262,7 +262,7 @@ def _check_unchanged(run: _Run, phase: str) -> None:
 def _compare(run: _Run) -> None:
     """Compare the old instance, which is fenced but can be read, with the one that has its name now."""
     name = run.seeded.database
-    application = Credentials(run.seeded.application_user, run.seeded.application_password)
+    application = run.seeded.application
     where = run.address(f"{_IDENTIFIER}-old")
     with (
         client.connected(where, run.master, database=name) as old,

@@ -19,7 +19,6 @@ from dev.sandbox.pulumi import pulumi_settings
 from dev.sandbox.seed import Seeded, seed
 from dev.workload import database
 from dev.workload.workspace import ROOT
-from rds_encrypt.mysql.session import Credentials
 from rds_encrypt.rehearse.client import connected
 
 __all__ = ["IDENTIFIER", "POLL", "Stage", "main"]
@@ -89,7 +88,7 @@ class Stage:
 
     def inventory(self) -> Inventory:
         """Return what the account holds."""
-        master = Credentials(self.seeded.master_user, self.seeded.master_password)
+        master = self.seeded.master
         where = database.address(self.sandbox.client("rds"), IDENTIFIER, self.seeded.ca_bundle)
         with connected(where, master) as connection:
             return inventory.take(self.sandbox.client("rds"), self.sandbox.client("ec2"), connection)

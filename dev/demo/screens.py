@@ -22,7 +22,6 @@ from dev.sandbox import Sandbox
 from dev.sandbox.seed import Seeded, seed
 from dev.workload.database import address
 from dev.workload.workspace import ROOT, Workspace
-from rds_encrypt.mysql.session import Credentials
 from rds_encrypt.rehearse.client import Connection, connected
 from rds_encrypt.reports.files import DIRECTORY
 
@@ -91,7 +90,7 @@ def _script(workspace: Workspace, place: Path) -> Path:
 
 def _write_a_lot(sandbox: Sandbox, seeded: Seeded) -> None:
     where = address(sandbox.client("rds"), seeded.identifier, seeded.ca_bundle)
-    master = Credentials(seeded.master_user, seeded.master_password)
+    master = seeded.master
     with connected(where, master, database=seeded.database) as connection:
         _fill(connection)
 

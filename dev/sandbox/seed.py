@@ -61,6 +61,14 @@ class Seeded:
     rows: int
     seconds: float
 
+    @property
+    def master(self) -> Credentials:
+        return Credentials(self.master_user, self.master_password)
+
+    @property
+    def application(self) -> Credentials:
+        return Credentials(self.application_user, self.application_password)
+
 
 def seed(
     target: Target,

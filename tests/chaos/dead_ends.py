@@ -168,7 +168,7 @@ class Ground:
 
     @property
     def master(self) -> Credentials:
-        return Credentials(self.seeded.master_user, self.seeded.master_password)
+        return self.seeded.master
 
     def until(self, done: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + _PATIENCE
@@ -622,7 +622,7 @@ def ground(directory: Path) -> Iterator[Ground]:
         patch.setattr(cutover_protocol, "CutoverContext", partial(CutoverContext, deadlines=deadlines))
         patch.setattr(channel, "_CONNECT", 6.0)
         seeded = seed(sandbox, rows=300, identifier=NAMES.source)
-        traffic = Traffic(Credentials(seeded.application_user, seeded.application_password), seeded.database)
+        traffic = Traffic(seeded.application, seeded.database)
         with _Compass(sandbox, seeded).turning() as compass:
             place = Ground(sandbox, seeded, traffic, compass, seeded.resource_id)
             _take_snapshots(place)

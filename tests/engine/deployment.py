@@ -210,11 +210,11 @@ class Deployment:
 
     @property
     def master(self) -> Credentials:
-        return Credentials(self.seeded.master_user, self.seeded.master_password)
+        return self.seeded.master
 
     @property
     def application(self) -> Credentials:
-        return Credentials(self.seeded.application_user, self.seeded.application_password)
+        return self.seeded.application
 
     @contextmanager
     def connected(self, identifier: str, *, application: bool = False) -> Iterator[Connection]:

@@ -11,7 +11,7 @@ from dev.sandbox.mysql.sessions import execute
 from dev.workload.database import rows
 from rds_encrypt.access import RDS_CA_BUNDLE, AccessSettings, endpoint_of
 from rds_encrypt.mysql.coordinates import current
-from rds_encrypt.mysql.session import Credentials, Endpoint, Tls, connect
+from rds_encrypt.mysql.session import Endpoint, Tls, connect
 from rds_encrypt.mysql.tables import require_transactional
 from tests.certificates import expired, showing
 from tests.engine.faults.book import fault
@@ -114,7 +114,7 @@ def _endpoint(stage: Stage) -> Endpoint:
 
 def _log_in_at(stage: Stage, endpoint: Endpoint) -> None:
     seeded = stage.deployment.seeded
-    account = Credentials(seeded.master_user, seeded.master_password)
+    account = seeded.master
     with connect(endpoint, account, Tls(str(seeded.ca_bundle)), patience=0.0):
         pass
 
