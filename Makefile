@@ -15,8 +15,8 @@ MOMENTS ?= 1
 FENCE   ?= read_only
 PY      := .cache/venv/bin/python
 SOURCES := $(wildcard rds_encrypt providers components dev tests examples/workflows __main__.py)
-# They wait for servers much of the time, so five at once keep two processors busy.
-WORKERS ?= 5
+# They wait for servers much of the time, so four at once keep two processors busy.
+WORKERS ?= 4
 # A file's tests share servers. The long files begin, so that no worker is left alone with one at the end.
 IN_FILES := --dist loadfile --no-loadscope-reorder
 # A sample of what `make chaos-cutover` does; the rest of tests/chaos takes longer and is `make test-long`.

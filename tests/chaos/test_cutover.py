@@ -17,7 +17,6 @@ _SECONDS = 75.0
 """After this no further trial begins: a busy machine makes fewer, none in vain."""
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.engine
 @pytest.mark.slow
 def test_interrupted_swaps_keep_the_invariants(

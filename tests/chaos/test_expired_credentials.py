@@ -15,7 +15,7 @@ from tests.chaos.procedure.points import Point
 from tests.chaos.procedure.run import Ending, Run
 from tests.engine.deployment import Deployment, driving
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 SAID = "AWS does not accept the credentials"
 DO = "Renew them, then run the same command again; it continues where it stopped"

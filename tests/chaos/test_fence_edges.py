@@ -19,7 +19,7 @@ from tests.chaos.past_the_fence import answer, each_moment, opened, swapping, ta
 from tests.chaos.stage import ACCEPTED, Stage, staged
 from tests.chaos.traffic import TABLE
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 BROAD = Credentials("auditor", "throw-away-Password-1")
 

@@ -15,7 +15,7 @@ from tests.chaos.procedure.run import Run
 from tests.engine.checks import differing
 from tests.engine.deployment import Deployment, driving
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 MOVES = {
     "LatestRestorableTime",

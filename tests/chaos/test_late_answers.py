@@ -14,7 +14,7 @@ from tests.engine.account import look
 from tests.engine.checks import wait_until
 from tests.engine.deployment import Deployment, driving
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 LATE = 800
 """Milliseconds: longer than most changes take in the sandbox's time model, so that some are over before they are seen."""

@@ -17,7 +17,7 @@ from tests.engine.account import look
 from tests.engine.checks import beats, wait_until
 from tests.engine.deployment import Deployment, driving
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 READ_ONLY = 1290
 

@@ -15,7 +15,6 @@ _SAMPLE = ("no tag can be changed", "old deleted", "binlogs purged")
 """One of each sort of thing that production does not need; their operations are drawn each time."""
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.engine
 @pytest.mark.slow
 def test_what_production_does_not_need_strands_nobody(

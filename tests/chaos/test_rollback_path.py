@@ -11,7 +11,7 @@ import pytest
 from tests.chaos import invariants
 from tests.chaos.stage import Stage, staged
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 _SECONDS = float(os.environ.get("WRITES_BEFORE_ROLLBACK", "10"))
 """`make test-long` waits for 60."""

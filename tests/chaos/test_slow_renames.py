@@ -13,7 +13,7 @@ from tests.chaos import invariants
 from tests.chaos.dead_ends import NAMES, Ground, Hand, ground
 from tests.chaos.traffic import TABLE
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 RENAME, PURGE = 6.0, 0.5
 """Seconds. RDS takes minutes for a rename and purges every five: here the purge comes twelve times in each rename."""

@@ -28,7 +28,7 @@ from tests.chaos.stage import Stage, staged
 from tests.chaos.traffic import TABLE
 from tests.engine.metrics import note_free_storage
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from tests.chaos.past_the_fence import CUT, INSERT, answer, each_moment, opened,
 from tests.chaos.stage import Stage, staged
 from tests.engine.test_runbook import commands
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 LOCKED = 3118
 RETIRED = "clerk who left"

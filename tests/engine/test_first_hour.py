@@ -6,7 +6,7 @@ import pytest
 
 from dev.demo import first_hour
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 
 def test_what_a_newcomer_types_is_answered_as_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from tests.engine.checks import differing
 from tests.engine.fleet import Fleet, fleet_of
 from tests.engine.rows import read_rows
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 COUNT = 3
 ROWS = 100

@@ -12,7 +12,7 @@ from dev.sandbox.seed import seed
 from dev.workload.workspace import ROOT, Workspace
 from rds_encrypt.reports.files import DIRECTORY
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 PROJECT = ROOT / "examples" / "in-your-program"
 

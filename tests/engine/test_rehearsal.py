@@ -17,7 +17,7 @@ from rds_encrypt.reports.files import DIRECTORY
 from tests.engine import iam
 
 # A whole rehearsal on a busy machine takes longer than a test may.
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 CALLER = "AKIAREHEARSAL"
 DEVIATIONS = {"rename-time", "read-only", "refusal-texts", "instance-statuses", "binlog-retention"}

@@ -12,7 +12,7 @@ from tests.engine.checks import MAY_DIFFER, beats, differing, require_fenced, wa
 from tests.engine.deployment import Deployment, driving
 from tests.engine.rows import Row, read_rows
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 STEP = "pulumi-python:dynamic/rds"
 _PATIENCE = 30.0

@@ -13,7 +13,7 @@ from tests.chaos.procedure.points import Point
 from tests.chaos.procedure.run import Run
 from tests.engine.deployment import Deployment, driving
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from tests.engine.account import look
 from tests.engine.checks import require_equal_tables, require_fenced, require_one_event
 from tests.engine.deployment import Deployment, driving
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 POINTS = (
     Point("WriteFence orders", "inside", "kill everything", calls=2),

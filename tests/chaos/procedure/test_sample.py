@@ -12,7 +12,7 @@ from tests.chaos.procedure.journey import lose_state
 from tests.chaos.procedure.points import Point
 from tests.engine.deployment import driving
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 POINTS = (
     Point("ReplicationUser orders", "before", "Ctrl-C"),
