@@ -24,6 +24,7 @@ from typing import Any
 import asyncssh
 
 from rds_encrypt.settings import SshSettings
+from tests.waiting import until
 
 __all__ = [
     "SSHD",
@@ -237,12 +238,9 @@ def asyncssh_server(keys: Keys, port: int, *, forwarding: bool = True) -> Iterat
 
 
 def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + 5
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            assert time.monotonic() < deadline, "sshd did not come up"
-            time.sleep(0.02)
-        else:
-            return
+    def listens() -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return True
+        return False
+
+    until(listens, what="sshd to listen", pause=0.02)

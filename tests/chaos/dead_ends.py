@@ -61,6 +61,7 @@ from rds_encrypt.reports.files import DIRECTORY
 from rds_encrypt.settings import CutoverSettings, VerifySettings
 from tests.chaos import invariants
 from tests.chaos.traffic import TABLE, Traffic, create_table
+from tests.waiting import until
 
 __all__ = ["KINDS", "NAMES", "Case", "Ground", "Hand", "drawn", "ground", "main", "run_cases"]
 
@@ -170,13 +171,6 @@ class Ground:
     def master(self) -> Credentials:
         return self.seeded.master
 
-    def until(self, done: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + _PATIENCE
-        while not done():
-            if time.monotonic() > deadline:
-                raise TimeoutError(what)
-            time.sleep(0.1)
-
     # Making and taking away.
 
     def build(self) -> None:
@@ -198,7 +192,7 @@ class Ground:
                     *([{"Key": Tag.ROLE, "Value": str(Role.ENCRYPTED)}] if name == NAMES.encrypted else []),
                 ],
             )
-        self.until(self._both_available, "both instances to be restored")
+        until(self._both_available, what="both instances to be restored")
         by_name = {instance["DBInstanceIdentifier"]: instance for instance in self.instances().values()}
         self.source_id = by_name[NAMES.source]["DbiResourceId"]
         self.encrypted_id = by_name[NAMES.encrypted]["DbiResourceId"]
@@ -231,7 +225,7 @@ class Ground:
                 self.rds.modify_db_instance(
                     DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True
                 )
-        self.until(self._all_deleted, "everything to be deleted")
+        until(self._all_deleted, what="everything to be deleted")
         for name in (NAMES.encrypted, NAMES.fence):
             with suppress(botocore.exceptions.ClientError):
                 self.rds.delete_db_parameter_group(DBParameterGroupName=name)
@@ -585,8 +579,8 @@ def _judged(place: Ground, case: Case) -> list[str]:
             or str(value(session, "SELECT @@GLOBAL.event_scheduler")) != "ON"
         ):
             wrong.append("production is read-only, or its events are off")
-        elif not place.traffic.wait_for(server, time.monotonic(), 15.0):
-            wrong.append("15 s after the end production has taken no write")
+        elif not place.traffic.wait_for(server, time.monotonic(), _PATIENCE):
+            wrong.append(f"{_PATIENCE:.0f} s after the end production has taken no write")
         status = value(session, "SELECT status FROM information_schema.events WHERE event_name = 'heartbeat'")
         if status != "ENABLED":
             wrong.append(f"the event is {status}")
@@ -637,13 +631,13 @@ def _take_snapshots(place: Ground) -> None:
         rows(session, "ALTER EVENT heartbeat DISABLE")
     rds = place.rds
     rds.create_db_snapshot(DBInstanceIdentifier=NAMES.source, DBSnapshotIdentifier="base")
-    place.until(lambda: _ready(rds, "base"), "the snapshot")
+    until(lambda: _ready(rds, "base"), what="the snapshot")
     rds.copy_db_snapshot(
         SourceDBSnapshotIdentifier="base",
         TargetDBSnapshotIdentifier="base-encrypted",
         KmsKeyId=place.seeded.key_arn,
     )
-    place.until(lambda: _ready(rds, "base-encrypted"), "the copy")
+    until(lambda: _ready(rds, "base-encrypted"), what="the copy")
     place.clear()
 
 

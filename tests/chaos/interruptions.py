@@ -14,6 +14,7 @@ import urllib.error
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import pymysql
@@ -22,6 +23,7 @@ from dev.sandbox.mysql.sessions import end_those_of, execute
 from rds_encrypt.mysql.accounts import REPLICATION_USER, REVERSE_USER
 from tests.chaos.child import Child
 from tests.chaos.stage import Direction, Stage
+from tests.waiting import until
 
 __all__ = ["COORDINATOR_LIVES", "WEIGHTS", "Kind", "Strike", "drawn"]
 
@@ -140,11 +142,10 @@ class _Cut:
         self._over.set()
         self._thread.join(30)
         for resource_id in self._ids:
-            deadline = time.monotonic() + 60
-            while not self._quietly(resource_id, lock=False):
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"the accounts on {resource_id} could not be unlocked")
-                time.sleep(0.1)
+            until(
+                partial(self._quietly, resource_id, lock=False),
+                what=f"{resource_id}'s accounts to be unlocked",
+            )
 
     def _quietly(self, resource_id: str, *, lock: bool) -> bool:
         """Lock or unlock; false while the server is away, which is as good as cut."""

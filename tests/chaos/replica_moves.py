@@ -33,6 +33,7 @@ from rds_encrypt.core.errors import MigrationError
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.rehearse.writer import TABLE, Writer, account_for, longest_gap
 from tests.engine.deployment import Deployment, driving
+from tests.waiting import until
 
 __all__ = ["KINDS", "Point", "Stage", "drawn", "run", "staged"]
 
@@ -130,9 +131,7 @@ class Stage:
         name = self.name_of(resource_id)
         assert name is not None
         self.deployment.client("rds").delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
-        deadline = time.monotonic() + _PATIENCE
-        while self.name_of(resource_id) is not None and time.monotonic() < deadline:
-            time.sleep(0.1)
+        until(lambda: self.name_of(resource_id) is None)
 
     def replace_deleted(self) -> None:
         """Make another replica for each one that was deleted, as the next `pulumi up`, or its owner, would."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 import urllib.error
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from rds_encrypt.rehearse.client import Address, Connection, connected
 from tests.chaos.child import Child
 from tests.chaos.traffic import TABLE, Traffic, create_table
 from tests.engine.deployment import IDENTIFIER, Deployment, driving
+from tests.waiting import until
 
 __all__ = ["ACCEPTED", "CUTOVER", "Direction", "FenceKind", "Stage", "staged"]
 
@@ -250,8 +250,8 @@ def _use_default_group(deployment: Deployment, engine: str) -> None:
     rds.modify_db_instance(
         DBInstanceIdentifier=IDENTIFIER, DBParameterGroupName=f"default.{family}", ApplyImmediately=True
     )
-    _await(lambda: _rebooted(rds))
-    _await(lambda: _at_rest(deployment, "in-sync"))
+    until(lambda: _rebooted(rds))
+    until(lambda: _at_rest(deployment, "in-sync"))
 
 
 def _rebooted(rds: Any) -> bool:
@@ -267,14 +267,6 @@ def _at_rest(deployment: Deployment, group_status: str) -> bool:
     instance = deployment.instance(IDENTIFIER)
     status = instance["DBParameterGroups"][0]["ParameterApplyStatus"]
     return bool(instance["DBInstanceStatus"] == "available" and status == group_status)
-
-
-def _await(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not done():
-        if time.monotonic() > deadline:
-            raise TimeoutError("the source does not come up with its default group")
-        time.sleep(0.1)
 
 
 def _server(deployment: Deployment, identifier: str) -> str:
@@ -298,10 +290,7 @@ def _bystander(deployment: Deployment, engine: str) -> dict[str, Any]:
             {"Key": Tag.MIGRATION, "Value": "db-OFSOMEBODYELSE"},
         ],
     )
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        instance: dict[str, Any] = deployment.instance(BYSTANDER)
-        if instance["DBInstanceStatus"] == "available":
-            return {key: value for key, value in instance.items() if key != "LatestRestorableTime"}
-        time.sleep(0.2)
-    raise TimeoutError(f"{BYSTANDER} is not available after 60 s")
+    instance: dict[str, Any] = until(
+        lambda: deployment.instance(BYSTANDER), lambda instance: instance["DBInstanceStatus"] == "available"
+    )
+    return {key: value for key, value in instance.items() if key != "LatestRestorableTime"}

@@ -10,9 +10,10 @@ import pytest
 from dev.sandbox.seed import await_available
 from tests.engine.account import look
 from tests.engine.cascade import ABOVE, BELOW, cascading, chain, require_counterparts
-from tests.engine.checks import unfolded, wait_until
+from tests.engine.checks import unfolded
 from tests.engine.deployment import Deployment
 from tests.engine.readers import require_read, write
+from tests.waiting import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -37,8 +38,8 @@ def test_the_replica_of_a_replica_gets_a_counterpart_that_follows_the_one_above(
 def test_without_the_counterpart_above_the_deeper_one_is_made_again_too(cascade: Deployment) -> None:
     rds = cascade.client("rds")
     rds.delete_db_instance(DBInstanceIdentifier=f"{ABOVE}-encrypted", SkipFinalSnapshot=True)
-    wait_until(lambda: f"{ABOVE}-encrypted" not in cascade.names(), seconds=120.0)
-    wait_until(lambda: not chain(cascade, f"{BELOW}-encrypted"), seconds=120.0)
+    until(lambda: f"{ABOVE}-encrypted" not in cascade.names())
+    until(lambda: not chain(cascade, f"{BELOW}-encrypted"))
     cascade.configure("replicate")
     refused = cascade.note(cascade.workspace.preview())
     assert not refused.ok
@@ -46,7 +47,7 @@ def test_without_the_counterpart_above_the_deeper_one_is_made_again_too(cascade:
 
     await_available(rds, f"{BELOW}-encrypted")
     rds.delete_db_instance(DBInstanceIdentifier=f"{BELOW}-encrypted", SkipFinalSnapshot=True)
-    wait_until(lambda: f"{BELOW}-encrypted" not in cascade.names(), seconds=120.0)
+    until(lambda: f"{BELOW}-encrypted" not in cascade.names())
     cascade.note(cascade.workspace.refresh("--skip-preview"))
     cascade.up("replicate")
     assert chain(cascade, f"{BELOW}-encrypted") == [f"{ABOVE}-encrypted", "orders-encrypted"]
@@ -84,7 +85,7 @@ def test_a_counterpart_of_the_cascade_that_a_killed_run_left_without_backups_is_
     assert f"--db-instance-identifier {above} --backup-retention-period 3 --apply-immediately" in output
 
     rds.modify_db_instance(DBInstanceIdentifier=above, BackupRetentionPeriod=3, ApplyImmediately=True)
-    wait_until(lambda: cascade.instance(above)["BackupRetentionPeriod"] == 3, seconds=120.0)
+    until(lambda: cascade.instance(above)["BackupRetentionPeriod"] == 3)
     await_available(rds, above)
     cascade.up("replicate")
     assert chain(cascade, f"{BELOW}-encrypted") == [above, "orders-encrypted"]

@@ -14,6 +14,7 @@ from tests.chaos.procedure import judge
 from tests.chaos.procedure.points import Point
 from tests.chaos.procedure.run import Ending, Run
 from tests.engine.deployment import Deployment, driving
+from tests.waiting import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -40,10 +41,7 @@ def expired_when(deployment: Deployment, phase: str, reached: Callable[[], bool]
     """Run a phase, and let the credentials expire as soon as something is reached."""
     deployment.configure(phase)
     run = Run(deployment, "up")
-    deadline = time.monotonic() + 120
-    while not reached():
-        assert time.monotonic() < deadline, run.output
-        time.sleep(0.02)
+    until(reached, pause=0.02)
     expired = "The security token included in the request is expired"
     deployment.sandbox.faults.refuse("ExpiredToken", expired, count=100_000, status=403)
     ending = run.ending()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from tests.chaos.procedure.points import Point
 from tests.chaos.procedure.run import Run
 from tests.engine.checks import differing
 from tests.engine.deployment import Deployment, driving
+from tests.waiting import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -115,10 +115,7 @@ def test_a_state_of_long_ago_takes_neither_with_it(
 
 def test_the_same_with_old_at_rest(deployment: Deployment, states: States) -> None:
     deployment.client("rds").stop_db_instance(DBInstanceIdentifier="orders-old")
-    deadline = time.monotonic() + 60
-    while deployment.instance("orders-old")["DBInstanceStatus"] != "stopped":
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    until(lambda: deployment.instance("orders-old")["DBInstanceStatus"], lambda status: status == "stopped")
     for of in ("replicate", "cutover"):
         deployment.import_state(getattr(states, of))
         deployment.configure(of)

@@ -11,8 +11,8 @@ import pytest
 from tests.chaos.procedure import judge
 from tests.chaos.procedure.chain import follow
 from tests.engine.account import look
-from tests.engine.checks import wait_until
 from tests.engine.deployment import Deployment, driving
+from tests.waiting import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -69,7 +69,7 @@ def test_an_answer_is_as_old_as_the_fault_makes_it(deployment: Deployment) -> No
         "modifying",
         "available",
     }
-    wait_until(lambda: deployment.instance("orders")["BackupRetentionPeriod"] == 6)
+    until(lambda: deployment.instance("orders")["BackupRetentionPeriod"] == 6)
     rds.get_waiter("db_instance_available").wait(
         DBInstanceIdentifier="new", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )

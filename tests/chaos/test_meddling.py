@@ -14,8 +14,9 @@ from tests.chaos.procedure import judge
 from tests.chaos.procedure.chain import follow
 from tests.chaos.procedure.run import Run
 from tests.engine.account import look
-from tests.engine.checks import beats, wait_until
+from tests.engine.checks import beats
 from tests.engine.deployment import Deployment, driving
+from tests.waiting import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -28,7 +29,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         deployment.client("rds").modify_db_instance(
             DBInstanceIdentifier="orders", DeletionProtection=False, MultiAZ=True, ApplyImmediately=True
         )
-        wait_until(lambda: settled(deployment, "orders", DeletionProtection=False, MultiAZ=True))
+        until(lambda: settled(deployment, "orders", DeletionProtection=False, MultiAZ=True))
         yield deployment
 
 
@@ -46,7 +47,7 @@ def modify(deployment: Deployment, identifier: str, **changes: Any) -> None:
     deployment.client("rds").modify_db_instance(
         DBInstanceIdentifier=identifier, ApplyImmediately=True, **changes
     )
-    wait_until(lambda: settled(deployment, identifier, **changes))
+    until(lambda: settled(deployment, identifier, **changes))
 
 
 def reboot(deployment: Deployment, identifier: str, **how: Any) -> None:
@@ -155,7 +156,7 @@ def test_a_source_that_is_modified_and_fails_over_while_it_is_replicated(deploym
     assert first.ours, first
     if first.kind != "completed":
         assert "its settings differ from the source's" in first.said, first
-    wait_until(lambda: settled(deployment, "orders", DBInstanceClass="db.t3.xlarge", DeletionProtection=True))
+    until(lambda: settled(deployment, "orders", DBInstanceClass="db.t3.xlarge", DeletionProtection=True))
     reboot(deployment, "orders", ForceFailover=True)
     deployment.configure("replicate")
     assert judge_after_up(deployment, "replicate", judge.replicating) == []
@@ -199,9 +200,9 @@ def test_a_parameter_group_that_is_exchanged_before_the_cut_over_calls_it_off(de
 def give_group(deployment: Deployment, group: str) -> None:
     rds = deployment.client("rds")
     rds.modify_db_instance(DBInstanceIdentifier="orders", DBParameterGroupName=group, ApplyImmediately=True)
-    wait_until(lambda: settled(deployment, "orders"))
+    until(lambda: settled(deployment, "orders"))
     reboot(deployment, "orders")
-    wait_until(
+    until(
         lambda: (
             settled(deployment, "orders")
             and deployment.instance("orders")["DBParameterGroups"]
@@ -224,7 +225,7 @@ def test_an_encrypted_instance_that_somebody_opens_and_writes_to_calls_the_cut_o
     rds = deployment.client("rds")
     opened = [{"ParameterName": "read_only", "ParameterValue": "0", "ApplyMethod": "immediate"}]
     rds.modify_db_parameter_group(DBParameterGroupName="orders-encrypted", Parameters=opened)
-    wait_until(lambda: writes(deployment, "UPDATE orders SET note = 'by mistake' WHERE id = 2"))
+    until(lambda: writes(deployment, "UPDATE orders SET note = 'by mistake' WHERE id = 2"))
 
     output = said_by(deployment, "cutover")
 
@@ -266,4 +267,4 @@ def test_and_the_migration_begins_anew_after_that(deployment: Deployment) -> Non
     deployment.up("replicate")
     with deployment.connected("orders") as source, deployment.connected("orders-encrypted") as encrypted:
         last = beats(source)[-1]
-        assert beats(encrypted, until=last)[-1] >= last
+        beats(encrypted, at_least=last)

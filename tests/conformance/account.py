@@ -7,7 +7,6 @@ where the account is the sandbox's; elsewhere such a test is skipped.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,13 +19,14 @@ from pymysql.cursors import DictCursor
 
 from dev.sandbox import Sandbox
 from dev.sandbox.faults import Faults
+from tests import waiting
 
 __all__ = ["AUTHORITIES", "PASSWORD", "Account", "Elsewhere", "refusal_of", "until"]
 
 PASSWORD = "a-good-Password1"
 AUTHORITIES = "RDS_ENCRYPT_CONFORMANCE_CA"
 """Names a file of certificate authorities, and with that asks the AWS account of the environment."""
-_DEADLINE = 3600.0 if os.environ.get(AUTHORITIES) else 60.0
+_PATIENCE = 3600.0 if os.environ.get(AUTHORITIES) else waiting.PATIENCE
 """Seconds to wait for one thing: AWS is slower than the sandbox."""
 T = TypeVar("T")
 
@@ -216,13 +216,9 @@ class Account:
         return self.rows(resource_id, f"SELECT {expression} AS found", **options)[0]["found"]
 
 
-def until(look: Callable[[], T], accept: Callable[[T], bool], deadline: float = _DEADLINE) -> T:
+def until(look: Callable[[], T], accept: Callable[[T], bool]) -> T:
     """Look until the value is accepted; fail with the last one seen."""
-    end = time.monotonic() + deadline
-    while not accept(value := look()):
-        assert time.monotonic() < end, f"not within {deadline} s; last seen: {value}"
-        time.sleep(0.02)
-    return value
+    return waiting.until(look, accept, patience=_PATIENCE, pause=0.02)
 
 
 def refusal_of(call: Callable[[], object]) -> tuple[str, str]:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from dev.sandbox.seed import await_available
-from tests.engine.checks import wait_until
 from tests.engine.deployment import Deployment, driving
 from tests.engine.readers import require_read, write
+from tests.waiting import until
 
 __all__ = ["ABOVE", "BELOW", "cascading", "chain", "require_counterparts"]
 
@@ -31,7 +31,7 @@ def cascading(directory: Path) -> Iterator[Deployment]:
         with pytest.raises(rds.exceptions.InvalidDBInstanceStateFault, match="Automated backups"):
             rds.create_db_instance_read_replica(DBInstanceIdentifier=BELOW, SourceDBInstanceIdentifier=ABOVE)
         rds.modify_db_instance(DBInstanceIdentifier=ABOVE, BackupRetentionPeriod=3, ApplyImmediately=True)
-        wait_until(lambda: deployment.instance(ABOVE)["BackupRetentionPeriod"] == 3, seconds=120.0)
+        until(lambda: deployment.instance(ABOVE)["BackupRetentionPeriod"] == 3)
         await_available(rds, ABOVE)
         rds.create_db_instance_read_replica(
             DBInstanceIdentifier=BELOW,

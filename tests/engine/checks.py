@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from dev.demo import compare
 from dev.workload.database import rows, value
 from rds_encrypt.rehearse.client import Connection
 from tests.engine.deployment import Deployment
+from tests.waiting import until
 
 __all__ = [
     "MAY_DIFFER",
@@ -30,7 +30,6 @@ __all__ = [
     "secrets_in",
     "snapshot_of_production",
     "unfolded",
-    "wait_until",
 ]
 
 MAY_DIFFER = {
@@ -72,10 +71,6 @@ MAY_DIFFER = {
 _OURS = "rds-encrypt:"
 _READ_ONLY = 1290
 _TABLES = 7
-_FIRST_BEAT = 15.0
-"""Seconds within which a server that has just started on a busy machine must have run the event once."""
-_BEATS = 2.5
-"""Seconds within which an event that runs every second must have run."""
 _ACCOUNTS = "SELECT user, host FROM mysql.user WHERE user NOT LIKE 'mysql.%%' AND user NOT LIKE 'rds%%' ORDER BY user, host"
 _DEFINITIONS = {
     "routines": "SELECT routine_name AS name, routine_type AS kind, routine_definition AS body, definer AS d,"
@@ -111,14 +106,12 @@ def differing(before: Mapping[str, Any], after: Mapping[str, Any], allowed: set[
     return differences
 
 
-def beats(connection: Connection, *, until: int = 0, patience: float = 15.0) -> list[int]:
-    """Return the ids of the heartbeats, once there is one of at least ``until``."""
-    deadline = time.monotonic() + patience
-    while True:
-        ids = [int(row["id"]) for row in rows(connection, "SELECT id FROM heartbeats ORDER BY id")]
-        if (ids and ids[-1] >= until) or time.monotonic() > deadline:
-            return ids
-        time.sleep(0.2)
+def beats(connection: Connection, *, at_least: int = 0) -> list[int]:
+    """Return the ids of the heartbeats, once there is one of at least ``at_least``."""
+    return until(
+        lambda: [int(row["id"]) for row in rows(connection, "SELECT id FROM heartbeats ORDER BY id")],
+        lambda ids: ids and ids[-1] >= at_least,
+    )
 
 
 def definitions(connection: Connection) -> dict[str, Any]:
@@ -160,15 +153,16 @@ def require_one_event(deployment: Deployment, running: str, quiet: str) -> None:
     """Require that every beat since the cutover comes from one instance; the other may only replicate them."""
     with deployment.connected(quiet) as old, deployment.connected(running) as new:
         first, second = (int(value(connection, "SELECT @@server_id")) for connection in (old, new))
-        before = _beats_by_server(new)
-        deadline = time.monotonic() + _FIRST_BEAT
-        while second not in before and time.monotonic() < deadline:
-            time.sleep(0.1)
-            before = _beats_by_server(new)
-        time.sleep(_BEATS)
+        before = until(
+            lambda: _beats_by_server(new), lambda beats: second in beats, what="the event on the new one"
+        )
+        # Two more: where it ran on old too, old would have run it by then.
+        until(
+            lambda: _beats_by_server(new)[second]["beats"],
+            lambda beats: beats >= before[second]["beats"] + 2,
+            what="the event to go on",
+        )
         after, on_old = _beats_by_server(new), _beats_by_server(old)
-    assert second in before, "the event does not run on the new one"
-    assert after[second]["beats"] > before[second]["beats"], "the event does not go on on the new one"
     assert after[first] == before[first] == on_old[first], "the event still runs on old"
     assert set(after) == {first, second}
 
@@ -231,11 +225,3 @@ def require_production_untouched(deployment: Deployment, before: Production) -> 
 def unfolded(output: str) -> str:
     """Return what was printed as if it had not been broken into lines for a terminal."""
     return " ".join(output.split())
-
-
-def wait_until(reached: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait for something that happens by itself, and fail if it does not within some seconds."""
-    deadline = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s"
-        time.sleep(0.2)

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from rds_encrypt.rehearse.client import Address, Connection, connected
 from rds_encrypt.rehearse.workspace import Result, session_of
 from rds_encrypt.reports.files import DIRECTORY, Files
 from tests.engine.rows import Row, read_rows
+from tests.waiting import until
 
 __all__ = ["HOSTILE", "IDENTIFIER", "ROWS", "Deployment", "driving", "kill_pulumi_of"]
 
@@ -151,10 +151,10 @@ class Deployment:
             if row not in line or row_shown.is_set():
                 return
             row_shown.set()
-            deadline = time.monotonic() + _PATIENCE
-            while not reached() and time.monotonic() < deadline:
-                time.sleep(0.02)
-            kill_pulumi_of(os.getpid())
+            try:
+                until(reached, pause=0.02)
+            finally:
+                kill_pulumi_of(os.getpid())
 
         result = self.note(self.workspace.up("--skip-preview", listen=listen))
         assert result.returncode == -signal.SIGKILL, result.output
@@ -255,10 +255,7 @@ def _set(sandbox: Sandbox, identifier: str, parameters: Mapping[str, str]) -> No
         return group_status
 
     set_parameters(rds, group()["DBParameterGroupName"], parameters, "immediate")
-    deadline = time.monotonic() + _PATIENCE
-    while group()["ParameterApplyStatus"] != "in-sync":
-        assert time.monotonic() < deadline, f"the parameters are not in effect: {group()}"
-        time.sleep(0.1)
+    until(group, lambda status: status["ParameterApplyStatus"] == "in-sync")
 
 
 def kill_pulumi_of(parent: int) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dev.workload.database import rows, value
-from tests.engine.checks import wait_until
 from tests.engine.deployment import Deployment
+from tests.waiting import until
 
 __all__ = ["require_read", "write"]
 
@@ -22,4 +22,4 @@ def require_read(deployment: Deployment, identifier: str, note: str) -> None:
         with deployment.connected(identifier, application=True) as connection:
             return int(value(connection, "SELECT COUNT(*) FROM orders WHERE note = %s", note)) == 10
 
-    wait_until(note_arrived, seconds=60.0)
+    until(note_arrived)

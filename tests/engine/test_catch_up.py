@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +13,7 @@ from dev.workload.database import rows, value
 from rds_encrypt.rehearse.workspace import Result
 from tests.engine.checks import unfolded
 from tests.engine.deployment import Deployment, driving
+from tests.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -21,7 +21,6 @@ SETTINGS = {"catchUp": {"farBehind": 1}}
 DURABLE = {"innodb_flush_log_at_trx_commit": "1", "sync_binlog": "1"}
 RELAXED = {"innodb_flush_log_at_trx_commit": "2", "sync_binlog": "1000"}
 ROW = "x" * 60
-PATIENCE = 240.0
 
 
 @pytest.fixture(scope="module")
@@ -110,11 +109,8 @@ def up_until_relaxed(deployment: Deployment) -> Result:
             daemon=True,
         )
         run.start()
-        deadline = time.monotonic() + PATIENCE
-        while live(deployment) != RELAXED:
-            assert run.is_alive(), "\n".join(lines)
-            assert time.monotonic() < deadline, "\n".join(lines)
-            time.sleep(0.1)
+        relaxed_or_over = until(lambda: (live(deployment) == RELAXED, not run.is_alive()), any)
+        assert relaxed_or_over == (True, False), "\n".join(lines)
     run.join(PATIENCE)
     return deployment.note(results[0])
 
@@ -183,10 +179,7 @@ def set_by_hand(deployment: Deployment, value: str) -> None:
     deployment.client("rds").modify_db_parameter_group(
         DBParameterGroupName="orders-encrypted", Parameters=[parameter]
     )
-    deadline = time.monotonic() + PATIENCE
-    while live(deployment)["sync_binlog"] != value:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: live(deployment)["sync_binlog"] == value)
 
 
 def dns_by_command() -> dict[str, Any]:

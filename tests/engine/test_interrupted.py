@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -23,6 +22,7 @@ from tests.engine.checks import (
     unfolded,
 )
 from tests.engine.deployment import Deployment, driving
+from tests.waiting import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -65,10 +65,7 @@ def rotate(deployment: Deployment, identifier: str) -> None:
         SecretString=json.dumps({"username": deployment.seeded.master_user, "password": password}),
     )
     deployment.seeded = replace(deployment.seeded, master_password=password)
-    deadline = time.monotonic() + 30
-    while not accepts(deployment, identifier):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    until(lambda: accepts(deployment, identifier))
 
 
 def accepts(deployment: Deployment, identifier: str) -> bool:

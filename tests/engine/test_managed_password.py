@@ -12,6 +12,7 @@ import pytest
 from dev.workload.database import account, rows
 from rds_encrypt.rehearse.client import connected
 from tests.engine.deployment import Deployment, driving
+from tests.waiting import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -26,11 +27,8 @@ def change(deployment: Deployment, **changes: Any) -> None:
     """Change the source as its owner does, and wait until that is in effect."""
     rds = deployment.client("rds")
     rds.modify_db_instance(DBInstanceIdentifier="orders", ApplyImmediately=True, **changes)
-    deadline = time.monotonic() + 60
     time.sleep(1)
-    while deployment.instance("orders")["DBInstanceStatus"] != "available":
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
+    until(lambda: deployment.instance("orders")["DBInstanceStatus"], lambda status: status == "available")
 
 
 def refused(deployment: Deployment, **source: Any) -> str:

@@ -26,7 +26,7 @@ from tests.engine.checks import (
     require_one_event,
 )
 from tests.engine.deployment import Deployment, driving
-from tests.sandbox.mysql_support import until
+from tests.waiting import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 

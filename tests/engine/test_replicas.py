@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from dev.sandbox.seed import await_available
-from tests.engine.checks import unfolded, wait_until
+from tests.engine.checks import unfolded
 from tests.engine.deployment import Deployment, driving
 from tests.engine.readers import require_read, write
+from tests.waiting import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -75,7 +76,7 @@ def test_a_counterpart_that_was_deleted_by_hand_is_made_again(deployment: Deploy
     deployment.client("rds").delete_db_instance(
         DBInstanceIdentifier=f"{READER}-encrypted", SkipFinalSnapshot=True
     )
-    wait_until(lambda: f"{READER}-encrypted" not in deployment.names(), seconds=60.0)
+    until(lambda: f"{READER}-encrypted" not in deployment.names())
     deployment.note(deployment.workspace.refresh("--skip-preview"))
     deployment.up("replicate")
     write(deployment, "made again")
@@ -105,7 +106,7 @@ def test_cleanup_deletes_the_old_replica_and_stops_the_old_instance(deployment: 
     deployment.up("cutover")
     # What its owner left stays until its owner deletes it, and until then RDS does not stop the old instance.
     deployment.client("rds").delete_db_instance(DBInstanceIdentifier=STAYING, SkipFinalSnapshot=True)
-    wait_until(lambda: STAYING not in deployment.names(), seconds=60.0)
+    until(lambda: STAYING not in deployment.names())
     deployment.up("cleanup")
     assert deployment.names() == {"orders", "orders-old", READER}
     assert deployment.instance("orders-old")["DBInstanceStatus"] in {"stopping", "stopped"}

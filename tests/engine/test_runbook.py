@@ -18,8 +18,8 @@ from dev.workload.database import rows, value
 from dev.workload.workspace import Workspace
 from rds_encrypt.journal import Tag
 from tests.engine import aws_cli
-from tests.engine.checks import wait_until
 from tests.engine.deployment import Deployment, driving
+from tests.waiting import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -99,7 +99,7 @@ def test_a_fence_that_a_dead_run_left_is_lifted_by_hand(deployment: Deployment) 
 
     by_hand(deployment, LIFT)
 
-    wait_until(lambda: writes(deployment))
+    until(lambda: writes(deployment))
     # The same where the group had a value of its own.
     by_hand(deployment, LIFT, block=1)
     by_hand(deployment, LIFT)
@@ -120,14 +120,14 @@ def test_the_next_run_puts_that_right_and_what_it_leaves_half_done_is_ended_by_h
     assert not writes(deployment)
     first, second, *rest = commands(END)
     in_time(deployment, first)
-    wait_until(lambda: settled(deployment, "orders-old", "orders-fence"))
+    until(lambda: settled(deployment, "orders-old", "orders-fence"))
     in_time(deployment, second)
-    wait_until(lambda: settled(deployment, "orders", _GROUP))
+    until(lambda: settled(deployment, "orders", _GROUP))
 
     for command in rest:
         in_time(deployment, command)
 
-    wait_until(lambda: writes(deployment))
+    until(lambda: writes(deployment))
     assert not writes(deployment, "orders-old")
     (check,) = commands(END, language="sql")
     with deployment.connected("orders") as connection:

@@ -17,8 +17,9 @@ from dev.sandbox.seed import await_available
 from dev.workload.database import rows, value
 from rds_encrypt.journal import Tag
 from rds_encrypt.rehearse.workspace import Result
-from tests.engine.checks import require_fenced, wait_until
+from tests.engine.checks import require_fenced
 from tests.engine.deployment import Deployment, driving
+from tests.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -127,7 +128,7 @@ def protect(deployment: Deployment, *, protected: bool) -> None:
     deployment.client("rds").modify_db_instance(
         DBInstanceIdentifier="orders", DeletionProtection=protected, ApplyImmediately=True
     )
-    wait_until(lambda: deployment.instance("orders")["DeletionProtection"] is protected, 30)
+    until(lambda: deployment.instance("orders")["DeletionProtection"] is protected)
 
 
 def test_up_in_replicate_gives_the_size_and_the_protection_that_the_source_has_by_now(
@@ -168,12 +169,12 @@ def test_a_postponed_cut_over_waits_for_its_release_with_writes_going_on(
     deployment.client("rds").add_tags_to_resource(
         ResourceName=instance["DBInstanceArn"], Tags=[{"Key": Tag.RELEASE, "Value": "now"}]
     )
-    run.join(120)
+    run.join(PATIENCE)
 
     assert [result.ok for result in results] == [True], deployment.note(results[0]).output
     assert Tag.RELEASE not in deployment.tags("orders"), "a release is good for one cutover"
     assert deployment.outputs()["rollback_path"] == "open"
-    wait_until(lambda: deployment.instance("orders-encrypted")["DeletionProtection"] is True, 30)
+    until(lambda: deployment.instance("orders-encrypted")["DeletionProtection"] is True)
 
 
 def test_the_record_leads_to_the_encrypted_instance_and_both_keep_their_names(

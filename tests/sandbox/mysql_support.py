@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -113,12 +112,3 @@ class Session:
         except pymysql.err.MySQLError as error:
             return int(error.args[0]), str(error.args[1])
         raise AssertionError(f"{statement} was not refused, and returned {rows}")
-
-
-def until(look: Callable[[], T], accept: Callable[[T], bool], deadline: float = 15.0) -> T:
-    """Look until the value is accepted; fail with the last one seen."""
-    end = time.monotonic() + deadline
-    while not accept(value := look()):
-        assert time.monotonic() < end, f"not within {deadline} s; last seen: {value}"
-        time.sleep(0.05)
-    return value

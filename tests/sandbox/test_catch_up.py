@@ -27,13 +27,13 @@ from rds_encrypt.durability import RELAXED
 from rds_encrypt.mysql import accounts, channel
 from rds_encrypt.mysql.coordinates import current
 from rds_encrypt.reports.files import DIRECTORY
-from tests.conformance.account import PASSWORD, Account, until
+from tests.conformance.account import PASSWORD, Account
+from tests.waiting import PATIENCE, until
 
 DURABLE = dict.fromkeys(RELAXED, "1")
 FLUSH = "innodb_flush_log_at_trx_commit"
 VARIABLE = "CATCH_UP_PASSWORD"
-PATIENCE = 240.0
-"""Seconds; a program that has to be started takes its time on a busy machine."""
+
 INPUTS = {"hours": 1, "relax_above": 0, "access": {"environment": VARIABLE}}
 CHILD = """
 import json, sys
@@ -141,7 +141,7 @@ def test_it_is_relaxed_while_far_behind_and_put_back_when_level(pair: Pair) -> N
     with pair.far_behind():
         run = threading.Thread(target=lambda: done.append(step(pair.inputs, pair.authority)), daemon=True)
         run.start()
-        until(pair.live, lambda live: live == RELAXED, PATIENCE)
+        until(pair.live, lambda live: live == RELAXED)
         assert pair.in_groups()[0] == before[0], "the owner's group is never touched"
     run.join(PATIENCE)
     assert [outputs["relaxed"] for outputs in done] == [list(RELAXED)]
@@ -166,7 +166,7 @@ def test_what_a_killed_run_left_is_put_back_by_the_next(pair: Pair, limit: int |
         command = [sys.executable, "-c", CHILD, json.dumps(pair.inputs), pair.authority]
         with subprocess.Popen(command, cwd=ROOT) as child:
             try:
-                until(pair.live, lambda live: live == RELAXED, PATIENCE)
+                until(pair.live, lambda live: live == RELAXED)
             finally:
                 child.kill()
         assert child.returncode == -signal.SIGKILL
@@ -192,7 +192,7 @@ def test_it_is_put_back_when_replication_breaks(pair: Pair) -> None:
     thread = threading.Thread(target=run, daemon=True)
     with pair.far_behind():
         thread.start()
-        until(pair.live, lambda live: live == RELAXED, PATIENCE)
+        until(pair.live, lambda live: live == RELAXED)
     thread.join(PATIENCE)
     assert len(failed) == 1
     assert (pair.live(), pair.in_groups()) == (DURABLE, before)

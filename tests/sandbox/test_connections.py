@@ -22,7 +22,8 @@ from rds_encrypt.mysql.session import Credentials, Endpoint, Tls, connect
 from rds_encrypt.mysql.tunnel import OpenTunnel
 from tests.bastion import Keys, Running, asyncssh_server, free_port, left_of
 from tests.certificates import FILES, expired, showing
-from tests.sandbox.mysql_support import MASTER, PASSWORD, Farm, until
+from tests.sandbox.mysql_support import MASTER, PASSWORD, Farm
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 

@@ -15,8 +15,9 @@ from rds_encrypt.core.errors import TimedOut
 from rds_encrypt.cutover.fence import ParameterGroupFence
 from rds_encrypt.mysql import channel
 from rds_encrypt.mysql.session import Credentials, Endpoint, Tls, connect
-from tests.conformance.account import PASSWORD, Account, until
+from tests.conformance.account import PASSWORD, Account
 from tests.conformance.servers import SECRET, Server, make_follower, open_server
+from tests.waiting import until
 
 DEADLINE = 60.0
 UNKNOWN = "Replication is being serviced. Try again."

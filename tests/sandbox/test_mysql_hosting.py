@@ -12,7 +12,8 @@ import pymysql
 import pytest
 
 from dev.sandbox.mysql import Coordinates, MySQLServer, MySQLServerError
-from tests.sandbox.mysql_support import GIVEN, PASSWORD, VERSIONS, Farm, Session, until
+from tests.sandbox.mysql_support import GIVEN, PASSWORD, VERSIONS, Farm, Session
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module", params=VERSIONS)

@@ -20,7 +20,7 @@ from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 from dev.sandbox import Sandbox
 from dev.sandbox.plugin import VERSION
 from dev.sandbox.plugin.values import pack, unpack
-from tests.sandbox.mysql_support import until
+from tests.waiting import until
 
 PLUGIN = Path(__file__).resolve().parents[2] / "dev" / "sandbox" / "plugin" / "bin" / "pulumi-resource-aws"
 URN = "urn:pulumi:dev::p::my:component$aws:rds/{0}:{1}::x"

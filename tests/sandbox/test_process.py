@@ -19,7 +19,8 @@ from dev.sandbox import Sandbox, SandboxError
 from dev.sandbox.process import ROOT
 from dev.sandbox.recorder import masked
 from dev.sandbox.seed import seed
-from tests.conformance.account import Account, until
+from tests.conformance.account import Account
+from tests.waiting import until
 
 
 def servers_under(directory: Path) -> list[int]:

@@ -19,8 +19,9 @@ from rds_encrypt.mysql.same_coordinates import resume, stopped_at_same_coordinat
 from rds_encrypt.settings import VerifySettings
 from rds_encrypt.verification.checkpoint import Checkpoint
 from rds_encrypt.verification.comparison import Comparison
-from tests.sandbox.mysql_support import ALL_WORDS, GIVEN, Farm, until
+from tests.sandbox.mysql_support import ALL_WORDS, GIVEN, Farm
 from tests.sandbox.verification_support import session
+from tests.waiting import until
 
 READ = "SELECT COUNT(*), SUM(v) FROM shop.t"
 

@@ -22,9 +22,10 @@ from rds_encrypt.mysql import accounts, channel, connected_clients, lag, writes
 from rds_encrypt.mysql.coordinates import current
 from rds_encrypt.mysql.session import Credentials, Endpoint, Session, Tls, connect
 from rds_encrypt.rehearse.client import Address
-from tests.sandbox.mysql_support import ALL_WORDS, GIVEN, MASTER, PASSWORD, Farm, until
+from tests.sandbox.mysql_support import ALL_WORDS, GIVEN, MASTER, PASSWORD, Farm
 from tests.sandbox.slow_login import logging_in
 from tests.unit.fakes import FakeAws, instance
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 

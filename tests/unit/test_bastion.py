@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
@@ -25,6 +24,7 @@ from rds_encrypt.mysql.bastion import BastionTunnels, command
 from rds_encrypt.mysql.tunnel import Endpoint
 from rds_encrypt.settings import SshSettings
 from tests.bastion import SSHD, Keys, Running, asyncssh_server, clients_of, free_port, left_of, openssh_server
+from tests.waiting import until
 
 Start = Callable[..., AbstractContextManager[Running]]
 T = TypeVar("T")
@@ -72,14 +72,6 @@ def start(request: pytest.FixtureRequest) -> Start:
 def keys(tmp_path: Path) -> Keys:
     # As hostile a path as ssh can be given.
     return Keys.made(tmp_path / "it's 100% #1, ü")
-
-
-def until(look: Callable[[], T], accept: Callable[[T], bool], deadline: float = 10.0) -> T:
-    end = time.monotonic() + deadline
-    while not accept(value := look()):
-        assert time.monotonic() < end, f"last seen: {value}"
-        time.sleep(0.02)
-    return value
 
 
 @contextmanager

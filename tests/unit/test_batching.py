@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -13,6 +13,7 @@ import pytest
 
 from rds_encrypt.aws import batching
 from rds_encrypt.aws.batching import RequestBatcher
+from tests.waiting import until
 
 WAIT = 10.0
 
@@ -72,15 +73,8 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield executor
 
 
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-
-
 def waiting(batcher: RequestBatcher[int], count: int) -> None:
-    until(lambda: len(batcher._waiting) == count)
+    until(lambda: len(batcher._waiting) == count, pause=0.001)
 
 
 def test_whoever_is_alone_asks_at_once(world: World, batcher: RequestBatcher[int]) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from tests.chaos.procedure.points import (
 from tests.chaos.procedure.run import Ending, Run
 from tests.engine.account import look
 from tests.engine.deployment import Deployment, driving
+from tests.waiting import until
 
 __all__ = ["by_hand", "journey", "killed_and_given_up", "lose_state", "second_backend", "two_at_once"]
 
@@ -136,10 +137,7 @@ def unprotected(deployment: Deployment) -> Iterator[None]:
         deployment.client("rds").modify_db_instance(
             DBInstanceIdentifier="orders", DeletionProtection=protected, ApplyImmediately=True
         )
-        deadline = time.monotonic() + 30
-        while not _settled(deployment, protected=protected):
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        until(partial(_settled, deployment, protected=protected))
         if not protected:
             yield
 

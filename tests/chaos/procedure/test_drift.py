@@ -8,14 +8,14 @@ import pytest
 
 from dev.workload.database import rows
 from rds_encrypt.journal import Tag
-from tests.engine.checks import MAY_DIFFER, beats, differing, require_fenced, wait_until
+from tests.engine.checks import MAY_DIFFER, beats, differing, require_fenced
 from tests.engine.deployment import Deployment, driving
 from tests.engine.rows import Row, read_rows
+from tests.waiting import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 STEP = "pulumi-python:dynamic/rds"
-_PATIENCE = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -42,24 +42,23 @@ def mended(deployment: Deployment, phase: str = "replicate") -> None:
     deployment.require_rest()
 
 
-def follows(deployment: Deployment) -> bool:
+def require_following(deployment: Deployment) -> None:
     with deployment.connected("orders") as source, deployment.connected("orders-encrypted") as encrypted:
         last = beats(source)[-1]
-        return beats(encrypted, until=last)[-1] >= last
+        beats(encrypted, at_least=last)
 
 
 def delete(deployment: Deployment, identifier: str) -> None:
     rds = deployment.client("rds")
     rds.modify_db_instance(DBInstanceIdentifier=identifier, DeletionProtection=False, ApplyImmediately=True)
-    wait_until(
+    until(
         lambda: (
             deployment.instance(identifier)["DBInstanceStatus"] == "available"
             and not deployment.instance(identifier)["DeletionProtection"]
         ),
-        _PATIENCE,
     )
     rds.delete_db_instance(DBInstanceIdentifier=identifier, SkipFinalSnapshot=True)
-    wait_until(lambda: identifier not in deployment.names(), _PATIENCE)
+    until(lambda: identifier not in deployment.names())
 
 
 def test_replication_that_was_stopped_and_an_account_that_was_dropped(deployment: Deployment) -> None:
@@ -70,7 +69,7 @@ def test_replication_that_was_stopped_and_an_account_that_was_dropped(deployment
 
     assert {f"{STEP}:ExternalReplication orders", f"{STEP}:ReplicationUser orders"} <= refreshed(deployment)
     mended(deployment)
-    assert follows(deployment)
+    require_following(deployment)
 
 
 def test_binlog_retention_and_the_claim_that_were_taken_back(deployment: Deployment) -> None:
@@ -94,7 +93,7 @@ def test_a_snapshot_that_was_deleted_is_made_anew_only_if_it_is_needed(deploymen
     assert "aws:rds:Snapshot orders-not-encrypted" in refreshed(deployment)
     mended(deployment)
     assert deployment.instance("orders-encrypted")["DbiResourceId"] == before
-    assert follows(deployment)
+    require_following(deployment)
 
 
 def test_a_replica_that_was_deleted(deployment: Deployment) -> None:
@@ -104,7 +103,7 @@ def test_a_replica_that_was_deleted(deployment: Deployment) -> None:
     assert "aws:rds:Instance orders-not-encrypted" in refreshed(deployment)
     mended(deployment)
     assert deployment.instance("orders-encrypted")["DbiResourceId"] == before
-    assert follows(deployment)
+    require_following(deployment)
     require_fenced(deployment, "orders-encrypted")
 
 
@@ -123,7 +122,7 @@ def test_the_encrypted_instance_that_was_deleted_after_its_replica_was(deploymen
     deployment.destroy()
     mended(deployment)
     assert not differing(deployment.instance("orders"), deployment.instance("orders-encrypted"), MAY_DIFFER)
-    assert follows(deployment)
+    require_following(deployment)
     require_fenced(deployment, "orders-encrypted")
 
 
@@ -134,7 +133,7 @@ def test_a_fence_that_was_lifted_after_the_cut_over(deployment: Deployment) -> N
         Parameters=[{"ParameterName": "read_only", "ParameterValue": "0", "ApplyMethod": "immediate"}],
     )
 
-    wait_until(lambda: not fenced(deployment), _PATIENCE)
+    until(lambda: not fenced(deployment))
     before = deployment.outputs()
 
     assert f"{STEP}:Cutover orders" in refreshed(deployment)
@@ -156,7 +155,7 @@ def rename(deployment: Deployment, identifier: str, new_name: str) -> None:
         DBInstanceIdentifier=identifier, NewDBInstanceIdentifier=new_name, ApplyImmediately=True
     )
     # By the list: in the middle of a rename RDS does not find an instance by its name.
-    wait_until(lambda: statuses(deployment).get(new_name) == "available", _PATIENCE)
+    until(lambda: statuses(deployment).get(new_name) == "available")
 
 
 def statuses(deployment: Deployment) -> dict[str, str]:
