@@ -33,8 +33,8 @@ _IDENTIFIER = "orders"
 _HEARTBEATS = "heartbeats"
 _GROWING = {TABLE: "written_at", _HEARTBEATS: "beat_at"}
 """The tables that are written to after the cutover, each with the column that says when."""
-_BEATS_WATCHED = 2.5
-"""Seconds to watch an event that runs every second."""
+_BEATS_WATCHED = 4.5
+"""Seconds to watch an event that runs every two seconds."""
 _COMES_BACK = 30.0
 _PHASES = {
     "replicate": "An encrypted live replica is built beside the database; the application notices nothing.",

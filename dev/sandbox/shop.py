@@ -118,7 +118,7 @@ _FINISH = (
     # The server's own: 5.7 can't load an event with an offset at a start with PAD_CHAR_TO_FULL_LENGTH, which some tests set.
     "SET SESSION time_zone = @@GLOBAL.time_zone",
     # With its own COMMIT: an event's session takes `autocommit` from the parameter group.
-    """CREATE EVENT heartbeat ON SCHEDULE EVERY 1 SECOND
+    """CREATE EVENT heartbeat ON SCHEDULE EVERY 2 SECOND
         DO BEGIN INSERT INTO heartbeats (server_id) VALUES (@@server_id); COMMIT; END""",
 )
 

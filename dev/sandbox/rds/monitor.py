@@ -33,7 +33,9 @@ _EVENTS = {
     "error": "Replication has stopped",
     "terminated": "Replication streaming has been terminated",
 }
-_INTERVAL = 0.25
+# RDS describes replication late, and each look is a login on a server of the tests.
+_INTERVAL = 0.5
+_AGENTS_INTERVAL = 0.25
 
 
 class Monitor:
@@ -54,7 +56,7 @@ class Monitor:
     def _run_agent(self) -> None:
         try:
             while True:
-                self._clock.sleep(_INTERVAL)
+                self._clock.sleep(_AGENTS_INTERVAL)
                 for region in self._rds.regions():
                     for instance, server in self._serving(region):
                         self._ask(instance, partial(self._resume, instance, server))
