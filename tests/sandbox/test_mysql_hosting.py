@@ -106,6 +106,24 @@ def test_binlogs_go_when_nothing_holds_them(server: MySQLServer) -> None:
     session.rows("CALL mysql.rds_set_configuration('binlog retention hours', NULL)")
 
 
+def test_a_replica_that_is_being_made_during_a_purge_finds_its_first_file(server: MySQLServer) -> None:
+    Session(server).rows("CREATE TABLE before_it (id INT)")
+    beginning: list[str] = []
+
+    def none_yet() -> list[MySQLServer]:
+        # Its copy of the source is taken when the purge has already asked who replicates.
+        coordinates = server.coordinates()
+        assert coordinates is not None
+        beginning.append(coordinates.file)
+        return []
+
+    went = server.purge_binlogs(none_yet)
+
+    assert went
+    assert beginning[0] not in went
+    Session(server).rows("DROP TABLE before_it")
+
+
 def test_a_copy_under_load_is_consistent(farm: Farm, server: MySQLServer, tmp_path: Path) -> None:
     session = Session(server)
     session.rows("CREATE TABLE left_one (id INT PRIMARY KEY AUTO_INCREMENT, n INT)")
@@ -201,9 +219,11 @@ def test_a_stopped_managed_replica_holds_binlogs_and_a_copy_of_it_keeps_its_mark
     Session(replica).rows("CALL mysql.rds_stop_replication")
     source.rows("INSERT INTO t VALUES ()")
     needed = Session(replica).rows("SHOW SLAVE STATUS")[0]["Relay_Master_Log_File"]
-    assert needed not in server.purge_binlogs([replica])
+    assert needed not in server.purge_binlogs(lambda: [replica])
     source.rows("INSERT INTO t VALUES ()")
-    assert server.purge_binlogs([replica]) == [], "a stopped managed replica holds what it has not applied"
+    assert server.purge_binlogs(lambda: [replica]) == [], (
+        "a stopped managed replica holds what it has not applied"
+    )
 
     replica.copy_data(tmp_path / "of-the-replica")
     copy = farm.adopt(tmp_path / "of-the-replica")
@@ -216,7 +236,9 @@ def test_a_stopped_managed_replica_holds_binlogs_and_a_copy_of_it_keeps_its_mark
     copy.stop()
 
     replica.stop()
-    assert server.purge_binlogs([replica]) == [], "a replica that cannot be asked may need any of them"
+    assert server.purge_binlogs(lambda: [replica]) == [], (
+        "a replica that cannot be asked may need any of them"
+    )
     replica.start({**GIVEN, "read_only": "1"}, binlog=False)
     assert replica.resume_replication(), "the agent starts what was only stopped"
     assert not replica.resume_replication(), "it runs"

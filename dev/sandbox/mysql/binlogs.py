@@ -23,7 +23,7 @@ def retention_hours(session: AdminSession) -> int | None:
 def purge_binlogs(
     session: AdminSession,
     data: Path,
-    held: Iterable[str],
+    held: Callable[[], Iterable[str] | None],
     *,
     rotated: Callable[[], object],
     despite_retention: bool = False,
@@ -31,15 +31,20 @@ def purge_binlogs(
     """Begin a new file if anything is in the current one, then purge; returns the files that went.
 
     `rotated` is called when a new file was begun. Purged are all files but the current one that are older than every file in `held` (managed replicas read from those)
-    and, if a retention is set, older than that. A connected replica of any kind keeps mysqld from purging what it reads.
+    and, if a retention is set, older than that; none if `held` gives none. A connected replica of any kind keeps mysqld from purging
+    what it reads.
     """
     if _has_content(session):
         execute(session, "FLUSH BINARY LOGS")
         rotated()
     files = [str(row["Log_name"]) for row in query(session, "SHOW BINARY LOGS")]
+    # Asked only now: a replica that is being made after this begins in the last of the files, or in a newer one.
+    needed = held()
+    if needed is None:
+        return []
     hours = None if despite_retention else retention_hours(session)
     keep_since = None if hours is None else time.time() - hours * _HOUR
-    first_kept = _first_kept(files, set(held), data, keep_since)
+    first_kept = _first_kept(files, set(needed), data, keep_since)
     execute(session, "PURGE BINARY LOGS TO %s", (first_kept,))
     left = {str(row["Log_name"]) for row in query(session, "SHOW BINARY LOGS")}
     return [file for file in files if file not in left]

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -339,7 +339,7 @@ class MySQLServer:
 
     def purge_binlogs(
         self,
-        replicas: Iterable[MySQLServer] = (),
+        replicas: Callable[[], Iterable[MySQLServer] | None] = list,
         *,
         how: Bookkeeping | None = None,
         despite_retention: bool = False,
@@ -347,16 +347,21 @@ class MySQLServer:
         """Rotate and purge as RDS does every few minutes; returns the files that went.
 
         With `how`, a heartbeat is the first event of a file that this begins.
-        `replicas` are its managed replicas, which hold what they have not applied, also while stopped. One that does not
-        run cannot say what it needs: then nothing is purged.
+        `replicas` gives its managed replicas, which hold what they have not applied, also while stopped. One that does not
+        run cannot say what it needs, nor can one that is being made (none): then nothing is purged.
         """
-        held = []
-        for replica in replicas:
-            if not replica.running():
-                return []
-            status = replica.replication_status()
-            if status is not None:
-                held.append(str(status["Relay_Master_Log_File"]))
+
+        def held() -> list[str] | None:
+            if (followers := replicas()) is None:
+                return None
+            needed = []
+            for replica in followers:
+                if not replica.running():
+                    return None
+                if (status := replica.replication_status()) is not None:
+                    needed.append(str(status["Relay_Master_Log_File"]))
+            return needed
+
         with self.admin() as session:
             if replication.source_coordinates(session) is None:
                 return []

@@ -105,21 +105,29 @@ class Monitor:
     def _purge(self, region: Region) -> None:
         with region.lock:
             sources = [
-                (instance, region.replicas_of(instance))
+                instance
                 for instance in region.instances.values()
                 if instance.retention > 0 and instance.answers and not instance.frozen
             ]
-        for source, replicas in sources:
+        for source in sources:
             server = source.server
+            how = region.hosting.bookkeeping if source.source is None else None
+            if server is not None and server.running():
+                self._ask(
+                    source, partial(server.purge_binlogs, partial(self._replicas, region, source), how=how)
+                )
+
+    @staticmethod
+    def _replicas(region: Region, source: DBInstance) -> list[MySQLServer] | None:
+        """The servers of its replicas; none while one is being made, or is frozen: it can't say what it needs."""
+        with region.lock:
+            replicas = region.replicas_of(source)
             known = [
                 replica.server
                 for replica in replicas
                 if replica.server is not None and replica.answers and not replica.frozen
             ]
-            how = region.hosting.bookkeeping if source.source is None else None
-            # A replica that is being made, or is frozen, can't say what it needs: then nothing goes.
-            if server is not None and server.running() and len(known) == len(replicas):
-                self._ask(source, partial(server.purge_binlogs, known, how=how))
+        return known if len(known) == len(replicas) else None
 
     def _purge_early(self, region: Region) -> None:
         """Purge against the retention where a test has said so: only what none of an instance's followers needs."""
@@ -139,7 +147,11 @@ class Monitor:
         server = region.hosting.server(instance)
         followers = [follower for follower in servers if follower.follows(server)]
         # Where nobody follows, coordinates may have been noted for a follower to come.
-        if followers and server.keeps_binlogs() and server.purge_binlogs(followers, despite_retention=True):
+        if (
+            followers
+            and server.keeps_binlogs()
+            and server.purge_binlogs(lambda: followers, despite_retention=True)
+        ):
             region.faults.met("purge", instance.resource_id)
 
     @staticmethod

@@ -84,6 +84,8 @@ def follow(
             tell(f"  {command:10} {'(undisturbed)':60} → {ending!s:.300}")
         if ending.kind == "completed":
             _end(chain)
+            for point in left:
+                tell(f"  {command:10} {point!s:60} → never reached")
             return chain
         # What every user of Pulumi does after a crash: the lock of a dead run goes.
         deployment.workspace.run("cancel", "--yes", "--stack", deployment.workspace.stack)
