@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pulumi
 
@@ -19,6 +19,7 @@ from rds_encrypt.cutover.timeline import Moment, Timeline
 from rds_encrypt.discovery import find_encrypted
 from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import writes
+from rds_encrypt.mysql.coordinates import Coordinates, current
 from rds_encrypt.names import Names
 from rds_encrypt.state import state_of
 
@@ -44,9 +45,15 @@ class WriteFenceProvider(Step[WriteFenceArgs]):
     identity = ("source_id",)
 
     def perform(self, context: StepContext, args: WriteFenceArgs) -> Outputs:
-        """Close the fence, end what still writes, and return the source's final coordinates."""
+        """Close the fence, end what still writes, and return the source's final coordinates.
+
+        Once the name has begun to move, production runs with the group that carried the fence. Then a new state only takes over what
+        the cutover has left.
+        """
         fence, timeline = _fence(context, args), Timeline()
         source = context.instances.get(args.source_id)
+        if _moved(context, source):
+            return {**_left_behind(context, source), "moments": {}}
         with context.access.session(source) as session:
             require_none_stale(session, source, _left(context, source))
             timeline.mark(Moment.FENCE_REQUESTED)
@@ -57,8 +64,9 @@ class WriteFenceProvider(Step[WriteFenceArgs]):
         return {"file": final.file, "position": final.position, "moments": timeline.as_outputs()}
 
     def seen(self, context: StepContext, args: WriteFenceArgs) -> Outputs | None:
-        """Tell whether the fence still holds; a source that does not run counts as fenced."""
-        if context.usable(args.source_id) is None:
+        """Tell whether the fence still holds; a source that does not run, or has lost its name, counts as fenced."""
+        source = context.usable(args.source_id)
+        if source is None or _moved(context, source):
             return {}
         with context.session(args.source_id) as session:
             return {} if writes.read_only(session) else None
@@ -71,8 +79,7 @@ class WriteFenceProvider(Step[WriteFenceArgs]):
         source = context.instances.find(args.source_id)
         if source is None:
             return
-        encrypted = find_encrypted(context.instances, args.source_id, source)
-        if state_of(encrypted=encrypted).cutover_begun:
+        if _moved(context, source):
             return
         fence = _fence(context, args)
         if not fence.put_back():
@@ -82,6 +89,23 @@ class WriteFenceProvider(Step[WriteFenceArgs]):
             return
         with context.session(args.source_id) as session:
             fence.reopen(session)
+
+
+def _moved(context: StepContext, source: Instance) -> bool:
+    encrypted = find_encrypted(context.instances, source.resource_id, source)
+    return state_of(encrypted=encrypted).cutover_begun
+
+
+def _left_behind(context: StepContext, source: Instance) -> Outputs:
+    """Return the coordinates of the cutover's snapshot; without a snapshot, the present ones of the source, which refuses writes."""
+    # Strategy `rename` has renamed it.
+    both = [Names(name) for name in (source.identifier, source.identifier.removesuffix("-old"))]
+    candidates = [name for names in both for name in (names.replica, names.encrypted)]
+    for snapshot in snapshots.existing(context.aws, candidates).values():
+        if noted := snapshot.tags.get(Tag.COORDINATES):
+            return asdict(Coordinates.parse(noted))
+    with context.access.session(source) as session:
+        return asdict(current(session))
 
 
 def _left(context: StepContext, source: Instance) -> Iterator[tuple[str, Mapping[str, str]]]:

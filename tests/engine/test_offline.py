@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from dev.sandbox.rds.clock import TimeModel
-from dev.workload.database import rows
+from dev.workload.database import rows, value
 from rds_encrypt.cutover.timeline import Moment, moments_from
 from rds_encrypt.rehearse.writer import TABLE, Writer, account_for
+from tests.chaos.procedure.journey import lose_state
 from tests.engine.checks import MAY_DIFFER, differing, require_equal_tables, require_fenced, require_one_event
 from tests.engine.deployment import Deployment, driving
+from tests.waiting import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -76,6 +78,33 @@ def test_every_table_is_equal_on_old_and_new_up_to_the_cut_over(deployment: Depl
 
 def test_after_cutover_nothing_is_left_to_do(deployment: Deployment) -> None:
     deployment.require_rest()
+
+
+def test_with_its_state_lost_it_is_adopted_and_production_stays_writable(deployment: Deployment) -> None:
+    """Production runs with the group that carried the fence: a new state must not close it again."""
+    deployment.always |= MODE
+
+    assert lose_state(deployment, "cutover", list).wrong == []
+
+    with deployment.connected("orders", application=True) as connection:
+        rows(connection, "UPDATE orders SET note = 'adopted' WHERE id = 1")
+    require_fenced(deployment, "orders-old")
+    deployment.require_rest()
+
+
+def test_an_old_instance_that_its_owner_opened_closes_nothing(deployment: Deployment) -> None:
+    deployment.client("rds").modify_db_parameter_group(
+        DBParameterGroupName="orders-fence",
+        Parameters=[{"ParameterName": "read_only", "ParameterValue": "0", "ApplyMethod": "immediate"}],
+    )
+    with deployment.connected("orders-old") as connection:
+        until(lambda: int(value(connection, "SELECT @@GLOBAL.read_only")) == 0)
+    assert deployment.note(deployment.workspace.refresh("--skip-preview")).ok
+
+    deployment.up("cutover")
+
+    with deployment.connected("orders", application=True) as connection:
+        rows(connection, "UPDATE orders SET note = 'still open' WHERE id = 1")
 
 
 def test_there_is_no_rollback_and_the_preview_says_so(deployment: Deployment) -> None:
