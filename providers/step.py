@@ -37,7 +37,7 @@ from rds_encrypt.core.waiting import Progress
 from rds_encrypt.discovery import find_encrypted
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.names import Names
-from rds_encrypt.state import find_position
+from rds_encrypt.state import BY_HAND, find_position, returns_to_nobody
 
 __all__ = ["HOUR", "Outputs", "Step", "StepContext", "require_no_names_moving"]
 
@@ -207,15 +207,19 @@ def require_no_names_moving(context: StepContext, args: StepArgs) -> None:
     if encrypted is None:
         return
     names = args.names or _names_of(source, encrypted)
-    phase = find_position(context.aws, names, encrypted, source).phase_under_way
+    position = find_position(context.aws, names, encrypted, source)
+    phase = position.phase_under_way
     if phase is None:
         return
     if source is None:
         phase = "cleanup"
+    way_out = f"Run `pulumi up` in phase `{phase}`, which completes the move"
+    if returns_to_nobody(position, source):
+        way_out = BY_HAND
     raise ActionRequired(
         f"its name is moving between two instances ({encrypted.identifier} is the encrypted one), so rds-encrypt deletes nothing now",
         where=source.identifier if source is not None else names.source,
-        fix=f"Run `pulumi up` in phase `{phase}`, which completes the move, then `pulumi destroy`",
+        fix=f"{way_out}, then `pulumi destroy`",
         safe="No write is lost meanwhile",
     )
 

@@ -17,7 +17,16 @@ from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.journal import Role, Tag, belongs
 from rds_encrypt.names import Names
 
-__all__ = ["MigrationState", "Position", "carries_production", "find_position", "owner_group", "state_of"]
+__all__ = [
+    "BY_HAND",
+    "MigrationState",
+    "Position",
+    "carries_production",
+    "find_position",
+    "owner_group",
+    "returns_to_nobody",
+    "state_of",
+]
 
 _BETWEEN = {"renaming", "rebooting", "starting", "stopping", "stopped", "deleting"}
 
@@ -147,6 +156,18 @@ def find_position(aws: Aws, names: Names, encrypted: Instance, source: Instance 
 def carries_production(position: Position, encrypted: Instance) -> bool:
     """Whether the encrypted instance carries production, or is about to; one that has lost its tags counts too."""
     return position is not Position.SOURCE or not belongs(encrypted.tags, Role.ENCRYPTED)
+
+
+def returns_to_nobody(position: Position | None, source: Instance | None) -> bool:
+    """Whether a rollback has passed its point of no return, and the source that was to take the name no longer exists."""
+    return position is Position.RETURNING and source is None
+
+
+BY_HAND = (
+    "Make the encrypted instance production again by hand: docs/runbook.md, *The source is gone, or the encrypted one*."
+    " Then run `pulumi up` in phase `cleanup`"
+)
+"""What to do when a rollback returns to nobody."""
 
 
 def owner_group(source: Instance) -> str:

@@ -14,6 +14,7 @@ from rds_encrypt.cutover.fence import group_cannot
 from rds_encrypt.discovery import Topology
 from rds_encrypt.journal import Tag
 from rds_encrypt.mysql.dialect import SUPPORTED
+from rds_encrypt.state import BY_HAND, returns_to_nobody
 from rds_encrypt.version import VERSION, newer
 
 __all__ = [
@@ -56,6 +57,14 @@ def version_known(context: CheckContext) -> Iterator[Finding]:
 def no_cutover_under_way(context: CheckContext) -> Iterator[Finding]:
     """No interrupted cutover or rollback must be completed, or undone, first."""
     topology, phase = context.topology, context.plan.phase
+    if returns_to_nobody(topology.state.position, topology.source):
+        yield context.blocking(
+            "a rollback has begun, and the source that was to take the name back no longer exists",
+            where=topology.names.source,
+            fix=BY_HAND,
+            safe="The encrypted instance has every write",
+        )
+        return
     if topology.state.returning and phase != "rollback":
         what, way_out = "a rollback has begun and is not complete", "rollback"
     elif topology.state.cutover_begun and not topology.state.cut_over and phase != _ending(topology):

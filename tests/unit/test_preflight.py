@@ -310,6 +310,23 @@ def test_with_the_source_gone_in_mid_cutover_cleanup_completes_it() -> None:
         assert "Set `phase` to `cleanup`" in sentence
 
 
+def test_with_the_source_gone_in_mid_rollback_the_way_out_is_by_hand_and_then_cleanup() -> None:
+    complete: dict[str, str] = {
+        Tag.ROLE: "encrypted",
+        Tag.MIGRATION: "db-ORDERS",
+        Tag.CUTOVER_BEGAN: "1",
+        Tag.OPENED: "2",
+    }
+    begun = Topology(NAMES, None, instance("orders-encrypted", tags={**complete, Tag.ROLLBACK_BEGAN: "3"}))
+    for phase in ("replicate", "cutover", "rollback", "cleanup"):
+        sentence = refusal(preflight.no_cutover_under_way, Plan(phase, "online", begun))
+        assert "the source that was to take the name back no longer exists" in sentence
+        assert "docs/runbook.md, *The source is gone, or the encrypted one*" in sentence
+    by_hand = Plan("cleanup", "online", Topology(NAMES, None, instance("orders", tags=complete)))
+    for check in (preflight.no_cutover_under_way, preflight.phase_follows):
+        assert passes(check, by_hand)
+
+
 @pytest.mark.parametrize(
     ("tags", "sentence"),
     [
