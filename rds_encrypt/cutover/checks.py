@@ -142,5 +142,7 @@ def _failed(context: CutoverContext, what: str) -> ActionRequired:
         f"the {context.direction.verb} did not begin, because of {what}",
         where=context.names.source,
         fix=fix,
-        safe="Nothing was touched: applications write as before and replication goes on",
+        safe="Nothing was touched: applications write as before and replication goes on"
+        if context.snapshot_coordinates is None
+        else context.undone,
     )

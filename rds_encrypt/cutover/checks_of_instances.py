@@ -40,9 +40,11 @@ def settings_match(context: CutoverContext, _primary: Session, _candidate: Sessi
     unlike = differences(primary, candidate)
     later = {difference.setting: growth.harmless(context, candidate, difference) for difference in unlike}
     if missing := [difference for difference in unlike if later[difference.setting] is None]:
-        how = (
-            "; `pulumi up` in phase `replicate` gives it these settings" if context.direction.forward else ""
-        )
+        how = ""
+        if context.snapshot_coordinates is not None:
+            how = "; run `pulumi up` again, which gives it these settings; set tags on it yourself"
+        elif context.direction.forward:
+            how = "; `pulumi up` in phase `replicate` gives it these settings"
         return failed(
             f"{candidate.identifier} is not like {primary.identifier}: {'; '.join(map(str, missing))}{how}",
         )

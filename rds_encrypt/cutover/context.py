@@ -202,6 +202,13 @@ class CutoverContext:
             with self.not_needed(f"{which.identifier} could not be tagged with {', '.join(tags)}"):
                 self.instances.tag(which, tags)
 
+    @property
+    def undone(self) -> str:
+        """What a failure before the point of no return leaves behind, as a sentence."""
+        if self.snapshot_coordinates is None:
+            return "The fence is lifted and replication goes on"
+        return f"`{self.names.source}` stays read-only, so that its copy stays valid; `pulumi destroy` makes it writable"
+
     def forget(self, which: Instance | None, keys: Iterable[str]) -> None:
         """Remove tags from an instance that was just looked up, if AWS lets us."""
         present = [key for key in keys if which is not None and key in which.tags]

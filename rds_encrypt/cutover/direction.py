@@ -111,6 +111,7 @@ def rollback_direction(names: Names, source_id: str, encrypted_id: str) -> Direc
             Tag.CUTOVER_BEGAN,
             Tag.OPENED,
             Tag.ROLLBACK_LOST,
+            Tag.RELEASE,
             Tag.VERIFIED,
         ),
         marked=Tag.ROLLED_BACK,

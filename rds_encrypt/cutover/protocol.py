@@ -158,7 +158,7 @@ def _check(context: CutoverContext, primary: Session, candidate: Session) -> Non
             f"the last writes differ: {'; '.join(sentences(comparison.differences))}",
             where=context.candidate().identifier,
             fix="Run `pulumi destroy` in phase `replicate` and start over, or find out who wrote there",
-            safe="The fence is lifted and replication goes on",
+            safe=context.undone,
         )
     context.timeline.mark(Moment.CHECKED)
 
@@ -215,7 +215,7 @@ def _require_within_budget(context: CutoverContext, spent: float) -> None:
             f"fence, drain and promotion took {spent:.0f} s, more than the {context.settings.max_write_outage} s allowed",
             where=context.names.source,
             fix="Raise `cutover.maxWriteOutage`, or wait for quieter hours",
-            safe="The fence is lifted and replication goes on",
+            safe=context.undone,
         )
 
 
@@ -304,7 +304,7 @@ def _clear(context: CutoverContext, instances: Mapping[str, Instance]) -> str:
     direction = context.direction
     candidate = instances.get(direction.candidate_id)
     context.forget(candidate, [*_ON_CANDIDATE, Tag.FENCE_BEFORE, Tag.COORDINATES])
-    for resource_id in dict.fromkeys((direction.encrypted_id, direction.primary_id)):
+    for resource_id in (direction.primary_id, direction.candidate_id):
         context.forget(instances.get(resource_id), direction.cleared)
     return candidate.tags.get(Tag.PROMOTED_AT, "") if candidate is not None else ""
 

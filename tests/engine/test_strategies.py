@@ -201,7 +201,13 @@ def test_the_record_leads_to_the_encrypted_instance_and_both_keep_their_names(
 
 
 def test_back_with_every_write_and_there_again(deployment: Deployment, zone: str, hook: Path) -> None:
-    deployment.up("rollback", **settings(zone, hook))
+    for name in ("orders", "orders-encrypted"):
+        deployment.client("rds").add_tags_to_resource(
+            ResourceName=deployment.instance(name)["DBInstanceArn"],
+            Tags=[{"Key": Tag.RELEASE, "Value": "now"}],
+        )
+    deployment.up("rollback", **settings(zone, hook, postpone=True))
+    assert not any(Tag.RELEASE in deployment.tags(name) for name in ("orders", "orders-encrypted"))
     assert points_at(deployment, zone) == deployment.address("orders").host
     assert points_at(deployment, zone, READS) == deployment.address(READER).host
     require_fenced(deployment, "orders-encrypted")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
 from rds_encrypt.core import waiting
 from rds_encrypt.core.errors import ActionRequired, Cancelled, TimedOut
-from rds_encrypt.cutover import protocol
+from rds_encrypt.cutover import checks, protocol
 from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.cutover.direction import cutover_direction
 from rds_encrypt.cutover.protocol import Outcome, run
@@ -19,7 +19,7 @@ from rds_encrypt.journal import Tag
 from rds_encrypt.mysql.coordinates import Coordinates
 from rds_encrypt.names import Names
 from rds_encrypt.settings import CutoverSettings, VerifySettings
-from tests.unit.fakes import FakeSession, instance
+from tests.unit.fakes import FakeSession, cutover_context, instance
 
 NAMES = Names("orders")
 FINAL = Coordinates("b.000009", 400)
@@ -177,10 +177,18 @@ def test_in_method_offline_a_failure_leaves_the_fence(monkeypatch: pytest.Monkey
 
 
 def test_a_budget_that_is_spent_calls_the_cut_over_off() -> None:
-    context = cast(
-        CutoverContext, SimpleNamespace(settings=CutoverSettings(max_write_outage=60), names=NAMES)
-    )
+    context = cutover_context(cast(Any, None), "db-E")
     protocol._require_within_budget(context, 59.9)
     with pytest.raises(TimedOut, match="took 61 s, more than the 60 s allowed") as error:
         protocol._require_within_budget(context, 61.2)
     assert "The fence is lifted and replication goes on." in str(error.value)
+
+
+def test_in_method_offline_nothing_claims_that_applications_write() -> None:
+    at = Coordinates("mysql-bin-changelog.000007", 4)
+    context = replace(cutover_context(cast(Any, None), "db-E"), snapshot_coordinates=at)
+    with pytest.raises(TimedOut) as error:
+        protocol._require_within_budget(context, 61.2)
+    for text in (str(error.value), str(checks._failed(context, "backup-window (open)"))):
+        assert "`orders` stays read-only, so that its copy stays valid" in text
+        assert "`pulumi destroy` makes it writable" in text

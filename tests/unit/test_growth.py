@@ -93,6 +93,15 @@ def test_storage_that_grew_is_harmless_where_there_is_room(
     assert ("`pulumi up` in phase `replicate` gives it these settings" in finding.what) is not passed
 
 
+def test_in_method_offline_phase_replicate_would_delete_the_copy_so_nothing_names_it(
+    free: list[float | None],
+) -> None:
+    place = Place(instance(DBInstanceClass="db.r6g.large"), candidate(), offline=True)
+    finding = settings_match(place.context, ANY, ANY)
+    assert "run `pulumi up` again, which gives it these settings" in finding.what
+    assert "replicate" not in finding.what
+
+
 def test_deletion_protection_does_not_stop_it_and_anything_else_does(free: list[float | None]) -> None:
     protected = Place(instance(DeletionProtection=True), candidate())
     assert settings_match(protected.context, ANY, ANY).passed
