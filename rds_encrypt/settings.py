@@ -106,8 +106,8 @@ class SshSettings(_Group):
 
     host: Annotated[str, _fits(HOST, "a host name or address")]
     """With `via: ssh`: the bastion's name or address."""
-    port: Annotated[int, Ge(1), Le(65535)] = 22
-    """The port on which its sshd listens."""
+    port: Annotated[int, Ge(1), Le(65535)] | None = None
+    """The port on which its sshd listens; by default, ssh's own configuration decides."""
     user: Annotated[str, _fits(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,99}", "an account name")] | None = None
     """The account there; by default, ssh's own configuration decides."""
     key_file: _FileForSsh | None = None
@@ -117,7 +117,7 @@ class SshSettings(_Group):
     """A `known_hosts` file with the bastion's key; by default, ssh's own files. ssh refuses a key that the file does not have."""
 
     def __str__(self) -> str:
-        return f"bastion {self.host}:{self.port}"
+        return f"bastion {self.host}" + (f":{self.port}" if self.port else "")
 
 
 @dataclass(frozen=True)

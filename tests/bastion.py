@@ -122,7 +122,7 @@ def make_key(file: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(file)], check=True)
 
 
-def clients_of(port: int) -> list[list[str]]:
+def clients_of(port: int | None) -> list[list[str]]:
     """Return the command lines of all ssh clients of a bastion, and of what checks them."""
     found = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
@@ -133,7 +133,7 @@ def clients_of(port: int) -> list[list[str]]:
     return found
 
 
-def left_of(port: int, seconds: float = 15.0) -> list[list[str]]:
+def left_of(port: int | None, seconds: float = 15.0) -> list[list[str]]:
     """Give the clients of a bastion, and their checks, time to end; return those that have not.
 
     Longer than a check waits before it kills: an interrupt that comes right before ssh begins to wait is not noticed by it.

@@ -63,7 +63,7 @@ All keys of a stack, as `Pulumi.STACK.yaml` holds them. This page is generated (
 [Pulumi.yaml](../Pulumi.yaml) and [rds_encrypt/settings.py](../rds_encrypt/settings.py), and a test fails when it is not up
 to date.
 
-Whatever is wrong with the config is one sentence of `pulumi preview`, with the key, what it must be, and what it is
+`pulumi preview` reports the first error in the config in one sentence: the key, what it must be, and what it is
 ([the first hour](first-hour.md) has many). A key that nobody reads is refused, too. No value in the config is a secret:
 passwords are in Secrets Manager, or in the environment.
 
@@ -201,7 +201,7 @@ def _limits(part: Mapping[str, Any]) -> str:
     least = part.get("minimum", part.get("exclusiveMinimum"))
     if least is None:
         return ""
-    return f", {'above ' if 'exclusiveMinimum' in part else ''}{least:g} to {part['maximum']:g}"
+    return f", {'above ' if 'exclusiveMinimum' in part else ''}{least} to {part['maximum']}"
 
 
 def _default(part: Mapping[str, Any], required: bool) -> str:  # noqa: FBT001 - private

@@ -24,6 +24,7 @@ _COPY = "aws:rds/snapshotCopy:SnapshotCopy"
 _CUTOVER = "pulumi-python:dynamic/rds:Cutover"
 _RETIREMENT = "pulumi-python:dynamic/rds:Retirement"
 _VERIFICATION = "pulumi-python:dynamic/rds:Verification"
+_WRITE_FENCE = "pulumi-python:dynamic/rds:WriteFence"
 _ROLE = "rds-encrypt:role"
 
 
@@ -61,9 +62,10 @@ def _verified(args: StackValidationArgs, report: ReportViolation) -> None:
         for each in args.resources
         if each.resource_type == _VERIFICATION and each.props["verify"]["level"] != "off"
     }
-    retired = {each.name for each in args.resources if each.resource_type == _RETIREMENT}
+    # Method `offline` fences the source before its snapshot: nothing is replicated, so there is nothing to compare.
+    exempt = {each.name for each in args.resources if each.resource_type in (_RETIREMENT, _WRITE_FENCE)}
     for each in args.resources:
-        if each.resource_type == _CUTOVER and each.name not in compared | retired:
+        if each.resource_type == _CUTOVER and each.name not in compared | exempt:
             report(
                 f"{each.name} would be cut over without a comparison of the data: set `verify.level` to another value than `off`.",
                 each.urn,

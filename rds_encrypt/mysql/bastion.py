@@ -115,8 +115,9 @@ def command(bastion: SshSettings, directory: Path, *what: str) -> list[str]:
         "PermitLocalCommand=no",
         "RequestTTY=no",
         "LogLevel=INFO",
-        f"Port={bastion.port}",
     ]
+    if bastion.port is not None:
+        options.append(f"Port={bastion.port}")
     if bastion.user is not None:
         options.append(f"User={bastion.user}")
     if bastion.key_file is not None:

@@ -20,7 +20,7 @@ CREATE USER 'rds_encrypt'@'%' IDENTIFIED BY 'choose one' REQUIRE SSL;
 --   so this account could pass on its other global privileges too: one more reason to drop it afterwards.
 GRANT PROCESS, REPLICATION CLIENT, REPLICATION SLAVE, EVENT, TRIGGER, CREATE USER ON *.* TO 'rds_encrypt'@'%' WITH GRANT OPTION;
 
--- Comparing the two copies: all rows, views, routines and the grants of accounts. Not needed with `verify.mode: off`. The
+-- Comparing the two copies: all rows, views, routines and the grants of accounts. Not needed with `verify.level: off`. The
 -- digests of passwords are read from mysql.user, and never shown.
 GRANT SELECT, SHOW VIEW ON *.* TO 'rds_encrypt'@'%';
 

@@ -164,12 +164,20 @@ def plain() -> tuple[str, int, str, str, str]:
     return SAFE["host"], 22, SAFE["user"], SAFE["keyFile"], SAFE["knownHostsFile"]
 
 
-def understood(bastion: SshSettings, place: Path) -> dict[str, list[str]]:
-    """Return what the client makes of its arguments."""
-    (place / "empty").touch()
+@pytest.mark.skipif(NO_SSH, reason="no OpenSSH client on this machine")
+def test_what_is_not_set_is_decided_by_ssh_s_own_configuration(tmp_path: Path) -> None:
+    own = "Host bastion.example\n  Port 2222\n  User jump\n"
+    for port, used in ((None, "2222"), (2022, "2022")):
+        read = understood(SshSettings("bastion.example", port), tmp_path, own)
+        assert (read["port"], read["user"]) == ([used], ["jump"])
+
+
+def understood(bastion: SshSettings, place: Path, own: str = "") -> dict[str, list[str]]:
+    """Return what the client makes of its arguments, and of a user's own configuration."""
+    (place / "config").write_text(own, encoding="utf-8")
     ssh, *words = command(bastion, place, "-N")
     asked = subprocess.run(
-        [ssh, "-G", "-F", str(place / "empty"), *words], capture_output=True, text=True, check=False
+        [ssh, "-G", "-F", str(place / "config"), *words], capture_output=True, text=True, check=False
     )
     assert asked.returncode == 0, asked.stderr
     options: dict[str, list[str]] = {}

@@ -17,6 +17,7 @@ COPY = "aws:rds/snapshotCopy:SnapshotCopy"
 CUTOVER = "pulumi-python:dynamic/rds:Cutover"
 RETIREMENT = "pulumi-python:dynamic/rds:Retirement"
 VERIFICATION = "pulumi-python:dynamic/rds:Verification"
+WRITE_FENCE = "pulumi-python:dynamic/rds:WriteFence"
 KEY = "arn:aws:kms:us-east-1:123456789012:key/ours"
 OTHER = "arn:aws:kms:us-east-1:123456789012:key/another"
 
@@ -94,6 +95,8 @@ def test_a_cut_over_needs_a_comparison(pack: Pack) -> None:
         assert violation.startswith("verified-before-cutover: ")
         assert "orders would be cut over without a comparison of the data" in violation
     assert pack.stack(cut_over(0), (RETIREMENT, "orders", {})) == set()
+    assert pack.stack(cut_over(0), (WRITE_FENCE, "orders", {})) == set()
+    assert len(pack.stack(cut_over(0), (WRITE_FENCE, "another", {}))) == 1
 
 
 def test_what_is_left_behind_is_told_after_a_while(pack: Pack) -> None:
