@@ -13,6 +13,7 @@ from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.cutover.fences import lift
 from rds_encrypt.discovery import find_encrypted
 from rds_encrypt.journal import KEYS, Role, Tag, tags_for
 from rds_encrypt.orphans import take_away
@@ -44,6 +45,8 @@ class ClaimProvider(Step[ClaimArgs]):
 
     def perform(self, context: StepContext, args: ClaimArgs) -> Outputs:
         """Write the tags, unless another stack wrote its own before or at the same moment."""
+        if _is_over(context, args):
+            return {"parameter_group": ""}
         source = context.instances.get(args.source_id)
         _require_ours(source, args)
         claimed = Tag.OWNER in source.tags
@@ -75,11 +78,20 @@ class ClaimProvider(Step[ClaimArgs]):
         production = find_encrypted(context.instances, args.source_id, source)
         before_cut_over = not state_of(encrypted=production).cutover_begun
         if source is not None and before_cut_over and source.tags.get(Tag.OWNER) == args.owner:
+            # The step that closed it may not be in the state, and without the tag nobody could tell what to restore.
+            lift(context.aws, context.access, source, owner_group(source))
             take_away(context.aws, context.access, source, context.progress)
         # Without a state the tags have no effect: one that AWS does not remove must not block `pulumi destroy`.
         warn = warning_for(args.urn)
         for instance in (production, source):
             untag_or_warn(context.instances, instance, list(KEYS), warn, needed=before_cut_over)
+
+
+def _is_over(context: StepContext, args: ClaimArgs) -> bool:
+    """Whether the source is gone after its cutover: then a new state has nothing to claim."""
+    if context.instances.find(args.source_id) is not None:
+        return False
+    return state_of(encrypted=find_encrypted(context.instances, args.source_id, None)).cutover_begun
 
 
 def _require_ours(source: Instance, args: ClaimArgs) -> None:

@@ -19,7 +19,7 @@ from rds_encrypt.core.errors import ActionRequired, Cancelled, MigrationError, R
 from rds_encrypt.core.waiting import Progress
 from rds_encrypt.cutover import due_events
 from rds_encrypt.cutover.account_fence import AccountFence
-from rds_encrypt.cutover.fences import fence_around
+from rds_encrypt.cutover.fences import lift
 from rds_encrypt.journal import Tag
 from rds_encrypt.replica_pairs import delete_counterparts
 from rds_encrypt.settings_diff import differences
@@ -74,7 +74,7 @@ class DeletionGuardProvider(Step[PairArgs]):
         is_production = encrypted is not None and carries_production(position, encrypted)
         production = encrypted if is_production else source
         if production is not None and position is not Position.RETURNING:
-            _lift_fence(context, production)
+            lift(context.aws, context.access, production, production.parameter_group)
         if encrypted is not None and is_production:
             _finish(context, encrypted, args.source_id, warning_for(args.urn))
         if encrypted is not None and not is_production:
@@ -128,15 +128,6 @@ def _finish(context: StepContext, production: Instance, source_id: str, warn: Pr
         warn(
             f"{production.identifier}: check that all accounts are unlocked and all events enabled that should be ({error})"
         )
-
-
-def _lift_fence(context: StepContext, production: Instance) -> None:
-    if Tag.FENCE_BEFORE not in production.tags:
-        return
-    fence = fence_around(context.aws, context.access, production, production.parameter_group)
-    fence.put_back()
-    with context.session(production.resource_id) as session:
-        fence.reopen(session)
 
 
 class DeletionGuard(StepResource, provider=DeletionGuardProvider):

@@ -20,15 +20,19 @@ class ReplicationUserProvider(Step[StepArgs]):
 
     def perform(self, context: StepContext, args: StepArgs) -> Outputs:
         """Create the account if it is missing, with a password that is not kept."""
+        if context.moved(args.source_id):
+            return {
+                "user": accounts.REPLICATION_USER
+            }  # a fenced source takes no new account, and nothing needs one
         with context.session(args.source_id) as session:
             if not accounts.exists(session):
                 accounts.issue(session, accounts.REPLICATION_USER)
         return {"user": accounts.REPLICATION_USER}
 
     def seen(self, context: StepContext, args: StepArgs) -> Outputs | None:
-        """Tell whether the account exists; a source that does not run counts as unchanged."""
+        """Tell whether the account exists; a source that does not run counts as unchanged, and so does one that has lost its name."""
         source = context.usable(args.source_id)
-        if source is None:
+        if source is None or context.moved(args.source_id):
             return {}
         with context.access.session(source) as session:
             return {} if accounts.exists(session) else None

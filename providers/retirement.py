@@ -22,6 +22,7 @@ from rds_encrypt.checks import of_old
 from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.core.waiting import Progress
 from rds_encrypt.journal import Tag
+from rds_encrypt.mysql import writes
 from rds_encrypt.names import Names
 from rds_encrypt.state import Position, find_position, state_of
 from rds_encrypt.temporary_resources import drop_replication_user, put_retention_back
@@ -58,6 +59,9 @@ class RetirementProvider(Step[RetirementArgs]):
         old = instances.get(args.source_id)
         production = instances.get(args.encrypted_id) or context.instances.get(args.encrypted_id)
         _require_cut_over(context, production, old, names)
+        keep_until = _keep_until(production)
+        if old is not None and old.status != "deleting" and args.fate == "delete":
+            _require_outlived(old, keep_until)
         warn = warning_for(args.urn)
         if old is not None and args.fate != "keep":
             require_unused(context, old, args.accept, warn)
@@ -66,10 +70,9 @@ class RetirementProvider(Step[RetirementArgs]):
         drop_replication_user(context.instances, context.access, args.source_id, warn)
         close_reverse_replication(context, args.source_id, args.encrypted_id, warn)
         put_retention_back(context.instances, context.access, args.source_id, warn)
-        keep_until = _keep_until(production)
         status = "deleted"
         if old is not None:
-            status = self._settle(context, old, names, args.fate, keep_until)
+            status = self._settle(context, old, names, args.fate)
             if args.fate == "stop" and old.broken:
                 warn(
                     f"{old.identifier} is {status}, so AWS cannot stop it: delete it when you no longer need it"
@@ -88,9 +91,7 @@ class RetirementProvider(Step[RetirementArgs]):
         """Run again: a new fate for the old instance is the only change that matters."""
         return pulumi.dynamic.UpdateResult({**_olds, **_news, **self.carry_out(_news)})
 
-    def _settle(
-        self, context: StepContext, old: Instance, names: Names, fate: str, keep_until: datetime
-    ) -> str:
+    def _settle(self, context: StepContext, old: Instance, names: Names, fate: str) -> str:
         """Keep, stop or delete the old instance as configured, and return its final status.
 
         One that is too broken for AWS to stop stays as it is: nothing else depends on it.
@@ -98,7 +99,12 @@ class RetirementProvider(Step[RetirementArgs]):
         if old.status == "deleting":
             return "deleted"
         if fate == "delete":
-            self._delete_old(context, old, names, keep_until)
+            context.instances.delete(
+                old.resource_id,
+                final_snapshot=f"{names.old}-final",
+                deadline=3 * HOUR,
+                progress=context.progress,
+            )
             return "deleted"
         if fate == "stop" and not old.broken:
             return context.instances.stop(
@@ -113,18 +119,6 @@ class RetirementProvider(Step[RetirementArgs]):
             context.instances.delete(
                 replica.resource_id, final_snapshot=None, deadline=3 * HOUR, progress=context.progress
             )
-
-    def _delete_old(self, context: StepContext, old: Instance, names: Names, keep_until: datetime) -> None:
-        if datetime.now(keep_until.tzinfo) < keep_until:
-            raise ActionRequired(
-                f"it has the only backups from before the cutover, which must be kept until {keep_until:%Y-%m-%d}",
-                where=old.identifier,
-                fix="Set `cleanup.old` to `stop` until then",
-            )
-        final = f"{names.old}-final"
-        context.instances.delete(
-            old.resource_id, final_snapshot=final, deadline=3 * HOUR, progress=context.progress
-        )
 
 
 def require_unused(
@@ -158,6 +152,24 @@ def _require_cut_over(context: StepContext, production: Instance, old: Instance 
             f"the cutover of `{names.source}` to it is not complete",
             where=production.identifier,
             fix="Run `pulumi up` in phase `cutover` first",
+        )
+    with context.access.session(production) as session:
+        if writes.refused(session):
+            raise ActionRequired(
+                f"`{names.source}` does not accept writes",
+                where=production.identifier,
+                fix="Find out why before the old instance goes: docs/runbook.md, *Writes are refused*",
+            )
+
+
+def _require_outlived(old: Instance, keep_until: datetime) -> None:
+    """Require that production's own backups cover the whole retention period: until then old has the only earlier ones."""
+    if datetime.now(keep_until.tzinfo) < keep_until:
+        raise ActionRequired(
+            f"it has the only backups from before the cutover, which must be kept until {keep_until:%Y-%m-%d}",
+            where=old.identifier,
+            fix="Set `cleanup.old` to `stop` until then",
+            safe="Nothing was removed",
         )
 
 

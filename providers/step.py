@@ -37,7 +37,7 @@ from rds_encrypt.core.waiting import Progress
 from rds_encrypt.discovery import find_encrypted
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.names import Names
-from rds_encrypt.state import BY_HAND, find_position, returns_to_nobody
+from rds_encrypt.state import BY_HAND, find_position, returns_to_nobody, state_of
 
 __all__ = ["HOUR", "Outputs", "Step", "StepContext", "require_no_names_moving"]
 
@@ -73,6 +73,11 @@ class StepContext:
         """Open a session on the instance with this DbiResourceId, under any name."""
         with self.access.session(self.instances.get(resource_id)) as session:
             yield session
+
+    def moved(self, source_id: str) -> bool:
+        """Whether the name of this source has begun to move, and has not come back."""
+        source = self.instances.find(source_id)
+        return state_of(encrypted=find_encrypted(self.instances, source_id, source)).cutover_begun
 
     def usable(self, resource_id: str) -> Instance | None:
         """Return the instance if it exists and is available."""

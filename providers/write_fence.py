@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 import pulumi
@@ -13,15 +14,15 @@ from providers.step import Outputs, Step, StepContext
 from rds_encrypt.aws import snapshots
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
-from rds_encrypt.cutover.fence import ParameterGroupFence
+from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.cutover.fence import ParameterGroupFence, group_cannot
+from rds_encrypt.cutover.fences import lift
 from rds_encrypt.cutover.snapshot_age import require_none_stale
 from rds_encrypt.cutover.timeline import Moment, Timeline
-from rds_encrypt.discovery import find_encrypted
 from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import writes
 from rds_encrypt.mysql.coordinates import Coordinates, current
 from rds_encrypt.names import Names
-from rds_encrypt.state import state_of
 
 __all__ = ["WriteFence", "WriteFenceArgs", "WriteFenceProvider"]
 
@@ -52,48 +53,65 @@ class WriteFenceProvider(Step[WriteFenceArgs]):
         """
         fence, timeline = _fence(context, args), Timeline()
         source = context.instances.get(args.source_id)
-        if _moved(context, source):
+        if context.moved(source.resource_id):
             return {**_left_behind(context, source), "moments": {}}
         with context.access.session(source) as session:
             require_none_stale(session, source, _left(context, source))
+            _require_group(context, source, args.group)
             timeline.mark(Moment.FENCE_REQUESTED)
-            fence.apply(session, deadline=args.seconds)
-            writes.require_settled(session)
-            timeline.mark(Moment.FENCED)
-            final = writes.settled_coordinates(session)
+            with _lifted_on_failure(context, args):
+                fence.apply(session, deadline=args.seconds)
+                writes.require_settled(session)
+                timeline.mark(Moment.FENCED)
+                final = writes.settled_coordinates(session)
         return {"file": final.file, "position": final.position, "moments": timeline.as_outputs()}
 
     def seen(self, context: StepContext, args: WriteFenceArgs) -> Outputs | None:
         """Tell whether the fence still holds; a source that does not run, or has lost its name, counts as fenced."""
         source = context.usable(args.source_id)
-        if source is None or _moved(context, source):
+        if source is None or context.moved(source.resource_id):
             return {}
         with context.session(args.source_id) as session:
             return {} if writes.read_only(session) else None
 
     def undo(self, context: StepContext, args: WriteFenceArgs) -> None:
-        """Lift the fence, unless the names have begun to move: then the old instance stays fenced.
-
-        AWS's API puts the parameter back even if MySQL is down, so a stopped source accepts writes once it is started.
-        """
+        """Lift the fence, unless the names have begun to move: then the old instance stays fenced."""
         source = context.instances.find(args.source_id)
         if source is None:
             return
-        if _moved(context, source):
+        if context.moved(source.resource_id):
             return
-        fence = _fence(context, args)
-        if not fence.put_back():
-            return
-        if context.instances.serving(args.source_id) is None:
-            context.instances.untag(args.source_id, [Tag.FENCE_BEFORE])
-            return
-        with context.session(args.source_id) as session:
-            fence.reopen(session)
+        lift(context.aws, context.access, source, args.group)
 
 
-def _moved(context: StepContext, source: Instance) -> bool:
-    encrypted = find_encrypted(context.instances, source.resource_id, source)
-    return state_of(encrypted=encrypted).cutover_begun
+@contextmanager
+def _lifted_on_failure(context: StepContext, args: WriteFenceArgs) -> Iterator[None]:
+    """Give the source back if the fence cannot be completed: nothing depends on it yet."""
+    try:
+        yield
+    except BaseException as cause:
+        try:
+            lift(context.aws, context.access, context.instances.get(args.source_id), args.group)
+        except Exception as failure:  # noqa: BLE001 - both causes are raised, of any type
+            raise BaseExceptionGroup(
+                "the fence failed, and so did lifting it; run `pulumi up` again, or `pulumi destroy`, which lifts it",
+                [cause, failure],
+            ) from cause
+        raise
+
+
+def _require_group(context: StepContext, source: Instance, group: str) -> None:
+    """Require that the noted parameter group carries the fence of this instance, and of no other."""
+    why = group_cannot(context.aws, group, source, None)
+    if source.parameter_group != group:
+        why = f"the migration noted parameter group {group}, and it uses {source.parameter_group} now"
+    if why is not None:
+        raise ActionRequired(
+            f"the fence cannot be closed: {why}",
+            where=source.identifier,
+            fix=f"Give it {group} back, alone, and reboot it; or run `pulumi destroy` and begin again",
+            safe="Nothing was changed",
+        )
 
 
 def _left_behind(context: StepContext, source: Instance) -> Outputs:

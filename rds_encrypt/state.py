@@ -118,6 +118,22 @@ class MigrationState:
         return not self.cutover_begun and Tag.FENCE_BEFORE in self.source
 
     @property
+    def production_fenced(self) -> bool:
+        """Whether an interrupted rollback left the encrypted instance, which carries production, read-only."""
+        return self.position is Position.ENCRYPTED and Tag.FENCE_BEFORE in self.encrypted
+
+    @property
+    def strategy(self) -> str | None:
+        """The strategy with which the name began to move, unless it is with the source."""
+        return self.encrypted.get(Tag.STRATEGY) if self.cutover_begun else None
+
+    @property
+    def applications_to_move(self) -> bool:
+        """Whether strategy `dns` or `none` is under way, and has not moved the applications yet: then an open instance proves nothing."""
+        point = Tag.ROLLBACK_BEGAN if self.returning else Tag.CUTOVER_BEGAN
+        return self.strategy in {"dns", "none"} and not self._completed(point, Tag.APPLICATIONS_MOVED)
+
+    @property
     def verifying(self) -> bool:
         """Whether a verification may have stopped the replica and the encrypted instance."""
         return Tag.VERIFYING in self.source
@@ -145,7 +161,10 @@ def state_of(
 
 def find_position(aws: Aws, names: Names, encrypted: Instance, source: Instance | None) -> Position:
     """Return the position; if a move seems to be under way, check whether it is in fact complete."""
-    noted = state_of(encrypted=encrypted).position
+    state = state_of(encrypted=encrypted)
+    noted = state.position
+    if state.applications_to_move:
+        return noted
     if noted is Position.LEAVING and _carries(aws, names, encrypted):
         return Position.ENCRYPTED
     if noted is Position.RETURNING and source is not None and _carries(aws, names, source):

@@ -15,6 +15,8 @@ __all__ = ["LIMIT", "ON_SOURCE", "excess", "owned"]
 LIMIT = 50
 _NEVER_ON_SOURCE = {
     Tag.CUTOVER_BEGAN,
+    Tag.STRATEGY,
+    Tag.APPLICATIONS_MOVED,
     Tag.OPENED,
     Tag.ROLLBACK_BEGAN,
     Tag.ROLLED_BACK,

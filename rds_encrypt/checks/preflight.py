@@ -65,6 +65,23 @@ def no_cutover_under_way(context: CheckContext) -> Iterator[Finding]:
             safe="The encrypted instance has every write",
         )
         return
+    if topology.state.production_fenced and phase != "rollback":
+        yield context.blocking(
+            "a rollback was interrupted, and production is still read-only",
+            where=topology.names.source,
+            fix="Set `phase` to `rollback` and run `pulumi up`, which lifts the fence and begins again. To stay with the encrypted"
+            " instance, let the hook `before` refuse that: docs/runbook.md, *Call off a cutover*",
+            safe="No write is lost meanwhile",
+        )
+        return
+    if began := _other_strategy(context):
+        yield context.blocking(
+            f"the name began to move with strategy `{began}`, and the config says `{context.plan.strategy.name}`",
+            where=topology.names.source,
+            fix=f"Set `cutover.strategy` back to `{began}` and run `pulumi up` again",
+            safe="No write is lost meanwhile",
+        )
+        return
     if topology.state.returning and phase != "rollback":
         what, way_out = "a rollback has begun and is not complete", "rollback"
     elif topology.state.cutover_begun and not topology.state.cut_over and phase != _ending(topology):
@@ -80,6 +97,15 @@ def no_cutover_under_way(context: CheckContext) -> Iterator[Finding]:
         " is locked, and no other run is under way, run `pulumi cancel` first",
         safe="No write is lost meanwhile",
     )
+
+
+def _other_strategy(context: CheckContext) -> str | None:
+    """Return the strategy of a move that is under way, or is to be undone, if the config's cannot do that."""
+    state, plan = context.topology.state, context.plan
+    if state.cut_over and not state.returning and plan.phase != "rollback":
+        return None  # complete
+    began = state.strategy
+    return began if began is not None and (began == "rename") != (plan.strategy.name == "rename") else None
 
 
 def _ending(topology: Topology) -> str:

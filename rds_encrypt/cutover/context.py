@@ -203,6 +203,12 @@ class CutoverContext:
                 self.instances.tag(which, tags)
 
     @property
+    def primary_name(self) -> str:
+        """The name that the primary ends with."""
+        stays = self.strategy.keeps_name and self.direction.forward
+        return self.names.source if stays else self.direction.primary_name
+
+    @property
     def undone(self) -> str:
         """What a failure before the point of no return leaves behind, as a sentence."""
         if self.snapshot_coordinates is None:

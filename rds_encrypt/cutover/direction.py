@@ -111,6 +111,8 @@ def rollback_direction(names: Names, source_id: str, encrypted_id: str) -> Direc
             Tag.CUTOVER_BEGAN,
             Tag.OPENED,
             Tag.ROLLBACK_LOST,
+            Tag.STRATEGY,
+            Tag.APPLICATIONS_MOVED,
             Tag.RELEASE,
             Tag.VERIFIED,
         ),

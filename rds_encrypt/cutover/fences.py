@@ -14,7 +14,7 @@ from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.cutover.fence import Fence, ParameterGroupFence, group_cannot
 from rds_encrypt.journal import Tag
 
-__all__ = ["fence_around", "fence_left", "fence_noted", "fence_of"]
+__all__ = ["fence_around", "fence_left", "fence_noted", "fence_of", "lift"]
 
 
 def fence_of(context: CutoverContext) -> Fence:
@@ -52,6 +52,22 @@ def fence_around(aws: Aws, access: Access, instance: Instance, group: str) -> Fe
     if _noted(instance.tags) == AccountFence.kind:
         return AccountFence(Instances(aws), access, instance.resource_id)
     return ParameterGroupFence(Instances(aws), ParameterGroups(aws), instance.resource_id, group)
+
+
+def lift(aws: Aws, access: Access, instance: Instance, group: str) -> None:
+    """Lift the fence that an instance's tag notes, if there is one.
+
+    AWS's API puts a parameter back even if MySQL is down, so a stopped instance accepts writes once it is started.
+    """
+    if _noted(instance.tags) is None:
+        return
+    instances, fence = Instances(aws), fence_around(aws, access, instance, group)
+    fence.put_back()
+    if not isinstance(fence, AccountFence) and instances.serving(instance.resource_id) is None:
+        instances.untag(instance.resource_id, [Tag.FENCE_BEFORE])
+        return
+    with access.session(instance) as session:
+        fence.reopen(session)
 
 
 def _noted(tags: Mapping[str, str]) -> str | None:

@@ -40,7 +40,7 @@ class Unreachable(str):
 def reach(context: CutoverContext, stack: ExitStack, *, deadline: float) -> Session | Unreachable:
     """Open a session on it, or return why not; wait while it restarts, or while its new name does not resolve."""
     until_then = time.monotonic() + deadline
-    name = context.direction.primary_name
+    name = context.primary_name
     while True:
         instance = _present(context)
         if instance is None:

@@ -77,3 +77,6 @@ def wait_for_release(context: CutoverContext, still_passing: Callable[[], object
         describe=lambda _: f"postponed, checks passed: tag the instance with {Tag.RELEASE}=now to continue",
         progress=context.progress,
     )
+    # It serves once, however this attempt ends.
+    for instance in context.both():
+        context.instances.untag(instance, [Tag.RELEASE])

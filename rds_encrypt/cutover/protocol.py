@@ -221,7 +221,8 @@ def _require_within_budget(context: CutoverContext, spent: float) -> None:
 
 def _begin(context: CutoverContext) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    context.instances.tag(context.direction.encrypted_id, {context.direction.point: now})
+    noted: dict[str, str] = {context.direction.point: now, Tag.STRATEGY: context.strategy.name}
+    context.instances.tag(context.direction.encrypted_id, noted)
     context.timeline.mark(Moment.CUTOVER_BEGAN)
 
 

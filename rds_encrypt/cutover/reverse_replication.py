@@ -66,7 +66,7 @@ def _opened(context: CutoverContext) -> str:
         except (Retryable, OutcomeUnknown) as error:
             stop_if_orphaned("the primary to follow")
             if time.monotonic() > deadline:
-                return f"{UNCONFIRMED}{context.direction.primary_name} does not follow yet ({error.what})"
+                return f"{UNCONFIRMED}{context.primary_name} does not follow yet ({error.what})"
             time.sleep(_PAUSE)
             continue
         except MigrationError as error:

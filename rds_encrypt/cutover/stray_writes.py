@@ -25,7 +25,7 @@ def stray_write(context: CutoverContext, left: Session | Unreachable) -> str:
     noted = context.candidate().tags.get(Tag.PROMOTED_AT)
     if noted is None or isinstance(left, Unreachable):
         return ""
-    final, name = Coordinates.parse(noted), context.direction.primary_name
+    final, name = Coordinates.parse(noted), context.primary_name
     try:
         schema = schema_written_since(left, final)
     except (ActionRequired, OutcomeUnknown, Retryable) as error:

@@ -145,3 +145,13 @@ def test_nothing_is_given_up_while_names_move(
         with pytest.raises(ActionRequired, match=f"`pulumi up` in phase `{phase}`, which completes the move"):
             step().delete("", state)
         assert undone == []
+
+
+def test_where_the_source_is_gone_after_its_cut_over_a_new_state_has_nothing_to_claim() -> None:
+    tags: dict[str, str] = {Tag.ROLE: "encrypted", Tag.MIGRATION: "db-ORDERS"}
+    aws = FakeAws(
+        instance("orders", DbiResourceId="db-E", tags={**tags, Tag.CUTOVER_BEGAN: "1", Tag.OPENED: "2"})
+    )
+    assert ClaimProvider().perform(context(aws), ARGS) == {"parameter_group": ""}
+    with pytest.raises(ActionRequired, match="no longer exists"):
+        ClaimProvider().perform(context(FakeAws(instance("orders", DbiResourceId="db-E", tags=tags))), ARGS)

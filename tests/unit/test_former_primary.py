@@ -44,6 +44,7 @@ class World:
     def context(self) -> CutoverContext:
         context = SimpleNamespace(
             names=NAMES,
+            primary_name=NAMES.old,
             direction=cutover_direction(NAMES, "db-ORDERS", "db-E"),
             deadlines=Deadlines(rename=5.0, gone=0.0, former_primary=0.0),
             instances=self,

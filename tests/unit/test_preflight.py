@@ -14,6 +14,7 @@ from rds_encrypt.checks import preflight
 from rds_encrypt.checks.context import AwsCheck, CheckContext, Plan
 from rds_encrypt.checks.registry import AWS
 from rds_encrypt.cutover import fence
+from rds_encrypt.cutover.strategies import InPlace, Rename
 from rds_encrypt.discovery import Topology
 from rds_encrypt.journal import KEYS, Tag
 from rds_encrypt.names import Names
@@ -308,6 +309,39 @@ def test_with_the_source_gone_in_mid_cutover_cleanup_completes_it() -> None:
     for phase in ("replicate", "rollback", "cutover"):
         sentence = refusal(preflight.no_cutover_under_way, Plan(phase, "online", topology))
         assert "Set `phase` to `cleanup`" in sentence
+
+
+@pytest.mark.parametrize("phase", ["replicate", "cutover", "cleanup"])
+def test_a_rollback_that_died_behind_its_fence_goes_on_or_is_called_off_before_anything_else(
+    phase: Any,
+) -> None:
+    tags = {**DONE, Tag.FENCE_BEFORE: "default"}
+    topology = Topology(NAMES, instance("orders-old"), instance("orders", tags=tags))
+    sentence = refusal(preflight.no_cutover_under_way, Plan(phase, "online", topology))
+    assert "a rollback was interrupted, and production is still read-only" in sentence
+    assert "Set `phase` to `rollback` and run `pulumi up`" in sentence
+    assert passes(preflight.no_cutover_under_way, Plan("rollback", "online", topology))
+
+
+@pytest.mark.parametrize(
+    ("tags", "phase", "began", "strategy"),
+    [
+        (CUTOVER_BEGAN, "cutover", "rename", InPlace()),
+        (CUTOVER_BEGAN, "cutover", "dns", Rename()),
+        (DONE, "rollback", "rename", InPlace()),
+        (DONE, "rollback", "none", Rename()),
+    ],
+)
+def test_only_a_like_strategy_completes_a_move_or_undoes_it(
+    tags: dict[str, str], phase: Any, began: str, strategy: Any
+) -> None:
+    topology = Topology(NAMES, instance(), instance("orders-encrypted", tags={**tags, Tag.STRATEGY: began}))
+    sentence = refusal(preflight.no_cutover_under_way, Plan(phase, "online", topology, strategy))
+    assert f"Set `cutover.strategy` back to `{began}`" in sentence
+    if phase == "rollback":
+        assert passes(preflight.no_cutover_under_way, Plan("cleanup", "online", topology, strategy))
+    like = Rename() if began == "rename" else InPlace()
+    assert passes(preflight.no_cutover_under_way, Plan(phase, "online", topology, like))
 
 
 def test_with_the_source_gone_in_mid_rollback_the_way_out_is_by_hand_and_then_cleanup() -> None:

@@ -52,6 +52,7 @@ class Place:
             CutoverContext,
             SimpleNamespace(
                 names=NAMES,
+                primary_name=(direction or cutover_direction(NAMES, "db-S", "db-E")).primary_name,
                 direction=direction or cutover_direction(NAMES, "db-S", "db-E"),
                 deadlines=Deadlines(follows=0.05),
                 snapshot_coordinates=None,

@@ -75,6 +75,17 @@ def test_a_cutover_without_its_last_tag_is_judged_by_who_is_open(
 
 
 @pytest.mark.parametrize(
+    ("moved", "position"), [({}, Position.LEAVING), ({Tag.APPLICATIONS_MOVED: "9"}, Position.ENCRYPTED)]
+)
+def test_an_instance_that_is_open_proves_nothing_before_the_applications_have_moved(
+    moved: dict[str, str], position: Position
+) -> None:
+    changes = {"DBParameterGroups": with_group("orders-encrypted")}
+    open_already = encrypted("orders-encrypted", {**LEAVING, Tag.STRATEGY: "dns", **moved}, **changes)
+    assert find_position(FakeAws(read_only="0"), NAMES, open_already, None) is position
+
+
+@pytest.mark.parametrize(
     ("source", "read_only", "position"),
     [
         (instance("orders"), "0", Position.SOURCE),

@@ -25,7 +25,7 @@ def warned(left: Any, tags: dict[str, str] | None = None) -> tuple[str, list[str
     noted: dict[str, str] = {Tag.PROMOTED_AT: f"{FILE}:400"} if tags is None else tags
     context = SimpleNamespace(
         candidate=lambda: instance("orders", noted),
-        direction=SimpleNamespace(primary_name="orders-old"),
+        primary_name="orders-old",
         warn=warnings.append,
     )
     return stray_write(cast(CutoverContext, context), left), warnings

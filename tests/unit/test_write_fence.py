@@ -12,7 +12,7 @@ from providers.write_fence import WriteFenceArgs, WriteFenceProvider
 from rds_encrypt.aws import snapshots
 from rds_encrypt.aws.snapshots import Snapshot
 from rds_encrypt.core.errors import ActionRequired
-from rds_encrypt.cutover import protocol, snapshot_age
+from rds_encrypt.cutover import fences, protocol, snapshot_age
 from rds_encrypt.journal import Role, Tag, tags_for
 from rds_encrypt.mysql.coordinates import Coordinates
 from tests.unit.fakes import ACCESS, FakeAws, FakeSession, cutover_context, instance
@@ -43,12 +43,15 @@ class Fence:
 def fence(monkeypatch: pytest.MonkeyPatch) -> Fence:
     fence = Fence()
     monkeypatch.setattr(write_fence, "_fence", lambda *_: fence)
+    monkeypatch.setattr(fences, "fence_around", lambda *_: fence)
+    monkeypatch.setattr(snapshots, "existing", lambda _aws, _names: {})
     return fence
 
 
 @pytest.mark.parametrize("status", ["available", "backing-up", "storage-optimization"])
 def test_it_is_lifted_while_rds_takes_a_snapshot(fence: Fence, status: str) -> None:
-    WriteFenceProvider().undo(Place(instance(DBInstanceStatus=status)).world, ARGS)
+    source = instance(tags={Tag.FENCE_BEFORE: "default"}, DBInstanceStatus=status)
+    WriteFenceProvider().undo(Place(source).world, ARGS)
     assert fence.asked == ["put back", "reopen"]
 
 
@@ -57,6 +60,36 @@ def test_a_stopped_source_accepts_writes_once_it_is_started(fence: Fence) -> Non
     WriteFenceProvider().undo(place.world, ARGS)
     assert fence.asked == ["put back"]
     assert Tag.FENCE_BEFORE not in place.tags("db-ORDERS")
+
+
+@pytest.mark.parametrize("noted", [{}, {Tag.FENCE_BEFORE: "default"}])
+def test_one_that_cannot_be_completed_gives_the_source_back(fence: Fence, noted: dict[str, str]) -> None:
+    with pytest.raises(AssertionError, match="it was closed"):
+        WriteFenceProvider().perform(Place(instance(tags=noted)).world, ARGS)
+    assert fence.asked == (["put back", "reopen"] if noted else [])
+
+
+def test_it_is_not_closed_in_a_group_that_the_source_no_longer_uses(fence: Fence) -> None:
+    elsewhere = instance(
+        DBParameterGroups=[{"DBParameterGroupName": "orders-new", "ParameterApplyStatus": "in-sync"}]
+    )
+    with pytest.raises(
+        ActionRequired, match="noted parameter group orders-mysql80, and it uses orders-new now"
+    ):
+        WriteFenceProvider().perform(Place(elsewhere).world, ARGS)
+    assert fence.asked == []
+
+
+def test_once_the_name_has_moved_nothing_is_closed(fence: Fence, monkeypatch: pytest.MonkeyPatch) -> None:
+    complete = {**OURS, Tag.CUTOVER_BEGAN: "1", Tag.OPENED: "2"}
+    old = instance("orders-old", tags={Tag.PARTNER: "db-ORDERS-ENCRYPTED"}, DbiResourceId="db-ORDERS")
+    place = Place(old, instance("orders-encrypted", tags=complete))
+    existing = {"orders-not-encrypted": Snapshot("available", {Tag.COORDINATES: "b.000003:4"})}
+    monkeypatch.setattr(snapshots, "existing", lambda _aws, _names: existing)
+    outputs = WriteFenceProvider().perform(place.world, ARGS)
+    assert (outputs["file"], outputs["position"]) == ("b.000003", 4)
+    assert WriteFenceProvider().seen(place.world, ARGS) == {}
+    assert fence.asked == []
 
 
 def wrote(since: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from rds_encrypt import exec_mode
@@ -12,6 +13,7 @@ from rds_encrypt.cutover.context import CutoverContext, Move, Strategy
 from rds_encrypt.cutover.direction import Direction
 from rds_encrypt.cutover.fence import ParameterGroupFence
 from rds_encrypt.cutover.timeline import Moment
+from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import writes
 from rds_encrypt.mysql.session import Endpoint
 
@@ -55,6 +57,9 @@ class InPlace(Strategy):
         self._unfence(context, candidate.parameter_group)
         # Moved before the parameter has taken effect: resolvers keep the old answer for a while anyway.
         self.redirect(context, candidate)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        # Without this, an instance that is open would count as production before anybody uses it.
+        context.instances.tag(context.direction.encrypted_id, {Tag.APPLICATIONS_MOVED: now})
         with context.access.session(candidate) as opening:
             writes.wait_until_writable(opening, deadline=context.settings.max_write_outage)
         context.timeline.mark(Moment.OPEN)
@@ -68,7 +73,7 @@ class InPlace(Strategy):
         primary = context.find_primary()
         if primary is None or not primary.serving:
             context.warn(
-                f"{context.direction.primary_name if primary is None else primary.identifier} does not run, so it has no sessions to end"
+                f"{context.primary_name if primary is None else primary.identifier} does not run, so it has no sessions to end"
             )
             return
         with (

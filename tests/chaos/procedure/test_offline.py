@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dev.workload.database import rows
+from rds_encrypt.journal import Tag
 from tests.chaos.procedure import judge
 from tests.chaos.procedure.chain import follow
 from tests.chaos.procedure.points import Point
@@ -42,10 +43,10 @@ def before(deployment: Deployment) -> dict[str, Any]:
     return look(deployment)
 
 
-def killed_in(deployment: Deployment, step: str) -> None:
+def killed_in(deployment: Deployment, step: str, calls: int = 2) -> None:
     """Kill a cutover while it makes something, and unlock the stack."""
     deployment.configure("cutover")
-    ending = Run(deployment, "up", [Point(step, "inside", "kill everything", 2)]).ending()
+    ending = Run(deployment, "up", [Point(step, "inside", "kill everything", calls)]).ending()
     assert ending.kind == "killed"
     deployment.workspace.run("cancel", "--yes", "--stack", deployment.workspace.stack)
 
@@ -65,6 +66,19 @@ def test_destroy_after_a_kill_behind_the_fence_gives_the_source_back(
     require_fenced(deployment, "orders")
 
     require_given_back(deployment, before)
+
+
+def test_destroy_after_a_kill_inside_the_fence_gives_the_source_back(
+    deployment: Deployment, before: dict[str, Any]
+) -> None:
+    """The step that closed it is in no state; only the tag knows what to restore."""
+    deployment.up("replicate")
+    killed_in(deployment, "WriteFence orders", calls=9)
+    assert Tag.FENCE_BEFORE in deployment.tags("orders")
+
+    require_given_back(deployment, before)
+    with deployment.connected("orders", application=True) as connection:
+        rows(connection, "UPDATE orders SET note = 'open again' WHERE id = 1")
 
 
 def test_a_copy_from_before_the_last_write_never_becomes_production(
