@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 
 import pulumi
@@ -56,10 +56,14 @@ class WriteFenceProvider(Step[WriteFenceArgs]):
         if context.moved(source.resource_id):
             return {**_left_behind(context, source), "moments": {}}
         with context.access.session(source) as session:
-            require_none_stale(session, source, _left(context, source))
+            left = list(_left(context, source))
+            require_none_stale(session, source, left)
             _require_group(context, source, args.group)
             timeline.mark(Moment.FENCE_REQUESTED)
-            with _lifted_on_failure(context, args):
+            # One that a copy depends on stays closed.
+            copied = any(tags.get(Tag.MIGRATION) == source.resource_id for _what, tags in left)
+            keep = copied and Tag.FENCE_BEFORE in source.tags
+            with nullcontext() if keep else _lifted_on_failure(context, args):
                 fence.apply(session, deadline=args.seconds)
                 writes.require_settled(session)
                 timeline.mark(Moment.FENCED)
@@ -86,7 +90,7 @@ class WriteFenceProvider(Step[WriteFenceArgs]):
 
 @contextmanager
 def _lifted_on_failure(context: StepContext, args: WriteFenceArgs) -> Iterator[None]:
-    """Give the source back if the fence cannot be completed: nothing depends on it yet."""
+    """Give the source back if the fence cannot be completed."""
     try:
         yield
     except BaseException as cause:

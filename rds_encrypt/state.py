@@ -119,8 +119,12 @@ class MigrationState:
 
     @property
     def production_fenced(self) -> bool:
-        """Whether an interrupted rollback left the encrypted instance, which carries production, read-only."""
-        return self.position is Position.ENCRYPTED and Tag.FENCE_BEFORE in self.encrypted
+        """Whether an interrupted rollback left the encrypted instance, which carries production, read-only.
+
+        With PROMOTED_AT the tag dates from before its cutover, which removes both at its end: it was fenced after an earlier rollback.
+        """
+        noted = Tag.FENCE_BEFORE in self.encrypted and Tag.PROMOTED_AT not in self.encrypted
+        return self.position is Position.ENCRYPTED and noted
 
     @property
     def strategy(self) -> str | None:
@@ -183,7 +187,8 @@ def returns_to_nobody(position: Position | None, source: Instance | None) -> boo
 
 
 BY_HAND = (
-    "Make the encrypted instance production again by hand: docs/runbook.md, *The source is gone, or the encrypted one*."
+    "If AWS does not list the source after five minutes either (a rename hides an instance for a while), make the encrypted instance"
+    " production again by hand: docs/runbook.md, *The source is gone, or the encrypted one*."
     " Then run `pulumi up` in phase `cleanup`"
 )
 """What to do when a rollback returns to nobody."""

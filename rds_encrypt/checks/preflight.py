@@ -14,7 +14,7 @@ from rds_encrypt.cutover.fence import group_cannot
 from rds_encrypt.discovery import Topology
 from rds_encrypt.journal import Tag
 from rds_encrypt.mysql.dialect import SUPPORTED
-from rds_encrypt.state import BY_HAND, returns_to_nobody
+from rds_encrypt.state import BY_HAND, returns_to_nobody, state_of
 from rds_encrypt.version import VERSION, newer
 
 __all__ = [
@@ -69,7 +69,10 @@ def no_cutover_under_way(context: CheckContext) -> Iterator[Finding]:
         yield context.blocking(
             "a rollback was interrupted, and production is still read-only",
             where=topology.names.source,
-            fix="Set `phase` to `rollback` and run `pulumi up`, which lifts the fence and begins again. To stay with the encrypted"
+            fix="Run `pulumi destroy`, which makes production writable and keeps it: rollback is no longer possible, because"
+            f" {topology.rollback_lost}"
+            if topology.rollback_lost
+            else "Set `phase` to `rollback` and run `pulumi up`, which lifts the fence and begins again. To stay with the encrypted"
             " instance, let the hook `before` refuse that: docs/runbook.md, *Call off a cutover*",
             safe="No write is lost meanwhile",
         )
@@ -100,8 +103,11 @@ def no_cutover_under_way(context: CheckContext) -> Iterator[Finding]:
 
 
 def _other_strategy(context: CheckContext) -> str | None:
-    """Return the strategy of a move that is under way, or is to be undone, if the config's cannot do that."""
-    state, plan = context.topology.state, context.plan
+    """Return the strategy of a move that is under way, or is to be undone, if the config's cannot do that.
+
+    By the tags alone, as the protocol goes on.
+    """
+    state, plan = state_of(encrypted=context.topology.encrypted), context.plan
     if state.cut_over and not state.returning and plan.phase != "rollback":
         return None  # complete
     began = state.strategy

@@ -321,6 +321,13 @@ def test_a_rollback_that_died_behind_its_fence_goes_on_or_is_called_off_before_a
     assert "a rollback was interrupted, and production is still read-only" in sentence
     assert "Set `phase` to `rollback` and run `pulumi up`" in sentence
     assert passes(preflight.no_cutover_under_way, Plan("rollback", "online", topology))
+    lost = Topology(NAMES, None, instance("orders", tags=tags))
+    sentence = refusal(preflight.no_cutover_under_way, Plan(phase, "online", lost))
+    assert "Run `pulumi destroy`, which makes production writable and keeps it" in sentence
+    # Killed between the last two tags of a cutover in place, after an earlier rollback.
+    complete = instance("orders-encrypted", tags={**tags, Tag.PROMOTED_AT: "b.000001:4"})
+    ends = Plan("cutover", "online", Topology(NAMES, instance(), complete))
+    assert passes(preflight.no_cutover_under_way, ends)
 
 
 @pytest.mark.parametrize(

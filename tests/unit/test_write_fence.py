@@ -69,6 +69,15 @@ def test_one_that_cannot_be_completed_gives_the_source_back(fence: Fence, noted:
     assert fence.asked == (["put back", "reopen"] if noted else [])
 
 
+def test_one_that_a_copy_depends_on_stays_closed(fence: Fence, monkeypatch: pytest.MonkeyPatch) -> None:
+    existing = {"orders-encrypted": Snapshot("available", {**OURS, Tag.COORDINATES: "b.000003:4"})}
+    monkeypatch.setattr(snapshots, "existing", lambda _aws, _names: existing)
+    monkeypatch.setattr(snapshot_age, "wrote_since", wrote("b.000002:4"))
+    with pytest.raises(AssertionError, match="it was closed"):
+        WriteFenceProvider().perform(Place(instance(tags={Tag.FENCE_BEFORE: "default"})).world, ARGS)
+    assert fence.asked == []
+
+
 def test_it_is_not_closed_in_a_group_that_the_source_no_longer_uses(fence: Fence) -> None:
     elsewhere = instance(
         DBParameterGroups=[{"DBParameterGroupName": "orders-new", "ParameterApplyStatus": "in-sync"}]

@@ -57,7 +57,9 @@ class InPlace(Strategy):
         self._unfence(context, candidate.parameter_group)
         # Moved before the parameter has taken effect: resolvers keep the old answer for a while anyway.
         self.redirect(context, candidate)
-        now = datetime.now(UTC).isoformat(timespec="seconds")
+        # Never before the point of no return, also where this machine's clock is behind the one that noted that.
+        began = context.encrypted().tags.get(context.direction.point, "")
+        now = max(began, datetime.now(UTC).isoformat(timespec="seconds"))
         # Without this, an instance that is open would count as production before anybody uses it.
         context.instances.tag(context.direction.encrypted_id, {Tag.APPLICATIONS_MOVED: now})
         with context.access.session(candidate) as opening:
