@@ -16,7 +16,7 @@ from rds_encrypt.existing import Existing, Group
 from rds_encrypt.names import Names
 from rds_encrypt.phases import Phase
 from rds_encrypt.settings import SourceSettings
-from rds_encrypt.state import BY_HAND, returns_to_nobody
+from rds_encrypt.state import BY_HAND
 
 __all__ = ["Source"]
 
@@ -114,9 +114,8 @@ class Source:
         return self.phase in being_made and not self.topology.state.ever_moved
 
     def _gone(self) -> PreconditionFailed:
-        stranded = returns_to_nobody(self.topology.state.position, None)
         return PreconditionFailed(
             "the source no longer exists",
             where=self.names.source,
-            fix=BY_HAND if stranded else "Set `phase` to `cleanup`",
+            fix=BY_HAND if self.topology.state.returning else "Set `phase` to `cleanup`",
         )

@@ -45,7 +45,8 @@ class ClaimProvider(Step[ClaimArgs]):
 
     def perform(self, context: StepContext, args: ClaimArgs) -> Outputs:
         """Write the tags, unless another stack wrote its own before or at the same moment."""
-        if _is_over(context, args):
+        # Where the source is gone after its cutover, a new state has nothing to claim.
+        if context.instances.find(args.source_id) is None and context.moved(args.source_id):
             return {"parameter_group": ""}
         source = context.instances.get(args.source_id)
         _require_ours(source, args)
@@ -85,13 +86,6 @@ class ClaimProvider(Step[ClaimArgs]):
         warn = warning_for(args.urn)
         for instance in (production, source):
             untag_or_warn(context.instances, instance, list(KEYS), warn, needed=before_cut_over)
-
-
-def _is_over(context: StepContext, args: ClaimArgs) -> bool:
-    """Whether the source is gone after its cutover: then a new state has nothing to claim."""
-    if context.instances.find(args.source_id) is not None:
-        return False
-    return state_of(encrypted=find_encrypted(context.instances, args.source_id, None)).cutover_begun
 
 
 def _require_ours(source: Instance, args: ClaimArgs) -> None:

@@ -20,10 +20,9 @@ class ReplicationUserProvider(Step[StepArgs]):
 
     def perform(self, context: StepContext, args: StepArgs) -> Outputs:
         """Create the account if it is missing, with a password that is not kept."""
+        # A source that has lost its name is fenced: it takes no new account, and nothing needs one.
         if context.moved(args.source_id):
-            return {
-                "user": accounts.REPLICATION_USER
-            }  # a fenced source takes no new account, and nothing needs one
+            return {"user": accounts.REPLICATION_USER}
         with context.session(args.source_id) as session:
             if not accounts.exists(session):
                 accounts.issue(session, accounts.REPLICATION_USER)

@@ -37,7 +37,7 @@ from rds_encrypt.core.waiting import Progress
 from rds_encrypt.discovery import find_encrypted
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.names import Names
-from rds_encrypt.state import BY_HAND, find_position, returns_to_nobody, state_of
+from rds_encrypt.state import BY_HAND, Position, find_position, state_of
 
 __all__ = ["HOUR", "Outputs", "Step", "StepContext", "require_no_names_moving"]
 
@@ -219,7 +219,7 @@ def require_no_names_moving(context: StepContext, args: StepArgs) -> None:
     if source is None:
         phase = "cleanup"
     way_out = f"Run `pulumi up` in phase `{phase}`, which completes the move"
-    if returns_to_nobody(position, source):
+    if source is None and position is Position.RETURNING:
         way_out = BY_HAND
     raise ActionRequired(
         f"its name is moving between two instances ({encrypted.identifier} is the encrypted one), so rds-encrypt deletes nothing now",

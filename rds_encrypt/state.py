@@ -24,7 +24,6 @@ __all__ = [
     "carries_production",
     "find_position",
     "owner_group",
-    "returns_to_nobody",
     "state_of",
 ]
 
@@ -181,17 +180,12 @@ def carries_production(position: Position, encrypted: Instance) -> bool:
     return position is not Position.SOURCE or not belongs(encrypted.tags, Role.ENCRYPTED)
 
 
-def returns_to_nobody(position: Position | None, source: Instance | None) -> bool:
-    """Whether a rollback has passed its point of no return, and the source that was to take the name no longer exists."""
-    return position is Position.RETURNING and source is None
-
-
 BY_HAND = (
     "If AWS does not list the source after five minutes either (a rename hides an instance for a while), make the encrypted instance"
     " production again by hand: docs/runbook.md, *The source is gone, or the encrypted one*."
     " Then run `pulumi up` in phase `cleanup`"
 )
-"""What to do when a rollback returns to nobody."""
+"""What to do when a rollback is under way, and the source that was to take the name no longer exists."""
 
 
 def owner_group(source: Instance) -> str:

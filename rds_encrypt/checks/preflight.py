@@ -14,7 +14,7 @@ from rds_encrypt.cutover.fence import group_cannot
 from rds_encrypt.discovery import Topology
 from rds_encrypt.journal import Tag
 from rds_encrypt.mysql.dialect import SUPPORTED
-from rds_encrypt.state import BY_HAND, returns_to_nobody, state_of
+from rds_encrypt.state import BY_HAND, state_of
 from rds_encrypt.version import VERSION, newer
 
 __all__ = [
@@ -57,7 +57,7 @@ def version_known(context: CheckContext) -> Iterator[Finding]:
 def no_cutover_under_way(context: CheckContext) -> Iterator[Finding]:
     """No interrupted cutover or rollback must be completed, or undone, first."""
     topology, phase = context.topology, context.plan.phase
-    if returns_to_nobody(topology.state.position, topology.source):
+    if topology.state.returning and topology.source is None:
         yield context.blocking(
             "a rollback has begun, and the source that was to take the name back no longer exists",
             where=topology.names.source,

@@ -119,7 +119,7 @@ def completed(stage: Stage, direction: Direction) -> list[str]:
             return [*wrong, f"{_RESTORED:.0f} s after the end an instance cannot be reached: {trouble}"]
     began = time.monotonic()
     if not stage.traffic.wait_for(stage.servers[direction.candidate], began, _RESTORED):
-        wrong.append("15 s after the end the candidate has taken no write")
+        wrong.append(f"{_RESTORED:.0f} s after the end the candidate has taken no write")
     with stage.connected(direction.primary) as primary, stage.connected(direction.candidate) as candidate:
         if int(value(primary, "SELECT @@GLOBAL.read_only")) != 1:
             wrong.append("invariant 1: the primary is not read-only at the end")

@@ -55,7 +55,6 @@ _OF_ENGINE = {
     "9.7": {"transaction_isolation": "SERIALIZABLE"},
 }
 _SALT = "encryptionsalt:"
-_PATIENCE = 60.0
 _POINT_OF_NO_RETURN = {
     "cutover": (Tag.CUTOVER_BEGAN, "Cutover orders creating"),
     "rollback": (Tag.ROLLBACK_BEGAN, "Rollback orders creating"),

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pymysql
 from pymysql.cursors import DictCursor
@@ -23,7 +23,6 @@ PASSWORD = "it's a \\ password"
 GIVEN: Mapping[str, str] = {"event_scheduler": "OFF"}
 NO_MORE: Mapping[str, str] = {}
 
-T = TypeVar("T")
 _numbers = itertools.count(1)
 
 

@@ -15,7 +15,6 @@ from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -27,7 +26,6 @@ from tests.bastion import SSHD, Keys, Running, asyncssh_server, clients_of, free
 from tests.waiting import until
 
 Start = Callable[..., AbstractContextManager[Running]]
-T = TypeVar("T")
 
 SERVERS = [
     pytest.param(asyncssh_server, id="asyncssh"),

@@ -48,12 +48,13 @@ class Place:
         monkeypatch.setattr("rds_encrypt.cutover.reverse_replication.writes.refused", lambda _session: True)
         monkeypatch.setattr("rds_encrypt.cutover.reverse_replication.channel.start", self._start)
         monkeypatch.setattr(reverse_replication, "_attach_again", lambda *_: self.tried.append("attach"))
+        direction = direction or cutover_direction(NAMES, "db-S", "db-E")
         self.context = cast(
             CutoverContext,
             SimpleNamespace(
                 names=NAMES,
-                primary_name=(direction or cutover_direction(NAMES, "db-S", "db-E")).primary_name,
-                direction=direction or cutover_direction(NAMES, "db-S", "db-E"),
+                primary_name=direction.primary_name,
+                direction=direction,
                 deadlines=Deadlines(follows=0.05),
                 snapshot_coordinates=None,
                 timeline=Timeline(),
