@@ -66,7 +66,7 @@ class AwsResources:
         return aws.rds.Instance(
             self._source.names.replica,
             identifier=self._source.names.replica,
-            replicate_source_db=self._source.names.source,
+            replicate_source_db=source.identifier,  # not the configured name, which may be production's
             instance_class=settings["instance_class"],
             vpc_security_group_ids=settings["vpc_security_group_ids"],
             port=settings["port"],

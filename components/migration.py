@@ -79,6 +79,8 @@ class Migration(pulumi.ComponentResource):
         if pulumi.runtime.is_dry_run():
             # Not if the preflight fails.
             self._steps.preflight.urn.apply(lambda _urn: show_plan(self._source, self))
+        elif not self._source.may_fail_alone:
+            self._steps.end_run_after_failure()
         self.register_outputs(self.outputs)
 
     def _declare(self) -> None:
@@ -153,12 +155,12 @@ class Migration(pulumi.ComponentResource):
 
     def _copy_with_downtime(self, phase: Phase) -> None:
         self._aws.fence_group()
-        names = self._source.names
+        source = self._source.require_instance()
         if phase == "rollback":
             raise PreconditionFailed(
                 "method `offline` has no rollback path",
-                where=names.source,
-                fix=f"Continue with phase `cleanup`; `{names.old}` has the data from before the cutover",
+                where=source.identifier,
+                fix=f"Continue with phase `cleanup`; `{source.identifier}` has the data from before the cutover",
             )
         if phase == "replicate":
             return
@@ -171,7 +173,7 @@ class Migration(pulumi.ComponentResource):
             seconds=self._settings.cutover.max_write_outage,
         )
         at = pulumi.Output.format("{0}:{1}", fence.file, fence.position)
-        snapshot = self._aws.snapshot(names.source, [fence], at)
+        snapshot = self._aws.snapshot(source.identifier, [fence], at)
         copy = self._aws.copy(snapshot, [self._steps.copy_slot(snapshot.db_snapshot_arn, snapshot)])
         encrypted = self._aws.encrypted(copy, noted=True)
         guard = self._steps.deletion_guard(encrypted.id, [encrypted, fence])

@@ -95,13 +95,14 @@ class Source:
 
     @property
     def may_fail_alone(self) -> bool:
-        """Whether the other sources may go on when this one fails its preflight.
+        """Whether the other sources may go on when this one fails.
 
-        Only where the phase deletes nothing: the engine deletes what is not declared, whether or not a step has failed. And not while
-        writes may be refused or a name is moving: then the whole run must stop.
+        Only where the phase deletes nothing: the engine deletes what is not declared, whether or not a step has failed. The state of
+        one whose name has ever moved may hold a `Cutover` or a `Rollback`. And not while writes may be refused: then the whole run must
+        stop.
         """
         state = self.topology.state
-        return self.phase in {"replicate", "cutover"} and not (state.cutover_begun or state.fenced)
+        return self.phase in {"replicate", "cutover"} and not (state.ever_moved or state.fenced)
 
     @property
     def follows_source(self) -> bool:

@@ -42,6 +42,7 @@ class Steps:
         self._source = source
         self._settings = source.settings
         self._parent = parent
+        self._declared: list[StepResource] = []
         self.preflight = self._preflight()
         self.claim = self.step(
             Claim, [self.preflight], owner=source.owner.stack, backend=source.owner.backend
@@ -56,13 +57,32 @@ class Steps:
     def _declare(
         self, kind: type[S], name: str, after: list[pulumi.Resource], **inputs: pulumi.Input[Any]
     ) -> S:
-        return kind(
+        step = kind(
             name,
             pulumi.ResourceOptions(parent=self._parent, depends_on=after),
             access=self._source.access,
             urn=urn_of(kind, name, self._parent),
             **inputs,
         )
+        self._declared.append(step)
+        return step
+
+    def end_run_after_failure(self) -> None:
+        """End the run if a step fails, even with `--continue-on-error`.
+
+        With that option, Pulumi also deletes what the phase does not declare: after a failed rollback the step `Cutover`. And where a
+        step that it skipped depends on one that it deletes, it leaves a state that it refuses to read: docs/decisions/0014.
+        """
+        for step in self._declared:
+            step.done.apply(self._require_success, run_with_unknowns=True)
+
+    def _require_success(self, done: object) -> None:
+        if isinstance(done, pulumi.output.Unknown):
+            raise pulumi.RunError(
+                f"{self._source.names.source}: a step has failed, so the whole run ends, in spite of `--continue-on-error`: in phase"
+                f" `{self._source.phase}`, Pulumi would now delete steps that the next run needs. Correct what the step says, then run"
+                " `pulumi up` again."
+            )
 
     def _preflight(self) -> Preflight:
         source = self._source

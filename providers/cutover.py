@@ -11,7 +11,6 @@ from pulumi.dynamic import UpdateResult
 from providers.arguments import as_inputs, recorded
 from providers.cutover_protocol import (
     ProtocolArgs,
-    close_reverse_replication,
     cutover_context,
     outputs_from_tags,
     position_of,
@@ -65,7 +64,8 @@ class CutoverProvider(Step[CutoverArgs]):
 
     A refresh sets ``named`` if the encrypted instance still has the name, ``fenced`` if the old one still refuses writes,
     ``following`` if it follows or no longer can, and ``old_clients``. An update closes a lifted fence and makes the old one follow
-    again; it never moves names, because that is an outage.
+    again; it never moves names, because that is an outage. A delete keeps the cutover and its rollback path: it also comes with phase
+    `rollback`, even if the rollback has failed. DeletionGuard ends the path.
     """
 
     identity = ("encrypted_id", "source_id")
@@ -101,10 +101,6 @@ class CutoverProvider(Step[CutoverArgs]):
             retried = _follow_again(self.context(news), news)
             return UpdateResult({**(result.outs or {}), **retried})
         return result
-
-    def undo(self, context: StepContext, args: CutoverArgs) -> None:
-        """Keep the cutover; end the rollback path, which no step maintains any more."""
-        close_reverse_replication(context, args.source_id, args.encrypted_id, warning_for(args.urn))
 
 
 def _direction(args: CutoverArgs) -> Direction:
@@ -231,7 +227,7 @@ def _close_again(context: StepContext, args: CutoverArgs) -> None:
             f"it accepts writes after the cutover, and cannot be fenced: {reason}",
             where=old.identifier,
             fix=f"Give it parameter group {names.fence}, reboot it, then run `pulumi up` again",
-            safe=f"`{names.source}` is not affected",
+            safe="Production is not affected",
         )
     ParameterGroups(context.aws).set_now(old.parameter_group, {"read_only": "1"})
     with context.session(old.resource_id) as session:
@@ -248,7 +244,7 @@ def _close_again(context: StepContext, args: CutoverArgs) -> None:
             progress=context.progress,
         )
     warning_for(args.urn)(
-        f"{old.identifier}: its fence was lifted, and rds-encrypt has closed it again. {names.source} lacks the writes that"
+        f"{old.identifier}: its fence was lifted, and rds-encrypt has closed it again. Production lacks the writes that"
         f" {old.identifier} accepted meanwhile: compare the two before a rollback."
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pulumi
 
 from providers.arguments import PairArgs
+from providers.cutover_protocol import close_reverse_replication
 from providers.progress import warning_for
 from providers.resource import StepResource
 from providers.step import HOUR, Outputs, Step, StepContext
@@ -64,7 +65,8 @@ class DeletionGuardProvider(Step[PairArgs]):
     def undo(self, context: StepContext, args: PairArgs) -> None:
         """Lift the fence that an interrupted cutover left; delete the instance unless the names have begun to move.
 
-        From then on it is production. Parameter groups go once no instance uses them.
+        From then on it is production, and only the rollback path ends, which no step maintains any more. Parameter groups go once no
+        instance uses them.
         """
         encrypted = context.instances.find(args.encrypted_id)
         source = context.instances.find(args.source_id)
@@ -76,7 +78,9 @@ class DeletionGuardProvider(Step[PairArgs]):
         if production is not None and position is not Position.RETURNING:
             lift(context.aws, context.access, production, production.parameter_group)
         if encrypted is not None and is_production:
-            _finish(context, encrypted, args.source_id, warning_for(args.urn))
+            warn = warning_for(args.urn)
+            close_reverse_replication(context, args.source_id, args.encrypted_id, warn)
+            _finish(context, encrypted, args.source_id, warn)
         if encrypted is not None and not is_production:
             delete_counterparts(context.instances, encrypted, args.source_id, context.progress)
             context.instances.delete(

@@ -9,8 +9,8 @@ import pulumi
 from providers.arguments import StepArgs, recorded
 from providers.resource import StepResource
 from providers.step import Outputs, Step, StepContext
+from rds_encrypt import group_rule
 from rds_encrypt.aws import network
-from rds_encrypt.journal import Tag
 
 __all__ = ["GroupAccess", "GroupAccessArgs", "GroupAccessProvider"]
 
@@ -21,30 +21,22 @@ class GroupAccessArgs(StepArgs):
 
     Attributes:
         port: MySQL's.
-        group: which of ``groups`` has our ``rule``; both are empty if the step added none.
+        group: which of ``groups`` has a rule of ours that the source needs; empty if none.
     """
 
     groups: tuple[str, ...]
     port: int
     group: str = recorded("")
-    rule: str = recorded("")
 
 
 class GroupAccessProvider(Step[GroupAccessArgs]):
-    """Allows MySQL inside a group. Outputs: ``group`` and ``rule``; empty if the step added nothing."""
+    """Allows MySQL inside a group. Outputs: ``group``; empty if a rule of the owner's allows it."""
 
     identity = ("source_id", "port")
 
     def perform(self, context: StepContext, args: GroupAccessArgs) -> Outputs:
-        """Add a rule to the first group unless one allows it already; adopt a rule that a killed run added."""
-        groups, port = list(args.groups), args.port
-        rules = network.rules_of(context.aws, groups)
-        if ours := list(rules.tagged(Tag.MIGRATION, args.source_id)):
-            return dict(zip(("group", "rule"), ours[0], strict=True))
-        if rules.allowed_inside(groups, port):
-            return {"group": "", "rule": ""}
-        rule = network.allow_inside(context.aws, groups[0], port, {Tag.MIGRATION: args.source_id})
-        return {"group": groups[0], "rule": rule}
+        """Add a rule to the first group unless one allows it already; share that of another migration."""
+        return {"group": group_rule.allow(context.aws, args.source_id, args.groups, args.port)}
 
     def seen(self, context: StepContext, args: GroupAccessArgs) -> Outputs | None:
         """Tell whether the members of the groups can still reach each other."""
@@ -52,13 +44,12 @@ class GroupAccessProvider(Step[GroupAccessArgs]):
         return {} if rules.allowed_inside(args.groups, args.port) else None
 
     def undo(self, context: StepContext, args: GroupAccessArgs) -> None:
-        """Remove the rule only if we added it."""
-        if args.rule:
-            network.revoke(context.aws, args.group, args.rule)
+        """Remove the rule if it is ours, unless another source still needs it."""
+        if args.group:
+            group_rule.release(context.aws, args.source_id, args.group)
 
 
 class GroupAccess(StepResource, provider=GroupAccessProvider):
     """The rule that lets the encrypted instance reach the source."""
 
     group: pulumi.Output[str]
-    rule: pulumi.Output[str]

@@ -13,9 +13,14 @@ __all__ = ["StepResource", "urn_of"]
 
 
 class StepResource(pulumi.dynamic.Resource):
-    """The base of all steps as resources. Every annotation of a subclass is an output, unknown until the step has run."""
+    """The base of all steps as resources. Every annotation of a subclass is an output, unknown until the step has run.
+
+    Attributes:
+        done: unknown in a preview, and where the step has failed and the engine continues nevertheless.
+    """
 
     provider: ClassVar[type[Step[Any]]]
+    done: pulumi.Output[Any]
 
     def __init_subclass__(cls, *, provider: type[Step[Any]]) -> None:
         super().__init_subclass__(module="rds", name=cls.__name__)
@@ -25,6 +30,8 @@ class StepResource(pulumi.dynamic.Resource):
         outputs = dict.fromkeys(self.output_names())
         given = self.provider.arguments.to_inputs(**inputs)
         super().__init__(self.provider(), name, {**outputs, **given}, opts)
+        # Any argument will do: after a failure, the engine returns none.
+        self.done = self.__dict__["access"]
 
     @classmethod
     def output_names(cls) -> tuple[str, ...]:

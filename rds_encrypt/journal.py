@@ -73,6 +73,8 @@ class Tag(StrEnum):
     """On the replica's snapshot: the coordinates at which the replica was still stopped when the snapshot was complete, so it holds them."""
     ATTACHED = "rds-encrypt:attached"
     """On the source: DbiResourceId of the encrypted instance that has followed it since its snapshot's coordinates."""
+    GROUP_RULE = "rds-encrypt:group-rule"
+    """On the source: the security group whose rule of ours it needs; sources share the rule, and the last one removes it."""
     RELEASE = "rds-encrypt:release"
     """On either instance, written by an operator: a postponed cutover or rollback may begin."""
     ROLLBACK_BEGAN = "rds-encrypt:rollback-began"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from rds_encrypt import group_rule
 from rds_encrypt.access import Access
-from rds_encrypt.aws import network, snapshots
+from rds_encrypt.aws import snapshots
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.instances import Instances
@@ -42,9 +43,8 @@ def take_away(aws: Aws, access: Access, source: Instance, progress: Progress) ->
         if _ours(snapshot.tags, source):
             snapshots.delete(aws, name)
     _take_away_groups(ParameterGroups(aws), names)
-    groups = [group["VpcSecurityGroupId"] for group in source.description["VpcSecurityGroups"]]
-    for group, rule in network.rules_of(aws, groups).tagged(Tag.MIGRATION, source.resource_id):
-        network.revoke(aws, group, rule)
+    if group := source.tags.get(Tag.GROUP_RULE):
+        group_rule.release(aws, source.resource_id, group)
     drop_replication_user(instances, access, source.resource_id)
     put_retention_back(instances, access, source.resource_id)
 

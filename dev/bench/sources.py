@@ -77,18 +77,19 @@ def make_sources(sandbox: Sandbox, count: int, engine: str = "8.0", *, replicas:
     make_key(kms, "fleet")
     store(sandbox.client("secretsmanager"), SECRET, _USER, password)
     vpc = make_network(ec2, rds, "fleet")
-    groups = [make_security_group(ec2, vpc, f"fleet-{number}") for number in range(count)]
+    # One for all, as many accounts have it.
+    group = make_security_group(ec2, vpc, "fleet")
     names = tuple(f"shop-{number:02}" for number in range(1, count + 1))
     sources = Sources(sandbox, names, Credentials(_USER, password))
 
-    def make(name: str, group: str) -> None:
+    def make(name: str) -> None:
         _make(sandbox.client("rds"), name, engine, password, group)
         _fill(sources, name)
         for number in range(1, replicas + 1):
             _replicate(sandbox.client("rds"), name, f"{name}-r{number}")
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        list(pool.map(make, names, groups))
+        list(pool.map(make, names))
     return sources
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,10 @@ from rds_encrypt.aws.errors import code_of, sorted_errors
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import SecurityGroupRuleTypeDef
 
-__all__ = ["Rules", "allow_inside", "revoke", "rules_of"]
+__all__ = ["SAME", "Rules", "allow_inside", "revoke", "rules_of"]
 
+SAME = "InvalidPermission.Duplicate"
+"""AWS's error code for a rule that the group already has."""
 _GONE = {"InvalidSecurityGroupRuleId.NotFound", "InvalidPermission.NotFound", "InvalidGroup.NotFound"}
 
 
@@ -31,11 +33,13 @@ class Rules:
             rule["GroupId"] == group and _covers(rule, group, port) for group in groups for rule in self.rules
         )
 
-    def tagged(self, key: str, value: str) -> Iterator[tuple[str, str]]:
-        """Yield group and id of each rule that has this tag."""
-        for rule in self.rules:
-            if {"Key": key, "Value": value} in rule.get("Tags", []):
-                yield rule["GroupId"], rule["SecurityGroupRuleId"]
+    def tagged(self, key: str) -> dict[str, str]:
+        """Return the group of each rule that has a tag with this key, by the rule's id."""
+        return {
+            rule["SecurityGroupRuleId"]: rule["GroupId"]
+            for rule in self.rules
+            if any(tag.get("Key") == key for tag in rule.get("Tags", []))
+        }
 
 
 def rules_of(aws: Aws, groups: Sequence[str]) -> Rules:
@@ -49,29 +53,32 @@ def rules_of(aws: Aws, groups: Sequence[str]) -> Rules:
         )
 
 
-def allow_inside(aws: Aws, group: str, port: int, tags: dict[str, str]) -> str:
-    """Let the members of the group reach each other's TCP ``port``, and return the new rule's id."""
+def allow_inside(aws: Aws, group: str, port: int, tags: dict[str, str]) -> None:
+    """Let the members of the group reach each other's TCP ``port``, unless another run has just done so."""
     with sorted_errors(f"security group {group}"):
-        answer = aws.ec2.authorize_security_group_ingress(
-            GroupId=group,
-            IpPermissions=[
-                {
-                    "IpProtocol": "tcp",
-                    "FromPort": port,
-                    "ToPort": port,
-                    "UserIdGroupPairs": [
-                        {"GroupId": group, "Description": "rds-encrypt: replication inside the group"}
-                    ],
-                }
-            ],
-            TagSpecifications=[
-                {
-                    "ResourceType": "security-group-rule",
-                    "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
-                }
-            ],
-        )
-    return answer["SecurityGroupRules"][0]["SecurityGroupRuleId"]
+        try:
+            aws.ec2.authorize_security_group_ingress(
+                GroupId=group,
+                IpPermissions=[
+                    {
+                        "IpProtocol": "tcp",
+                        "FromPort": port,
+                        "ToPort": port,
+                        "UserIdGroupPairs": [
+                            {"GroupId": group, "Description": "rds-encrypt: replication inside the group"}
+                        ],
+                    }
+                ],
+                TagSpecifications=[
+                    {
+                        "ResourceType": "security-group-rule",
+                        "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+                    }
+                ],
+            )
+        except botocore.exceptions.ClientError as error:
+            if code_of(error) != SAME:
+                raise
 
 
 def revoke(aws: Aws, group: str, rule: str) -> None:

@@ -9,12 +9,11 @@ import botocore.exceptions
 
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.errors import code_of, sorted_errors
-from rds_encrypt.aws.network import rules_of
+from rds_encrypt.aws.network import SAME, rules_of
 from rds_encrypt.core.waiting import Wait, until
 
 __all__ = ["find_group", "make_group", "remove_group"]
 
-_SAME = "InvalidPermission.Duplicate"
 _IN_USE = "DependencyViolation"
 _DETACHED = 600.0
 """The longest wait for AWS to detach the group from the interfaces of deleted instances."""
@@ -74,7 +73,7 @@ def _allow(aws: Aws, group: str, permission: Any) -> None:
     try:
         aws.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[permission])
     except botocore.exceptions.ClientError as error:
-        if code_of(error) != _SAME:
+        if code_of(error) != SAME:
             raise
 
 

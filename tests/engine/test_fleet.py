@@ -142,3 +142,32 @@ def test_a_state_from_before_workers_is_taken_over(fleet: Fleet) -> None:
     assert [f"{row.name} {row.action}" for row in planned if "Stack" not in row.type] == [f"{worker} create"]
     assert worker in fleet.workers()
     assert "default" not in fleet.workers()
+
+
+def test_the_rule_in_their_security_group_goes_with_the_last_that_needs_it(
+    fleet: Fleet, broken: str, others: list[str]
+) -> None:
+    (rule,) = rules_inside(fleet)
+    fleet.configure({name: "replicate" if name == broken else "cleanup" for name in fleet.names})
+    fleet.good(fleet.up())
+    assert rules_inside(fleet) == [rule]
+
+    fleet.good(fleet.workspace.destroy("--skip-preview"))
+
+    assert rules_inside(fleet) == []
+
+
+def rules_inside(fleet: Fleet) -> list[str]:
+    """Return the rules that admit members of the security group that all sources share."""
+    ((group,),) = {
+        tuple(group["VpcSecurityGroupId"] for group in fleet.instance(name)["VpcSecurityGroups"])
+        for name in fleet.names
+    }
+    answer = fleet.sandbox.client("ec2").describe_security_group_rules(
+        Filters=[{"Name": "group-id", "Values": [group]}]
+    )
+    return [
+        rule["SecurityGroupRuleId"]
+        for rule in answer["SecurityGroupRules"]
+        if rule.get("ReferencedGroupInfo", {}).get("GroupId") == group and not rule["IsEgress"]
+    ]

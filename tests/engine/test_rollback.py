@@ -27,13 +27,29 @@ def source(deployment: Deployment) -> dict[str, Any]:
     return deployment.instance("orders")
 
 
-def test_rollback_gives_the_name_back_with_every_write_made_since(
-    deployment: Deployment, source: dict[str, Any]
-) -> None:
+def test_a_rollback_that_fails_keeps_its_path(deployment: Deployment, source: dict[str, Any]) -> None:
+    """With this option the engine would delete the step Cutover after the failure, and corrupt its state."""
     deployment.up("replicate")
     deployment.up("cutover")
     # The state now says that the encrypted instance is called `orders`.
     assert deployment.note(deployment.workspace.refresh("--skip-preview")).ok
+    deployment.configure("rollback", cutover={"hooks": {"before": ["false"]}})
+
+    failed = deployment.note(deployment.workspace.up("--skip-preview", "--continue-on-error"))
+
+    assert not failed.ok
+    assert "hook `before` failed" in failed.output
+    assert "in spite of `--continue-on-error`" in failed.output
+    assert "Traceback" not in failed.output
+    assert "Cutover" in {resource["type"].rpartition(":")[2] for resource in deployment.workspace.resources()}
+    with deployment.connected("orders-old") as connection:
+        (status,) = rows(connection, "SHOW REPLICA STATUS")
+    assert (status["Replica_IO_Running"], status["Replica_SQL_Running"]) == ("Yes", "Yes")
+
+
+def test_rollback_gives_the_name_back_with_every_write_made_since(
+    deployment: Deployment, source: dict[str, Any]
+) -> None:
     with deployment.connected("orders", application=True) as connection:
         rows(connection, "UPDATE orders SET note = %s WHERE id = 1", NOTE)
 

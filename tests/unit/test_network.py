@@ -39,8 +39,8 @@ def test_a_rule_of_one_group_opens_no_other() -> None:
     assert not Rules([elsewhere, inside]).allowed_inside(["sg-1"], 3306)
 
 
-def test_a_rule_is_found_by_its_tag_with_its_group() -> None:
+def test_a_rule_is_found_by_the_key_of_its_tag_with_its_group() -> None:
     tag = {"Key": "rds-encrypt:migration", "Value": "db-1"}
     ours: Any = {"GroupId": "sg-2", "SecurityGroupRuleId": "sgr-2", "Tags": [tag]}
-    other: Any = {"GroupId": "sg-1", "SecurityGroupRuleId": "sgr-1", "Tags": [{**tag, "Value": "db-2"}]}
-    assert list(Rules([other, ours]).tagged(tag["Key"], tag["Value"])) == [("sg-2", "sgr-2")]
+    other: Any = {"GroupId": "sg-1", "SecurityGroupRuleId": "sgr-1", "Tags": [{**tag, "Key": "team"}]}
+    assert Rules([other, ours]).tagged(tag["Key"]) == {"sgr-2": "sg-2"}

@@ -128,9 +128,8 @@ def test_what_a_run_recorded_is_read_and_not_declared() -> None:
         "groups": ["sg-1"],
         "port": 3306,
         "group": "sg-1",
-        "rule": "sgr-1",
     }
-    assert GroupAccessArgs.from_inputs(state).rule == "sgr-1"
+    assert GroupAccessArgs.from_inputs(state).group == "sg-1"
 
 
 def test_the_fleet_of_a_preflight_is_typed() -> None:
