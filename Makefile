@@ -93,8 +93,8 @@ chaos: setup ## interrupt every phase and destroy, at every step, on both engine
 soak: setup ## migrate back to back for an hour, and look for leaks (MINUTES=…, ENGINE=…)
 	@$(PY) -m tests.chaos.soak --minutes $(MINUTES) --engine $(ENGINE)
 
-chaos-cutover: setup ## interrupt cutovers and rollbacks, 200 times and more (N=…, SEED=…, ENGINE=…, FENCE=accounts, GTIDS=1)
-	@$(PY) -m tests.chaos --interruptions $(N) --engine $(ENGINE) --fence $(FENCE) $(if $(GTIDS),--gtids) $(if $(SEED),--seed $(SEED))
+chaos-cutover: setup ## interrupt cutovers and rollbacks, 200 times and more (N=…, SEED=…, ENGINE=…, FENCE=accounts, STRATEGY=…, GTIDS=1)
+	@$(PY) -m tests.chaos --interruptions $(N) --engine $(ENGINE) --fence $(FENCE) --strategy $(STRATEGY) $(if $(GTIDS),--gtids) $(if $(SEED),--seed $(SEED))
 
 chaos-no-dead-ends: N = 60
 chaos-no-dead-ends: setup ## let what production does not need fail for good in mid-cutover, 60 times (N=…, SEED=…)

@@ -149,14 +149,14 @@ def _require_cut_over(context: StepContext, production: Instance, old: Instance 
         or find_position(context.aws, names, production, old) is not Position.ENCRYPTED
     ):
         raise ActionRequired(
-            f"the cutover of `{names.source}` to it is not complete",
+            "the cutover to it is not complete",
             where=production.identifier,
             fix="Run `pulumi up` in phase `cutover` first",
         )
     with context.access.session(production) as session:
         if writes.refused(session):
             raise ActionRequired(
-                f"`{names.source}` does not accept writes",
+                "production does not accept writes",
                 where=production.identifier,
                 fix="Find out why before the old instance goes: docs/runbook.md, *Writes are refused*",
             )

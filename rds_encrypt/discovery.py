@@ -52,7 +52,7 @@ class Topology:
         if self.state.position not in {Position.LEAVING, Position.ENCRYPTED}:
             return None
         if self.source is None or self.source.status == "deleting":
-            return f"{self.names.old} was deleted"
+            return "the old instance was deleted"
         return self.state.rollback_lost
 
     @property
@@ -89,7 +89,9 @@ def discover_among(aws: Aws, names: Names, listed: Mapping[str, Instance]) -> To
     if encrypted is None and source is None and replica is not None:
         source = instances.find(replica.tags[Tag.MIGRATION])  # both were renamed
     if encrypted is not None and source is None:
-        source = instances.find(encrypted.tags[Tag.MIGRATION])
+        moving = state_of(encrypted=encrypted).position.phase_under_way is not None
+        find = _find_renamed if moving else Instances.find
+        source = find(instances, encrypted.tags[Tag.MIGRATION])
     if source is not None and encrypted is None and (partner := state_of(source=source).partner_id):
         encrypted = (
             instances.find(partner)
@@ -117,22 +119,27 @@ def find_encrypted(instances: Instances, source_id: str, source: Instance | None
     )
 
 
-def _renamed_partner(instances: Instances, resource_id: str, source: Instance, names: Names) -> Instance:
-    """Find the encrypted instance by its identity: an interrupted rename may hide it for as long as a rename takes."""
+def _find_renamed(instances: Instances, resource_id: str) -> Instance | None:
+    """Find an instance by its identity: an interrupted rename may hide it for as long as a rename takes."""
     try:
-        encrypted = until(
+        return until(
             Wait(f"the renamed instance {resource_id} to be listed again", deadline=_RENAME_GAP),
             lambda: instances.find(resource_id),
             done=lambda instance: instance is not None,
         )
-    except TimedOut as error:
+    except TimedOut:
+        return None
+
+
+def _renamed_partner(instances: Instances, resource_id: str, source: Instance, names: Names) -> Instance:
+    encrypted = _find_renamed(instances, resource_id)
+    if encrypted is None:
         raise ActionRequired(
             f"the encrypted instance {resource_id} does not exist, and the unencrypted one is called {source.identifier}",
             where=names.source,
             fix=f"If it was deleted, {source.identifier} has the newest data: rename it back to {names.source} (docs/runbook.md,"
             " `The source is gone, or the encrypted one`), then run `pulumi destroy`",
-        ) from error
-    assert encrypted is not None  # noqa: S101 - what `until` has waited for
+        )
     return encrypted
 
 

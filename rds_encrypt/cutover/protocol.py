@@ -238,8 +238,8 @@ def _confirm(context: CutoverContext, accepted: tuple[str, ...], *, noted: bool)
         opened = stack.enter_context(context.session_on_candidate())
         if writes.refused(opened):
             raise ActionRequired(
-                f"`{context.names.source}` has moved, but is still read-only",
-                where=context.names.source,
+                "it carries production now, but is still read-only",
+                where=context.candidate().identifier,
                 fix=f"Set read_only to its former value in parameter group {context.candidate().parameter_group}",
                 safe="No write is lost",
             )
@@ -262,7 +262,7 @@ def _confirm(context: CutoverContext, accepted: tuple[str, ...], *, noted: bool)
 def follow_up(context: CutoverContext, diverged: str = "") -> str:
     """Do what production does not need, once the cutover is complete; return the state of the rollback path."""
     with (
-        context.not_needed(f"the channel of {context.names.source} could not be reset"),
+        context.not_needed("production's replication channel could not be reset"),
         context.session_on_candidate() as opened,
     ):
         release.reset(opened)

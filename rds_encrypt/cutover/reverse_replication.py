@@ -98,7 +98,7 @@ def _not_ready(context: CutoverContext, left: Session) -> str | None:
     """Return why it cannot follow, before trying."""
     name = context.primary().identifier
     if not writes.refused(left) and not _closed_again(context, left):
-        return f"{name} accepts writes, which {context.names.source} would never see"
+        return f"{name} accepts writes, which production would never see"
     status = channel.status(left)
     if status is None:
         return f"{name} has no replication channel, and its coordinates are unknown"
@@ -118,9 +118,7 @@ def _follows(context: CutoverContext, left: Session, *, renew: bool) -> bool:
             _attach_again(context, left)
             return False
         name = context.primary().identifier
-        raise _Lost(
-            f"{name} can no longer follow {context.names.source} ({trouble or error.what})"
-        ) from error
+        raise _Lost(f"{name} can no longer follow production ({trouble or error.what})") from error
     return True
 
 

@@ -23,6 +23,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None, help="decides every trial; printed")
     parser.add_argument("--engine", default="8.0", choices=("8.0", "5.7", "9.7"))
     parser.add_argument("--fence", default="read_only", choices=("read_only", "accounts"))
+    parser.add_argument("--strategy", default="rename", choices=("rename", "dns", "none"))
     parser.add_argument("--gtids", action="store_true", help="give the transactions GTIDs, and compare them")
     parser.add_argument(
         "--pulumi-every", type=int, default=16, help="trials between those through the engine"
@@ -41,6 +42,7 @@ def main() -> int:
             interruptions=given.interruptions,
             engine=given.engine,
             fence=given.fence,
+            strategy=given.strategy,
             gtids=given.gtids,
             pulumi_every=given.pulumi_every,
             first=given.first,

@@ -107,12 +107,8 @@ def untouched(stage: Stage) -> list[str]:
 def completed(stage: Stage, direction: Direction) -> list[str]:
     """The end of a cutover: who has the name, who takes writes, who follows whom, what is left of the journal."""
     wrong = []
-    names = {
-        stage.describe(identity)["DBInstanceIdentifier"]: identity
-        for identity in (direction.candidate, direction.primary)
-    }
-    if names.get("orders") != direction.candidate:
-        wrong.append(f"the name is not where it should be: {names}")
+    if not stage.has_applications(direction.candidate):
+        wrong.append("the applications do not find the candidate")
     # One that was killed at the very end may only just be coming back.
     for identity in (direction.candidate, direction.primary):
         if trouble := _eventually(lambda identity=identity: _unreachable(stage, identity), _RESTORED):  # type: ignore[misc]

@@ -21,6 +21,7 @@ class Report:
     seed: int
     engine: str
     fence: str
+    strategy: str = "rename"
     gtids: bool = False
     trials: list[Trial] = field(default_factory=list)
     stages: int = 0
@@ -67,7 +68,7 @@ class Report:
         outcomes = ", ".join(f"{kind} {times}" for kind, times in endings.most_common())
         acknowledged = sum(trial.acknowledged for trial in self.trials)
         return (
-            f"seed {self.seed}, MySQL {self.engine}, fence {self.fence}{', GTIDs' if self.gtids else ''}: {self.interruptions} interruptions in {len(self.trials)} cutovers,"
+            f"seed {self.seed}, MySQL {self.engine}, fence {self.fence}, strategy {self.strategy}{', GTIDs' if self.gtids else ''}: {self.interruptions} interruptions in {len(self.trials)} cutovers,"
             f" {acknowledged} acknowledged writes; {len(self.wrong)} violations\n  {shares}\n  interrupted runs: {outcomes}"
         )
 
@@ -78,6 +79,7 @@ class Report:
             "seed": self.seed,
             "engine": self.engine,
             "fence": self.fence,
+            "strategy": self.strategy,
             "gtids": self.gtids,
             "interruptions": self.interruptions,
             "swaps": len(self.trials),

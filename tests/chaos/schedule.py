@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from rds_encrypt.settings import StrategyName
 from tests.chaos import invariants
 from tests.chaos.plan import Planner
 from tests.chaos.report import Report
@@ -25,6 +26,7 @@ def run(
     interruptions: int,
     engine: str = "8.0",
     fence: FenceKind = "read_only",
+    strategy: StrategyName = "rename",
     gtids: bool = False,
     pulumi_every: int = 0,
     first: int = 1,
@@ -36,7 +38,7 @@ def run(
 
     Every `pulumi_every` trials there is a round trip through the real engine, with its processes killed.
     """
-    report = Report(seed, engine, fence, gtids)
+    report = Report(seed, engine, fence, strategy, gtids)
     planner: Planner | None = None
     until = float("inf")
 
@@ -53,7 +55,7 @@ def run(
 
     while goes_on():
         report.stages += 1
-        with staged(directory / f"stage-{report.stages}", engine, fence, gtids=gtids) as stage:
+        with staged(directory / f"stage-{report.stages}", engine, fence, strategy, gtids=gtids) as stage:
             boundaries, usual = learn(stage)
             if planner is None:
                 planner, until = Planner(seed, boundaries, first), time.monotonic() + seconds

@@ -11,17 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import botocore.exceptions
+
 from dev.sandbox.mysql.accounts import HostSecrets
 from dev.sandbox.mysql.sessions import AdminSession, admin_session
 from dev.workload.database import rows, value
 from rds_encrypt.journal import Role, Tag
 from rds_encrypt.rehearse.client import Address, Connection, connected
+from rds_encrypt.settings import StrategyName
 from tests.chaos.child import Child
-from tests.chaos.traffic import TABLE, Traffic, create_table
+from tests.chaos.traffic import TABLE, Locate, Traffic, create_table
 from tests.engine.deployment import IDENTIFIER, Deployment, driving
 from tests.waiting import until
 
-__all__ = ["ACCEPTED", "CUTOVER", "Direction", "FenceKind", "Stage", "staged"]
+__all__ = ["ACCEPTED", "Direction", "FenceKind", "Stage", "staged"]
 
 BYSTANDER = "orders-archive"
 _WRITERS = 3
@@ -36,6 +39,9 @@ CUTOVER = {
     "lagSteady": 0,
 }
 
+
+_RECORD = "orders-db.shop.internal"
+"""With strategy `dns`, the applications' record."""
 
 FenceKind = Literal["read_only", "accounts"]
 
@@ -67,6 +73,8 @@ class Stage:
     bystander: dict[str, Any]
     event: str
     """The status of the seeded event on the source, before anything."""
+    cutover: dict[str, Any]
+    """The settings of the cutover."""
     swapped: bool = False
     _spare: Child | None = None
 
@@ -111,6 +119,23 @@ class Stage:
 
     def tags(self, resource_id: str) -> dict[str, str]:
         return {tag["Key"]: tag["Value"] for tag in self.describe(resource_id).get("TagList", [])}
+
+    @property
+    def strategy(self) -> StrategyName:
+        """How applications move."""
+        strategy: StrategyName = self.cutover["strategy"]
+        return strategy
+
+    def has_applications(self, resource_id: str) -> bool:
+        """Whether the name, or the record, leads to an instance; with strategy `none`, nothing does."""
+        match self.strategy:
+            case "rename":
+                return bool(self.describe(resource_id)["DBInstanceIdentifier"] == IDENTIFIER)
+            case "dns":
+                target = _target(self.deployment, self.cutover["dns"]["hostedZoneId"])
+                return target == self.describe(resource_id)["Endpoint"]["Address"]
+            case "none":
+                return True
 
     def begun(self, direction: Direction) -> bool:
         """Whether the point of no return was passed."""
@@ -185,7 +210,12 @@ class _Compass:
 
 @contextmanager
 def staged(
-    directory: Path, engine: str = "8.0", fence: FenceKind = "read_only", *, gtids: bool = False
+    directory: Path,
+    engine: str = "8.0",
+    fence: FenceKind = "read_only",
+    strategy: StrategyName = "rename",
+    *,
+    gtids: bool = False,
 ) -> Iterator[Stage]:
     """Bring a sandbox into phase `replicate`, through the real CLI, with applications at work, and take it down again."""
     with ExitStack() as stack:
@@ -196,7 +226,10 @@ def staged(
             create_table(connection)
             event = str(value(connection, _EVENT))
         bystander = _bystander(deployment, engine)
-        deployment.up("replicate", cutover=CUTOVER, accept=ACCEPTED)
+        cutover = {**CUTOVER, "strategy": strategy}
+        if strategy == "dns":
+            cutover["dns"] = {"hostedZoneId": _make_zone(deployment), "record": _RECORD}
+        deployment.up("replicate", cutover=cutover, accept=ACCEPTED)
         source_id = deployment.instance(IDENTIFIER)["DbiResourceId"]
         encrypted_id = deployment.outputs()["encrypted_instance"]
         servers = {
@@ -209,26 +242,62 @@ def staged(
             source_id,
             encrypted_id,
             servers,
-            _inputs_of_a_swap(deployment),
+            _inputs_of_a_swap(deployment, cutover),
             traffic,
             bystander,
             event,
+            cutover,
         )
         name = deployment.address(IDENTIFIER)
         compass = stack.enter_context(_Compass(deployment).turning())
-        stack.enter_context(
-            traffic.flowing(
-                [lambda: name] * _WRITERS,
-                [lambda: compass.at(source_id), lambda: compass.at(encrypted_id)],
-            )
-        )
+        each: list[Locate] = [lambda: compass.at(source_id), lambda: compass.at(encrypted_id)]
+        writers: dict[StrategyName, list[Locate]] = {
+            "rename": [lambda: name] * _WRITERS,
+            "dns": [lambda: _at_record(deployment, cutover["dns"]["hostedZoneId"], name)] * _WRITERS,
+            "none": each * 2,
+        }
+        stack.enter_context(traffic.flowing(writers[strategy], each))
         stack.callback(stage.dismiss)
         yield stage
 
 
-def _inputs_of_a_swap(deployment: Deployment) -> dict[str, Any]:
+def _make_zone(deployment: Deployment) -> str:
+    """Make a hosted zone whose record points at the source, and return its id."""
+    route53 = deployment.client("route53")
+    made: str = route53.create_hosted_zone(Name="shop.internal", CallerReference="chaos")["HostedZone"]["Id"]
+    zone = made.removeprefix("/hostedzone/")
+    record = {
+        "Name": _RECORD,
+        "Type": "CNAME",
+        "TTL": 1,
+        "ResourceRecords": [{"Value": deployment.address(IDENTIFIER).host}],
+    }
+    route53.change_resource_record_sets(
+        HostedZoneId=zone, ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
+    )
+    return zone
+
+
+def _target(deployment: Deployment, zone: str) -> str:
+    """Return the host that the record names."""
+    answer = deployment.client("route53").list_resource_record_sets(
+        HostedZoneId=zone, StartRecordName=_RECORD, MaxItems="1"
+    )
+    target: str = answer["ResourceRecordSets"][0]["ResourceRecords"][0]["Value"]
+    return target.rstrip(".")
+
+
+def _at_record(deployment: Deployment, zone: str, name: Address) -> Address | None:
+    """Resolve the record, as applications do for each connection; ``None`` while an interruption keeps the zone from answering."""
+    try:
+        return Address(_target(deployment, zone), name.port, name.authorities)
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
+        return None
+
+
+def _inputs_of_a_swap(deployment: Deployment, cutover: dict[str, Any]) -> dict[str, Any]:
     """Ask the engine what it would give to the step that cuts over; the one that rolls back gets the same."""
-    deployment.configure("cutover", cutover=CUTOVER, accept=ACCEPTED)
+    deployment.configure("cutover", cutover=cutover, accept=ACCEPTED)
     planned = deployment.workspace.preview("--json")
     assert planned.ok, planned.output
     steps = json.loads(planned.output[planned.output.index("{") :])["steps"]

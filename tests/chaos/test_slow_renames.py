@@ -86,10 +86,10 @@ def test_without_that_step_the_cutover_completes_and_says_that_the_rollback_is_l
     stack.up("cutover")
 
     path = stack.state["cutover"]["rollback_path"]
-    assert path.startswith("lost: orders-old can no longer follow orders")
+    assert path.startswith("lost: orders-old can no longer follow production")
     assert "1236" in path or "purged" in path
     with pytest.raises(
-        Exception, match="rollback is no longer possible, because orders-old can no longer follow orders"
+        Exception, match="rollback is no longer possible, because orders-old can no longer follow production"
     ):
         stack.up("rollback")
     stack.up("cleanup")

@@ -14,7 +14,7 @@ from tests.chaos import invariants
 from tests.chaos.child import Ending
 from tests.chaos.plan import Planner
 from tests.chaos.processes import all_of, command_of
-from tests.chaos.stage import ACCEPTED, CUTOVER, Stage
+from tests.chaos.stage import ACCEPTED, Stage
 from tests.chaos.trial import Hit, Trial, judge
 
 __all__ = ["round_trip"]
@@ -40,7 +40,7 @@ def _trial(stage: Stage, planner: Planner) -> Trial:
     number, dice = planner.dice()
     trial = Trial(number, direction.verb)
     stage.traffic.trial = number
-    stage.deployment.configure(direction.phase, cutover=CUTOVER, accept=ACCEPTED)
+    stage.deployment.configure(direction.phase, cutover=stage.cutover, accept=ACCEPTED)
     began = time.monotonic()
     target, change, pause = (
         dice.choice(_TARGETS),

@@ -297,7 +297,7 @@ def test_a_report_names_the_clients_of_the_old_instance_until_none_is_left(files
 
 
 def test_a_report_says_that_the_rollback_path_is_lost_and_why(files: Files) -> None:
-    lost = "lost: orders-old can no longer follow orders (13114)"
+    lost = "lost: orders-old can no longer follow production (13114)"
     files.write_json("cutover.json", log(rollback_path=lost, warnings=["orders-old keeps a tag"]))
     report.publish(files, report.facts_of(source(), encrypted()))
     page = files.path("report.html").read_text(encoding="utf-8")

@@ -95,7 +95,7 @@ def test_one_that_cannot_follow_for_good_is_told_and_noted_as_a_tag_may_hold_it(
 ) -> None:
     place = Place(monkeypatch, left(**PURGED), starts=[ActionRequired("purged")])
     path = open_reverse_replication(place.context)
-    assert path == "lost: orders-old can no longer follow orders (13114: Got fatal error 1236: purged)"
+    assert path == "lost: orders-old can no longer follow production (13114: Got fatal error 1236: purged)"
     assert place.noted == {Tag.ROLLBACK_LOST: as_tag_value(path.removeprefix("lost: "))}
     assert settled(path)
 
@@ -118,7 +118,7 @@ def test_an_account_that_was_dropped_is_made_again_once(monkeypatch: pytest.Monk
     assert place.tried == ["start", "attach", "start"]
     place = Place(monkeypatch, left(**refused), starts=[ActionRequired("refused")])
     assert open_reverse_replication(place.context).startswith(
-        "lost: orders-old can no longer follow orders (1045"
+        "lost: orders-old can no longer follow production (1045"
     )
     assert place.tried == ["start", "attach", "start"]
 
@@ -186,7 +186,7 @@ def test_one_that_takes_writes_in_a_group_of_its_owner_has_no_rollback_path(
     monkeypatch.setattr("rds_encrypt.cutover.reverse_replication.writes.refused", lambda _session: False)
     assert (
         open_reverse_replication(place.context)
-        == "lost: orders-old accepts writes, which orders would never see"
+        == "lost: orders-old accepts writes, which production would never see"
     )
 
 

@@ -110,6 +110,21 @@ def test_a_source_that_was_deleted_for_good_is_known_by_its_id() -> None:
     assert not survey.can_roll_back
 
 
+@pytest.mark.parametrize("began", [Tag.CUTOVER_BEGAN, Tag.ROLLBACK_BEGAN])
+def test_a_source_that_a_rename_hides_is_waited_for(began: Tag, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws, listed = (
+        FakeAws(encrypted("orders-encrypted", began)),
+        FakeAws(source("orders-tmp"), encrypted("orders-encrypted", began)),
+    )
+
+    def reappear(_seconds: float) -> None:
+        aws.rds = listed.rds
+
+    monkeypatch.setattr("rds_encrypt.core.waiting.time.sleep", reappear)
+
+    assert ids(discover(aws, NAMES)) == (ID, "db-ENCRYPTED")
+
+
 def test_after_a_rollback_it_can_be_rolled_back_no_further_but_stays_in_that_phase() -> None:
     survey = discover(FakeAws(source(), encrypted("orders-encrypted", Tag.ROLLED_BACK)), NAMES)
     assert (survey.state.cutover_begun, survey.state.cut_over, survey.can_roll_back) == (False, False, True)
