@@ -97,8 +97,8 @@ chaos-cutover: setup ## interrupt cutovers and rollbacks, 200 times and more (N=
 	@$(PY) -m tests.chaos --interruptions $(N) --engine $(ENGINE) --fence $(FENCE) --strategy $(STRATEGY) $(if $(GTIDS),--gtids) $(if $(SEED),--seed $(SEED))
 
 chaos-no-dead-ends: N = 60
-chaos-no-dead-ends: setup ## let what production does not need fail for good in mid-cutover, 60 times (N=…, SEED=…)
-	@$(PY) -m tests.chaos.dead_ends --cases $(N) $(if $(SEED),--seed $(SEED))
+chaos-no-dead-ends: setup ## let what production does not need fail for good in mid-cutover, 60 times (N=…, SEED=…, STRATEGY=rename or none)
+	@$(PY) -m tests.chaos.dead_ends --cases $(N) --strategy $(STRATEGY) $(if $(SEED),--seed $(SEED))
 
 chaos-rehearsals: N = 10
 chaos-rehearsals: setup ## kill a rehearsal 10 times, then resume or remove it (N=…, SEED=…)

@@ -33,7 +33,6 @@ from providers.retirement import Retirement
 from providers.rollback import Rollback
 from providers.stopped_replication import StoppedReplication
 from providers.write_fence import WriteFence
-from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.phases import Phase
 from rds_encrypt.settings import Settings, SourceSettings
 
@@ -90,7 +89,7 @@ class Migration(pulumi.ComponentResource):
         self.outputs = {
             "identifier": source.settings.identifier,
             "phase": phase,
-            "kms_key_id": source.existing.key.arn,
+            "kms_key_id": source.key,
         }
         match source.settings.method, phase:
             case _, "cleanup":
@@ -155,15 +154,8 @@ class Migration(pulumi.ComponentResource):
 
     def _copy_with_downtime(self, phase: Phase) -> None:
         self._aws.fence_group()
-        source = self._source.require_instance()
-        if phase == "rollback":
-            raise PreconditionFailed(
-                "method `offline` has no rollback path",
-                where=source.identifier,
-                fix=f"Continue with phase `cleanup`; `{source.identifier}` has the data from before the cutover",
-            )
-        if phase == "replicate":
-            return
+        if phase != "cutover":
+            return  # Preflight refuses `rollback`.
         # Until the cutover has proved by the binlogs that nothing was written, RDS must not purge them.
         retention = self._steps.retention()
         fence = self._steps.step(
@@ -173,7 +165,7 @@ class Migration(pulumi.ComponentResource):
             seconds=self._settings.cutover.max_write_outage,
         )
         at = pulumi.Output.format("{0}:{1}", fence.file, fence.position)
-        snapshot = self._aws.snapshot(source.identifier, [fence], at)
+        snapshot = self._aws.snapshot(self._source.require_instance().identifier, [fence], at)
         copy = self._aws.copy(snapshot, [self._steps.copy_slot(snapshot.db_snapshot_arn, snapshot)])
         encrypted = self._aws.encrypted(copy, noted=True)
         guard = self._steps.deletion_guard(encrypted.id, [encrypted, fence])

@@ -59,6 +59,13 @@ class Source:
         return self.topology.source_id
 
     @property
+    def key(self) -> str:
+        """The ARN of the key that encrypts the copy: the config's, unless there is a copy already."""
+        encrypted = self.topology.encrypted
+        configured = self.existing.key.arn
+        return str(encrypted.description.get("KmsKeyId", configured)) if encrypted is not None else configured
+
+    @property
     def group_name(self) -> str:
         """The name of its owner's parameter group; empty once the source is gone."""
         return self.existing.group.name if self.existing.group else ""

@@ -96,6 +96,7 @@ class Steps:
             strategy=source.settings.cutover.strategy,
             kms_key_arn=source.existing.key.arn,
             along=source.settings.replicas,
+            fate=source.settings.cleanup.old,
             accept=dict(source.settings.accept),
             preview=pulumi.runtime.is_dry_run(),
             fleet=source.fleet.quota_demands,

@@ -24,7 +24,7 @@ from rds_encrypt.cutover.fences import lift
 from rds_encrypt.journal import Tag
 from rds_encrypt.replica_pairs import delete_counterparts
 from rds_encrypt.settings_diff import differences
-from rds_encrypt.state import Position, carries_production, find_position, state_of
+from rds_encrypt.state import Position, carries_production, find_position, owner_group, state_of
 
 __all__ = ["DeletionGuard", "DeletionGuardProvider"]
 
@@ -76,7 +76,9 @@ class DeletionGuardProvider(Step[PairArgs]):
         is_production = encrypted is not None and carries_production(position, encrypted)
         production = encrypted if is_production else source
         if production is not None and position is not Position.RETURNING:
-            lift(context.aws, context.access, production, production.parameter_group)
+            # The note is about the group of that moment; its owner may have changed it behind the fence.
+            group = production.parameter_group if is_production else owner_group(production)
+            lift(context.aws, context.access, production, group)
         if encrypted is not None and is_production:
             warn = warning_for(args.urn)
             close_reverse_replication(context, args.source_id, args.encrypted_id, warn)

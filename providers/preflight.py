@@ -29,7 +29,7 @@ from rds_encrypt.names import Names
 from rds_encrypt.phases import Method, Phase
 from rds_encrypt.quota_demand import QuotaDemand
 from rds_encrypt.replica_pairs import find_pairs
-from rds_encrypt.settings import ReplicaSettings, StrategyName
+from rds_encrypt.settings import Fate, ReplicaSettings, StrategyName
 
 __all__ = ["Preflight", "PreflightArgs", "PreflightProvider"]
 
@@ -42,6 +42,7 @@ class PreflightArgs(NamedArgs):
 
     Attributes:
         along: which of the owner's replicas come along.
+        fate: that of the old instance.
         accept: the checks that need not pass, and why.
         fleet: what all sources of the stack still need.
         alone: whether a failed check concerns this source only.
@@ -54,6 +55,7 @@ class PreflightArgs(NamedArgs):
     strategy: StrategyName
     kms_key_arn: str
     along: ReplicaSettings = field(default_factory=ReplicaSettings)
+    fate: Fate = "keep"
     accept: Mapping[str, str] = field(default_factory=dict)
     preview: bool = False
     fleet: tuple[QuotaDemand, ...] = ()
@@ -92,6 +94,7 @@ class PreflightProvider(Step[PreflightArgs]):
                 args.accept,
                 along,
                 args.along,
+                args.fate,
             )
             around = context.around or AccountInventory(context.aws)
             checks = CheckContext(context.aws, around, plan, args.fleet, context.access)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import pulumi
 
@@ -19,12 +18,13 @@ from providers.step import HOUR, Outputs, Step, StepContext
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.checks import of_old
-from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.core.errors import ActionRequired, Cancelled, MigrationError
 from rds_encrypt.core.waiting import Progress
 from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import writes
 from rds_encrypt.names import Names
-from rds_encrypt.state import Position, find_position, state_of
+from rds_encrypt.settings import Fate
+from rds_encrypt.state import ENDED, Position, find_position
 from rds_encrypt.temporary_resources import drop_replication_user, put_retention_back
 
 __all__ = ["Retirement", "RetirementArgs", "RetirementProvider", "require_unused"]
@@ -39,7 +39,7 @@ class RetirementArgs(PairArgs):
         accept: the checks that need not pass, and why.
     """
 
-    fate: Literal["keep", "stop", "delete"]
+    fate: Fate
     accept: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -59,12 +59,10 @@ class RetirementProvider(Step[RetirementArgs]):
         old = instances.get(args.source_id)
         production = instances.get(args.encrypted_id) or context.instances.get(args.encrypted_id)
         _require_cut_over(context, production, old, names)
-        keep_until = _keep_until(production)
-        if old is not None and old.status != "deleting" and args.fate == "delete":
-            _require_outlived(old, keep_until)
         warn = warning_for(args.urn)
         if old is not None and args.fate != "keep":
             require_unused(context, old, args.accept, warn)
+        _end_rollback_path(context, production, warn)
         self._delete_replica(context, names, args.source_id)
         # Dropped on production first: replication carries that to the old instance, which is fenced.
         drop_replication_user(context.instances, context.access, args.source_id, warn)
@@ -81,7 +79,7 @@ class RetirementProvider(Step[RetirementArgs]):
         outputs = {
             "old": old.identifier if old is not None else names.old,
             "old_status": status,
-            "keep_until": keep_until.date().isoformat(),
+            "keep_until": of_old.keep_until(production).date().isoformat(),
             "snapshots_wanted": production.retention_days,
         }
         after_cleanup(context, args, outputs)
@@ -162,20 +160,16 @@ def _require_cut_over(context: StepContext, production: Instance, old: Instance 
             )
 
 
-def _require_outlived(old: Instance, keep_until: datetime) -> None:
-    """Require that production's own backups cover the whole retention period: until then old has the only earlier ones."""
-    if datetime.now(keep_until.tzinfo) < keep_until:
-        raise ActionRequired(
-            f"it has the only backups from before the cutover, which must be kept until {keep_until:%Y-%m-%d}",
-            where=old.identifier,
-            fix="Set `cleanup.old` to `stop` until then",
-            safe="Nothing was removed",
+def _end_rollback_path(context: StepContext, production: Instance, warn: Progress) -> None:
+    """Note that no phase before this one may follow."""
+    try:
+        context.instances.tag(production, {Tag.ROLLBACK_LOST: ENDED})
+    except Cancelled:
+        raise
+    except MigrationError as error:
+        warn(
+            f"{production.identifier}: rds-encrypt cannot note that phase `cleanup` has begun ({error}): stay in it"
         )
-
-
-def _keep_until(production: Instance) -> datetime:
-    """Return the day on which the new instance has automated backups for its whole retention period."""
-    return state_of(encrypted=production).cut_over_at + timedelta(days=production.retention_days)
 
 
 class Retirement(StepResource, provider=RetirementProvider):

@@ -27,6 +27,7 @@ __all__ = [
     "CredentialSettings",
     "CutoverSettings",
     "DnsSettings",
+    "Fate",
     "FleetSettings",
     "HookSettings",
     "MeasuredSettings",
@@ -41,6 +42,7 @@ __all__ = [
 ]
 
 StrategyName = Literal["rename", "dns", "none"]
+Fate = Literal["keep", "stop", "delete"]
 """A strategy of the cutover, as the config names it."""
 HOST: Final = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}|[0-9A-Fa-f:]{2,39}"
 """Names and addresses that do not begin like an option and contain nothing special to a shell or to ssh."""
@@ -241,7 +243,7 @@ class ReplicaSettings(_Group):
     """`take` gives each read replica of the source, and each replica of one that comes along, an encrypted counterpart, which takes over
     its readers after the source's cutover; `leave` leaves it with the old instance. Method `offline` leaves them all."""
     overrides: Mapping[str, ReplicaFate] = field(default_factory=dict)
-    """The same for single replicas, by their names: `{orders-r2: leave}`."""
+    """The same for single replicas, by their names: `{orders-r2: leave}`. Once its readers have moved, `leave` is final for a replica."""
     order: Literal["one-by-one", "together"] = "one-by-one"
     """`one-by-one` moves the readers of one replica at a time, so that the others still serve; `together` moves all at once, but those of
     replicas of replicas after the others."""
@@ -264,7 +266,7 @@ class ReplicaSettings(_Group):
 class CleanupSettings(_Group):
     """The fate of the old instance: kept running, stopped, or deleted once its backups have been replaced."""
 
-    old: Literal["keep", "stop", "delete"] = "stop"
+    old: Fate = "stop"
     """`keep` leaves it running, `stop` stops it, `delete` deletes it (with a final snapshot, and not before its backups
     are replaced)."""
 
@@ -317,7 +319,7 @@ class SourceSettings(_Group):
     credentials: CredentialSettings
     """Where the master account is."""
     kms_key: str = "alias/aws/rds"
-    """Id, ARN or alias of a symmetric key in the same region."""
+    """Id, ARN or alias of a symmetric key in the same region. Once a copy exists, a change has no effect: end the migration first."""
     method: Method = "online"
     """`offline` does without replication where downtime is acceptable: the source refuses writes from before the snapshot until
     the name has moved."""

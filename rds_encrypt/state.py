@@ -19,6 +19,7 @@ from rds_encrypt.names import Names
 
 __all__ = [
     "BY_HAND",
+    "ENDED",
     "MigrationState",
     "Position",
     "carries_production",
@@ -112,9 +113,19 @@ class MigrationState:
         return self.encrypted.get(Tag.ROLLBACK_LOST)
 
     @property
+    def retired(self) -> bool:
+        """Whether phase `cleanup` has ended the rollback path."""
+        return self.cut_over and self.rollback_lost == ENDED
+
+    @property
     def fenced(self) -> bool:
         """Whether an interrupted cutover left the source read-only."""
         return not self.cutover_begun and Tag.FENCE_BEFORE in self.source
+
+    @property
+    def opened_again(self) -> bool:
+        """Whether the tag of that fence is left over from a complete rollback, which has lifted it."""
+        return self.fenced and Tag.ROLLBACK_BEGAN in self.encrypted
 
     @property
     def production_fenced(self) -> bool:
@@ -179,6 +190,9 @@ def carries_production(position: Position, encrypted: Instance) -> bool:
     """Whether the encrypted instance carries production, or is about to; one that has lost its tags counts too."""
     return position is not Position.SOURCE or not belongs(encrypted.tags, Role.ENCRYPTED)
 
+
+ENDED = "phase cleanup has ended its path"
+"""Why a rollback is impossible after phase `cleanup`, as the tag ROLLBACK_LOST says it."""
 
 BY_HAND = (
     "If AWS does not list the source after five minutes either (a rename hides an instance for a while), make the encrypted instance"

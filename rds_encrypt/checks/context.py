@@ -20,7 +20,7 @@ from rds_encrypt.mysql.session import Session
 from rds_encrypt.phases import Method, Phase
 from rds_encrypt.quota_demand import QuotaDemand
 from rds_encrypt.replica_pairs import ReplicaPair
-from rds_encrypt.settings import ReplicaSettings
+from rds_encrypt.settings import Fate, ReplicaSettings
 from rds_encrypt.state import owner_group
 
 __all__ = ["AwsCheck", "CheckContext", "MySQLCheck", "Plan"]
@@ -29,7 +29,7 @@ __all__ = ["AwsCheck", "CheckContext", "MySQLCheck", "Plan"]
 @dataclass(frozen=True)
 class Plan:
     """The plan for a source: phase, method, how applications move, the key's ARN, if it is known, the checks to accept, the owner's
-    replicas that come along, and the config's settings for replicas.
+    replicas that come along, the config's settings for replicas, and the fate of the old instance.
     """
 
     phase: Phase
@@ -40,6 +40,7 @@ class Plan:
     accept: Mapping[str, str] = field(default_factory=dict)
     replicas: tuple[ReplicaPair, ...] = ()
     replica_settings: ReplicaSettings = field(default_factory=ReplicaSettings)
+    fate: Fate = "keep"
 
 
 @dataclass(frozen=True)

@@ -5,19 +5,45 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
 
+from rds_encrypt.aws.instance import Instance
 from rds_encrypt.check import Finding, Severity
 from rds_encrypt.checks.context import CheckContext
 from rds_encrypt.core.errors import ActionRequired, Cancelled, MigrationError
 from rds_encrypt.mysql.connected_clients import Client, clients
 from rds_encrypt.mysql.session import Session
+from rds_encrypt.state import state_of
 
-__all__ = ["require_unused", "unused"]
+__all__ = ["keep_until", "outlived", "require_unused", "unused"]
 
 _NAME = "old-unused"
 _KEEP = "set `cleanup.old` to `keep`"
 _WATCHED = 2.0
 """Seconds in which a client that reconnects for each statement is likely to be seen."""
+
+
+def keep_until(production: Instance) -> datetime:
+    """Return when production has automated backups for its whole retention period: until then old has the only earlier ones."""
+    return state_of(encrypted=production).cut_over_at + timedelta(days=production.retention_days)
+
+
+def outlived(context: CheckContext) -> Iterator[Finding]:
+    """Production's own backups cover the whole retention period, if phase `cleanup` is to delete the old instance."""
+    plan, topology = context.plan, context.topology
+    production, old = topology.encrypted, topology.source
+    if plan.phase != "cleanup" or plan.fate != "delete" or production is None or old is None:
+        return
+    if not topology.state.cut_over or old.status == "deleting":
+        return
+    day = keep_until(production)
+    if datetime.now(day.tzinfo) < day:
+        yield context.blocking(
+            f"it has the only backups from before the cutover, which must be kept until {day:%Y-%m-%d}",
+            where=old.identifier,
+            fix="Set `cleanup.old` to `stop` until then",
+            safe="Nothing was removed",
+        )
 
 
 def unused(context: CheckContext, session: Session) -> Iterator[Finding]:
@@ -67,7 +93,7 @@ def require_unused(
         what,
         where=old,
         fix=f"Point its clients to {to} and run the same command again; or {otherwise}; or accept the check `{_NAME}` with a reason",
-        safe="Nothing was removed",
+        safe="It was not touched",
     )
 
 

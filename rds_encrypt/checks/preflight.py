@@ -11,10 +11,8 @@ from rds_encrypt.aws.instances import Instances
 from rds_encrypt.check import Finding, Severity
 from rds_encrypt.checks.context import CheckContext
 from rds_encrypt.cutover.fence import group_cannot
-from rds_encrypt.discovery import Topology
 from rds_encrypt.journal import Tag
 from rds_encrypt.mysql.dialect import SUPPORTED
-from rds_encrypt.state import BY_HAND, state_of
 from rds_encrypt.version import VERSION, newer
 
 __all__ = [
@@ -23,9 +21,7 @@ __all__ = [
     "engine_supported",
     "fence_possible",
     "names_free",
-    "no_cutover_under_way",
     "password_allows_replica",
-    "phase_follows",
     "restorable",
     "snapshots_usable",
     "stands_alone",
@@ -52,98 +48,6 @@ def version_known(context: CheckContext) -> Iterator[Finding]:
     else:
         return
     yield context.blocking(what, where=source.identifier, fix=fix, safe="Nothing was changed")
-
-
-def no_cutover_under_way(context: CheckContext) -> Iterator[Finding]:
-    """No interrupted cutover or rollback must be completed, or undone, first."""
-    topology, phase = context.topology, context.plan.phase
-    if topology.state.returning and topology.source is None:
-        yield context.blocking(
-            "a rollback has begun, and the source that was to take the name back no longer exists",
-            where=topology.names.source,
-            fix=BY_HAND,
-            safe="The encrypted instance has every write",
-        )
-        return
-    if topology.state.production_fenced and phase != "rollback":
-        yield context.blocking(
-            "a rollback was interrupted, and production is still read-only",
-            where=topology.names.source,
-            fix="Run `pulumi destroy`, which makes production writable and keeps it: rollback is no longer possible, because"
-            f" {topology.rollback_lost}"
-            if topology.rollback_lost
-            else "Set `phase` to `rollback` and run `pulumi up`, which lifts the fence and begins again. To stay with the encrypted"
-            " instance, let the hook `before` refuse that: docs/runbook.md, *Call off a cutover*",
-            safe="No write is lost meanwhile",
-        )
-        return
-    if began := _other_strategy(context):
-        yield context.blocking(
-            f"the name began to move with strategy `{began}`, and the config says `{context.plan.strategy.name}`",
-            where=topology.names.source,
-            fix=f"Set `cutover.strategy` back to `{began}` and run `pulumi up` again",
-            safe="No write is lost meanwhile",
-        )
-        return
-    if topology.state.returning and phase != "rollback":
-        what, way_out = "a rollback has begun and is not complete", "rollback"
-    elif topology.state.cutover_begun and not topology.state.cut_over and phase != _ending(topology):
-        what, way_out = "the cutover has begun and is not complete", _ending(topology)
-    elif topology.state.fenced and phase == "replicate" and context.plan.method == "online":
-        what, way_out = "a cutover was interrupted, and the source is still fenced", "cutover"
-    else:
-        return
-    yield context.blocking(
-        what,
-        where=topology.names.source,
-        fix=f"Set `phase` to `{way_out}` and run `pulumi up`, which completes it, or undoes it if it can. If Pulumi says that the stack"
-        " is locked, and no other run is under way, run `pulumi cancel` first",
-        safe="No write is lost meanwhile",
-    )
-
-
-def _other_strategy(context: CheckContext) -> str | None:
-    """Return the strategy of a move that is under way, or is to be undone, if the config's cannot do that.
-
-    By the tags alone, as the protocol goes on.
-    """
-    state, plan = state_of(encrypted=context.topology.encrypted), context.plan
-    if state.cut_over and not state.returning and plan.phase != "rollback":
-        return None  # complete
-    began = state.strategy
-    return began if began is not None and (began == "rename") != (plan.strategy.name == "rename") else None
-
-
-def _ending(topology: Topology) -> str:
-    """Return the phase that ends a cutover under way: `cleanup` without the source, since phase `cutover` declares it."""
-    return "cutover" if topology.source is not None else "cleanup"
-
-
-def phase_follows(context: CheckContext) -> Iterator[Finding]:
-    """The phase follows the one that the source has reached."""
-    topology, phase = context.topology, context.plan.phase
-    if phase == "replicate" and topology.state.cut_over:
-        what = "the cutover is complete, so phase `replicate` is over"
-        fix = "Set `phase` to `cleanup`, or to `rollback` to go back"
-    elif phase == "cutover" and context.plan.method == "online" and topology.encrypted is None:
-        what = "phase `cutover` needs an encrypted instance that replicates, and there is none"
-        fix = "Set `phase` to `replicate` and run `pulumi up` first"
-    elif phase == "rollback" and (reason := topology.rollback_lost):
-        what = f"rollback is no longer possible, because {reason}"
-        fix = "Set `phase` to `cleanup` or `cutover`; production stays as it is"
-    elif phase == "rollback" and not topology.can_roll_back:
-        what = "there is no cutover to roll back"
-        fix = "Set `phase` to the one that the source is in, `replicate` or `cleanup`"
-    elif (
-        phase == "cleanup"
-        and not topology.state.cut_over
-        and not (topology.state.cutover_begun and topology.source is None)
-    ):
-        what = "phase `cleanup` needs the cutover to be complete, and it is not"
-        fix = "Set `phase` to `cutover` and run `pulumi up` first"
-    else:
-        return
-    yield context.blocking(what, where=topology.names.source, fix=fix)
 
 
 def names_free(context: CheckContext) -> Iterator[Finding]:
@@ -310,9 +214,14 @@ def tags_fit(context: CheckContext) -> Iterator[Finding]:
 
 
 def fence_possible(context: CheckContext) -> Iterator[Finding]:
-    """The source's parameter group can carry the fence, where locked accounts cannot; checked until the names have moved."""
-    source = context.topology.source
-    if source is None or context.topology.state.cutover_begun or context.may_lock_accounts:
+    """The source's parameter group can carry the fence, where locked accounts cannot; checked until the names have moved.
+
+    Not behind an online cutover's fence: the run that would be refused is the one that lifts it, and then checks this again.
+    """
+    source, state = context.topology.source, context.topology.state
+    if source is None or state.cutover_begun or context.may_lock_accounts:
+        return
+    if state.fenced and context.plan.method == "online":
         return
     reason = group_cannot(context.aws, source.parameter_group, source, context.topology.encrypted)
     if reason is None:

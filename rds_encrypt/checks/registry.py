@@ -16,6 +16,7 @@ from rds_encrypt.checks import (
     of_key,
     of_mysql,
     of_old,
+    of_phase,
     of_replicas,
     preflight,
 )
@@ -30,8 +31,10 @@ _FIRST_PREVIEW, _PREVIEW = Scope.FIRST_PREVIEW, Scope.PREVIEW
 
 AWS: tuple[Check[AwsCheck], ...] = (
     Check("version-known", _EVERY_RUN, _BLOCKING, preflight.version_known),
-    Check("no-cutover-under-way", _EVERY_RUN, _BLOCKING, preflight.no_cutover_under_way),
-    Check("phase-follows", _EVERY_RUN, _BLOCKING, preflight.phase_follows),
+    Check("no-cutover-under-way", _EVERY_RUN, _BLOCKING, of_phase.no_cutover_under_way),
+    Check("method-kept", _EVERY_RUN, _BLOCKING, of_phase.method_kept),
+    Check("phase-follows", _EVERY_RUN, _BLOCKING, of_phase.phase_follows),
+    Check("old-outlived", _EVERY_RUN, _BLOCKING, of_old.outlived),
     Check("instance-names-free", _EVERY_RUN, _BLOCKING, preflight.names_free),
     Check("replica-names", _EVERY_RUN, _BLOCKING, of_replicas.names_work),
     Check("snapshots-usable", _EVERY_RUN, _BLOCKING, preflight.snapshots_usable),

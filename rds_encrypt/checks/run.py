@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rds_encrypt.aws.errors import denied
@@ -19,6 +19,8 @@ __all__ = ["findings", "mysql_findings", "obstacles"]
 _THREADS = 4
 _LIMIT = 3_000
 """Milliseconds that one query may take: information_schema of many thousand tables is slow on 5.7."""
+_FENCED = "Production refuses writes meanwhile; `pulumi destroy` makes it writable and ends the migration"
+"""What to say beside anything that keeps a run from lifting the fence of an interrupted one."""
 _NOT_ALLOWED = "The statement LookAroundAtPreview of rds_encrypt/policies/iam-policy.json allows it; the migration works without it"
 
 
@@ -26,11 +28,14 @@ def obstacles(context: CheckContext) -> list[Finding]:
     """Run the checks of every run at the same time; return what blocks the phase."""
     checks = [check for check in registry.AWS if check.scope is Scope.EVERY_RUN]
     with ThreadPoolExecutor(len(checks)) as pool:
-        return [
-            finding
-            for answer in pool.map(lambda check: list(check.run(context)), checks)
-            for finding in answer
-        ]
+        answers = list(pool.map(lambda check: list(check.run(context)), checks))
+    state = context.topology.state
+    fenced = (state.fenced and not state.opened_again) or state.production_fenced
+    return [
+        replace(finding, safe=_FENCED) if fenced and not finding.safe else finding
+        for answer in answers
+        for finding in answer
+    ]
 
 
 def findings(context: CheckContext, session: Session | None, *, remarks: bool) -> list[Finding]:

@@ -365,7 +365,7 @@ def _retired(topology: Topology, fate: str) -> bool:
     if topology.source is None:
         return True
     settled = {"keep": True, "stop": topology.source.status in {"stopped", "stopping"}, "delete": False}[fate]
-    return settled and topology.replica is None and not topology.can_roll_back
+    return settled and topology.replica is None and topology.state.retired
 
 
 def _times(settings: SourceSettings, topology: Topology) -> Estimates:

@@ -44,11 +44,12 @@ from providers.step import Step, StepContext
 from rds_encrypt.access import Access, AccessSettings, endpoint_of
 from rds_encrypt.aws.clients import Aws, AwsSettings
 from rds_encrypt.aws.inventory import AccountInventory
-from rds_encrypt.checks import preflight
+from rds_encrypt.checks import of_phase
 from rds_encrypt.checks.context import CheckContext, Plan
 from rds_encrypt.core.errors import MigrationError, PreconditionFailed
 from rds_encrypt.core.waiting import silent
 from rds_encrypt.cutover.context import CutoverContext, Deadlines
+from rds_encrypt.cutover.strategies import strategy_called
 from rds_encrypt.discovery import discover
 from rds_encrypt.journal import Role, Tag
 from rds_encrypt.mysql import accounts, channel
@@ -58,7 +59,7 @@ from rds_encrypt.names import Names
 from rds_encrypt.phases import Phase
 from rds_encrypt.rehearse.client import Address, connected
 from rds_encrypt.reports.files import DIRECTORY
-from rds_encrypt.settings import CutoverSettings, VerifySettings
+from rds_encrypt.settings import CutoverSettings, StrategyName, VerifySettings
 from tests.chaos import invariants
 from tests.chaos.traffic import TABLE, Traffic, create_table
 from tests.waiting import until
@@ -116,8 +117,14 @@ class Ground:
     seeded: Seeded
     traffic: Traffic
     compass: _Compass
+    strategy: StrategyName
     source_id: str = ""
     encrypted_id: str = ""
+
+    @property
+    def production(self) -> str:
+        """The name that production has after a cutover."""
+        return NAMES.source if self.strategy == "rename" else NAMES.encrypted
 
     @property
     def rds(self) -> Any:
@@ -134,7 +141,7 @@ class Ground:
     @property
     def inputs(self) -> dict[str, Any]:
         """What the engine would give to the steps."""
-        settings = CutoverSettings(max_write_outage=20, lag_steady=0)
+        settings = CutoverSettings(strategy=self.strategy, max_write_outage=20, lag_steady=0)
         accept = ("verification-fresh", "settings-match", "volume-initialized", "maintenance-window")
         return {
             "identifier": NAMES.source,
@@ -270,11 +277,11 @@ class Ground:
 
 
 class _Compass:
-    """Knows where the name answers at the moment."""
+    """Knows where a name answers at the moment."""
 
     def __init__(self, sandbox: Sandbox, seeded: Seeded) -> None:
         self._sandbox, self._seeded = sandbox, seeded
-        self._at: Address | None = None
+        self._at: dict[str, Address] = {}
         self._over = threading.Event()
 
     @contextmanager
@@ -287,21 +294,16 @@ class _Compass:
             self._over.set()
             thread.join(5)
 
-    def at(self) -> Address | None:
-        return self._at
+    def at(self, name: str) -> Address | None:
+        return self._at.get(name)
 
     def _run(self) -> None:
         while not self._over.wait(0.1):
             with suppress(OSError):
-                instances = {
-                    instance["identifier"]: instance for instance in self._sandbox.status()["instances"]
+                self._at = {
+                    here["identifier"]: Address(here["address"], here["port"], self._seeded.ca_bundle)
+                    for here in self._sandbox.status()["instances"]
                 }
-                here = instances.get(NAMES.source)
-                self._at = (
-                    Address(here["address"], here["port"], self._seeded.ca_bundle)
-                    if here is not None
-                    else None
-                )
 
 
 class Hand:
@@ -357,8 +359,12 @@ class Hand:
     def _refuse(self, phase: Phase) -> None:
         world = self._place.world()
         topology = discover(world.aws, NAMES)
-        checks = CheckContext(world.aws, AccountInventory(world.aws), Plan(phase, "online", topology))
-        for check in (preflight.no_cutover_under_way, preflight.phase_follows):
+        checks = CheckContext(
+            world.aws,
+            AccountInventory(world.aws),
+            Plan(phase, "online", topology, strategy_called(self._place.strategy)),
+        )
+        for check in (of_phase.no_cutover_under_way, of_phase.phase_follows):
             for finding in check(checks):
                 raise PreconditionFailed(
                     finding.what, where=finding.where, fix=finding.fix, safe=finding.safe
@@ -564,9 +570,9 @@ def _judged(place: Ground, case: Case) -> list[str]:
     """Ask the world: who is production, does it take writes, is each acknowledged write there, do events fire as before."""
     instances = place.instances()
     production = instances.get(place.encrypted_id)
-    if production is None or production["DBInstanceIdentifier"] != NAMES.source:
+    if production is None or production["DBInstanceIdentifier"] != place.production:
         return [
-            f"{NAMES.source} is not the encrypted instance: {sorted(instance['DBInstanceIdentifier'] for instance in instances.values())}"
+            f"{place.production} is not the encrypted instance: {sorted(instance['DBInstanceIdentifier'] for instance in instances.values())}"
         ]
     wrong = []
     acks = place.traffic.acks(case.number)
@@ -606,7 +612,7 @@ def _judged(place: Ground, case: Case) -> list[str]:
 
 
 @contextmanager
-def ground(directory: Path) -> Iterator[Ground]:
+def ground(directory: Path, strategy: StrategyName = "rename") -> Iterator[Ground]:
     """Run a sandbox with the two snapshots; this process is a client of it meanwhile."""
     with Sandbox.running(directory / "sandbox") as sandbox, pytest.MonkeyPatch.context() as patch:
         for name, setting in {**sandbox.settings(), DIRECTORY: str(directory / "reports")}.items():
@@ -618,9 +624,10 @@ def ground(directory: Path) -> Iterator[Ground]:
         seeded = seed(sandbox, rows=300, identifier=NAMES.source)
         traffic = Traffic(seeded.application, seeded.database)
         with _Compass(sandbox, seeded).turning() as compass:
-            place = Ground(sandbox, seeded, traffic, compass, seeded.resource_id)
+            place = Ground(sandbox, seeded, traffic, compass, strategy, seeded.resource_id)
             _take_snapshots(place)
-            with traffic.flowing([compass.at, compass.at], []):
+            before, afterwards = partial(compass.at, NAMES.source), partial(compass.at, place.production)
+            with traffic.flowing([before, afterwards], []):
                 yield place
 
 
@@ -672,10 +679,11 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=60)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--kind", choices=KINDS)
+    parser.add_argument("--strategy", choices=("rename", "none"), default="rename")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     kinds = (options.kind,) if options.kind else KINDS
-    with tempfile.TemporaryDirectory() as directory, ground(Path(directory)) as place:
+    with tempfile.TemporaryDirectory() as directory, ground(Path(directory), options.strategy) as place:
         done = run_cases(
             place, drawn(options.seed, options.cases, kinds), lambda line: print(line, flush=True)
         )

@@ -107,6 +107,7 @@ def untouched(stage: Stage) -> list[str]:
 def completed(stage: Stage, direction: Direction) -> list[str]:
     """The end of a cutover: who has the name, who takes writes, who follows whom, what is left of the journal."""
     wrong = []
+    in_place = stage.strategy != "rename"
     if not stage.has_applications(direction.candidate):
         wrong.append("the applications do not find the candidate")
     # One that was killed at the very end may only just be coming back.
@@ -122,7 +123,8 @@ def completed(stage: Stage, direction: Direction) -> list[str]:
         schedulers = [
             str(value(connection, "SELECT @@GLOBAL.event_scheduler")) for connection in (primary, candidate)
         ]
-        if schedulers != ["OFF", "ON"]:
+        # Strategies that keep both names leave the primary its group, where events go on and fail on read_only.
+        if schedulers != ["ON" if in_place else "OFF", "ON"]:
             wrong.append(
                 f"event_scheduler is {schedulers[0]} on the primary, {schedulers[1]} on the candidate"
             )
@@ -131,8 +133,9 @@ def completed(stage: Stage, direction: Direction) -> list[str]:
         )
         if [row["status"] for row in events] != [stage.event]:
             wrong.append(f"the event is {events} on the candidate")
-    left = {**stage.tags(direction.candidate), **stage.tags(direction.primary)}.keys() & _TRANSIENT
-    if left:
+    # In place, the primary's own group is its fence, and this says what to restore.
+    transient = _TRANSIENT - {Tag.FENCE_BEFORE} if in_place else _TRANSIENT
+    if left := {**stage.tags(direction.candidate), **stage.tags(direction.primary)}.keys() & transient:
         wrong.append(f"tags are left: {', '.join(sorted(left))}")
     if trouble := _eventually(lambda: following(stage, direction.primary), _FOLLOWS):
         wrong.append(f"the rollback path is closed: {trouble}")

@@ -133,7 +133,7 @@ class Stage:
                 return bool(self.describe(resource_id)["DBInstanceIdentifier"] == IDENTIFIER)
             case "dns":
                 target = _target(self.deployment, self.cutover["dns"]["hostedZoneId"])
-                return target == self.describe(resource_id)["Endpoint"]["Address"]
+                return bool(target == self.describe(resource_id)["Endpoint"]["Address"])
             case "none":
                 return True
 
@@ -226,7 +226,7 @@ def staged(
             create_table(connection)
             event = str(value(connection, _EVENT))
         bystander = _bystander(deployment, engine)
-        cutover = {**CUTOVER, "strategy": strategy}
+        cutover: dict[str, Any] = {**CUTOVER, "strategy": strategy}
         if strategy == "dns":
             cutover["dns"] = {"hostedZoneId": _make_zone(deployment), "record": _RECORD}
         deployment.up("replicate", cutover=cutover, accept=ACCEPTED)

@@ -31,6 +31,7 @@ from rds_encrypt.settings import (
     SourceSettings,
     VerifySettings,
 )
+from rds_encrypt.state import ENDED
 from tests.unit.fakes import instance
 
 NAMES = Names("orders")
@@ -150,7 +151,9 @@ def test_a_phase_that_is_reached_has_no_plan(
 def test_an_old_instance_that_is_retired_has_no_plan() -> None:
     topology = topology_of(swapped=True, opened=True, replica=False, DBInstanceStatus="stopped")
     assert topology.source is not None
-    retired = Topology(NAMES, instance(DBInstanceStatus="stopped"), topology.encrypted)
+    assert topology.encrypted is not None
+    ended = instance("orders", tags={**topology.encrypted.tags, Tag.ROLLBACK_LOST: ENDED})
+    retired = Topology(NAMES, topology.source, ended)
     assert plan(SETTINGS, "cleanup", topology) is not None
     assert plan(SETTINGS, "cleanup", retired) is None
 

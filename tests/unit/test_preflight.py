@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 
 from rds_encrypt import lifecycle, tag_limit
 from rds_encrypt.aws.inventory import AccountInventory
+from rds_encrypt.aws.snapshots import Snapshot
 from rds_encrypt.check import Scope, Severity
-from rds_encrypt.checks import preflight
+from rds_encrypt.checks import of_phase, preflight, run
 from rds_encrypt.checks.context import AwsCheck, CheckContext, Plan
 from rds_encrypt.checks.registry import AWS
 from rds_encrypt.cutover import fence
@@ -19,6 +21,7 @@ from rds_encrypt.discovery import Topology
 from rds_encrypt.journal import KEYS, Tag
 from rds_encrypt.names import Names
 from rds_encrypt.phases import Method, Phase
+from rds_encrypt.state import ENDED
 from rds_encrypt.version import VERSION
 from tests.unit.fakes import FakeAws, instance
 
@@ -60,7 +63,7 @@ def test_a_phase_that_would_skip_another_is_refused(
     phase: Phase, method: Method, tags: dict[str, str] | None, sentence: str
 ) -> None:
     encrypted = None if tags is None else instance("orders-encrypted", tags=tags)
-    assert sentence in refusal(preflight.phase_follows, plan(phase, method, encrypted=encrypted))
+    assert sentence in refusal(of_phase.phase_follows, plan(phase, method, encrypted=encrypted))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +81,7 @@ def test_a_phase_that_would_skip_another_is_refused(
 )
 def test_a_phase_in_its_turn_passes(phase: Phase, method: Method, tags: dict[str, str] | None) -> None:
     encrypted = None if tags is None else instance("orders", tags=tags)
-    assert passes(preflight.phase_follows, plan(phase, method, encrypted=encrypted))
+    assert passes(of_phase.phase_follows, plan(phase, method, encrypted=encrypted))
 
 
 @pytest.mark.parametrize(
@@ -290,13 +293,13 @@ def test_a_rollback_that_is_lost_is_refused_with_the_reason_and_what_works(
     source: Any, tags: dict[str, str], reason: str
 ) -> None:
     sentence = refusal(
-        preflight.phase_follows, plan("rollback", source=source, encrypted=instance("orders", tags=tags))
+        of_phase.phase_follows, plan("rollback", source=source, encrypted=instance("orders", tags=tags))
     )
     assert (
         f"rollback is no longer possible, because {reason}. Set `phase` to `cleanup` or `cutover`" in sentence
     )
     cleanup = plan("cleanup", source=source, encrypted=instance("orders", tags=tags))
-    for check in (preflight.no_cutover_under_way, preflight.phase_follows):
+    for check in (of_phase.no_cutover_under_way, of_phase.phase_follows):
         assert passes(check, cleanup)
 
 
@@ -304,11 +307,106 @@ def test_with_the_source_gone_in_mid_cutover_cleanup_completes_it() -> None:
     topology = Topology(
         NAMES, None, instance("orders-encrypted", tags={**CUTOVER_BEGAN, Tag.MIGRATION: "db-ORDERS"})
     )
-    for check in (preflight.no_cutover_under_way, preflight.phase_follows):
+    for check in (of_phase.no_cutover_under_way, of_phase.phase_follows):
         assert passes(check, Plan("cleanup", "online", topology))
     for phase in ("replicate", "rollback", "cutover"):
-        sentence = refusal(preflight.no_cutover_under_way, Plan(phase, "online", topology))
+        sentence = refusal(of_phase.no_cutover_under_way, Plan(phase, "online", topology))
         assert "Set `phase` to `cleanup`" in sentence
+
+
+def test_back_in_replicate_the_fence_of_method_offline_is_lifted_if_its_step_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The step is in the state once there is a snapshot; one killed before that is not, and nothing would lift its fence."""
+    fenced = Plan("replicate", "offline", Topology(NAMES, instance(tags={Tag.FENCE_BEFORE: "default"}), None))
+    there: dict[str, Snapshot] = {}
+    monkeypatch.setattr(AccountInventory, "snapshots", lambda _self, _names: there)
+    assert "Set `phase` to `cutover`" in refusal(of_phase.no_cutover_under_way, fenced)
+    there[NAMES.replica] = Snapshot("creating", {})
+    assert passes(of_phase.no_cutover_under_way, fenced)
+
+
+FENCED: dict[str, str] = {Tag.FENCE_BEFORE: "default"}
+
+
+def test_a_rollback_does_not_pass_over_the_fence_of_a_second_cutover() -> None:
+    """The tags still say that the first one was rolled back: the step would find its work done, and forget the fence."""
+    back: dict[str, str] = {Tag.ROLLED_BACK: "3"}
+    again = Topology(NAMES, instance(tags=FENCED), instance("orders-encrypted", tags=back))
+    sentence = refusal(of_phase.no_cutover_under_way, Plan("rollback", "online", again))
+    assert "the source is still fenced" in sentence
+    assert "Set `phase` to `cutover`" in sentence
+    # That of a rollback in place, killed between its last tags: it has opened the source.
+    left = instance("orders-encrypted", tags={**back, Tag.CUTOVER_BEGAN: "1", Tag.ROLLBACK_BEGAN: "2"})
+    last = Topology(NAMES, instance(tags=FENCED), left)
+    assert passes(of_phase.no_cutover_under_way, Plan("rollback", "online", last))
+    assert "Set `phase` to `rollback`" in refusal(
+        of_phase.no_cutover_under_way, Plan("replicate", "online", last)
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "encrypted", "began"),
+    [
+        ({Tag.ATTACHED: "db-E"}, {}, "online"),
+        ({Tag.ATTACHED: "db-E", **FENCED}, {}, "online"),
+        (FENCED, None, "offline"),
+        ({}, {Tag.COORDINATES: "b.000001:4"}, "offline"),
+        ({}, {Tag.COORDINATES: "b.000001:4", **DONE}, "offline"),
+    ],
+)
+def test_the_method_stays_what_it_was(
+    source: dict[str, str], encrypted: dict[str, str] | None, began: Method
+) -> None:
+    copy = instance("orders-encrypted", tags=encrypted) if encrypted is not None else None
+    topology = Topology(NAMES, instance(tags=source), copy)
+    other: Method = "offline" if began == "online" else "online"
+    phases: tuple[Phase, ...] = ("replicate", "cutover")
+    for phase in phases:
+        assert passes(of_phase.method_kept, Plan(phase, began, topology))
+        sentence = refusal(of_phase.method_kept, Plan(phase, other, topology))
+        assert f"Set `method` back to `{began}`" in sentence
+    assert passes(of_phase.method_kept, Plan("cleanup", other, topology))
+
+
+def test_method_offline_has_no_rollback() -> None:
+    assert "has no rollback path" in refusal(of_phase.method_kept, plan("rollback", "offline"))
+
+
+@pytest.mark.parametrize("phase", ["replicate", "cutover", "rollback"])
+def test_no_phase_follows_cleanup(phase: Phase) -> None:
+    ended = instance("orders", tags={**DONE, Tag.ROLLBACK_LOST: ENDED})
+    topology = Topology(NAMES, instance("orders-old", tags={Tag.OWNER: "a/b"}), ended)
+    sentence = refusal(of_phase.phase_follows, Plan(phase, "online", topology))
+    assert "Set `phase` to `cleanup`" in sentence
+    assert "`cutover`;" not in sentence
+    assert passes(of_phase.phase_follows, Plan("cleanup", "online", topology))
+
+
+def test_what_else_blocks_behind_a_fence_says_that_production_is_read_only() -> None:
+    source = instance(tags={Tag.ATTACHED: "db-E", **FENCED}, BackupRetentionPeriod=0)
+    behind = plan("cutover", source=source, encrypted=instance("orders-encrypted"))
+    context = CheckContext(FakeAws(), AccountInventory(FakeAws()), behind)
+    told = [str(finding) for finding in run.obstacles(context)]
+    (backups,) = [sentence for sentence in told if "backup retention period is 0" in sentence]
+    assert backups.endswith(
+        "Production refuses writes meanwhile; `pulumi destroy` makes it writable and ends the migration."
+    )
+
+
+def test_the_fence_is_not_asked_for_while_it_is_closed() -> None:
+    """The run that this would refuse lifts it first, and then checks again."""
+    source = instance(
+        tags={Tag.ATTACHED: "db-E", **FENCED},
+        DBParameterGroups=[{"DBParameterGroupName": "default.mysql8.0"}],
+    )
+    in_place = replace(plan("cutover", source=source), strategy=InPlace())
+    assert passes(preflight.fence_possible, in_place)
+    unfenced = replace(
+        plan("cutover", source=instance(DBParameterGroups=source.description["DBParameterGroups"])),
+        strategy=InPlace(),
+    )
+    assert "AWS's default" in refusal(preflight.fence_possible, unfenced)
 
 
 @pytest.mark.parametrize("phase", ["replicate", "cutover", "cleanup"])
@@ -317,17 +415,17 @@ def test_a_rollback_that_died_behind_its_fence_goes_on_or_is_called_off_before_a
 ) -> None:
     tags = {**DONE, Tag.FENCE_BEFORE: "default"}
     topology = Topology(NAMES, instance("orders-old"), instance("orders", tags=tags))
-    sentence = refusal(preflight.no_cutover_under_way, Plan(phase, "online", topology))
+    sentence = refusal(of_phase.no_cutover_under_way, Plan(phase, "online", topology))
     assert "a rollback was interrupted, and production is still read-only" in sentence
     assert "Set `phase` to `rollback` and run `pulumi up`" in sentence
-    assert passes(preflight.no_cutover_under_way, Plan("rollback", "online", topology))
+    assert passes(of_phase.no_cutover_under_way, Plan("rollback", "online", topology))
     lost = Topology(NAMES, None, instance("orders", tags=tags))
-    sentence = refusal(preflight.no_cutover_under_way, Plan(phase, "online", lost))
+    sentence = refusal(of_phase.no_cutover_under_way, Plan(phase, "online", lost))
     assert "Run `pulumi destroy`, which makes production writable and keeps it" in sentence
     # Killed between the last two tags of a cutover in place, after an earlier rollback.
     complete = instance("orders-encrypted", tags={**tags, Tag.PROMOTED_AT: "b.000001:4"})
     ends = Plan("cutover", "online", Topology(NAMES, instance(), complete))
-    assert passes(preflight.no_cutover_under_way, ends)
+    assert passes(of_phase.no_cutover_under_way, ends)
 
 
 @pytest.mark.parametrize(
@@ -343,12 +441,12 @@ def test_only_a_like_strategy_completes_a_move_or_undoes_it(
     tags: dict[str, str], phase: Any, began: str, strategy: Any
 ) -> None:
     topology = Topology(NAMES, instance(), instance("orders-encrypted", tags={**tags, Tag.STRATEGY: began}))
-    sentence = refusal(preflight.no_cutover_under_way, Plan(phase, "online", topology, strategy))
+    sentence = refusal(of_phase.no_cutover_under_way, Plan(phase, "online", topology, strategy))
     assert f"Set `cutover.strategy` back to `{began}`" in sentence
     if phase == "rollback":
-        assert passes(preflight.no_cutover_under_way, Plan("cleanup", "online", topology, strategy))
+        assert passes(of_phase.no_cutover_under_way, Plan("cleanup", "online", topology, strategy))
     like = Rename() if began == "rename" else InPlace()
-    assert passes(preflight.no_cutover_under_way, Plan(phase, "online", topology, like))
+    assert passes(of_phase.no_cutover_under_way, Plan(phase, "online", topology, like))
 
 
 def test_with_the_source_gone_in_mid_rollback_the_way_out_is_by_hand_and_then_cleanup() -> None:
@@ -360,11 +458,11 @@ def test_with_the_source_gone_in_mid_rollback_the_way_out_is_by_hand_and_then_cl
     }
     begun = Topology(NAMES, None, instance("orders-encrypted", tags={**complete, Tag.ROLLBACK_BEGAN: "3"}))
     for phase in ("replicate", "cutover", "rollback", "cleanup"):
-        sentence = refusal(preflight.no_cutover_under_way, Plan(phase, "online", begun))
+        sentence = refusal(of_phase.no_cutover_under_way, Plan(phase, "online", begun))
         assert "the source that was to take the name back no longer exists" in sentence
         assert "docs/runbook.md, *The source is gone, or the encrypted one*" in sentence
     by_hand = Plan("cleanup", "online", Topology(NAMES, None, instance("orders", tags=complete)))
-    for check in (preflight.no_cutover_under_way, preflight.phase_follows):
+    for check in (of_phase.no_cutover_under_way, of_phase.phase_follows):
         assert passes(check, by_hand)
 
 

@@ -75,6 +75,9 @@ def test_destroy_after_a_kill_inside_the_fence_gives_the_source_back(
     deployment.up("replicate")
     killed_in(deployment, "WriteFence orders", calls=9)
     assert Tag.FENCE_BEFORE in deployment.tags("orders")
+    deployment.configure("replicate")
+    refused = deployment.note(deployment.workspace.up("--skip-preview"))
+    assert "a cutover was interrupted, and the source is still fenced" in refused.output
 
     require_given_back(deployment, before)
     with deployment.connected("orders", application=True) as connection:
