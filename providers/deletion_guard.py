@@ -6,7 +6,10 @@ this program. The deletion guard checks first and keeps an instance that carries
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi
+from pulumi.dynamic import CheckFailure, CheckResult
 
 from providers.arguments import PairArgs
 from providers.cutover_protocol import close_reverse_replication
@@ -23,7 +26,7 @@ from rds_encrypt.cutover.account_fence import AccountFence
 from rds_encrypt.cutover.fences import lift
 from rds_encrypt.journal import Tag
 from rds_encrypt.replica_pairs import delete_counterparts
-from rds_encrypt.settings_diff import differences
+from rds_encrypt.settings_diff import RESTORED, differences
 from rds_encrypt.state import Position, carries_production, find_position, owner_group, state_of
 
 __all__ = ["DeletionGuard", "DeletionGuardProvider"]
@@ -34,6 +37,26 @@ class DeletionGuardProvider(Step[PairArgs]):
 
     identity = ("encrypted_id",)
     waits_for_names = True
+
+    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Refuse another instance in the place of one that carries production, as `--replace` would bring it about."""
+        result = super().check(_olds, news)
+        former = _olds.get("encrypted_id")
+        if former is None or news["encrypted_id"] == former:
+            return result
+        args = self.read_args(_olds)
+        context = self.context_of_checks(args)
+        encrypted, source = context.instances.find(former), context.instances.find(args.source_id)
+        if encrypted is None:
+            return result
+        position = find_position(context.aws, args.names, encrypted, source)
+        if not carries_production(position, encrypted):
+            return result
+        sentence = (
+            f"{encrypted.identifier}: it carries production, and Pulumi is about to put another instance in its place. Run the command"
+            " without `--replace`; if the instance is tainted, `pulumi state untaint` it."
+        )
+        return CheckResult(result.inputs, [*result.failures, CheckFailure("", sentence)])
 
     def perform(self, context: StepContext, args: PairArgs) -> Outputs:
         """Confirm that the instance is encrypted and otherwise matches the source."""
@@ -55,7 +78,7 @@ class DeletionGuardProvider(Step[PairArgs]):
         first_look = state_of(source=source).partner_id is None
         if first_look:
             encrypted = complete(context.instances, source, encrypted, context.progress)
-        _require_settings_match(source, encrypted, first_look=first_look)
+        _require_settings_match(source, encrypted, warning_for(args.urn), first_look=first_look)
         return {"kms_key": str(encrypted.description["KmsKeyId"])}
 
     def seen(self, context: StepContext, args: PairArgs) -> Outputs | None:
@@ -92,18 +115,26 @@ class DeletionGuardProvider(Step[PairArgs]):
         ParameterGroups(context.aws).delete_unused([names.encrypted, names.fence])
 
 
-def _require_settings_match(source: Instance, encrypted: Instance, *, first_look: bool) -> None:
+def _require_settings_match(
+    source: Instance, encrypted: Instance, warn: Progress, *, first_look: bool
+) -> None:
     """Refuse an instance whose settings differ from the source's.
 
     One that a killed run was creating lacks the settings that RDS accepts only after a restore; ``complete`` has set most of them.
     If others are missing, the next run compares it with the declaration and updates it.
     """
     # Storage that has grown meanwhile is harmless, and the next `pulumi up` declares it.
-    mismatches = [
+    unlike = [
         difference
         for difference in differences(source, encrypted)
         if difference.setting != "AllocatedStorage"
     ]
+    mismatches = [difference for difference in unlike if difference.setting in RESTORED]
+    if unknown := [str(difference) for difference in unlike if difference.setting not in RESTORED]:
+        warn(
+            f"{encrypted.identifier}: {'; '.join(unknown)}. rds-encrypt does not restore that, and the check `settings-match` keeps a"
+            " cutover from beginning until both are equal, or you accept it"
+        )
     if not mismatches:
         return
     kind = Retryable if first_look else ActionRequired

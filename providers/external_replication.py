@@ -54,7 +54,7 @@ class ExternalReplicationProvider(Step[ExternalReplicationArgs]):
             return {"running": False}  # The state was lost after the cutover: production has no source.
         with context.access.session(encrypted) as follower:
             attached = channel.status(follower)
-            if attached is None or attached.source_host != source.address:
+            if attached is None or attached.of_rds or attached.source_host != source.address:
                 self._attach(context, args, source, encrypted, follower)
             elif not _starts(follower):
                 self._attach_again(context, args, follower)

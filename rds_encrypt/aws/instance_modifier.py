@@ -162,6 +162,20 @@ class InstanceModifier(InstanceReader):
             lambda instance: instance.status == "rebooting" or instance.parameters_in_sync,
         )
 
+    def reboot(self, resource_id: str, *, deadline: float) -> Instance:
+        """Reboot an instance, whatever RDS says of its parameters, and wait until it is available.
+
+        Raises:
+            TimedOut: ``deadline`` seconds were not enough.
+        """
+        insist(
+            "RDS to accept a reboot",
+            lambda: self.get(resource_id),
+            self._reboot,
+            lambda instance: instance.status == "rebooting",
+        )
+        return self.wait_until_available(resource_id, deadline=deadline)
+
     def _asked(self, now: Instance, changes: Mapping[str, str]) -> bool:
         """Request the missing changes; return whether RDS has accepted all of them.
 

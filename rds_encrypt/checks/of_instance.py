@@ -13,6 +13,7 @@ from rds_encrypt.core.words import about
 from rds_encrypt.cutover.windows import minutes_until_maintenance
 
 __all__ = [
+    "backups_elsewhere",
     "busy",
     "identity",
     "logins_by_iam",
@@ -97,12 +98,36 @@ def maintenance_window(context: CheckContext) -> Iterator[Finding]:
 
 
 def standby(context: CheckContext) -> Iterator[Finding]:
-    """A Multi-AZ instance is encrypted with its standby."""
+    """A Multi-AZ instance is encrypted with its standby; one without a standby feels the snapshot.
+
+    Source: "Creating a DB snapshot for a Single-AZ DB instance" and "Working with DB instance read replicas" in the Amazon RDS User
+    Guide: RDS snapshots the source of a new replica, which suspends the I/O of a Single-AZ instance for a moment.
+    """
     if context.source.description.get("MultiAZ"):
         yield context.note(
             "it is Multi-AZ",
             why="the encrypted instance gets its own, encrypted standby before it follows; the temporary replica has none",
         )
+    else:
+        yield context.note(
+            "it has no standby",
+            why="RDS takes a snapshot of it, which suspends its I/O for a moment",
+        )
+
+
+def backups_elsewhere(context: CheckContext) -> Iterator[Finding]:
+    """Backups beyond RDS's own: those belong to the identity, and do not begin for the encrypted instance by themselves."""
+    description = context.source.description
+    for key, what in (
+        ("AwsBackupRecoveryPointArn", "AWS Backup keeps continuous backups of it"),
+        ("DBInstanceAutomatedBackupsReplications", "its backups are replicated to another region"),
+    ):
+        if description.get(key):
+            yield context.warning(
+                what,
+                why="they do not cover the encrypted instance",
+                fix="Set that up for it after the cutover",
+            )
 
 
 def logins_by_iam(context: CheckContext) -> Iterator[Finding]:

@@ -132,7 +132,7 @@ def backups_on(context: CheckContext) -> Iterator[Finding]:
 
 
 def stands_alone(context: CheckContext) -> Iterator[Finding]:
-    """The source is a plain instance: no replica, no cluster member, no IAM roles."""
+    """The source is a plain instance: no replica, no cluster member, no IAM roles, no directory."""
     source = _ahead(context)
     if source is None:
         return
@@ -146,6 +146,11 @@ def stands_alone(context: CheckContext) -> Iterator[Finding]:
     elif roles := source.description.get("AssociatedRoles"):
         what = f"it has {len(roles)} IAM role(s) associated, which a restored instance does not get"
         fix = "Remove them for the duration of the migration"
+    elif domains := source.description.get("DomainMemberships"):
+        what = (
+            f"it belongs to the directory {domains[0].get('Domain')}, which a restored instance does not join"
+        )
+        fix = "Leave it (`aws rds modify-db-instance --disable-domain`), and let the encrypted instance join after the cutover"
     else:
         return
     yield context.blocking(what, where=source.identifier, fix=fix)

@@ -58,6 +58,7 @@ AWS: tuple[Check[AwsCheck], ...] = (
     Check("pending-changes", _FIRST_PREVIEW, _WARNING, of_instance.pending_changes),
     Check("next-maintenance-window", _FIRST_PREVIEW, _NOTE, of_instance.maintenance_window),
     Check("standby", _FIRST_PREVIEW, _NOTE, of_instance.standby),
+    Check("backups-elsewhere", _FIRST_PREVIEW, _WARNING, of_instance.backups_elsewhere),
     Check("deletion-protection", _FIRST_PREVIEW, _NOTE, of_instance.protection),
     Check("data-by-id", _FIRST_PREVIEW, _NOTE, of_instance.identity),
     Check("fence-by-accounts", _FIRST_PREVIEW, _NOTE, of_account.fence_by_accounts),

@@ -28,7 +28,9 @@ __all__ = ["Fence", "ParameterGroupFence", "group_cannot"]
 
 _PARAMETER = "read_only"
 _GRACE = 2.0
-"""Seconds that running transactions get to finish before their sessions are ended."""
+"""Seconds that running transactions get to finish before their sessions are ended, once the server has been told to close."""
+_UNSEEN = 10.0
+"""Seconds after which it counts as told, even if no session shows that: how long RDS takes to apply a parameter is not documented."""
 
 # Tag values allow no braces, so the value to put back is noted as a word.
 _WORDS = {None: "default", "0": "off", "OFF": "off", "{TrueIfReplica}": "true-if-replica"}
@@ -118,11 +120,16 @@ class ParameterGroupFence:
         self._note_value_before()
         self.groups.set_now(self.group, {_PARAMETER: "1"})
         started = time.monotonic()
+        told: float | None = None
 
         def closed() -> bool:
+            nonlocal told
             if writes.read_only(session):
                 return True
-            if time.monotonic() - started > _GRACE:
+            now = time.monotonic()
+            if told is None and (now - started > _UNSEEN or writes.read_only_waits(session)):
+                told = now
+            if told is not None and now - told > _GRACE:
                 writes.end_writing_sessions(session)
             return False
 

@@ -17,7 +17,7 @@ __all__ = ["let_go", "reset"]
 def let_go(context: CutoverContext) -> None:
     """Reset it while the names move; if that fails, the protocol tries again once the candidate is open."""
     instance = context.candidate()
-    if instance.identifier == context.names.source or not instance.available:
+    if instance.identifier == context.names.source or not instance.serving:
         return
     try:
         with context.access.session(instance) as candidate:

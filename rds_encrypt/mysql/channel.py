@@ -239,6 +239,8 @@ def attach(
         patience: seconds to keep trying while RDS treats the instance as a read replica, as it may for a while with one that was
             restored from a replica's snapshot.
 
+    A stopped channel of RDS's own, which a replica's snapshot may hold, is overwritten.
+
     Raises:
         PreconditionFailed: the instance follows another source.
         ActionRequired: RDS does not allow an external source.
@@ -324,7 +326,7 @@ def _follows(state: ReplicaStatus | None, source: Endpoint, coordinates: Coordin
 
 def _require_free_for(session: Session, source: Endpoint) -> None:
     present = status(session)
-    if present is not None and present.source_host != source.host:
+    if present is not None and not present.of_rds and present.source_host != source.host:
         raise PreconditionFailed(
             f"the instance already follows {present.source_host}",
             where=f"MySQL at {session.endpoint}",

@@ -8,6 +8,7 @@ from rds_encrypt.core.errors import ActionRequired
 from rds_encrypt.mysql.accounts import OUR_USERS, REPLICATION_USER, REVERSE_USER
 from rds_encrypt.mysql.coordinates import Coordinates
 from rds_encrypt.mysql.dialect import dialect_of
+from rds_encrypt.mysql.rds_accounts import RDS_USERS
 from rds_encrypt.mysql.replication_errors import Follower, diagnosis, gave_up, hopeless
 from rds_encrypt.mysql.session import Endpoint, Row, Session
 
@@ -52,6 +53,11 @@ class ReplicaStatus:
     def ours(self) -> bool:
         """Whether this migration set the channel up; rds-encrypt does not touch other channels."""
         return self.source_user in OUR_USERS
+
+    @property
+    def of_rds(self) -> bool:
+        """Whether RDS set the channel up, between an instance and its read replica."""
+        return self.source_user in RDS_USERS
 
     @property
     def running(self) -> bool:

@@ -30,6 +30,7 @@ __all__ = [
     "long_transactions",
     "prepared_transactions",
     "read_only",
+    "read_only_waits",
     "refused",
     "require_settled",
     "sessions_of_our_account",
@@ -40,6 +41,9 @@ __all__ = [
 
 T = TypeVar("T")
 
+_LOCKS_OF_READ_ONLY = {"Waiting for global read lock", "Waiting for commit lock"}
+"""States of a session that sets `read_only` ("General thread states", MySQL Reference Manual)."""
+_SETS_READ_ONLY = re.compile(r"\s*SET\s+(@@)?GLOBAL[\s.]+read_only\b", re.IGNORECASE)
 _PROBE = "DROP DATABASE IF EXISTS `rds_encrypt_fence_probe`"
 """A write that changes nothing where writes are allowed: the schema never exists."""
 _DEFINES = re.compile(r"\s*(ALTER|CREATE|DROP|OPTIMIZE|RENAME|TRUNCATE|REPAIR)\s", re.IGNORECASE)
@@ -78,6 +82,14 @@ def settled_coordinates(session: Session, *, pause: float = 0.1) -> Coordinates:
         f"the binlog still grows although the server refuses writes (now {before})",
         where=f"MySQL at {session.endpoint}",
         fix="Find the account that can write despite read_only (SUPER, CONNECTION_ADMIN) and stop it",
+    )
+
+
+def read_only_waits(session: Session) -> bool:
+    """Whether RDS has told the server to be read-only, and the server waits for sessions that write."""
+    return any(
+        row["State"] in _LOCKS_OF_READ_ONLY or _SETS_READ_ONLY.match(row["Info"] or "")
+        for row in other_sessions(session)
     )
 
 

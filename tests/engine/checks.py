@@ -57,12 +57,19 @@ MAY_DIFFER = {
     "StorageOperationPercentProgress",
     "IsStorageConfigUpgradeAvailable",
     "ActivityStreamStatus",
+    "StorageVolumeStatus",
+    "PercentProgress",
+    "AutomaticRestartTime",
     # What RDS chooses, or what belongs to the source alone.
     "AvailabilityZone",
     "SecondaryAvailabilityZone",
     "ReadReplicaDBInstanceIdentifiers",
     "ReadReplicaDBClusterIdentifiers",
     "AssociatedRoles",
+    "AwsBackupRecoveryPointArn",
+    "DBInstanceAutomatedBackupsReplications",
+    "DBCapacityReservationIdentifier",
+    "UpgradeRolloutOrder",
     # Until the cutover.
     "DBParameterGroups",
 }

@@ -99,6 +99,30 @@ def test_a_prepared_transaction_is_seen_once_its_session_is_gone(
     assert writes.prepared_transactions(session) == 0
 
 
+def test_a_server_that_waits_to_become_read_only_is_seen(
+    place: tuple[Farm, MySQLServer], session: Session
+) -> None:
+    def close() -> None:
+        with place[1].admin() as host:
+            execute(host, "SET GLOBAL read_only = 1")
+
+    closing = threading.Thread(target=close)
+    session.execute("CREATE TABLE shop.locked (id INT PRIMARY KEY)")
+    try:
+        with opened(place) as other:
+            other.execute("LOCK TABLES shop.locked WRITE")
+            assert not writes.read_only_waits(session)
+            closing.start()
+            until(lambda: writes.read_only_waits(session), what="the server to wait")
+            assert not writes.read_only(session)
+        until(lambda: writes.read_only(session), what="read_only")
+        assert not writes.read_only_waits(session)
+    finally:
+        closing.join(30)
+        with place[1].admin() as host:
+            execute(host, "SET GLOBAL read_only = 0")
+
+
 def test_sessions_that_come_and_go_are_ended_without_an_error(
     place: tuple[Farm, MySQLServer], session: Session
 ) -> None:

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import pytest
+from pulumi.output import UNKNOWN
 
-from providers.arguments import PairArgs
+from providers.arguments import PairArgs, as_inputs
 from providers.deletion_guard import DeletionGuardProvider
 from providers.step import StepContext
 from rds_encrypt.access import Access
@@ -70,6 +71,26 @@ def no_groups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr("providers.deletion_guard.ParameterGroups.delete_unused", lambda *_: None)
     monkeypatch.setattr("providers.deletion_guard.warning_for", lambda _urn: warnings.append)
     return warnings
+
+
+@pytest.mark.parametrize(
+    ("tags", "refused"), [({**MOVED, Tag.OPENED: "2"}, True), (tags_for(Role.ENCRYPTED, "db-ORDERS"), False)]
+)
+def test_no_other_instance_takes_the_place_of_production(
+    monkeypatch: pytest.MonkeyPatch, tags: dict[str, str], *, refused: bool
+) -> None:
+    aws = FakeAws(instance("orders-old"), instance("orders", tags, DbiResourceId="db-E"))
+    place = StepContext(aws, cast(Access, None), silent)
+    monkeypatch.setattr(DeletionGuardProvider, "context_of_checks", lambda _step, _args: place)
+    olds: dict[str, Any] = {
+        "identifier": "orders",
+        "source_id": "db-ORDERS-OLD",
+        "encrypted_id": "db-E",
+        "access": as_inputs(ACCESS),
+    }
+    assert DeletionGuardProvider().check(olds, olds).failures == []
+    failures = DeletionGuardProvider().check(olds, {**olds, "encrypted_id": UNKNOWN}).failures
+    assert [("it carries production" in failure.reason) for failure in failures] == [True] * refused
 
 
 def test_events_and_accounts_that_were_left_are_settled() -> None:

@@ -349,8 +349,18 @@ def test_little_storage_is_a_warning(
 
 
 def test_a_standby_is_told() -> None:
-    assert findings_of(of_instance.standby, context()) == []
-    assert one(of_instance.standby, context(instance(MultiAZ=True))).severity is Severity.NOTE
+    assert "it has no standby" in str(one(of_instance.standby, context()))
+    assert "gets its own, encrypted standby" in str(one(of_instance.standby, context(instance(MultiAZ=True))))
+
+
+def test_backups_beyond_rds_are_told() -> None:
+    assert findings_of(of_instance.backups_elsewhere, context()) == []
+    source = instance(
+        AwsBackupRecoveryPointArn="arn:aws:backup:eu-west-1:1:recovery-point:continuous:db-ORDERS-1",
+        DBInstanceAutomatedBackupsReplications=[{"DBInstanceAutomatedBackupsArn": "arn:ab-1"}],
+    )
+    told = [str(finding) for finding in findings_of(of_instance.backups_elsewhere, context(source))]
+    assert ["AWS Backup" in told[0], "another region" in told[1]] == [True, True]
 
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/1"

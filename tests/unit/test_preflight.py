@@ -128,6 +128,7 @@ def test_no_backups_are_refused() -> None:
         ({"ReadReplicaSourceDBInstanceIdentifier": "main"}, "it is itself a replica of main"),
         ({"DBClusterIdentifier": "three"}, "it belongs to cluster three"),
         ({"AssociatedRoles": [{"RoleArn": "arn"}]}, "it has 1 IAM role(s) associated"),
+        ({"DomainMemberships": [{"Domain": "d-1", "Status": "joined"}]}, "it belongs to the directory d-1"),
     ],
 )
 def test_a_source_that_does_not_stand_alone_is_refused(change: dict[str, Any], sentence: str) -> None:

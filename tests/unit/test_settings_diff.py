@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from components.owner_settings import owner_settings, storage_settings
+from components.owner_settings import _PLAIN, owner_settings, storage_settings
+from rds_encrypt.completion import _ARGUMENTS
 from rds_encrypt.journal import Role, Tag, tags_for
-from rds_encrypt.settings_diff import ALLOWED, Difference, differences
+from rds_encrypt.settings_diff import ALLOWED, RESTORED, Difference, differences
 from tests.unit.fakes import instance
 
 
@@ -60,6 +61,22 @@ def test_the_owners_tags_must_be_equal_and_ours_may_differ() -> None:
     assert differences(source, encrypted(tags={"owner": "shop", **tags_for(Role.ENCRYPTED, "db-S")})) == []
     (difference,) = differences(source, encrypted(tags=tags_for(Role.ENCRYPTED, "db-S")))
     assert difference.setting == "TagList"
+
+
+def test_what_the_declaration_and_the_completion_set_is_what_a_restored_instance_must_have() -> None:
+    assert set(_PLAIN.values()) | _ARGUMENTS.keys() <= RESTORED
+    assert not RESTORED & ALLOWED.keys()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("AwsBackupRecoveryPointArn", "arn:aws:backup:eu-west-1:1:recovery-point:continuous:db-S-1"),
+        ("DBInstanceAutomatedBackupsReplications", [{"DBInstanceAutomatedBackupsArn": "arn:ab-1"}]),
+    ],
+)
+def test_backups_beyond_rds_belong_to_the_source(setting: str, value: Any) -> None:
+    assert differences(instance(**{setting: value}), encrypted()) == []
 
 
 def test_every_allowed_difference_has_its_reason() -> None:

@@ -12,6 +12,7 @@ from rds_encrypt.aws.instance import Instance
 from rds_encrypt.cutover.context import CutoverContext, Move, Strategy
 from rds_encrypt.cutover.direction import Direction
 from rds_encrypt.cutover.fence import ParameterGroupFence
+from rds_encrypt.cutover.opening import opened_candidate
 from rds_encrypt.cutover.timeline import Moment
 from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import writes
@@ -62,9 +63,8 @@ class InPlace(Strategy):
         now = max(began, datetime.now(UTC).isoformat(timespec="seconds"))
         # Without this, an instance that is open would count as production before anybody uses it.
         context.instances.tag(context.direction.encrypted_id, {Tag.APPLICATIONS_MOVED: now})
-        with context.access.session(candidate) as opening:
-            writes.wait_until_writable(opening, deadline=context.settings.max_write_outage)
-        context.timeline.mark(Moment.OPEN)
+        with opened_candidate(context):
+            context.timeline.mark(Moment.OPEN)
         self._end_sessions(context)
         context.timeline.mark(Moment.APPLICATIONS_MOVED)
         with context.not_needed(f"parameter group {candidate.parameter_group} keeps STRICT for replication"):

@@ -11,10 +11,10 @@ from rds_encrypt.cutover import former_primary, release
 from rds_encrypt.cutover.context import CutoverCheck, CutoverContext, Move, Strategy
 from rds_encrypt.cutover.direction import Direction
 from rds_encrypt.cutover.fences import fence_left
+from rds_encrypt.cutover.opening import opened_candidate
 from rds_encrypt.cutover.timeline import Moment
 from rds_encrypt.cutover.windows import backup_window
 from rds_encrypt.journal import Tag
-from rds_encrypt.mysql import writes
 from rds_encrypt.mysql.session import Endpoint
 
 __all__ = ["BACKUP_WINDOW", "Rename"]
@@ -82,8 +82,7 @@ class Rename(Strategy):
             progress=context.progress,
         )
         context.timeline.mark(Moment.SECOND_RENAMED)
-        with context.session_on_candidate() as candidate:
-            writes.wait_until_writable(candidate, deadline=context.settings.max_write_outage)
+        with opened_candidate(context) as candidate:
             fence.hand_over(candidate)
         context.timeline.mark(Moment.OPEN)
         context.forget(context.find_primary(), [Tag.FENCE_BEFORE, Tag.LOCKED_BEFORE])
