@@ -79,9 +79,9 @@ class Steps:
     def _require_success(self, done: object) -> None:
         if isinstance(done, pulumi.output.Unknown):
             raise pulumi.RunError(
-                f"{self._source.names.source}: a step has failed, so the whole run ends, in spite of `--continue-on-error`: in phase"
-                f" `{self._source.phase}`, Pulumi would now delete steps that the next run needs. Correct what the step says, then run"
-                " `pulumi up` again."
+                f"{self._source.names.source}: a step has failed, or was left out (`--target`, `--exclude`, `--run-program`), so the"
+                f" whole run ends, in spite of `--continue-on-error`: in phase `{self._source.phase}`, Pulumi would now delete steps that"
+                " the next run needs. Correct what the step says, and run the command again without these options."
             )
 
     def _preflight(self) -> Preflight:

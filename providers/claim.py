@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
+from pulumi.dynamic import UpdateResult
 
 from providers.arguments import StepArgs
 from providers.progress import warning_for
@@ -68,19 +70,34 @@ class ClaimProvider(Step[ClaimArgs]):
             _require_ours(context.instances.get(source.resource_id), args)
         return {"parameter_group": group}
 
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        """Write a stack's new name after `pulumi stack rename`."""
+        olds, news = self.read_args(_olds), self.read_args(_news)
+        context = self.context(news)
+        source = context.instances.find(news.source_id)
+        if source is not None and source.tags.get(Tag.OWNER) == olds.owner != news.owner:
+            context.instances.tag(source, {Tag.OWNER: news.owner})
+        return super().update(_id, _olds, _news)
+
     def seen(self, context: StepContext, args: ClaimArgs) -> Outputs | None:
         """Tell whether the claim still stands; it does for a deleted source, where nothing is left to claim."""
         source = context.instances.find(args.source_id)
         return None if source is not None and Tag.OWNER not in source.tags else {}
 
     def undo(self, context: StepContext, args: ClaimArgs) -> None:
-        """Remove what a killed run left, then all tags from the source and from the instance that replaced it."""
+        """Remove what a killed run left, then all tags from the source and from the instance that replaced it.
+
+        Nothing of a migration that another stack has taken over.
+        """
         source = context.instances.find(args.source_id)
+        if source is not None and source.tags.get(Tag.OWNER, args.owner) != args.owner:
+            return
         production = find_encrypted(context.instances, args.source_id, source)
         before_cut_over = not state_of(encrypted=production).cutover_begun
-        if source is not None and before_cut_over and source.tags.get(Tag.OWNER) == args.owner:
+        if source is not None and before_cut_over:
             # The step that closed it may not be in the state, and without the tag nobody could tell what to restore.
             lift(context.aws, context.access, source, owner_group(source))
+        if source is not None and before_cut_over and Tag.OWNER in source.tags:
             take_away(context.aws, context.access, source, context.progress)
         # Without a state the tags have no effect: one that AWS does not remove must not block `pulumi destroy`.
         warn = warning_for(args.urn)

@@ -29,7 +29,7 @@ from rds_encrypt.core.waiting import Wait, until
 from rds_encrypt.cutover.direction import Direction, cutover_direction
 from rds_encrypt.cutover.fence import group_cannot
 from rds_encrypt.cutover.protocol import follow_up
-from rds_encrypt.cutover.reverse_replication import OPEN, settled
+from rds_encrypt.cutover.reverse_replication import LOST, OPEN, settled
 from rds_encrypt.cutover.strategies import strategy_of
 from rds_encrypt.mysql import channel, writes
 from rds_encrypt.mysql.connected_clients import Client, clients
@@ -50,12 +50,14 @@ class CutoverArgs(ProtocolArgs):
         named: the encrypted instance has the name.
         fenced: the old instance refuses writes.
         following: it follows the encrypted one, or no longer can.
+        rollback_path: whether a rollback is possible, as a word or as a reason.
     """
 
     old_clients: tuple[Client, ...] = recorded(())
     named: bool = True
     fenced: bool = True
     following: bool = True
+    rollback_path: str = recorded("")
 
 
 class CutoverProvider(Step[CutoverArgs]):
@@ -138,17 +140,20 @@ def _old_now(context: StepContext, args: CutoverArgs) -> Outputs:
     if encrypted is None or not old.available or not _complete(context, args):
         return {}
     with context.access.session(old) as session:
-        return {**_path(session, encrypted), "old_clients": _clients(session, old, args)}
+        return {**_path(session, encrypted, args), "old_clients": _clients(session, old, args)}
 
 
-def _path(session: Session, encrypted: Instance) -> Outputs:
-    """Return whether the old instance follows; nothing for one that is detached."""
-    status = channel.status(session)
+def _path(session: Session, encrypted: Instance, args: CutoverArgs) -> Outputs:
+    """Return whether the old instance follows; nothing for one that does not have to."""
+    status, state = channel.status(session), state_of(encrypted=encrypted)
     if status is None or not status.ours:
-        return {}
+        detached = args.rollback_path == OPEN and not state.retired
+        return (
+            {"rollback_path": f"{LOST}nothing replicates to {session.endpoint} any more"} if detached else {}
+        )
     if status.running:
         return {"rollback_path": OPEN, "following": True}
-    lost = state_of(encrypted=encrypted).rollback_lost is not None
+    lost = state.rollback_lost is not None
     return {"following": status.failure(session.endpoint) is not None and lost}
 
 

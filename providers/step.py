@@ -98,6 +98,8 @@ class Step(ResourceProvider, Generic[A]):
     """
 
     serialize_as_secret_always = False
+    _created: ClassVar[set[tuple[type, str]]] = set()
+    """The steps that this process has performed, by their ids; a process serves one run."""
     arguments: ClassVar[type[StepArgs]]
     identity: ClassVar[tuple[str, ...]] = ()
     ignored: ClassVar[tuple[str, ...]] = ("urn", "__provider")
@@ -175,7 +177,9 @@ class Step(ResourceProvider, Generic[A]):
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Perform the step."""
         outputs = {**props, **self.carry_out(props)}
-        return CreateResult(":".join(str(props[key]) for key in self.identity), outputs)
+        id_ = ":".join(str(props[key]) for key in self.identity)
+        self._created.add((type(self), id_))
+        return CreateResult(id_, outputs)
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Read the current state of the step's effect."""
@@ -188,7 +192,9 @@ class Step(ResourceProvider, Generic[A]):
         return UpdateResult({**_olds, **_news})
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        """Undo the step."""
+        """Undo the step, unless this run has just performed it: with `--replace`, Pulumi deletes the former one afterwards."""
+        if (type(self), _id) in self._created:
+            return
         args = self.read_args(_props)
         context = self.context(args)
         if self.waits_for_names:
@@ -218,7 +224,7 @@ def require_no_names_moving(context: StepContext, args: StepArgs) -> None:
         return
     if source is None:
         phase = "cleanup"
-    way_out = f"Run `pulumi up` in phase `{phase}`, which completes the move"
+    way_out = f"Run `pulumi up` in phase `{phase}`, with the source in `sources`, which completes the move"
     if source is None and position is Position.RETURNING:
         way_out = BY_HAND
     raise ActionRequired(

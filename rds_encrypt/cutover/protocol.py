@@ -90,6 +90,8 @@ def run(context: CutoverContext) -> Outcome:
             _require_within_budget(context, time.monotonic() - started)
             # After a second Ctrl-C, or without a terminal, undoing is better than stopping half-way.
             stop_if_orphaned("the names to move")
+            # Another run, begun after a `pulumi cancel` that left this one alive, may have lifted the fence.
+            _require_held(context, fence, primary, final)
             _begin(context)
     # ── point of no return: from here on, running again rolls forward ──
     noted = context.direction.noted(state)
@@ -180,13 +182,18 @@ def _promote(
         **_owner_retention(context, primary_tags),
     }
     context.instances.tag(context.direction.candidate_id, tags)
+    _require_held(context, fence, primary, final)
+    context.timeline.mark(Moment.PROMOTED)
+
+
+def _require_held(context: CutoverContext, fence: Fence, primary: Session, final: Coordinates) -> None:
+    """Require that nobody has written since the fence closed, and that it is still closed."""
     if wrote_since(primary, final) or not fence.holds(primary):
         raise ActionRequired(
             f"applications wrote to {context.names.source} despite the fence, or could have",
             where=context.names.source,
-            fix="Find the account that the fence does not stop, then run `pulumi up` again",
+            fix="Find the account that the fence does not stop, or the other run that lifted it, then run `pulumi up` again",
         )
-    context.timeline.mark(Moment.PROMOTED)
 
 
 def _owner_retention(context: CutoverContext, tags: Mapping[str, str]) -> dict[str, str]:

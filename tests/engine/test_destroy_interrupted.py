@@ -55,7 +55,10 @@ def require_refused(deployment: Deployment, phase: str, *options: str) -> None:
 
     assert not result.ok, result.output
     assert "its name is moving between two instances" in result.output
-    assert f"Run `pulumi up` in phase `{phase}`, which completes the move" in result.output
+    assert (
+        f"Run `pulumi up` in phase `{phase}`, with the source in `sources`, which completes the move"
+        in result.output
+    )
     assert journal_of(deployment) == before
 
 

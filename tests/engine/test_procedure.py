@@ -165,6 +165,22 @@ def test_after_replicate_nothing_is_left_to_do(deployment: Deployment) -> None:
     deployment.require_rest()
 
 
+def test_steps_that_are_replaced_are_not_undone_afterwards(deployment: Deployment) -> None:
+    replaced = ("Claim", "ReplicationUser", "DeletionGuard", "ExternalReplication")
+    urns = [
+        resource["urn"]
+        for resource in deployment.workspace.resources()
+        if resource["type"].rpartition(":")[2] in replaced
+    ]
+    assert len(urns) == len(replaced)
+    options = [word for urn in urns for word in ("--replace", urn)]
+
+    result = deployment.note(deployment.workspace.up("--skip-preview", *options))
+
+    assert result.ok, result.output
+    deployment.require_rest()
+
+
 def test_the_encrypted_instance_is_like_the_source(deployment: Deployment, source: dict[str, Any]) -> None:
     assert set(ALLOWED) == MAY_DIFFER
     encrypted = deployment.instance("orders-encrypted")
@@ -314,7 +330,7 @@ def test_a_client_that_still_uses_old_is_reported_and_keeps_cleanup_from_stoppin
         assert f"applications are still connected to it: {user}" in unfolded(plan.output)
         refused = deployment.note(deployment.workspace.up("--skip-preview"))
         assert not refused.ok
-        assert "accept the check `old-unused` with a reason. Nothing was removed." in unfolded(refused.output)
+        assert "accept the check `old-unused` with a reason. It was not touched." in unfolded(refused.output)
         assert deployment.instance("orders-old")["DBInstanceStatus"] == "available"
         assert "orders-not-encrypted" in deployment.names()
 

@@ -109,6 +109,24 @@ def test_the_same_state_on_another_machine_is_no_difference() -> None:
     assert not ClaimProvider().diff("", olds, {**olds, "backend": "of the build server"}).changes
 
 
+def test_a_renamed_stack_keeps_its_claim(monkeypatch: pytest.MonkeyPatch) -> None:
+    aws = Tagged(orders={Tag.OWNER: "rds-encrypt/dev"})
+    monkeypatch.setattr(ClaimProvider, "context", lambda _step, _args: context(aws))
+    ClaimProvider().update("", INPUTS, {**INPUTS, "owner": "rds-encrypt/live"})
+    assert aws.tags()[Tag.OWNER] == "rds-encrypt/live"
+    # What another stack has taken over meanwhile stays its own.
+    ClaimProvider().update("", INPUTS, {**INPUTS, "owner": "rds-encrypt/third"})
+    assert aws.tags()[Tag.OWNER] == "rds-encrypt/live"
+
+
+def test_what_another_stack_has_taken_over_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    tags: dict[str, str] = {Tag.OWNER: "rds-encrypt/live", Tag.FENCE_BEFORE: "default"}
+    aws = Tagged(orders=tags)
+    monkeypatch.setattr("providers.claim.lift", lambda *_: pytest.fail("not ours"))
+    ClaimProvider().undo(context(aws), ARGS)
+    assert aws.tags() == tags
+
+
 @pytest.mark.parametrize(
     ("tags", "phase"),
     [
@@ -142,7 +160,10 @@ def test_nothing_is_given_up_while_names_move(
         step().delete("", state)
         assert undone == [step]
     else:
-        with pytest.raises(ActionRequired, match=f"`pulumi up` in phase `{phase}`, which completes the move"):
+        with pytest.raises(
+            ActionRequired,
+            match=f"`pulumi up` in phase `{phase}`, with the source in `sources`, which completes the move",
+        ):
             step().delete("", state)
         assert undone == []
 

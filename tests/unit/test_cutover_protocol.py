@@ -34,6 +34,7 @@ BEFORE = [
     "promote",
     "prepare_reverse_replication",
     "require_within_budget",
+    "require_held",
     "begin",
 ]
 """The moves up to the point of no return; the first one takes back what an interrupted attempt left."""

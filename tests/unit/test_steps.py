@@ -130,6 +130,18 @@ def test_create_returns_what_was_seen_under_an_id_that_is_the_same_every_time() 
     assert created.outs == {**INPUTS, "running": True}
 
 
+def test_a_step_that_this_run_has_performed_is_not_undone_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `--replace`, the engine performs the step and then deletes what has the same id: that is the same thing in the world."""
+    monkeypatch.setattr(Step, "_created", set())
+    undone: list[str] = []
+    monkeypatch.setattr(Example, "undo", lambda *_: undone.append("undone"))
+    created = Example().create(INPUTS)
+    Example().delete(created.id, STATE)
+    assert undone == []
+    Example().delete("db-2:3306", STATE)
+    assert undone == ["undone"]
+
+
 def test_read_says_gone_when_the_effect_is_gone() -> None:
     step = Example()
     assert (step.read("x", STATE).id, step.read("x", STATE).outs) == ("", {})

@@ -36,7 +36,8 @@ docs-errors` provokes them all and writes this page. `…` stands for what diffe
 | action required | running it again changes nothing until you act |
 | outcome unknown | the connection died in the middle: run it again, it looks before it acts |
 
-Errors of the AWS provider, which makes replica, snapshot, copy and encrypted instance, are AWS's own sentences.
+Errors of the AWS provider, which makes replica, snapshot, copy and encrypted instance, are AWS's own sentences. `pulumi destroy` ends the
+migrations of all sources in the stack; [for one of several](runbook.md#many-sources-in-one-stack), remove its entry from `sources` instead.
 """
 
 # What differs from case to case.
