@@ -15,6 +15,7 @@ from providers.progress import warning_for
 from providers.replica_readers import (
     ReplicaNamesArgs,
     cannot_serve,
+    promoted,
     require_in_sync,
     require_same_record,
     serves,
@@ -25,11 +26,11 @@ from providers.step import HOUR, Outputs, Step, StepContext
 from rds_encrypt.access import endpoint_of
 from rds_encrypt.aws import dns_records
 from rds_encrypt.aws.instance import Instance
-from rds_encrypt.core.errors import ActionRequired, Cancelled, MigrationError, PreconditionFailed, TimedOut
+from rds_encrypt.core.errors import Cancelled, MigrationError, PreconditionFailed, TimedOut
 from rds_encrypt.core.waiting import Progress
 from rds_encrypt.journal import KEYS, Role, Tag, tags_for
 from rds_encrypt.mysql.connected_clients import clients
-from rds_encrypt.replica_pairs import delete_counterparts
+from rds_encrypt.replica_pairs import delete_counterparts, require_no_replicas
 from rds_encrypt.state import carries_production, find_position
 from rds_encrypt.temporary_resources import untag_or_warn
 
@@ -194,22 +195,19 @@ def _leave_to_owner(
 
 
 def _retire(context: StepContext, args: ReplicaNamesArgs, resource_id: str) -> None:
-    """Delete it unless applications use it: RDS stops no instance that has replicas, and it has no data of its own."""
-    replica = context.instances.get(resource_id)
+    """Delete it unless applications use it: RDS stops no instance that has replicas, and a replica has no data of its own."""
+    replica, warn = context.instances.get(resource_id), warning_for(args.urn)
+    if replica.replica_of is None:
+        warn(
+            f"{replica.identifier} stays: it is no longer a replica, so it may have data of its own. Delete it yourself once nobody needs it"
+        )
+        return
     if not replica.broken:
         replica = context.instances.wait_until_available(
             resource_id, deadline=HOUR, progress=context.progress
         )
-    # RDS may list one that was deleted a moment ago.
-    existing = context.instances.named(replica.replicas_here)
-    if remaining := [name for name in replica.replicas if ":" in name or name in existing]:
-        raise ActionRequired(
-            f"it has replicas of its own, which would become independent instances: {', '.join(remaining)}",
-            where=replica.identifier,
-            fix="Delete them, or set `cleanup.old` to `keep`; then run `pulumi up` again",
-            safe="Production is not affected",
-        )
-    require_unused(context, replica, args.accept, warning_for(args.urn))
+    require_no_replicas(context.instances, replica)
+    require_unused(context, replica, args.accept, warn)
     context.instances.delete(resource_id, final_snapshot=None, deadline=3 * HOUR, progress=context.progress)
 
 
@@ -240,12 +238,16 @@ def _move(context: StepContext, args: ReplicaNamesArgs, taker: Instance, giver: 
     names = args.replica_names
     moves = [(taker, names.source)]
     if giver is not None and giver.identifier == names.source:
+        if args.moved and giver.replica_of is None:
+            raise promoted(giver)
         moves.insert(0, (giver, names.old if args.moved else names.encrypted))
     _rename(context, moves)
 
 
 def _rename(context: StepContext, moves: list[tuple[Instance, str]]) -> None:
-    """Rename all; each request goes out as soon as RDS accepts it, because reads fail meanwhile."""
+    """Rename all, if any; each request goes out as soon as RDS accepts it, because reads fail meanwhile."""
+    if not moves:
+        return
     for instance, identifier in moves:
         context.instances.ask_rename(
             instance.resource_id,
@@ -291,9 +293,12 @@ def _point_back(context: StepContext, args: ReplicaNamesArgs, original: Instance
 def _give_back(
     context: StepContext, args: ReplicaNamesArgs, original: Instance, copy: Instance | None
 ) -> None:
-    """Give its name back to the owner's replica, unless a third instance has it; even if the config has another strategy by now."""
-    if original.identifier != args.replica and (moves := list(_back(context, args, original, copy))):
-        _rename(context, moves)
+    """Give its name back to the owner's replica, unless a third instance has it; even if the config has another strategy by now.
+
+    Only the name that rds-encrypt took from it: its owner may have given it another.
+    """
+    if original.identifier == args.replica_names.old:
+        _rename(context, list(_back(context, args, original, copy)))
 
 
 def _back(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -10,14 +11,21 @@ from providers.arguments import NamedArgs, recorded
 from providers.step import HOUR, StepContext
 from rds_encrypt.aws import dns_records
 from rds_encrypt.aws.instance import Instance
-from rds_encrypt.core.errors import ActionRequired
+from rds_encrypt.core.errors import ActionRequired, PreconditionFailed
 from rds_encrypt.mysql import lag
 from rds_encrypt.mysql.connected_clients import Client
 from rds_encrypt.mysql.replica_status import required_status
 from rds_encrypt.names import Names
 from rds_encrypt.settings import DnsSettings, StrategyName
 
-__all__ = ["ReplicaNamesArgs", "cannot_serve", "require_in_sync", "require_same_record", "serves"]
+__all__ = [
+    "ReplicaNamesArgs",
+    "cannot_serve",
+    "promoted",
+    "require_in_sync",
+    "require_same_record",
+    "serves",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +95,26 @@ def cannot_serve(args: ReplicaNamesArgs, taker: Instance | None) -> ActionRequir
     )
 
 
+def promoted(original: Instance) -> ActionRequired:
+    """Return why readers cannot move away from an instance that has become independent."""
+    return ActionRequired(
+        "it is no longer a replica, so it may have data of its own, and its encrypted replica would take its name",
+        where=original.identifier,
+        fix=f"Set `replicas.overrides` to `{{{original.identifier}: leave}}`, which leaves it as it is",
+        safe="Production is not affected",
+    )
+
+
 def require_same_record(context: StepContext, olds: ReplicaNamesArgs, news: ReplicaNamesArgs) -> None:
     """Refuse to forget a record that points at the encrypted replica: nobody would point it back."""
     copy = context.instances.find(olds.replica_id)
     if olds.record is None or olds.record == news.record or copy is None:
         return
-    if dns_records.target(context.aws, olds.record) == copy.address:
+    try:
+        target = dns_records.target(context.aws, olds.record)
+    except PreconditionFailed:
+        return  # its owner has deleted it, or made it one that rds-encrypt does not change
+    if target == copy.address:
         raise ActionRequired(
             f"the config no longer has the record {olds.record.record}, which points at {copy.identifier}",
             where=olds.replica,
@@ -107,7 +129,9 @@ def serves(context: StepContext, args: ReplicaNamesArgs, taker: Instance, giver:
     A record is pointed back at the owner's replica only if it points at the encrypted one.
     """
     if args.strategy == "rename":
-        return taker.identifier == args.replica
+        taken = giver is not None and giver.identifier == args.replica
+        renamed_by_owner = taker.identifier != args.replica_names.old and not taken
+        return taker.identifier == args.replica or (not args.moved and renamed_by_owner)
     if args.record is None:
         return True
     target = dns_records.target(context.aws, args.record)
@@ -127,7 +151,11 @@ def require_in_sync(context: StepContext, args: ReplicaNamesArgs, taker: str) ->
         follower = context.instances.wait_until_available(
             behind_id, deadline=deadline, progress=context.progress
         )
-        with context.session(ahead_id) as ahead, context.access.session(follower) as behind:
+        with (
+            _told_of(args, follower),
+            context.session(ahead_id) as ahead,
+            context.access.session(follower) as behind,
+        ):
             if delay := required_status(behind).delay:
                 raise ActionRequired(
                     f"it is delayed by {delay} s, so it never catches up with production",
@@ -136,6 +164,23 @@ def require_in_sync(context: StepContext, args: ReplicaNamesArgs, taker: str) ->
                     safe="Production is not affected",
                 )
             lag.catch_up(ahead, behind, deadline=deadline, progress=context.progress)
+
+
+@contextmanager
+def _told_of(args: ReplicaNamesArgs, follower: Instance) -> Iterator[None]:
+    """Say of a broken replica what helps it: the advice for the encrypted instance would end the migration."""
+    try:
+        yield
+    except ActionRequired as error:
+        if (
+            follower.resource_id not in {args.original_id, args.replica_id}
+            or error.where == follower.identifier
+        ):
+            raise
+        broken = cannot_serve(args, follower if args.moved else None)
+        raise ActionRequired(
+            error.what, where=follower.identifier, fix=broken.fix, safe="Production is not affected"
+        ) from error
 
 
 def _require_there(context: StepContext, args: ReplicaNamesArgs, through_id: str) -> None:

@@ -13,6 +13,7 @@ from rds_encrypt.aws.instance import Instance
 from rds_encrypt.core.errors import MigrationError
 from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.names import Names
+from rds_encrypt.replica_pairs import find_counterparts
 from rds_encrypt.reports import ownership_transfer, report
 from rds_encrypt.reports.files import Files
 from rds_encrypt.reports.lag_log import LagLog
@@ -49,9 +50,10 @@ def hand_over(cutover: CutoverContext, files: Files) -> None:
     """Write the ownership transfer once the encrypted instance carries production; withdraw it after a rollback."""
     with _only_warned(files):
         if cutover.direction.candidate_id == cutover.direction.encrypted_id:
-            ownership_transfer.write(
-                files, OwnershipTransfer(cutover.encrypted(), _source_id(cutover), cutover.names.source)
-            )
+            encrypted, source_id = cutover.encrypted(), _source_id(cutover)
+            counterparts = find_counterparts(cutover.instances, encrypted, source_id)
+            transfer = OwnershipTransfer(encrypted, source_id, cutover.names.source, tuple(counterparts))
+            ownership_transfer.write(files, transfer)
         else:
             ownership_transfer.withdraw(files)
 

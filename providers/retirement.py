@@ -23,6 +23,7 @@ from rds_encrypt.core.waiting import Progress
 from rds_encrypt.journal import Tag
 from rds_encrypt.mysql import writes
 from rds_encrypt.names import Names
+from rds_encrypt.replica_pairs import require_no_replicas
 from rds_encrypt.settings import Fate
 from rds_encrypt.state import ENDED, Position, find_position
 from rds_encrypt.temporary_resources import drop_replication_user, put_retention_back
@@ -61,6 +62,7 @@ class RetirementProvider(Step[RetirementArgs]):
         _require_cut_over(context, production, old, names)
         warn = warning_for(args.urn)
         if old is not None and args.fate != "keep":
+            require_no_replicas(context.instances, old, without=names.replica)
             require_unused(context, old, args.accept, warn)
         _end_rollback_path(context, production, warn)
         self._delete_replica(context, names, args.source_id)

@@ -16,7 +16,15 @@ from rds_encrypt.names import Names
 from rds_encrypt.phases import Method
 from rds_encrypt.settings import ReplicaSettings
 
-__all__ = ["ReplicaPair", "delete_counterparts", "find_originals", "find_pairs", "pair_tags"]
+__all__ = [
+    "ReplicaPair",
+    "delete_counterparts",
+    "find_counterparts",
+    "find_originals",
+    "find_pairs",
+    "pair_tags",
+    "require_no_replicas",
+]
 
 _PATIENCE = 3 * 3600.0
 _RENAME_GAP = 300.0
@@ -153,6 +161,20 @@ def _stands_for(counterpart: Instance) -> tuple[str, str]:
     return original_id, name
 
 
+def find_counterparts(instances: Instances, encrypted: Instance, source_id: str) -> list[ReplicaPair]:
+    """Find the encrypted replicas that take over the owner's, without these; sorted by the name that readers use."""
+    direct = _replicas_of(instances, [encrypted])
+    return sorted(
+        (
+            ReplicaPair(name, original_id, None, counterpart)
+            for counterpart in (*direct, *_replicas_of(instances, direct))
+            if _is_counterpart(counterpart, source_id)
+            for original_id, name in [_stands_for(counterpart)]
+        ),
+        key=lambda pair: pair.name,
+    )
+
+
 def delete_counterparts(
     instances: Instances, encrypted: Instance, source_id: str, progress: Progress
 ) -> None:
@@ -177,6 +199,24 @@ def delete_counterparts(
     for counterpart in ours.values():
         delete_counterparts(instances, counterpart, source_id, progress)
         instances.delete(counterpart.resource_id, final_snapshot=None, deadline=_PATIENCE, progress=progress)
+
+
+def require_no_replicas(instances: Instances, instance: Instance, *, without: str = "") -> None:
+    """Require that an instance that is to be stopped or deleted has no replicas, but for one of that name.
+
+    Raises:
+        ActionRequired: it has: RDS does not stop it, and makes them instances of their own when it deletes it.
+    """
+    # RDS may list one that was deleted a moment ago.
+    existing = instances.named(instance.replicas_here)
+    remaining = [name for name in instance.replicas if name != without and (":" in name or name in existing)]
+    if remaining:
+        raise ActionRequired(
+            f"it has replicas, which would become independent instances: {', '.join(remaining)}",
+            where=instance.identifier,
+            fix="Delete them, or set `cleanup.old` to `keep`; then run `pulumi up` again",
+            safe="Production is not affected",
+        )
 
 
 def find_originals(instances: Instances, source: Instance) -> Iterator[Instance]:

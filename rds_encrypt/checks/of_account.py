@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from rds_encrypt.aws import metrics
 from rds_encrypt.aws.instances import Instances
 from rds_encrypt.aws.inventory import ZONES
+from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.check import Finding
 from rds_encrypt.checks.context import CheckContext
 from rds_encrypt.core.words import gib
@@ -27,6 +28,7 @@ __all__ = [
     "options",
     "proxies",
     "quotas",
+    "replication_filters",
     "room",
     "secret",
     "snapshots_free",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 _COPIED_WITH_CARE = {"MEMCACHED"}
+_FILTER = re.compile(r"replicate[-_]")
 _LITTLE = 10
 """Percent of the storage."""
 
@@ -51,6 +54,21 @@ def snapshots_free(context: CheckContext) -> Iterator[Finding]:
                 where=name,
                 fix="Delete it, or keep it under another name (`aws rds copy-db-snapshot`): the migration needs the name",
             )
+
+
+def replication_filters(context: CheckContext) -> Iterator[Finding]:
+    """The source's parameter group has no replication filter, which does nothing on a source, and would leave out changes on the copies.
+
+    Source: "Configuring replication filters with MySQL", Amazon RDS User Guide.
+    """
+    values = ParameterGroups(context.aws).user_values(context.group)
+    if given := sorted(name for name, (value, _) in values.items() if _FILTER.match(name) and value):
+        yield context.blocking(
+            f"its parameter group {context.group} has replication filters: {', '.join(given)}",
+            why="replica and encrypted instance use its values, so both would leave out changes",
+            fix="Reset these parameters, which have no effect on a source; if replicas use the group too, give them their own",
+            safe="Nothing was changed",
+        )
 
 
 def groups_free(context: CheckContext) -> Iterator[Finding]:

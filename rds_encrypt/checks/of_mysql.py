@@ -26,6 +26,8 @@ __all__ = [
     "transactions",
 ]
 
+_FLUSH = "innodb_flush_log_at_trx_commit"
+
 _LONG = 60
 """Seconds after which a transaction is worth a note."""
 _SHOWN = 5
@@ -57,7 +59,8 @@ def _temporary_tables(session: Session) -> int:
 def settings(context: CheckContext, session: Session) -> Iterator[Finding]:
     """Server variables that make replication unreliable."""
     rows = session.rows(
-        "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('sync_binlog', 'binlog_row_image', 'unique_checks')"
+        "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('sync_binlog', 'binlog_row_image', 'unique_checks',"
+        " 'innodb_flush_log_at_trx_commit')"
     )
     values = {str(row["Variable_name"]): str(row["Value"]) for row in rows}
     if values.get("sync_binlog", "1") != "1":
@@ -65,6 +68,13 @@ def settings(context: CheckContext, session: Session) -> Iterator[Finding]:
             f"its sync_binlog is {values['sync_binlog']}",
             why="after a failover or a crash its binlog may end before what the encrypted instance has read: replication then"
             " stops with error 1236, and the copy must start over",
+            fix="Set it to 1 in the parameter group before phase `replicate`",
+        )
+    if values.get(_FLUSH, "1") != "1":
+        yield context.warning(
+            f"its {_FLUSH} is {values[_FLUSH]}",
+            why="in a failover or a crash it may lose changes that the replica and the encrypted instance have executed: they then have what"
+            " production no longer has, and no verification finds it",
             fix="Set it to 1 in the parameter group before phase `replicate`",
         )
     if (image := values.get("binlog_row_image", "FULL").upper()) != "FULL":

@@ -35,6 +35,8 @@ def names_work(context: CheckContext) -> Iterator[Finding]:
     pairs = context.plan.replicas
     made = [name for pair in pairs if pair.encrypted is None for name in (pair.names.encrypted, pair.name)]
     there = Instances(context.aws).named(made) if made else {}
+    matched = [pair.name for pair in pairs if pair.encrypted is not None]
+    named = Instances(context.aws).named(matched) if matched else {}
     for pair in pairs:
         leave = f"set `replicas.overrides` to `{{{pair.name}: leave}}`"
         longest = max(pair.names.encrypted, pair.names.old, key=len)
@@ -44,6 +46,7 @@ def names_work(context: CheckContext) -> Iterator[Finding]:
                 where=pair.name,
                 fix=f"Rename the replica, or {leave}",
             )
+        yield from _renamed_by_owner(context, pair, named, leave)
         for lone in _independent_now(pair, there):
             yield context.blocking(
                 "it is no longer a replica, so its data does not change",
@@ -60,6 +63,38 @@ def names_work(context: CheckContext) -> Iterator[Finding]:
                 fix="Set `cutover.strategy` back to `rename`",
                 safe="Nothing was changed",
             )
+
+
+def _renamed_by_owner(
+    context: CheckContext, pair: ReplicaPair, named: Mapping[str, Instance], leave: str
+) -> Iterator[Finding]:
+    """Find what its owner did to a replica after it got its counterpart: another name, another source, or another replica of its name."""
+    original, holder = pair.original, named.get(pair.name)
+    safe = "Nothing was changed"
+    if original is not None and original.identifier not in {pair.name, pair.names.old}:
+        yield context.blocking(
+            f"its name was {pair.name} when it got its encrypted counterpart",
+            where=original.identifier,
+            fix=f"Rename it back, or {leave}",
+            safe=safe,
+        )
+    if pair.encrypted is None or holder is None or holder.resource_id == pair.encrypted.resource_id:
+        return
+    if holder.resource_id != pair.original_id:
+        yield context.blocking(
+            f"another instance has this name by now, and {pair.encrypted.identifier} was made to take it over",
+            where=pair.name,
+            fix=f"Until the cutover, delete {pair.encrypted.identifier} and run `pulumi refresh`: `pulumi up` then makes another; after it,"
+            f" {leave}",
+            safe=safe,
+        )
+    elif holder.replica_of is None and context.name_moves:
+        yield context.blocking(
+            "it is no longer a replica, so it may have data of its own, and its encrypted replica would take its name",
+            where=pair.name,
+            fix=f"{leave[0].upper()}{leave[1:]}, which leaves it as it is",
+            safe=safe,
+        )
 
 
 def _independent_now(pair: ReplicaPair, there: Mapping[str, Instance]) -> Iterator[Instance]:

@@ -48,6 +48,7 @@ AWS: tuple[Check[AwsCheck], ...] = (
     Check("group-carries-fence", _EVERY_RUN, _BLOCKING, preflight.fence_possible),
     Check("source-running", _BEFORE_COPY, _BLOCKING, of_instance.runs),
     Check("snapshot-names-free", _BEFORE_COPY, _BLOCKING, of_account.snapshots_free),
+    Check("replication-filters", _BEFORE_COPY, _BLOCKING, of_account.replication_filters),
     Check("group-names-free", _BEFORE_COPY, _BLOCKING, of_account.groups_free),
     Check("quotas", _BEFORE_COPY, _BLOCKING, of_account.quotas),
     Check("option-group", _BEFORE_COPY, _BLOCKING, of_account.options),

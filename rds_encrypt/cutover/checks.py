@@ -38,6 +38,7 @@ _RUNS = {
     "no-long-transaction": primary_checks.no_long_transaction,
     "no-running-ddl": primary_checks.no_running_ddl,
     "replication-lag": candidate_checks.replication_lag,
+    "no-replication-filters": candidate_checks.no_replication_filters,
     "verification-fresh": candidate_checks.verification_fresh,
     "candidate-read-only": candidate_checks.candidate_read_only,
     "candidate-durable": candidate_checks.candidate_durable,

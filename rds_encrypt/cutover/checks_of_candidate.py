@@ -7,6 +7,7 @@ from rds_encrypt.core.words import about
 from rds_encrypt.cutover.context import CutoverContext
 from rds_encrypt.durability import less_durable
 from rds_encrypt.mysql import channel, events, lag, retention, writes
+from rds_encrypt.mysql.replica_status import filters
 from rds_encrypt.mysql.session import Session
 from rds_encrypt.parallel_appliers import applier_reduced
 from rds_encrypt.state import state_of
@@ -18,6 +19,7 @@ __all__ = [
     "candidate_durable",
     "candidate_read_only",
     "events_and_triggers",
+    "no_replication_filters",
     "replication_lag",
     "verification_fresh",
 ]
@@ -37,6 +39,17 @@ def replication_lag(context: CutoverContext, primary: Session, candidate: Sessio
     behind = measured.status.seconds_behind
     near = behind is not None and behind <= context.settings.max_lag
     return (passed if near else failed)(f"{measured} (limit {context.settings.max_lag} s)")
+
+
+def no_replication_filters(context: CutoverContext, _primary: Session, candidate: Session) -> Finding:
+    """The candidate executes every change: what a filter leaves out is missing on both copies, so no verification finds it."""
+    name = context.candidate().identifier
+    if left_out := filters(candidate):
+        return failed(
+            f"{name} leaves out changes: {', '.join(left_out)}; remove these parameters from the source's group, then `pulumi destroy`"
+            " and begin again"
+        )
+    return passed(f"{name} executes every change")
 
 
 def verification_fresh(context: CutoverContext, _primary: Session, _candidate: Session) -> Finding:

@@ -39,6 +39,8 @@ class Dialect:
     unfenceable: str
     digest: str
     combined_digest: str
+    visible_index: str
+    """The condition on information_schema.statistics for an index that statements may name."""
     temporary_tables_in: frozenset[str]
     """The values of binlog_format with which temporary tables replicate ("Replication and Temporary Tables", Reference Manual)."""
 
@@ -84,12 +86,14 @@ _OLD = Dialect(
     unfenceable=_SUPER,
     digest="MD5({})",
     combined_digest=_XOR_OF_HALVES,
+    visible_index="TRUE",
     temporary_tables_in=frozenset({"MIXED", "STATEMENT"}),
 )
 _FIRST_OF_8 = replace(
     _OLD,
     unfenceable=_SUPER_OR_DYNAMIC,
     combined_digest=_XOR,
+    visible_index="is_visible = 'YES'",
     temporary_tables_in=frozenset({"STATEMENT"}),
 )
 _BETWEEN = replace(

@@ -12,12 +12,17 @@ from rds_encrypt.mysql.rds_accounts import RDS_USERS
 from rds_encrypt.mysql.replication_errors import Follower, diagnosis, gave_up, hopeless
 from rds_encrypt.mysql.session import Endpoint, Row, Session
 
-__all__ = ["ReplicaStatus", "required_status", "status"]
+__all__ = ["ReplicaStatus", "filters", "required_status", "status"]
 
 _FIRST_WORKER_ERROR = """SELECT last_error_number AS number, last_error_message AS text
     FROM performance_schema.replication_applier_status_by_worker
     WHERE channel_name = '' AND last_error_number NOT IN (0, 3030)
     ORDER BY last_error_timestamp LIMIT 1"""
+_FILTERS = (
+    *("Replicate_Do_DB", "Replicate_Ignore_DB", "Replicate_Do_Table", "Replicate_Ignore_Table"),
+    *("Replicate_Wild_Do_Table", "Replicate_Wild_Ignore_Table"),
+)
+_SCHEMAS_OF_RDS = {"mysql", "innodb_memcache"}
 _FOLLOWERS = {REPLICATION_USER: Follower.ENCRYPTED, REVERSE_USER: Follower.OLD}
 
 
@@ -122,6 +127,21 @@ def status(session: Session) -> ReplicaStatus | None:
         auto_position=bool(int(row["Auto_Position"])),
         until=row["Until_Condition"] != "None",
         delay=int(row.get("SQL_Delay") or 0),
+    )
+
+
+def filters(session: Session) -> tuple[str, ...]:
+    """Return the replication filters of the instance's channel, but for those that RDS sets for its own tables.
+
+    Source: "Configuring replication filters with MySQL", Amazon RDS User Guide; RDS's own are those of SHOW REPLICA STATUS on any
+    instance.
+    """
+    row = session.row(dialect_of(session).replica_status) or {}
+    return tuple(
+        f"{column} {entry}"
+        for column in _FILTERS
+        for entry in str(row.get(column) or "").split(",")
+        if entry and entry.partition(".")[0] not in _SCHEMAS_OF_RDS
     )
 
 

@@ -62,6 +62,7 @@ PINNED = (
     _Variable("show_create_table_verbosity", "0", since=(5, 7, 22)),
     _Variable("print_identified_with_as_hex", "0", since=(8, 0, 17)),
     _Variable("show_create_table_skip_secondary_engine", "0", since=(8, 0, 18)),
+    _Variable("show_gipk_in_create_table_and_information_schema", "1", since=(8, 0, 30)),
 )
 """The driver sets `collation_connection` and the three `character_set_…` of a client with SET NAMES when it connects."""
 

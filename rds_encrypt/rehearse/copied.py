@@ -96,9 +96,11 @@ class CopiedInstance:
         """Refuse to begin where something has a name that the rehearsal uses.
 
         Raises:
-            PreconditionFailed: an instance or a snapshot has one.
+            PreconditionFailed: an instance, a snapshot, a parameter group or a security group has one.
         """
         taken = [*self._instances.named(self.names.all), *snapshots.existing(self.aws, self._snapshots)]
+        if ParameterGroups(self.aws).description(self.names.source) is not None:
+            taken.append(f"{self.names.source} (a parameter group)")
         if find_group(self.aws, self.names.source) is not None:
             taken.append(f"{self.names.source} (a security group)")
         if taken:
@@ -141,7 +143,18 @@ class CopiedInstance:
         """
         removed = []
         instances = self._instances.named(self.names.all)
-        self._require_ours(instances)
+        there = snapshots.existing(self.aws, self._snapshots)
+        self._require_ours(
+            {
+                **{name: found.tags for name, found in instances.items()},
+                **{name: found.tags for name, found in there.items()},
+            },
+            instances,
+        )
+        # While the instances are there, which tell whose snapshots these are.
+        for name in there:
+            snapshots.delete(self.aws, name)
+            removed.append(f"snapshot {name}")
         # The replica first: RDS promotes a replica whose source is deleted.
         for name in sorted(instances, key=lambda identifier: instances[identifier].replica_of is None):
             progress(f"deleting the instance {name}")
@@ -149,24 +162,22 @@ class CopiedInstance:
                 instances[name].resource_id, final_snapshot=None, deadline=_DELETED, progress=progress
             )
             removed.append(f"instance {name}")
-        for name in snapshots.existing(self.aws, self._snapshots):
-            snapshots.delete(self.aws, name)
-            removed.append(f"snapshot {name}")
         groups = ParameterGroups(self.aws)
-        ours = [name for name in self._groups if groups.description(name) is not None]
+        ours = [name for name in self._groups if (groups.description(name) or "").endswith(self._purposes)]
         groups.delete_unused(ours)
-        removed += [f"parameter group {name}" for name in ours]
-        if remove_group(self.aws, self.names.source):
+        removed += [f"parameter group {name}" for name in ours if groups.description(name) is None]
+        if remove_group(self.aws, self.names.source, {TAG: self.source}):
             removed.append(f"security group {self.names.source}")
         return removed
 
-    def _require_ours(self, instances: Mapping[str, Instance]) -> None:
-        ids = {instance.resource_id for instance in instances.values()}
-        for instance in instances.values():
-            if instance.tags.get(TAG) != self.source and instance.tags.get(Tag.MIGRATION) not in ids:
+    def _require_ours(self, tags: Mapping[str, Mapping[str, str]], instances: Mapping[str, Instance]) -> None:
+        """Require that everything has our tag, or is part of the migration of an instance that has it."""
+        copies = {found.resource_id for found in instances.values() if found.tags.get(TAG) == self.source}
+        for name, given in tags.items():
+            if given.get(TAG) != self.source and given.get(Tag.MIGRATION) not in copies:
                 raise ActionRequired(
                     f"it lacks the tag {TAG}={self.source}, so it may not be the rehearsal's",
-                    where=instance.identifier,
+                    where=name,
                     fix="If it is, add the tag; otherwise rename it. Then run the same command again",
                     safe="It was not touched",
                 )
@@ -174,6 +185,11 @@ class CopiedInstance:
     @property
     def _snapshots(self) -> tuple[str, ...]:
         return self.names.replica, self.names.encrypted
+
+    @property
+    def _purposes(self) -> tuple[str, ...]:
+        """How the descriptions of the parameter groups of a rehearsal, and of its migration, end."""
+        return f"for a rehearsal of {self.source}", self.names.group_purpose
 
     @property
     def _groups(self) -> tuple[str, ...]:
@@ -185,6 +201,7 @@ class CopiedInstance:
             raise ActionRequired(
                 "the copy is gone", where=self.names.source, fix="Run --remove, then begin another rehearsal"
             )
+        self._require_ours({instance.identifier: instance.tags}, {})
         return self._instances.wait_until_available(
             instance.resource_id, deadline=_RESTORED, progress=progress
         )

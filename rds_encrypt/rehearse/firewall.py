@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import botocore.exceptions
 
@@ -12,6 +12,9 @@ from rds_encrypt.aws.errors import code_of, sorted_errors
 from rds_encrypt.aws.network import SAME, rules_of
 from rds_encrypt.core.waiting import Wait, until
 
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import FilterTypeDef
+
 __all__ = ["find_group", "make_group", "remove_group"]
 
 _IN_USE = "DependencyViolation"
@@ -19,10 +22,15 @@ _DETACHED = 600.0
 """The longest wait for AWS to detach the group from the interfaces of deleted instances."""
 
 
-def find_group(aws: Aws, name: str) -> str | None:
-    """Return the id of the copy's security group, if it is there."""
+def find_group(aws: Aws, name: str, tags: Mapping[str, str] | None = None) -> str | None:
+    """Return the id of the copy's security group, if there is one with these tags."""
+    filters: list[FilterTypeDef] = [
+        {"Name": f"tag:{key}", "Values": [value]} for key, value in (tags or {}).items()
+    ]
     with sorted_errors(f"security group {name}"):
-        response = aws.ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": [name]}])
+        response = aws.ec2.describe_security_groups(
+            Filters=[{"Name": "group-name", "Values": [name]}, *filters]
+        )
     return response["SecurityGroups"][0]["GroupId"] if response["SecurityGroups"] else None
 
 
@@ -47,9 +55,9 @@ def make_group(aws: Aws, name: str, vpc: str, like: Sequence[str], tags: Mapping
     return group
 
 
-def remove_group(aws: Aws, name: str) -> bool:
-    """Delete the copy's security group, once AWS has detached it from deleted instances; return whether there was one."""
-    group = find_group(aws, name)
+def remove_group(aws: Aws, name: str, tags: Mapping[str, str]) -> bool:
+    """Delete the copy's security group, once AWS has detached it from deleted instances; return whether there was one with these tags."""
+    group = find_group(aws, name, tags)
     if group is None:
         return False
 

@@ -61,6 +61,20 @@ class Options:
     every: float = 2.0
 
 
+_WRITTEN = {
+    *(
+        "Pulumi.rehearsal.yaml",
+        "Pulumi.yaml",
+        "acknowledged.txt",
+        "journal.json",
+        "logs",
+        "observations.jsonl",
+    ),
+    *("reports", "state"),
+}
+"""What a rehearsal writes into its directory, beside the lock files."""
+
+
 @dataclass(frozen=True)
 class Rehearsal:
     """The rehearsal of one source."""
@@ -134,14 +148,23 @@ class Rehearsal:
                 where=self.config.source,
                 fix="Continue it with --resume, or remove it with --remove",
             )
+        names = (entry.name for entry in self.options.directory.iterdir())
+        if others := sorted(name for name in names if name not in _WRITTEN and name not in lock.FILES):
+            raise PreconditionFailed(
+                f"the directory has other files: {', '.join(others[:3])}",
+                where=str(self.options.directory),
+                fix="Give --directory an empty one, or one of a former rehearsal",
+            )
         self._copied.require_unused_names()
 
     def begin(self) -> None:
-        """Begin a new rehearsal, in an empty directory."""
+        """Begin a new rehearsal, without what a former one has left in the directory."""
         for former in self.options.directory.iterdir():
+            if former.name not in _WRITTEN:
+                continue
             if former.is_dir():
                 shutil.rmtree(former)
-            elif former.name not in lock.FILES:
+            else:
                 former.unlink()
         self.journal.begin(self.config.source, self.snapshot)
 

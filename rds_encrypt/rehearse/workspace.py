@@ -109,6 +109,8 @@ class Workspace:
         # `stack init` writes into the config beside Pulumi.yaml, so it runs beside copies of both.
         shutil.copyfile(self.project / "Pulumi.yaml", self.directory / "Pulumi.yaml")
         lines = [line for line in config.splitlines(keepends=True) if not line.startswith("encryptionsalt:")]
+        # It may be a copy with values that are encrypted elsewhere.
+        self.config_file.touch(mode=0o600)
         self.config_file.write_text("".join(lines), encoding="utf-8")
         self._must("stack", "init", self.stack, "--cwd", str(self.directory))
 

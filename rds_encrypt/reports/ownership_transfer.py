@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from rds_encrypt.aws.instance import Instance
+from rds_encrypt.replica_pairs import ReplicaPair
 from rds_encrypt.reports.files import Files
 from rds_encrypt.reports.templates import render
 
@@ -23,6 +24,23 @@ _TYPE = "aws:rds/instance:Instance"
 
 
 @dataclass(frozen=True)
+class Handed:
+    """One instance to take over.
+
+    Attributes:
+        identifier: the name that the owner's code has.
+        name: the name that the instance has, or gets after this cutover.
+        resource_id: its DbiResourceId.
+        former_id: DbiResourceId of the instance that the owner's state still has.
+    """
+
+    identifier: str
+    name: str
+    resource_id: str
+    former_id: str
+
+
+@dataclass(frozen=True)
 class OwnershipTransfer:
     """The instance to take over, and the one that it replaces.
 
@@ -30,11 +48,32 @@ class OwnershipTransfer:
         production: the encrypted instance.
         source_id: DbiResourceId of the instance that the owner's state still has.
         identifier: the source's name before the cutover.
+        counterparts: the encrypted replicas that take over the owner's.
     """
 
     production: Instance
     source_id: str
     identifier: str
+    counterparts: tuple[ReplicaPair, ...] = ()
+
+    @property
+    def handed(self) -> tuple[Handed, ...]:
+        """The encrypted instance, then its replicas."""
+        name_moves = self.production.identifier == self.identifier
+        replicas = (
+            Handed(
+                pair.name,
+                pair.name if name_moves else pair.encrypted.identifier,
+                pair.encrypted.resource_id,
+                pair.original_id,
+            )
+            for pair in self.counterparts
+            if pair.encrypted is not None
+        )
+        first = Handed(
+            self.identifier, self.production.identifier, self.production.resource_id, self.source_id
+        )
+        return (first, *replicas)
 
     @property
     def page(self) -> str:
@@ -50,6 +89,7 @@ class OwnershipTransfer:
             region=self.production.arn.split(":")[3],
             word=_word(self.identifier),
             logical=_logical(self.identifier),
+            replicas=self.handed[1:],
             instance=description,
             type=_TYPE,
             pulumi_file=f"{self.identifier}-{_PULUMI}",
@@ -59,8 +99,8 @@ class OwnershipTransfer:
     @property
     def pulumi_import(self) -> dict[str, object]:
         """The content of the file for `pulumi import --file`."""
-        resource = {"type": _TYPE, "name": self.identifier, "id": self.production.resource_id}
-        return {"resources": [resource]}
+        resources = [{"type": _TYPE, "name": one.identifier, "id": one.resource_id} for one in self.handed]
+        return {"resources": resources}
 
     @property
     def cloudformation_import(self) -> list[dict[str, object]]:
@@ -68,9 +108,10 @@ class OwnershipTransfer:
         return [
             {
                 "ResourceType": "AWS::RDS::DBInstance",
-                "LogicalResourceId": _logical(self.identifier),
-                "ResourceIdentifier": {"DBInstanceIdentifier": self.production.identifier},
+                "LogicalResourceId": _logical(one.identifier),
+                "ResourceIdentifier": {"DBInstanceIdentifier": one.name},
             }
+            for one in self.handed
         ]
 
 

@@ -7,6 +7,7 @@ the file only costs time.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +37,10 @@ class Checkpoint:
     file: Path | None
     identity: str
     parts: list[Part] = field(default_factory=list)
+    _ends: dict[str, dict[Key | None, Key | None]] = field(
+        default_factory=lambda: defaultdict(dict), repr=False
+    )
+    """By table: where each part ends, by where it begins."""
     recalled: int = 0
     """The number of finished parts read from the file."""
 
@@ -61,6 +66,7 @@ class Checkpoint:
     def add(self, part: Part, *, lasting: bool = True) -> None:
         """Record a finished part; unless ``lasting``, only in this process."""
         self.parts.append(part)
+        self._ends[part.table][part.range.low] = part.range.high
         if not lasting:
             return
         self._append({"table": part.table, "low": part.range.low, "high": part.range.high, "rows": part.rows})
@@ -68,6 +74,7 @@ class Checkpoint:
     def forget(self) -> None:
         """Remove the file: the comparison is complete, or must start over."""
         self.parts.clear()
+        self._ends.clear()
         if self.file is not None:
             self.file.unlink(missing_ok=True)
 
@@ -78,7 +85,7 @@ class Checkpoint:
 
     def reached(self, table: str) -> tuple[Key | None, bool]:
         """Return the key up to which a table is finished from its start, and whether that is all of it."""
-        ends = {part.range.low: part.range.high for part in self.parts if part.table == table}
+        ends = self._ends[table]
         low: Key | None = None
         while low in ends:
             low = ends[low]

@@ -1,7 +1,7 @@
 """Compares two servers stopped at the same coordinates: definitions, then the rows of all tables, the largest first, on many sessions.
 
 It can stop after a while and resume when both are stopped at the same coordinates again: only the same events have changed
-the parts that were equal.
+the parts that were equal. Applications may have dropped, renamed, altered or made tables meanwhile, so each time it lists them again.
 """
 
 from __future__ import annotations
@@ -65,6 +65,8 @@ class Comparison:
     rows_per_range: int | None = None
     master: str = ""
     _tables: list[Table] | None = None
+    _unlike: list[Difference] = field(default_factory=list)
+    """Tables that cannot be compared."""
     _differences: list[Difference] = field(default_factory=list)
     _named: Counter[str] = field(default_factory=Counter)
     _unnamed: Counter[str] = field(default_factory=Counter)
@@ -81,8 +83,9 @@ class Comparison:
             with ExitStack() as stack:
                 pairs = self._open(stack)
                 if self._tables is None:
-                    self._tables = self._look(pairs[0])
-                return self._compare(pairs, self._tables, time.monotonic() + deadline)
+                    self._compare_definitions(pairs[0])
+                self._tables = self._list(pairs[0])
+                return self._compare(pairs, self._tables, began + deadline)
         finally:
             self._seconds += time.monotonic() - began
 
@@ -101,7 +104,7 @@ class Comparison:
             bytes=sum(table.bytes for table in tables),
             seconds=self._seconds,
             resumed=self.checkpoint.recalled,
-            differences=(*self._differences, *unnamed),
+            differences=(*self._differences, *self._unlike, *unnamed),
         )
 
     def _open(self, stack: ExitStack) -> list[Pair]:
@@ -116,19 +119,22 @@ class Comparison:
             pairs.append(Pair(ours, theirs, budget, executor))
         return pairs
 
-    def _look(self, pair: Pair) -> list[Table]:
-        """Compare the definitions; return the tables whose rows can be compared, the largest first."""
+    def _compare_definitions(self, pair: Pair) -> None:
         self.progress("comparing definitions")
         self._differences += compare_definitions(
             *pair.both(lambda session: read_definitions(session, self.master))
         )
         self._differences += compare_counters(*pair.both(read_counters), pair.copy)
+
+    def _list(self, pair: Pair) -> list[Table]:
+        """Return the tables whose rows can be compared, the largest first."""
         left, right = pair.both(inventory)
         tables: list[Table] = []
+        self._unlike = []
         for name in left.keys() & right.keys():
             table, other = left[name], right[name]
             if table.columns != other.columns:
-                self._differences.append(
+                self._unlike.append(
                     Difference("rows", str(table), "", "not compared", "since its columns differ")
                 )
             elif (table.index, table.key) == (other.index, other.key):

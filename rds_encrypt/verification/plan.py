@@ -56,6 +56,6 @@ def chosen(settings: VerifySettings, table: Table, part: Range) -> bool:
 
 
 def label(table: Table, budget: int) -> str:
-    """Return a table's label in the checkpoint: its name, and a digest of what its checksums are made of."""
-    made_of = repr((table.columns, table.index, table.key, budget))
+    """Return a table's label in the checkpoint: its name, and a digest of what its checksums are made of, and of its creation."""
+    made_of = repr((table.columns, table.index, table.key, budget, table.created))
     return f"{table} {hashlib.sha256(made_of.encode()).hexdigest()[:12]}"

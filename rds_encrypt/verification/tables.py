@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from rds_encrypt.mysql.dialect import dialect_of
 from rds_encrypt.mysql.session import SYSTEM_SCHEMAS, Row, Session, quote_name
 from rds_encrypt.verification.columns import APPROXIMATE, Column
 
@@ -13,7 +14,7 @@ __all__ = ["Table", "inventory"]
 
 _TABLES = (
     "SELECT table_schema AS s, table_name AS t, COALESCE(table_rows, 0) AS n, COALESCE(data_length, 0) AS bytes,"
-    " COALESCE(avg_row_length, 0) AS width FROM information_schema.tables"
+    " COALESCE(avg_row_length, 0) AS width, create_time AS created FROM information_schema.tables"
     " WHERE table_type = 'BASE TABLE' AND engine NOT IN ('MEMORY', 'BLACKHOLE') AND table_schema NOT IN (%s, %s, %s, %s){these}"
 )
 _COLUMNS = (
@@ -24,7 +25,7 @@ _COLUMNS = (
 )
 _KEYS = (
     "SELECT table_schema AS s, table_name AS t, index_name AS i, column_name AS c, sub_part AS part, nullable AS nullable"
-    " FROM information_schema.statistics WHERE non_unique = 0 AND index_type = 'BTREE'"
+    " FROM information_schema.statistics WHERE non_unique = 0 AND index_type = 'BTREE' AND {visible}"
     " AND table_schema NOT IN (%s, %s, %s, %s){these}"
     " ORDER BY table_schema, table_name, index_name, seq_in_index"
 )
@@ -43,6 +44,7 @@ class Table:
         bytes: the size of its data, an estimate.
         index: the name of the unique index that tells rows apart; empty if there is none.
         key: the columns of that index.
+        created: when this server created it, in its own words: a table that a RENAME puts in the place of another has another time.
     """
 
     schema: str
@@ -53,6 +55,7 @@ class Table:
     columns: tuple[Column, ...]
     index: str = ""
     key: tuple[Column, ...] = field(default=())
+    created: str = ""
 
     @property
     def sql(self) -> str:
@@ -75,8 +78,9 @@ def inventory(session: Session, only: Sequence[Name] | None = None) -> dict[Name
         columns[row["s"], row["t"]][row["c"]] = Column(
             row["c"], _text(row["type"]), int(row["octets"]), row["charset"], row["nullable"] == "YES"
         )
+    keys = _KEYS.format(visible=dialect_of(session).visible_index, these=these)
     indexes: dict[Name, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for row in session.rows(_KEYS.format(these=these), *SYSTEM_SCHEMAS, *names):
+    for row in session.rows(keys, *SYSTEM_SCHEMAS, *names):
         indexes[row["s"], row["t"]][row["i"]].append(row)
     tables: dict[Name, Table] = {}
     for row in session.rows(_TABLES.format(these=these), *SYSTEM_SCHEMAS, *names):
@@ -90,6 +94,7 @@ def inventory(session: Session, only: Sequence[Name] | None = None) -> dict[Name
             columns=tuple(columns[name].values()),
             index=index,
             key=key,
+            created=str(row["created"] or ""),
         )
     return tables
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
@@ -160,6 +161,46 @@ def test_a_comparison_takes_several_stand_stills_and_does_nothing_twice(stage: S
     parts = [(part.table, part.range) for part in comparison.checkpoint.parts]
     assert len(parts) == len(set(parts)) == comparison.result.chunks
     assert comparison.result.rows >= 20_000
+
+
+def test_tables_come_and_go_between_two_stand_stills(stage: Stage) -> None:
+    """As those of migrations and of loads do; a table that a RENAME puts in the place of another is compared from its beginning."""
+    rows_of_it = ", ".join(f"({n}, 0)" for n in range(600))
+    with session(stage.source) as source:
+        for table in ("staging", "swapped", "ghost"):
+            source.execute(f"CREATE TABLE shop.{table} (id INT PRIMARY KEY, v INT NOT NULL)")
+        source.execute(f"INSERT INTO shop.swapped VALUES {rows_of_it}")
+    settle(stage)
+    time.sleep(1.1)  # information_schema tells times to the second
+    comparison = Comparison(
+        *stage.openers, VerifySettings(threads=1), Checkpoint(None, ""), rows_per_range=4000
+    )
+    with session(stage.source) as source:
+        source.execute("DROP TABLE shop.ghost")
+        source.execute("CREATE TABLE shop.ghost LIKE shop.swapped")
+        source.execute(f"INSERT INTO shop.ghost VALUES {rows_of_it}")
+    settle(stage)
+    while not any(part.table.startswith("shop.swapped ") for part in comparison.checkpoint.parts):
+        with stage.at_rest():
+            comparison.advance(deadline=0.0)
+    with session(stage.source) as source:
+        source.execute("DROP TABLE shop.staging")
+        source.execute("RENAME TABLE shop.swapped TO shop.gone, shop.ghost TO shop.swapped")
+        source.execute("DROP TABLE shop.gone")
+    settle(stage)
+    with stage.follower.admin() as other:
+        execute(other, "SET SESSION sql_log_bin = 0")
+        execute(other, "UPDATE shop.swapped SET v = 1 WHERE id = 0")
+
+    with stage.at_rest():
+        assert comparison.advance()
+
+    assert ["id=0" in str(difference) for difference in comparison.result.differences] == [True]
+    with stage.follower.admin() as other, session(stage.source) as source:
+        execute(other, "SET SESSION sql_log_bin = 0")
+        execute(other, "UPDATE shop.swapped SET v = 0 WHERE id = 0")
+        source.execute("DROP TABLE shop.swapped")
+    settle(stage)
 
 
 def test_at_rest_without_anybody_writing(stage: Stage) -> None:

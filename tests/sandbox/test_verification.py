@@ -208,6 +208,22 @@ def test_tables_without_a_usable_key(pair: Twins, definition: str, insert: str) 
     assert sentence.endswith(" present 1 time on the source's side, missing on the copy")
 
 
+def test_an_invisible_index_is_no_key(pair: Twins) -> None:
+    """MySQL refuses a statement that names one, and reads the whole table for one that does not."""
+    if pair.ours.version < (8, 0, 0):
+        pytest.skip("5.7 has no invisible indexes")
+    pair.empty()
+    pair.both(
+        "CREATE TABLE t (a INT NOT NULL, b INT NOT NULL, c BIGINT NOT NULL, UNIQUE k1 (a, b), UNIQUE k2 (c) INVISIBLE)",
+        "INSERT INTO t SELECT seq, seq, seq * 1000 FROM (WITH RECURSIVE n (seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM n"
+        " WHERE seq < 900) SELECT seq FROM n) numbers",
+    )
+    pair.both("ANALYZE TABLE t")
+    assert list(pair.compare(rows=200).differences) == []
+    pair.corrupt("DELETE FROM t WHERE a = 801")
+    assert len(pair.found()) == 1
+
+
 def test_pairs_of_equal_rows_count(pair: Twins) -> None:
     """What exclusive or would hide: two equal rows cancel each other out."""
     pair.empty()

@@ -11,7 +11,7 @@ import pytest
 from rds_encrypt.core.errors import ActionRequired, OutcomeUnknown, PreconditionFailed, ProcedureRefused
 from rds_encrypt.mysql import channel, lag
 from rds_encrypt.mysql.coordinates import Coordinates
-from rds_encrypt.mysql.replica_status import ReplicaStatus
+from rds_encrypt.mysql.replica_status import ReplicaStatus, filters
 from rds_encrypt.mysql.session import Credentials, Endpoint, Row
 from tests.unit.fakes import FakeSession, replica_row
 
@@ -66,6 +66,16 @@ def test_status_is_told_in_words_that_do_not_depend_on_the_version() -> None:
     assert new is not None
     assert new.running
     assert new.executed == Coordinates("b.000002", 400)
+
+
+def test_the_filters_of_a_channel_are_those_that_rds_did_not_set() -> None:
+    ours = {
+        "Replicate_Ignore_Table": "mysql.rds_history,mysql.plugin,innodb_memcache.config_options,shop.audit",
+        "Replicate_Do_DB": "",
+    }
+    session = FakeSession({STATUS: [replica_row(**ours)]})
+    assert filters(session) == ("Replicate_Ignore_Table shop.audit",)
+    assert filters(FakeSession({})) == ()
 
 
 @pytest.mark.parametrize("rows", [[], [replica_row(Source_Host="")]])

@@ -21,6 +21,7 @@ from rds_encrypt.aws import metrics
 from rds_encrypt.aws.clients import Aws
 from rds_encrypt.aws.errors import sorted_errors
 from rds_encrypt.aws.inventory import ZONES, AccountInventory, Alarm, Quota
+from rds_encrypt.aws.parameter_groups import ParameterGroups
 from rds_encrypt.aws.proxies import ProxyTarget
 from rds_encrypt.aws.snapshots import Snapshot
 from rds_encrypt.check import Check, Finding, Scope, Severity, refusal
@@ -619,6 +620,16 @@ def test_the_caller_who_cannot_be_asked_about_is_a_note() -> None:
     assert one(of_caller.permissions, context(around=around)).severity is Severity.NOTE
 
 
+def test_replication_filters_that_both_copies_would_inherit_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"read_only": ("0", "immediate"), "replicate-do-db": ("", "immediate")}
+    monkeypatch.setattr(ParameterGroups, "user_values", lambda _self, _group: values)
+    assert findings_of(of_account.replication_filters, context()) == []
+    values["replicate-ignore-table"] = ("shop.audit", "immediate")
+    found = one(of_account.replication_filters, context())
+    assert found.severity is Severity.BLOCKING
+    assert "replicate-ignore-table" in found.what
+
+
 # MySQL, one question at a time. (On real servers: tests/sandbox/test_findings_of_mysql.py.)
 
 
@@ -631,6 +642,8 @@ def asked(question: Any, answers: dict[str, Any], what: CheckContext | None = No
     [
         ("sync_binlog", "0", "error 1236"),
         ("sync_binlog", "1000", "error 1236"),
+        ("innodb_flush_log_at_trx_commit", "2", "no verification finds it"),
+        ("innodb_flush_log_at_trx_commit", "1", None),
         ("binlog_row_image", "MINIMAL", "does not hold whole rows"),
         ("unique_checks", "OFF", "error 1062"),
         ("sync_binlog", "1", None),

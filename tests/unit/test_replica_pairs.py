@@ -27,7 +27,13 @@ from rds_encrypt.journal import Role, Tag, tags_for
 from rds_encrypt.mysql import channel, lag
 from rds_encrypt.names import Names
 from rds_encrypt.quota_demand import Counterpart, quota_demand_of
-from rds_encrypt.replica_pairs import ReplicaPair, delete_counterparts, find_pairs, pair_tags
+from rds_encrypt.replica_pairs import (
+    ReplicaPair,
+    delete_counterparts,
+    find_pairs,
+    pair_tags,
+    require_no_replicas,
+)
 from rds_encrypt.settings import DnsSettings, ReplicaSettings
 from tests.unit.fakes import ACCESS, FakeAws, instance
 
@@ -258,12 +264,69 @@ def test_cleanup_deletes_the_owners_replica_unless_it_has_replicas(calls: Calls)
     provider.perform(context, arguments(moved=True, retired=True))
     assert calls.made == [("delete", original.resource_id)]
 
-    cascade = instance(
-        "original", DBInstanceIdentifier="reader-old", ReadReplicaDBInstanceIdentifiers=["behind"]
-    )
+    cascade = Instance({**original.description, "ReadReplicaDBInstanceIdentifiers": ["behind"]})
     provider, context = step(cascade, called("reader", of="copy"), instance("behind"))
     with pytest.raises(ActionRequired, match="would become independent instances: behind"):
         provider.perform(context, arguments(moved=True, retired=True))
+
+
+def test_cleanup_keeps_a_replica_that_its_owner_has_promoted(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have data that exists nowhere else."""
+    warnings: list[str] = []
+    monkeypatch.setattr("providers.replica_names.warning_for", lambda _urn: warnings.append)
+    promoted = instance("original", DBInstanceIdentifier="reader-old")
+    provider, context = step(promoted, called("reader", of="copy"))
+    provider.perform(context, arguments(moved=True, retired=True))
+    assert calls.made == []
+    assert "reader-old stays: it is no longer a replica" in warnings[0]
+
+    provider, context = step(
+        instance("original", DBInstanceIdentifier="reader"), called("reader-encrypted", of="copy")
+    )
+    with pytest.raises(ActionRequired, match=r"may have data of its own.*`\{reader: leave\}`"):
+        provider.perform(context, arguments(moved=True))
+    assert calls.made == [("in sync",)]
+
+
+def test_a_name_that_the_owner_gave_is_not_taken_back(calls: Calls) -> None:
+    """Only `-old` is ours."""
+    theirs, copy = called("analytics", of="original"), called("reader-encrypted", of="copy")
+    provider, context = step(theirs, copy)
+    assert provider.perform(context, arguments(moved=False))["serves"] == theirs.resource_id
+    provider.undo(context, arguments(moved=False))
+    assert [call for call in calls.made if "rename" in call[0]] == []
+
+
+def test_an_instance_with_replicas_is_neither_stopped_nor_deleted() -> None:
+    old = instance("orders-old", ReadReplicaDBInstanceIdentifiers=["orders-not-encrypted", "reader", "gone"])
+    instances = Instances(FakeAws(old, instance("reader"), instance("orders-not-encrypted")))
+    with pytest.raises(ActionRequired, match="independent instances: reader\\."):
+        require_no_replicas(instances, old, without="orders-not-encrypted")
+    alone = Instances(FakeAws(old, instance("orders-not-encrypted")))
+    require_no_replicas(alone, old, without="orders-not-encrypted")
+
+
+def test_a_replica_that_its_owner_changed_meanwhile_blocks_and_the_way_out_is_named() -> None:
+    copy = called("reader-encrypted", of="copy")
+    theirs = called("analytics", of="original")
+    pair = ReplicaPair("reader", theirs.resource_id, theirs, copy)
+    assert names_of(pair, theirs, copy) == ["its name was reader when it got its encrypted counterpart"]
+    again = instance("reader")
+    gone = ReplicaPair("reader", theirs.resource_id, None, copy)
+    assert names_of(gone, again, copy) == [
+        "another instance has this name by now, and reader-encrypted was made to take it over"
+    ]
+    promoted = instance("original", DBInstanceIdentifier="reader")
+    assert ["no longer a replica" in what for what in names_of(gone, promoted, copy)] == [True]
+    assert names_of(gone, copy) == []
+
+
+def names_of(pair: ReplicaPair, *there: Instance) -> list[str]:
+    plan = Plan("cutover", "online", Topology(Names("orders"), source(pair.name), None), replicas=(pair,))
+    context = CheckContext(FakeAws(*there), cast(Any, None), plan)
+    return [finding.what for finding in of_replicas.names_work(context)]
 
 
 def test_a_replica_that_the_config_leaves_is_no_pair_nor_is_any_of_method_offline() -> None:

@@ -8,12 +8,13 @@ import re
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml  # type: ignore[import-untyped] # comes with pulumi, without types
 
 from rds_encrypt.cutover.timeline import Moment
+from rds_encrypt.replica_pairs import ReplicaPair
 from rds_encrypt.reports import ownership_transfer, report
 from rds_encrypt.reports.files import Files
 from rds_encrypt.reports.ownership_transfer import OwnershipTransfer
@@ -265,6 +266,24 @@ def test_where_the_name_did_not_move_the_hand_over_says_so(files: Files) -> None
     text = files.path("ownership-transfer.md").read_text(encoding="utf-8")
     assert "called `orders-encrypted`," in text
     assert "| identifier | `orders-encrypted` |" in text
+
+
+def test_the_replicas_that_come_along_are_handed_over_too() -> None:
+    counterpart = instance("orders-r1-encrypted", DbiResourceId="db-R1-ENCRYPTED")
+    pairs = (ReplicaPair("orders-r1", "db-R1", None, counterpart),)
+    transfer = OwnershipTransfer(encrypted(), "db-S", "orders", pairs)
+    assert "| `orders-r1` | `db-R1` | `db-R1-ENCRYPTED` |" in transfer.page
+    assert "`2 to import, 0 to add" in transfer.page
+    resources = cast(Any, transfer.pulumi_import["resources"])
+    assert [resource["id"] for resource in resources] == [encrypted().resource_id, "db-R1-ENCRYPTED"]
+    # The name of its readers is its own a moment later; where no name moves, it keeps the one that it has.
+    names = [
+        cast(Any, one["ResourceIdentifier"])["DBInstanceIdentifier"] for one in transfer.cloudformation_import
+    ]
+    assert names == ["orders", "orders-r1"]
+    stays = OwnershipTransfer(encrypted("orders-encrypted"), "db-S", "orders", pairs)
+    assert stays.handed[1].name == "orders-r1-encrypted"
+    assert "called `orders-r1-encrypted`" in stays.page
 
 
 def test_names_with_hyphens_are_names_in_every_tool(files: Files) -> None:
