@@ -140,12 +140,8 @@ class Steps:
     @property
     def _verify(self) -> VerifySettings:
         """How to compare; where readers use the encrypted side already, each stop is short, because they see no newer data during it."""
-        settings, existing = self._settings, self._source.existing
-        moved_first = not existing.topology.state.cutover_begun and any(
-            pair.at_name(encrypted=True) for pair in existing.replicas
-        )
-        # Readers stay where they are until after the verification, even if the config no longer says `readsFirst`.
-        if moved_first or (settings.replicas.reads_first and existing.replicas):
+        settings = self._settings
+        if settings.replicas.reads_first and self._source.existing.replicas:
             return replace(settings.verify, max_stop_minutes=1)
         return settings.verify
 

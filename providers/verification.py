@@ -27,6 +27,7 @@ from rds_encrypt.mysql.coordinates import Coordinates, lie_together
 from rds_encrypt.mysql.same_coordinates import Opener, resume, stopped_at_same_coordinates
 from rds_encrypt.names import Names
 from rds_encrypt.parallel_appliers import ParallelAppliers
+from rds_encrypt.replica_pairs import find_counterparts
 from rds_encrypt.reports.files import Files
 from rds_encrypt.settings import VerifySettings
 from rds_encrypt.state import state_of
@@ -166,6 +167,8 @@ class _Visit:
             self.context.progress,
             master=str(source.description["MasterUsername"]),
         )
+        # Readers stay where they are until after the verification, even if the config no longer says `readsFirst`.
+        minutes = 1 if self._has_readers() else self.args.verify.max_stop_minutes
         finished = False
         while not finished:
             with stopped_at_same_coordinates(
@@ -182,7 +185,7 @@ class _Visit:
                 else:
                     comparison.checkpoint = self._checkpoint(coordinates)
                 self.coordinates.append(coordinates)
-                finished = comparison.advance(deadline=self.args.verify.max_stop_minutes * _MINUTE)
+                finished = comparison.advance(deadline=minutes * _MINUTE)
             self._catch_up()
         result = comparison.result
         comparison.checkpoint.forget()
@@ -191,6 +194,13 @@ class _Visit:
         with self.context.access.session(source) as ours, self.context.access.session(encrypted) as theirs:
             variables = compare_variables(ours, theirs)
         return result, (*result.differences, *variables)
+
+    def _has_readers(self) -> bool:
+        """Whether readers use an encrypted replica already, which gets no newer data while the encrypted instance is stopped."""
+        instances = self.context.instances
+        encrypted = instances.get(self.args.encrypted_id)
+        pairs = find_counterparts(instances, encrypted, self.args.source_id)
+        return any(pair.at_name(encrypted=True) for pair in pairs)
 
     def end(self) -> None:
         """Make both follow again after a killed run."""

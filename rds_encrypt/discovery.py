@@ -44,7 +44,8 @@ class Topology:
         """Whether the source can take its name back, or has it back already: it follows, and was not retired."""
         if self.source is None:
             return False
-        return self.state.rolled_back or (self.state.cutover_begun and Tag.OWNER in self.source.tags)
+        back = self.state.rolled_back or Tag.ROLLBACK_BEGAN in self.state.encrypted
+        return back or (self.state.cutover_begun and Tag.OWNER in self.source.tags)
 
     @property
     def rollback_lost(self) -> str | None:

@@ -42,8 +42,9 @@ __all__ = [
 ]
 
 StrategyName = Literal["rename", "dns", "none"]
-Fate = Literal["keep", "stop", "delete"]
 """A strategy of the cutover, as the config names it."""
+Fate = Literal["keep", "stop", "delete"]
+"""What phase `cleanup` does with the old instance."""
 HOST: Final = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}|[0-9A-Fa-f:]{2,39}"
 """Names and addresses that do not begin like an option and contain nothing special to a shell or to ssh."""
 MOST_COPIES: Final = 20

@@ -68,6 +68,7 @@ def _other_strategy(context: CheckContext) -> Finding | None:
 
 def _other_phase(context: CheckContext) -> Finding | None:
     topology, phase = context.topology, context.plan.phase
+    safe = "No write is lost meanwhile"
     if topology.state.returning and phase != "rollback":
         what, way_out = "a rollback has begun and is not complete", "rollback"
     elif topology.state.cutover_begun and not topology.state.cut_over and phase != _ending(topology):
@@ -78,6 +79,7 @@ def _other_phase(context: CheckContext) -> Finding | None:
         return None
     elif topology.state.fenced and phase in {"replicate", "rollback"} and not _undoes_fence(context):
         what, way_out = "a cutover was interrupted, and the source is still fenced", "cutover"
+        safe = ""  # what to say behind any fence
     else:
         return None
     return context.blocking(
@@ -85,7 +87,7 @@ def _other_phase(context: CheckContext) -> Finding | None:
         where=topology.names.source,
         fix=f"Set `phase` to `{way_out}` and run `pulumi up`, which completes it, or undoes it if it can. If Pulumi says that the stack"
         " is locked, and no other run is under way, run `pulumi cancel` first",
-        safe="No write is lost meanwhile",
+        safe=safe,
     )
 
 

@@ -69,6 +69,8 @@ def _renamed_by_owner(
     context: CheckContext, pair: ReplicaPair, named: Mapping[str, Instance], leave: str
 ) -> Iterator[Finding]:
     """Find what its owner did to a replica after it got its counterpart: another name, another source, or another replica of its name."""
+    if not context.name_moves:
+        return
     original, holder = pair.original, named.get(pair.name)
     safe = "Nothing was changed"
     if original is not None and original.identifier not in {pair.name, pair.names.old}:
@@ -88,7 +90,7 @@ def _renamed_by_owner(
             f" {leave}",
             safe=safe,
         )
-    elif holder.replica_of is None and context.name_moves:
+    elif holder.replica_of is None:
         yield context.blocking(
             "it is no longer a replica, so it may have data of its own, and its encrypted replica would take its name",
             where=pair.name,

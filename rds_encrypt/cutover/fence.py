@@ -127,7 +127,9 @@ class ParameterGroupFence:
             if writes.read_only(session):
                 return True
             now = time.monotonic()
-            if told is None and (now - started > _UNSEEN or writes.read_only_waits(session)):
+            if told is None and (
+                now - started > min(_UNSEEN, deadline / 4) or writes.read_only_waits(session)
+            ):
                 told = now
             if told is not None and now - told > _GRACE:
                 writes.end_writing_sessions(session)

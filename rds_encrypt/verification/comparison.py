@@ -85,7 +85,9 @@ class Comparison:
                 if self._tables is None:
                     self._compare_definitions(pairs[0])
                 self._tables = self._list(pairs[0])
-                return self._compare(pairs, self._tables, began + deadline)
+                # At least half of the time for rows, however long the lists take.
+                ends = max(began + deadline, time.monotonic() + deadline / 2)
+                return self._compare(pairs, self._tables, ends)
         finally:
             self._seconds += time.monotonic() - began
 

@@ -21,7 +21,7 @@ from rds_encrypt.discovery import Topology
 from rds_encrypt.journal import KEYS, Tag
 from rds_encrypt.names import Names
 from rds_encrypt.phases import Method, Phase
-from rds_encrypt.state import ENDED
+from rds_encrypt.state import ENDED, Position
 from rds_encrypt.version import VERSION
 from tests.unit.fakes import FakeAws, instance
 
@@ -344,6 +344,13 @@ def test_a_rollback_does_not_pass_over_the_fence_of_a_second_cutover() -> None:
     assert "Set `phase` to `rollback`" in refusal(
         of_phase.no_cutover_under_way, Plan("replicate", "online", last)
     )
+    # Killed before it could note that it had: the source is open, which is all that shows it.
+    noted = instance(
+        "orders-encrypted", tags={Tag.CUTOVER_BEGAN: "1", Tag.OPENED: "1", Tag.ROLLBACK_BEGAN: "2"}
+    )
+    open_again = Topology(NAMES, instance(tags=FENCED), noted, position=Position.SOURCE)
+    for check in (of_phase.no_cutover_under_way, of_phase.phase_follows):
+        assert passes(check, Plan("rollback", "online", open_again))
 
 
 @pytest.mark.parametrize(
