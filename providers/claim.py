@@ -97,8 +97,8 @@ class ClaimProvider(Step[ClaimArgs]):
         if source is not None and before_cut_over:
             # The step that closed it may not be in the state, and without the tag nobody could tell what to restore.
             lift(context.aws, context.access, source, owner_group(source))
-        if source is not None and before_cut_over and Tag.OWNER in source.tags:
-            take_away(context.aws, context.access, source, context.progress)
+            if Tag.OWNER in source.tags:
+                take_away(context.aws, context.access, source, context.progress)
         # Without a state the tags have no effect: one that AWS does not remove must not block `pulumi destroy`.
         warn = warning_for(args.urn)
         for instance in (production, source):

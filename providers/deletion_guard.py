@@ -18,7 +18,7 @@ from providers.resource import StepResource
 from providers.step import HOUR, Outputs, Step, StepContext
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.aws.parameter_groups import ParameterGroups
-from rds_encrypt.completion import complete
+from rds_encrypt.completion import RESTORED, complete
 from rds_encrypt.core.errors import ActionRequired, Cancelled, MigrationError, Retryable
 from rds_encrypt.core.waiting import Progress
 from rds_encrypt.cutover import due_events
@@ -26,7 +26,7 @@ from rds_encrypt.cutover.account_fence import AccountFence
 from rds_encrypt.cutover.fences import lift
 from rds_encrypt.journal import Tag
 from rds_encrypt.replica_pairs import delete_counterparts
-from rds_encrypt.settings_diff import RESTORED, differences
+from rds_encrypt.settings_diff import differences
 from rds_encrypt.state import Position, carries_production, find_position, owner_group, state_of
 
 __all__ = ["DeletionGuard", "DeletionGuardProvider"]

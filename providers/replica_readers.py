@@ -16,6 +16,7 @@ from rds_encrypt.mysql import lag
 from rds_encrypt.mysql.connected_clients import Client
 from rds_encrypt.mysql.replica_status import required_status
 from rds_encrypt.names import Names
+from rds_encrypt.replica_pairs import PROMOTED
 from rds_encrypt.settings import DnsSettings, StrategyName
 
 __all__ = [
@@ -98,7 +99,7 @@ def cannot_serve(args: ReplicaNamesArgs, taker: Instance | None) -> ActionRequir
 def promoted(original: Instance) -> ActionRequired:
     """Return why readers cannot move away from an instance that has become independent."""
     return ActionRequired(
-        "it is no longer a replica, so it may have data of its own, and its encrypted replica would take its name",
+        PROMOTED,
         where=original.identifier,
         fix=f"Set `replicas.overrides` to `{{{original.identifier}: leave}}`, which leaves it as it is",
         safe="Production is not affected",

@@ -13,7 +13,7 @@ from rds_encrypt.aws.instances import Instances
 from rds_encrypt.core.waiting import Progress
 from rds_encrypt.settings_diff import differences
 
-__all__ = ["complete"]
+__all__ = ["RESTORED", "complete"]
 
 _PATIENCE = 24 * 3600.0
 
@@ -40,6 +40,23 @@ _ARGUMENTS: Mapping[str, str] = {
     "StorageThroughput": "StorageThroughput",
     "StorageType": "StorageType",
 }
+RESTORED = _ARGUMENTS.keys() | {
+    "BackupTarget",
+    "DBSubnetGroup",
+    "DedicatedLogVolume",
+    "EnabledCloudwatchLogsExports",
+    "EngineLifecycleSupport",
+    "EngineVersion",
+    "LicenseModel",
+    "MasterUsername",
+    "NetworkType",
+    "OptionGroupMemberships",
+    "PubliclyAccessible",
+    "TagList",
+    "VpcSecurityGroups",
+}
+"""Settings that the restore, or rds-encrypt after it, gives the encrypted instance. Any other that differs is one that rds-encrypt does
+not know, perhaps one that AWS has invented since: only the owner can tell what it means."""
 _TOGETHER = (
     {"MonitoringInterval", "MonitoringRoleArn"},
     {"PerformanceInsightsEnabled", "PerformanceInsightsKMSKeyId", "PerformanceInsightsRetentionPeriod"},

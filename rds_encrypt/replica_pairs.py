@@ -17,6 +17,7 @@ from rds_encrypt.phases import Method
 from rds_encrypt.settings import ReplicaSettings
 
 __all__ = [
+    "PROMOTED",
     "ReplicaPair",
     "delete_counterparts",
     "find_counterparts",
@@ -26,6 +27,10 @@ __all__ = [
     "require_no_replicas",
 ]
 
+PROMOTED = (
+    "it is no longer a replica, so it may have data of its own, and its encrypted replica would take its name"
+)
+"""Why readers do not move away from a replica that its owner has promoted."""
 _PATIENCE = 3 * 3600.0
 _RENAME_GAP = 300.0
 """Seconds for which an interrupted rename may hide an instance."""
@@ -105,13 +110,7 @@ def _pairs_among(
     above: ReplicaPair | None = None,
 ) -> list[ReplicaPair]:
     """Pair these replicas, which have the same two sources, and leave out what the config leaves."""
-    by_id = {replica.resource_id: replica for replica in listed}
-    pairs = [
-        ReplicaPair(name, original_id, by_id.get(original_id), counterpart, above)
-        for counterpart in listed
-        if _is_counterpart(counterpart, topology.source_id)
-        for original_id, name in [_stands_for(counterpart)]
-    ]
+    pairs = _with_counterparts(listed, topology.source_id, above)
     if not topology.state.cutover_begun:
         paired = {pair.original_id for pair in pairs}
         pairs += [
@@ -127,6 +126,19 @@ def _pairs_among(
             if _may_come_along(replica, topology) and replica.resource_id not in paired
         ]
     return sorted((pair for pair in pairs if settings.take(pair.name)), key=lambda pair: pair.name)
+
+
+def _with_counterparts(
+    listed: Sequence[Instance], source_id: str, above: ReplicaPair | None = None
+) -> list[ReplicaPair]:
+    """Return a pair for each encrypted counterpart, with the owner's replica if that is listed too."""
+    by_id = {replica.resource_id: replica for replica in listed}
+    return [
+        ReplicaPair(name, original_id, by_id.get(original_id), counterpart, above)
+        for counterpart in listed
+        if _is_counterpart(counterpart, source_id)
+        for original_id, name in [_stands_for(counterpart)]
+    ]
 
 
 def _one_per_name(pairs: Sequence[ReplicaPair]) -> tuple[ReplicaPair, ...]:
@@ -164,15 +176,8 @@ def _stands_for(counterpart: Instance) -> tuple[str, str]:
 def find_counterparts(instances: Instances, encrypted: Instance, source_id: str) -> list[ReplicaPair]:
     """Find the encrypted replicas that take over the owner's, without these; sorted by the name that readers use."""
     direct = _replicas_of(instances, [encrypted])
-    return sorted(
-        (
-            ReplicaPair(name, original_id, None, counterpart)
-            for counterpart in (*direct, *_replicas_of(instances, direct))
-            if _is_counterpart(counterpart, source_id)
-            for original_id, name in [_stands_for(counterpart)]
-        ),
-        key=lambda pair: pair.name,
-    )
+    listed = [*direct, *_replicas_of(instances, direct)]
+    return sorted(_with_counterparts(listed, source_id), key=lambda pair: pair.name)
 
 
 def delete_counterparts(

@@ -9,7 +9,7 @@ from typing import Any
 from rds_encrypt.aws.instance import Instance
 from rds_encrypt.journal import owner_tags
 
-__all__ = ["ALLOWED", "RESTORED", "Difference", "differences"]
+__all__ = ["ALLOWED", "Difference", "differences"]
 
 ALLOWED: Mapping[str, str] = {
     "DBInstanceIdentifier": "the name",
@@ -46,33 +46,6 @@ ALLOWED: Mapping[str, str] = {
     "UpgradeRolloutOrder": "AWS Organizations sets it",
 }
 """Settings that may differ between the two descriptions, and why; all others must be equal."""
-
-RESTORED = frozenset(
-    {
-        *("AutoMinorVersionUpgrade", "BackupRetentionPeriod", "BackupTarget", "CACertificateIdentifier"),
-        *(
-            "CopyTagsToSnapshot",
-            "DBInstanceClass",
-            "DBSubnetGroup",
-            "DatabaseInsightsMode",
-            "DedicatedLogVolume",
-        ),
-        *("DeletionProtection", "EnabledCloudwatchLogsExports", "EngineLifecycleSupport", "EngineVersion"),
-        *(
-            "IAMDatabaseAuthenticationEnabled",
-            "Iops",
-            "LicenseModel",
-            "MasterUsername",
-            "MaxAllocatedStorage",
-        ),
-        *("MonitoringInterval", "MonitoringRoleArn", "MultiAZ", "NetworkType", "OptionGroupMemberships"),
-        *("PerformanceInsightsEnabled", "PerformanceInsightsKMSKeyId", "PerformanceInsightsRetentionPeriod"),
-        *("PreferredBackupWindow", "PreferredMaintenanceWindow", "PubliclyAccessible", "StorageThroughput"),
-        *("StorageType", "TagList", "VpcSecurityGroups"),
-    }
-)
-"""Settings that the restore, or rds-encrypt after it, gives the encrypted instance. Any other that differs is one that rds-encrypt does
-not know, perhaps one that AWS has invented since: only the owner can tell what it means."""
 
 
 @dataclass(frozen=True)

@@ -36,11 +36,14 @@ class Record:
         with self._lock:
             if time.monotonic() >= self._until:
                 record_set = self._look()
-                self._known = replace(
-                    self.fallback, host=record_set["ResourceRecords"][0]["Value"].rstrip(".")
-                )
+                self._known = replace(self.fallback, host=_host(record_set))
                 self._until = time.monotonic() + float(record_set["TTL"])
             return self._known
+
+    @property
+    def target(self) -> str:
+        """The host that it names at this moment, however long a client remembers another."""
+        return _host(self._look())
 
     def _look(self) -> dict[str, Any]:
         sets = self.route53.list_resource_record_sets(
@@ -48,6 +51,11 @@ class Record:
         )["ResourceRecordSets"]
         record_set: dict[str, Any] = sets[0]
         return record_set
+
+
+def _host(record_set: dict[str, Any]) -> str:
+    value: str = record_set["ResourceRecords"][0]["Value"]
+    return value.rstrip(".")
 
 
 def make_record(route53: Any, address: Address) -> Record:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rds_encrypt.aws.changes import MODIFIED_IN, Attempts, has, insist, name_taken
@@ -155,26 +155,21 @@ class InstanceModifier(InstanceReader):
             Retryable: RDS was busy for minutes.
             ActionRequired: RDS refused for another reason.
         """
-        insist(
-            "RDS to accept a reboot",
-            lambda: self.get(resource_id),
-            self._reboot,
-            lambda instance: instance.status == "rebooting" or instance.parameters_in_sync,
+        self._insist_on_reboot(
+            resource_id, lambda instance: instance.status == "rebooting" or instance.parameters_in_sync
         )
 
     def reboot(self, resource_id: str, *, deadline: float) -> Instance:
-        """Reboot an instance, whatever RDS says of its parameters, and wait until it is available.
+        """Reboot an instance, even if RDS calls its parameters `in-sync`, and wait until it is available.
 
         Raises:
             TimedOut: ``deadline`` seconds were not enough.
         """
-        insist(
-            "RDS to accept a reboot",
-            lambda: self.get(resource_id),
-            self._reboot,
-            lambda instance: instance.status == "rebooting",
-        )
+        self._insist_on_reboot(resource_id, lambda instance: instance.status == "rebooting")
         return self.wait_until_available(resource_id, deadline=deadline)
+
+    def _insist_on_reboot(self, resource_id: str, happened: Callable[[Instance], bool]) -> None:
+        insist("RDS to accept a reboot", lambda: self.get(resource_id), self._reboot, happened)
 
     def _asked(self, now: Instance, changes: Mapping[str, str]) -> bool:
         """Request the missing changes; return whether RDS has accepted all of them.

@@ -13,7 +13,7 @@ from rds_encrypt.core.errors import PreconditionFailed
 from rds_encrypt.journal import Role, belongs
 from rds_encrypt.mysql import channel
 from rds_encrypt.names import LONGEST
-from rds_encrypt.replica_pairs import ReplicaPair
+from rds_encrypt.replica_pairs import PROMOTED, ReplicaPair
 from rds_encrypt.settings_diff import differences
 
 __all__ = ["delayed", "names_work", "replicas"]
@@ -33,10 +33,8 @@ def names_work(context: CheckContext) -> Iterator[Finding]:
     between two strategies.
     """
     pairs = context.plan.replicas
-    made = [name for pair in pairs if pair.encrypted is None for name in (pair.names.encrypted, pair.name)]
-    there = Instances(context.aws).named(made) if made else {}
-    matched = [pair.name for pair in pairs if pair.encrypted is not None]
-    named = Instances(context.aws).named(matched) if matched else {}
+    names = [name for pair in pairs for name in (pair.names.encrypted, pair.name)]
+    there = Instances(context.aws).named(names) if names else {}
     for pair in pairs:
         leave = f"set `replicas.overrides` to `{{{pair.name}: leave}}`"
         longest = max(pair.names.encrypted, pair.names.old, key=len)
@@ -46,8 +44,8 @@ def names_work(context: CheckContext) -> Iterator[Finding]:
                 where=pair.name,
                 fix=f"Rename the replica, or {leave}",
             )
-        yield from _renamed_by_owner(context, pair, named, leave)
-        for lone in _independent_now(pair, there):
+        yield from _renamed_by_owner(context, pair, there, leave)
+        for lone in _independent_now(pair, there) if pair.encrypted is None else ():
             yield context.blocking(
                 "it is no longer a replica, so its data does not change",
                 where=lone.identifier,
@@ -66,12 +64,12 @@ def names_work(context: CheckContext) -> Iterator[Finding]:
 
 
 def _renamed_by_owner(
-    context: CheckContext, pair: ReplicaPair, named: Mapping[str, Instance], leave: str
+    context: CheckContext, pair: ReplicaPair, there: Mapping[str, Instance], leave: str
 ) -> Iterator[Finding]:
     """Find what its owner did to a replica after it got its counterpart: another name, another source, or another replica of its name."""
     if not context.name_moves:
         return
-    original, holder = pair.original, named.get(pair.name)
+    original, holder = pair.original, there.get(pair.name)
     safe = "Nothing was changed"
     if original is not None and original.identifier not in {pair.name, pair.names.old}:
         yield context.blocking(
@@ -92,7 +90,7 @@ def _renamed_by_owner(
         )
     elif holder.replica_of is None:
         yield context.blocking(
-            "it is no longer a replica, so it may have data of its own, and its encrypted replica would take its name",
+            PROMOTED,
             where=pair.name,
             fix=f"{leave[0].upper()}{leave[1:]}, which leaves it as it is",
             safe=safe,

@@ -144,13 +144,9 @@ class CopiedInstance:
         removed = []
         instances = self._instances.named(self.names.all)
         there = snapshots.existing(self.aws, self._snapshots)
-        self._require_ours(
-            {
-                **{name: found.tags for name, found in instances.items()},
-                **{name: found.tags for name, found in there.items()},
-            },
-            instances,
-        )
+        tags = {name: found.tags for name, found in instances.items()}
+        tags |= {name: found.tags for name, found in there.items()}
+        self._require_ours(tags, instances)
         # While the instances are there, which tell whose snapshots these are.
         for name in there:
             snapshots.delete(self.aws, name)

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import botocore.exceptions
-
+from dev.bench.names import Record, make_record
 from dev.sandbox.mysql.accounts import HostSecrets
 from dev.sandbox.mysql.sessions import AdminSession, admin_session
 from dev.workload.database import rows, value
@@ -39,9 +38,6 @@ CUTOVER = {
     "lagSteady": 0,
 }
 
-
-_RECORD = "orders-db.shop.internal"
-"""With strategy `dns`, the applications' record."""
 
 FenceKind = Literal["read_only", "accounts"]
 
@@ -75,6 +71,8 @@ class Stage:
     """The status of the seeded event on the source, before anything."""
     cutover: dict[str, Any]
     """The settings of the cutover."""
+    record: Record
+    """With strategy `dns`, the applications'."""
     swapped: bool = False
     _spare: Child | None = None
 
@@ -132,8 +130,7 @@ class Stage:
             case "rename":
                 return bool(self.describe(resource_id)["DBInstanceIdentifier"] == IDENTIFIER)
             case "dns":
-                target = _target(self.deployment, self.cutover["dns"]["hostedZoneId"])
-                return bool(target == self.describe(resource_id)["Endpoint"]["Address"])
+                return bool(self.record.target == self.describe(resource_id)["Endpoint"]["Address"])
             case "none":
                 return True
 
@@ -227,8 +224,10 @@ def staged(
             event = str(value(connection, _EVENT))
         bystander = _bystander(deployment, engine)
         cutover: dict[str, Any] = {**CUTOVER, "strategy": strategy}
+        name = deployment.address(IDENTIFIER)
+        record = make_record(deployment.client("route53"), name)
         if strategy == "dns":
-            cutover["dns"] = {"hostedZoneId": _make_zone(deployment), "record": _RECORD}
+            cutover["dns"] = {"hostedZoneId": record.zone, "record": record.name}
         deployment.up("replicate", cutover=cutover, accept=ACCEPTED)
         source_id = deployment.instance(IDENTIFIER)["DbiResourceId"]
         encrypted_id = deployment.outputs()["encrypted_instance"]
@@ -247,52 +246,18 @@ def staged(
             bystander,
             event,
             cutover,
+            record,
         )
-        name = deployment.address(IDENTIFIER)
         compass = stack.enter_context(_Compass(deployment).turning())
         each: list[Locate] = [lambda: compass.at(source_id), lambda: compass.at(encrypted_id)]
         writers: dict[StrategyName, list[Locate]] = {
             "rename": [lambda: name] * _WRITERS,
-            "dns": [lambda: _at_record(deployment, cutover["dns"]["hostedZoneId"], name)] * _WRITERS,
+            "dns": [record] * _WRITERS,
             "none": each * 2,
         }
         stack.enter_context(traffic.flowing(writers[strategy], each))
         stack.callback(stage.dismiss)
         yield stage
-
-
-def _make_zone(deployment: Deployment) -> str:
-    """Make a hosted zone whose record points at the source, and return its id."""
-    route53 = deployment.client("route53")
-    made: str = route53.create_hosted_zone(Name="shop.internal", CallerReference="chaos")["HostedZone"]["Id"]
-    zone = made.removeprefix("/hostedzone/")
-    record = {
-        "Name": _RECORD,
-        "Type": "CNAME",
-        "TTL": 1,
-        "ResourceRecords": [{"Value": deployment.address(IDENTIFIER).host}],
-    }
-    route53.change_resource_record_sets(
-        HostedZoneId=zone, ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
-    )
-    return zone
-
-
-def _target(deployment: Deployment, zone: str) -> str:
-    """Return the host that the record names."""
-    answer = deployment.client("route53").list_resource_record_sets(
-        HostedZoneId=zone, StartRecordName=_RECORD, MaxItems="1"
-    )
-    target: str = answer["ResourceRecordSets"][0]["ResourceRecords"][0]["Value"]
-    return target.rstrip(".")
-
-
-def _at_record(deployment: Deployment, zone: str, name: Address) -> Address | None:
-    """Resolve the record, as applications do for each connection; ``None`` while an interruption keeps the zone from answering."""
-    try:
-        return Address(_target(deployment, zone), name.port, name.authorities)
-    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
-        return None
 
 
 def _inputs_of_a_swap(deployment: Deployment, cutover: dict[str, Any]) -> dict[str, Any]:

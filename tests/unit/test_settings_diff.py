@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from components.owner_settings import _PLAIN, owner_settings, storage_settings
-from rds_encrypt.completion import _ARGUMENTS
+from rds_encrypt.completion import _ARGUMENTS, RESTORED
 from rds_encrypt.journal import Role, Tag, tags_for
-from rds_encrypt.settings_diff import ALLOWED, RESTORED, Difference, differences
+from rds_encrypt.settings_diff import ALLOWED, Difference, differences
 from tests.unit.fakes import instance
 
 
